@@ -1,0 +1,78 @@
+"""Minimize functions that defeat ordinary minimizers: kinks, noise, many minima.
+
+`minimize` is the front end, with the signature of `scipy.optimize.minimize`.
+Methods, reformulations and criteria are loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "minimize": "_minimize",
+    "show_options": "_registry",
+    "Method": "_protocol",
+    "Homotopy": "sampling.homotopy",
+    "GradientSampling": "sampling.gradient_sampling",
+    "smooth": "sampling.smooth",
+    "GradientSamplingDescent": "descent.gradient_sampling",
+    "LBFGS": "descent.lbfgs",
+    "BFGS": "descent.bfgs",
+    "GradientDescent": "descent.gradient_descent",
+    "LaplacianDescent": "laplacian.descent",
+    "LaplacianSmoothing": "laplacian.smoothing",
+    "LaplacianOperator": "laplacian.operator",
+    "AfterSteps": "_stopping",
+    "AfterEvaluations": "_stopping",
+    "AfterSeconds": "_stopping",
+    "GradientNorm": "_stopping",
+    "UpdateNorm": "_stopping",
+    "NoImprovement": "_stopping",
+    "TargetValue": "_stopping",
+    "Never": "_stopping",
+}
+
+__all__ = [
+    *_EXPORTS,
+]
+
+if TYPE_CHECKING:
+    from smoothmin._minimize import minimize as minimize
+    from smoothmin._protocol import Method as Method
+    from smoothmin._registry import show_options as show_options
+    from smoothmin._stopping import AfterEvaluations as AfterEvaluations
+    from smoothmin._stopping import AfterSeconds as AfterSeconds
+    from smoothmin._stopping import AfterSteps as AfterSteps
+    from smoothmin._stopping import GradientNorm as GradientNorm
+    from smoothmin._stopping import Never as Never
+    from smoothmin._stopping import NoImprovement as NoImprovement
+    from smoothmin._stopping import TargetValue as TargetValue
+    from smoothmin._stopping import UpdateNorm as UpdateNorm
+    from smoothmin.descent.bfgs import BFGS as BFGS
+    from smoothmin.descent.gradient_descent import GradientDescent as GradientDescent
+    from smoothmin.descent.gradient_sampling import (
+        GradientSamplingDescent as GradientSamplingDescent,
+    )
+    from smoothmin.descent.lbfgs import LBFGS as LBFGS
+    from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
+    from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
+    from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
+    from smoothmin.sampling.gradient_sampling import GradientSampling as GradientSampling
+    from smoothmin.sampling.homotopy import Homotopy as Homotopy
+    from smoothmin.sampling.smooth import smooth as smooth
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_EXPORTS])

@@ -1,0 +1,68 @@
+"""Checks of options at the door: each names the argument and its value."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array
+
+
+def require_integer(name: str, value: Any, minimum: int) -> None:
+    """Raise unless ``value`` is an integer of at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+
+
+def require_real(
+    name: str,
+    value: Any,
+    *,
+    above: float = -np.inf,
+    minimum: float = -np.inf,
+    below: float = np.inf,
+    maximum: float = np.inf,
+) -> None:
+    """Raise unless ``value`` is a number, not NaN, within the given limits."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    number = float(value)
+    if not minimum <= number <= maximum:
+        raise ValueError(f"{name} must lie in [{minimum:g}, {maximum:g}], got {value!r}")
+    if (above > -np.inf and not number > above) or (below < np.inf and not number < below):
+        raise ValueError(f"{name} must lie in ({above:g}, {below:g}), got {value!r}")
+
+
+def require_bool(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+def require_one_of(name: str, value: Any, allowed: Collection[str]) -> None:
+    """Raise unless ``value`` is one of the ``allowed`` strings."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {sorted(allowed)}, got {value!r}")
+
+
+def require_scale(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a positive number or an array of such."""
+    try:
+        scale = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}") from None
+    if scale.size == 0 or not np.all((scale > 0) & np.isfinite(scale)):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+
+
+def per_coordinate(name: str, value: Any, n: int) -> Array:
+    """A positive scale for each of ``n`` coordinates, from one or ``n`` numbers."""
+    scale = np.asarray(value, dtype=float).ravel()
+    if scale.size not in (1, n):
+        raise ValueError(f"{name} must be one number or {n} of them, got {scale.size}")
+    return np.broadcast_to(scale, (n,))

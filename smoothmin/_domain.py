@@ -1,0 +1,140 @@
+"""The user's variables: their shape, their box, and which of them are fixed.
+
+Methods see the free variables as one flat vector; this is the only place that
+knows how they sit in the user's array.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothmin._protocol import Array, Problem
+
+
+def as_start(x0: Any) -> Array:
+    """``x0`` as a float64 array of at least one dimension, never the caller's own."""
+    try:
+        start = np.atleast_1d(np.asarray(x0))
+        if np.iscomplexobj(start):
+            raise TypeError
+        start = np.array(start, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        raise TypeError(f"x0 must be an array of real numbers, got {x0!r}") from None
+    if start.size == 0:
+        raise ValueError(f"x0 must have at least one element, got {x0!r}")
+    if not np.isfinite(start).all():
+        raise ValueError(f"x0 must be finite, got {x0!r}")
+    return start
+
+
+def as_bounds(bounds: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
+    """Lower and upper bounds, flat, from SciPy's `Bounds` or a sequence of pairs."""
+    if bounds is None:
+        return None
+    size = int(np.prod(shape))
+    try:
+        if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+            lower = np.array(np.broadcast_to(bounds.lb, shape), dtype=float).ravel()
+            upper = np.array(np.broadcast_to(bounds.ub, shape), dtype=float).ravel()
+        else:
+            lower, upper = _from_pairs(bounds)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"bounds must be a Bounds of x0's shape or (min, max) pairs, got {bounds!r}"
+        ) from error
+    if lower.size != size:
+        raise ValueError(f"bounds must have one pair for each of {size} variables, got {bounds!r}")
+    if np.isnan(lower).any() or np.isnan(upper).any():
+        raise ValueError(f"bounds must not be NaN, got {bounds!r}")
+    if (lower > upper).any():
+        k = int(np.argmax(lower > upper))
+        raise ValueError(f"bounds: lower {lower[k]} > upper {upper[k]} for variable {k}")
+    if (lower == np.inf).any() or (upper == -np.inf).any():
+        raise ValueError(f"bounds must leave room for a finite point, got {bounds!r}")
+    return lower, upper
+
+
+def _from_pairs(bounds: Iterable[Any]) -> tuple[Array, Array]:
+    """Split pairs, None meaning no bound."""
+    pairs = [(low, high) for low, high in bounds]
+    lower = [-np.inf if low is None else _scalar(low) for low, _ in pairs]
+    upper = [np.inf if high is None else _scalar(high) for _, high in pairs]
+    return np.array(lower), np.array(upper)
+
+
+def _scalar(value: Any) -> float:
+    return float(np.asarray(value, dtype=float).reshape(()))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where the free variables sit in the user's array.
+
+    ``start`` is the whole start, flat; ``free`` holds the indices of the free
+    variables, or None when all are.
+    """
+
+    shape: tuple[int, ...]
+    start: Array
+    free: NDArray[np.intp] | None
+    box: tuple[Array, Array] | None
+
+    @classmethod
+    def build(cls, x0: Any, bounds: Any) -> Domain:
+        """Check start and bounds; clip the start into the box, with a warning."""
+        start = as_start(x0)
+        shape, flat = start.shape, start.ravel()
+        box = as_bounds(bounds, shape)
+        if box is None:
+            return cls(shape, flat, None, None)
+        lower, upper = box
+        inside = np.clip(flat, lower, upper)
+        if (inside != flat).any():
+            from scipy.optimize import OptimizeWarning
+
+            warnings.warn(
+                "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=4
+            )
+        if np.isinf(lower).all() and np.isinf(upper).all():
+            return cls(shape, flat, None, None)
+        fixed = lower == upper
+        if not fixed.any():
+            return cls(shape, inside, None, (lower, upper))
+        free = np.flatnonzero(~fixed)
+        return cls(shape, inside, free, (lower[free], upper[free]))
+
+    @property
+    def size(self) -> int:
+        """Number of free variables."""
+        return self.start.size if self.free is None else self.free.size
+
+    def problem(self, has_gradient: bool) -> Problem:
+        """The problem in the free variables, as methods are told of it."""
+        x0 = self.start if self.free is None else self.start[self.free]
+        shape = self.shape if self.free is None else (self.size,)
+        x0 = x0.copy()
+        x0.flags.writeable = False
+        return Problem(x0, self.box, has_gradient, shape)
+
+    def spread(self, points: NDArray[Any]) -> NDArray[Any]:
+        """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""
+        if self.free is None:
+            return points.copy().reshape(-1, *self.shape)
+        full = np.repeat(self.start[None, :].astype(points.dtype), len(points), axis=0)
+        full[:, self.free] = points
+        return full.reshape(-1, *self.shape)
+
+    def gather(self, gradients: Array) -> Array:
+        """Gradients (m, n) in the free variables from the user's (m, size)."""
+        return gradients if self.free is None else np.ascontiguousarray(gradients[:, self.free])
+
+    def restore(self, x: Array) -> Array:
+        """One user array from a point of the free variables."""
+        full: Array = self.spread(x.reshape(1, -1))[0]
+        return full

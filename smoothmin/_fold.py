@@ -1,0 +1,92 @@
+"""Bounds for methods that know of none: the function is mirrored at them.
+
+The function seen inside is the user's, continued beyond each bound by
+reflection: continuous, with the same minima, and with a kink at an active
+bound, which every descent here can handle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Method,
+    Problem,
+    Reply,
+    Steps,
+    resume,
+)
+
+
+def fold(z: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Reflect ``z`` (..., n) into the box.
+
+    Returns
+    -------
+    x : ndarray
+        The reflected points.
+    slope : ndarray
+        The derivative of each coordinate of ``x``, 1 or -1.
+    """
+    if np.all((z >= lower) & (z <= upper)):
+        return z, np.ones_like(z)
+    low_only = np.isfinite(lower) & ~np.isfinite(upper)
+    high_only = ~np.isfinite(lower) & np.isfinite(upper)
+    boxed = np.isfinite(lower) & np.isfinite(upper)
+    x, slope = z.copy(), np.ones_like(z)
+    below = low_only & (z < lower)
+    above = high_only & (z > upper)
+    with np.errstate(invalid="ignore"):
+        x = np.where(below, 2 * lower - z, x)
+        x = np.where(above, 2 * upper - z, x)
+        width = np.where(boxed, upper - lower, 1.0)
+        # a triangle wave of period two widths
+        phase = np.mod(np.where(boxed, z - lower, 0.0), 2 * width)
+        wave = np.where(phase > width, 2 * width - phase, phase)
+        outside = boxed & ((z < lower) | (z > upper))
+        x = np.where(outside, lower + wave, x)
+    slope = np.where(below | above | (outside & (phase > width)), -1.0, slope)
+    return np.clip(x, lower, upper), slope
+
+
+@dataclass(frozen=True)
+class Folded(Method):
+    """A method run on the mirrored function, without bounds."""
+
+    inner: Method
+
+    handles_bounds = True
+
+    @property
+    def needs_gradient(self) -> bool:
+        """As the inner method."""
+        return self.inner.needs_gradient
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Map the inner method's points into the box and gradients back."""
+        assert problem.box is not None
+        lower, upper = problem.box
+        steps = self.inner.run(replace(problem, box=None), rng)
+        reply: Reply = None
+        while True:
+            message = resume(steps, reply)
+            if isinstance(message, Finish):
+                return message
+            if isinstance(message, Ask):
+                points, slope = fold(message.points, lower, upper)
+                answers = yield Ask(points, message.order)
+                gradients = answers.gradients
+                if gradients is not None:
+                    gradients = gradients * slope
+                reply = Answers(answers.values, gradients)
+            else:
+                x, slope = fold(message.x, lower, upper)
+                grad = None if message.grad is None else message.grad * slope
+                reply = yield Iterate(x, message.fun, grad, **message.info)

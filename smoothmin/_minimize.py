@@ -1,0 +1,365 @@
+"""The front end: checks at the door, method lookup, the run, the result."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, OptimizeWarning
+
+from smoothmin import _status
+from smoothmin._check import require_bool, require_integer, require_real
+from smoothmin._differences import SCHEMES, Stencil
+from smoothmin._domain import Domain
+from smoothmin._engine import Run, Settings, as_callback
+from smoothmin._evaluate import Evaluator
+from smoothmin._protocol import Method
+from smoothmin._registry import COMMON_OPTIONS, default_method, method_class, option_names
+from smoothmin._source import Limits, Objective, Serial, Source, Vectorized
+from smoothmin._status import Status
+from smoothmin._stopping import as_termination
+
+
+def minimize(
+    fun: Any,
+    x0: Any,
+    args: Any = (),
+    method: Any = None,
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    tol: float | None = None,
+    callback: Any = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    rng: Any = None,
+    workers: Any = None,
+    vectorized: bool = False,
+) -> OptimizeResult:
+    """Minimize a function that has kinks, noise, or many local minima.
+
+    The signature is that of `scipy.optimize.minimize`, and a script works after
+    changing only its import line.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
+        It gets an array of ``x0``'s shape that is its own to change.
+    x0 : array_like
+        Start; of any shape, unlike in SciPy.
+    args : tuple, optional
+        Further arguments of ``fun`` and ``jac``.
+    method : str, Method or callable, optional
+        A name listed by `show_options`, a method object such as
+        ``Homotopy(sigma=2.0)``, or a callable with SciPy's custom-method
+        protocol. By default "gradient-sampling" if there is a gradient and
+        "homotopy" if not; ``res.method`` says which.
+    jac : callable, bool or {"2-point", "3-point", "cs"}, optional
+        Gradient: a function of its own, True if ``fun`` returns it along with the
+        value, or a finite-difference scheme. None: methods that work with values
+        alone do, others use "2-point".
+    hess, hessp : optional
+        Accepted and not used, with a warning.
+    bounds : scipy.optimize.Bounds or sequence of (min, max), optional
+        No evaluation leaves them. Equal bounds fix a variable.
+    constraints : optional
+        Accepted and not used, with a warning.
+    tol : float, optional
+        Sets the method's main tolerances unless ``options`` does.
+    callback : callable, optional
+        Called after each iteration, with an `OptimizeResult` if its only
+        parameter is named ``intermediate_result``, else with the current ``x``.
+        It ends the run by raising `StopIteration` or by returning True.
+    options : dict, optional
+        The method's options, and for every method: ``maxiter``, ``maxfev``,
+        ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
+        ``return_all``, ``history``, ``return_on_interrupt``. See `show_options`.
+    rng : int, numpy.random.Generator or other seed, optional
+        Source of all randomness, as `numpy.random.default_rng` takes it. The
+        same seed gives the same run.
+    workers : int, map-like callable or Executor, optional
+        Who evaluates batches: a number of processes (-1: one per core), a
+        function such as ``pool.map``, or an object with ``submit`` and ``map``.
+        The run does not depend on it.
+    vectorized : bool, default False
+        ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
+        and ``(n, S)`` gradients. ``x0``'s own shape comes first if it has more
+        than one dimension.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        ``x`` and ``fun`` are the best feasible point evaluated and its value;
+        ``jac`` the gradient there, NaN where it was never computed; ``nit``,
+        ``nfev``, ``njev``; ``n_nonfinite``, how many values were not finite;
+        ``success``, ``status`` and ``message``; ``method``; and what the method
+        reports besides. ``status`` is 0 converged, 1 maxiter, 2 maxfev,
+        3 not finite, 4 precision or line search, 5 maxtime, 6 target reached,
+        7 interrupted, 99 callback; ``success`` is true for 0 and 6.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value, before any evaluation. What
+        ``fun`` raises is passed on with the result so far as the exception's
+        ``partial_result``.
+
+    Examples
+    --------
+    A function with a kink where `scipy.optimize.minimize` stops early:
+
+    >>> import numpy as np
+    >>> import smoothmin
+    >>> def fun(x):
+    ...     return np.abs(x[0] - 1) + 10 * np.abs(x[1] - x[0] ** 2)
+    >>> res = smoothmin.minimize(fun, [-1.0, 2.0], method="gradient-sampling", rng=0)
+    >>> bool(res.fun < 1e-5)
+    True
+    """
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {fun!r}")
+    if callable(method) and not isinstance(method, Method) and not inspect.isclass(method):
+        return method(
+            fun,
+            x0,
+            args=args if isinstance(args, tuple) else (args,),
+            jac=jac,
+            hess=hess,
+            hessp=hessp,
+            bounds=bounds,
+            constraints=constraints,
+            callback=callback,
+            **({} if tol is None else {"tol": tol}),
+            **dict(options or {}),
+        )
+    _warn_of_unused(hess, hessp, constraints)
+    common, own = _split_options(options)
+    jac = _as_jac(jac, common.pop("jac_method", None))
+    chosen = _as_method(method, own, tol, jac is not None)
+    generator = as_generator(common.pop("rng", None) if rng is None else rng)
+    workers = common.pop("workers", None) if workers is None else workers
+    require_bool("vectorized", vectorized)
+    if vectorized and workers not in (None, 1):
+        warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
+        workers = None
+    domain = Domain.build(x0, bounds)
+    plan = _Plan.of(common, as_callback(callback), domain.size)
+    scheme = jac if isinstance(jac, str) else None
+    if jac is None and chosen.needs_gradient:
+        scheme = "2-point"
+    objective = Objective(
+        fun, None if scheme else jac, args if isinstance(args, tuple) else (args,)
+    )
+    if domain.size == 0:
+        return _evaluate_once(objective, domain, chosen)
+    source = _source(objective, domain, workers, vectorized)
+    try:
+        stencil = Stencil(scheme, domain.box) if scheme else None
+        evaluator = Evaluator(source, domain, plan.limits, stencil)
+        has_gradient = objective.has_gradient or stencil is not None
+        wrapped = _within_bounds(chosen, domain)
+        run = Run(wrapped, evaluator, domain, has_gradient, generator, plan.settings)
+        result = run.drive()
+    finally:
+        source.close()
+    result.method = chosen.name or type(chosen).__name__
+    if plan.disp:
+        _display(result)
+    return result
+
+
+def _within_bounds(method: Method, domain: Domain) -> Method:
+    """The method itself if it knows of bounds, else inside a reformulation that does."""
+    if domain.box is None or method.handles_bounds:
+        return method
+    from smoothmin._fold import Folded
+
+    return Folded(method)
+
+
+def minimize_as_scipy_method(
+    method: Method,
+    fun: Any,
+    x0: Any,
+    args: Any = (),
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    callback: Any = None,
+    tol: float | None = None,
+    **options: Any,
+) -> OptimizeResult:
+    """Serve as ``scipy.optimize.minimize(..., method=method)``."""
+    return minimize(
+        fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
+    )
+
+
+def as_generator(rng: Any) -> np.random.Generator:
+    """A Generator from any seed `numpy.random.default_rng` takes (SPEC 7)."""
+    if rng is np.random or isinstance(rng, np.random.RandomState):
+        raise TypeError(f"rng must be a Generator or a seed for one, got {rng!r}")
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"rng must be a Generator or a seed for one, got {rng!r}") from error
+
+
+def _warn_of_unused(hess: Any, hessp: Any, constraints: Any) -> None:
+    """Say which of SciPy's arguments no method here uses."""
+    for name, given in (("hess", hess), ("hessp", hessp)):
+        if given is not None:
+            warnings.warn(
+                f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
+            )
+    if constraints is not None and not (isinstance(constraints, (tuple, list)) and not constraints):
+        warnings.warn("no method can handle constraints", RuntimeWarning, stacklevel=3)
+
+
+def _split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of every method, and the rest."""
+    if options is None:
+        return {}, {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a dict, got {options!r}")
+    common = {k: v for k, v in options.items() if k in COMMON_OPTIONS}
+    return common, {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
+
+
+def _as_jac(jac: Any, scheme: Any) -> Any:
+    """A callable, True, a scheme, or None for no gradient."""
+    if (jac is None or jac is False) and scheme is not None:
+        jac = scheme
+    if jac is None or jac is False:
+        return None
+    if isinstance(jac, str):
+        if jac not in SCHEMES:
+            raise ValueError(f"jac must be one of {list(SCHEMES)}, got {jac!r}")
+        return jac
+    if jac is True or callable(jac):
+        return jac
+    raise TypeError(f"jac must be callable, a bool or one of {list(SCHEMES)}, got {jac!r}")
+
+
+def _as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient: bool) -> Method:
+    """The method object meant, with its options."""
+    if method is None:
+        method = default_method(has_gradient)
+    if isinstance(method, str):
+        cls = method_class(method)
+        chosen: Method | None = None
+    elif isinstance(method, Method):
+        cls, chosen = type(method), method
+    elif inspect.isclass(method) and issubclass(method, Method):
+        cls, chosen = method, None
+    else:
+        raise TypeError(f"method must be a name, a Method or a callable, got {method!r}")
+    known = option_names(cls)
+    _warn_of_unknown([key for key in own if key not in known], known)
+    own = {key: value for key, value in own.items() if key in known}
+    chosen = cls(**own) if chosen is None else (chosen.with_options(**own) if own else chosen)
+    if tol is not None:
+        require_real("tol", tol, minimum=0)
+        unset = {name: tol for name in cls.tolerances if name not in own}
+        chosen = chosen.with_options(**unset)
+    return chosen
+
+
+def _warn_of_unknown(unknown: list[str], known: list[str]) -> None:
+    """SciPy's warning, with the nearest name that exists."""
+    if not unknown:
+        return
+    hints = []
+    for key in unknown:
+        near = difflib.get_close_matches(str(key), [*known, *COMMON_OPTIONS], n=1)
+        hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
+    warnings.warn(f"Unknown solver options: {', '.join(hints)}", OptimizeWarning, stacklevel=4)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The common options, checked."""
+
+    limits: Limits
+    settings: Settings
+    disp: bool
+
+    @classmethod
+    def of(cls, common: dict[str, Any], callback: Any, n: int) -> _Plan:
+        given = {k: v for k, v in common.items() if v is not None}
+        if "maxiter" in given:
+            require_integer("maxiter", given["maxiter"], 0)
+        if "maxfev" in given:
+            require_integer("maxfev", given["maxfev"], 1)
+        if "maxtime" in given:
+            require_real("maxtime", given["maxtime"], minimum=0)
+        if "f_target" in given:
+            require_real("f_target", given["f_target"])
+        flags = {}
+        for name in ("disp", "return_all", "history", "return_on_interrupt"):
+            flag = given.get(name, False)
+            flags[name] = bool(flag) if isinstance(flag, int) else flag
+            require_bool(name, flags[name])
+        disp = flags.pop("disp")
+        bounded = {"maxiter", "maxfev", "maxtime"} & given.keys()
+        maxiter = np.inf if bounded else max(1000, 200 * n)
+        limits = Limits(
+            given.get("maxfev", np.inf),
+            float(given.get("maxtime", np.inf)),
+            float(given.get("f_target", -np.inf)),
+            time.perf_counter(),
+        )
+        termination = as_termination("termination", given.get("termination"))
+        settings = Settings(given.get("maxiter", maxiter), termination, callback, **flags)
+        return cls(limits, settings, disp)
+
+
+def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
+    if vectorized:
+        return Vectorized(objective, domain)
+    if workers is None:
+        return Serial(objective, domain)
+    from smoothmin._workers import source_for
+
+    return source_for(objective, domain, workers) or Serial(objective, domain)
+
+
+def _evaluate_once(objective: Objective, domain: Domain, method: Method) -> OptimizeResult:
+    """The result when the bounds leave nothing to vary."""
+    from smoothmin._source import as_value
+
+    x = domain.start.reshape(domain.shape)
+    value = as_value(objective.value(x.copy()))
+    status = Status.CONVERGED if np.isfinite(value) else Status.NONFINITE
+    return OptimizeResult(
+        x=x,
+        fun=value,
+        jac=np.full(domain.shape, np.nan),
+        nit=0,
+        nfev=1,
+        njev=0,
+        n_nonfinite=int(not np.isfinite(value)),
+        success=status.success,
+        status=int(status),
+        message=_status.ALL_FIXED,
+        method=method.name,
+    )
+
+
+def _display(result: OptimizeResult) -> None:
+    print(result.message)
+    print(f"         Current function value: {result.fun:.6f}")
+    print(f"         Iterations: {result.nit}")
+    print(f"         Function evaluations: {result.nfev}")
+    print(f"         Gradient evaluations: {result.njev}")

@@ -1,0 +1,183 @@
+"""What a method and the engine say to each other.
+
+A method never calls the user's function. Its `Method.run` is a generator that
+yields `Ask` (answered by `Answers`) and `Iterate` (answered by None or
+`CHANGED`), and returns a `Finish`. Whatever drives it, the engine or a
+reformulation around it, decides how the answers are found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothmin._status import Status
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class Ask:
+    """A request for values, and gradients if ``order`` is 1, at ``points`` (m, n).
+
+    The rows of ``points`` must not change until the answers are there.
+    """
+
+    __slots__ = ("order", "points")
+
+    def __init__(self, points: Array, order: int = 1) -> None:
+        self.points = points
+        self.order = order
+
+
+class Answers:
+    """Values (m,) and gradients (m, n), or None, at the points of an `Ask`.
+
+    The arrays belong to whoever asked: the engine keeps no reference to them.
+    """
+
+    __slots__ = ("gradients", "values")
+
+    def __init__(self, values: Array, gradients: Array | None = None) -> None:
+        self.values = values
+        self.gradients = gradients
+
+
+class Iterate:
+    """An accepted step: the point, what the method knows of it, and diagnostics.
+
+    ``fun`` and ``grad`` are those of the problem the method sees, smoothed ones
+    inside a reformulation.
+    """
+
+    __slots__ = ("fun", "grad", "info", "x")
+
+    def __init__(self, x: Array, fun: float, grad: Array | None = None, **info: Any) -> None:
+        self.x = x
+        self.fun = fun
+        self.grad = grad
+        self.info = info
+
+
+class Finish:
+    """The method itself is done: a `Status`, a sentence, and last diagnostics."""
+
+    __slots__ = ("info", "message", "status")
+
+    def __init__(self, status: Status, message: str, **info: Any) -> None:
+        self.status = status
+        self.message = message
+        self.info = info
+
+
+class Changed:
+    """Reply to an `Iterate`: the problem changed, earlier answers no longer compare."""
+
+    __slots__ = ()
+
+
+CHANGED: Final = Changed()
+
+Message: TypeAlias = Ask | Iterate
+Reply: TypeAlias = Answers | Changed | None
+Steps: TypeAlias = Generator[Message, Any, Finish]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method is told of the problem before it starts.
+
+    Parameters
+    ----------
+    x0 : ndarray, shape (n,)
+        The start, inside the bounds.
+    box : (lower, upper), ndarrays of shape (n,), or None
+        The bounds, infinite where there is none; None without any.
+    has_gradient : bool
+        Whether an `Ask` of order 1 is answered with gradients.
+    shape : tuple of int
+        The shape of the user's ``x``, of ``n`` elements; ``(n,)`` when some
+        variables are fixed.
+    """
+
+    x0: Array
+    box: tuple[Array, Array] | None
+    has_gradient: bool
+    shape: tuple[int, ...]
+
+    def at(self, x: Array) -> Problem:
+        """The same problem started elsewhere."""
+        return dataclasses.replace(self, x0=x)
+
+    def clip(self, x: Array) -> Array:
+        """The nearest point of the box."""
+        return x if self.box is None else np.clip(x, *self.box)
+
+    def projected_gradient(self, x: Array, g: Array) -> Array:
+        """``g`` without the components that push against an active bound."""
+        if self.box is None:
+            return g
+        lower, upper = self.box
+        blocked = ((x <= lower) & (g > 0)) | ((x >= upper) & (g < 0))
+        return np.where(blocked, 0.0, g)
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """A way to minimize: a frozen dataclass whose fields are its options.
+
+    Subclasses validate their fields in ``__post_init__`` and implement `run`.
+    A method is also a callable with SciPy's custom-method protocol.
+    """
+
+    name: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
+    handles_bounds: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+    tolerances: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether `run` can do nothing with values alone."""
+        return True
+
+    @abstractmethod
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize: yield `Ask` and `Iterate`, return `Finish`."""
+
+    def with_options(self, **options: Any) -> Self:
+        """A copy with some options changed, validated again."""
+        return dataclasses.replace(self, **options)
+
+    def with_tolerance(self, tol: float) -> Self:
+        """A copy whose main tolerances are ``tol``."""
+        return self.with_options(**dict.fromkeys(self.tolerances, tol))
+
+    def __call__(self, fun: Any, x0: Any, args: Any = (), **options: Any) -> Any:
+        """Minimize as ``scipy.optimize.minimize(fun, x0, method=self)`` does."""
+        from smoothmin._minimize import minimize_as_scipy_method
+
+        return minimize_as_scipy_method(self, fun, x0, args, **options)
+
+
+def resume(steps: Steps, reply: Reply) -> Message | Finish:
+    """The next message of a method that is driven by hand, or its last word."""
+    try:
+        message: Message = steps.send(reply)
+    except StopIteration as end:
+        finish: Finish = end.value
+        return finish
+    return message
+
+
+def ask_one(x: Array) -> Generator[Ask, Answers, tuple[float, Array]]:
+    """Value and gradient at one point."""
+    answers = yield Ask(x.reshape(1, -1), 1)
+    assert answers.gradients is not None
+    return float(answers.values[0]), answers.gradients[0]

@@ -1,0 +1,106 @@
+"""The one list of methods: names to classes, found when first asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import Any
+
+from smoothmin._protocol import Method
+
+METHODS: dict[str, tuple[str, str]] = {
+    "homotopy": ("smoothmin.sampling.homotopy", "Homotopy"),
+    "gradient-sampling": ("smoothmin.descent.gradient_sampling", "GradientSamplingDescent"),
+    "laplacian": ("smoothmin.laplacian.descent", "LaplacianDescent"),
+    "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
+    "bfgs": ("smoothmin.descent.bfgs", "BFGS"),
+    "gradient-descent": ("smoothmin.descent.gradient_descent", "GradientDescent"),
+}
+
+
+def canonical(name: str) -> str:
+    """A method's name as the registry spells it: case and ``_`` do not matter."""
+    key = name.lower().replace("_", "-")
+    if key not in METHODS:
+        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")
+    return key
+
+
+def method_class(name: str) -> type[Method]:
+    """The class behind a method's name."""
+    module, attribute = METHODS[canonical(name)]
+    cls: type[Method] = getattr(importlib.import_module(module), attribute)
+    return cls
+
+
+def option_names(cls: type[Method]) -> list[str]:
+    """The options a method takes, in the order of its signature."""
+    return [field.name for field in dataclasses.fields(cls) if field.init]
+
+
+def default_method(has_gradient: bool) -> str:
+    """What ``method=None`` means."""
+    return "gradient-sampling" if has_gradient else "homotopy"
+
+
+def show_options(method: str | None = None, disp: bool = True) -> str | None:
+    """Show the options of a method.
+
+    Parameters
+    ----------
+    method : str, optional
+        A method's name. All methods if None.
+    disp : bool, default True
+        Print the text; otherwise return it.
+
+    Returns
+    -------
+    str or None
+        The text, if ``disp`` is false.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method.
+
+    Examples
+    --------
+    >>> import smoothmin
+    >>> text = smoothmin.show_options("lbfgs", disp=False)
+    >>> "memory" in text
+    True
+    """
+    import inspect
+
+    names = sorted(METHODS) if method is None else [canonical(method)]
+    texts = []
+    for name in names:
+        cls = method_class(name)
+        title = f'method="{name}", smoothmin.{cls.__name__}'
+        texts.append(f"{title}\n{'=' * len(title)}\n{inspect.getdoc(cls)}\n")
+    texts.append(COMMON_OPTIONS_TEXT)
+    text = "\n".join(texts)
+    if not disp:
+        return text
+    print(text)
+    return None
+
+
+COMMON_OPTIONS: dict[str, Any] = {
+    "maxiter": "most iterations; max(1000, 200 n) if no other limit is given",
+    "maxfev": "most evaluations of fun, never one more",
+    "maxtime": "most seconds",
+    "f_target": "stop, with success, at a value as low as this",
+    "termination": "a termination criterion, or several of which any may fire",
+    "disp": "print how the run ended",
+    "return_all": "keep every iterate in res.allvecs",
+    "history": "keep what each iterate reported in res.history, a dict of lists",
+    "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
+    "workers": "as the argument of minimize, where SciPy's signature has none",
+    "jac_method": "finite-difference scheme, where SciPy drops a string jac",
+    "rng": "as the argument of minimize, where SciPy's signature has none",
+}
+
+COMMON_OPTIONS_TEXT = "Options of every method\n=======================\n" + "\n".join(
+    f"{name} : {text}" for name, text in COMMON_OPTIONS.items()
+)

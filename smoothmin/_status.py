@@ -1,0 +1,64 @@
+"""Why a run ended: every status number and its sentence, in one place."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """Reason for the end of a run, the same for every method.
+
+    ``success`` is true for `CONVERGED` and `TARGET` only.
+    """
+
+    CONVERGED = 0
+    MAXITER = 1
+    MAXFEV = 2
+    NONFINITE = 3
+    PRECISION = 4
+    MAXTIME = 5
+    TARGET = 6
+    INTERRUPTED = 7
+    CALLBACK = 99
+
+    @property
+    def success(self) -> bool:
+        """Whether a run that ended so did what it was asked for."""
+        return self in (Status.CONVERGED, Status.TARGET)
+
+
+def maxiter_reached(limit: int) -> str:
+    """Sentence of `Status.MAXITER`."""
+    return f"Maximum number of iterations reached: maxiter={limit}."
+
+
+def maxfev_reached(limit: int) -> str:
+    """Sentence of `Status.MAXFEV`."""
+    return f"Maximum number of function evaluations reached: maxfev={limit}."
+
+
+def maxtime_reached(limit: float) -> str:
+    """Sentence of `Status.MAXTIME`."""
+    return f"Time limit reached: maxtime={limit:g} s."
+
+
+def target_reached(value: float, target: float) -> str:
+    """Sentence of `Status.TARGET`."""
+    return f"Target reached: {value:.6g} <= f_target={target:.6g}."
+
+
+def nonfinite_start(value: float) -> str:
+    """Sentence of `Status.NONFINITE` when the start has no finite value."""
+    return f"`fun` is not finite at `x0`: {value}."
+
+
+def unbounded(value: float) -> str:
+    """Sentence of `Status.NONFINITE` when a value of minus infinity was seen."""
+    return f"`fun` returned {value}: it is unbounded below."
+
+
+NONFINITE_GRADIENT = "The gradient is not finite at `x0`."
+NO_FINITE_SAMPLE = "No sample around `x0` has a finite value and gradient."
+CALLBACK_RAISED = "`callback` raised `StopIteration`."
+CALLBACK_TRUE = "`callback` returned True."
+FUN_RAISED = "`fun` raised `StopIteration`."
+INTERRUPTED = "Interrupted by the keyboard."
+ALL_FIXED = "All variables are fixed by the bounds; `fun` was evaluated once."

@@ -1,0 +1,316 @@
+"""Termination criteria, combined with ``|`` and ``&``.
+
+A criterion is an immutable description; ``start()`` gives a watch, which is shown
+every step and answers with a sentence once the criterion is met. The same
+objects end a run (``options={"termination": ...}``) and tell
+`GradientSampling` when to shrink its perturbations.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin._check import require_integer, require_real
+from smoothmin._protocol import Array
+from smoothmin._status import Status
+
+
+@dataclass
+class Progress:
+    """One step as a criterion sees it; counts start where the watch did."""
+
+    nit: int
+    nfev: int
+    seconds: float
+    x: Array
+    fun: float
+    grad: Array | None
+
+
+class Watch(ABC):
+    """A criterion at work on one run; ``status`` is that of what fired."""
+
+    status: Status = Status.CONVERGED
+
+    @abstractmethod
+    def __call__(self, now: Progress) -> str | None:
+        """A sentence when the criterion is met at this step, else None."""
+
+
+class Termination(ABC):
+    """What all criteria and their combinations share."""
+
+    @abstractmethod
+    def start(self) -> Watch:
+        """Begin to watch a run, with fresh counts."""
+
+    def __or__(self, other: Termination) -> Termination:
+        """Met when either is."""
+        return Either((self, _criterion(other)))
+
+    def __and__(self, other: Termination) -> Termination:
+        """Met when both are, at the same step."""
+        return Both((self, _criterion(other)))
+
+
+class Criterion(Termination):
+    """A condition on a step, and how long it must hold.
+
+    Every criterion has a patience ``n``, 1 unless told otherwise: it fires when
+    its condition has held at ``n`` steps running.
+    """
+
+    status: ClassVar[Status] = Status.CONVERGED
+    n: int
+
+    @abstractmethod
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """A sentence if the condition holds.
+
+        ``before`` is the previous step, ``lowest`` the least ``fun`` before now.
+        """
+
+    def __post_init__(self) -> None:
+        require_integer("n", self.n, 1)
+
+    def start(self) -> Watch:
+        """Begin to watch a run, with fresh counts."""
+        return _CriterionWatch(self)
+
+
+class _CriterionWatch(Watch):
+    """Counts how long the condition of one criterion has held."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        self.status = criterion.status
+        self._criterion = criterion
+        self._streak = 0
+        self._before: Progress | None = None
+        self._lowest = math.inf
+
+    def __call__(self, now: Progress) -> str | None:
+        said = self._criterion.holds(now, self._before, self._lowest)
+        self._streak = self._streak + 1 if said else 0
+        self._before = now
+        self._lowest = min(self._lowest, now.fun) if now.fun == now.fun else self._lowest
+        return said if self._streak >= self._criterion.n else None
+
+
+@dataclass(frozen=True)
+class Either(Termination):
+    """Met when any of its parts is; made by ``|``."""
+
+    parts: tuple[Termination, ...]
+
+    def start(self) -> Watch:
+        """Begin to watch a run, with fresh counts."""
+        return _EitherWatch([part.start() for part in self.parts])
+
+
+class _EitherWatch(Watch):
+    def __init__(self, parts: list[Watch]) -> None:
+        self._parts = parts
+
+    def __call__(self, now: Progress) -> str | None:
+        said = [part(now) for part in self._parts]  # all parts see every step
+        for part, sentence in zip(self._parts, said, strict=True):
+            if sentence:
+                self.status = part.status
+                return sentence
+        return None
+
+
+@dataclass(frozen=True)
+class Both(Termination):
+    """Met when all of its parts are at the same step; made by ``&``."""
+
+    parts: tuple[Termination, ...]
+
+    def start(self) -> Watch:
+        """Begin to watch a run, with fresh counts."""
+        return _BothWatch([part.start() for part in self.parts])
+
+
+class _BothWatch(Watch):
+    def __init__(self, parts: list[Watch]) -> None:
+        self._parts = parts
+
+    def __call__(self, now: Progress) -> str | None:
+        said = [part(now) for part in self._parts]
+        if not all(said):
+            return None
+        # a limit among the parts keeps the whole from counting as success
+        limits = [part.status for part in self._parts if not part.status.success]
+        self.status = limits[0] if limits else self._parts[0].status
+        return " ".join(sentence for sentence in said if sentence)
+
+
+@dataclass(frozen=True)
+class AfterSteps(Criterion):
+    """After ``steps`` steps."""
+
+    status: ClassVar[Status] = Status.MAXITER
+    steps: int
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_integer("steps", self.steps, 1)
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """Enough steps were made."""
+        return f"{now.nit} steps made." if now.nit >= self.steps else None
+
+
+@dataclass(frozen=True)
+class AfterEvaluations(Criterion):
+    """After ``evaluations`` evaluations, at the next step."""
+
+    status: ClassVar[Status] = Status.MAXFEV
+    evaluations: int
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_integer("evaluations", self.evaluations, 1)
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """Enough evaluations were made."""
+        return f"{now.nfev} evaluations made." if now.nfev >= self.evaluations else None
+
+
+@dataclass(frozen=True)
+class AfterSeconds(Criterion):
+    """After ``seconds`` seconds, at the next step.
+
+    The one criterion that makes a run depend on the machine.
+    """
+
+    status: ClassVar[Status] = Status.MAXTIME
+    seconds: float
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_real("seconds", self.seconds, minimum=0)
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """Enough time has passed."""
+        return f"{now.seconds:.3g} seconds passed." if now.seconds >= self.seconds else None
+
+
+@dataclass(frozen=True)
+class GradientNorm(Criterion):
+    """When the Euclidean norm of the gradient is at most ``tol``."""
+
+    tol: float = 1e-6
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_real("tol", self.tol, minimum=0)
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """The gradient is known and short."""
+        if now.grad is None:
+            return None
+        norm = float(np.linalg.norm(now.grad))
+        return f"Gradient norm {norm:.3g} <= {self.tol:g}." if norm <= self.tol else None
+
+
+@dataclass(frozen=True)
+class UpdateNorm(Criterion):
+    """When the Euclidean norm of the step is at most ``tol``."""
+
+    tol: float = 1e-6
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_real("tol", self.tol, minimum=0)
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """There was a step, and it was short."""
+        if before is None:
+            return None
+        norm = float(np.linalg.norm(now.x - before.x))
+        return f"Step norm {norm:.3g} <= {self.tol:g}." if norm <= self.tol else None
+
+
+@dataclass(frozen=True)
+class NoImprovement(Criterion):
+    """When ``n`` steps running lower the least value by at most ``tol``.
+
+    Parameters
+    ----------
+    tol : float, default 0
+        Decrease, in the units of the value, that still counts as none.
+    n : int, default 10
+        Patience, in steps.
+    """
+
+    tol: float = 0.0
+    n: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_real("tol", self.tol, minimum=0)
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """The least value did not fall by more than ``tol``."""
+        if before is None or now.fun < lowest - self.tol:
+            return None
+        return f"No decrease of more than {self.tol:g} in {self.n} steps."
+
+
+@dataclass(frozen=True)
+class TargetValue(Criterion):
+    """When the value is at most ``value``."""
+
+    status: ClassVar[Status] = Status.TARGET
+    value: float
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_real("value", self.value)
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """The value is low enough."""
+        return f"Value {now.fun:.6g} <= {self.value:g}." if now.fun <= self.value else None
+
+
+@dataclass(frozen=True)
+class Never(Criterion):
+    """Never; the neutral element of ``|``."""
+
+    n: int = 1
+
+    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+        """Nothing does."""
+        return None
+
+
+def as_termination(name: str, given: Any) -> Termination:
+    """One criterion from None, a criterion, or several of which any may fire."""
+    if given is None:
+        return Never()
+    if isinstance(given, Termination):
+        return given
+    if isinstance(given, Iterable) and not isinstance(given, (str, bytes)):
+        parts = tuple(given)
+        if parts and all(isinstance(part, Termination) for part in parts):
+            return Either(parts)
+    raise TypeError(f"{name} must be a termination criterion or several, got {given!r}")
+
+
+def _criterion(other: object) -> Termination:
+    if not isinstance(other, Termination):
+        raise TypeError(f"a criterion combines with another criterion, got {other!r}")
+    return other

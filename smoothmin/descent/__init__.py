@@ -1,0 +1,1 @@
+"""Methods that move a point: one algorithm a file."""

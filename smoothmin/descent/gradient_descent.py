@@ -1,0 +1,162 @@
+"""Gradient descent: a fixed rate with momentum, or a line search.
+
+References: B. T. Polyak, "Some methods of speeding up the convergence of
+iteration methods", USSR Comput. Math. Math. Phys. 4 (1964); Y. Nesterov, Sov.
+Math. Dokl. 27 (1983), in the form of I. Sutskever et al., ICML (2013), (3)-(4);
+J. Barzilai, J. M. Borwein, IMA J. Numer. Anal. 8 (1988), (5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import require_bool, require_one_of, require_real
+from smoothmin._protocol import Array, Changed, Finish, Iterate, Method, Problem, Steps, ask_one
+from smoothmin._status import Status
+from smoothmin.descent.line_search import armijo
+from smoothmin.descent.quasi_newton import Metric, descend, failed_search, first_step
+
+SEARCHES = ("weak-wolfe", "armijo", "barzilai-borwein")
+
+
+class Identity(Metric):
+    """Steepest descent."""
+
+    fresh = True
+
+    def apply(self, g: Array) -> Array:
+        """The gradient itself."""
+        return g.copy()
+
+    def update(self, s: Array, y: Array) -> None:
+        """Learn nothing."""
+
+    def reset(self) -> None:
+        """There is nothing to forget."""
+
+
+@dataclass(frozen=True)
+class GradientDescent(Method):
+    """Gradient descent.
+
+    Parameters
+    ----------
+    lr : float, optional
+        Fixed rate: ``x <- x - lr * gradient``. None: a line search finds the step.
+    momentum : float, default 0
+        Share of the last step added to this one, in [0, 1); with ``lr`` only.
+    nesterov : bool, default False
+        Nesterov's momentum instead of Polyak's.
+    line_search : {"weak-wolfe", "armijo", "barzilai-borwein"}, optional
+        With ``lr=None``; "weak-wolfe" by default. "barzilai-borwein" takes the step
+        from the last change of the gradient and searches only where that goes up.
+    gtol : float, default 1e-6
+        Converged when no element of the (projected) gradient is larger.
+
+    Notes
+    -----
+    At a fixed rate one step is one evaluation, and nothing keeps the value from
+    rising; the result is still the best point evaluated. Bounds are handled by
+    projection.
+
+    References
+    ----------
+    .. [1] J. Barzilai, J. M. Borwein, "Two-point step size gradient methods", IMA J.
+       Numer. Anal. 8 (1988), :doi:`10.1093/imanum/8.1.141`.
+
+    Examples
+    --------
+    >>> import smoothmin
+    >>> res = smoothmin.minimize(lambda x: (x @ x, 2 * x), [3.0, 4.0], jac=True,
+    ...                          method=smoothmin.GradientDescent(lr=0.5))
+    >>> res.x
+    array([0., 0.])
+    """
+
+    name: ClassVar[str] = "gradient-descent"
+    summary: ClassVar[str] = "fixed rate, momentum, or a line search"
+    reference: ClassVar[str] = "Polyak (1964); Barzilai, Borwein (1988)"
+    handles_bounds: ClassVar[bool] = True
+    tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
+
+    lr: float | None = None
+    momentum: float = 0.0
+    nesterov: bool = False
+    line_search: str | None = None
+    gtol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        require_real("gtol", self.gtol, minimum=0)
+        require_real("momentum", self.momentum, minimum=0, below=1)
+        require_bool("nesterov", self.nesterov)
+        if self.line_search is not None:
+            require_one_of("line_search", self.line_search, SEARCHES)
+        if self.lr is not None:
+            require_real("lr", self.lr, above=0, below=np.inf)
+            if self.line_search is not None:
+                raise ValueError(f"line_search must be None with lr={self.lr!r}: the rate is fixed")
+        elif self.momentum or self.nesterov:
+            raise ValueError(f"lr must be given with momentum={self.momentum!r} or nesterov")
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        if self.lr is not None:
+            return self._fixed_rate(problem, self.lr)
+        if self.line_search == "barzilai-borwein":
+            return self._barzilai_borwein(problem)
+        curvature = self.line_search != "armijo"
+        return descend(problem, Identity(), self.gtol, curvature=curvature)
+
+    def _fixed_rate(self, problem: Problem, lr: float) -> Steps:
+        """One evaluation, one step."""
+        x = problem.clip(problem.x0)
+        velocity = np.zeros_like(x)
+        while True:
+            f, g = yield from ask_one(x)
+            if not np.isfinite(g).all():
+                return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
+            size = float(np.abs(problem.projected_gradient(x, g)).max())
+            # the step is taken after the report: a problem that changes then
+            # is met with new answers at the new point, at no extra cost
+            yield Iterate(x, f, g)
+            if size <= self.gtol:
+                return Finish(
+                    Status.CONVERGED, f"Gradient's largest element {size:.3g} <= {self.gtol:g}."
+                )
+            velocity = self.momentum * velocity - lr * g
+            step = self.momentum * velocity - lr * g if self.nesterov else velocity
+            x = problem.clip(x + step)
+
+    def _barzilai_borwein(self, problem: Problem) -> Steps:
+        """Steps of length s's / s'y, backtracked only if they go up."""
+        x = problem.clip(problem.x0)
+        f, g = yield from ask_one(x)
+        if not (np.isfinite(f) and np.isfinite(g).all()):
+            return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        t = 0.0
+        highest = [f]  # of the last ten: Raydan's nonmonotone reference value
+        while True:
+            pg = problem.projected_gradient(x, g)
+            size = float(np.abs(pg).max())
+            if size <= self.gtol:
+                return Finish(
+                    Status.CONVERGED, f"Gradient's largest element {size:.3g} <= {self.gtol:g}."
+                )
+            t = t if t > 0 else first_step(x, -pg, 0.0)
+            found = yield from armijo(problem, x, max(highest), g, -pg, t)
+            if not found.lower:
+                return Finish(Status.PRECISION, failed_search(found))
+            new = found.point
+            s, y = new.x - x, new.grad - g
+            sy = float(s @ y)
+            t = float(s @ s) / sy if sy > 0 else 0.0
+            x, f, g = new.x, new.fun, new.grad
+            highest = [*highest[-9:], f]
+            reply = yield Iterate(x, f, g)
+            if isinstance(reply, Changed):
+                f, g = yield from ask_one(x)
+                highest = [f]

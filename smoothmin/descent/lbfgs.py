@@ -1,0 +1,113 @@
+"""Limited-memory BFGS with a weak Wolfe search.
+
+Reference: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006),
+Algorithms 7.4 and 7.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from smoothmin._check import require_integer, require_real
+from smoothmin._protocol import Array, Method, Problem, Steps
+from smoothmin.descent.quasi_newton import Metric, descend
+
+
+class LimitedMemory(Metric):
+    """The last ``memory`` pairs (s, y), applied by the two-loop recursion."""
+
+    def __init__(self, n: int, memory: int) -> None:
+        self._s = np.empty((memory, n))
+        self._y = np.empty((memory, n))
+        self._rho = np.empty(memory)
+        self._memory = memory
+        self._order: list[int] = []
+        self._gamma = 1.0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there are no pairs."""
+        return not self._order
+
+    def reset(self) -> None:
+        """Forget all pairs."""
+        self._order.clear()
+        self._gamma = 1.0
+
+    def update(self, s: Array, y: Array) -> None:
+        """Keep the pair if its curvature is positive, dropping the oldest."""
+        sy, yy = float(s @ y), float(y @ y)
+        if not sy > 1e-16 * yy or not np.isfinite(yy):
+            return
+        order = self._order
+        k = order.pop(0) if len(order) == self._memory else len(order)
+        self._s[k], self._y[k], self._rho[k] = s, y, 1.0 / sy
+        order.append(k)
+        self._gamma = sy / yy
+
+    def apply(self, g: Array) -> Array:
+        """``H g`` by Algorithm 7.4."""
+        s, y, rho = self._s, self._y, self._rho
+        q = g.copy()
+        alphas = []
+        for k in reversed(self._order):
+            alpha = rho[k] * (s[k] @ q)
+            q -= alpha * y[k]
+            alphas.append(alpha)
+        q *= self._gamma
+        for k in self._order:
+            q += (alphas.pop() - rho[k] * (y[k] @ q)) * s[k]
+        return q
+
+
+@dataclass(frozen=True)
+class LBFGS(Method):
+    """Limited-memory BFGS, with a line search that survives kinks.
+
+    Parameters
+    ----------
+    memory : int, default 10
+        Number of steps whose curvature is remembered.
+    gtol : float, default 1e-6
+        Converged when no element of the (projected) gradient is larger.
+
+    Notes
+    -----
+    Every search keeps its lowest point, and a failed search is tried once more
+    along the gradient. Bounds are handled by projection.
+
+    References
+    ----------
+    .. [1] J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed., Springer
+       (2006), Algorithms 7.4 and 7.5.
+    .. [2] A. S. Lewis, M. L. Overton, "Nonsmooth optimization via quasi-Newton
+       methods", Math. Program. 141 (2013), :doi:`10.1007/s10107-012-0514-2`.
+
+    Examples
+    --------
+    >>> from scipy.optimize import rosen, rosen_der
+    >>> import smoothmin
+    >>> res = smoothmin.minimize(rosen, [-1.2, 1.0], jac=rosen_der, method="lbfgs")
+    >>> res.success, bool(res.fun < 1e-10)
+    (True, True)
+    """
+
+    name: ClassVar[str] = "lbfgs"
+    summary: ClassVar[str] = "limited-memory BFGS, weak Wolfe search; smooth functions of any size"
+    reference: ClassVar[str] = "Nocedal, Wright (2006)"
+    handles_bounds: ClassVar[bool] = True
+    tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
+
+    memory: int = 10
+    gtol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        require_integer("memory", self.memory, 1)
+        require_real("gtol", self.gtol, minimum=0)
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        return descend(problem, LimitedMemory(problem.x0.size, self.memory), self.gtol)

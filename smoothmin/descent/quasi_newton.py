@@ -1,0 +1,113 @@
+"""The loop that line-search descents share: direction, search, update.
+
+What differs between them is the `Metric`: how a gradient becomes a direction,
+and what a step teaches about curvature.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._protocol import Array, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._status import Status
+from smoothmin.descent.line_search import LineResult, weak_wolfe
+
+EPS = float(np.finfo(float).eps)
+
+
+class Metric(ABC):
+    """An estimate H of the inverse Hessian, positive definite."""
+
+    @abstractmethod
+    def apply(self, g: Array) -> Array:
+        """``H g``, a new array."""
+
+    @abstractmethod
+    def update(self, s: Array, y: Array) -> None:
+        """Learn from a step ``s`` and the change ``y`` of the gradient."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything."""
+
+    @property
+    @abstractmethod
+    def fresh(self) -> bool:
+        """Whether nothing has been learnt since the last reset."""
+
+
+def descend(problem: Problem, metric: Metric, gtol: float, *, curvature: bool = True) -> Steps:
+    """Minimize by steps along ``-H g``, each found by a weak Wolfe search.
+
+    With bounds, ``H`` is restricted to the variables that are free to move
+    (Bertsekas, "Projected Newton methods", SIAM J. Control Optim. 20, 1982), and
+    the search follows the projected path.
+    """
+    x = problem.clip(problem.x0)
+    f, g = yield from ask_one(x)
+    if not np.isfinite(f):
+        return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+    if not np.isfinite(g).all():
+        return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
+    step = 0.0
+    while True:
+        pg = problem.projected_gradient(x, g)
+        size = float(np.abs(pg).max())
+        if size <= gtol:
+            return Finish(Status.CONVERGED, f"Gradient's largest element {size:.3g} <= {gtol:g}.")
+        direction = search_direction(problem, metric, x, pg)
+        decrease = -float(pg @ direction)
+        # below rounding of f no search can see a decrease: as good as it gets
+        if not metric.fresh and decrease < 2 * EPS * abs(f):
+            return Finish(
+                Status.CONVERGED, f"Predicted decrease {decrease:.3g} is at rounding level."
+            )
+        t = first_step(x, direction, step) if metric.fresh else 1.0
+        found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
+        if not found.lower:
+            if metric.fresh:
+                return Finish(Status.PRECISION, failed_search(found))
+            metric.reset()
+            step = 0.0
+            continue
+        new = found.point
+        metric.update(new.x - x, new.grad - g)
+        step = float(np.linalg.norm(new.x - x))
+        x, f, g = new.x, new.fun, new.grad
+        reply = yield Iterate(x, f, g)
+        if isinstance(reply, Changed):
+            f, g = yield from ask_one(x)
+
+
+def search_direction(problem: Problem, metric: Metric, x: Array, pg: Array) -> Array:
+    """``-H pg`` on the free variables; steepest descent if that is no descent."""
+    direction = -metric.apply(pg)
+    if problem.box is not None:
+        lower, upper = problem.box
+        # a variable at a bound may leave it, not push against it
+        stuck = (pg == 0) | ((x <= lower) & (direction < 0))
+        stuck |= (x >= upper) & (direction > 0)
+        direction[stuck] = 0.0
+    if not pg @ direction < 0:
+        metric.reset()
+        direction = -pg
+    return direction
+
+
+def first_step(x: Array, direction: Array, previous: float) -> float:
+    """First trial of a search without curvature: as long as the last step, or a guess."""
+    length = float(np.linalg.norm(direction))
+    if previous > 0:
+        return previous / length
+    return min(1.0, max(1.0, float(np.linalg.norm(x))) / length) if length > 0 else 1.0
+
+
+def failed_search(found: LineResult) -> str:
+    """Sentence for a search that found no lower point."""
+    return (
+        f"The line search found no lower point in {found.nfev} trials: "
+        "a kink, noise, or the limit of precision."
+    )

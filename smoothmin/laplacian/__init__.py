@@ -1,0 +1,1 @@
+"""Laplacian smoothing: the operator, the reformulation, the method."""

@@ -1,0 +1,1 @@
+"""Sampling: perturbations, aggregation, and the methods built on them."""
