@@ -2,16 +2,25 @@
 
 References: A. S. Lewis, M. L. Overton, "Nonsmooth optimization via quasi-Newton
 methods", Math. Program. 141 (2013), Algorithm 2.1; J. Nocedal, S. J. Wright,
-*Numerical Optimization*, 2nd ed. (2006), (6.17) and (6.20).
+*Numerical Optimization*, 2nd ed. (2006), (6.17) and (6.20); K. W. Brodlie, A. R.
+Gourlay, J. Greenstadt, "Rank-one and rank-two corrections to positive definite
+matrices expressed in product form", J. Inst. Math. Appl. 11 (1973).
+
+Deviation: the inverse Hessian is kept as a product H = J J', updated by a rank-one
+change of J. In exact arithmetic that is (6.17); in floating point H stays positive
+definite, which it does not otherwise on kinks, where its condition number grows
+without bound.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.linalg.blas import dsymv, dsyr, dsyr2
+from scipy.linalg import solve
+from scipy.linalg.blas import dgemv, dger
 
 from smoothmin._check import require_real
 from smoothmin._protocol import Array, Method, Problem, Steps
@@ -19,47 +28,57 @@ from smoothmin.descent.quasi_newton import Metric, descend
 
 
 class InverseHessian(Metric):
-    """A dense symmetric H, of which the lower triangle is kept."""
+    """H = J J' with a dense square J."""
 
     def __init__(self, n: int) -> None:
         self._n = n
-        self._h: Array | None = None
+        self._j: Array | None = None
 
     @property
     def fresh(self) -> bool:
         """Whether H is still the identity."""
-        return self._h is None
+        return self._j is None
 
     def reset(self) -> None:
         """Back to the identity."""
-        self._h = None
+        self._j = None
 
     def apply(self, g: Array) -> Array:
         """``H g``."""
-        if self._h is None:
+        if self._j is None:
             return g.copy()
-        out: Array = dsymv(1.0, self._h, g, lower=1)
+        out: Array = dgemv(1.0, self._j, dgemv(1.0, self._j, g, trans=1))
         return out
 
-    def update(self, s: Array, y: Array) -> None:
-        """Two rank-two steps in place: (6.17) written out.
+    def root(self, gradients: Array) -> Array:
+        """``gradients @ J``."""
+        return gradients if self._j is None else gradients @ self._j
 
-        H + (1 + y'Hy / s'y) ss'/s'y - (Hy s' + s y'H)/s'y
+    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
+        """Change J by ``s v'`` so that J J' becomes (6.17).
+
+        ``v = (sqrt(s'y) u / |u| - J'y) / s'y`` with ``u = J^-1 s``, which is known but
+        for its length when ``s`` is a step along ``-H cause``.
         """
         sy = float(s @ y)
         if not sy > 0 or not np.isfinite(sy):
             return
-        if self._h is None:
+        if self._j is None:
             # the identity scaled to the curvature just seen, (6.20)
-            self._h = np.asfortranarray(np.eye(self._n) * (sy / float(y @ y)))
-        h = self._h
-        hy = dsymv(1.0, h, y, lower=1)
-        factor = (1.0 + float(y @ hy) / sy) / sy
-        if not np.isfinite(factor):
-            self._h = None
+            scale = math.sqrt(sy / float(y @ y))
+            if not 0 < scale < np.inf:
+                return
+            self._j = np.asfortranarray(np.eye(self._n) * scale)
+            u = s
+        elif cause is None:
+            u = solve(self._j, s, check_finite=False)
+        else:
+            u = -dgemv(1.0, self._j, cause, trans=1)
+        v = (math.sqrt(sy) / float(np.linalg.norm(u)) * u - dgemv(1.0, self._j, y, trans=1)) / sy
+        if not np.isfinite(v.sum()):
+            self._j = None
             return
-        h = dsyr2(-1.0 / sy, hy, s, lower=1, a=h, overwrite_a=1)
-        self._h = dsyr(factor, s, lower=1, a=h, overwrite_a=1)
+        self._j = dger(1.0, s, v, a=self._j, overwrite_a=1)
 
 
 @dataclass(frozen=True)

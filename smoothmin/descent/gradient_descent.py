@@ -32,7 +32,11 @@ class Identity(Metric):
         """The gradient itself."""
         return g.copy()
 
-    def update(self, s: Array, y: Array) -> None:
+    def root(self, gradients: Array) -> Array:
+        """The gradients themselves."""
+        return gradients
+
+    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
         """Learn nothing."""
 
     def reset(self) -> None:

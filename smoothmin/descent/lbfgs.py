@@ -37,7 +37,7 @@ class LimitedMemory(Metric):
         self._order.clear()
         self._gamma = 1.0
 
-    def update(self, s: Array, y: Array) -> None:
+    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         sy, yy = float(s @ y), float(y @ y)
         if not sy > 1e-16 * yy or not np.isfinite(yy):
@@ -47,6 +47,13 @@ class LimitedMemory(Metric):
         self._s[k], self._y[k], self._rho[k] = s, y, 1.0 / sy
         order.append(k)
         self._gamma = sy / yy
+
+    def root(self, gradients: Array) -> Array:
+        """A factor of the inner products ``G H G'``, as many columns as rows."""
+        images = np.array([self.apply(g) for g in gradients])
+        values, vectors = np.linalg.eigh(gradients @ images.T)
+        root: Array = vectors * np.sqrt(np.maximum(values, 0.0))
+        return root
 
     def apply(self, g: Array) -> Array:
         """``H g`` by Algorithm 7.4."""

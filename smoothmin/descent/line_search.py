@@ -7,7 +7,8 @@ Deviations, and why: an extension of the step is sized by the secant of the
 directional derivative (between doubling and tenfold), and the first reductions
 by interpolation, kept within [0.1, 0.5] of the bracket: smooth functions need
 fewer evaluations, and on kinks the later plain bisection takes over. Steps are
-projected into the box. The lowest point seen is kept when the search fails.
+projected into the box. The lowest point seen is kept when the search fails, and
+all points tried are handed back, for methods that learn from rejected ones.
 """
 
 from __future__ import annotations
@@ -26,28 +27,34 @@ INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
 
 
-@dataclass
+@dataclass(slots=True)
 class LinePoint:
-    """A point of the search: step length, position, value, gradient."""
+    """A point of the search: step length, position, value, gradient, slope there."""
 
     t: float
     x: Array
     fun: float
     grad: Array
+    slope: float
 
 
-@dataclass
+@dataclass(slots=True)
 class LineResult:
     """What a search found.
 
     ``wolfe``: both conditions hold at ``point``. ``lower``: ``point`` is at least
-    lower than the start. ``nfev``: points tried.
+    lower than the start. ``trials``: all points tried, in order.
     """
 
     point: LinePoint
     wolfe: bool
     lower: bool
-    nfev: int
+    trials: list[LinePoint]
+
+    @property
+    def nfev(self) -> int:
+        """Number of points tried."""
+        return len(self.trials)
 
 
 def weak_wolfe(
@@ -59,6 +66,9 @@ def weak_wolfe(
     t: float = 1.0,
     *,
     curvature: bool = True,
+    slope: float | None = None,
+    patience: int = MAX_TRIALS,
+    null_within: float = 0.0,
 ) -> Generator[Ask, Any, LineResult]:
     """Find a step along ``direction`` with sufficient decrease and flatter slope.
 
@@ -74,69 +84,75 @@ def weak_wolfe(
         First trial step.
     curvature : bool
         Ask for the Wolfe condition too; otherwise only for sufficient decrease.
+    slope : float, optional
+        Directional derivative to compare with; that of ``grad`` if None.
+    patience : int
+        Give up after so many trials without sufficient decrease at any.
+    null_within : float
+        Give up at a trial no farther than this that goes up and whose slope breaks
+        with ``slope``: its gradient is news to a bundle, which is all it can give.
     """
     bounded = problem.box is not None
-    slope = float(grad @ direction)
-    start = LinePoint(0.0, x, fun, grad)
-    best = low = start
-    low_slope, high, high_fun, high_slope = slope, np.inf, np.inf, np.nan
+    slope = float(grad @ direction) if slope is None else slope
+    length = float(np.linalg.norm(direction))
+    low = LinePoint(0.0, x, fun, grad, slope)
+    high: LinePoint | None = None
+    best = low
     reductions = 0
-    for trial in range(1, MAX_TRIALS + 1):
+    trials: list[LinePoint] = []
+    while len(trials) < MAX_TRIALS:
         x_t = x + t * direction
+        straight = True
         if bounded:
-            x_t = problem.clip(x_t)
+            unbounded, x_t = x_t, problem.clip(x_t)
+            straight = np.array_equal(x_t, unbounded)
         f_t, g_t = yield from ask_one(x_t)
-        finite = np.isfinite(f_t) and bool(np.isfinite(g_t.sum()))
-        point = LinePoint(t, x_t, f_t, g_t)
+        moving = direction if straight else np.where(x_t == unbounded, direction, 0.0)
+        trial = LinePoint(t, x_t, f_t, g_t, float(g_t @ moving))
+        trials.append(trial)
+        finite = f_t - f_t == 0 and bool(np.isfinite(g_t.sum()))
         if finite and f_t < best.fun:
-            best = point
-        predicted = float(grad @ (x_t - x)) if bounded else t * slope
+            best = trial
+        predicted = t * slope if straight else float(grad @ (x_t - x))
         # A: sufficient decrease, Lewis-Overton (2.1); a projected step must go down as well
         if not finite or f_t > fun + ARMIJO * predicted or predicted >= 0:
-            high, high_fun = t, f_t if finite else np.inf
-            high_slope = float(g_t @ direction) if finite else np.nan
+            high = trial
+            if low.t == 0 and finite and trial.slope >= WOLFE * slope and t * length <= null_within:
+                break
+            if low.t == 0 and len(trials) >= patience:
+                break
+        # W: flatter slope, (2.2)
+        elif not curvature or trial.slope >= WOLFE * slope or not moving.any():
+            return LineResult(trial, True, True, trials)
         else:
-            moved = direction if not bounded else np.where(x_t == x + t * direction, direction, 0.0)
-            slope_t = float(g_t @ moved)
-            # W: flatter slope, (2.2)
-            if not curvature or slope_t >= WOLFE * slope or not moved.any():
-                return LineResult(point, True, True, trial)
-            previous_slope, previous_t = low_slope, low.t
-            low, low_slope = point, slope_t
-            if high == np.inf:
-                t = _extended(t, previous_t, slope_t, previous_slope)
+            previous, low = low, trial
+            if high is None:
+                t = _extended(previous, low)
                 continue
-        t = _reduced(low, low_slope, high, high_fun, high_slope, reductions)
+        t = _reduced(low, high, reductions)
         reductions += 1
-        if not low.t < t < high or _no_room(x, direction, low.t, high):
+        if not low.t < t < high.t or _no_room(x, direction, low.t, high.t):
             break
-    return LineResult(best, False, best.fun < fun, trial)
+    return LineResult(best, False, best.fun < fun, trials)
 
 
-def _extended(t: float, previous: float, slope: float, previous_slope: float) -> float:
+def _extended(previous: LinePoint, low: LinePoint) -> float:
     """A longer step: where the secant of the slope vanishes, within limits."""
-    change = slope - previous_slope
+    change = low.slope - previous.slope
     factor = 2.0
     if change > 0:
-        factor = (t - slope * (t - previous) / change) / t
-    return t * min(max(factor, 2.0), 10.0)
+        factor = (low.t - low.slope * (low.t - previous.t) / change) / low.t
+    return low.t * min(max(factor, 2.0), 10.0)
 
 
-def _reduced(
-    low: LinePoint,
-    low_slope: float,
-    high: float,
-    high_fun: float,
-    high_slope: float,
-    reductions: int,
-) -> float:
+def _reduced(low: LinePoint, high: LinePoint, reductions: int) -> float:
     """A step inside the bracket: by parabola at first, then its middle."""
-    width = high - low.t
+    width = high.t - low.t
     share = 0.5
-    if reductions < INTERPOLATIONS and np.isfinite(high_fun):
-        excess = high_fun - low.fun - low_slope * width
+    if reductions < INTERPOLATIONS and np.isfinite(high.fun):
+        excess = high.fun - low.fun - low.slope * width
         if excess > 0:
-            share = min(max(-low_slope * width / (2 * excess), 0.1), 0.5)
+            share = min(max(-low.slope * width / (2 * excess), 0.1), 0.5)
     return low.t + share * width
 
 

@@ -26,8 +26,15 @@ class Metric(ABC):
         """``H g``, a new array."""
 
     @abstractmethod
-    def update(self, s: Array, y: Array) -> None:
-        """Learn from a step ``s`` and the change ``y`` of the gradient."""
+    def root(self, gradients: Array) -> Array:
+        """Rows with the inner products in H of the rows of ``gradients``."""
+
+    @abstractmethod
+    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
+        """Learn from a step ``s`` and the change ``y`` of the gradient.
+
+        ``cause`` is the vector along whose ``-H cause`` the step was, where it was one.
+        """
 
     @abstractmethod
     def reset(self) -> None:
@@ -74,7 +81,7 @@ def descend(problem: Problem, metric: Metric, gtol: float, *, curvature: bool = 
             step = 0.0
             continue
         new = found.point
-        metric.update(new.x - x, new.grad - g)
+        metric.update(new.x - x, new.grad - g, pg if problem.box is None else None)
         step = float(np.linalg.norm(new.x - x))
         x, f, g = new.x, new.fun, new.grad
         reply = yield Iterate(x, f, g)

@@ -1,0 +1,363 @@
+"""Gradient sampling with quasi-Newton steps: minimization across kinks, with a certificate.
+
+References: J. V. Burke, A. S. Lewis, M. L. Overton, "A robust gradient sampling
+algorithm for nonsmooth, nonconvex optimization", SIAM J. Optim. 15 (2005), the GS
+algorithm of section 2; F. E. Curtis, X. Que, "An adaptive gradient sampling algorithm
+for nonsmooth optimization", Optim. Methods Softw. 28 (2013), Algorithm 3.1; A. S.
+Lewis, M. L. Overton, Math. Program. 141 (2013), for the quasi-Newton steps.
+
+Deviations, and why:
+
+* Steps along ``-H g`` are taken for as long as their line search succeeds: they cost two
+  or three evaluations, a sampling step some n of them.
+* The hull is that of every gradient seen within the radius, line searches' rejected
+  points included, and is enlarged along the direction it gives, as a bundle method does.
+  Points are drawn at random only when that brings no news.
+* The direction is minus the least element of the hull in the metric H (Curtis and Que,
+  (3.3)), while the certificate is its Euclidean norm.
+* Bounds add their normals to the hull; samples are clipped into the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import require_integer, require_real
+from smoothmin._protocol import (
+    Array,
+    Ask,
+    Changed,
+    Finish,
+    Iterate,
+    Method,
+    Problem,
+    Steps,
+    ask_one,
+)
+from smoothmin._status import Status
+from smoothmin.descent.bfgs import InverseHessian
+from smoothmin.descent.bundle import Bundle
+from smoothmin.descent.lbfgs import LimitedMemory
+from smoothmin.descent.line_search import WOLFE, LinePoint, weak_wolfe
+from smoothmin.descent.min_norm import min_norm_point
+from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
+
+SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
+PATIENCE = 20  # trials of a quasi-Newton search before the hull is asked
+SMALL_STEPS = 10  # quasi-Newton steps within the final radius before the hull is asked
+NULL_STEPS = 30  # most enlargements of one hull along its direction, and ...
+HULL_PATIENCE = 8  # trials of a search along the hull's least element
+SAMPLINGS = 3  # ... most random samplings, before the radius shrinks
+
+
+@dataclass(frozen=True)
+class GradientSamplingDescent(Method):
+    """Gradient sampling of Burke, Lewis and Overton, with quasi-Newton steps.
+
+    For functions that are differentiable almost everywhere, with kinks, convex or
+    not. Not to be confused with `GradientSampling`, which averages over perturbations
+    and wraps other methods.
+
+    Parameters
+    ----------
+    stationarity_tol : float, default 1e-6
+        Largest norm of the least element of the hull of nearby gradients ...
+    radius_tol : float, default 1e-8
+        ... and largest distance of these gradients' points, for success.
+    radius : float, optional
+        First sampling radius. A tenth of the largest element of ``x0``, or of 1, if None.
+    samples : int, optional
+        Points drawn at a time where the search finds no new gradients. ``n + 1``, but at
+        most 100, if None.
+    memory : int, optional
+        Gradients kept. ``2 n + 10``, but at most 250, if None.
+    dense_up_to : int, default 2000
+        Most variables for which a dense metric is kept; limited memory beyond.
+
+    Notes
+    -----
+    The result carries ``stationarity`` and ``radius``: zero lies within ``stationarity``
+    of the convex hull of gradients (and normals of active bounds) at points no farther
+    than ``radius`` from the solution. Success is reported only if both meet their
+    tolerances; a short gradient at the solution itself is a certificate of radius zero.
+
+    References
+    ----------
+    .. [1] J. V. Burke, A. S. Lewis, M. L. Overton, "A robust gradient sampling algorithm
+       for nonsmooth, nonconvex optimization", SIAM J. Optim. 15 (2005),
+       :doi:`10.1137/030601296`.
+    .. [2] A. S. Lewis, M. L. Overton, "Nonsmooth optimization via quasi-Newton
+       methods", Math. Program. 141 (2013), :doi:`10.1007/s10107-012-0514-2`.
+    .. [3] F. E. Curtis, X. Que, "An adaptive gradient sampling algorithm for nonsmooth
+       optimization", Optim. Methods Softw. 28 (2013), :doi:`10.1080/10556788.2012.714781`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import smoothmin
+    >>> fun = lambda x: (abs(x[0]) + 3 * abs(x[1] - 1),
+    ...                  np.array([np.sign(x[0]), 3 * np.sign(x[1] - 1)]))
+    >>> res = smoothmin.minimize(fun, [2.0, -1.0], jac=True, method="gradient-sampling", rng=0)
+    >>> res.success, res.stationarity <= 1e-6, res.radius <= 1e-8
+    (True, True, True)
+    """
+
+    name: ClassVar[str] = "gradient-sampling"
+    summary: ClassVar[str] = "quasi-Newton gradient sampling: kinks, with a certificate"
+    reference: ClassVar[str] = "Burke, Lewis, Overton (2005)"
+    handles_bounds: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+    tolerances: ClassVar[tuple[str, ...]] = ("stationarity_tol", "radius_tol")
+
+    stationarity_tol: float = 1e-6
+    radius_tol: float = 1e-8
+    radius: float | None = None
+    samples: int | None = None
+    memory: int | None = None
+    dense_up_to: int = 2000
+
+    def __post_init__(self) -> None:
+        require_real("stationarity_tol", self.stationarity_tol, minimum=0)
+        require_real("radius_tol", self.radius_tol, minimum=0)
+        if self.radius is not None:
+            require_real("radius", self.radius, above=0, below=np.inf)
+        if self.samples is not None:
+            require_integer("samples", self.samples, 1)
+        if self.memory is not None:
+            require_integer("memory", self.memory, 2)
+        require_integer("dense_up_to", self.dense_up_to, 0)
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        state = _State(self, problem, rng)
+        finish = yield from state.start()
+        while finish is None:
+            moved = yield from state.quasi_newton_step()
+            if not moved:
+                finish = yield from state.hull_step()
+            if finish is None:
+                reply = yield state.iterate()
+                if isinstance(reply, Changed):
+                    finish = yield from state.start()
+        return finish
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Zero lies within ``stationarity`` of the hull of gradients within ``radius``."""
+
+    stationarity: float
+    radius: float
+
+
+class _State:
+    """Where a run stands: the point, the metric, the bundle, the radius."""
+
+    def __init__(
+        self, options: GradientSamplingDescent, problem: Problem, rng: np.random.Generator
+    ) -> None:
+        self.problem, self.rng = problem, rng
+        n = problem.x0.size
+        self.stationarity_tol, self.radius_tol = options.stationarity_tol, options.radius_tol
+        self.samples = min(n + 1, 100) if options.samples is None else options.samples
+        memory = min(2 * n + 10, 250) if options.memory is None else options.memory
+        self.bundle = Bundle(n, memory)
+        self.metric: Metric = (
+            InverseHessian(n) if n <= options.dense_up_to else LimitedMemory(n, 20)
+        )
+        self.x = problem.clip(problem.x0)
+        size = float(np.abs(self.x).max(initial=1.0))
+        self.radius = 0.1 * max(1.0, size) if options.radius is None else options.radius
+        self.ceiling = self.radius
+        self.last_step = 0.0
+        self.small_steps = 0
+
+    def start(self) -> Generator[Ask, Any, Finish | None]:
+        """Evaluate the point, with nothing known around it."""
+        self.f, self.g = yield from ask_one(self.x)
+        if not np.isfinite(self.f):
+            return Finish(Status.NONFINITE, _status.nonfinite_start(self.f))
+        if not np.isfinite(self.g).all():
+            return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
+        self.bundle.clear()
+        self.bundle.add(self.x, self.f, self.g)
+        self.target = SHRINK * float(np.linalg.norm(self.g))
+        self.certificate = self._own_certificate()
+        return None
+
+    def _own_certificate(self) -> Certificate:
+        pg = self.problem.projected_gradient(self.x, self.g)
+        return Certificate(float(np.linalg.norm(pg)), 0.0)
+
+    def iterate(self) -> Iterate:
+        """The step just made, with the certificate of its gradient alone."""
+        known = self.certificate
+        return Iterate(self.x, self.f, self.g, stationarity=known.stationarity, radius=known.radius)
+
+    def _move(self, point: LinePoint, cause: Array | None) -> None:
+        """Step to a point; learn its curvature."""
+        step = point.x - self.x
+        self.metric.update(step, point.grad - self.g, cause)
+        self.last_step = float(np.linalg.norm(step))
+        self.small_steps = self.small_steps + 1 if self.last_step <= self.radius_tol else 0
+        self.x, self.f, self.g = point.x, point.fun, point.grad
+        self.certificate = self._own_certificate()
+
+    def quasi_newton_step(self) -> Generator[Ask, Any, bool]:
+        """Lewis and Overton, Algorithm 2.1: a weak Wolfe search along ``-H g``."""
+        problem, metric = self.problem, self.metric
+        if self.certificate.stationarity <= self.stationarity_tol:
+            return False
+        if self.small_steps >= SMALL_STEPS:
+            # steps shorter than the radius asked for: see whether the hull agrees
+            self.small_steps, self.radius = 0, self.radius_tol
+            return False
+        pg = problem.projected_gradient(self.x, self.g)
+        direction = search_direction(problem, metric, self.x, pg)
+        t = first_step(self.x, direction, self.last_step) if metric.fresh else 1.0
+        found = yield from weak_wolfe(
+            problem, self.x, self.f, self.g, direction, t, patience=PATIENCE
+        )
+        for trial in found.trials:
+            self.bundle.add(trial.x, trial.fun, trial.grad)
+        if found.lower:
+            self._move(found.point, pg if problem.box is None else None)
+            return True
+        nearest = min(float(np.linalg.norm(trial.x - self.x)) for trial in found.trials)
+        self.radius = min(self.ceiling, max(self.radius_tol, 10 * nearest))
+        return False
+
+    def hull_step(self) -> Generator[Ask, Any, Finish | None]:
+        """Curtis and Que, Algorithm 3.1: steps along the hull's least element.
+
+        Ends with a lower point, or with the certificate, or at the limit of precision.
+        """
+        finish = self._finished(self.certificate)
+        if finish is not None:
+            return finish
+        nulls = samplings = 0
+        while True:
+            cause, slope = self._least_element()
+            stationarity = float(np.linalg.norm(cause))
+            self.certificate = Certificate(stationarity, self.radius)
+            target = self.target if self.radius > self.radius_tol else self.stationarity_tol
+            small = stationarity <= max(target, self.stationarity_tol)
+            direction = -self.metric.apply(cause)
+            length = float(np.linalg.norm(direction))
+            t = min(1.0, self.radius / length) if length > 0 else 0.0
+            invisible = -slope * t <= EPS * abs(self.f)
+            if invisible and not small and not self.metric.fresh:
+                # the metric sees nothing any more; the certificate is Euclidean anyway
+                self.metric.reset()
+                self.radius = max(self.radius, self.radius_tol)
+                continue
+            if small or invisible or nulls >= NULL_STEPS or samplings >= SAMPLINGS:
+                # 3. the hull is as good as it gets here: finish, or look closer
+                finish = self._finished(self.certificate) or self._shrink(small)
+                if finish is not None:
+                    return finish
+                nulls = samplings = 0
+                continue
+            # 4. a step along the hull's least element, or a gradient that enlarges the hull
+            found = yield from weak_wolfe(
+                self.problem,
+                self.x,
+                self.f,
+                self.g,
+                direction,
+                t,
+                slope=slope,
+                patience=HULL_PATIENCE,
+                null_within=self.radius,
+            )
+            for trial in found.trials:
+                self.bundle.add(trial.x, trial.fun, trial.grad)
+            if found.lower:
+                self._move(found.point, cause if self.problem.box is None else None)
+                return None
+            if any(trial.slope >= WOLFE * slope for trial in found.trials):
+                nulls += 1
+                continue
+            # 1. nothing new along the direction: sample
+            samplings += 1
+            lower = yield from self._sample()
+            if lower:
+                return None
+
+    def _least_element(self) -> tuple[Array, float]:
+        """The least element, in the metric, of the hull within the radius.
+
+        Returns it and the slope along ``-H`` times it, minus its squared length.
+        """
+        gradients = self.bundle.gradients[self.bundle.near(self.x, self.radius)]
+        gradients = np.concatenate([self.g[None, :], gradients])
+        normals = self._normals()
+        roots = self.metric.root(np.concatenate([gradients, normals]))
+        hull = min_norm_point(roots[: len(gradients)], roots[len(gradients) :])
+        cause = hull.weights @ gradients + hull.multipliers @ normals
+        return cause, -float(hull.point @ hull.point)
+
+    def _normals(self) -> Array:
+        """Outward normals (k, n) of the bounds that are active."""
+        n = self.x.size
+        if self.problem.box is None:
+            return np.empty((0, n))
+        lower, upper = self.problem.box
+        identity = np.eye(n)
+        return np.concatenate([-identity[self.x <= lower], identity[self.x >= upper]])
+
+    def _sample(self) -> Generator[Ask, Any, bool]:
+        """Gradients at random points of the ball; true after a step to a lower one."""
+        n = self.x.size
+        offsets = self.rng.standard_normal((self.samples, n))
+        lengths = self.rng.random(self.samples) ** (1 / n)
+        offsets *= (self.radius * lengths / np.linalg.norm(offsets, axis=1))[:, None]
+        points = self.problem.clip(self.x + offsets)
+        answers = yield Ask(points, 1)
+        values, gradients = answers.values, answers.gradients
+        for x, f, g in zip(points, values, gradients, strict=True):
+            self.bundle.add(x, float(f), g)
+        usable = np.isfinite(values) & np.isfinite(gradients).all(axis=1)
+        if not usable.any():
+            return False
+        k = int(np.where(usable, values, np.inf).argmin())
+        if not values[k] < self.f:
+            return False
+        self._move(LinePoint(0.0, points[k], float(values[k]), gradients[k], 0.0), None)
+        return True
+
+    def _shrink(self, reached: bool) -> Finish | None:
+        """Look closer; the end where numbers cannot be told apart."""
+        if self.radius <= 4 * EPS * float(np.abs(self.x).max(initial=1e-300)):
+            found = self.certificate
+            return Finish(
+                Status.PRECISION,
+                f"No descent at rounding level: stationarity {found.stationarity:.3g}.",
+                stationarity=found.stationarity,
+                radius=found.radius,
+            )
+        above = self.radius > self.radius_tol
+        self.radius *= SHRINK
+        if above:
+            self.radius = max(self.radius, self.radius_tol)
+        if reached:
+            self.target *= SHRINK
+            self.ceiling = min(self.ceiling, self.radius)
+        return None
+
+    def _finished(self, known: Certificate) -> Finish | None:
+        """Success, if both tolerances are met."""
+        if known.stationarity > self.stationarity_tol or known.radius > self.radius_tol:
+            return None
+        return Finish(
+            Status.CONVERGED,
+            f"Stationarity {known.stationarity:.3g} <= {self.stationarity_tol:g} "
+            f"within radius {known.radius:.3g} <= {self.radius_tol:g}.",
+            stationarity=known.stationarity,
+            radius=known.radius,
+        )
