@@ -90,3 +90,8 @@ class Folded(Method):
                 x, slope = fold(message.x, lower, upper)
                 grad = None if message.grad is None else message.grad * slope
                 reply = yield Iterate(x, message.fun, grad, **message.info)
+
+
+def within_bounds(method: Method, box: tuple[Array, Array] | None) -> Method:
+    """The method itself if it knows of bounds or there are none, else `Folded`."""
+    return method if box is None or method.handles_bounds else Folded(method)
