@@ -69,6 +69,7 @@ def weak_wolfe(
     slope: float | None = None,
     patience: int = MAX_TRIALS,
     null_within: float = 0.0,
+    flatter: float = WOLFE,
 ) -> Generator[Ask, Any, LineResult]:
     """Find a step along ``direction`` with sufficient decrease and flatter slope.
 
@@ -91,6 +92,8 @@ def weak_wolfe(
     null_within : float
         Give up at a trial no farther than this that goes up and whose slope breaks
         with ``slope``: its gradient is news to a bundle, which is all it can give.
+    flatter : float
+        Share of the initial slope that the Wolfe condition lets remain.
     """
     bounded = problem.box is not None
     slope = float(grad @ direction) if slope is None else slope
@@ -122,7 +125,7 @@ def weak_wolfe(
             if low.t == 0 and len(trials) >= patience:
                 break
         # W: flatter slope, (2.2)
-        elif not curvature or trial.slope >= WOLFE * slope or not moving.any():
+        elif not curvature or trial.slope >= flatter * slope or not moving.any():
             return LineResult(trial, True, True, trials)
         else:
             previous, low = low, trial

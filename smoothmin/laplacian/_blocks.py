@@ -1,0 +1,139 @@
+"""How a flat vector splits into fields, each with an operator of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from smoothmin._check import require_bool, require_integer, require_one_of, require_real
+from smoothmin._protocol import Array
+from smoothmin.laplacian._transforms import BOUNDARIES, as_grid, as_spacing
+from smoothmin.laplacian.operator import LaplacianOperator
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which elements are smoothed together, and by what operator.
+
+    ``shapes`` is None for one field of the problem's own shape. With
+    ``layerwise=False`` the fields are joined into one line.
+    """
+
+    shapes: tuple[tuple[int, ...], ...] | None
+    layerwise: bool
+    min_numel: int
+    boundary: str
+    spacing: Any
+    order: int
+
+    @classmethod
+    def of(cls, options: Any, boundaries: tuple[str, ...] = BOUNDARIES) -> Layout:
+        """Check the fields of a method that describe a layout, and take them."""
+        shapes, layerwise, min_numel = options.shapes, options.layerwise, options.min_numel
+        boundary, spacing, order = options.boundary, options.spacing, options.order
+        require_bool("layerwise", layerwise)
+        require_integer("min_numel", min_numel, 1)
+        require_one_of("boundary", boundary, boundaries)
+        require_integer("order", order, 1)
+        grids = None if shapes is None else as_shapes(shapes)
+        for grid in grids or ():
+            as_spacing(spacing, len(grid) if layerwise else 1)
+        return cls(grids, layerwise, min_numel, boundary, spacing, order)
+
+    def with_boundary(self, boundary: str) -> Layout:
+        """The same layout with another boundary."""
+        return dataclasses.replace(self, boundary=boundary)
+
+    def spacings(self, grid: tuple[int, ...]) -> tuple[float, ...]:
+        """The spacing of each axis of one field."""
+        return as_spacing(self.spacing, len(grid))
+
+    def grids(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The fields of a problem whose variables have ``shape``."""
+        n = math.prod(shape)
+        fields = [shape] if self.shapes is None else list(self.shapes)
+        total = sum(math.prod(field) for field in fields)
+        if total != n:
+            raise ValueError(f"shapes must have {n} elements in total, got {total}")
+        return fields if self.layerwise else [(n,)]
+
+    def is_empty(self, shape: tuple[int, ...]) -> bool:
+        """Whether all fields are left alone."""
+        return all(math.prod(grid) < self.min_numel for grid in self.grids(shape))
+
+    def smoother(self, shape: tuple[int, ...], sigma: float) -> Blocks:
+        """The operator of all fields together."""
+        parts: list[tuple[slice, LaplacianOperator]] = []
+        start = 0
+        for grid in self.grids(shape):
+            stop = start + math.prod(grid)
+            if stop - start >= self.min_numel:
+                operator = LaplacianOperator(grid, sigma, self.boundary, self.spacing, self.order)
+                parts.append((slice(start, stop), operator))
+            start = stop
+        return Blocks(parts)
+
+
+class Blocks:
+    """The block diagonal of several operators, the identity elsewhere.
+
+    Every method takes vectors (n,) or stacks of them (m, n).
+    """
+
+    def __init__(self, parts: list[tuple[slice, LaplacianOperator]]) -> None:
+        self.parts = parts
+
+    def solve(self, g: Array) -> Array:
+        """``A^-1 g``."""
+        return self._map(g, LaplacianOperator.solve)
+
+    def half_solve(self, v: Array) -> Array:
+        """``B^-1 v``, where ``B^T B = A``."""
+        return self._map(v, LaplacianOperator.half_solve)
+
+    def half_solve_adjoint(self, v: Array) -> Array:
+        """``B^-T v``."""
+        return self._map(v, LaplacianOperator.half_solve_adjoint)
+
+    def half_apply_adjoint(self, v: Array) -> Array:
+        """``B^T v``."""
+        return self._map(v, LaplacianOperator.half_apply_adjoint)
+
+    def apply(self, v: Array) -> Array:
+        """``A v``."""
+        return self._map(v, LaplacianOperator.apply)
+
+    def energy(self, v: Array) -> float:
+        """``v'A v``."""
+        total = float(v @ v)
+        for part, operator in self.parts:
+            total += operator.energy(v[part]) - float(v[part] @ v[part])
+        return total
+
+    def _map(self, v: Array, act: Callable[..., Any]) -> Array:
+        """Each part of a copy of ``v`` replaced by its image."""
+        if len(self.parts) == 1 and self.parts[0][1].shape[0] == v.shape[-1]:
+            whole: Array = act(self.parts[0][1], v)
+            return whole
+        result = np.array(v, dtype=float)
+        for part, operator in self.parts:
+            result[..., part] = act(operator, v[..., part])
+        return result
+
+
+def as_shapes(shapes: Any) -> tuple[tuple[int, ...], ...]:
+    """The shapes of several fields, each an integer or a tuple."""
+    if not isinstance(shapes, (tuple, list)) or not shapes:
+        raise TypeError(f"shapes must be a sequence of shapes, got {shapes!r}")
+    return tuple(as_grid("shapes", shape) for shape in shapes)
+
+
+def require_sigma(sigma: Any) -> None:
+    """Raise unless ``sigma`` is a strength of smoothing."""
+    require_real("sigma", sigma, minimum=0, maximum=sys.float_info.max)

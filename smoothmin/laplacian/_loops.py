@@ -1,0 +1,223 @@
+"""The loops of `LaplacianDescent`: L-BFGS, fixed rate, and Barzilai-Borwein.
+
+All move along the smoothed gradient ``A^-1 g`` or what L-BFGS makes of it, and all
+searches are shown the true gradient: slopes are ``g'd``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._status import Status
+from smoothmin.descent.line_search import armijo, weak_wolfe
+from smoothmin.descent.quasi_newton import failed_search
+from smoothmin.laplacian._metric import SobolevMemory
+
+EPS = float(np.finfo(float).eps)
+# a first trial moves no element farther than this share of the largest
+TRIAL = 1e-3
+# Raydan's nonmonotone search compares with the highest of so many values
+REMEMBERED = 10
+# share of the slope that may remain: fields are smooth, and a full step is mostly right
+FLATTER = 0.9
+# so many small steps running are a sign of convergence, one may be bad luck
+SMALL_STEPS = 3
+NO_DESCENT = "The smoothed gradient is no direction of descent."
+
+
+class Smoother(Protocol):
+    """What a metric is to the loops: anything that solves with A."""
+
+    def solve(self, g: Array) -> Array:
+        """``A^-1 g``, a new array."""
+
+
+@dataclass
+class Point:
+    """Where a loop stands: value, gradient, and what of it is free to act.
+
+    ``free`` is the gradient without what pushes against a bound, ``smooth`` its
+    image under ``A^-1``, ``norm`` its dual norm.
+    """
+
+    x: Array
+    fun: float
+    grad: Array
+    free: Array
+    smooth: Array
+    norm: float
+
+    @classmethod
+    def of(cls, problem: Problem, smoother: Smoother, x: Array, fun: float, grad: Array) -> Point:
+        """Smooth the gradient at ``x``."""
+        free = problem.projected_gradient(x, grad)
+        smooth = smoother.solve(free)
+        return cls(x, fun, grad, free, smooth, math.sqrt(max(float(free @ smooth), 0.0)))
+
+
+@dataclass
+class Convergence:
+    """When a loop is done: dual norm against that of the start, small decreases."""
+
+    gtol: float
+    ftol: float
+    first: float
+    small: int = 0
+
+    def reached(self, point: Point, decrease: float | None) -> Finish | None:
+        """The reason to stop at ``point``, reached by a ``decrease`` of the value."""
+        if point.norm <= self.gtol * self.first or point.norm == 0.0:
+            return Finish(
+                Status.CONVERGED,
+                f"Gradient's dual norm {point.norm:.3g} <= {self.gtol:g} times its first.",
+            )
+        if decrease is None:
+            return None
+        is_small = 0 <= decrease <= self.ftol * abs(point.fun)
+        self.small = self.small + 1 if is_small else 0
+        if self.small < SMALL_STEPS:
+            return None
+        return Finish(
+            Status.CONVERGED,
+            f"Value fell by at most {self.ftol:g} of itself in {SMALL_STEPS} steps running.",
+        )
+
+
+def direction_within(problem: Problem, x: Array, free: Array, step: Array) -> Array:
+    """``step`` on the variables that are free to move along it.
+
+    That of a positive definite H restricted to those variables is still a descent
+    (Bertsekas, SIAM J. Control Optim. 20, 1982).
+    """
+    if problem.box is None:
+        return step
+    lower, upper = problem.box
+    stuck = (free == 0) & ((x <= lower) | (x >= upper))
+    stuck |= ((x <= lower) & (step < 0)) | ((x >= upper) & (step > 0))
+    return np.where(stuck, 0.0, step)
+
+
+def secant_step(problem: Problem, here: Point, direction: Array) -> Generator[Ask, Any, float]:
+    """The first length along a direction of unknown curvature: where its slope vanishes.
+
+    One short trial gives the change of the slope. Growing from a guess instead would
+    cost evaluations that grow with the number of variables.
+    """
+    largest = float(np.abs(direction).max())
+    trial = TRIAL * max(1.0, float(np.abs(here.x).max())) / largest
+    moved = problem.clip(here.x + trial * direction)
+    _, grad = yield from ask_one(moved)
+    step = moved - here.x
+    slope, change = float(here.grad @ step), float((grad - here.grad) @ step)
+    return trial * -slope / change if change > 0 and math.isfinite(change) else trial
+
+
+def first_scale(
+    problem: Problem, smoother: Smoother, here: Point, scale: float
+) -> Generator[Ask, Any, float]:
+    """``scale`` if it is known, else the length of a first step along ``-A^-1 g``."""
+    direction = direction_within(problem, here.x, here.free, -here.smooth)
+    if scale > 0 or not float(here.free @ direction) < 0:
+        return scale or 1.0
+    return (yield from secant_step(problem, here, direction))
+
+
+def lbfgs(
+    problem: Problem, smoother: Smoother, here: Point, memory: SobolevMemory, done: Convergence
+) -> Steps:
+    """L-BFGS in the metric of ``smoother``; ``memory.scale`` is 0 where it is unknown."""
+    memory.scale = yield from first_scale(problem, smoother, here, memory.scale)
+    decrease: float | None = None
+    while True:
+        finish = done.reached(here, decrease)
+        if finish is not None:
+            return finish
+        # 1. direction
+        step = -memory.apply(here.free, here.smooth)
+        direction = direction_within(problem, here.x, here.free, step)
+        slope = float(here.free @ direction)
+        if not memory.fresh and -2 * EPS * abs(here.fun) < slope < 0:
+            return Finish(
+                Status.CONVERGED, f"Predicted decrease {-slope:.3g} is at rounding level."
+            )
+        # 2. search
+        found = None
+        if slope < 0:
+            found = yield from weak_wolfe(
+                problem, here.x, here.fun, here.grad, direction, flatter=FLATTER
+            )
+        if found is None or not found.lower:
+            if memory.fresh:
+                return Finish(Status.PRECISION, failed_search(found) if found else NO_DESCENT)
+            memory.reset()
+            continue
+        # 3. update
+        new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
+        y = new.grad - here.grad
+        w = new.smooth - here.smooth if problem.box is None else smoother.solve(y)
+        memory.update(new.x - here.x, y, w)
+        decrease, here = here.fun - new.fun, new
+        reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm)
+        if isinstance(reply, Changed):
+            f, g = yield from ask_one(here.x)
+            here, decrease = Point.of(problem, smoother, here.x, f, g), None
+
+
+def barzilai_borwein(
+    problem: Problem, smoother: Smoother, here: Point, scale: float, done: Convergence
+) -> Steps:
+    """Steps of length ``s'As / s'y`` along ``-A^-1 g``, backtracked only if they go up."""
+    t = yield from first_scale(problem, smoother, here, scale)
+    highest = [here.fun]
+    while True:
+        finish = done.reached(here, None)
+        if finish is not None:
+            return finish
+        direction = direction_within(problem, here.x, here.free, -here.smooth)
+        if not float(here.free @ direction) < 0:
+            return Finish(Status.PRECISION, NO_DESCENT)
+        found = yield from armijo(problem, here.x, max(highest), here.grad, direction, t)
+        if not found.lower:
+            return Finish(Status.PRECISION, failed_search(found))
+        new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
+        curvature = float((new.x - here.x) @ (new.grad - here.grad))
+        # A s is -t g, up to what the bounds cut off
+        t = (found.point.t * here.norm) ** 2 / curvature if curvature > 0 else 2 * found.point.t
+        here = new
+        highest = [*highest[1 - REMEMBERED :], here.fun]
+        reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm)
+        if isinstance(reply, Changed):
+            f, g = yield from ask_one(here.x)
+            here = Point.of(problem, smoother, here.x, f, g)
+            highest = [f]
+
+
+def fixed_rate(
+    problem: Problem,
+    smoother: Smoother,
+    here: Point,
+    rates: Iterator[float],
+    momentum: float,
+    done: Convergence,
+) -> Steps:
+    """``v <- momentum v - rate A^-1 g; x <- x + v``: one evaluation a step."""
+    velocity = np.zeros_like(here.x)
+    for rate in rates:
+        yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm)
+        finish = done.reached(here, None)
+        if finish is not None:
+            return finish
+        velocity = momentum * velocity - rate * here.smooth
+        step = direction_within(problem, here.x, here.free, velocity)
+        x = problem.clip(here.x + step)
+        f, g = yield from ask_one(x)
+        if not np.isfinite(g).all():
+            return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
+        here = Point.of(problem, smoother, x, f, g)
+    raise AssertionError("rates never end")

@@ -1,0 +1,97 @@
+"""Limited-memory BFGS whose first metric is a smoothing operator's.
+
+Reference: R. H. Byrd, J. Nocedal, R. B. Schnabel, "Representations of
+quasi-Newton matrices and their use in limited memory methods", Math. Program. 63
+(1994), (3.1) with ``H0 = gamma * A^-1``.
+
+Deviation, and why: the change of ``A^-1 g`` is kept in place of that of ``g``.
+Products with it are all that (3.1) needs, so that one solve per step is enough.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg.blas import dtrsv
+
+from smoothmin._protocol import Array
+
+
+class SobolevMemory:
+    """The last ``memory`` pairs (s, y), with ``w = A^-1 y``.
+
+    ``scale`` is gamma. Rows of ``_s`` and ``_w`` are used in turn; the small
+    matrices ``_sy[i, j] = s_i'y_j`` (i <= j) and ``_yw[i, j] = y_i'w_j`` are in the
+    order of time, which ``_order`` translates.
+    """
+
+    def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
+        self._memory = memory
+        self._s, self._w = np.empty((0, n)), np.empty((0, n))
+        self._sy, self._yw = np.zeros((memory, memory)), np.zeros((memory, memory))
+        self._order: list[int] = []
+        self.scale = scale
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there are no pairs."""
+        return not self._order
+
+    def reset(self) -> None:
+        """Forget all pairs, but not the scale."""
+        self._order.clear()
+
+    def apply(self, g: Array, smooth: Array) -> Array:
+        """``H g``, a new array, where ``smooth`` is ``A^-1 g``."""
+        k = len(self._order)
+        if k == 0:
+            return self.scale * smooth
+        order = self._order
+        s, w = self._s[:k], self._w[:k]
+        upper = np.asfortranarray(self._sy[:k, :k])
+        u = dtrsv(upper, (s @ g)[order])
+        right = upper.diagonal() * u
+        right += self.scale * (self._yw[:k, :k] @ u - (w @ g)[order])
+        left = np.empty(k)
+        left[order] = dtrsv(upper, right, trans=1)
+        below = np.empty(k)
+        below[order] = u
+        result: Array = left @ s
+        result += self.scale * (smooth - below @ w)
+        return result
+
+    def update(self, s: Array, y: Array, w: Array) -> bool:
+        """Learn from a step and the changes of ``g`` and ``A^-1 g``.
+
+        The pair is left out, and the answer False, if its curvature is not positive.
+        """
+        sy, yw = float(s @ y), float(y @ w)
+        if not (sy > 1e-16 * yw and yw > 0 and np.isfinite(yw)):
+            return False
+        slot = self._slot()
+        self._s[slot], self._w[slot] = s, w
+        self._order.append(slot)
+        k, order = len(self._order), self._order
+        self._sy[:k, k - 1] = (self._s[:k] @ y)[order]
+        self._yw[:k, k - 1] = self._yw[k - 1, :k] = (self._w[:k] @ y)[order]
+        self.scale = sy / yw
+        return True
+
+    def _slot(self) -> int:
+        """A row for a new pair: that of the oldest once all are in use."""
+        k = len(self._order)
+        if k < self._memory:
+            if k == len(self._s):
+                # doubling keeps short runs on long vectors small
+                rows = min(max(4, 2 * k), self._memory)
+                self._s, self._w = _grown(self._s, rows), _grown(self._w, rows)
+            return k
+        self._sy[:-1, :-1] = self._sy[1:, 1:]
+        self._yw[:-1, :-1] = self._yw[1:, 1:]
+        return self._order.pop(0)
+
+
+def _grown(rows: Array, count: int) -> Array:
+    """The same rows at the head of a longer array."""
+    longer = np.empty((count, rows.shape[1]))
+    longer[: len(rows)] = rows
+    return longer

@@ -1,0 +1,163 @@
+"""How much smoothing a function asks for: a fit of its Hessian by two probes.
+
+Near x0 the Hessian is taken for ``a*I + b*K``, where ``-L = K``. Differences of the
+gradient along a rough and a smooth vector give two quadratic forms, and so a and b;
+``sigma = b/a`` makes ``A = I + sigma*K`` proportional to the Hessian. The rough
+probe also shows, at the edge of each field, which boundary it has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin.laplacian._blocks import Blocks, Layout
+from smoothmin.laplacian._transforms import BOUNDARIES, axis_eigenvalues
+
+# sqrt(eps): a rough vector is steep, and must not leave the linear range on fine grids
+ROUGH_STEP = 1.5e-8
+# a smooth one is flat, and must stand out from the rounding of its gradient
+SMOOTH_STEP = 1e-3
+# beyond this many inverse smallest eigenvalues A is K to within this share
+STRONGEST = 1e4
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The Hessian as ``a*I + b*K**order`` with a boundary; None where it is unknown."""
+
+    a: float
+    b: float
+    boundary: str
+
+    def sigma(self, strongest: float) -> float:
+        """``b/a``, at most ``strongest``; 0 where smoothing would not help."""
+        if not self.b > 0:
+            return 0.0
+        return min(self.b / self.a, strongest) if self.a > 0 else strongest
+
+    def scale(self, sigma: float) -> float:
+        """Gamma for which ``gamma * A^-1`` is the inverse of the fitted Hessian, or 0."""
+        if sigma > 0:
+            return sigma / self.b
+        return 1.0 / self.a if self.a > 0 else 0.0
+
+
+def probe(
+    problem: Problem, layout: Layout, x: Array, g: Array, rng: np.random.Generator
+) -> Generator[Ask, Any, Fit]:
+    """Fit a, b, and the boundary if that is "auto", at ``x`` with gradient ``g``."""
+    x, g = yield from _inside(problem, x, g)
+    # random sizes as well as signs, so that no two ends of a line look alike
+    noise = rng.uniform(0.5, 1.5, x.size) * (rng.integers(0, 2, x.size) * 2.0 - 1.0)
+    rough, change = yield from _difference(problem, x, g, noise, ROUGH_STEP)
+    boundary = layout.boundary
+    if boundary == "auto":
+        boundary = _boundary_of(layout, problem.shape, rough, change)
+    layout = layout.with_boundary(boundary)
+    waves = _smoothest(layout, problem.shape)
+    smooth, answer = yield from _difference(problem, x, g, waves, SMOOTH_STEP)
+    unit = layout.smoother(problem.shape, 1.0)
+    forms = np.array([_forms(unit, v) for v in (rough, smooth)])
+    curvatures = np.array([float(rough @ change), float(smooth @ answer)])
+    # rows scaled alike: a quadratic form per unit length
+    lengths = np.maximum(forms[:, 0], np.finfo(float).tiny)
+    forms, curvatures = forms / lengths[:, None], curvatures / lengths
+    determinant = forms[0, 0] * forms[1, 1] - forms[0, 1] * forms[1, 0]
+    if not (np.isfinite(curvatures).all() and abs(determinant) > 0):
+        return Fit(0.0, 0.0, boundary)
+    a, b = np.linalg.solve(forms, curvatures)
+    return Fit(float(a), float(b), boundary)
+
+
+def strongest(layout: Layout, shape: tuple[int, ...]) -> float:
+    """The sigma beyond which the smoothing of the largest field no longer changes."""
+    grids = [grid for grid in layout.grids(shape) if math.prod(grid) >= layout.min_numel]
+    smallest = math.inf
+    for grid in grids:
+        for length, spacing in zip(grid, layout.spacings(grid), strict=True):
+            values = axis_eigenvalues(length, layout.boundary, spacing)
+            positive = values[values > 0]
+            smallest = min(smallest, positive.min() if positive.size else math.inf)
+    return float(STRONGEST / smallest**layout.order) if smallest < math.inf else 0.0
+
+
+def _inside(problem: Problem, x: Array, g: Array) -> Generator[Ask, Any, tuple[Array, Array]]:
+    """The point and its gradient, moved off bounds that would cut a probe short."""
+    if problem.box is None:
+        return x, g
+    lower, upper = problem.box
+    margin = np.minimum(SMOOTH_STEP * _size(x), (upper - lower) / 2)
+    inside = np.clip(x, lower + margin, upper - margin)
+    if np.array_equal(inside, x):
+        return x, g
+    inside = problem.clip(inside)
+    _, g = yield from ask_one(inside)
+    return inside, g
+
+
+def _difference(
+    problem: Problem, x: Array, g: Array, v: Array, step: float
+) -> Generator[Ask, Any, tuple[Array, Array]]:
+    """The direction really gone, inside the box, and the Hessian's product with it."""
+    step *= _size(x)
+    moved = problem.clip(x + step * v)
+    _, there = yield from ask_one(moved)
+    with np.errstate(invalid="ignore"):
+        return (moved - x) / step, (there - g) / step
+
+
+def _size(x: Array) -> float:
+    """What steps are measured by: the largest element, at least 1."""
+    return max(1.0, float(np.abs(x).max()))
+
+
+def _forms(unit: Blocks, v: Array) -> tuple[float, float]:
+    """``v'v`` and ``v'Kv``."""
+    length = float(v @ v)
+    return length, max(unit.energy(v) - length, 0.0)
+
+
+def _smoothest(layout: Layout, shape: tuple[int, ...]) -> Array:
+    """The eigenvector of each field's smallest eigenvalue, of size one."""
+    fields = []
+    for grid in layout.grids(shape):
+        v: Array = np.ones(grid)
+        if layout.boundary == "dirichlet":
+            for axis, length in enumerate(grid):
+                wave = np.sin(np.pi * np.arange(1, length + 1) / (length + 1))
+                v *= wave.reshape([-1 if k == axis else 1 for k in range(len(grid))])
+        fields.append(v.ravel())
+    whole: Array = np.concatenate(fields)
+    return whole
+
+
+def _boundary_of(layout: Layout, shape: tuple[int, ...], v: Array, change: Array) -> str:
+    """The boundary whose ``K v`` comes nearest to the Hessian's product at the edges."""
+    edges = np.concatenate([_edge(grid).ravel() for grid in layout.grids(shape)])
+    wrong = {}
+    for boundary in BOUNDARIES:
+        applied = layout.with_boundary(boundary).smoother(shape, 1.0).apply(v)
+        k_v = applied - v
+        columns = np.stack([v, k_v])
+        # a and b from the interior, where all boundaries agree
+        inner = columns[:, ~edges]
+        gram = inner @ inner.T
+        if abs(np.linalg.det(gram)) <= 1e-12 * np.trace(gram) ** 2:
+            return BOUNDARIES[0]
+        fitted = np.linalg.solve(gram, inner @ change[~edges])
+        residual = change[edges] - fitted @ columns[:, edges]
+        wrong[boundary] = float(residual @ residual)
+    return min(wrong, key=lambda boundary: wrong[boundary])
+
+
+def _edge(grid: tuple[int, ...]) -> Array:
+    """True on the outermost elements of a grid."""
+    edge = np.ones(grid, dtype=bool)
+    edge[tuple(slice(1, -1) for _ in grid)] = False
+    return edge

@@ -1,0 +1,119 @@
+"""Eigenvectors and eigenvalues of the second difference, by fast real transforms.
+
+Reference: G. Strang, "The discrete cosine transform", SIAM Review 41 (1999),
+for the boundaries of the cosine family; the sine family is its mirror image.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from smoothmin._protocol import Array
+
+BOUNDARIES: Final = ("periodic", "neumann", "dirichlet")
+
+Floats = NDArray[np.floating[Any]]
+
+
+def axis_eigenvalues(length: int, boundary: str, spacing: float) -> Array:
+    """Eigenvalues (length,) of the negative second difference along one axis."""
+    k = np.arange(length)
+    if boundary == "periodic":
+        angle = np.pi * k / length
+    elif boundary == "neumann":
+        angle = np.pi * k / (2 * length)
+    else:
+        angle = np.pi * (k + 1) / (2 * (length + 1))
+    values: Array = (2.0 / spacing * np.sin(angle)) ** 2
+    return values
+
+
+class Transform:
+    """To and from the eigenvectors of -L on the last ``len(grid)`` axes of an array.
+
+    ``eigenvalues`` has the shape of one transformed field: that of the grid, with
+    half the last axis when the boundary is periodic.
+    """
+
+    def __init__(self, grid: tuple[int, ...], boundary: str, spacing: tuple[float, ...]) -> None:
+        self._grid, self._boundary = grid, boundary
+        self._axes = tuple(range(-len(grid), 0))
+        total: Array = np.zeros((1,) * len(grid))
+        for axis, (length, step) in enumerate(zip(grid, spacing, strict=True)):
+            values = axis_eigenvalues(length, boundary, step)
+            if boundary == "periodic" and axis == len(grid) - 1:
+                values = values[: length // 2 + 1]
+            shape = [1] * len(grid)
+            shape[axis] = values.size
+            total = np.add(total, values.reshape(shape))
+        self.eigenvalues = total
+
+    def apply(self, fields: Floats, weights: Floats) -> Floats:
+        """Multiply each eigenvector's share of ``fields`` (..., *grid) by its weight."""
+        axes = self._axes
+        if self._boundary == "periodic":
+            spectrum = scipy.fft.rfftn(fields, axes=axes)
+            spectrum *= weights
+            result = scipy.fft.irfftn(spectrum, self._grid, axes=axes, overwrite_x=True)
+        else:
+            there, back, kind = (
+                (scipy.fft.dctn, scipy.fft.idctn, 2)
+                if self._boundary == "neumann"
+                else (scipy.fft.dstn, scipy.fft.idstn, 1)
+            )
+            spectrum = there(fields, kind, axes=axes)
+            spectrum *= weights
+            result = back(spectrum, kind, axes=axes, overwrite_x=True)
+        return result  # type: ignore[no-any-return]
+
+
+def second_difference(fields: Floats, axis: int, boundary: str, spacing: float) -> Floats:
+    """``-L`` along one axis of ``fields``, by its stencil."""
+    v = np.moveaxis(fields, axis, 0)
+    result: Floats
+    if boundary == "periodic":
+        result = 2.0 * v - np.roll(v, 1, axis=0) - np.roll(v, -1, axis=0)
+    else:
+        result = np.zeros_like(v) if boundary == "neumann" else _ends(v)
+        slope = np.diff(v, axis=0)
+        result[:-1] -= slope
+        result[1:] += slope
+    result *= v.dtype.type(1.0 / spacing**2)
+    return np.moveaxis(result, 0, axis)
+
+
+def _ends(v: Floats) -> Floats:
+    """What a zero beyond each end adds."""
+    result = np.zeros_like(v)
+    result[0] += v[0]
+    result[-1] += v[-1]
+    return result
+
+
+def as_spacing(spacing: Any, dimensions: int) -> tuple[float, ...]:
+    """One positive spacing per axis, from None, one number or one per axis."""
+    try:
+        given = np.asarray(1.0 if spacing is None else spacing, dtype=float).ravel()
+    except (TypeError, ValueError):
+        raise TypeError(f"spacing must be a number or one per axis, got {spacing!r}") from None
+    if given.size not in (1, dimensions):
+        raise ValueError(f"spacing must be one number or {dimensions} of them, got {spacing!r}")
+    if not np.all((given > 0) & np.isfinite(given)):
+        raise ValueError(f"spacing must be positive and finite, got {spacing!r}")
+    return tuple(float(h) for h in np.broadcast_to(given, (dimensions,)))
+
+
+def as_grid(name: str, shape: Any) -> tuple[int, ...]:
+    """A grid's shape from an integer or a sequence of them."""
+    lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
+    for length in lengths:
+        if isinstance(length, bool) or not isinstance(length, (int, np.integer)):
+            raise TypeError(f"{name} must be an integer or a tuple of them, got {shape!r}")
+    if not lengths or math.prod(lengths) < 1 or min(lengths) < 1:
+        raise ValueError(f"{name} must have positive lengths, got {shape!r}")
+    return tuple(int(length) for length in lengths)

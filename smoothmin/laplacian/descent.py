@@ -1,0 +1,227 @@
+"""Descent in a Sobolev metric that tunes itself to the function.
+
+References: S. Osher, B. Wang, P. Yin, X. Luo, F. Barekat, M. Pham, A. Lin,
+"Laplacian smoothing gradient descent", Res. Math. Sci. 9 (2022), (5); J. W.
+Neuberger, *Sobolev Gradients and Differential Equations*, 2nd ed. (2010).
+
+Deviations, and why: by default the smoothed gradient is the first direction of an
+L-BFGS whose searches see the true gradient, so the rate need not be given; and the
+strength of smoothing is fitted to the function's curvature, so that the number of
+evaluations does not grow as a field's grid is refined.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import require_integer, require_one_of, require_real
+from smoothmin._protocol import Array, Ask, Finish, Method, Problem, Steps, ask_one
+from smoothmin._status import Status
+from smoothmin.laplacian._blocks import Layout, require_sigma
+from smoothmin.laplacian._loops import (
+    Convergence,
+    Point,
+    Smoother,
+    barzilai_borwein,
+    first_scale,
+    fixed_rate,
+    lbfgs,
+)
+from smoothmin.laplacian._metric import SobolevMemory
+from smoothmin.laplacian._probes import probe, strongest
+from smoothmin.laplacian._transforms import BOUNDARIES
+
+STEPS = ("lbfgs", "fixed", "bb")
+
+
+@dataclass(frozen=True)
+class LaplacianDescent(Method):
+    """Descent along smoothed gradients, for fields: signals, images, shapes.
+
+    Parameters
+    ----------
+    sigma : float or "auto", default "auto"
+        Strength of the smoothing in ``A = I + sigma * (-L)**order``, in units of
+        ``spacing**(2 * order)``. "auto" fits it to the function's curvature at the
+        start, which costs two evaluations.
+    boundary : {"auto", "periodic", "neumann", "dirichlet"}, default "auto"
+        As of `LaplacianOperator`. "auto" finds it from the same two evaluations, and
+        is "periodic" when ``sigma`` is a number.
+    spacing : float or sequence of float, optional
+        Distance of grid points, one for all axes or one per axis; 1 by default.
+    order : int, default 1
+        Power of ``-L`` in ``A``.
+    shapes : sequence of int or tuple, optional
+        How the flat vector splits into fields, in order. By default it is one field
+        of ``x0``'s shape.
+    layerwise : bool, default True
+        Smooth each field by itself; otherwise all of them joined into one line.
+    min_numel : int, default 4
+        Fields with fewer elements are left alone.
+    step : {"lbfgs", "fixed", "bb"}, default "lbfgs"
+        "lbfgs": limited-memory BFGS in the metric A, weak Wolfe search. "fixed":
+        ``x - lr * A^-1 g``, one evaluation a step. "bb": Barzilai-Borwein lengths in
+        the metric A with a nonmonotone search, for short of memory.
+    memory : int, default 20
+        Number of steps "lbfgs" remembers, two vectors each.
+    lr : float, optional
+        Rate of "fixed". None: from the curvature at the start.
+    momentum : float, default 0
+        Share of the last step added to this one, in [0, 1); "fixed" only.
+    decay : float, default 1
+        Factor on the rate after each step, in (0, 1]; "fixed" only.
+    gtol : float, default 1e-6
+        Converged when the gradient's dual norm ``sqrt(g' A^-1 g)`` is not more than
+        ``gtol`` times that at the start.
+    ftol : float, default 1e-14
+        Converged when three steps running lower ``fun`` by at most ``ftol * |fun|``
+        each; "lbfgs" only.
+    preconditioner : object, optional
+        Anything with ``solve(g)``, used in place of ``A^-1``; it must be symmetric
+        and positive definite, and get and return flat vectors. `sigma` and what
+        describes the operator are then not used.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value, and at the start of a run for shapes
+        that do not fit the problem.
+
+    Notes
+    -----
+    The curvature is taken for ``a*I + b*(-L)**order``, and ``sigma = b/a``; if b is
+    not positive nothing is smoothed. The result has ``sigma`` and ``boundary`` as
+    used, and the last ``dual_norm``. Bounds are handled by projection, with the
+    metric restricted to the variables that are free to move.
+
+    References
+    ----------
+    .. [1] S. Osher et al., "Laplacian smoothing gradient descent", Res. Math. Sci. 9
+       (2022), :doi:`10.1007/s40687-022-00351-1`.
+    .. [2] J. W. Neuberger, *Sobolev Gradients and Differential Equations*, 2nd ed.
+       (2010), :doi:`10.1007/978-3-642-04041-2`.
+
+    Examples
+    --------
+    The number of evaluations does not depend on how finely a string is divided:
+
+    >>> import numpy as np
+    >>> import smoothmin
+    >>> def fun(x):  # a string under load, held at both ends
+    ...     slope = np.diff(x, prepend=0, append=0) * (x.size + 1)
+    ...     return (slope @ slope / 2 - x.sum()) / x.size, (
+    ...         -np.diff(slope) * (x.size + 1) - 1) / x.size
+    >>> for n in (100, 10_000):
+    ...     res = smoothmin.minimize(fun, np.zeros(n), jac=True, method="laplacian", rng=0)
+    ...     print(res.boundary, res.nfev <= 10, round(res.x.max(), 4))
+    dirichlet True 0.125
+    dirichlet True 0.125
+    """
+
+    name: ClassVar[str] = "laplacian"
+    summary: ClassVar[str] = "smoothed gradients, self-tuning; fields on any grid"
+    reference: ClassVar[str] = "Osher et al. (2022)"
+    handles_bounds: ClassVar[bool] = True
+    tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
+
+    sigma: float | str = "auto"
+    boundary: str = "auto"
+    spacing: Any = None
+    order: int = 1
+    shapes: Any = None
+    layerwise: bool = True
+    min_numel: int = 4
+    step: str = "lbfgs"
+    memory: int = 20
+    lr: float | None = None
+    momentum: float = 0.0
+    decay: float = 1.0
+    gtol: float = 1e-6
+    ftol: float = 1e-14
+    preconditioner: Any = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sigma, str):
+            require_one_of("sigma", self.sigma, ["auto"])
+        else:
+            require_sigma(self.sigma)
+        Layout.of(self, (*BOUNDARIES, "auto"))
+        require_one_of("step", self.step, STEPS)
+        require_integer("memory", self.memory, 1)
+        for name in ("gtol", "ftol"):
+            require_real(name, getattr(self, name), minimum=0)
+        require_real("momentum", self.momentum, minimum=0, below=1)
+        require_real("decay", self.decay, above=0, maximum=1)
+        if self.lr is not None:
+            require_real("lr", self.lr, above=0, below=np.inf)
+        if self.step != "fixed" and (self.lr is not None or self.momentum or self.decay != 1):
+            raise ValueError(f"lr, momentum and decay need step='fixed', got step={self.step!r}")
+        if self.preconditioner is not None and not callable(
+            getattr(self.preconditioner, "solve", None)
+        ):
+            raise TypeError(f"preconditioner must have a method solve, got {self.preconditioner!r}")
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Fit the metric, then descend."""
+        x = problem.clip(problem.x0)
+        f, g = yield from ask_one(x)
+        if not np.isfinite(f):
+            return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        if not np.isfinite(g).all():
+            return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
+        smoother, scale, info = yield from self._fit(problem, x, g, rng)
+        here = Point.of(problem, smoother, x, f, g)
+        done = Convergence(self.gtol, self.ftol, here.norm)
+        if self.step == "lbfgs":
+            memory = SobolevMemory(x.size, self.memory, scale)
+            finish = yield from lbfgs(problem, smoother, here, memory, done)
+        elif self.step == "bb":
+            finish = yield from barzilai_borwein(problem, smoother, here, scale, done)
+        else:
+            lr = self.lr or (yield from first_scale(problem, smoother, here, scale))
+            rates = (lr * self.decay**k for k in itertools.count())
+            finish = yield from fixed_rate(problem, smoother, here, rates, self.momentum, done)
+        finish.info.update(info)
+        return finish
+
+    def _fit(
+        self, problem: Problem, x: Array, g: Array, rng: np.random.Generator
+    ) -> Generator[Ask, Any, tuple[Smoother, float, dict[str, Any]]]:
+        """The metric, the length of a first step in it (0: unknown), and what to report."""
+        if self.preconditioner is not None:
+            return _Flat(self.preconditioner), 0.0, {}
+        layout = Layout.of(self, (*BOUNDARIES, "auto"))
+        scale, sigma = 0.0, self.sigma
+        if layout.is_empty(problem.shape):
+            sigma = 0.0
+        if isinstance(sigma, str):
+            fit = yield from probe(problem, layout, x, g, rng)
+            layout = layout.with_boundary(fit.boundary)
+            sigma = fit.sigma(strongest(layout, problem.shape))
+            scale = fit.scale(sigma)
+        elif layout.boundary == "auto":
+            layout = layout.with_boundary("periodic")
+        info = {"sigma": sigma, "boundary": layout.boundary}
+        return layout.smoother(problem.shape, sigma), scale, info
+
+
+class _Flat:
+    """A user's preconditioner, held to flat float64 answers."""
+
+    def __init__(self, preconditioner: Any) -> None:
+        self._preconditioner = preconditioner
+
+    def solve(self, g: Array) -> Array:
+        """What the user's ``solve`` makes of a copy of ``g``."""
+        result = np.array(self._preconditioner.solve(g.copy()), dtype=float)
+        if result.size != g.size:
+            raise ValueError(
+                f"preconditioner.solve must return {g.size} elements, got {result.size}"
+            )
+        return result.ravel()

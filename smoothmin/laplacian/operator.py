@@ -1,0 +1,236 @@
+"""The operator A = I - sigma*L, its inverse and its square root.
+
+Reference: S. Osher, B. Wang, P. Yin, X. Luo, F. Barekat, M. Pham, A. Lin,
+"Laplacian smoothing gradient descent", Res. Math. Sci. 9 (2022), section 2.
+
+Deviations, and why: real transforms and O(n) recursions in place of a complex
+FFT, for speed; more boundaries, dimensions and spacings than the periodic line.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from smoothmin._check import require_integer, require_one_of, require_real
+from smoothmin.laplacian._transforms import (
+    BOUNDARIES,
+    Floats,
+    Transform,
+    as_grid,
+    as_spacing,
+    second_difference,
+)
+
+
+class LaplacianOperator(LinearOperator):  # type: ignore[misc]
+    """The symmetric positive definite operator ``A = I + sigma * (-L)**order``.
+
+    ``L`` is the second difference on a grid, summed over its axes. As a SciPy
+    `~scipy.sparse.linalg.LinearOperator` it acts on flat vectors; the methods here
+    also take fields of the grid's shape, and stacks (m, n) of flat vectors.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        The grid; ``n`` is its number of elements.
+    sigma : float, default 1.0
+        Strength of the smoothing, in units of ``spacing**(2 * order)``; at least 0.
+    boundary : {"periodic", "neumann", "dirichlet"}, default "periodic"
+        Beyond the grid the field is repeated, mirrored at the outer faces, or zero
+        one spacing away.
+    spacing : float or sequence of float, optional
+        Distance of grid points, one for all axes or one per axis; 1 by default.
+    order : int, default 1
+        Power of ``-L``.
+    dtype : {float, numpy.float32}, default float
+        Precision of all results.
+
+    Attributes
+    ----------
+    grid : tuple of int
+        The grid's shape; ``shape`` is (n, n), as of any `LinearOperator`.
+    inverse : LinearOperator
+        ``A^-1``, for ``M=`` of SciPy's Krylov solvers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+
+    Notes
+    -----
+    ``A`` is diagonal in the eigenvectors of ``L``: Fourier, cosine and sine vectors.
+    ``half_solve`` uses the symmetric square root ``B = A^(1/2)``, so ``B^T B = A``
+    and ``half_solve_adjoint`` is the same map.
+
+    References
+    ----------
+    .. [1] S. Osher et al., "Laplacian smoothing gradient descent", Res. Math. Sci. 9
+       (2022), :doi:`10.1007/s40687-022-00351-1`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin import LaplacianOperator
+    >>> operator = LaplacianOperator(5, sigma=1.0, boundary="neumann")
+    >>> operator.solve(np.array([0.0, 0.0, 11.0, 0.0, 0.0])).round(6)
+    array([1., 2., 5., 2., 1.])
+    >>> operator @ operator.solve(np.arange(5.0)).round(12)
+    array([0., 1., 2., 3., 4.])
+    """
+
+    def __init__(
+        self,
+        shape: Any,
+        sigma: float = 1.0,
+        boundary: str = "periodic",
+        spacing: Any = None,
+        order: int = 1,
+        dtype: Any = float,
+    ) -> None:
+        self.grid = as_grid("shape", shape)
+        require_real("sigma", sigma, minimum=0, maximum=sys.float_info.max)
+        require_one_of("boundary", boundary, BOUNDARIES)
+        require_integer("order", order, 1)
+        if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
+            raise ValueError(f"dtype must be float64 or float32, got {dtype!r}")
+        self.sigma, self.boundary, self.order = float(sigma), boundary, int(order)
+        self.spacing = as_spacing(spacing, len(self.grid))
+        n = math.prod(self.grid)
+        super().__init__(np.dtype(dtype), (n, n))
+
+    def solve(self, g: Any, out: Any = None) -> Floats:
+        """``A^-1 g``.
+
+        Parameters
+        ----------
+        g : array_like
+            A field of the grid's shape, a flat vector (n,), or a stack (m, n) of them.
+        out : ndarray, optional
+            Where to put the result; of ``g``'s shape and the operator's dtype. It may
+            be ``g`` itself.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``g``.
+        """
+        return self._weighted(g, self._solve_weights, out)
+
+    def half_solve(self, v: Any, out: Any = None) -> Floats:
+        """``B^-1 v``, where ``B^T B = A``; parameters as of `solve`."""
+        return self._weighted(v, self._half_weights, out)
+
+    def half_solve_adjoint(self, v: Any, out: Any = None) -> Floats:
+        """``B^-T v``, where ``B^T B = A``; parameters as of `solve`."""
+        return self.half_solve(v, out)
+
+    def half_apply_adjoint(self, v: Any, out: Any = None) -> Floats:
+        """``B^T v``, where ``B^T B = A``; parameters as of `solve`."""
+        return self._weighted(v, 1.0 / self._half_weights, out)
+
+    def apply(self, v: Any, out: Any = None) -> Floats:
+        """``A v`` by the stencil; parameters as of `solve`."""
+        fields, shape = self._fields(v)
+        result = fields
+        for _ in range(self.order):
+            result = self._negative_laplacian(result)
+        result = fields + self.dtype.type(self.sigma) * result
+        return self._into(result.reshape(shape), out)
+
+    def energy(self, v: Any) -> float:
+        """``v^T A v``, a sum of squares that is never negative."""
+        fields, _ = self._fields(v)
+        smooth = fields
+        for _ in range(self.order // 2):
+            smooth = self._negative_laplacian(smooth)
+        rough = self._slopes(smooth) if self.order % 2 else _square(smooth)
+        return _square(fields) + self.sigma * rough
+
+    @property
+    def inverse(self) -> LinearOperator:
+        """``A^-1`` as a `LinearOperator`."""
+        return LinearOperator(self.shape, matvec=self.solve, rmatvec=self.solve, dtype=self.dtype)
+
+    def _matvec(self, v: Any) -> Floats:
+        return self.apply(v)
+
+    def _adjoint(self) -> LaplacianOperator:
+        return self
+
+    @cached_property
+    def _transform(self) -> Transform:
+        return Transform(self.grid, self.boundary, self.spacing)
+
+    @cached_property
+    def _solve_weights(self) -> Floats:
+        return (1.0 / self._symbol()).astype(self.dtype)
+
+    @cached_property
+    def _half_weights(self) -> Floats:
+        return (1.0 / np.sqrt(self._symbol())).astype(self.dtype)
+
+    def _symbol(self) -> Floats:
+        """Eigenvalues of A."""
+        symbol: Floats = 1.0 + self.sigma * self._transform.eigenvalues**self.order
+        return symbol
+
+    def _weighted(self, v: Any, weights: Floats, out: Any) -> Floats:
+        """``v`` with the shares of A's eigenvectors weighted."""
+        fields, shape = self._fields(v)
+        return self._into(self._transform.apply(fields, weights).reshape(shape), out)
+
+    def _fields(self, v: Any) -> tuple[Floats, tuple[int, ...]]:
+        """``v`` as fields (m, *grid) of the operator's dtype, and its own shape."""
+        array = np.asarray(v)
+        if np.iscomplexobj(array):
+            raise TypeError("the operator acts on real vectors, got complex ones")
+        array = np.asarray(array, dtype=self.dtype)
+        n = self.shape[0]
+        stacked = array.ndim == 2 and array.shape[1] == n
+        if array.size != n and not stacked:
+            raise ValueError(f"expected {n} elements, or rows of so many, got shape {array.shape}")
+        return array.reshape(-1, *self.grid), array.shape
+
+    def _into(self, result: Floats, out: Any) -> Floats:
+        """The result, in ``out`` if there is one."""
+        if out is None:
+            return result
+        if not isinstance(out, np.ndarray) or out.shape != result.shape or out.dtype != self.dtype:
+            raise ValueError(
+                f"out must be an array of shape {result.shape} and dtype {self.dtype}, "
+                f"got shape {np.shape(out)} and dtype {getattr(out, 'dtype', type(out))}"
+            )
+        np.copyto(out, result)
+        return out
+
+    def _negative_laplacian(self, fields: Floats) -> Floats:
+        total = np.zeros_like(fields)
+        for axis, spacing in enumerate(self.spacing, start=1):
+            total += second_difference(fields, axis, self.boundary, spacing)
+        return total
+
+    def _slopes(self, fields: Floats) -> float:
+        """``v^T (-L) v``: squared first differences, those at the boundary included."""
+        total = 0.0
+        for axis, spacing in enumerate(self.spacing, start=1):
+            v = np.moveaxis(fields, axis, 0)
+            part = _square(np.diff(v, axis=0))
+            if self.boundary == "periodic":
+                part += _square(v[0] - v[-1])
+            elif self.boundary == "dirichlet":
+                part += _square(v[0]) + _square(v[-1])
+            total += part / spacing**2
+        return total
+
+
+def _square(v: Floats) -> float:
+    """Sum of squares, in double precision."""
+    flat = v.ravel().astype(np.float64, copy=False)
+    return float(flat @ flat)
