@@ -71,7 +71,7 @@ class LaplacianDescent(Method):
     memory : int, default 20
         Number of steps "lbfgs" remembers, two vectors each.
     lr : float, optional
-        Rate of "fixed". None: from the curvature at the start.
+        Rate of "fixed". None, with ``sigma="auto"`` only: from the same curvature.
     momentum : float, default 0
         Share of the last step added to this one, in [0, 1); "fixed" only.
     decay : float, default 1
@@ -162,6 +162,9 @@ class LaplacianDescent(Method):
             require_real("lr", self.lr, above=0, below=np.inf)
         if self.step != "fixed" and (self.lr is not None or self.momentum or self.decay != 1):
             raise ValueError(f"lr, momentum and decay need step='fixed', got step={self.step!r}")
+        fitted = self.sigma == "auto" and self.preconditioner is None
+        if self.step == "fixed" and self.lr is None and not fitted:
+            raise ValueError(f"lr must be given with step='fixed' and sigma={self.sigma!r}")
         if self.preconditioner is not None and not callable(
             getattr(self.preconditioner, "solve", None)
         ):

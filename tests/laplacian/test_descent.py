@@ -151,11 +151,12 @@ def test_a_fixed_rate_can_be_left_to_the_method():
         applied = operator.apply(x)
         return float(x @ applied) / 2 - x.sum(), applied - 1.0
 
-    for options in ({}, {"sigma": 10.0, "boundary": "dirichlet"}):
-        options = {"step": "fixed", "maxfev": 500, **options}
-        res = sm.minimize(fun, np.zeros(30), jac=True, method="laplacian", rng=0, options=options)
-        assert res.success
-        np.testing.assert_allclose(res.x, operator.solve(np.ones(30)), atol=1e-5)
+    options = {"step": "fixed", "maxfev": 500}
+    res = sm.minimize(fun, np.zeros(30), jac=True, method="laplacian", rng=0, options=options)
+    assert res.success
+    np.testing.assert_allclose(res.x, operator.solve(np.ones(30)), atol=1e-5)
+    with pytest.raises(ValueError, match="lr must be given"):
+        sm.LaplacianDescent(step="fixed", sigma=10.0)
 
 
 def projected(x, g, low, high):
@@ -368,4 +369,4 @@ def test_wrong_options_are_named(options, error):
 @pytest.mark.parametrize("options", [{"momentum": -0.1}, {"momentum": 1.0}, {"decay": 1.5}])
 def test_wrong_rates_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
-        sm.LaplacianDescent(step="fixed", **options)
+        sm.LaplacianDescent(step="fixed", lr=0.1, **options)
