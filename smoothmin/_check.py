@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._protocol import Array
 
@@ -32,10 +33,13 @@ def require_real(
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     number = float(value)
-    if not minimum <= number <= maximum:
-        raise ValueError(f"{name} must lie in [{minimum:g}, {maximum:g}], got {value!r}")
-    if (above > -np.inf and not number > above) or (below < np.inf and not number < below):
-        raise ValueError(f"{name} must lie in ({above:g}, {below:g}), got {value!r}")
+    allowed = minimum <= number <= maximum
+    allowed = allowed and (above == -np.inf or number > above)
+    allowed = allowed and (below == np.inf or number < below)
+    if not allowed:
+        low = f"({above:g}" if above > minimum else f"[{minimum:g}"
+        high = f"{below:g})" if below < maximum else f"{maximum:g}]"
+        raise ValueError(f"{name} must lie in {low}, {high}, got {value!r}")
 
 
 def require_bool(name: str, value: Any) -> None:
@@ -52,17 +56,22 @@ def require_one_of(name: str, value: Any, allowed: Collection[str]) -> None:
 
 def require_scale(name: str, value: Any) -> None:
     """Raise unless ``value`` is a positive number or an array of such."""
-    try:
-        scale = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}") from None
+    scale = np.asarray(value)
+    if scale.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
     if scale.size == 0 or not np.all((scale > 0) & np.isfinite(scale)):
         raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 
-def per_coordinate(name: str, value: Any, n: int) -> Array:
-    """A positive scale for each of ``n`` coordinates, from one or ``n`` numbers."""
+def per_coordinate(name: str, value: Any, n: int, free: NDArray[np.intp] | None = None) -> Array:
+    """A positive scale for each of ``n`` coordinates, from one number or one for each.
+
+    ``free`` holds the indices of the ``n`` variables among the user's, of which there
+    are more when some are fixed: `Problem.free`.
+    """
     scale = np.asarray(value, dtype=float).ravel()
+    if free is not None and scale.size > max(n, free[-1]):
+        scale = scale[free]
     if scale.size not in (1, n):
         raise ValueError(f"{name} must be one number or {n} of them, got {scale.size}")
     return np.broadcast_to(scale, (n,))

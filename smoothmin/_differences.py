@@ -7,7 +7,7 @@ max(1, |x|), and turned or shortened where a bound is in the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -42,87 +42,98 @@ class Stencil:
         own = {"2-point": EPS**0.5, "3-point": EPS ** (1 / 3), "cs": EPS}[scheme]
         self._relative = own if relative_step is None else relative_step
 
-    def blocks(self, points: Array) -> Iterator[tuple[slice, Iterator[NDArray[Any]]]]:
-        """Slices of ``points``, each with the batches of values it needs."""
-        n = points.shape[1]
-        per_point = (2 * n + 1) * n
-        rows = max(1, BLOCK_ELEMENTS // per_point)
-        for first in range(0, len(points), rows):
-            part = slice(first, min(first + rows, len(points)))
-            yield part, self._batches(points[part])
+    def gradients(
+        self, points: Array
+    ) -> Generator[NDArray[Any], NDArray[Any], tuple[Array, Array]]:
+        """Yield batches of points, be sent their values; return values and gradients.
 
-    def _batches(self, points: Array) -> Iterator[NDArray[Any]]:
-        """The points themselves, then every coordinate's step from each of them."""
+        One batch for all ``points`` (m, n) and their steps, two for "cs", unless that is
+        more than `BLOCK_ELEMENTS`.
+        """
         m, n = points.shape
-        width = max(1, BLOCK_ELEMENTS // (2 * n * m))
+        values, gradients = np.empty(m), np.empty((m, n))
+        rows = max(1, BLOCK_ELEMENTS // ((2 * n + 1) * n))
+        for first in range(0, m, rows):
+            part = slice(first, first + rows)
+            yield from self._fill(points[part], values[part], gradients[part])
+        return values, gradients
+
+    def _fill(
+        self, points: Array, values: Array, gradients: Array
+    ) -> Generator[NDArray[Any], NDArray[Any], None]:
+        """The gradients at some of the points, as many coordinates at a time as fit."""
+        m, n = points.shape
+        ends = self._ends(points)  # (s, m, n): where a step along each coordinate leads
+        width = max(1, BLOCK_ELEMENTS // (len(ends) * m * n))
         for first in range(0, n, width):
             columns = np.arange(first, min(first + width, n))
-            moved = self._moved(points, columns)
-            if first == 0 and not np.iscomplexobj(moved):
-                yield np.concatenate([points, moved])
-            elif first == 0:
-                yield points
-                yield moved
+            batch = _moved(points, ends, columns)
+            if first > 0:
+                found = yield batch
+            elif self.scheme == "cs":
+                values[:] = yield points
+                found = yield batch
             else:
-                yield moved
+                found = yield np.concatenate([points, batch])
+                values[:], found = found[:m], found[m:]
+            found = found.reshape(len(ends), m, len(columns))
+            steps = (ends - points)[:, :, columns]
+            with np.errstate(all="ignore"):  # values may not be finite, or huge
+                gradients[:, columns] = _slopes(found, values[:, None], steps)
 
-    def _moved(self, points: Array, columns: NDArray[np.intp]) -> NDArray[Any]:
-        """For each coordinate, each sign, each point: the point moved; shape (c*s*m, n)."""
-        steps = self._steps(points)
-        shifts = [1j * steps[0]] if self.scheme == "cs" else steps
-        out = np.empty((len(columns), len(shifts), *points.shape), dtype=shifts[0].dtype)
-        out[...] = points
-        for at, j in enumerate(columns):
-            for s, shift in enumerate(shifts):
-                out[at, s, :, j] += shift[:, j]
-        if self._box is not None and self.scheme != "cs":
-            np.clip(out, *self._box, out=out)  # the sum may round outward
-        moved: NDArray[Any] = out.reshape(-1, points.shape[1])
-        return moved
-
-    def _steps(self, points: Array) -> list[Array]:
-        """Signed steps (m, n): one for one-sided schemes, two for the three-point one."""
+    def _ends(self, points: Array) -> NDArray[Any]:
+        """Each coordinate moved: (1, m, n) for one-sided schemes, (2, m, n) for "3-point"."""
         h = self._relative * np.maximum(1.0, np.abs(points))
         if self.scheme == "cs":
-            return [h]
-        sign = np.where(points < 0, -1.0, 1.0)
-        h = (points + h) - points  # a step that the sum represents exactly
+            return np.stack([points + 1j * h])
+        away = np.where(points < 0, -1.0, 1.0)
         if self._box is None:
-            return [sign * h] if self.scheme == "2-point" else [h, -h]
+            ends = [points + away * h] if self.scheme == "2-point" else [points + h, points - h]
+            return np.stack(ends)
         lower, upper = self._box
         above, below = upper - points, points - lower
         if self.scheme == "2-point":
-            ahead = np.where(sign > 0, above, below)
-            turned = np.where((ahead < h) & (np.maximum(above, below) > ahead), -sign, sign)
-            room = np.where(turned > 0, above, below)
-            return [np.clip(points + turned * np.minimum(h, room), lower, upper) - points]
-        central = np.minimum(above, below) >= h
-        side = np.where(above >= below, 1.0, -1.0)
-        reach = np.minimum(h, np.maximum(above, below) / 2)
-        return [
-            np.clip(points + np.where(central, h, side * reach), lower, upper) - points,
-            np.clip(points + np.where(central, -h, 2 * side * reach), lower, upper) - points,
-        ]
+            ahead, behind = np.where(away > 0, above, below), np.where(away > 0, below, above)
+            turn = (ahead < h) & (behind > ahead)
+            step = np.where(turn, -away, away) * np.minimum(h, np.where(turn, behind, ahead))
+            ends = [points + step]
+        else:
+            # two steps to the roomier side where there is none on the other
+            central = np.minimum(above, below) >= h
+            side = np.where(above >= below, 1.0, -1.0)
+            reach = side * np.minimum(h, np.maximum(above, below) / 2)
+            ends = [
+                points + np.where(central, h, reach),
+                points + np.where(central, -h, 2 * reach),
+            ]
+        inside: Array = np.clip(np.stack(ends), lower, upper)  # sums may round outward
+        return inside
 
-    def combine(self, points: Array, found: NDArray[Any]) -> tuple[Array, Array]:
-        """Values (m,) and gradients (m, n) from the values of all batches."""
-        m, n = points.shape
-        values = found[:m].real
-        if self.scheme == "cs":
-            moved = found[m:].reshape(n, m).T
-            return values, moved.imag / self._relative / np.maximum(1.0, np.abs(points))
-        steps = self._steps(points)
-        if self.scheme == "2-point":
-            moved = found[m:].reshape(n, m).T
-            return values, (moved - values[:, None]) / _nonzero(steps[0])
-        pairs = found[m:].reshape(n, 2, m)
-        first, second = pairs[:, 0].T - values[:, None], pairs[:, 1].T - values[:, None]
-        # the parabola through the three points, whichever sides they lie on
-        a, b = _nonzero(steps[0]), _nonzero(steps[1])
-        gradients = (first * b / a - second * a / b) / _nonzero(b - a)
-        return values, gradients
+
+def _moved(points: Array, ends: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+    """Every point with one of ``columns`` moved to its end; shape (s * m * c, n)."""
+    s, m, n = ends.shape
+    at = np.arange(len(columns))
+    moved = np.empty((s, m, len(columns), n), dtype=ends.dtype)
+    moved[...] = points[:, None, :]
+    moved[:, :, at, columns] = ends[:, :, columns]
+    return moved.reshape(-1, n)
+
+
+def _slopes(found: NDArray[Any], values: Array, steps: NDArray[Any]) -> Array:
+    """Derivatives (m, c) from values (s, m, c) found a step (s, m, c) away from ``values``."""
+    if np.iscomplexobj(found):
+        slopes: Array = found[0].imag / steps[0].imag
+        return slopes
+    first: Array = (found[0] - values) / _nonzero(steps[0])
+    if len(found) == 1:
+        return first
+    second: Array = (found[1] - values) / _nonzero(steps[1])
+    # of the parabola through the three points, whichever sides they lie on
+    a, b = steps
+    return np.where(a == b, first, (first * b - second * a) / _nonzero(b - a))
 
 
 def _nonzero(step: Array) -> Array:
-    """Steps to divide by; a step of zero has a difference of zero."""
+    """Steps to divide by; one of zero, in a box as narrow as rounding, changes no value."""
     return np.where(step == 0, 1.0, step)

@@ -6,6 +6,7 @@ knows how they sit in the user's array.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from smoothmin._protocol import Array, Problem
 def as_start(x0: Any) -> Array:
     """``x0`` as a float64 array of at least one dimension, never the caller's own."""
     try:
-        start = np.atleast_1d(np.asarray(x0))
-        if np.iscomplexobj(start):
+        given = np.atleast_1d(np.asarray(x0))
+        if given.dtype.kind not in "biufO":
             raise TypeError
-        start = np.array(start, dtype=np.float64, order="C")
+        start = np.array(given, dtype=np.float64, order="C")
     except (TypeError, ValueError):
         raise TypeError(f"x0 must be an array of real numbers, got {x0!r}") from None
     if start.size == 0:
@@ -37,11 +38,10 @@ def as_bounds(bounds: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None
     """Lower and upper bounds, flat, from SciPy's `Bounds` or a sequence of pairs."""
     if bounds is None:
         return None
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     try:
         if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-            lower = np.array(np.broadcast_to(bounds.lb, shape), dtype=float).ravel()
-            upper = np.array(np.broadcast_to(bounds.ub, shape), dtype=float).ravel()
+            lower, upper = _spread_bound(bounds.lb, shape), _spread_bound(bounds.ub, shape)
         else:
             lower, upper = _from_pairs(bounds)
     except (TypeError, ValueError) as error:
@@ -58,6 +58,14 @@ def as_bounds(bounds: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None
     if (lower == np.inf).any() or (upper == -np.inf).any():
         raise ValueError(f"bounds must leave room for a finite point, got {bounds!r}")
     return lower, upper
+
+
+def _spread_bound(bound: Any, shape: tuple[int, ...]) -> Array:
+    """One side of a `Bounds`, flat: broadcast to ``shape``, or already flat."""
+    given = np.asarray(bound, dtype=float)
+    if given.shape == (math.prod(shape),):
+        return given.copy()
+    return np.broadcast_to(given, shape).flatten()
 
 
 def _from_pairs(bounds: Iterable[Any]) -> tuple[Array, Array]:
@@ -99,7 +107,7 @@ class Domain:
             from scipy.optimize import OptimizeWarning
 
             warnings.warn(
-                "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=4
+                "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=3
             )
         if np.isinf(lower).all() and np.isinf(upper).all():
             return cls(shape, flat, None, None)
@@ -116,19 +124,29 @@ class Domain:
 
     def problem(self, has_gradient: bool) -> Problem:
         """The problem in the free variables, as methods are told of it."""
-        x0 = self.start if self.free is None else self.start[self.free]
+        x0 = self.start.copy() if self.free is None else self.start[self.free]
         shape = self.shape if self.free is None else (self.size,)
-        x0 = x0.copy()
         x0.flags.writeable = False
-        return Problem(x0, self.box, has_gradient, shape)
+        return Problem(x0, self.box, has_gradient, shape, self.free)
 
     def spread(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""
         if self.free is None:
-            return points.copy().reshape(-1, *self.shape)
-        full = np.repeat(self.start[None, :].astype(points.dtype), len(points), axis=0)
+            fresh = points.copy()
+            return fresh if len(self.shape) == 1 else fresh.reshape(-1, *self.shape)
+        full = np.empty((len(points), self.start.size), dtype=points.dtype)
+        full[:] = self.start
         full[:, self.free] = points
         return full.reshape(-1, *self.shape)
+
+    def columns(self, points: NDArray[Any]) -> NDArray[Any]:
+        """Fresh user arrays side by side, (*shape, m), from points (m, n)."""
+        if self.free is None:
+            return np.array(points.T, order="C").reshape(*self.shape, -1)
+        full = np.empty((self.start.size, len(points)), dtype=points.dtype)
+        full[:] = self.start[:, None]
+        full[self.free] = points.T
+        return full.reshape(*self.shape, -1)
 
     def gather(self, gradients: Array) -> Array:
         """Gradients (m, n) in the free variables from the user's (m, size)."""
@@ -138,3 +156,11 @@ class Domain:
         """One user array from a point of the free variables."""
         full: Array = self.spread(x.reshape(1, -1))[0]
         return full
+
+    def restore_gradient(self, gradient: Array) -> Array:
+        """A gradient in the user's shape, a copy; NaN for fixed variables, as in SciPy."""
+        if self.free is None:
+            return gradient.reshape(self.shape).copy()
+        full = np.full(self.start.size, np.nan)
+        full[self.free] = gradient
+        return full.reshape(self.shape)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import OptimizeResult
@@ -15,19 +16,27 @@ from scipy.optimize import OptimizeResult
 from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Evaluator
+from smoothmin._fold import within_bounds
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Reply, Steps, resume
 from smoothmin._source import Halt
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
 
 
+class Callback(NamedTuple):
+    """The user's callback, and whether it wants an `OptimizeResult` or only ``x``."""
+
+    function: Callable[..., Any]
+    wants_result: bool
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a run is watched and what is kept of it."""
 
-    maxiter: float = np.inf
+    maxiter: float = math.inf
     termination: Termination = field(default_factory=Never)
-    callback: Callable[[OptimizeResult], Any] | None = None
+    callback: Callback | None = None
     return_all: bool = False
     history: bool = False
     return_on_interrupt: bool = False
@@ -50,8 +59,8 @@ class Run:
         self._rng = rng
         self._settings = settings
         self._started = time.perf_counter()
-        self._watch = settings.termination.start()
-        self._watching = not isinstance(settings.termination, Never)
+        never = isinstance(settings.termination, Never)
+        self._watch = None if never else settings.termination.start()
         self._nit = 0
         self._last: Iterate | None = None
         self._info: dict[str, Any] = {}
@@ -60,7 +69,8 @@ class Run:
 
     def drive(self) -> OptimizeResult:
         """Run to the end, whatever ends it."""
-        steps = self._method.run(self._problem, self._rng)
+        method = within_bounds(self._method, self._problem.box)
+        steps = method.run(self._problem, self._rng)
         try:
             return self._result(self._loop(steps))
         except Halt as halt:
@@ -71,7 +81,7 @@ class Run:
             # nothing computed is lost: the exception carries what there is
             with contextlib.suppress(Exception):
                 error.partial_result = self._result(  # type: ignore[attr-defined]
-                    Finish(Status.INTERRUPTED, f"`fun` raised {error!r}.")
+                    Finish(Status.INTERRUPTED, _status.raised(error))
                 )
             raise
         finally:
@@ -80,13 +90,14 @@ class Run:
     def _loop(self, steps: Steps) -> Finish:
         """Pass messages until the method returns."""
         answer = self._evaluator.answer
+        if self._settings.maxiter == 0:
+            answer(Ask(self._problem.x0[None, :], 1))
+            return Finish(Status.MAXITER, _status.maxiter_reached(0))
         reply: Reply = None
         while True:
             message = resume(steps, reply)
             if isinstance(message, Ask):
                 reply = answer(message)
-                if self._settings.maxiter == 0:
-                    raise Halt(Status.MAXITER, _status.maxiter_reached(0))
             elif isinstance(message, Iterate):
                 reply = None
                 self._report(message)
@@ -97,15 +108,19 @@ class Run:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
         self._last = iterate
-        self._info.update(iterate.info)
+        if iterate.info:
+            self._info.update(_plain(iterate.info))
         settings = self._settings
         if settings.return_all:
+            x0 = self._problem.x0
+            if self._nit == 1 and not np.array_equal(iterate.x, x0):
+                self._allvecs.append(self._domain.restore(x0))
             self._allvecs.append(self._domain.restore(iterate.x))
         if settings.history:
             self._remember(iterate)
         if settings.callback is not None:
             self._call_back(iterate, settings.callback)
-        if self._watching:
+        if self._watch is not None:
             said = self._watch(self._progress(iterate))
             if said:
                 raise Halt(self._watch.status, said)
@@ -113,55 +128,47 @@ class Run:
             raise Halt(Status.MAXITER, _status.maxiter_reached(int(settings.maxiter)))
 
     def _progress(self, iterate: Iterate) -> Progress:
+        x, grad = iterate.x, iterate.grad
+        if grad is not None:
+            grad = self._problem.projected_gradient(x, grad)
         seconds = time.perf_counter() - self._started
-        return Progress(
-            self._nit, self._evaluator.nfev, seconds, iterate.x, iterate.fun, iterate.grad
-        )
+        return Progress(self._nit, self._evaluator.nfev, seconds, x, iterate.fun, grad)
 
     def _remember(self, iterate: Iterate) -> None:
+        """Append a row to the history; what is not reported at a step is None there."""
         row = {
             "nit": self._nit,
             "nfev": self._evaluator.nfev,
             "fun": float(iterate.fun),
             "best_fun": self._evaluator.best.fun,
-        } | {k: v for k, v in iterate.info.items() if np.ndim(v) == 0}
+        } | {key: value for key, value in _plain(iterate.info).items() if np.ndim(value) == 0}
         for key in self._history.keys() | row.keys():
             column = self._history.setdefault(key, [None] * (self._nit - 1))
             column.append(row.get(key))
 
-    def _call_back(self, iterate: Iterate, callback: Callable[[OptimizeResult], Any]) -> None:
-        grad = iterate.grad
-        intermediate = OptimizeResult(
-            x=self._domain.restore(iterate.x),
-            fun=float(iterate.fun),
-            jac=None if grad is None else self._full_gradient(grad),
-            nit=self._nit,
-            nfev=self._evaluator.nfev,
-            best_fun=self._evaluator.best.fun,
-            **self._info,
-        )
+    def _call_back(self, iterate: Iterate, callback: Callback) -> None:
         try:
-            stop = callback(intermediate)
+            if callback.wants_result:
+                stop = callback.function(intermediate_result=self._intermediate(iterate))
+            else:
+                stop = callback.function(self._domain.restore(iterate.x))
         except StopIteration:
             raise Halt(Status.CALLBACK, _status.CALLBACK_RAISED) from None
         if isinstance(stop, (bool, np.bool_)) and stop:
             raise Halt(Status.CALLBACK, _status.CALLBACK_TRUE)
 
-    def _full_gradient(self, grad: Array) -> Array:
-        """A gradient in the user's shape, zero for fixed variables."""
-        if self._domain.free is None:
-            return grad.reshape(self._domain.shape).copy()
-        full = np.zeros(self._domain.start.size)
-        full[self._domain.free] = grad
-        return full.reshape(self._domain.shape)
-
-    def _gradient_at(self, x: Array) -> Array:
-        """The gradient at the best point if it is known, NaN otherwise."""
-        best, last = self._evaluator.best, self._last
-        grad = best.grad
-        if grad is None and last is not None and last.grad is not None:
-            grad = last.grad if np.array_equal(last.x, x) else None
-        return np.full(x.shape, np.nan) if grad is None else grad
+    def _intermediate(self, iterate: Iterate) -> OptimizeResult:
+        """What a callback is told of a step."""
+        grad = iterate.grad
+        standard = {
+            "x": self._domain.restore(iterate.x),
+            "fun": float(iterate.fun),
+            "jac": None if grad is None else self._domain.restore_gradient(grad),
+            "nit": self._nit,
+            "nfev": self._evaluator.nfev,
+            "best_fun": self._evaluator.best.fun,
+        }
+        return OptimizeResult({**self._info, **standard})
 
     def _result(self, finish: Finish) -> OptimizeResult:
         """The best feasible point evaluated, and how the run went."""
@@ -169,34 +176,49 @@ class Run:
         best = evaluator.best
         x = self._problem.x0 if best.x is None else best.x
         value = evaluator.first_value if best.x is None else best.fun
-        status = Status(finish.status)
-        if status.success and not np.isfinite(value):
-            status = Status.NONFINITE
-        # what belongs to an iterate, such as an error estimate, is not the best point's
-        details = {**self._info, **finish.info}
-        result = OptimizeResult(
-            x=self._domain.restore(x),
-            fun=float(value),
-            jac=self._full_gradient(self._gradient_at(x)),
-            nit=self._nit,
-            nfev=evaluator.nfev,
-            njev=evaluator.njev,
-            n_nonfinite=evaluator.n_nonfinite,
-            success=status.success,
-            status=int(status),
-            message=finish.message,
-            method=self._method.name,
-            **details,
-        )
+        status, message = Status(finish.status), finish.message
+        if status.success and not math.isfinite(value):
+            status, message = Status.NONFINITE, _status.NOTHING_FINITE
+        standard = {
+            "x": self._domain.restore(x),
+            "fun": value,
+            "jac": self._domain.restore_gradient(self._gradient_at(x)),
+            "nit": self._nit,
+            "nfev": evaluator.nfev,
+            "njev": evaluator.njev,
+            "n_nonfinite": evaluator.n_nonfinite,
+            "success": status.success,
+            "status": int(status),
+            "message": message,
+            "method": self._method.name or type(self._method).__name__,
+        }
         if self._settings.return_all:
-            result.allvecs = self._allvecs
+            standard["allvecs"] = self._allvecs
         if self._settings.history:
-            result.history = self._history
-        return result
+            standard["history"] = self._history
+        return OptimizeResult({**standard, **self._info, **_plain(finish.info), **standard})
+
+    def _gradient_at(self, x: Array) -> Array:
+        """The gradient at the best point if it is known, NaN otherwise.
+
+        Without gradients, the method's own estimate if its last step led there.
+        """
+        best, last = self._evaluator.best, self._last
+        if best.grad is not None:
+            return best.grad
+        own = None if self._problem.has_gradient or last is None else last.grad
+        if own is not None and last is not None and np.array_equal(last.x, x):
+            return own
+        return np.full(x.shape, np.nan)
 
 
-def as_callback(callback: Any) -> Callable[[OptimizeResult], Any] | None:
-    """The user's callback as a function of the intermediate result, as in SciPy."""
+def _plain(info: dict[str, Any]) -> dict[str, Any]:
+    """NumPy's numbers as Python's."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in info.items()}
+
+
+def as_callback(callback: Any) -> Callback | None:
+    """The user's callback, called as SciPy does."""
     if callback is None:
         return None
     if not callable(callback):
@@ -205,6 +227,4 @@ def as_callback(callback: Any) -> Callable[[OptimizeResult], Any] | None:
         parameters = set(inspect.signature(callback).parameters)
     except (TypeError, ValueError):  # builtins have none
         parameters = set()
-    if parameters == {"intermediate_result"}:
-        return lambda result: callback(intermediate_result=result)
-    return lambda result: callback(np.copy(result.x))
+    return Callback(callback, parameters == {"intermediate_result"})

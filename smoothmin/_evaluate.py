@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import numpy as np
@@ -17,26 +17,22 @@ from smoothmin._status import Status
 
 
 class Best:
-    """The lowest finite value seen, where, and its gradient if it was known."""
+    """The lowest value seen, where, and the gradient there if it is known."""
 
     __slots__ = ("fun", "grad", "x")
 
     def __init__(self) -> None:
-        self.fun = np.inf
+        self.fun = math.inf
         self.x: Array | None = None
         self.grad: Array | None = None
 
-    def offer(self, points: Array, values: Array, gradients: Array | None) -> None:
-        """Take the lowest of ``values`` if it is lower than what is known."""
-        k = 0
-        if len(values) > 1:
-            k = int(values.argmin())
-            if values[k] != values[k]:  # argmin falls for NaN
-                k = int(np.where(np.isnan(values), np.inf, values).argmin())
-        if values[k] < self.fun:
-            self.fun = float(values[k])
-            self.x = points[k].copy()
-            self.grad = None if gradients is None else gradients[k].copy()
+    def offer(self, value: float, point: Array, gradient: Array | None) -> None:
+        """Take a point that is lower, or as low and its gradient known for the first time."""
+        known = self.x is None or self.grad is not None or gradient is None
+        if value < self.fun or (value == self.fun and not known):
+            self.fun = value
+            self.x = point.copy()
+            self.grad = None if gradient is None else gradient.copy()
 
 
 class Evaluator:
@@ -56,6 +52,7 @@ class Evaluator:
         self._source = source
         self._stencil = stencil
         self._limits = limits
+        self._timed = limits.maxtime < math.inf
         self._first: float | None = None
         self._x0 = domain.problem(False).x0
         self.nfev = self.njev = self.n_nonfinite = 0
@@ -64,79 +61,84 @@ class Evaluator:
     @property
     def first_value(self) -> float:
         """What ``fun`` returned at first, NaN if it was never called."""
-        return np.nan if self._first is None else self._first
+        return math.nan if self._first is None else self._first
 
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
-        if ask.order == 0 or self._stencil is None:
-            values, gradients = self._evaluate(ask.points, ask.order)
-            return Answers(values, gradients)
-        return self._by_differences(ask.points, self._stencil)
+        if ask.order and self._stencil is not None:
+            return self._by_differences(ask.points, self._stencil)
+        values, gradients = self._evaluate(ask.points, ask.order)
+        return Answers(values, gradients)
 
-    def _evaluate(self, points: Array, order: int) -> tuple[Array, Array | None]:
-        """As many of the points as the limits allow; `Halt` if that is not all."""
-        if self.nfev:
-            late = self._limits.overtime()
-            if late is not None:
-                raise late
+    def _evaluate(
+        self, points: NDArray[Any], order: int, *, real: bool = True
+    ) -> tuple[NDArray[Any], Array | None]:
+        """Values and gradients, as far as the limits allow; `Halt` if that is not all.
+
+        Points off the real axis are counted, and are candidates for nothing.
+        """
+        if self._timed and self.nfev:
+            self._limits.look_at_clock()
         room = self._limits.maxfev - self.nfev
-        allowed = points if len(points) <= room else points[: int(room)]
-        if len(allowed):
-            values, gradients, halt = self._source(allowed, order, self._limits)
-            self._note(allowed, values, gradients)
-            if halt is not None:
-                raise halt
-            if len(allowed) == len(points):
-                return values, gradients
-        raise Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
+        short = len(points) > room
+        if short:
+            points = points[: int(room)]
+        if not short or room > 0:
+            values, gradients, ended = self._source(points, order, self._limits)
+            self.nfev += len(values)
+            if real and len(values):
+                self._note(points, values, gradients)
+            if ended is not None:
+                raise ended
+        if short:
+            raise Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
+        return values, gradients
 
     def _note(self, points: Array, values: Array, gradients: Array | None) -> None:
-        """Count, remember the best, and stop on what nothing can be made of."""
-        m = len(values)
-        if m == 0:
-            return
+        """Remember the best, and stop on what nothing can be made of."""
+        m, k = len(values), 0
+        if m > 1:
+            k, finite = _lowest(values)
+            self.n_nonfinite += m - finite
+        value = float(values[k])
+        if m == 1 and not math.isfinite(value):
+            self.n_nonfinite += 1
+        if gradients is not None:
+            self.njev += m
+        if value <= self.best.fun:
+            self.best.offer(value, points[k], None if gradients is None else gradients[k])
         start = self._first is None
-        self.nfev += m
-        self.njev += m if gradients is not None else 0
-        total = values.sum()
-        if total - total != 0:  # some value is not finite, or the sum overflowed
-            self.n_nonfinite += int(m - np.isfinite(values).sum())
-        self.best.offer(points, values, gradients)
         if start:
             self._first = float(values[0])
-        if self.best.fun == -np.inf:
-            raise Halt(Status.NONFINITE, _status.unbounded(-np.inf))
-        if start and not np.isfinite(values[0]) and np.array_equal(points[0], self._x0):
+        if value == -math.inf:
+            raise Halt(Status.NONFINITE, _status.unbounded(value))
+        if start and not math.isfinite(values[0]) and np.array_equal(points[0], self._x0):
             raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
 
     def _by_differences(self, points: Array, stencil: Stencil) -> Answers:
         """Values and finite-difference gradients, each point's in one batch or a few."""
-        values = np.empty(len(points))
-        gradients = np.empty(points.shape)
-        for rows, steps in stencil.blocks(points):
-            found = np.concatenate(list(self._stencil_values(steps, stencil)))
-            values[rows], gradients[rows] = stencil.combine(points[rows], found)
+        lowest = self.best.fun
+        steps = stencil.gradients(points)
+        batch = next(steps)
+        while True:
+            values, _ = self._evaluate(batch, 0, real=batch.dtype == np.float64)
+            try:
+                batch = steps.send(values)
+            except StopIteration as end:
+                values, gradients = end.value
+                break
+        if self.best.x is not None and self.best.fun < lowest:
+            # the best is one of these points or a step away from it, close enough
+            # for the gradient there to be as good as finite differences are
+            owner = np.abs(points - self.best.x).max(axis=1).argmin()
+            self.best.grad = gradients[owner].copy()
         return Answers(values, gradients)
 
-    def _stencil_values(
-        self, steps: Iterator[NDArray[Any]], stencil: Stencil
-    ) -> Iterator[NDArray[Any]]:
-        for batch in steps:
-            if np.iscomplexobj(batch):
-                yield self._complex(batch)
-            else:
-                yield self._evaluate(batch, 0)[0]
 
-    def _complex(self, points: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        """Values off the real axis: counted, never a candidate for the best."""
-        room = self._limits.maxfev - self.nfev
-        if room < len(points):
-            raise Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
-        late = self._limits.overtime()
-        if late is not None:
-            raise late
-        values, _, halt = self._source(points, 0, Limits())
-        self.nfev += len(values)
-        if halt is not None:
-            raise halt
-        return values
+def _lowest(values: Array) -> tuple[int, int]:
+    """Index of the lowest value that is not NaN, and how many values are finite."""
+    k = int(values.argmin())
+    finite = int(np.count_nonzero(np.isfinite(values)))
+    if finite < len(values) and values[k] != values[k]:  # argmin falls for NaN
+        k = int(np.where(np.isnan(values), np.inf, values).argmin())
+    return k, finite

@@ -24,6 +24,8 @@ from smoothmin._protocol import (
     resume,
 )
 
+HUGE = 1e300  # nothing is farther out: a remainder of infinity is no number
+
 
 def fold(z: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     """Reflect ``z`` (..., n) into the box.
@@ -37,22 +39,16 @@ def fold(z: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     """
     if np.all((z >= lower) & (z <= upper)):
         return z, np.ones_like(z)
-    low_only = np.isfinite(lower) & ~np.isfinite(upper)
-    high_only = ~np.isfinite(lower) & np.isfinite(upper)
-    boxed = np.isfinite(lower) & np.isfinite(upper)
-    x, slope = z.copy(), np.ones_like(z)
-    below = low_only & (z < lower)
-    above = high_only & (z > upper)
-    with np.errstate(invalid="ignore"):
-        x = np.where(below, 2 * lower - z, x)
-        x = np.where(above, 2 * upper - z, x)
-        width = np.where(boxed, upper - lower, 1.0)
-        # a triangle wave of period two widths
-        phase = np.mod(np.where(boxed, z - lower, 0.0), 2 * width)
-        wave = np.where(phase > width, 2 * width - phase, phase)
-        outside = boxed & ((z < lower) | (z > upper))
-        x = np.where(outside, lower + wave, x)
-    slope = np.where(below | above | (outside & (phase > width)), -1.0, slope)
+    below, above = z < lower, z > upper
+    with np.errstate(invalid="ignore", over="ignore"):  # of the infinite bounds
+        width = upper - lower
+        beyond = np.minimum(np.where(below, lower - z, z - upper), HUGE)
+        # between two bounds a triangle wave of period two widths
+        beyond = np.where(np.isfinite(width), np.mod(beyond, 2 * width), beyond)
+        back = beyond <= width  # on the way to the bound opposite
+        inward = np.where(back, beyond, 2 * width - beyond)
+        x = np.where(below, lower + inward, np.where(above, upper - inward, z))
+    slope = np.where((below | above) & back, -1.0, 1.0)
     return np.clip(x, lower, upper), slope
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
+import numbers
 import time
 import warnings
 from collections.abc import Mapping
@@ -13,16 +15,14 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from smoothmin import _status
-from smoothmin._check import require_bool, require_integer, require_real
+from smoothmin._check import require_bool, require_integer, require_one_of, require_real
 from smoothmin._differences import SCHEMES, Stencil
-from smoothmin._domain import Domain
-from smoothmin._engine import Run, Settings, as_callback
+from smoothmin._domain import Domain, as_start
+from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Evaluator
 from smoothmin._protocol import Method
 from smoothmin._registry import COMMON_OPTIONS, default_method, method_class, option_names
-from smoothmin._source import Limits, Objective, Serial, Source, Vectorized
-from smoothmin._status import Status
+from smoothmin._source import Limits, Objective, Remembered, Serial, Source, Vectorized
 from smoothmin._stopping import as_termination
 
 
@@ -127,19 +127,13 @@ def minimize(
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
+    args = args if isinstance(args, tuple) else (args,)
     if callable(method) and not isinstance(method, Method) and not inspect.isclass(method):
-        return method(
-            fun,
-            x0,
-            args=args if isinstance(args, tuple) else (args,),
-            jac=jac,
-            hess=hess,
-            hessp=hessp,
-            bounds=bounds,
-            constraints=constraints,
-            callback=callback,
-            **({} if tol is None else {"tol": tol}),
-            **dict(options or {}),
+        theirs = {"hess": hess, "hessp": hessp, "bounds": bounds, "constraints": constraints}
+        ours = {"tol": tol, "rng": rng, "workers": workers, "vectorized": vectorized or None}
+        given = {key: value for key, value in ours.items() if value is not None}
+        return _by_custom_method(
+            method, fun, x0, args, jac, **theirs, callback=callback, **{**given, **(options or {})}
         )
     _warn_of_unused(hess, hessp, constraints)
     common, own = _split_options(options)
@@ -150,40 +144,34 @@ def minimize(
     require_bool("vectorized", vectorized)
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-        workers = None
     domain = Domain.build(x0, bounds)
     plan = _Plan.of(common, as_callback(callback), domain.size)
     scheme = jac if isinstance(jac, str) else None
     if jac is None and chosen.needs_gradient:
         scheme = "2-point"
-    objective = Objective(
-        fun, None if scheme else jac, args if isinstance(args, tuple) else (args,)
-    )
-    if domain.size == 0:
-        return _evaluate_once(objective, domain, chosen)
+    objective = Objective(fun, None if scheme else jac, args)
     source = _source(objective, domain, workers, vectorized)
     try:
         stencil = Stencil(scheme, domain.box) if scheme else None
         evaluator = Evaluator(source, domain, plan.limits, stencil)
         has_gradient = objective.has_gradient or stencil is not None
-        wrapped = _within_bounds(chosen, domain)
-        run = Run(wrapped, evaluator, domain, has_gradient, generator, plan.settings)
+        run = Run(chosen, evaluator, domain, has_gradient, generator, plan.settings)
         result = run.drive()
     finally:
         source.close()
-    result.method = chosen.name or type(chosen).__name__
     if plan.disp:
         _display(result)
     return result
 
 
-def _within_bounds(method: Method, domain: Domain) -> Method:
-    """The method itself if it knows of bounds, else inside a reformulation that does."""
-    if domain.box is None or method.handles_bounds:
-        return method
-    from smoothmin._fold import Folded
-
-    return Folded(method)
+def _by_custom_method(
+    method: Any, fun: Any, x0: Any, args: tuple[Any, ...], jac: Any, **rest: Any
+) -> OptimizeResult:
+    """Call somebody else's method by SciPy's protocol: ``jac`` is a function or None."""
+    if jac is True or (isinstance(jac, np.bool_) and jac):
+        fun = Remembered(fun)
+        jac = fun.gradient
+    return method(fun, as_start(x0), args=args, jac=jac if callable(jac) else None, **rest)
 
 
 def minimize_as_scipy_method(
@@ -239,17 +227,17 @@ def _split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _as_jac(jac: Any, scheme: Any) -> Any:
     """A callable, True, a scheme, or None for no gradient."""
-    if (jac is None or jac is False) and scheme is not None:
-        jac = scheme
-    if jac is None or jac is False:
-        return None
-    if isinstance(jac, str):
-        if jac not in SCHEMES:
-            raise ValueError(f"jac must be one of {list(SCHEMES)}, got {jac!r}")
+    name = "jac"
+    if isinstance(jac, (bool, np.bool_)):
+        jac = True if jac else None
+    if jac is None and scheme is not None:
+        name, jac = "jac_method", scheme
+    if jac is None or jac is True or callable(jac):
         return jac
-    if jac is True or callable(jac):
-        return jac
-    raise TypeError(f"jac must be callable, a bool or one of {list(SCHEMES)}, got {jac!r}")
+    if not isinstance(jac, str):
+        raise TypeError(f"{name} must be callable, a bool or one of {list(SCHEMES)}, got {jac!r}")
+    require_one_of(name, jac, SCHEMES)
+    return jac
 
 
 def _as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient: bool) -> Method:
@@ -268,11 +256,11 @@ def _as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient
     known = option_names(cls)
     _warn_of_unknown([key for key in own if key not in known], known)
     own = {key: value for key, value in own.items() if key in known}
-    chosen = cls(**own) if chosen is None else (chosen.with_options(**own) if own else chosen)
+    chosen = cls(**own) if chosen is None else chosen.with_options(**own)
     if tol is not None:
         require_real("tol", tol, minimum=0)
-        unset = {name: tol for name in cls.tolerances if name not in own}
-        chosen = chosen.with_options(**unset)
+        # an option is meant more than tol, which may set the same
+        chosen = chosen.with_tolerance(tol).with_options(**own)
     return chosen
 
 
@@ -296,33 +284,48 @@ class _Plan:
     disp: bool
 
     @classmethod
-    def of(cls, common: dict[str, Any], callback: Any, n: int) -> _Plan:
-        given = {k: v for k, v in common.items() if v is not None}
-        if "maxiter" in given:
-            require_integer("maxiter", given["maxiter"], 0)
-        if "maxfev" in given:
-            require_integer("maxfev", given["maxfev"], 1)
-        if "maxtime" in given:
-            require_real("maxtime", given["maxtime"], minimum=0)
-        if "f_target" in given:
-            require_real("f_target", given["f_target"])
-        flags = {}
-        for name in ("disp", "return_all", "history", "return_on_interrupt"):
-            flag = given.get(name, False)
-            flags[name] = bool(flag) if isinstance(flag, int) else flag
-            require_bool(name, flags[name])
-        disp = flags.pop("disp")
+    def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> _Plan:
+        given = {key: value for key, value in common.items() if value is not None}
         bounded = {"maxiter", "maxfev", "maxtime"} & given.keys()
-        maxiter = np.inf if bounded else max(1000, 200 * n)
+        maxiter = _limit("maxiter", given.get("maxiter"), 0)
+        maxtime, f_target = given.get("maxtime", math.inf), given.get("f_target", -math.inf)
+        require_real("maxtime", maxtime, minimum=0)
+        require_real("f_target", f_target)
         limits = Limits(
-            given.get("maxfev", np.inf),
-            float(given.get("maxtime", np.inf)),
-            float(given.get("f_target", -np.inf)),
+            _limit("maxfev", given.get("maxfev"), 1),
+            float(maxtime),
+            float(f_target),
             time.perf_counter(),
         )
-        termination = as_termination("termination", given.get("termination"))
-        settings = Settings(given.get("maxiter", maxiter), termination, callback, **flags)
+        flags = {
+            name: _flag(name, given.get(name, False))
+            for name in ("disp", "return_all", "history", "return_on_interrupt")
+        }
+        disp = flags.pop("disp")
+        settings = Settings(
+            maxiter if bounded else max(1000, 200 * n),
+            as_termination("termination", given.get("termination")),
+            callback,
+            **flags,
+        )
         return cls(limits, settings, disp)
+
+
+def _limit(name: str, value: Any, minimum: int) -> float:
+    """A count, which may be written as a float such as 1e4; infinity for None."""
+    if value is None or value == math.inf:
+        return math.inf
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    require_integer(name, value, minimum)
+    return int(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    """A truth value, which may be written as a number, as SciPy's ``disp``."""
+    if not isinstance(value, numbers.Integral):
+        require_bool(name, value)
+    return bool(value)
 
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
@@ -332,29 +335,7 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
         return Serial(objective, domain)
     from smoothmin._workers import source_for
 
-    return source_for(objective, domain, workers) or Serial(objective, domain)
-
-
-def _evaluate_once(objective: Objective, domain: Domain, method: Method) -> OptimizeResult:
-    """The result when the bounds leave nothing to vary."""
-    from smoothmin._source import as_value
-
-    x = domain.start.reshape(domain.shape)
-    value = as_value(objective.value(x.copy()))
-    status = Status.CONVERGED if np.isfinite(value) else Status.NONFINITE
-    return OptimizeResult(
-        x=x,
-        fun=value,
-        jac=np.full(domain.shape, np.nan),
-        nit=0,
-        nfev=1,
-        njev=0,
-        n_nonfinite=int(not np.isfinite(value)),
-        success=status.success,
-        status=int(status),
-        message=_status.ALL_FIXED,
-        method=method.name,
-    )
+    return source_for(objective, domain, workers)
 
 
 def _display(result: OptimizeResult) -> None:

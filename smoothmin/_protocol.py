@@ -52,7 +52,7 @@ class Iterate:
     """An accepted step: the point, what the method knows of it, and diagnostics.
 
     ``fun`` and ``grad`` are those of the problem the method sees, smoothed ones
-    inside a reformulation.
+    inside a reformulation. The arrays must not change afterwards.
     """
 
     __slots__ = ("fun", "grad", "info", "x")
@@ -103,12 +103,15 @@ class Problem:
     shape : tuple of int
         The shape of the user's ``x``, of ``n`` elements; ``(n,)`` when some
         variables are fixed.
+    free : ndarray of int, shape (n,), or None
+        Where the variables sit in the user's flat ``x``; None when none is fixed.
     """
 
     x0: Array
     box: tuple[Array, Array] | None
     has_gradient: bool
     shape: tuple[int, ...]
+    free: NDArray[np.intp] | None = None
 
     def at(self, x: Array) -> Problem:
         """The same problem started elsewhere."""

@@ -6,10 +6,12 @@ nor remembers; `smoothmin._evaluate` does.
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._protocol import Array
 from smoothmin._status import Status
+
+CHUNK_ELEMENTS = 2**14  # points copied at a time for the user: 128 kB stay in the cache
 
 
 class Halt(Exception):
@@ -29,41 +33,43 @@ class Halt(Exception):
         self.message = message
 
 
-class Block(NamedTuple):
-    """Values (k,) and gradients (k, n) of the first k points asked for.
-
-    ``halt`` says why k is less than what was asked, if it is.
-    """
-
-    values: NDArray[Any]
-    gradients: Array | None
-    halt: Halt | None
+# values (k,) and gradients (k, n) of the first k points asked for, and, if those
+# are not all or the run must end: the `Halt`, or what the user's code raised
+Block: TypeAlias = tuple[NDArray[Any], Array | None, BaseException | None]
 
 
-class Limits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Limits:
     """What ends a run in the midst of a batch."""
 
-    maxfev: float = np.inf
-    maxtime: float = np.inf
-    f_target: float = -np.inf
+    maxfev: float = math.inf
+    maxtime: float = math.inf
+    f_target: float = -math.inf
     started: float = 0.0
+    watched: bool = field(init=False)  # whether each single value has to be looked at
 
-    @property
-    def watched(self) -> bool:
-        """Whether each single value has to be looked at."""
-        return self.maxtime < np.inf or self.f_target > -np.inf
+    def __post_init__(self) -> None:
+        watched = self.maxtime < math.inf or self.f_target > -math.inf
+        object.__setattr__(self, "watched", watched)
 
-    def halt(self, value: float) -> Halt | None:
-        """The reason to stop after a value, if there is one."""
-        if value <= self.f_target:
-            return Halt(Status.TARGET, _status.target_reached(value, self.f_target))
-        return self.overtime()
+    def look(self, value: float) -> None:
+        """Raise `Halt` if a value, or the time it took, ends the run."""
+        self.look_at_value(value)
+        self.look_at_clock()
 
-    def overtime(self) -> Halt | None:
-        """The reason to stop now, if time is up."""
-        if self.maxtime < np.inf and time.perf_counter() - self.started >= self.maxtime:
-            return Halt(Status.MAXTIME, _status.maxtime_reached(self.maxtime))
-        return None
+    def look_at_value(self, value: float) -> None:
+        """Raise `Halt` if the target is reached."""
+        if value <= self.f_target > -math.inf:
+            raise Halt(Status.TARGET, _status.target_reached(value, self.f_target))
+
+    def look_at_clock(self) -> None:
+        """Raise `Halt` if time is up."""
+        if self.maxtime < math.inf and self.seconds_left() <= 0:
+            raise Halt(Status.MAXTIME, _status.maxtime_reached(self.maxtime))
+
+    def seconds_left(self) -> float:
+        """Time until ``maxtime``."""
+        return self.maxtime - (time.perf_counter() - self.started)
 
 
 class Objective:
@@ -91,11 +97,33 @@ class Objective:
         return _pair(out)[0] if self.paired else out
 
     def value_and_gradient(self, x: NDArray[Any]) -> tuple[Any, Any]:
-        """Both; ``x`` may be changed by the user's code, so it is passed as a copy once."""
+        """Both; ``jac`` gets an array that ``fun`` cannot have changed."""
         if self.paired:
             return _pair(self.fun(x, *self.args))
         again = x.copy()
         return self.fun(x, *self.args), self.jac(again, *self.args)
+
+
+class Remembered:
+    """``fun`` and its gradient as two functions where ``fun`` returns both; one call a point."""
+
+    def __init__(self, fun: Callable[..., Any]) -> None:
+        self._fun = fun
+        self._x: Array | None = None
+
+    def __call__(self, x: Array, *args: Any) -> Any:
+        """The value."""
+        return self._both(x, args)[0]
+
+    def gradient(self, x: Array, *args: Any) -> Any:
+        """The gradient."""
+        return self._both(x, args)[1]
+
+    def _both(self, x: Array, args: tuple[Any, ...]) -> tuple[Any, Any]:
+        if self._x is None or not np.array_equal(x, self._x):
+            self._x = np.array(x)  # before fun can change it
+            self._found = _pair(self._fun(x, *args))
+        return self._found
 
 
 def _pair(out: Any) -> tuple[Any, Any]:
@@ -103,7 +131,7 @@ def _pair(out: Any) -> tuple[Any, Any]:
         value, gradient = out
     except (TypeError, ValueError):
         raise ValueError(
-            f"with jac=True, fun must return (value, gradient), got {type(out).__name__}"
+            f"with jac=True, fun must return (value, gradient), got {out!r:.80}"
         ) from None
     return value, gradient
 
@@ -128,168 +156,203 @@ class Serial(Source):
 
     def __init__(self, objective: Objective, domain: Domain) -> None:
         super().__init__(objective, domain)
-        fun, args = objective.fun, objective.args
-        self._fun: Callable[[Any], Any] = (lambda x: fun(x, *args)) if args else fun
+        self._fun = _bound(objective.fun, objective.args)
+        self._jac = _bound(objective.jac, objective.args) if callable(objective.jac) else None
+        self._chunk = max(1, CHUNK_ELEMENTS // domain.start.size)
+        # what the first call shows: whether values are plain numbers, and gradients' shape
+        self._plain: bool | None = None
         self._gradient_shape: tuple[int, ...] | None = None
 
     def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+        """See `Source`."""
         values: list[Any] = []
         gradients = None
         if order and self.objective.has_gradient:
             gradients = np.empty((len(points), self.domain.start.size))
-        halt = None
+        ended: BaseException | None = None
         try:
-            if gradients is None:
-                self._values(points, values, limits)
-            elif self.objective.paired:
-                self._pairs(points, values, gradients, limits)
+            if points.dtype.kind == "f":
+                self._fill(points, values, gradients, limits)
             else:
-                self._both(points, values, gradients, limits)
+                self._complex_values(points, values, limits)
         except StopIteration:
-            halt = Halt(Status.CALLBACK, _status.FUN_RAISED)
-        except Halt as reason:
-            halt = reason
-        done = as_values(values, points.dtype)
+            ended = Halt(Status.CALLBACK, _status.FUN_RAISED)
+        except BaseException as error:  # what was evaluated before it must not be lost
+            ended = error
         if gradients is not None:
-            gradients = self.domain.gather(gradients[: len(done)])
-        return Block(done, gradients, halt)
+            gradients = self.domain.gather(gradients[: len(values)] if ended else gradients)
+        return as_values(values, points.dtype), gradients, ended
 
-    def _values(self, points: NDArray[Any], values: list[Any], limits: Limits) -> None:
-        """Fill values alone."""
-        fun = self.objective.value if self.objective.paired else self._fun
-        add = values.append
-        for x in self.domain.spread(points):
-            add(fun(x))
+    def _fill(
+        self, points: Array, values: list[Any], gradients: Array | None, limits: Limits
+    ) -> None:
+        """Evaluate, a chunk of points at a time, as far as nothing is raised."""
+        add = self._adder(values, limits)
+        done = 0
+        if (self._plain if gradients is None else self._gradient_shape) is None:
+            add(self._first(points, gradients))
+            add = self._adder(values, limits)
+            done = 1
+        rows, loop = points, self._values
+        if gradients is not None:
+            rows, loop = gradients, self._pairs if self._jac is None else self._both
+            shape = self._gradient_shape
+            if shape is not None and len(shape) != 1:
+                rows = gradients.reshape(-1, *shape)
+        if done == 0 and len(points) <= self._chunk:
+            return loop(self.domain.spread(points), rows, add)
+        for begin in range(done, len(points), self._chunk):
+            end = begin + self._chunk
+            loop(self.domain.spread(points[begin:end]), rows[begin:end], add)
+
+    def _adder(self, values: list[Any], limits: Limits) -> Callable[[Any], None]:
+        """What takes a value: at its barest if it is a number and nothing depends on it."""
+        if self._plain and not limits.watched:
+            return values.append
+
+        def add(value: Any) -> None:
+            # arrays are converted at once, for they may be used again for the next value
+            number = as_value(value)
+            values.append(number)
             if limits.watched:
-                self._look(values, limits)
+                limits.look(number)
 
-    def _pairs(
-        self, points: NDArray[Any], values: list[Any], gradients: Array, limits: Limits
-    ) -> None:
-        """Fill values and gradients from a function that returns both."""
-        fun, batch, add = self._fun, self.domain.spread(points), values.append
-        if self._gradient_shape is None:
-            value, gradient = _pair(fun(batch[0]))
-            gradients[0] = as_gradient(gradient, self.domain.shape).reshape(-1)
+        return add
+
+    def _first(self, points: Array, gradients: Array | None) -> Any:
+        """Evaluate one point with care, to learn what the callables return."""
+        x = self.domain.spread(points[:1])[0]
+        if gradients is None:
+            value = self.objective.value(x)
+        else:
+            value, gradient = self.objective.value_and_gradient(x)
+            gradients[0] = as_gradient(gradient, self.domain.shape).ravel()
             self._gradient_shape = np.shape(gradient)
-            add(value)
-            self._look(values, limits)
-            batch = batch[1:]
-        rows = gradients.reshape(len(gradients), *self._gradient_shape)
-        # the one loop whose overhead a user can see: keep it bare
-        if not limits.watched:
-            for i, x in enumerate(batch, len(values)):
-                value, rows[i] = fun(x)
-                add(value)
-            return
-        for i, x in enumerate(batch, len(values)):
-            value, rows[i] = fun(x)
-            add(value)
-            self._look(values, limits)
+        self._plain = isinstance(value, (float, int, np.floating))
+        return value
 
-    def _both(
-        self, points: NDArray[Any], values: list[Any], gradients: Array, limits: Limits
-    ) -> None:
-        """Fill values and gradients from two functions."""
-        fun, jac, args = self._fun, self.objective.jac, self.objective.args
-        # fun may change its argument, so jac gets its own
-        again = self.domain.spread(points)
-        for i, x in enumerate(self.domain.spread(points)):
+    # The cost of these loops is the library's cost: they do no more than they must.
+
+    def _values(self, chunk: Array, rows: Array, add: Callable[[Any], None]) -> None:
+        """Take values alone."""
+        fun = self.objective.value if self.objective.paired else self._fun
+        for x in chunk:
+            add(fun(x))
+
+    def _pairs(self, chunk: Array, rows: Array, add: Callable[[Any], None]) -> None:
+        """Take values, and gradients into ``rows``, from a function that returns both."""
+        fun = self._fun
+        for x, row in zip(chunk, rows):  # noqa: B905
+            value, row[...] = fun(x)
+            add(value)
+
+    def _both(self, chunk: Array, rows: Array, add: Callable[[Any], None]) -> None:
+        """Take them from two functions; ``fun`` may change its argument, not that of ``jac``."""
+        fun, jac = self._fun, self._jac
+        assert jac is not None
+        for x, again, row in zip(chunk, chunk.copy(), rows):  # noqa: B905
             value = fun(x)
-            gradient = as_gradient(jac(again[i], *args), self.domain.shape)
-            gradients[i] = gradient.reshape(-1)
-            values.append(value)
-            self._look(values, limits)
+            row[...] = jac(again)
+            add(value)
 
-    @staticmethod
-    def _look(values: list[Any], limits: Limits) -> None:
-        """Raise if the last value, or the clock, ends the run."""
-        if limits.watched:
-            halt = limits.halt(as_value(values[-1]))
-            if halt is not None:
-                raise halt
+    def _complex_values(
+        self, points: NDArray[np.complex128], values: list[Any], limits: Limits
+    ) -> None:
+        """Values off the real axis: no target is reached there."""
+        for x in self.domain.spread(points):
+            values.append(as_complex(self._fun(x)))
+            limits.look_at_clock()
+
+
+def _bound(fun: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], Any]:
+    """The function with its further arguments."""
+    return (lambda x: fun(x, *args)) if args else fun
 
 
 class Vectorized(Source):
     """All points in one call: ``fun`` maps ``(*shape, S)`` to ``(S,)``."""
 
     def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+        """See `Source`."""
         objective, m = self.objective, len(points)
         want = order == 1 and objective.has_gradient
-        gradients: Any = None
         try:
-            out = objective.fun(self._columns(points), *objective.args)
+            out = objective.fun(self.domain.columns(points), *objective.args)
             values, gradients = _pair(out) if objective.paired else (out, None)
             if want and not objective.paired:
-                gradients = objective.jac(self._columns(points), *objective.args)
+                gradients = objective.jac(self.domain.columns(points), *objective.args)
         except StopIteration:
             empty = np.empty((0, self.domain.size)) if want else None
-            return Block(np.empty(0), empty, Halt(Status.CALLBACK, _status.FUN_RAISED))
-        values = np.array(values, dtype=points.dtype)
+            return np.empty(0), empty, Halt(Status.CALLBACK, _status.FUN_RAISED)
+        values = self._as_values(values, m, points.dtype)
+        gradients = self._as_rows(gradients, m) if want else None
+        ended = None
+        if limits.watched:
+            try:
+                limits.look(float(np.fmin.reduce(values.real)))
+            except Halt as halt:
+                ended = halt
+        return values, gradients, ended
+
+    def _as_values(self, values: Any, m: int, dtype: Any) -> NDArray[Any]:
+        values = np.asarray(values)
         if values.size != m:
             raise ValueError(
                 f"with vectorized=True, fun must return {m} values for {m} columns, "
                 f"got shape {values.shape}"
             )
-        values = values.reshape(m)
-        if want:
-            expected = (*self.domain.shape, m)
-            gradients = np.asarray(gradients, dtype=float)
-            if gradients.shape != expected:
-                raise ValueError(
-                    f"with vectorized=True, the gradients must have shape {expected}, "
-                    f"got {gradients.shape}"
-                )
-            gradients = self.domain.gather(np.array(gradients.reshape(-1, m).T, order="C"))
-        halt = limits.halt(float(values.real.min())) if limits.watched else None
-        return Block(values, gradients if want else None, halt)
+        if not np.can_cast(values.dtype, dtype, "same_kind"):
+            raise TypeError(f"fun must return real numbers, got {values!r:.80}")
+        return np.array(values.reshape(m), dtype=dtype)
 
-    def _columns(self, points: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(np.moveaxis(self.domain.spread(points), 0, -1))
+    def _as_rows(self, gradients: Any, m: int) -> Array:
+        expected = (*self.domain.shape, m)
+        gradients = np.asarray(gradients, dtype=float)
+        if gradients.shape != expected:
+            raise ValueError(
+                f"with vectorized=True, the gradients must have shape {expected}, "
+                f"got {gradients.shape}"
+            )
+        return self.domain.gather(np.array(gradients.reshape(-1, m).T, order="C"))
 
 
 def as_value(value: Any) -> float:
-    """A float from what ``fun`` returned: a number or an array of one element."""
-    try:
-        if isinstance(value, (float, int)):
-            return float(value)
-        return float(np.asarray(value, dtype=float).reshape(()))
-    except (TypeError, ValueError):
-        raise _bad_value(value) from None
+    """A float from what ``fun`` returned: a real number or an array of one."""
+    if isinstance(value, (float, int)):
+        return float(value)
+    return float(_only_element(value, "biufO"))
 
 
 def as_values(values: list[Any], dtype: Any) -> NDArray[Any]:
     """One array from what ``fun`` returned, call by call."""
-    try:
-        out = np.array(values, dtype=dtype)
-    except (TypeError, ValueError):
-        for value in values:
-            if np.shape(value) != () and np.size(value) != 1:
-                raise _bad_value(value) from None
-        try:
-            out = np.array([np.asarray(v, dtype=dtype).reshape(()) for v in values], dtype=dtype)
-        except (TypeError, ValueError):
-            raise _bad_value(values[0]) from None
-    if out.ndim != 1:
-        if out.size != len(values):
-            raise _bad_value(values[0])
-        out = out.reshape(-1)
-    return out
+    out = np.array(values)
+    if out.dtype == dtype and out.ndim == 1:
+        return out
+    convert = as_value if dtype == np.float64 else as_complex
+    return np.array([convert(value) for value in values], dtype=dtype)
 
 
-def _bad_value(value: Any) -> Exception:
-    kind = TypeError if np.size(value) == 1 else ValueError
-    return kind(f"fun must return one real number, got {value!r:.80}")
+def as_complex(value: Any) -> complex:
+    """A complex number from what ``fun`` returned, for complex-step derivatives."""
+    return complex(_only_element(value, "biufcO"))
+
+
+def _only_element(value: Any, kinds: str) -> Any:
+    """The one number in ``value``, if that is what it is and of one of the dtype ``kinds``."""
+    found = np.asarray(value)
+    if found.size != 1:
+        raise ValueError(f"fun must return one number, got {value!r:.80}")
+    number = found.reshape(-1)[0]
+    if found.dtype.kind not in kinds or number is None:
+        raise TypeError(f"fun must return a real number, got {value!r:.80}")
+    return number
 
 
 def as_gradient(gradient: Any, shape: tuple[int, ...]) -> Array:
-    """A gradient of the user's shape, or of as many elements."""
-    try:
-        out = np.asarray(gradient, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"the gradient must be an array of numbers, got {gradient!r:.80}") from None
-    if out.shape != shape:
-        if out.size != int(np.prod(shape)):
-            raise ValueError(f"the gradient must have shape {shape}, got {out.shape}")
-        out = out.reshape(shape)
-    return out
+    """A gradient of the user's shape, from an array of as many real numbers; a copy."""
+    found = np.asarray(gradient)
+    if found.dtype.kind not in "biufO":
+        raise TypeError(f"the gradient must be an array of real numbers, got {gradient!r:.80}")
+    if found.size != math.prod(shape):
+        raise ValueError(f"the gradient must have shape {shape}, got {found.shape}")
+    return np.array(found.reshape(shape), dtype=float)

@@ -55,10 +55,16 @@ def unbounded(value: float) -> str:
     return f"`fun` returned {value}: it is unbounded below."
 
 
+def raised(error: BaseException) -> str:
+    """Sentence of `Status.INTERRUPTED` for the result that an exception carries."""
+    return f"The run was ended by {error!r}."
+
+
 NONFINITE_GRADIENT = "The gradient is not finite at `x0`."
 NO_FINITE_SAMPLE = "No sample around `x0` has a finite value and gradient."
 CALLBACK_RAISED = "`callback` raised `StopIteration`."
 CALLBACK_TRUE = "`callback` returned True."
 FUN_RAISED = "`fun` raised `StopIteration`."
+NOTHING_FINITE = "No value was finite."
 INTERRUPTED = "Interrupted by the keyboard."
-ALL_FIXED = "All variables are fixed by the bounds; `fun` was evaluated once."
+ALL_FIXED = "All variables are fixed by the bounds."

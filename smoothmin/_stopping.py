@@ -62,19 +62,16 @@ class Termination(ABC):
 class Criterion(Termination):
     """A condition on a step, and how long it must hold.
 
-    Every criterion has a patience ``n``, 1 unless told otherwise: it fires when
-    its condition has held at ``n`` steps running.
+    Its patience ``n`` is 1 unless told otherwise: it fires when the condition has
+    held at ``n`` steps running.
     """
 
     status: ClassVar[Status] = Status.CONVERGED
     n: int
 
     @abstractmethod
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
-        """A sentence if the condition holds.
-
-        ``before`` is the previous step, ``lowest`` the least ``fun`` before now.
-        """
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
+        """A sentence if the condition holds; ``before`` is the previous step."""
 
     def __post_init__(self) -> None:
         require_integer("n", self.n, 1)
@@ -92,13 +89,11 @@ class _CriterionWatch(Watch):
         self._criterion = criterion
         self._streak = 0
         self._before: Progress | None = None
-        self._lowest = math.inf
 
     def __call__(self, now: Progress) -> str | None:
-        said = self._criterion.holds(now, self._before, self._lowest)
+        said = self._criterion.holds(now, self._before)
         self._streak = self._streak + 1 if said else 0
         self._before = now
-        self._lowest = min(self._lowest, now.fun) if now.fun == now.fun else self._lowest
         return said if self._streak >= self._criterion.n else None
 
 
@@ -163,7 +158,7 @@ class AfterSteps(Criterion):
         super().__post_init__()
         require_integer("steps", self.steps, 1)
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
         """Enough steps were made."""
         return f"{now.nit} steps made." if now.nit >= self.steps else None
 
@@ -180,7 +175,7 @@ class AfterEvaluations(Criterion):
         super().__post_init__()
         require_integer("evaluations", self.evaluations, 1)
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
         """Enough evaluations were made."""
         return f"{now.nfev} evaluations made." if now.nfev >= self.evaluations else None
 
@@ -200,7 +195,7 @@ class AfterSeconds(Criterion):
         super().__post_init__()
         require_real("seconds", self.seconds, minimum=0)
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
         """Enough time has passed."""
         return f"{now.seconds:.3g} seconds passed." if now.seconds >= self.seconds else None
 
@@ -216,7 +211,7 @@ class GradientNorm(Criterion):
         super().__post_init__()
         require_real("tol", self.tol, minimum=0)
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
         """The gradient is known and short."""
         if now.grad is None:
             return None
@@ -235,7 +230,7 @@ class UpdateNorm(Criterion):
         super().__post_init__()
         require_real("tol", self.tol, minimum=0)
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
         """There was a step, and it was short."""
         if before is None:
             return None
@@ -244,8 +239,8 @@ class UpdateNorm(Criterion):
 
 
 @dataclass(frozen=True)
-class NoImprovement(Criterion):
-    """When ``n`` steps running lower the least value by at most ``tol``.
+class NoImprovement(Termination):
+    """When ``n`` steps together lowered the least value by at most ``tol``.
 
     Parameters
     ----------
@@ -259,14 +254,32 @@ class NoImprovement(Criterion):
     n: int = 10
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         require_real("tol", self.tol, minimum=0)
+        require_integer("n", self.n, 1)
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
-        """The least value did not fall by more than ``tol``."""
-        if before is None or now.fun < lowest - self.tol:
+    def start(self) -> Watch:
+        """Begin to watch a run, with fresh counts."""
+        return _NoImprovementWatch(self)
+
+
+class _NoImprovementWatch(Watch):
+    """Counts the steps since the value last fell by enough."""
+
+    def __init__(self, criterion: NoImprovement) -> None:
+        self._criterion = criterion
+        self._reference = math.inf
+        self._streak = 0
+
+    def __call__(self, now: Progress) -> str | None:
+        tol, patience = self._criterion.tol, self._criterion.n
+        if now.fun < self._reference - tol:
+            self._reference = now.fun
+            self._streak = 0
+        else:
+            self._streak += 1
+        if self._streak < patience:
             return None
-        return f"No decrease of more than {self.tol:g} in {self.n} steps."
+        return f"No decrease of more than {tol:g} in {self._streak} steps."
 
 
 @dataclass(frozen=True)
@@ -281,7 +294,7 @@ class TargetValue(Criterion):
         super().__post_init__()
         require_real("value", self.value)
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
         """The value is low enough."""
         return f"Value {now.fun:.6g} <= {self.value:g}." if now.fun <= self.value else None
 
@@ -292,7 +305,7 @@ class Never(Criterion):
 
     n: int = 1
 
-    def holds(self, now: Progress, before: Progress | None, lowest: float) -> str | None:
+    def holds(self, now: Progress, before: Progress | None) -> str | None:
         """Nothing does."""
         return None
 

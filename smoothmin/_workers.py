@@ -1,6 +1,6 @@
 """Evaluation by workers: processes, threads, any Executor or map.
 
-The points are drawn in this process and the answers come back in order, so a
+The points are drawn in this process and the answers are taken in order, so a
 run does not depend on who evaluates it.
 """
 
@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import BrokenExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,17 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._protocol import Array
-from smoothmin._source import Block, Halt, Limits, Objective, Source, as_gradient, as_values
+from smoothmin._source import (
+    Block,
+    Halt,
+    Limits,
+    Objective,
+    Serial,
+    Source,
+    as_complex,
+    as_gradient,
+    as_value,
+)
 from smoothmin._status import Status
 
 
@@ -33,39 +46,28 @@ class Call:
         self.objective = objective
         self.gradient = order == 1 and objective.has_gradient
 
-    def __call__(self, x: NDArray[Any]) -> Any:
-        """Evaluate at the user's array ``x``, writable and owned by nobody else."""
-        x = np.array(x)
+    def __call__(self, x: NDArray[Any]) -> tuple[complex, Array | None] | _Stopped:
+        """Evaluate at the user's array ``x``."""
+        x = np.array(x)  # what crossed processes may be read-only, what did not be shared
         try:
-            if self.gradient:
-                return self.objective.value_and_gradient(x)
-            return self.objective.value(x), None
+            if not self.gradient:
+                value = self.objective.value(x)
+                return (as_complex if np.iscomplexobj(x) else as_value)(value), None
+            shape = x.shape
+            value, gradient = self.objective.value_and_gradient(x)
+            # a copy: the user's function may use the same array for its next gradient
+            return as_value(value), as_gradient(gradient, shape).ravel()
         except StopIteration:
-            # it would end the generator of the pool that carries it
-            return _Stopped()
+            return _Stopped()  # raised, it would end the generator of the pool that carries it
 
     def batch(self, points: NDArray[Any]) -> list[Any]:
         """Evaluate one point after the other, no further than a stop."""
-        results = []
+        results: list[Any] = []
         for x in points:
             results.append(self(x))
             if isinstance(results[-1], _Stopped):
                 break
         return results
-
-
-_objective: Objective | None = None
-
-
-def _install(pickled: bytes) -> None:
-    """Keep the objective in a worker process, so that it is shipped once."""
-    global _objective
-    _objective = pickle.loads(pickled)
-
-
-def _installed_batch(order: int, points: NDArray[Any]) -> list[Any]:
-    assert _objective is not None
-    return Call(_objective, order).batch(points)
 
 
 class Mapped(Source):
@@ -79,32 +81,72 @@ class Mapped(Source):
         self._blocks = 4 * (getattr(workers, "_max_workers", None) or os.cpu_count() or 1)
 
     def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
-        batch = self.domain.spread(points)
+        """See `Source`."""
         want = order == 1 and self.objective.has_gradient
         gradients = np.empty((len(points), self.domain.start.size)) if want else None
-        values: list[Any] = []
-        results = self._submit(batch, order) if self._is_executor else self._map(batch, order)
-        halt = _collect(results, values, gradients, self.domain.shape, limits)
-        done = as_values(values, points.dtype)
+        real = points.dtype == np.float64
+        values: Any = array("d") if real else []
+        ended: BaseException | None = None
+        evaluate = self._submit if self._is_executor else self._map
+        results = evaluate(self.domain.spread(points), order, limits)
+        try:
+            for result in results:
+                if isinstance(result, _Stopped):
+                    raise Halt(Status.CALLBACK, _status.FUN_RAISED)
+                value, gradient = result
+                if gradients is not None:
+                    gradients[len(values)] = gradient
+                values.append(value)
+                if real:
+                    limits.look_at_value(value)
+        except BaseException as error:
+            ended = _explained(error)
+        finally:
+            results.close()
         if gradients is not None:
-            gradients = self.domain.gather(gradients[: len(done)])
-        return Block(done, gradients, halt)
+            gradients = self.domain.gather(gradients[: len(values)])
+        return np.asarray(values, points.dtype), gradients, ended
 
-    def _map(self, batch: NDArray[Any], order: int) -> Iterator[Iterable[Any]]:
-        """One item a point; a list, since some maps refuse iterators."""
-        yield list(self._workers(Call(self.objective, order), list(batch)))
+    def _map(self, batch: NDArray[Any], order: int, limits: Limits) -> Generator[Any, None, None]:
+        """Result by result, as far as the map gives them so."""
+        count = 0
+        # a list, since some maps refuse iterators
+        results: Iterable[Any] = self._workers(Call(self.objective, order), list(batch))
+        for count, result in enumerate(results, 1):
+            yield result
+            if count < len(batch):
+                limits.look_at_clock()
+        if count != len(batch):
+            raise ValueError(f"workers returned {count} results for {len(batch)} points")
 
-    def _submit(self, batch: NDArray[Any], order: int) -> Iterator[list[Any]]:
+    def _submit(
+        self, batch: NDArray[Any], order: int, limits: Limits
+    ) -> Generator[Any, None, None]:
         """Blocks of points as futures; those not begun are dropped on a stop."""
         task = self._task(order)
-        parts = np.array_split(batch, min(self._blocks, len(batch)))
-        futures = [self._workers.submit(task, part) for part in parts]
+        timed = limits.maxtime < np.inf
+        # nothing interrupts a block, so with a time limit it is a single point
+        parts = np.array_split(batch, len(batch) if timed else min(self._blocks, len(batch)))
+        futures = []
         try:
-            for future in futures:
-                yield future.result()
+            futures += [self._workers.submit(task, part) for part in parts]
+            for k, future in enumerate(futures):
+                # as everywhere, the clock ends a run after an evaluation, not before the first
+                yield from self._await(future, limits) if timed and k else future.result()
         finally:
             for future in futures:
                 future.cancel()
+
+    @staticmethod
+    def _await(future: Any, limits: Limits) -> list[Any]:
+        """The result of a future, unless time is up first."""
+        try:
+            results: list[Any] = future.result(timeout=max(0.0, limits.seconds_left()))
+        except TimeoutError:
+            if future.done():  # it is the user's own
+                raise
+            raise Halt(Status.MAXTIME, _status.maxtime_reached(limits.maxtime)) from None
+        return results
 
     def _task(self, order: int) -> Callable[[NDArray[Any]], list[Any]]:
         return Call(self.objective, order).batch
@@ -117,25 +159,22 @@ class Processes(Mapped):
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
-        try:
-            pickled = pickle.dumps(objective)
-        except Exception as error:
-            raise ValueError(
-                "workers: fun, jac and args must be picklable for worker processes "
-                f"(defined at a module's top level); got {objective.fun!r}. "
-                "A concurrent.futures.ThreadPoolExecutor takes any."
-            ) from error
         # fork would copy threads' locks in whatever state they are
         context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
         pool = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_install, initargs=(pickled,)
+            count, mp_context=context, initializer=_install, initargs=(_pickled(objective),)
         )
         super().__init__(objective, domain, pool)
         self._pool = pool
+        self._here = Serial(objective, domain)
+
+    def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+        """A lone point is evaluated here: to ship it would only take longer."""
+        if len(points) == 1:
+            return self._here(points, order, limits)
+        return super().__call__(points, order, limits)
 
     def _task(self, order: int) -> Callable[[NDArray[Any]], list[Any]]:
-        from functools import partial
-
         return partial(_installed_batch, order)
 
     def close(self) -> None:
@@ -143,27 +182,62 @@ class Processes(Mapped):
         self._pool.shutdown(cancel_futures=True)
 
 
-def _collect(
-    results: Iterator[Iterable[Any]],
-    values: list[Any],
-    gradients: Array | None,
-    shape: tuple[int, ...],
-    limits: Limits,
-) -> Halt | None:
-    """Take results in order, up to a stop or a limit."""
-    for block in results:
-        for result in block:
-            if isinstance(result, _Stopped):
-                return Halt(Status.CALLBACK, _status.FUN_RAISED)
-            value, gradient = result
-            if gradients is not None:
-                gradients[len(values)] = as_gradient(gradient, shape).reshape(-1)
-            values.append(value)
-        if limits.watched and values:
-            halt = limits.halt(float(np.min(as_values(values, float))))
-            if halt is not None:
-                return halt
-    return None
+_shipped: bytes = b""
+_objective: Objective | None = None
+
+
+def _install(pickled: bytes) -> None:
+    """Keep the objective in a worker process, so that it is shipped once."""
+    global _shipped
+    _shipped = pickled
+
+
+def _installed_batch(order: int, points: NDArray[Any]) -> list[Any]:
+    """Evaluate in a worker process; unpickling here lets its error reach the caller."""
+    global _objective
+    if _objective is None:
+        try:
+            _objective = pickle.loads(_shipped)
+        except Exception as error:
+            raise RuntimeError(
+                f"workers: a worker process cannot load fun, jac or args ({error}). {ADVICE}"
+            ) from error
+    return Call(_objective, order).batch(points)
+
+
+ADVICE = (
+    "Functions must be defined at the top level of a file that can be imported, not in a notebook "
+    "or console; a concurrent.futures.ThreadPoolExecutor as workers takes any."
+)
+
+
+def _pickled(objective: Objective) -> bytes:
+    """The objective for another process."""
+    try:
+        return pickle.dumps(objective)
+    except Exception as error:
+        raise ValueError(
+            f"workers: fun, jac and args must be picklable, got {objective.fun!r} ({error}). "
+            f"{ADVICE}"
+        ) from error
+
+
+def _explained(error: BaseException) -> BaseException:
+    """The error, or a more helpful one for what often goes wrong with processes."""
+    explained: BaseException
+    if isinstance(error, BrokenExecutor):
+        explained = RuntimeError(
+            "workers: a worker process died. A script must start its work under `if __name__ == "
+            f'"__main__":`. {ADVICE}'
+        )
+    elif "pickle" in str(error) and isinstance(
+        error, (pickle.PicklingError, AttributeError, TypeError)
+    ):
+        explained = ValueError(f"workers: {error}. {ADVICE}")
+    else:
+        return error
+    explained.__cause__ = error
+    return explained
 
 
 def is_executor(workers: Any) -> bool:
@@ -171,15 +245,16 @@ def is_executor(workers: Any) -> bool:
     return callable(getattr(workers, "submit", None)) and callable(getattr(workers, "map", None))
 
 
-def source_for(objective: Objective, domain: Domain, workers: Any) -> Source | None:
-    """The source that ``workers`` means, or None for this process alone."""
-    if workers is None or is_executor(workers) or callable(workers):
-        return None if workers is None else Mapped(objective, domain, workers)
+def source_for(objective: Objective, domain: Domain, workers: Any) -> Source:
+    """The source that ``workers`` means."""
+    if is_executor(workers) or callable(workers):
+        return Mapped(objective, domain, workers)
     if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)):
         raise TypeError(
-            f"workers must be an int, a map-like callable or an Executor, got {workers!r}"
+            "workers must be an int, a map-like callable such as pool.map, or an Executor, "
+            f"got {workers!r}"
         )
     if workers == 0 or workers < -1:
         raise ValueError(f"workers must be a positive int or -1 for all, got {workers!r}")
     count = (os.cpu_count() or 1) if workers == -1 else int(workers)
-    return None if count == 1 else Processes(objective, domain, count)
+    return Serial(objective, domain) if count == 1 else Processes(objective, domain, count)
