@@ -9,7 +9,7 @@ from smoothmin._protocol import Array
 
 
 class Bundle:
-    """A ring of points with their values and gradients.
+    """A ring of points with their values and gradients, seen from a centre.
 
     Parameters
     ----------
@@ -20,37 +20,57 @@ class Bundle:
     """
 
     def __init__(self, n: int, capacity: int) -> None:
-        self.points = np.empty((capacity, n))
-        self.values = np.empty(capacity)
-        self.gradients = np.empty((capacity, n))
+        self._points = np.empty((capacity, n))
+        self._gradients = np.empty((capacity, n))
+        self._gaps = np.empty(capacity)  # value at the centre over each tangent there
         self._capacity = capacity
-        self.added = 0
+        self._added = 0
+        self._centre = np.empty(n)
+        self._value = 0.0
 
     def __len__(self) -> int:
-        return min(self.added, self._capacity)
+        return min(self._added, self._capacity)
+
+    def restart(self, x: Array, fun: float, grad: Array) -> None:
+        """Forget all points but the centre, which this is."""
+        self._added = 0
+        self._centre, self._value = x, fun
+        self.add(x, fun, grad)
 
     def add(self, x: Array, fun: float, grad: Array) -> None:
         """Keep a point, unless its value or gradient is not finite."""
-        if not (np.isfinite(fun) and np.isfinite(grad.sum())):
+        gap = self._value - fun - float(grad @ (self._centre - x))
+        if gap - gap != 0:
             return
-        row = self.added % self._capacity
-        self.points[row], self.values[row], self.gradients[row] = x, fun, grad
-        self.added += 1
+        row = self._added % self._capacity
+        self._points[row], self._gradients[row], self._gaps[row] = x, grad, gap
+        self._added += 1
 
-    def clear(self) -> None:
-        """Forget all points."""
-        self.added = 0
+    def move(self, x: Array, fun: float) -> None:
+        """Make another point the centre."""
+        m = len(self)
+        self._gaps[:m] += fun - self._value - self._gradients[:m] @ (x - self._centre)
+        self._centre, self._value = x, fun
 
-    def distances(self, x: Array) -> Array:
-        """Euclidean distances (len,) of the points from ``x``."""
-        away = self.points[: len(self)] - x
-        distances: Array = np.sqrt(np.einsum("ij,ij->i", away, away))
-        return distances
+    def near(self, radius: float) -> Array:
+        """Gradients (m, n) at the points within ``radius`` of the centre."""
+        m = len(self)
+        away = self._points[:m] - self._centre
+        rows: NDArray[np.intp] = np.flatnonzero(np.einsum("ij,ij->i", away, away) <= radius**2)
+        return self._gradients[rows]
 
-    def near(self, x: Array, radius: float) -> NDArray[np.intp]:
-        """Rows of the points within ``radius`` of ``x``."""
-        return np.flatnonzero(self.distances(x) <= radius)
+    def first_kink(self, direction: Array, slope: float) -> float:
+        """How far along ``direction`` the centre's tangent, of ``slope``, meets a rising one.
 
-    def lowest(self) -> int:
-        """Row of the lowest value."""
-        return int(self.values[: len(self)].argmin())
+        In units of ``direction``; infinite if it meets none.
+        """
+        m = len(self)
+        slopes = self._gradients[:m] @ direction
+        gaps = self._gaps[:m]
+        rising = (slopes > 0) & (gaps > GAP_AT_ROUNDING * abs(self._value))
+        if not rising.any():
+            return np.inf
+        return float((gaps[rising] / (slopes[rising] - slope)).min())
+
+
+GAP_AT_ROUNDING = 1e-12  # gaps smaller than this part of the value say nothing

@@ -51,6 +51,8 @@ SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the ta
 PATIENCE = 20  # trials of a quasi-Newton search before the hull is asked
 SMALL_STEPS = 10  # quasi-Newton steps within the final radius before the hull is asked
 NULL_STEPS = 30  # most enlargements of one hull along its direction, and ...
+BEYOND = 1.25  # first trial beyond a kink, in units of the distance to it
+SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
 SAMPLINGS = 3  # ... most random samplings, before the radius shrinks
 
@@ -184,8 +186,7 @@ class _State:
             return Finish(Status.NONFINITE, _status.nonfinite_start(self.f))
         if not np.isfinite(self.g).all():
             return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
-        self.bundle.clear()
-        self.bundle.add(self.x, self.f, self.g)
+        self.bundle.restart(self.x, self.f, self.g)
         self.target = SHRINK * float(np.linalg.norm(self.g))
         self.certificate = self._own_certificate()
         return None
@@ -206,6 +207,7 @@ class _State:
         self.last_step = float(np.linalg.norm(step))
         self.small_steps = self.small_steps + 1 if self.last_step <= self.radius_tol else 0
         self.x, self.f, self.g = point.x, point.fun, point.grad
+        self.bundle.move(self.x, self.f)
         self.certificate = self._own_certificate()
 
     def quasi_newton_step(self) -> Generator[Ask, Any, bool]:
@@ -219,7 +221,7 @@ class _State:
             return False
         pg = problem.projected_gradient(self.x, self.g)
         direction = search_direction(problem, metric, self.x, pg)
-        t = first_step(self.x, direction, self.last_step) if metric.fresh else 1.0
+        t = self._first_trial(direction, float(self.g @ direction))
         found = yield from weak_wolfe(
             problem, self.x, self.f, self.g, direction, t, patience=PATIENCE
         )
@@ -231,6 +233,13 @@ class _State:
         nearest = min(float(np.linalg.norm(trial.x - self.x)) for trial in found.trials)
         self.radius = min(self.ceiling, max(self.radius_tol, 10 * nearest))
         return False
+
+    def _first_trial(self, direction: Array, slope: float) -> float:
+        """The quasi-Newton step, or just beyond the first kink the bundle sees before it."""
+        if self.metric.fresh:
+            return first_step(self.x, direction, self.last_step)
+        kink = self.bundle.first_kink(direction, slope)
+        return min(1.0, max(SHORTEST, BEYOND * kink))
 
     def hull_step(self) -> Generator[Ask, Any, Finish | None]:
         """Curtis and Que, Algorithm 3.1: steps along the hull's least element.
@@ -249,7 +258,7 @@ class _State:
             small = stationarity <= max(target, self.stationarity_tol)
             direction = -self.metric.apply(cause)
             length = float(np.linalg.norm(direction))
-            t = min(1.0, self.radius / length) if length > 0 else 0.0
+            t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
             invisible = -slope * t <= EPS * abs(self.f)
             if invisible and not small and not self.metric.fresh:
                 # the metric sees nothing any more; the certificate is Euclidean anyway
@@ -294,7 +303,7 @@ class _State:
 
         Returns it and the slope along ``-H`` times it, minus its squared length.
         """
-        gradients = self.bundle.gradients[self.bundle.near(self.x, self.radius)]
+        gradients = self.bundle.near(self.radius)
         gradients = np.concatenate([self.g[None, :], gradients])
         normals = self._normals()
         roots = self.metric.root(np.concatenate([gradients, normals]))

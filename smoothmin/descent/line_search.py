@@ -23,6 +23,7 @@ from smoothmin._protocol import Array, Ask, Problem, ask_one
 
 ARMIJO = 1e-4
 WOLFE = 0.5
+BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
 
@@ -149,13 +150,21 @@ def _extended(previous: LinePoint, low: LinePoint) -> float:
 
 
 def _reduced(low: LinePoint, high: LinePoint, reductions: int) -> float:
-    """A step inside the bracket: by parabola at first, then its middle."""
+    """A step inside the bracket: by tangents or a parabola at first, then its middle.
+
+    The minimum of a kink is where the tangents of the ends meet, that of a smooth
+    valley where the parabola through the ends with the lower's slope has it.
+    """
     width = high.t - low.t
     share = 0.5
-    if reductions < INTERPOLATIONS and np.isfinite(high.fun):
-        excess = high.fun - low.fun - low.slope * width
+    bend, rise = high.slope - low.slope, high.fun - low.fun
+    if reductions < INTERPOLATIONS and np.isfinite(rise):
+        meet = (high.slope - rise / width) / bend if bend > 0 else 0.0
+        if 0 < meet < 1:
+            share = min(max(BEYOND * meet, 0.1), 0.9)
+        excess = rise - low.slope * width
         if excess > 0:
-            share = min(max(-low.slope * width / (2 * excess), 0.1), 0.5)
+            share = max(share, min(max(-low.slope * width / (2 * excess), 0.1), 0.5))
     return low.t + share * width
 
 
