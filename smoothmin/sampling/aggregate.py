@@ -13,6 +13,7 @@ V. Spokoiny, Found. Comput. Math. 17, 2017, (26)).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -76,10 +77,13 @@ class _Weighted(Aggregate):
 
     def add(self, values: Array, gradients: Array | None) -> None:
         """Take a chunk; one sum tells whether every element is finite."""
-        weights, scale = self._weights(values)
-        part = None if gradients is None else weights @ gradients
-        total = weights.sum() if part is None else weights.sum() + part.sum()
-        if total - total != 0 or not np.isfinite(values.sum()):
+        with np.errstate(all="ignore"):  # what is not finite is dealt with below
+            weights, scale = self._weights(values)
+            part = None if gradients is None else weights @ gradients
+            total = float(values.sum() + weights.sum())
+            if part is not None:
+                total += float(part.sum())
+        if not math.isfinite(total):
             good = np.isfinite(values)
             if gradients is not None:
                 good &= np.isfinite(gradients).all(axis=1)
@@ -214,7 +218,8 @@ class _Selecting(Aggregate):
         squares = None
         if gradients is not None:
             _Selecting.seen += gradients.size
-            squares = squared_norms(gradients, _Selecting.seen > KERNEL_ELEMENTS)
+            with np.errstate(all="ignore"):
+                squares = squared_norms(gradients, _Selecting.seen > KERNEL_ELEMENTS)
             good &= np.isfinite(squares)
         if not good.all():
             if gradients is not None:  # a square may overflow where the gradient is finite
@@ -303,7 +308,7 @@ class MinValue(_Selecting):
     def add(self, values: Array, gradients: Array | None) -> None:
         """Take the lowest of a chunk whose gradient is finite."""
         k = int(values.argmin())
-        known = bool(np.isfinite(values.sum()))  # else argmin may have fallen for NaN
+        known = bool(np.isfinite(values).all())  # else argmin may have fallen for NaN
         if known and (gradients is None or np.isfinite(gradients[k]).all()):
             self.kept += len(values)
             self._offer(values, gradients, k)

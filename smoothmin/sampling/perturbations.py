@@ -103,6 +103,8 @@ class Perturbations:
         others = count - zero
         self._drawn = others // 2 if paired else others
         self.count = zero + self._drawn * (2 if paired else 1)
+        if self.count == 0:
+            raise ValueError(f"n must leave room for a pair of points, got {count}")
 
     @property
     def pairs(self) -> int:
@@ -138,14 +140,19 @@ class Perturbations:
 
     def _draw(self, rows: int) -> Iterator[Array]:
         """The drawn perturbations, at most ``rows`` at a time."""
+        if not self._drawn:
+            return
         rng = np.random.default_rng(self._seed)
         source = getattr(self, f"_{self._design.replace('-', '_')}")
-        left = self._drawn
+        held: list[Array] = []  # blocks may be smaller than a chunk
         for part in source(rng, rows):
-            yield part[:left]
-            left -= len(part)
-            if left <= 0:
-                return
+            held.append(part)
+            if sum(len(block) for block in held) >= rows:
+                whole = np.concatenate(held) if len(held) > 1 else part
+                yield whole[:rows]
+                held = [whole[rows:]] if len(whole) > rows else []
+        if held:
+            yield np.concatenate(held) if len(held) > 1 else held[0]
 
     def _iid(self, rng: np.random.Generator, rows: int) -> Iterator[Array]:
         for size in _sizes(self._drawn, rows):

@@ -1,0 +1,1 @@
+"""Three problems on real data, each beside SciPy's methods; see ``__main__``."""

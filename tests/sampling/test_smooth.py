@@ -1,0 +1,107 @@
+"""`smooth`: a pair of callables with fixed perturbations and shared evaluations."""
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad, minimize
+
+import smoothmin
+
+
+def rippled(x):
+    return float(np.sum(x * x) + np.cos(9 * x).sum()), 2 * x - 9 * np.sin(9 * x)
+
+
+X = np.array([0.3, -1.2, 2.0])
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "softmin"])
+@pytest.mark.parametrize("include_x0", [True, False])
+def test_gradient_is_that_of_the_value(aggregate, include_x0):
+    value, gradient = smoothmin.smooth(
+        rippled, jac=True, sigma=0.4, n=20, aggregate=aggregate, include_x0=include_x0, rng=0
+    )
+    assert check_grad(value, gradient, X) < 1e-5
+
+
+def test_mean_is_the_mean_over_the_points():
+    seen = []
+
+    def fun(x):
+        seen.append(x.copy())
+        return rippled(x)
+
+    value, gradient = smoothmin.smooth(fun, jac=True, sigma=0.4, n=20, rng=0)
+    got = value(X), gradient(X)
+    assert len(seen) == 20  # shared by the two
+    np.testing.assert_allclose(got[0], np.mean([rippled(x)[0] for x in seen]))
+    np.testing.assert_allclose(got[1], np.mean([rippled(x)[1] for x in seen], axis=0))
+    offsets = np.array(seen) - X
+    value(X + 1)
+    np.testing.assert_allclose(np.array(seen[20:]) - X - 1, offsets)
+
+
+def test_gaussian_smoothing_of_a_quadratic_and_a_cosine():
+    """E f(x + sigma u) is known: the quadratic rises by sigma^2, the cosine is damped."""
+    sigma = 0.2
+    value, _ = smoothmin.smooth(
+        rippled, jac=True, sigma=sigma, n=2**13, design="sobol", include_x0=False, rng=0
+    )
+    exact = X @ X + 3 * sigma**2 + np.exp(-0.5 * (9 * sigma) ** 2) * np.cos(9 * X).sum()
+    assert value(X) == pytest.approx(exact, abs=2e-3)
+
+
+def test_separate_gradient_values_alone_and_vectorized_agree():
+    pairs = [
+        smoothmin.smooth(rippled, jac=True, n=31, rng=4),
+        smoothmin.smooth(lambda x: rippled(x)[0], jac=lambda x: rippled(x)[1], n=31, rng=4),
+        smoothmin.smooth(
+            lambda x: (np.sum(x * x, axis=0) + np.cos(9 * x).sum(axis=0), 2 * x - 9 * np.sin(9 * x)),
+            jac=True, n=31, rng=4, vectorized=True,
+        ),
+    ]  # fmt: skip
+    for value, gradient in pairs[1:]:
+        np.testing.assert_allclose(value(X), pairs[0][0](X), rtol=1e-14)
+        np.testing.assert_allclose(gradient(X), pairs[0][1](X), rtol=1e-12)
+    value, gradient = smoothmin.smooth(lambda x: float(x @ x), n=31, rng=4)
+    np.testing.assert_allclose(gradient(X), 2 * X, rtol=1e-9)
+
+
+def test_args_and_shapes():
+    field = np.arange(6.0).reshape(2, 3)
+    value, gradient = smoothmin.smooth(
+        lambda x, a: (a * float(np.sum(x * x)), 2 * a * x), jac=True, args=(3.0,), n=10, rng=0
+    )
+    assert gradient(field).shape == (2, 3)
+    assert isinstance(value(field), float)
+    with pytest.raises(ValueError, match="x must have shape"):
+        value(X)
+
+
+def test_any_optimizer_takes_it():
+    value, gradient = smoothmin.smooth(rippled, jac=True, sigma=0.5, n=200, rng=0)
+    smoothed = minimize(value, [2.0, -1.5, 1.0], jac=gradient, method="CG")
+    plain = minimize(rippled, [2.0, -1.5, 1.0], jac=True, method="CG")
+    assert rippled(smoothed.x)[0] < plain.fun
+
+
+def test_same_seed_same_function_and_gradient_is_the_callers_own():
+    first = smoothmin.smooth(rippled, jac=True, rng=7)
+    second = smoothmin.smooth(rippled, jac=True, rng=7)
+    assert first[0](X) == second[0](X)
+    gradient = first[1](X)
+    gradient[:] = 0
+    assert first[1](X).any()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "match"),
+    [
+        ({"fun": 3}, TypeError, "fun must be callable"),
+        ({"fun": rippled, "jac": "2-point"}, TypeError, "jac must be"),
+        ({"fun": rippled, "sigma": 0}, ValueError, "sigma"),
+        ({"fun": rippled, "rng": np.random.RandomState(0)}, TypeError, "rng"),
+    ],
+)
+def test_bad_input(kwargs, error, match):
+    with pytest.raises(error, match=match):
+        smoothmin.smooth(**kwargs)
