@@ -90,8 +90,12 @@ class Run:
     def _loop(self, steps: Steps) -> Finish:
         """Pass messages until the method returns."""
         answer = self._evaluator.answer
+        start = self._problem.x0[None, :]
+        if start.size == 0:
+            answer(Ask(start, 0))
+            return Finish(Status.CONVERGED, _status.ALL_FIXED)
         if self._settings.maxiter == 0:
-            answer(Ask(self._problem.x0[None, :], 1))
+            answer(Ask(start, 1))
             return Finish(Status.MAXITER, _status.maxiter_reached(0))
         reply: Reply = None
         while True:

@@ -55,34 +55,38 @@ def minimize(
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change.
     x0 : array_like
-        Start; of any shape, unlike in SciPy.
+        Start: real, finite, of any shape, unlike in SciPy. Integers are converted.
     args : tuple, optional
-        Further arguments of ``fun`` and ``jac``.
+        Further arguments of ``fun`` and ``jac``. Anything but a tuple is the only one.
     method : str, Method or callable, optional
-        A name listed by `show_options`, a method object such as
-        ``Homotopy(sigma=2.0)``, or a callable with SciPy's custom-method
-        protocol. By default "gradient-sampling" if there is a gradient and
-        "homotopy" if not; ``res.method`` says which.
+        A name listed by `show_options` (upper case and ``_`` for ``-`` are fine), a
+        method object such as ``Homotopy(sigma=2.0)``, or a callable with SciPy's
+        custom-method protocol. By default "gradient-sampling" if there is a gradient
+        and "homotopy" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
-        Gradient: a function of its own, True if ``fun`` returns it along with the
-        value, or a finite-difference scheme. None: methods that work with values
-        alone do, others use "2-point".
+        Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
+        along with the value, or a finite-difference scheme. None or False: methods
+        that work with values alone do, others use "2-point".
     hess, hessp : optional
         Accepted and not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
-        No evaluation leaves them. Equal bounds fix a variable.
+        No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
+        variable. A start outside is moved to the nearest bound, with a warning.
     constraints : optional
         Accepted and not used, with a warning.
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     callback : callable, optional
-        Called after each iteration, with an `OptimizeResult` if its only
-        parameter is named ``intermediate_result``, else with the current ``x``.
-        It ends the run by raising `StopIteration` or by returning True.
+        Called after each iteration, with an `OptimizeResult` of ``x``, ``fun``,
+        ``jac``, ``nit``, ``nfev`` and what the method reports if its only parameter
+        is named ``intermediate_result``, else with the current ``x``, a copy. Unlike
+        in SciPy's local methods it ends the run not only by raising `StopIteration`
+        but also by returning True.
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
         ``return_all``, ``history``, ``return_on_interrupt``. See `show_options`.
+        Unknown ones are ignored with a warning.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
         same seed gives the same run.
@@ -92,26 +96,47 @@ def minimize(
         The run does not depend on it.
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
-        and ``(n, S)`` gradients. ``x0``'s own shape comes first if it has more
-        than one dimension.
+        and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
+        shape comes first if it has more than one dimension.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
         ``x`` and ``fun`` are the best feasible point evaluated and its value;
-        ``jac`` the gradient there, NaN where it was never computed; ``nit``,
-        ``nfev``, ``njev``; ``n_nonfinite``, how many values were not finite;
-        ``success``, ``status`` and ``message``; ``method``; and what the method
-        reports besides. ``status`` is 0 converged, 1 maxiter, 2 maxfev,
-        3 not finite, 4 precision or line search, 5 maxtime, 6 target reached,
-        7 interrupted, 99 callback; ``success`` is true for 0 and 6.
+        ``jac`` the gradient there, NaN where it is not known, as for fixed variables;
+        ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
+        user's code); ``n_nonfinite``, how many values were not finite; ``success``,
+        ``status`` and ``message``; ``method``; and what the method reports besides.
+        ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
+        one entry an iteration) with ``history``.
+
+        ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite, 4 precision or
+        line search, 5 maxtime, 6 target reached, 7 interrupted, 99 callback;
+        ``success`` is true for 0 and 6.
 
     Raises
     ------
     TypeError, ValueError
-        For arguments of a wrong kind or value, before any evaluation. What
-        ``fun`` raises is passed on with the result so far as the exception's
-        ``partial_result``.
+        For arguments of a wrong kind or value, before any evaluation, and for what
+        ``fun`` or ``jac`` should not return. What they raise is passed on with the
+        result so far as the exception's ``partial_result``; `StopIteration` ends the
+        run as in ``callback``.
+
+    Warns
+    -----
+    scipy.optimize.OptimizeWarning
+        For unknown options and a start outside the bounds.
+    RuntimeWarning
+        For arguments that are accepted and not used.
+
+    Notes
+    -----
+    A point is never evaluated if it would be one more than ``maxfev``. ``maxtime`` and
+    ``f_target`` are checked after each evaluation; with ``workers``, after each that
+    comes back. Values that are NaN or infinite never win; at ``x0`` they end the run,
+    and so does minus infinity anywhere.
+
+    Methods that know of no bounds see the function mirrored at them.
 
     Examples
     --------

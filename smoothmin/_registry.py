@@ -18,9 +18,15 @@ METHODS: dict[str, tuple[str, str]] = {
 }
 
 
+SCIPY_NAMES = {"l-bfgs-b": "lbfgs"}  # what scripts written for SciPy call the same algorithm
+
+
 def canonical(name: str) -> str:
     """A method's name as the registry spells it: case and ``_`` do not matter."""
+    if not isinstance(name, str):
+        raise TypeError(f"method must be one of {sorted(METHODS)}, got {name!r}")
     key = name.lower().replace("_", "-")
+    key = SCIPY_NAMES.get(key, key)
     if key not in METHODS:
         raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")
     return key
@@ -49,7 +55,7 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
     Parameters
     ----------
     method : str, optional
-        A method's name. All methods if None.
+        A method's name, as `minimize` takes it. All methods if None.
     disp : bool, default True
         Print the text; otherwise return it.
 
@@ -60,7 +66,7 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there is no such method.
 
     Examples
