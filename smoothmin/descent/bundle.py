@@ -23,9 +23,10 @@ class Bundle:
         self._points = np.empty((capacity, n))
         self._gradients = np.empty((capacity, n))
         self._gaps = np.empty(capacity)  # value at the centre over each tangent there
+        self._serials = np.empty(capacity, dtype=np.intp)
         self._capacity = capacity
         self._added = 0
-        self._centre = np.empty(n)
+        self._centre = self._gradient = np.empty(n)
         self._value = 0.0
 
     def __len__(self) -> int:
@@ -34,7 +35,7 @@ class Bundle:
     def restart(self, x: Array, fun: float, grad: Array) -> None:
         """Forget all points but the centre, which this is."""
         self._added = 0
-        self._centre, self._value = x, fun
+        self._centre, self._value, self._gradient = x, fun, grad
         self.add(x, fun, grad)
 
     def add(self, x: Array, fun: float, grad: Array) -> None:
@@ -44,20 +45,26 @@ class Bundle:
             return
         row = self._added % self._capacity
         self._points[row], self._gradients[row], self._gaps[row] = x, grad, gap
+        self._serials[row] = self._added
         self._added += 1
 
-    def move(self, x: Array, fun: float) -> None:
+    def move(self, x: Array, fun: float, grad: Array) -> None:
         """Make another point the centre."""
         m = len(self)
         self._gaps[:m] += fun - self._value - self._gradients[:m] @ (x - self._centre)
-        self._centre, self._value = x, fun
+        self._centre, self._value, self._gradient = x, fun, grad
 
-    def near(self, radius: float) -> Array:
-        """Gradients (m, n) at the points within ``radius`` of the centre."""
+    def near(self, radius: float) -> tuple[Array, NDArray[np.intp]]:
+        """Gradients (m, n) within ``radius`` of the centre, and their serials (m,).
+
+        The centre's own comes first, even when its place in the ring is taken; its serial
+        is `CENTRE`.
+        """
         m = len(self)
         away = self._points[:m] - self._centre
-        rows: NDArray[np.intp] = np.flatnonzero(np.einsum("ij,ij->i", away, away) <= radius**2)
-        return self._gradients[rows]
+        rows = np.flatnonzero(np.einsum("ij,ij->i", away, away) <= radius**2)
+        gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
+        return gradients, np.concatenate([[CENTRE], self._serials[rows]])
 
     def first_kink(self, direction: Array, slope: float) -> float:
         """How far along ``direction`` the centre's tangent, of ``slope``, meets a rising one.
@@ -73,4 +80,5 @@ class Bundle:
         return float((gaps[rising] / (slopes[rising] - slope)).min())
 
 
+CENTRE = -2  # serial of the centre's gradient
 GAP_AT_ROUNDING = 1e-12  # gaps smaller than this part of the value say nothing

@@ -42,9 +42,9 @@ from smoothmin._protocol import (
 from smoothmin._status import Status
 from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.bundle import Bundle
+from smoothmin.descent.hull import Hull
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, weak_wolfe
-from smoothmin.descent.min_norm import min_norm_point
 from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
 
 SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
@@ -207,7 +207,7 @@ class _State:
         self.last_step = float(np.linalg.norm(step))
         self.small_steps = self.small_steps + 1 if self.last_step <= self.radius_tol else 0
         self.x, self.f, self.g = point.x, point.fun, point.grad
-        self.bundle.move(self.x, self.f)
+        self.bundle.move(self.x, self.f, self.g)
         self.certificate = self._own_certificate()
 
     def quasi_newton_step(self) -> Generator[Ask, Any, bool]:
@@ -250,8 +250,9 @@ class _State:
         if finish is not None:
             return finish
         nulls = samplings = 0
+        hull = Hull(self.metric, self._normals())
         while True:
-            cause, slope = self._least_element()
+            cause, slope = hull.least_element(*self.bundle.near(self.radius))
             stationarity = float(np.linalg.norm(cause))
             self.certificate = Certificate(stationarity, self.radius)
             target = self.target if self.radius > self.radius_tol else self.stationarity_tol
@@ -263,6 +264,7 @@ class _State:
             if invisible and not small and not self.metric.fresh:
                 # the metric sees nothing any more; the certificate is Euclidean anyway
                 self.metric.reset()
+                hull = Hull(self.metric, self._normals())
                 self.radius = max(self.radius, self.radius_tol)
                 continue
             if small or invisible or nulls >= NULL_STEPS or samplings >= SAMPLINGS:
@@ -297,19 +299,6 @@ class _State:
             lower = yield from self._sample()
             if lower:
                 return None
-
-    def _least_element(self) -> tuple[Array, float]:
-        """The least element, in the metric, of the hull within the radius.
-
-        Returns it and the slope along ``-H`` times it, minus its squared length.
-        """
-        gradients = self.bundle.near(self.radius)
-        gradients = np.concatenate([self.g[None, :], gradients])
-        normals = self._normals()
-        roots = self.metric.root(np.concatenate([gradients, normals]))
-        hull = min_norm_point(roots[: len(gradients)], roots[len(gradients) :])
-        cause = hull.weights @ gradients + hull.multipliers @ normals
-        return cause, -float(hull.point @ hull.point)
 
     def _normals(self) -> Array:
         """Outward normals (k, n) of the bounds that are active."""

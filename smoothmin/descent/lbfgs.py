@@ -19,6 +19,8 @@ from smoothmin.descent.quasi_newton import Metric, descend
 class LimitedMemory(Metric):
     """The last ``memory`` pairs (s, y), applied by the two-loop recursion."""
 
+    rowwise = False
+
     def __init__(self, n: int, memory: int) -> None:
         self._s = np.empty((memory, n))
         self._y = np.empty((memory, n))

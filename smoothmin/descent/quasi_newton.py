@@ -7,6 +7,7 @@ and what a step teaches about curvature.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class Metric(ABC):
     @abstractmethod
     def apply(self, g: Array) -> Array:
         """``H g``, a new array."""
+
+    rowwise: ClassVar[bool] = True  # whether rows of `root` depend on their gradient alone
 
     @abstractmethod
     def root(self, gradients: Array) -> Array:
