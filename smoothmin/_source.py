@@ -6,6 +6,7 @@ nor remembers; `smoothmin._evaluate` does.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from abc import ABC, abstractmethod
@@ -325,9 +326,10 @@ def as_value(value: Any) -> float:
 
 def as_values(values: list[Any], dtype: Any) -> NDArray[Any]:
     """One array from what ``fun`` returned, call by call."""
-    out = np.array(values)
-    if out.dtype == dtype and out.ndim == 1:
-        return out
+    with contextlib.suppress(ValueError):  # of different shapes
+        out = np.array(values)
+        if out.dtype == dtype and out.ndim == 1:
+            return out
     convert = as_value if dtype == np.float64 else as_complex
     return np.array([convert(value) for value in values], dtype=dtype)
 
