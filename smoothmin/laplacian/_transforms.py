@@ -17,6 +17,8 @@ from smoothmin._protocol import Array
 
 BOUNDARIES: Final = ("periodic", "neumann", "dirichlet")
 
+DENSE = 64  # elements up to which an operator is applied as a matrix
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -41,7 +43,7 @@ class Transform:
     """
 
     def __init__(self, grid: tuple[int, ...], boundary: str, spacing: tuple[float, ...]) -> None:
-        self._grid, self._boundary = grid, boundary
+        self.grid, self._boundary = grid, boundary
         self._axes = tuple(range(-len(grid), 0))
         total: Array = np.zeros((1,) * len(grid))
         for axis, (length, step) in enumerate(zip(grid, spacing, strict=True)):
@@ -53,23 +55,55 @@ class Transform:
             total = np.add(total, values.reshape(shape))
         self.eigenvalues = total
 
-    def apply(self, fields: Floats, weights: Floats) -> Floats:
-        """Multiply each eigenvector's share of ``fields`` (..., *grid) by its weight."""
+    def forward(self, fields: Floats) -> NDArray[Any]:
+        """Each eigenvector's share of ``fields`` (..., *grid)."""
+        result: NDArray[Any]
+        if self._boundary == "periodic":
+            result = scipy.fft.rfftn(fields, axes=self._axes)
+        elif self._boundary == "neumann":
+            result = scipy.fft.dctn(fields, 2, axes=self._axes)
+        else:
+            result = scipy.fft.dstn(fields, 1, axes=self._axes)
+        return result
+
+    def backward(self, spectrum: NDArray[Any]) -> Floats:
+        """The fields (..., *grid) of a spectrum, which is destroyed."""
+        result: Floats
         axes = self._axes
         if self._boundary == "periodic":
-            spectrum = scipy.fft.rfftn(fields, axes=axes)
-            spectrum *= weights
-            result = scipy.fft.irfftn(spectrum, self._grid, axes=axes, overwrite_x=True)
+            result = scipy.fft.irfftn(spectrum, self.grid, axes=axes, overwrite_x=True)
+        elif self._boundary == "neumann":
+            result = scipy.fft.idctn(spectrum, 2, axes=axes, overwrite_x=True)
         else:
-            there, back, kind = (
-                (scipy.fft.dctn, scipy.fft.idctn, 2)
-                if self._boundary == "neumann"
-                else (scipy.fft.dstn, scipy.fft.idstn, 1)
-            )
-            spectrum = there(fields, kind, axes=axes)
-            spectrum *= weights
-            result = back(spectrum, kind, axes=axes, overwrite_x=True)
-        return result  # type: ignore[no-any-return]
+            result = scipy.fft.idstn(spectrum, 1, axes=axes, overwrite_x=True)
+        return result
+
+
+class Multiplier:
+    """Multiplies each eigenvector's share of a field by its weight."""
+
+    def __init__(self, transform: Transform, weights: Array, dtype: Any) -> None:
+        self._transform = transform
+        self._weights = weights.astype(dtype)
+        # up to some size one product with a matrix is quicker than any transform
+        n = math.prod(transform.grid)
+        self._matrix: Floats | None = None
+        if n <= DENSE:
+            unit = np.eye(n, dtype=dtype).reshape(n, *transform.grid)
+            self._matrix = self._apply(unit).reshape(n, n)
+
+    def apply(self, fields: Floats) -> Floats:
+        """The product with ``fields`` (m, *grid)."""
+        if self._matrix is None:
+            return self._apply(fields)
+        flat = fields.reshape(len(fields), -1)
+        result: Floats = (flat @ self._matrix).reshape(fields.shape)
+        return result
+
+    def _apply(self, fields: Floats) -> Floats:
+        spectrum = self._transform.forward(fields)
+        spectrum *= self._weights
+        return self._transform.backward(spectrum)
 
 
 def second_difference(fields: Floats, axis: int, boundary: str, spacing: float) -> Floats:

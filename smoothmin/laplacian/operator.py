@@ -17,15 +17,22 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from smoothmin._check import require_integer, require_one_of, require_real
+from smoothmin._check import require_bool, require_integer, require_one_of, require_real
+from smoothmin._protocol import Array
+from smoothmin.laplacian._recursion import Line, Sheet, is_accurate
 from smoothmin.laplacian._transforms import (
     BOUNDARIES,
     Floats,
+    Multiplier,
     Transform,
     as_grid,
     as_spacing,
     second_difference,
 )
+
+# from so many elements on, recursions pay for what numba takes to start
+COMPILED_LINE = 512
+COMPILED_SHEET = 16_384
 
 
 class LaplacianOperator(LinearOperator):  # type: ignore[misc]
@@ -50,6 +57,10 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         Power of ``-L``.
     dtype : {float, numpy.float32}, default float
         Precision of all results.
+    compiled : bool, optional
+        Solve by compiled O(n) recursions where ``order`` is 1. They save much in each
+        of many solves, and cost about a second once, when numba starts. By default a
+        line has them from 512 elements on, other grids from 16384.
 
     Attributes
     ----------
@@ -93,6 +104,8 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         spacing: Any = None,
         order: int = 1,
         dtype: Any = float,
+        *,
+        compiled: bool | None = None,
     ) -> None:
         self.grid = as_grid("shape", shape)
         require_real("sigma", sigma, minimum=0, maximum=sys.float_info.max)
@@ -103,6 +116,10 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         self.sigma, self.boundary, self.order = float(sigma), boundary, int(order)
         self.spacing = as_spacing(spacing, len(self.grid))
         n = math.prod(self.grid)
+        if compiled is None:
+            compiled = n >= (COMPILED_LINE if len(self.grid) == 1 else COMPILED_SHEET)
+        require_bool("compiled", compiled)
+        self._compiled = compiled
         super().__init__(np.dtype(dtype), (n, n))
 
     def solve(self, g: Any, out: Any = None) -> Floats:
@@ -121,11 +138,22 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         ndarray
             Of the shape of ``g``.
         """
-        return self._weighted(g, self._solve_weights, out)
+        recursion = self._recursion
+        if recursion is None:
+            return self._multiplied(self._inverse, g, out)
+        if out is None and _is_plain(g, self.shape[0], self.dtype):
+            result: Floats = np.empty_like(g)
+            recursion.solve(g.reshape(self.grid), result.reshape(self.grid))
+            return result
+        fields, shape = self._fields(g)
+        result = fields.copy()
+        for field in result:
+            recursion.solve(field, field)
+        return self._into(result.reshape(shape), out)
 
     def half_solve(self, v: Any, out: Any = None) -> Floats:
         """``B^-1 v``, where ``B^T B = A``; parameters as of `solve`."""
-        return self._weighted(v, self._half_weights, out)
+        return self._multiplied(self._inverse_root, v, out)
 
     def half_solve_adjoint(self, v: Any, out: Any = None) -> Floats:
         """``B^-T v``, where ``B^T B = A``; parameters as of `solve`."""
@@ -133,7 +161,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
 
     def half_apply_adjoint(self, v: Any, out: Any = None) -> Floats:
         """``B^T v``, where ``B^T B = A``; parameters as of `solve`."""
-        return self._weighted(v, 1.0 / self._half_weights, out)
+        return self._multiplied(self._root, v, out)
 
     def apply(self, v: Any, out: Any = None) -> Floats:
         """``A v`` by the stencil; parameters as of `solve`."""
@@ -165,26 +193,46 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         return self
 
     @cached_property
+    def _recursion(self) -> Line | Sheet | None:
+        """The compiled solver, where there is one that is fast and accurate."""
+        if not self._compiled or self.order > 1:
+            return None
+        rows, others = self.grid[0], self.grid[1:]
+        first = self.sigma / self.spacing[0] ** 2
+        if not others:
+            if not is_accurate(first, rows, self.boundary):
+                return None
+            return Line(rows, first, self.boundary, self.dtype)
+        transform = Transform(others, self.boundary, self.spacing[1:])
+        stiff = 1 + self.sigma * transform.eigenvalues
+        if not is_accurate(first / stiff, rows, self.boundary):
+            return None
+        return Sheet(transform, stiff, first, rows, self.boundary, self.dtype)
+
+    @cached_property
     def _transform(self) -> Transform:
         return Transform(self.grid, self.boundary, self.spacing)
 
     @cached_property
-    def _solve_weights(self) -> Floats:
-        return (1.0 / self._symbol()).astype(self.dtype)
+    def _inverse(self) -> Multiplier:
+        return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
 
     @cached_property
-    def _half_weights(self) -> Floats:
-        return (1.0 / np.sqrt(self._symbol())).astype(self.dtype)
+    def _inverse_root(self) -> Multiplier:
+        return Multiplier(self._transform, 1.0 / np.sqrt(self._symbol()), self.dtype)
 
-    def _symbol(self) -> Floats:
+    @cached_property
+    def _root(self) -> Multiplier:
+        return Multiplier(self._transform, np.sqrt(self._symbol()), self.dtype)
+
+    def _symbol(self) -> Array:
         """Eigenvalues of A."""
-        symbol: Floats = 1.0 + self.sigma * self._transform.eigenvalues**self.order
+        symbol: Array = 1.0 + self.sigma * self._transform.eigenvalues**self.order
         return symbol
 
-    def _weighted(self, v: Any, weights: Floats, out: Any) -> Floats:
-        """``v`` with the shares of A's eigenvectors weighted."""
+    def _multiplied(self, multiplier: Multiplier, v: Any, out: Any) -> Floats:
         fields, shape = self._fields(v)
-        return self._into(self._transform.apply(fields, weights).reshape(shape), out)
+        return self._into(multiplier.apply(fields).reshape(shape), out)
 
     def _fields(self, v: Any) -> tuple[Floats, tuple[int, ...]]:
         """``v`` as fields (m, *grid) of the operator's dtype, and its own shape."""
@@ -228,6 +276,17 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
                 part += _square(v[0]) + _square(v[-1])
             total += part / spacing**2
         return total
+
+
+def _is_plain(g: Any, n: int, dtype: np.dtype[Any]) -> bool:
+    """Whether ``g`` can be handed to a kernel as it is."""
+    return (
+        type(g) is np.ndarray
+        and g.dtype == dtype
+        and g.size == n
+        and g.flags.c_contiguous
+        and g.flags.writeable
+    )
 
 
 def _square(v: Floats) -> float:

@@ -1,0 +1,149 @@
+"""A^-1 in O(n): along a line, A factors into a forward and a backward recursion.
+
+Reference: M. Unser, A. Aldroubi, M. Eden, "B-spline signal processing: part II",
+IEEE Trans. Signal Process. 41 (1993), section II, where such factors and their end
+states are derived for mirrored signals.
+
+With ``r + 1/r = 2 + 1/sigma`` and ``delta = 1 - r``, ``A^-1`` on the whole line is
+``u_i = r u_{i-1} + delta^2 g_i``, then ``y_i = r y_{i+1} + u_i``. A boundary repeats
+or mirrors g beyond its ends; all of that is in the two numbers the passes start from.
+
+Deviations, and why: sums of 16 terms by doubling turn the chain into one of vectors;
+and where r is near 1 it appears as 1 - delta only, since r itself would lose half
+the digits of a large sigma.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array
+from smoothmin.laplacian._transforms import Floats, Transform
+
+BLOCK = 256  # terms of an end sum whose weights are kept
+# a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
+LONGEST_REACH = 10.0
+# an end sum stops where its weights are below rounding
+SMALLEST_WEIGHT = 1e-18
+
+
+class Factors:
+    """r, delta, and the ends of both passes, for one sigma or an array of them.
+
+    The passes start from ``start_head * F + start_tail * B`` and from ``after_head * F
+    + after_tail * B + after_last * u_{n-1}``, where ``F`` is the sum of ``r^i g_i`` and
+    ``B`` that of ``r^i g_{n-1-i}``.
+    """
+
+    def __init__(self, sigma: Any, n: int, boundary: str) -> None:
+        sigma = np.asarray(sigma, dtype=float)
+        root = np.sqrt(1 + 4 * sigma)
+        self.r = 2 * sigma / (1 + 2 * sigma + root)
+        self.delta = (1 + root) / (1 + 2 * sigma + root)
+        with np.errstate(divide="ignore"):
+            self._log_r = np.where(self.delta < 0.5, np.log1p(-self.delta), np.log(self.r))
+        self.scale = self.delta**2
+        zero = np.zeros_like(sigma)
+        self.start_head, self.start_tail = zero, zero
+        self.after_head, self.after_tail, self.after_last = zero, zero, zero
+        if boundary == "periodic":
+            self.start_tail = self.scale / self.fade(n)
+            self.after_head = self.delta / ((1 + self.r) * self.fade(n))
+            self.after_tail = self.r * self.after_head
+        elif boundary == "neumann":
+            self.start_head = self.scale / self.fade(2 * n)
+            self.start_tail = self.power(n) * self.start_head
+            self.after_last = 1 / self.delta
+        else:
+            self.start_head = -self.r * self.scale / self.fade(2 * n + 2)
+            self.start_tail = -self.power(n + 1) * self.start_head
+
+    def power(self, k: Any) -> Array:
+        """``r^k``."""
+        with np.errstate(invalid="ignore"):
+            result: Array = np.where(np.equal(k, 0), 1.0, np.exp(k * self._log_r))
+        return result
+
+    def fade(self, k: int) -> Array:
+        """``1 - r^k``."""
+        result: Array = -np.expm1(k * self._log_r)
+        return result
+
+    def split(self, k: int) -> tuple[Array, Array]:
+        """``r^k`` as a sum of 1 or 0 and a rest, so that it is exact near 1."""
+        power = self.power(k)
+        keep: Array = np.where(power > 0.5, 1.0, 0.0)
+        return keep, np.where(power > 0.5, -self.fade(k), power)
+
+    def reach(self) -> float:
+        """How many terms of an end sum count, at least one."""
+        return max(1.0, math.log(SMALLEST_WEIGHT) / float(np.max(self._log_r)))
+
+
+def is_accurate(sigma: Any, n: int, boundary: str) -> bool:
+    """Whether the passes keep all digits on a line of n points."""
+    return boundary != "dirichlet" or math.sqrt(float(np.max(sigma))) <= LONGEST_REACH * n
+
+
+class Line:
+    """``A^-1`` on a line of n points."""
+
+    def __init__(self, n: int, sigma: float, boundary: str, dtype: np.dtype[Any]) -> None:
+        from smoothmin.laplacian._kernels import solve_line
+
+        self._kernel = solve_line
+        f = Factors(sigma, n, boundary)
+        keep, fade = f.split(16)
+        powers = f.power(np.arange(BLOCK))
+        constants = [f.scale, f.r, f.power(2), f.power(4), f.power(8), keep, fade, f.delta]
+        starts = [f.start_head, f.start_tail, f.after_head, f.after_tail, f.after_last]
+        self._arguments = (
+            np.array(constants, dtype=dtype),
+            powers.astype(dtype),
+            powers[::-1].astype(dtype),
+            np.array([f.fade(BLOCK), *starts]),
+        )
+
+    def solve(self, g: Floats, out: Floats) -> None:
+        """``A^-1 g`` into ``out``, which may be ``g``; both contiguous (n,)."""
+        self._kernel(g, out, *self._arguments)
+
+
+class Sheet:
+    """``A^-1`` on a grid: transforms on all axes but the first, recursions along that.
+
+    A column's operator is ``(1 + s) (I + first / (1 + s) K)``, where s is the sum over
+    the other axes, one for each of their eigenvectors.
+    """
+
+    def __init__(
+        self, transform: Transform, stiff: Array, first: float, rows: int, boundary: str, dtype: Any
+    ) -> None:
+        """Take ``stiff = 1 + s`` for every column, and ``first`` for the first axis."""
+        from smoothmin.laplacian._kernels import solve_columns
+
+        self._kernel = solve_columns
+        self._transform = transform
+        stiff = stiff.ravel()
+        f = Factors(first / stiff, rows, boundary)
+        constants = [f.scale / stiff, *f.split(1), f.delta]
+        starts = [f.start_head, f.start_tail, f.after_head, f.after_tail]
+        starts = [start / stiff for start in starts]
+        needed = any(start.any() for start in starts)
+        self._far = min(rows, math.ceil(f.reach())) if needed else 0
+        # the two parts of a complex number are columns of their own
+        parts = 2 if boundary == "periodic" else 1
+        self._constants = np.repeat(constants, parts, axis=1).astype(dtype)
+        self._starts = np.repeat([*starts, f.after_last], parts, axis=1).astype(dtype)
+        self._rows = rows
+
+    def solve(self, g: Floats, out: Floats) -> None:
+        """``A^-1 g`` into ``out``, which may be ``g``; both of the grid's shape."""
+        spectrum = self._transform.forward(g)
+        columns = spectrum.view(g.dtype).reshape(self._rows, -1)
+        work = np.empty_like(self._constants)
+        self._kernel(columns, self._constants, self._starts, self._far, work)
+        np.copyto(out, self._transform.backward(spectrum))
