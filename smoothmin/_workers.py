@@ -109,15 +109,17 @@ class Mapped(Source):
 
     def _map(self, batch: NDArray[Any], order: int, limits: Limits) -> Generator[Any, None, None]:
         """Result by result, as far as the map gives them so."""
-        count = 0
         # a list, since some maps refuse iterators
         results: Iterable[Any] = self._workers(Call(self.objective, order), list(batch))
+        count = 0
         for count, result in enumerate(results, 1):
+            if count > len(batch):
+                break
             yield result
             if count < len(batch):
                 limits.look_at_clock()
         if count != len(batch):
-            raise ValueError(f"workers returned {count} results for {len(batch)} points")
+            raise ValueError(f"workers: {len(batch)} points were given and not as many came back")
 
     def _submit(
         self, batch: NDArray[Any], order: int, limits: Limits
