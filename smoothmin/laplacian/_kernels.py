@@ -8,19 +8,23 @@ from numba import njit
 
 from smoothmin.laplacian._lanes import (
     element,
+    lanes_of,
     load,
+    moved_down,
+    moved_up,
     single,
     splat,
     store,
     times,
     times_plus,
-    window,
 )
 
 # a sum may be reordered into vector lanes
 _SUM = {"reassoc", "contract", "nsz"}
 # below this weight the rest of an end sum is rounding
 _NEGLIGIBLE = 1e-18
+# elements that stay in the fastest memory between the two passes
+_TILE = 2048
 
 
 @njit(cache=True, nogil=True, fastmath=_SUM)
@@ -33,94 +37,127 @@ def weighted_sum(values: Any, weights: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def end_sums(g: Any, powers: Any, reverse: Any, fade: float) -> Any:
-    """The sums of ``r^i g[i]`` and of ``r^i g[n-1-i]``.
-
-    ``powers`` is r^0, r^1, ... for one block, ``reverse`` the same backwards, and
-    ``fade`` is 1 - r^block.
-    """
-    block, n = powers.size, g.size
-    head, tail, weight, start = 0.0, 0.0, 1.0, 0
-    while start < n and weight > _NEGLIGIBLE:
-        size = min(block, n - start)
-        head += weight * weighted_sum(g[start : start + size], powers[:size])
-        tail += weight * weighted_sum(g[n - start - size : n - start], reverse[block - size :])
+def head_sum(g: Any, powers: Any, fade: float) -> float:
+    """The sum of ``r^i g[i]``; ``powers`` is r^0, r^1, ... of a block, fade 1 - r^block."""
+    total, weight, start = 0.0, 1.0, 0
+    while start < g.size and weight > _NEGLIGIBLE:
+        size = min(powers.size, g.size - start)
+        total += weight * weighted_sum(g[start : start + size], powers[:size])
         weight -= fade * weight
         start += size
-    return head, tail
+    return total
+
+
+@njit(cache=True, nogil=True)
+def tail_sum(g: Any, reverse: Any, fade: float) -> float:
+    """The sum of ``r^i g[n-1-i]``; ``reverse`` is the powers of a block backwards."""
+    total, weight, stop = 0.0, 1.0, g.size
+    while stop > 0 and weight > _NEGLIGIBLE:
+        size = min(reverse.size, stop)
+        total += weight * weighted_sum(g[stop - size : stop], reverse[reverse.size - size :])
+        weight -= fade * weight
+        stop -= size
+    return total
 
 
 @njit(cache=True, nogil=True)
 def forward(g: Any, out: Any, c: Any, before: Any) -> Any:
     """``out[i] = r out[i-1] + scale g[i]`` with ``out[-1] = before``; the last of them.
 
-    ``c`` is scale, r, r^2, r^4, r^8, keep, fade and delta, where ``keep + fade`` is
-    r^16. Sixteen steps at once: sums x1, x2, x4 of 2, 4, 8 terms are doubled up to
-    16, and then ``out[i] = r^16 out[i-16] + (sum of 16)``.
+    ``c`` is scale, r, r^2, r^4, r^8, r^L, keep, fade and delta, where L is the number
+    of lanes and ``keep + fade`` is r^2L. Two vectors at once: sums x1, x2, x4 of 2, 4,
+    8 terms are doubled up to 2L, and then ``out[i] = r^2L out[i-2L] + (sum of 2L)``.
     """
-    stop = g.size - g.size % 16
-    scale, r1, r2 = splat(c[0]), splat(c[1]), splat(c[2])
-    r4, r8, keep, fade = splat(c[3]), splat(c[4]), splat(c[5]), splat(c[6])
+    lanes = lanes_of(g)
+    stop = g.size - g.size % (2 * lanes)
+    scale, r1, r2, r4, r8 = splat(c[0]), splat(c[1]), splat(c[2]), splat(c[3]), splat(c[4])
+    across, keep, fade = splat(c[5]), splat(c[6]), splat(c[7])
     # what came before the first element acts like an impulse just there
-    y = y1 = y2 = y4 = even = single(before, 7)
+    y = y1 = y2 = y4 = y8 = even = single(before, -1)
     odd = splat(before - before)
-    for i in range(0, stop, 16):
+    for i in range(0, stop, 2 * lanes):
         x = times(scale, load(g, i))
-        x1 = times_plus(r1, window(y, x, 7), x)
-        x2 = times_plus(r2, window(y1, x1, 6), x1)
-        x4 = times_plus(r4, window(y2, x2, 4), x2)
-        odd = times_plus(keep, odd, times_plus(fade, odd, times_plus(r8, y4, x4)))
+        x1 = times_plus(r1, moved_up(y, x, 1), x)
+        x2 = times_plus(r2, moved_up(y1, x1, 2), x1)
+        x8 = x4 = times_plus(r4, moved_up(y2, x2, 4), x2)
+        if lanes == 16:
+            x8 = times_plus(r8, moved_up(y4, x4, 8), x4)
+        odd = times_plus(keep, odd, times_plus(fade, odd, times_plus(across, y8, x8)))
         store(out, i, odd)
-        y = times(scale, load(g, i + 8))
-        y1 = times_plus(r1, window(x, y, 7), y)
-        y2 = times_plus(r2, window(x1, y1, 6), y1)
-        y4 = times_plus(r4, window(x2, y2, 4), y2)
-        even = times_plus(keep, even, times_plus(fade, even, times_plus(r8, x4, y4)))
-        store(out, i + 8, even)
-    last = element(even, 7)
+        y = times(scale, load(g, i + lanes))
+        y1 = times_plus(r1, moved_up(x, y, 1), y)
+        y2 = times_plus(r2, moved_up(x1, y1, 2), y1)
+        y8 = y4 = times_plus(r4, moved_up(x2, y2, 4), y2)
+        if lanes == 16:
+            y8 = times_plus(r8, moved_up(x4, y4, 8), y4)
+        even = times_plus(keep, even, times_plus(fade, even, times_plus(across, x8, y8)))
+        store(out, i + lanes, even)
+    last = element(even, -1)
     for i in range(stop, g.size):
-        last += c[0] * g[i] - c[7] * last
+        last += c[0] * g[i] - c[8] * last
         out[i] = last
     return last
 
 
 @njit(cache=True, nogil=True)
-def backward(u: Any, c: Any, after: Any) -> None:
-    """``u[i] = r u[i+1] + u[i]`` in place, from the end, with ``u[n] = after``.
+def backward(u: Any, c: Any, after: Any) -> Any:
+    """``u[i] = r u[i+1] + u[i]`` in place, from the end, with ``u[n] = after``; the first.
 
     The mirror image of `forward`.
     """
-    rest = u.size % 16
+    lanes = lanes_of(u)
+    rest = u.size % (2 * lanes)
     r1, r2, r4, r8 = splat(c[1]), splat(c[2]), splat(c[3]), splat(c[4])
-    keep, fade = splat(c[5]), splat(c[6])
-    y = y1 = y2 = y4 = even = single(after, 0)
+    across, keep, fade = splat(c[5]), splat(c[6]), splat(c[7])
+    y = y1 = y2 = y4 = y8 = even = single(after, 0)
     odd = splat(after - after)
-    for k in range(u.size // 16):
-        i = u.size - 8 - 16 * k
+    for k in range(u.size // (2 * lanes)):
+        i = u.size - lanes - 2 * lanes * k
         x = load(u, i)
-        x1 = times_plus(r1, window(x, y, 1), x)
-        x2 = times_plus(r2, window(x1, y1, 2), x1)
-        x4 = times_plus(r4, window(x2, y2, 4), x2)
-        odd = times_plus(keep, odd, times_plus(fade, odd, times_plus(r8, y4, x4)))
+        x1 = times_plus(r1, moved_down(x, y, 1), x)
+        x2 = times_plus(r2, moved_down(x1, y1, 2), x1)
+        x8 = x4 = times_plus(r4, moved_down(x2, y2, 4), x2)
+        if lanes == 16:
+            x8 = times_plus(r8, moved_down(x4, y4, 8), x4)
+        odd = times_plus(keep, odd, times_plus(fade, odd, times_plus(across, y8, x8)))
         store(u, i, odd)
-        y = load(u, i - 8)
-        y1 = times_plus(r1, window(y, x, 1), y)
-        y2 = times_plus(r2, window(y1, x1, 2), y1)
-        y4 = times_plus(r4, window(y2, x2, 4), y2)
-        even = times_plus(keep, even, times_plus(fade, even, times_plus(r8, x4, y4)))
-        store(u, i - 8, even)
+        y = load(u, i - lanes)
+        y1 = times_plus(r1, moved_down(y, x, 1), y)
+        y2 = times_plus(r2, moved_down(y1, x1, 2), y1)
+        y8 = y4 = times_plus(r4, moved_down(y2, x2, 4), y2)
+        if lanes == 16:
+            y8 = times_plus(r8, moved_down(y4, x4, 8), y4)
+        even = times_plus(keep, even, times_plus(fade, even, times_plus(across, x8, y8)))
+        store(u, i - lanes, even)
     first = element(even, 0)
     for i in range(rest - 1, -1, -1):
-        first += u[i] - c[7] * first
+        first += u[i] - c[8] * first
         u[i] = first
+    return first
 
 
 @njit(cache=True, nogil=True)
-def solve_line(g: Any, out: Any, c: Any, powers: Any, reverse: Any, ends: Any) -> None:
-    """``A^-1 g`` into ``out``, which may be ``g``: two passes, and where each starts."""
-    head, tail = end_sums(g, powers, reverse, ends[0])
-    last = forward(g, out, c, c.dtype.type(ends[1] * head + ends[2] * tail))
-    backward(out, c, c.dtype.type(ends[3] * head + ends[4] * tail + ends[5] * last))
+def solve_line(g: Any, out: Any, table: Any, block: int, tiled: bool) -> None:
+    """``A^-1 g`` into ``out``, which may be ``g``: both passes, tile by tile from the end.
+
+    ``table`` is the constants of `forward`; where the passes start, as of `Factors`;
+    1 - r^block; and the powers of r of a block, forwards and backwards. Without tiles,
+    which is right for any sigma, each pass goes through all of ``g``.
+    """
+    c, ends, fade = table[:9], table[9:14], table[14]
+    powers, reverse = table[15 : 15 + block], table[15 + block :]
+    kind = table.dtype.type
+    head, tail = head_sum(g, powers, fade), tail_sum(g, reverse, fade)
+    start = kind(ends[0] * head + ends[1] * tail)
+    step = _TILE if tiled else g.size
+    rest = (g.size - 1) // step * step
+    before = start if rest == 0 else kind(c[0] * tail_sum(g[:rest], reverse, fade))
+    last = forward(g[rest:], out[rest:], c, before)
+    after = backward(out[rest:], c, kind(ends[2] * head + ends[3] * tail + ends[4] * last))
+    for left in range(rest - step, -1, -step):
+        before = start if left == 0 else kind(c[0] * tail_sum(g[:left], reverse, fade))
+        forward(g[left : left + step], out[left : left + step], c, before)
+        after = backward(out[left : left + step], c, after)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})

@@ -1,4 +1,4 @@
-"""Vectors of eight numbers for numba kernels; imports numba.
+"""Vectors of numbers for numba kernels; imports numba.
 
 A recursion is a chain that no compiler will spread over the lanes of a vector
 register. With these few operations a kernel does it by itself, and still reads as a
@@ -14,14 +14,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-LANES = 8
+BITS = 512  # of a vector; narrower processors take two registers for it
 
 
 class Lanes(types.Type):
-    """Numba's name for a vector of `LANES` numbers of one type."""
+    """Numba's name for a vector of numbers: 8 of double precision, 16 of single."""
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = dtype
+        self.count = BITS // dtype.bitwidth
         super().__init__(name=f"Lanes({dtype})")
 
 
@@ -31,13 +32,13 @@ class LanesModel(models.PrimitiveModel):
 
     def __init__(self, manager: Any, lanes: Lanes) -> None:
         element = manager.lookup(lanes.dtype).get_value_type()
-        super().__init__(manager, lanes, ir.VectorType(element, LANES))
+        super().__init__(manager, lanes, ir.VectorType(element, lanes.count))
 
 
-def _indices(first: int, step: int = 1) -> Any:
+def _indices(lanes: Lanes, first: int, step: int = 1) -> Any:
     """A constant of lane numbers, as LLVM's shuffles want it."""
-    vector = ir.VectorType(ir.IntType(32), LANES)
-    return ir.Constant(vector, [first + step * k for k in range(LANES)])
+    vector = ir.VectorType(ir.IntType(32), lanes.count)
+    return ir.Constant(vector, [first + step * k for k in range(lanes.count)])
 
 
 def _at(context: Any, builder: Any, array: Any, pointer_to: Any, start: Any) -> Any:
@@ -48,7 +49,7 @@ def _at(context: Any, builder: Any, array: Any, pointer_to: Any, start: Any) -> 
 
 @intrinsic
 def load(typing: Any, array: Any, start: Any) -> Any:
-    """``array[start : start + LANES]``; nothing checks that it is inside."""
+    """``array[start : start + count]``; nothing checks that it is inside."""
     lanes = Lanes(array.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -63,7 +64,7 @@ def load(typing: Any, array: Any, start: Any) -> Any:
 
 @intrinsic
 def store(typing: Any, array: Any, start: Any, value: Any) -> Any:
-    """``array[start : start + LANES] = value``; nothing checks that it is inside."""
+    """``array[start : start + count] = value``; nothing checks that it is inside."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         vector = context.get_value_type(signature.args[2])
@@ -74,14 +75,36 @@ def store(typing: Any, array: Any, start: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), generate
 
 
-@intrinsic(prefer_literal=True)
-def window(typing: Any, left: Any, right: Any, offset: Any) -> Any:
-    """Lanes ``offset`` to ``offset + LANES`` of ``left`` followed by ``right``."""
+@intrinsic
+def lanes_of(typing: Any, array: Any) -> Any:
+    """How many numbers of the array's type a vector holds."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.shuffle_vector(given[0], given[1], _indices(offset.literal_value))
+        return context.get_constant(types.intp, Lanes(array.dtype).count)
 
-    return left(left, right, offset), generate
+    return types.intp(array), generate
+
+
+@intrinsic(prefer_literal=True)
+def moved_up(typing: Any, before: Any, value: Any, lanes: Any) -> Any:
+    """``value`` moved up by some ``lanes``, those of ``before`` following in."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        picked = _indices(value, value.count - lanes.literal_value)
+        return builder.shuffle_vector(given[0], given[1], picked)
+
+    return value(before, value, lanes), generate
+
+
+@intrinsic(prefer_literal=True)
+def moved_down(typing: Any, value: Any, after: Any, lanes: Any) -> Any:
+    """``value`` moved down by some ``lanes``, those of ``after`` following in."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        picked = _indices(value, lanes.literal_value)
+        return builder.shuffle_vector(given[0], given[1], picked)
+
+    return value(value, after, lanes), generate
 
 
 @intrinsic
@@ -92,31 +115,33 @@ def splat(typing: Any, number: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         nothing = ir.Constant(context.get_value_type(lanes), ir.Undefined)
         one = builder.insert_element(nothing, given[0], ir.IntType(32)(0))
-        return builder.shuffle_vector(one, nothing, _indices(0, step=0))
+        return builder.shuffle_vector(one, nothing, _indices(lanes, 0, step=0))
 
     return lanes(number), generate
 
 
 @intrinsic(prefer_literal=True)
-def single(typing: Any, number: Any, lane: Any) -> Any:
-    """``number`` in one lane, zero in the others."""
+def single(typing: Any, number: Any, end: Any) -> Any:
+    """``number`` in the first lane (0) or the last (-1), zero in the others."""
     lanes = Lanes(number)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         zero = ir.Constant(context.get_value_type(lanes), None)
-        return builder.insert_element(zero, given[0], ir.IntType(32)(lane.literal_value))
+        place = ir.IntType(32)(end.literal_value % lanes.count)
+        return builder.insert_element(zero, given[0], place)
 
-    return lanes(number, lane), generate
+    return lanes(number, end), generate
 
 
 @intrinsic(prefer_literal=True)
-def element(typing: Any, value: Any, lane: Any) -> Any:
-    """The number in one lane."""
+def element(typing: Any, value: Any, end: Any) -> Any:
+    """The number in the first lane (0) or the last (-1)."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.extract_element(given[0], ir.IntType(32)(lane.literal_value))
+        place = ir.IntType(32)(end.literal_value % value.count)
+        return builder.extract_element(given[0], place)
 
-    return value.dtype(value, lane), generate
+    return value.dtype(value, end), generate
 
 
 @intrinsic
@@ -138,7 +163,7 @@ def times_plus(typing: Any, a: Any, b: Any, c: Any) -> Any:
         function = cgutils.get_or_insert_function(
             builder.module,
             ir.FunctionType(vector, [vector] * 3),
-            f"llvm.fma.v{LANES}f{c.dtype.bitwidth}",
+            f"llvm.fma.v{c.count}f{c.dtype.bitwidth}",
         )
         return builder.call(function, given)
 

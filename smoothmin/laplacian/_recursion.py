@@ -24,6 +24,8 @@ from smoothmin._protocol import Array
 from smoothmin.laplacian._transforms import Floats, Transform
 
 BLOCK = 256  # terms of an end sum whose weights are kept
+VECTOR = 64  # bytes of a vector
+LONGEST_OVERLAP = 2048  # elements before a tile that are summed again for its start
 # a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
 LONGEST_REACH = 10.0
 # an end sum stops where its weights are below rounding
@@ -96,20 +98,21 @@ class Line:
 
         self._kernel = solve_line
         f = Factors(sigma, n, boundary)
-        keep, fade = f.split(16)
+        lanes = VECTOR // dtype.itemsize
         powers = f.power(np.arange(BLOCK))
-        constants = [f.scale, f.r, f.power(2), f.power(4), f.power(8), keep, fade, f.delta]
+        constants = [f.scale, f.r, f.power(2), f.power(4), f.power(8), f.power(lanes)]
+        constants += [*f.split(2 * lanes), f.delta]
         starts = [f.start_head, f.start_tail, f.after_head, f.after_tail, f.after_last]
-        self._arguments = (
-            np.array(constants, dtype=dtype),
-            powers.astype(dtype),
-            powers[::-1].astype(dtype),
-            np.array([f.fade(BLOCK), *starts]),
-        )
+        whole = [*constants, *starts, f.fade(BLOCK), *powers, *powers[::-1]]
+        self._table = np.array(whole, dtype=dtype)
+        # a tile needs what came before it, which is cheap to sum again if it is little
+        self._tiled = f.reach() <= LONGEST_OVERLAP
 
     def solve(self, g: Floats, out: Floats) -> None:
-        """``A^-1 g`` into ``out``, which may be ``g``; both contiguous (n,)."""
-        self._kernel(g, out, *self._arguments)
+        """``A^-1 g`` into ``out``, which may be ``g``; both contiguous, of n elements."""
+        if g.ndim > 1:
+            g, out = g.reshape(-1), out.reshape(-1)
+        self._kernel(g, out, self._table, BLOCK, self._tiled)
 
 
 class Sheet:
@@ -141,9 +144,9 @@ class Sheet:
         self._rows = rows
 
     def solve(self, g: Floats, out: Floats) -> None:
-        """``A^-1 g`` into ``out``, which may be ``g``; both of the grid's shape."""
-        spectrum = self._transform.forward(g)
+        """``A^-1 g`` into ``out``, which may be ``g``; both contiguous, of n elements."""
+        spectrum = self._transform.forward(g.reshape(self._rows, *self._transform.grid))
         columns = spectrum.view(g.dtype).reshape(self._rows, -1)
         work = np.empty_like(self._constants)
         self._kernel(columns, self._constants, self._starts, self._far, work)
-        np.copyto(out, self._transform.backward(spectrum))
+        np.copyto(out, self._transform.backward(spectrum).reshape(out.shape))

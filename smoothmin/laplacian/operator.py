@@ -141,9 +141,9 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         recursion = self._recursion
         if recursion is None:
             return self._multiplied(self._inverse, g, out)
-        if out is None and _is_plain(g, self.shape[0], self.dtype):
-            result: Floats = np.empty_like(g)
-            recursion.solve(g.reshape(self.grid), result.reshape(self.grid))
+        if self._is_plain(g) and (out is None or self._is_apart(g, out)):
+            result: Floats = np.empty_like(g) if out is None else out
+            recursion.solve(g, result)
             return result
         fields, shape = self._fields(g)
         result = fields.copy()
@@ -246,6 +246,21 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
             raise ValueError(f"expected {n} elements, or rows of so many, got shape {array.shape}")
         return array.reshape(-1, *self.grid), array.shape
 
+    def _is_plain(self, g: Any) -> bool:
+        """Whether an array is one that a kernel can read and write as it is."""
+        return (
+            type(g) is np.ndarray
+            and g.dtype == self.dtype
+            and g.size == self.shape[0]
+            and g.flags.carray
+        )
+
+    def _is_apart(self, g: Floats, out: Any) -> bool:
+        """Whether a kernel can write to ``out``: to ``g`` itself or elsewhere."""
+        return out is g or (
+            self._is_plain(out) and out.shape == g.shape and not np.may_share_memory(g, out)
+        )
+
     def _into(self, result: Floats, out: Any) -> Floats:
         """The result, in ``out`` if there is one."""
         if out is None:
@@ -276,17 +291,6 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
                 part += _square(v[0]) + _square(v[-1])
             total += part / spacing**2
         return total
-
-
-def _is_plain(g: Any, n: int, dtype: np.dtype[Any]) -> bool:
-    """Whether ``g`` can be handed to a kernel as it is."""
-    return (
-        type(g) is np.ndarray
-        and g.dtype == dtype
-        and g.size == n
-        and g.flags.c_contiguous
-        and g.flags.writeable
-    )
 
 
 def _square(v: Floats) -> float:

@@ -73,6 +73,90 @@ def test_float32_stays_float32(grid, boundary):
         np.testing.assert_allclose(result, exact, rtol=0, atol=2e-5)
 
 
+LINES = [(1,), (2,), (15,), (16,), (17,), (33,), (257,), (700,), (4099,), (9001,)]
+SHEETS = [(1, 1), (2, 2), (1, 9), (7, 1), (31, 20), (40, 37), (5, 6, 7), (2, 3, 2, 3)]
+SIGMAS = [0.0, 1e-8, 1e-3, 1.0, 30.0, 1e4, 1e8, 1e12]
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("grid", LINES + SHEETS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_recursions_agree_with_transforms(grid, boundary, dtype):
+    spacing = [0.7, 1.5, 1.0, 2.0][: len(grid)]
+    g = np.random.default_rng(6).normal(size=grid).astype(dtype)
+    tolerance = 1e-13 if dtype == np.float64 else 2e-5
+    for sigma in SIGMAS:
+        options = {"sigma": sigma, "boundary": boundary, "spacing": spacing}
+        exact = LaplacianOperator(grid, **options, compiled=False).solve(g.astype(float))
+        operator = LaplacianOperator(grid, **options, dtype=dtype, compiled=True)
+        result = operator.solve(g)
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, exact, rtol=0, atol=tolerance * np.abs(exact).max())
+        # in place, which overwrites what later tiles must not need any more
+        again = g.copy()
+        operator.solve(again, out=again)
+        np.testing.assert_array_equal(again, result)
+
+
+def test_recursions_are_what_is_used():
+    line, sheet = LaplacianOperator(512), LaplacianOperator((128, 128))
+    for operator in (line, sheet):
+        assert operator._recursion is not None
+    for grid in (511, (127, 128)):
+        assert LaplacianOperator(grid)._recursion is None
+    assert LaplacianOperator(512, order=2)._recursion is None
+    # where its two passes would cancel, a zero boundary is left to transforms
+    assert LaplacianOperator(512, 1e12, "dirichlet")._recursion is None
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("sigma", [1e-8, 1e-2, 1.0, 1e3, 1e6, 1e9, 1e12])
+def test_lines_against_a_dense_solve(sigma, boundary):
+    # (A x = g) with a smooth and a rough right side, and a mean
+    n = 600
+    a = dense((n,), sigma, boundary)
+    x = np.cos(np.arange(n) / 9) + np.random.default_rng(7).normal(size=n)
+    result = LaplacianOperator(n, sigma, boundary).solve(a @ x)
+    exact = np.linalg.solve(a, a @ x)
+    # what rounding of the right side alone does to either
+    allowed = 1e-13 + 1e-15 * np.linalg.cond(a)
+    assert np.abs(result - exact).max() <= allowed * np.abs(exact).max()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    n=st.integers(1, 600),
+    exponent=st.floats(-8, 12),
+    boundary=st.sampled_from(BOUNDARIES),
+    seed=st.integers(0, 1000),
+)
+def test_recursions_for_any_length_and_sigma(n, exponent, boundary, seed):
+    g = np.random.default_rng(seed).normal(size=n)
+    exact = LaplacianOperator(n, 10.0**exponent, boundary, compiled=False).solve(g)
+    result = LaplacianOperator(n, 10.0**exponent, boundary, compiled=True).solve(g)
+    np.testing.assert_allclose(result, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+
+
+def test_arrays_no_kernel_can_take_as_they_are():
+    operator = LaplacianOperator(600, 5.0)
+    g = np.random.default_rng(8).normal(size=600)
+    expected = operator.solve(g)
+    frozen = g.copy()
+    frozen.flags.writeable = False
+    spaced = np.zeros(1200)
+    spaced[::2] = g
+    for given_ in (frozen, spaced[::2], list(g), g[::-1][::-1], g.reshape(20, 30)):
+        result = operator.solve(given_)
+        np.testing.assert_allclose(result.ravel(), expected, rtol=0, atol=1e-15)
+    out = np.zeros(1200)[::2]
+    operator.solve(g, out=out)
+    np.testing.assert_array_equal(out, expected)
+    overlapping = np.append(g, 0.0)
+    operator.solve(overlapping[:-1], out=overlapping[1:])
+    np.testing.assert_array_equal(overlapping[1:], expected)
+    np.testing.assert_array_equal(operator.solve(g.astype(int)), operator.solve(np.trunc(g)))
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(1, 120),
