@@ -132,12 +132,15 @@ class Domain:
     def spread(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""
         if self.free is None:
-            fresh = points.copy()
-            return fresh if len(self.shape) == 1 else fresh.reshape(-1, *self.shape)
+            return self.reshaped(points.copy())
         full = np.empty((len(points), self.start.size), dtype=points.dtype)
         full[:] = self.start
         full[:, self.free] = points
         return full.reshape(-1, *self.shape)
+
+    def reshaped(self, points: NDArray[Any]) -> NDArray[Any]:
+        """The same points (m, n) as user arrays (m, *shape), where no variable is fixed."""
+        return points if len(self.shape) == 1 else points.reshape(-1, *self.shape)
 
     def columns(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays side by side, (*shape, m), from points (m, n)."""

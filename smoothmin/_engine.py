@@ -17,7 +17,7 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Evaluator
 from smoothmin._fold import within_bounds
-from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Reply, Steps, resume
+from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Reply, Steps, quiet, resume
 from smoothmin._source import Halt
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
@@ -98,8 +98,9 @@ class Run:
             answer(Ask(start, 1))
             return Finish(Status.MAXITER, _status.maxiter_reached(0))
         reply: Reply = None
+        context = quiet()
         while True:
-            message = resume(steps, reply)
+            message = context.run(resume, steps, reply)
             if isinstance(message, Ask):
                 reply = answer(message)
             elif isinstance(message, Iterate):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
-from smoothmin._protocol import Answers, Array, Ask
+from smoothmin._protocol import Answers, Array, Ask, Samples
 from smoothmin._source import Halt, Limits, Source
 from smoothmin._status import Status
 
@@ -67,15 +67,33 @@ class Evaluator:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
         if ask.order and self._stencil is not None:
             return self._by_differences(ask.points, self._stencil)
+        if type(ask) is Samples:
+            return self._by_blocks(ask)
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
 
+    def _by_blocks(self, ask: Samples) -> Answers:
+        """Samples, as many at a time as the source is good for."""
+        found = []
+        for blocks in self._source.batches(ask.blocks()):
+            steps = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+            values, gradients = self._evaluate(steps, ask.order, center=ask.center)
+            found.append(values)
+            first = 0
+            for block in blocks:  # sums must not depend on the source
+                part = slice(first, first + len(block))
+                rows = None if gradients is None else gradients[part]
+                ask.take(block, values[part], rows)
+                first = part.stop
+        return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
+
     def _evaluate(
-        self, points: NDArray[Any], order: int, *, real: bool = True
+        self, points: NDArray[Any], order: int, *, center: Array | None = None, real: bool = True
     ) -> tuple[NDArray[Any], Array | None]:
         """Values and gradients, as far as the limits allow; `Halt` if that is not all.
 
-        Points off the real axis are counted, and are candidates for nothing.
+        Points are relative to ``center`` if it is given. Points off the real axis are
+        counted, and are candidates for nothing.
         """
         if self._timed and self.nfev:
             self._limits.look_at_clock()
@@ -84,17 +102,19 @@ class Evaluator:
         if short:
             points = points[: int(room)]
         if not short or room > 0:
-            values, gradients, ended = self._source(points, order, self._limits)
+            values, gradients, ended = self._source(points, order, self._limits, center)
             self.nfev += len(values)
             if real and len(values):
-                self._note(points, values, gradients)
+                self._note(points, values, gradients, center)
             if ended is not None:
                 raise ended
         if short:
             raise Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
         return values, gradients
 
-    def _note(self, points: Array, values: Array, gradients: Array | None) -> None:
+    def _note(
+        self, points: Array, values: Array, gradients: Array | None, center: Array | None
+    ) -> None:
         """Remember the best, and stop on what nothing can be made of."""
         m, k = len(values), 0
         if m > 1:
@@ -106,14 +126,17 @@ class Evaluator:
         if gradients is not None:
             self.njev += m
         if value <= self.best.fun:
-            self.best.offer(value, points[k], None if gradients is None else gradients[k])
+            point = points[k] if center is None else center + points[k]
+            self.best.offer(value, point, None if gradients is None else gradients[k])
         start = self._first is None
         if start:
             self._first = float(values[0])
         if value == -math.inf:
             raise Halt(Status.NONFINITE, _status.unbounded(value))
-        if start and not math.isfinite(values[0]) and np.array_equal(points[0], self._x0):
-            raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
+        if start and not math.isfinite(values[0]):
+            first = points[0] if center is None else center + points[0]
+            if np.array_equal(first, self._x0):
+                raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
 
     def _by_differences(self, points: Array, stencil: Stencil) -> Answers:
         """Values and finite-difference gradients, each point's in one batch or a few."""

@@ -8,9 +8,10 @@ reformulation around it, decides how the answers are found.
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self, TypeAlias
 
@@ -35,17 +36,65 @@ class Ask:
         self.order = order
 
 
+class Samples(Ask):
+    """A request for points ``center + steps`` that are needed in sum only.
+
+    It may be treated as any `Ask`, of ``points``. Whoever can evaluates a block at a
+    time instead and hands it to ``take``, so that neither all points nor all gradients
+    ever exist at once, and answers with ``taken`` set.
+
+    Parameters
+    ----------
+    center : ndarray, shape (n,)
+    blocks : callable
+        ``blocks()`` iterates over the steps, arrays (k, n), the same every time.
+    order : int
+    take : callable
+        ``take(steps, values, gradients)`` is called for the blocks in order, whatever
+        evaluates them; the gradients, None for order 0, are valid during the call.
+    """
+
+    __slots__ = ("blocks", "center", "take")
+
+    def __init__(
+        self,
+        center: Array,
+        blocks: Callable[[], Iterator[Array]],
+        order: int,
+        take: Callable[[Array, Array, Array | None], None],
+    ) -> None:
+        self.center, self.blocks, self.order, self.take = center, blocks, order, take
+
+    @property
+    def points(self) -> Array:  # type: ignore[override]
+        """All points at once."""
+        return np.concatenate([self.center + steps for steps in self.blocks()])
+
+    def take_all(self, answers: Answers) -> None:
+        """Hand out answers that came as those to an `Ask`."""
+        first = 0
+        for steps in self.blocks():
+            part = slice(first, first + len(steps))
+            gradients = None if answers.gradients is None else answers.gradients[part]
+            self.take(steps, answers.values[part], gradients)
+            first = part.stop
+
+
 class Answers:
     """Values (m,) and gradients (m, n), or None, at the points of an `Ask`.
 
-    The arrays belong to whoever asked: the engine keeps no reference to them.
+    The arrays belong to whoever asked: the engine keeps no reference to them. After
+    `Samples`, ``taken`` says that they were handed out already, and there are no gradients.
     """
 
-    __slots__ = ("gradients", "values")
+    __slots__ = ("gradients", "taken", "values")
 
-    def __init__(self, values: Array, gradients: Array | None = None) -> None:
+    def __init__(
+        self, values: Array, gradients: Array | None = None, *, taken: bool = False
+    ) -> None:
         self.values = values
         self.gradients = gradients
+        self.taken = taken
 
 
 class Iterate:
@@ -167,6 +216,13 @@ class Method(ABC):
         from smoothmin._minimize import minimize_as_scipy_method
 
         return minimize_as_scipy_method(self, fun, x0, args, **options)
+
+
+def quiet() -> contextvars.Context:
+    """A context in which NumPy does not warn: methods meet infinities by design."""
+    context = contextvars.copy_context()
+    context.run(np.seterr, all="ignore")
+    return context
 
 
 def resume(steps: Steps, reply: Reply) -> Message | Finish:

@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ from smoothmin._protocol import Array
 from smoothmin._status import Status
 
 CHUNK_ELEMENTS = 2**14  # points copied at a time for the user: 128 kB stay in the cache
+BATCH_ELEMENTS = 2**22  # points given to workers or a vectorized function at a time: 32 MB
 
 
 class Halt(Exception):
@@ -145,8 +146,26 @@ class Source(ABC):
         self.domain = domain
 
     @abstractmethod
-    def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
-        """Values, and gradients if ``order`` is 1, at the rows of ``points``."""
+    def __call__(
+        self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
+    ) -> Block:
+        """Values, and gradients if ``order`` is 1, at ``center`` plus the rows of ``points``.
+
+        With a ``center`` the gradients are valid until the next call.
+        """
+
+    def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
+        """Blocks of steps together, as many as are best evaluated in one call."""
+        held: list[Array] = []
+        size = 0
+        for block in blocks:
+            held.append(block)
+            size += block.size
+            if size >= BATCH_ELEMENTS:
+                yield held
+                held, size = [], 0
+        if held:
+            yield held
 
     def close(self) -> None:  # noqa: B027
         """Give back what the source holds, if anything."""
@@ -160,20 +179,27 @@ class Serial(Source):
         self._fun = _bound(objective.fun, objective.args)
         self._jac = _bound(objective.jac, objective.args) if callable(objective.jac) else None
         self._chunk = max(1, CHUNK_ELEMENTS // domain.start.size)
+        self._room: Array = np.empty((0, domain.start.size))
         # what the first call shows: whether values are plain numbers, and gradients' shape
         self._plain: bool | None = None
         self._gradient_shape: tuple[int, ...] | None = None
 
-    def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+    def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
+        """One at a time, while it is in the cache."""
+        return ([block] for block in blocks)
+
+    def __call__(
+        self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
+    ) -> Block:
         """See `Source`."""
         values: list[Any] = []
         gradients = None
         if order and self.objective.has_gradient:
-            gradients = np.empty((len(points), self.domain.start.size))
+            gradients = self._rows(len(points), center is not None)
         ended: BaseException | None = None
         try:
             if points.dtype.kind == "f":
-                self._fill(points, values, gradients, limits)
+                self._fill(points, values, gradients, limits, center)
             else:
                 self._complex_values(points, values, limits)
         except StopIteration:
@@ -184,14 +210,36 @@ class Serial(Source):
             gradients = self.domain.gather(gradients[: len(values)] if ended else gradients)
         return as_values(values, points.dtype), gradients, ended
 
+    def _rows(self, count: int, passing: bool) -> Array:
+        """Room for gradients: new, or the same again if they are soon done with."""
+        if not passing:
+            return np.empty((count, self.domain.start.size))
+        if len(self._room) < count:
+            self._room = np.empty((count, self.domain.start.size))
+        return self._room[:count]
+
+    def _fresh(self, points: Array, center: Array | None) -> NDArray[Any]:
+        """The user's own arrays for some points."""
+        if center is None:
+            return self.domain.spread(points)
+        moved = center + points
+        return (
+            self.domain.reshaped(moved) if self.domain.free is None else self.domain.spread(moved)
+        )
+
     def _fill(
-        self, points: Array, values: list[Any], gradients: Array | None, limits: Limits
+        self,
+        points: Array,
+        values: list[Any],
+        gradients: Array | None,
+        limits: Limits,
+        center: Array | None,
     ) -> None:
         """Evaluate, a chunk of points at a time, as far as nothing is raised."""
         add = self._adder(values, limits)
         done = 0
         if (self._plain if gradients is None else self._gradient_shape) is None:
-            add(self._first(points, gradients))
+            add(self._first(self._fresh(points[:1], center)[0], gradients))
             add = self._adder(values, limits)
             done = 1
         rows, loop = points, self._values
@@ -201,10 +249,10 @@ class Serial(Source):
             if shape is not None and len(shape) != 1:
                 rows = gradients.reshape(-1, *shape)
         if done == 0 and len(points) <= self._chunk:
-            return loop(self.domain.spread(points), rows, add)
+            return loop(self._fresh(points, center), rows, add)
         for begin in range(done, len(points), self._chunk):
             end = begin + self._chunk
-            loop(self.domain.spread(points[begin:end]), rows[begin:end], add)
+            loop(self._fresh(points[begin:end], center), rows[begin:end], add)
 
     def _adder(self, values: list[Any], limits: Limits) -> Callable[[Any], None]:
         """What takes a value: at its barest if it is a number and nothing depends on it."""
@@ -220,9 +268,8 @@ class Serial(Source):
 
         return add
 
-    def _first(self, points: Array, gradients: Array | None) -> Any:
+    def _first(self, x: NDArray[Any], gradients: Array | None) -> Any:
         """Evaluate one point with care, to learn what the callables return."""
-        x = self.domain.spread(points[:1])[0]
         if gradients is None:
             value = self.objective.value(x)
         else:
@@ -273,8 +320,11 @@ def _bound(fun: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], An
 class Vectorized(Source):
     """All points in one call: ``fun`` maps ``(*shape, S)`` to ``(S,)``."""
 
-    def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+    def __call__(
+        self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
+    ) -> Block:
         """See `Source`."""
+        points = points if center is None else center + points
         objective, m = self.objective, len(points)
         want = order == 1 and objective.has_gradient
         try:

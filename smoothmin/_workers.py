@@ -80,8 +80,11 @@ class Mapped(Source):
         # without knowing the size of somebody else's pool, enough blocks for any here
         self._blocks = 4 * (getattr(workers, "_max_workers", None) or os.cpu_count() or 1)
 
-    def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+    def __call__(
+        self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
+    ) -> Block:
         """See `Source`."""
+        points = points if center is None else center + points
         want = order == 1 and self.objective.has_gradient
         gradients = np.empty((len(points), self.domain.start.size)) if want else None
         real = points.dtype == np.float64
@@ -170,11 +173,13 @@ class Processes(Mapped):
         self._pool = pool
         self._here = Serial(objective, domain)
 
-    def __call__(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+    def __call__(
+        self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
+    ) -> Block:
         """A lone point is evaluated here: to ship it would only take longer."""
         if len(points) == 1:
             return self._here(points, order, limits)
-        return super().__call__(points, order, limits)
+        return super().__call__(points, order, limits, center)
 
     def _task(self, order: int) -> Callable[[NDArray[Any]], list[Any]]:
         return partial(_installed_batch, order)

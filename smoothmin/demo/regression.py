@@ -35,7 +35,7 @@ class Pinball:
 
     def __call__(self, coefficients: Array) -> tuple[float, Array]:
         """Value and gradient."""
-        residual = self._response - self._design @ coefficients
+        residual: Array = self._response - self._design @ coefficients
         slope = np.where(residual > 0, self._quantile, self._quantile - 1.0)
         return float(slope @ residual) / len(residual), -(slope @ self._design) / len(residual)
 

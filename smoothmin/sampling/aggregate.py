@@ -76,26 +76,31 @@ class _Weighted(Aggregate):
         self._pairs = 0
 
     def add(self, values: Array, gradients: Array | None) -> None:
-        """Take a chunk; one sum tells whether every element is finite."""
-        with np.errstate(all="ignore"):  # what is not finite is dealt with below
-            weights, scale = self._weights(values)
-            part = None if gradients is None else weights @ gradients
-            total = float(values.sum() + weights.sum())
-            if part is not None:
-                total += float(part.sum())
-        if not math.isfinite(total):
+        """Take a chunk; its sums tell whether every element is finite."""
+        if not self._finite(values, gradients):
             good = np.isfinite(values)
             if gradients is not None:
                 good &= np.isfinite(gradients).all(axis=1)
             if not good.all():
                 self.left_out += int(len(good) - good.sum())
-                if good.any():
-                    self.add(values[good], None if gradients is None else gradients[good])
-                return
-        self.kept += len(values)
-        self._note(values, weights, scale)
-        if part is not None:
-            self._add_gradient(part, scale)
+                values = values[good]
+                gradients = None if gradients is None else gradients[good]
+        if len(values):
+            self.kept += len(values)
+            weights, scale = self._weigh(values)
+            if gradients is not None:
+                self._add_gradient(np.dot(weights, gradients), scale)
+
+    @staticmethod
+    def _finite(values: Array, gradients: Array | None) -> bool:
+        """Whether all elements are finite and, summed, remain so."""
+        ones = _ones(len(values))
+        if not math.isfinite(np.dot(ones, values)):
+            return False
+        if gradients is None:
+            return True
+        total = np.dot(ones, gradients)
+        return math.isfinite(np.dot(total, total))
 
     def _add_gradient(self, part: Array, scale: float) -> None:
         if self._gradient is None:
@@ -106,29 +111,40 @@ class _Weighted(Aggregate):
             self._gradient += part
 
     @abstractmethod
-    def _weights(self, values: Array) -> tuple[Array, float]:
-        """Weights of a chunk, and what earlier sums have to be multiplied by."""
+    def _weigh(self, values: Array) -> tuple[Array, float]:
+        """Weights of finite values, and what earlier sums have to be multiplied by."""
 
-    @abstractmethod
-    def _note(self, values: Array, weights: Array, scale: float) -> None:
-        """Add to the sums of values or weights."""
+
+_ONES: Array = np.ones(1024)
+
+
+def _ones(k: int) -> Array:
+    return _ONES[:k] if k <= len(_ONES) else np.ones(k)
 
 
 class Mean(_Weighted):
     """The mean of values and of gradients."""
 
-    _ones: ClassVar[Array] = np.ones(256)
-
     def __init__(self, dimension: int, temperature: float | None = None) -> None:
         super().__init__(dimension, temperature)
         self._total = 0.0
 
-    def _weights(self, values: Array) -> tuple[Array, float]:
-        k = len(values)
-        return (Mean._ones[:k] if k <= 256 else np.ones(k)), 1.0
+    def add(self, values: Array, gradients: Array | None) -> None:
+        """Take a chunk; the sums that are wanted are also those that tell of trouble."""
+        ones = _ones(len(values))
+        total = float(np.dot(ones, values))
+        part = None if gradients is None else np.dot(ones, gradients)
+        if not math.isfinite(total if part is None else total + np.dot(part, part)):
+            super().add(values, gradients)
+            return
+        self.kept += len(values)
+        self._total += total
+        if part is not None:
+            self._add_gradient(part, 1.0)
 
-    def _note(self, values: Array, weights: Array, scale: float) -> None:
+    def _weigh(self, values: Array) -> tuple[Array, float]:
         self._total += float(values.sum())
+        return _ones(len(values)), 1.0
 
     def add_pairs(self, plus: Array, minus: Array, steps: Array) -> None:
         """Take differences along the steps."""
@@ -150,8 +166,8 @@ class Mean(_Weighted):
 class SoftMin(_Weighted):
     """Free energy -T log mean exp(-f/T): its gradient is the Boltzmann-weighted mean.
 
-    The weights are exp(-(f_i - min f)/T); the least value may fall from chunk to chunk, when
-    earlier sums are scaled down.
+    The weights are exp(-(f_i - min f)/T); the least value may fall from chunk to
+    chunk, when earlier sums are scaled down.
     """
 
     def __init__(self, dimension: int, temperature: float | None = None) -> None:
@@ -159,38 +175,31 @@ class SoftMin(_Weighted):
         self._lowest = np.inf
         self._sum = 0.0
 
-    def _weights(self, values: Array) -> tuple[Array, float]:
-        finite = values[np.isfinite(values)]
-        if not len(finite):
-            return np.full(len(values), np.nan), 1.0
+    def _weigh(self, values: Array) -> tuple[Array, float]:
+        lowest = float(values.min())
         if self.temperature is None:
-            self.temperature = float(finite.mean() - finite.min()) or 1.0
-        lowest = min(self._lowest, float(finite.min()))
-        scale = float(np.exp((lowest - self._lowest) / self.temperature))
-        return np.exp((lowest - values) / self.temperature), scale
-
-    def _note(self, values: Array, weights: Array, scale: float) -> None:
-        self._lowest = min(self._lowest, float(values.min()))
+            self.temperature = float(values.mean() - lowest) or 1.0
+        before, self._lowest = self._lowest, min(self._lowest, lowest)
+        scale = math.exp((self._lowest - before) / self.temperature)
+        weights = np.exp((self._lowest - values) / self.temperature)
         self._sum = self._sum * scale + float(weights.sum())
+        return weights, scale
 
     def add_pairs(self, plus: Array, minus: Array, steps: Array) -> None:
         """Differences of the weights stand for those of the values."""
         plus, minus, steps = self._finite_pairs(plus, minus, steps)
-        if not len(plus):
-            return
-        both = np.concatenate([plus, minus])
-        weights, scale = self._weights(both)
-        self._note(both, weights, scale)
-        self._pairs += len(plus)
         k = len(plus)
-        self._add_gradient((weights[:k] - weights[k:]) @ steps, scale)
+        if k:
+            weights, scale = self._weigh(np.concatenate([plus, minus]))
+            self._pairs += k
+            self._add_gradient((weights[:k] - weights[k:]) @ steps, scale)
 
     def result(self) -> tuple[float, Array]:
         """The free energy and its gradient."""
         if self.kept == 0 or self.temperature is None:
             return self._nothing()
         mean = self._sum / self.kept
-        value = self._lowest - self.temperature * float(np.log(mean))
+        value = self._lowest - self.temperature * math.log(mean)
         if self._gradient is None:
             return value, np.full(self.dimension, np.nan)
         if self._pairs:
@@ -218,8 +227,7 @@ class _Selecting(Aggregate):
         squares = None
         if gradients is not None:
             _Selecting.seen += gradients.size
-            with np.errstate(all="ignore"):
-                squares = squared_norms(gradients, _Selecting.seen > KERNEL_ELEMENTS)
+            squares = squared_norms(gradients, _Selecting.seen > KERNEL_ELEMENTS)
             good &= np.isfinite(squares)
         if not good.all():
             if gradients is not None:  # a square may overflow where the gradient is finite

@@ -41,6 +41,7 @@ from smoothmin._protocol import (
     Method,
     Problem,
     Reply,
+    Samples,
     Steps,
     resume,
 )
@@ -113,29 +114,38 @@ class Sampler:
         """The aggregated value and, for ``order`` 1, gradient at ``x``."""
         total = AGGREGATES[self._options.aggregate](self._dimension, self._temperature)
         counter = _Better(self._options) if self._options.sigma_strategy else None
-        first = self._options.include_x0
-        for step in self.chunks():
-            points, slope = x + step, None
-            if self._box is not None:
-                points, slope = fold(points, *self._box)
-            answers = yield Ask(points, 0 if self._by_pairs else order)
-            values, gradients = answers.values, answers.gradients
-            if gradients is not None and slope is not None:
-                gradients *= slope
+        by_pairs = self._by_pairs and order == 1
+        begun = not self._options.include_x0
+
+        def take(steps: Array, values: Array, gradients: Array | None) -> None:
+            nonlocal begun
             if counter is not None:
                 counter.count(values, gradients)
-            if self._by_pairs and order:
-                _add_by_pairs(total, values, step, first)
+            if by_pairs:
+                _add_by_pairs(total, values, steps, not begun)
             else:
                 total.add(values, gradients)
-            first = False
+            begun = True
+
+        order = 0 if self._by_pairs else order
+        if self._box is None:
+            samples = Samples(x, self.chunks, order, take)
+            answers = yield samples
+            if not answers.taken:
+                samples.take_all(answers)
+        else:
+            for steps in self.chunks():
+                points, slope = fold(x + steps, *self._box)
+                answers = yield Ask(points, order)
+                gradients = answers.gradients
+                take(steps, answers.values, None if gradients is None else gradients * slope)
         self.left_out += total.left_out
         if counter is not None:
             self.share_better = counter.decide()
         if isinstance(total.temperature, float):
             self._temperature = total.temperature  # kept until the samples change
         value, gradient = total.result()
-        if self._by_pairs and order:
+        if by_pairs:
             gradient = self._normalized(gradient, total.left_out == 0)
         return value, gradient
 

@@ -30,7 +30,7 @@ VARIANCE = {"gaussian": 1.0, "uniform": 1 / 3, "rademacher": 1.0, "sphere": 1.0}
 DISTRIBUTIONS = (*VARIANCE, "normal")
 DESIGNS = ("iid", "latin-hypercube", "sobol", "orthogonal")
 SOBOL_MAX_DIMENSION = 21201
-CHUNK_ELEMENTS = 2**14  # a chunk of points, its copy and its gradients stay in cache
+CHUNK_ELEMENTS = 2**14  # a block of points and its gradients stay in the cache
 TABLE_ELEMENTS = 2**22  # 32 MB: largest design made in one piece
 
 
@@ -121,7 +121,7 @@ class Perturbations:
 
     def chunks(self) -> Iterator[Array]:
         """Arrays (k, dimension) whose rows are the perturbations in order."""
-        rows = max(16, CHUNK_ELEMENTS // self.dimension)
+        rows = max(2, CHUNK_ELEMENTS // self.dimension)
         drawn = rows // 2 if self.paired else rows
         first = self.zero
         for part in self._draw(drawn):
@@ -221,7 +221,8 @@ class Perturbations:
     def _on_sphere(self, normal: Array) -> Array:
         if self._distribution != "sphere":
             return normal
-        return normal / np.linalg.norm(normal, axis=1, keepdims=True)
+        directions: Array = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+        return directions
 
 
 def _sizes(count: int, rows: int) -> list[int]:

@@ -10,7 +10,7 @@ from smoothmin._check import require_bool
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Evaluator
 from smoothmin._minimize import as_generator
-from smoothmin._protocol import Array, Ask
+from smoothmin._protocol import Answers, Array, quiet
 from smoothmin._source import Limits, Objective, Serial, Source, Vectorized
 from smoothmin.sampling.gradient_sampling import GradientSampling, Sampler
 
@@ -27,6 +27,7 @@ class _Smoothed:
     ) -> None:
         self._objective, self._options, self._rng = objective, options, rng
         self._vectorized = vectorized
+        self._context = quiet()
         self._sampler: Sampler | None = None
         self._at: tuple[tuple[int, ...], bytes] | None = None
         self._answer: tuple[float, Array] = (np.nan, np.empty(0))
@@ -51,14 +52,14 @@ class _Smoothed:
         if point.shape != self._shape:
             raise ValueError(f"x must have shape {self._shape} as at first, got {point.shape}")
         steps = sampler.evaluate(point.ravel(), 1)
-        reply = None
+        reply: Answers | None = None
         while True:
             try:
-                message: Ask = steps.send(reply)  # type: ignore[arg-type]
+                ask = self._context.run(steps.send, reply)  # type: ignore[arg-type]
             except StopIteration as end:
                 value, gradient = end.value
                 break
-            reply = self._evaluator.answer(message)
+            reply = self._evaluator.answer(ask)
         self._at, self._answer = key, (value, gradient.reshape(self._shape))
         return self._answer
 
