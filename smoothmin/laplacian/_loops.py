@@ -38,7 +38,7 @@ class Smoother(Protocol):
         """``A^-1 g``, a new array."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Point:
     """Where a loop stands: value, gradient, and what of it is free to act.
 
@@ -58,7 +58,9 @@ class Point:
         """Smooth the gradient at ``x``."""
         free = problem.projected_gradient(x, grad)
         smooth = smoother.solve(free)
-        return cls(x, fun, grad, free, smooth, math.sqrt(max(float(free @ smooth), 0.0)))
+        square = float(free @ smooth)
+        # not so written that NaN would become 0
+        return cls(x, fun, grad, free, smooth, 0.0 if square < 0 else math.sqrt(square))
 
 
 @dataclass
@@ -217,7 +219,7 @@ def fixed_rate(
         step = direction_within(problem, here.x, here.free, velocity)
         x = problem.clip(here.x + step)
         f, g = yield from ask_one(x)
-        if not np.isfinite(g).all():
-            return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
         here = Point.of(problem, smoother, x, f, g)
+        if not math.isfinite(here.norm):
+            return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
     raise AssertionError("rates never end")

@@ -11,6 +11,7 @@ Products with it are all that (3.1) needs, so that one solve per step is enough.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg.blas import dtrsv
 
 from smoothmin._protocol import Array
@@ -28,35 +29,34 @@ class SobolevMemory:
         self._memory = memory
         self._s, self._w = np.empty((0, n)), np.empty((0, n))
         self._sy, self._yw = np.zeros((memory, memory)), np.zeros((memory, memory))
-        self._order: list[int] = []
+        self._upper, self._middle = self._sy, self._yw
+        self._order: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self.scale = scale
 
     @property
     def fresh(self) -> bool:
         """Whether there are no pairs."""
-        return not self._order
+        return self._order.size == 0
 
     def reset(self) -> None:
         """Forget all pairs, but not the scale."""
-        self._order.clear()
+        self._order = self._order[:0]
 
     def apply(self, g: Array, smooth: Array) -> Array:
         """``H g``, a new array, where ``smooth`` is ``A^-1 g``."""
-        k = len(self._order)
+        order = self._order
+        k = order.size
         if k == 0:
             return self.scale * smooth
-        order = self._order
-        s, w = self._s[:k], self._w[:k]
-        upper = np.asfortranarray(self._sy[:k, :k])
-        u = dtrsv(upper, (s @ g)[order])
-        right = upper.diagonal() * u
-        right += self.scale * (self._yw[:k, :k] @ u - (w @ g)[order])
-        left = np.empty(k)
-        left[order] = dtrsv(upper, right, trans=1)
-        below = np.empty(k)
-        below[order] = u
+        gamma, s, w = self.scale, self._s[:k], self._w[:k]
+        u = dtrsv(self._upper, (s @ g)[order])
+        right = self._middle @ u - gamma * (w @ g)[order]
+        left, below = np.empty(k), np.empty(k)
+        left[order] = dtrsv(self._upper, right, trans=1)
+        below[order] = gamma * u
         result: Array = left @ s
-        result += self.scale * (smooth - below @ w)
+        result -= below @ w
+        result += gamma * smooth
         return result
 
     def update(self, s: Array, y: Array, w: Array) -> bool:
@@ -69,16 +69,20 @@ class SobolevMemory:
             return False
         slot = self._slot()
         self._s[slot], self._w[slot] = s, w
-        self._order.append(slot)
-        k, order = len(self._order), self._order
+        order = self._order = np.append(self._order, slot)
+        k = order.size
         self._sy[:k, k - 1] = (self._s[:k] @ y)[order]
         self._yw[:k, k - 1] = self._yw[k - 1, :k] = (self._w[:k] @ y)[order]
         self.scale = sy / yw
+        # R, and D + gamma Y'A^-1 Y, of (3.1)
+        self._upper = np.asfortranarray(self._sy[:k, :k])
+        self._middle = self.scale * self._yw[:k, :k]
+        self._middle.flat[:: k + 1] += self._upper.diagonal()
         return True
 
     def _slot(self) -> int:
         """A row for a new pair: that of the oldest once all are in use."""
-        k = len(self._order)
+        k = self._order.size
         if k < self._memory:
             if k == len(self._s):
                 # doubling keeps short runs on long vectors small
@@ -87,7 +91,8 @@ class SobolevMemory:
             return k
         self._sy[:-1, :-1] = self._sy[1:, 1:]
         self._yw[:-1, :-1] = self._yw[1:, 1:]
-        return self._order.pop(0)
+        oldest, self._order = int(self._order[0]), self._order[1:]
+        return oldest
 
 
 def _grown(rows: Array, count: int) -> Array:

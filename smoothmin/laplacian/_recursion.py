@@ -16,7 +16,7 @@ the digits of a large sigma.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -90,13 +90,20 @@ def is_accurate(sigma: Any, n: int, boundary: str) -> bool:
     return boundary != "dirichlet" or math.sqrt(float(np.max(sigma))) <= LONGEST_REACH * n
 
 
+class Solver(Protocol):
+    """What applies ``A^-1``."""
+
+    def solve(self, g: Floats, out: Floats) -> None:
+        """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one field or several."""
+
+
 class Line:
     """``A^-1`` on a line of n points."""
 
     def __init__(self, n: int, sigma: float, boundary: str, dtype: np.dtype[Any]) -> None:
         from smoothmin.laplacian._kernels import solve_line
 
-        self._kernel = solve_line
+        self._kernel, self._n = solve_line, n
         f = Factors(sigma, n, boundary)
         lanes = VECTOR // dtype.itemsize
         powers = f.power(np.arange(BLOCK))
@@ -109,10 +116,12 @@ class Line:
         self._tiled = f.reach() <= LONGEST_OVERLAP
 
     def solve(self, g: Floats, out: Floats) -> None:
-        """``A^-1 g`` into ``out``, which may be ``g``; both contiguous, of n elements."""
-        if g.ndim > 1:
-            g, out = g.reshape(-1), out.reshape(-1)
-        self._kernel(g, out, self._table, BLOCK, self._tiled)
+        """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one line or several."""
+        if g.ndim == 1:
+            self._kernel(g, out, self._table, BLOCK, self._tiled)
+            return
+        for line, result in zip(g.reshape(-1, self._n), out.reshape(-1, self._n), strict=True):
+            self._kernel(line, result, self._table, BLOCK, self._tiled)
 
 
 class Sheet:
@@ -144,9 +153,11 @@ class Sheet:
         self._rows = rows
 
     def solve(self, g: Floats, out: Floats) -> None:
-        """``A^-1 g`` into ``out``, which may be ``g``; both contiguous, of n elements."""
-        spectrum = self._transform.forward(g.reshape(self._rows, *self._transform.grid))
-        columns = spectrum.view(g.dtype).reshape(self._rows, -1)
-        work = np.empty_like(self._constants)
-        self._kernel(columns, self._constants, self._starts, self._far, work)
-        np.copyto(out, self._transform.backward(spectrum).reshape(out.shape))
+        """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one grid or several."""
+        grid = (-1, self._rows, *self._transform.grid)
+        for field, result in zip(g.reshape(grid), out.reshape(grid), strict=True):
+            spectrum = self._transform.forward(field)
+            columns = spectrum.view(g.dtype).reshape(self._rows, -1)
+            work = np.empty_like(self._constants)
+            self._kernel(columns, self._constants, self._starts, self._far, work)
+            np.copyto(result, self._transform.backward(spectrum))

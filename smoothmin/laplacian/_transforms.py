@@ -92,13 +92,15 @@ class Multiplier:
             unit = np.eye(n, dtype=dtype).reshape(n, *transform.grid)
             self._matrix = self._apply(unit).reshape(n, n)
 
-    def apply(self, fields: Floats) -> Floats:
-        """The product with ``fields`` (m, *grid)."""
+    def solve(self, g: Floats, out: Floats) -> None:
+        """The product with ``g`` into ``out``; contiguous, one field or several."""
         if self._matrix is None:
-            return self._apply(fields)
-        flat = fields.reshape(len(fields), -1)
-        result: Floats = (flat @ self._matrix).reshape(fields.shape)
-        return result
+            fields = g.reshape(-1, *self._transform.grid)
+            out[...] = self._apply(fields).reshape(out.shape)
+        elif g.ndim == 1:
+            out[...] = self._matrix @ g
+        else:
+            out[...] = (g.reshape(-1, len(self._matrix)) @ self._matrix).reshape(out.shape)
 
     def _apply(self, fields: Floats) -> Floats:
         spectrum = self._transform.forward(fields)

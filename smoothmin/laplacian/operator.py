@@ -19,7 +19,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
 from smoothmin._protocol import Array
-from smoothmin.laplacian._recursion import Line, Sheet, is_accurate
+from smoothmin.laplacian._recursion import Line, Sheet, Solver, is_accurate
 from smoothmin.laplacian._transforms import (
     BOUNDARIES,
     Floats,
@@ -138,22 +138,11 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         ndarray
             Of the shape of ``g``.
         """
-        recursion = self._recursion
-        if recursion is None:
-            return self._multiplied(self._inverse, g, out)
-        if self._is_plain(g) and (out is None or self._is_apart(g, out)):
-            result: Floats = np.empty_like(g) if out is None else out
-            recursion.solve(g, result)
-            return result
-        fields, shape = self._fields(g)
-        result = fields.copy()
-        for field in result:
-            recursion.solve(field, field)
-        return self._into(result.reshape(shape), out)
+        return self._act(self._solver, g, out)
 
     def half_solve(self, v: Any, out: Any = None) -> Floats:
         """``B^-1 v``, where ``B^T B = A``; parameters as of `solve`."""
-        return self._multiplied(self._inverse_root, v, out)
+        return self._act(self._inverse_root, v, out)
 
     def half_solve_adjoint(self, v: Any, out: Any = None) -> Floats:
         """``B^-T v``, where ``B^T B = A``; parameters as of `solve`."""
@@ -161,7 +150,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
 
     def half_apply_adjoint(self, v: Any, out: Any = None) -> Floats:
         """``B^T v``, where ``B^T B = A``; parameters as of `solve`."""
-        return self._multiplied(self._root, v, out)
+        return self._act(self._root, v, out)
 
     def apply(self, v: Any, out: Any = None) -> Floats:
         """``A v`` by the stencil; parameters as of `solve`."""
@@ -193,29 +182,25 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         return self
 
     @cached_property
-    def _recursion(self) -> Line | Sheet | None:
-        """The compiled solver, where there is one that is fast and accurate."""
-        if not self._compiled or self.order > 1:
-            return None
+    def _solver(self) -> Solver:
+        """What is fastest of what is accurate."""
         rows, others = self.grid[0], self.grid[1:]
         first = self.sigma / self.spacing[0] ** 2
+        if not self._compiled or self.order > 1:
+            return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
         if not others:
-            if not is_accurate(first, rows, self.boundary):
-                return None
-            return Line(rows, first, self.boundary, self.dtype)
-        transform = Transform(others, self.boundary, self.spacing[1:])
-        stiff = 1 + self.sigma * transform.eigenvalues
-        if not is_accurate(first / stiff, rows, self.boundary):
-            return None
-        return Sheet(transform, stiff, first, rows, self.boundary, self.dtype)
+            if is_accurate(first, rows, self.boundary):
+                return Line(rows, first, self.boundary, self.dtype)
+        else:
+            transform = Transform(others, self.boundary, self.spacing[1:])
+            stiff = 1 + self.sigma * transform.eigenvalues
+            if is_accurate(first / stiff, rows, self.boundary):
+                return Sheet(transform, stiff, first, rows, self.boundary, self.dtype)
+        return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
 
     @cached_property
     def _transform(self) -> Transform:
         return Transform(self.grid, self.boundary, self.spacing)
-
-    @cached_property
-    def _inverse(self) -> Multiplier:
-        return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
 
     @cached_property
     def _inverse_root(self) -> Multiplier:
@@ -230,35 +215,45 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         symbol: Array = 1.0 + self.sigma * self._transform.eigenvalues**self.order
         return symbol
 
-    def _multiplied(self, multiplier: Multiplier, v: Any, out: Any) -> Floats:
-        fields, shape = self._fields(v)
-        return self._into(multiplier.apply(fields).reshape(shape), out)
+    def _act(self, solver: Solver, v: Any, out: Any) -> Floats:
+        """What ``solver`` makes of ``v``."""
+        if not self._is_plain(v):
+            v = np.ascontiguousarray(self._checked(v)).reshape(np.shape(v))
+        if out is None or self._is_apart(v, out):
+            result: Floats = np.empty_like(v) if out is None else out
+            solver.solve(v, result)
+            return result
+        return self._into(self._act(solver, v, None), out)
 
     def _fields(self, v: Any) -> tuple[Floats, tuple[int, ...]]:
         """``v`` as fields (m, *grid) of the operator's dtype, and its own shape."""
+        array = self._checked(v)
+        return array.reshape(-1, *self.grid), array.shape
+
+    def _checked(self, v: Any) -> Floats:
+        """``v`` as an array of the operator's dtype and of so many elements."""
         array = np.asarray(v)
         if np.iscomplexobj(array):
             raise TypeError("the operator acts on real vectors, got complex ones")
-        array = np.asarray(array, dtype=self.dtype)
         n = self.shape[0]
-        stacked = array.ndim == 2 and array.shape[1] == n
-        if array.size != n and not stacked:
+        if array.size != n and not (array.ndim == 2 and array.shape[1] == n):
             raise ValueError(f"expected {n} elements, or rows of so many, got shape {array.shape}")
-        return array.reshape(-1, *self.grid), array.shape
+        return array.astype(self.dtype, copy=not array.flags.writeable)
 
-    def _is_plain(self, g: Any) -> bool:
-        """Whether an array is one that a kernel can read and write as it is."""
+    def _is_plain(self, v: Any) -> bool:
+        """Whether an array is one that a solver can read and write as it is."""
+        n = self.shape[0]
         return (
-            type(g) is np.ndarray
-            and g.dtype == self.dtype
-            and g.size == self.shape[0]
-            and g.flags.carray
+            type(v) is np.ndarray
+            and v.dtype == self.dtype
+            and (v.size == n or (v.ndim == 2 and v.shape[1] == n))
+            and v.flags.carray
         )
 
-    def _is_apart(self, g: Floats, out: Any) -> bool:
-        """Whether a kernel can write to ``out``: to ``g`` itself or elsewhere."""
-        return out is g or (
-            self._is_plain(out) and out.shape == g.shape and not np.may_share_memory(g, out)
+    def _is_apart(self, v: Floats, out: Any) -> bool:
+        """Whether a solver can write to ``out``: to ``v`` itself or elsewhere."""
+        return out is v or (
+            self._is_plain(out) and out.shape == v.shape and not np.may_share_memory(v, out)
         )
 
     def _into(self, result: Floats, out: Any) -> Floats:

@@ -98,15 +98,22 @@ def test_recursions_agree_with_transforms(grid, boundary, dtype):
         np.testing.assert_array_equal(again, result)
 
 
-def test_recursions_are_what_is_used():
-    line, sheet = LaplacianOperator(512), LaplacianOperator((128, 128))
-    for operator in (line, sheet):
-        assert operator._recursion is not None
-    for grid in (511, (127, 128)):
-        assert LaplacianOperator(grid)._recursion is None
-    assert LaplacianOperator(512, order=2)._recursion is None
-    # where its two passes would cancel, a zero boundary is left to transforms
-    assert LaplacianOperator(512, 1e12, "dirichlet")._recursion is None
+@pytest.mark.parametrize(
+    ("grid", "options", "solver"),
+    [
+        (512, {}, "Line"),
+        (511, {}, "Multiplier"),
+        (511, {"compiled": True}, "Line"),
+        (512, {"compiled": False}, "Multiplier"),
+        (512, {"order": 2}, "Multiplier"),
+        ((128, 128), {}, "Sheet"),
+        ((127, 128), {}, "Multiplier"),
+        # where its two passes would cancel, a zero boundary is left to transforms
+        (512, {"sigma": 1e12, "boundary": "dirichlet"}, "Multiplier"),
+    ],
+)
+def test_who_solves_is_settled_by_size(grid, options, solver):
+    assert type(LaplacianOperator(grid, **options)._solver).__name__ == solver
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
