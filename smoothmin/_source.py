@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -180,6 +181,7 @@ class Serial(Source):
         self._jac = _bound(objective.jac, objective.args) if callable(objective.jac) else None
         self._chunk = max(1, CHUNK_ELEMENTS // domain.start.size)
         self._room: Array = np.empty((0, domain.start.size))
+        self._moved: Array = np.empty((0, domain.start.size))
         # what the first call shows: whether values are plain numbers, and gradients' shape
         self._plain: bool | None = None
         self._gradient_shape: tuple[int, ...] | None = None
@@ -198,7 +200,11 @@ class Serial(Source):
             gradients = self._rows(len(points), center is not None)
         ended: BaseException | None = None
         try:
-            if points.dtype.kind == "f":
+            if gradients is not None and self._passes_through(points, center):
+                value, gradient = self._fun(self._fresh(points, center)[0])
+                gradients = as_gradient(gradient, self.domain.shape).reshape(1, -1)
+                self._adder(values, limits)(value)
+            elif points.dtype.kind == "f":
                 self._fill(points, values, gradients, limits, center)
             else:
                 self._complex_values(points, values, limits)
@@ -209,6 +215,15 @@ class Serial(Source):
         if gradients is not None:
             gradients = self.domain.gather(gradients[: len(values)] if ended else gradients)
         return as_values(values, points.dtype), gradients, ended
+
+    def _passes_through(self, points: Array, center: Array | None) -> bool:
+        """Whether the user's own gradient array will do: one long row that is soon done with."""
+        return (
+            center is not None
+            and len(points) == 1
+            and self._gradient_shape is not None
+            and self._jac is None
+        )
 
     def _rows(self, count: int, passing: bool) -> Array:
         """Room for gradients: new, or the same again if they are soon done with."""
@@ -222,10 +237,14 @@ class Serial(Source):
         """The user's own arrays for some points."""
         if center is None:
             return self.domain.spread(points)
-        moved = center + points
-        return (
-            self.domain.reshaped(moved) if self.domain.free is None else self.domain.spread(moved)
-        )
+        if self.domain.free is not None:
+            return self.domain.spread(center + points)
+        # memory of this size is dear: it is taken again, unless the user's code has kept a
+        # view of it (the two references are this attribute and getrefcount's argument)
+        if len(self._moved) < len(points) or sys.getrefcount(self._moved) > 2:
+            self._moved = np.empty(points.shape)
+        np.add(center, points, out=self._moved[: len(points)])
+        return self.domain.reshaped(self._moved[: len(points)])
 
     def _fill(
         self,

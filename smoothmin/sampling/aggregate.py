@@ -99,12 +99,12 @@ class _Weighted(Aggregate):
             return False
         if gradients is None:
             return True
-        total = np.dot(ones, gradients)
+        total = row_sum(gradients)
         return math.isfinite(np.dot(total, total))
 
     def _add_gradient(self, part: Array, scale: float) -> None:
         if self._gradient is None:
-            self._gradient = part
+            self._gradient = part if part.flags.owndata else part.copy()
         else:
             if scale != 1.0:
                 self._gradient *= scale
@@ -122,6 +122,15 @@ def _ones(k: int) -> Array:
     return _ONES[:k] if k <= len(_ONES) else np.ones(k)
 
 
+def row_sum(gradients: Array) -> Array:
+    """The sum of the rows: a single one is not worth a pass over it."""
+    if len(gradients) == 1:
+        only: Array = gradients[0]
+        return only
+    total: Array = np.dot(_ones(len(gradients)), gradients)
+    return total
+
+
 class Mean(_Weighted):
     """The mean of values and of gradients."""
 
@@ -133,7 +142,7 @@ class Mean(_Weighted):
         """Take a chunk; the sums that are wanted are also those that tell of trouble."""
         ones = _ones(len(values))
         total = float(np.dot(ones, values))
-        part = None if gradients is None else np.dot(ones, gradients)
+        part = None if gradients is None else row_sum(gradients)
         if not math.isfinite(total if part is None else total + np.dot(part, part)):
             super().add(values, gradients)
             return

@@ -121,8 +121,8 @@ class Perturbations:
 
     def chunks(self) -> Iterator[Array]:
         """Arrays (k, dimension) whose rows are the perturbations in order."""
-        rows = max(2, CHUNK_ELEMENTS // self.dimension)
-        drawn = rows // 2 if self.paired else rows
+        rows = CHUNK_ELEMENTS // self.dimension
+        drawn = max(1, rows // 2 if self.paired else rows)
         first = self.zero
         for part in self._draw(drawn):
             out = np.empty((first + len(part) * (2 if self.paired else 1), self.dimension))

@@ -138,7 +138,7 @@ def test_memory_stays_at_a_chunk():
         np.random.default_rng(0), 400, 50_000, "gaussian", "latin-hypercube",
         zero=False, paired=False,
     )  # fmt: skip
-    assert max(len(chunk) for chunk, _ in zip(big.chunks(), range(3), strict=False)) == 2
+    assert max(len(chunk) for chunk, _ in zip(big.chunks(), range(3), strict=False)) == 1
 
 
 def test_callable_distribution():
