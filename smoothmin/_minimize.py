@@ -133,8 +133,9 @@ def minimize(
     -----
     A point is never evaluated if it would be one more than ``maxfev``. ``maxtime`` and
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
-    comes back. Values that are NaN or infinite never win; at ``x0`` they end the run,
-    and so does minus infinity anywhere.
+    comes back, and what else was under way then is neither used nor counted. Values
+    that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
+    infinity anywhere.
 
     Methods that know of no bounds see the function mirrored at them.
 

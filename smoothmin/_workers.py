@@ -185,8 +185,8 @@ class Processes(Mapped):
         return partial(_installed_batch, order)
 
     def close(self) -> None:
-        """End the processes."""
-        self._pool.shutdown(cancel_futures=True)
+        """End the processes, without waiting for an evaluation that nobody needs any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 _shipped: bytes = b""
