@@ -53,7 +53,7 @@ def integrate(logs: Array, times: Array, rtol: float) -> Array:
         ]
 
     solution = solve_ivp(
-        rates, (times[0], times[-1]), [hares, lynxes], t_eval=times, rtol=rtol, atol=1e-2
+        rates, (times[0], times[-1]), [hares, lynxes], t_eval=times, rtol=rtol, atol=rtol
     )
     counts: Array = solution.y
     return counts

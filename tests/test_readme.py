@@ -1,0 +1,38 @@
+"""The README's code runs, and its commands are those that are checked."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smoothmin._registry import METHODS
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = README.read_text(encoding="utf-8") if README.exists() else ""
+
+pytestmark = pytest.mark.skipif(not TEXT, reason="tests run apart from the repository")
+
+
+def test_examples_run_and_do_what_they_say(capsys):
+    names = {}
+    blocks = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    assert len(blocks) == 2
+    exec(blocks[0], names)
+    assert names["res"].success
+    np.testing.assert_allclose(names["res"].x, [1, 1], atol=1e-6)
+    assert names["res"].stationarity < 1e-5
+    exec(blocks[1], names)
+    assert names["res"].fun < names["fun"](np.array(names["x0"]))
+
+
+def test_every_method_is_in_the_table():
+    for name in METHODS:
+        assert f'`"{name}"`' in TEXT
+
+
+def test_commands_make_their_own_environment():
+    commands = [line for line in TEXT.splitlines() if line.startswith("python3 ")]
+    assert len(commands) == 2
+    for command in commands:
+        assert command.startswith("python3 -m venv .venv && .venv/bin/python -m pip install")
