@@ -62,7 +62,8 @@ def run(budget: int = 60) -> tuple[Restoration, list[Racer]]:
     """Race from the blurred and noisy image itself."""
     from skimage.data import camera
 
-    problem = Restoration(camera() / 255.0, np.random.default_rng(0))
+    picture: Array = camera() / 255.0  # type: ignore[no-untyped-call]
+    problem = Restoration(picture, np.random.default_rng(0))
     ours: dict[str, Any] = {"method": "laplacian", "options": {"boundary": "neumann"}}
     racers = race(
         problem,

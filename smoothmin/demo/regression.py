@@ -48,7 +48,8 @@ class Pinball:
         equations = np.hstack([self._design, np.eye(m), -np.eye(m)])
         bounds = [(None, None)] * k + [(0, None)] * (2 * m)
         solution = linprog(cost, A_eq=equations, b_eq=self._response, bounds=bounds)
-        return float(solution.fun) / m
+        minimum: float = solution.fun / m
+        return minimum
 
 
 def run(budget: int = 2000) -> dict[float, tuple[list[Racer], float]]:
