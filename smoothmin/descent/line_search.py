@@ -13,6 +13,7 @@ all points tried are handed back, for methods that learn from rejected ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from smoothmin._protocol import Array, Ask, Problem, ask_one
 
 ARMIJO = 1e-4
 WOLFE = 0.5
+SMOOTH_WOLFE = 0.9  # a quasi-Newton step of length one is mostly right
 BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
@@ -70,7 +72,7 @@ def weak_wolfe(
     slope: float | None = None,
     patience: int = MAX_TRIALS,
     null_within: float = 0.0,
-    flatter: float = WOLFE,
+    smooth: bool = False,
 ) -> Generator[Ask, Any, LineResult]:
     """Find a step along ``direction`` with sufficient decrease and flatter slope.
 
@@ -93,11 +95,12 @@ def weak_wolfe(
     null_within : float
         Give up at a trial no farther than this that goes up and whose slope breaks
         with ``slope``: its gradient is news to a bundle, which is all it can give.
-    flatter : float
-        Share of the initial slope that the Wolfe condition lets remain.
+    smooth : bool
+        Expect no kinks: be content with a little flatter slope, and reduce by cubics.
     """
     bounded = problem.box is not None
     slope = float(grad @ direction) if slope is None else slope
+    flatter, reduced = (SMOOTH_WOLFE, _reduced_by_cubic) if smooth else (WOLFE, _reduced)
     length = float(np.linalg.norm(direction))
     low = LinePoint(0.0, x, fun, grad, slope)
     high: LinePoint | None = None
@@ -133,7 +136,7 @@ def weak_wolfe(
             if high is None:
                 t = _extended(previous, low)
                 continue
-        t = _reduced(low, high, reductions)
+        t = reduced(low, high, reductions)
         reductions += 1
         if not low.t < t < high.t or _no_room(x, direction, low.t, high.t):
             break
@@ -165,6 +168,23 @@ def _reduced(low: LinePoint, high: LinePoint, reductions: int) -> float:
         excess = rise - low.slope * width
         if excess > 0:
             share = max(share, min(max(-low.slope * width / (2 * excess), 0.1), 0.5))
+    return low.t + share * width
+
+
+def _reduced_by_cubic(low: LinePoint, high: LinePoint, reductions: int) -> float:
+    """A step inside the bracket: where the cubic through both ends has its minimum.
+
+    Nocedal, Wright (2006), (3.59), in shares of the bracket; its middle later on.
+    """
+    width = high.t - low.t
+    share = 0.5
+    if reductions < INTERPOLATIONS and np.isfinite(high.fun):
+        d1 = low.slope + high.slope - 3 * (high.fun - low.fun) / width
+        square = d1 * d1 - low.slope * high.slope
+        d2 = math.sqrt(square) if 0 <= square < np.inf else 0.0
+        bend = high.slope - low.slope + 2 * d2
+        if d2 > 0 and bend != 0:
+            share = min(max(1 - (high.slope + d2 - d1) / bend, 0.1), 0.6)
     return low.t + share * width
 
 

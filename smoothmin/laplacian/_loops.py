@@ -24,8 +24,6 @@ EPS = float(np.finfo(float).eps)
 TRIAL = 1e-3
 # Raydan's nonmonotone search compares with the highest of so many values
 REMEMBERED = 10
-# share of the slope that may remain: fields are smooth, and a full step is mostly right
-FLATTER = 0.9
 # so many small steps running are a sign of convergence, one may be bad luck
 SMALL_STEPS = 3
 NO_DESCENT = "The smoothed gradient is no direction of descent."
@@ -65,11 +63,15 @@ class Point:
 
 @dataclass
 class Convergence:
-    """When a loop is done: dual norm against that of the start, small decreases."""
+    """When a loop is done: dual norm against that of the start, small decreases.
+
+    ``facts`` are what every report is to say of the run.
+    """
 
     gtol: float
     ftol: float
     first: float
+    facts: dict[str, Any]
     small: int = 0
 
     def reached(self, point: Point, decrease: float | None) -> Finish | None:
@@ -152,7 +154,7 @@ def lbfgs(
         found = None
         if slope < 0:
             found = yield from weak_wolfe(
-                problem, here.x, here.fun, here.grad, direction, flatter=FLATTER
+                problem, here.x, here.fun, here.grad, direction, smooth=True
             )
         if found is None or not found.lower:
             if memory.fresh:
@@ -165,7 +167,7 @@ def lbfgs(
         w = new.smooth - here.smooth if problem.box is None else smoother.solve(y)
         memory.update(new.x - here.x, y, w)
         decrease, here = here.fun - new.fun, new
-        reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm)
+        reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)
             here, decrease = Point.of(problem, smoother, here.x, f, g), None
@@ -193,7 +195,7 @@ def barzilai_borwein(
         t = (found.point.t * here.norm) ** 2 / curvature if curvature > 0 else 2 * found.point.t
         here = new
         highest = [*highest[1 - REMEMBERED :], here.fun]
-        reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm)
+        reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)
             here = Point.of(problem, smoother, here.x, f, g)
@@ -211,7 +213,7 @@ def fixed_rate(
     """``v <- momentum v - rate A^-1 g; x <- x + v``: one evaluation a step."""
     velocity = np.zeros_like(here.x)
     for rate in rates:
-        yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm)
+        yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         finish = done.reached(here, None)
         if finish is not None:
             return finish

@@ -23,8 +23,8 @@ from smoothmin.laplacian._transforms import BOUNDARIES, axis_eigenvalues
 ROUGH_STEP = 1.5e-8
 # a smooth one is flat, and must stand out from the rounding of its gradient
 SMOOTH_STEP = 1e-3
-# beyond this many inverse smallest eigenvalues A is K to within this share
-STRONGEST = 1e4
+# beyond so many inverse smallest eigenvalues A is nearly K, and recursions lose digits
+STRONGEST = 500.0
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,13 @@ class Fit:
     boundary: str
 
     def sigma(self, strongest: float) -> float:
-        """``b/a``, at most ``strongest``; 0 where smoothing would not help."""
+        """``b/|a|``, at most ``strongest``; 0 where smoothing would not help.
+
+        The size of a negative a stands for how far its Hessian is from definite.
+        """
         if not self.b > 0:
             return 0.0
-        return min(self.b / self.a, strongest) if self.a > 0 else strongest
+        return strongest if abs(self.a) * strongest <= self.b else self.b / abs(self.a)
 
     def scale(self, sigma: float) -> float:
         """Gamma for which ``gamma * A^-1`` is the inverse of the fitted Hessian, or 0."""

@@ -178,9 +178,9 @@ class LaplacianDescent(Method):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
         if not np.isfinite(g).all():
             return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
-        smoother, scale, info = yield from self._fit(problem, x, g, rng)
+        smoother, scale, facts = yield from self._fit(problem, x, g, rng)
         here = Point.of(problem, smoother, x, f, g)
-        done = Convergence(self.gtol, self.ftol, here.norm)
+        done = Convergence(self.gtol, self.ftol, here.norm, facts)
         if self.step == "lbfgs":
             memory = SobolevMemory(x.size, self.memory, scale)
             finish = yield from lbfgs(problem, smoother, here, memory, done)
@@ -190,7 +190,7 @@ class LaplacianDescent(Method):
             lr = self.lr or (yield from first_scale(problem, smoother, here, scale))
             rates = (lr * self.decay**k for k in itertools.count())
             finish = yield from fixed_rate(problem, smoother, here, rates, self.momentum, done)
-        finish.info.update(info)
+        finish.info.update(facts)
         return finish
 
     def _fit(
@@ -210,8 +210,8 @@ class LaplacianDescent(Method):
             scale = fit.scale(sigma)
         elif layout.boundary == "auto":
             layout = layout.with_boundary("periodic")
-        info = {"sigma": sigma, "boundary": layout.boundary}
-        return layout.smoother(problem.shape, sigma), scale, info
+        facts = {"sigma": sigma, "boundary": layout.boundary}
+        return layout.smoother(problem.shape, sigma), scale, facts
 
 
 class _Flat:
