@@ -141,15 +141,20 @@ def minimize(
 
     Examples
     --------
-    A function with a kink where `scipy.optimize.minimize` stops early:
+    Two kinks that cross at the minimum, where a method for smooth functions stops early:
 
     >>> import numpy as np
+    >>> import scipy.optimize
     >>> import smoothmin
     >>> def fun(x):
-    ...     return np.abs(x[0] - 1) + 10 * np.abs(x[1] - x[0] ** 2)
-    >>> res = smoothmin.minimize(fun, [-1.0, 2.0], method="gradient-sampling", rng=0)
-    >>> bool(res.fun < 1e-5)
+    ...     value = abs(x[0]) + 2 * abs(x[1] - 1)
+    ...     return value, np.array([np.sign(x[0]), 2 * np.sign(x[1] - 1)])
+    >>> x0 = [3.0, 2.5]
+    >>> bool(scipy.optimize.minimize(fun, x0, jac=True, method="L-BFGS-B").fun > 1e-3)
     True
+    >>> res = smoothmin.minimize(fun, x0, jac=True)
+    >>> res.success, res.method, bool(res.fun < 1e-6)
+    (True, 'gradient-sampling', True)
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")

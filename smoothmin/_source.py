@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -197,11 +198,12 @@ class Serial(Source):
         values: list[Any] = []
         gradients = None
         if order and self.objective.has_gradient:
-            gradients = self._rows(len(points), center is not None)
+            shape = (len(points), self.domain.start.size)
+            gradients = np.empty(shape) if center is None else self._room_for(len(points))
         ended: BaseException | None = None
         try:
-            if gradients is not None and self._passes_through(points, center):
-                value, gradient = self._fun(self._fresh(points, center)[0])
+            if center is not None and gradients is not None and self._passes_through(points):
+                value, gradient = self._fun(self._moved_from(center, points)[0])
                 gradients = as_gradient(gradient, self.domain.shape).reshape(1, -1)
                 self._adder(values, limits)(value)
             elif points.dtype.kind == "f":
@@ -216,35 +218,26 @@ class Serial(Source):
             gradients = self.domain.gather(gradients[: len(values)] if ended else gradients)
         return as_values(values, points.dtype), gradients, ended
 
-    def _passes_through(self, points: Array, center: Array | None) -> bool:
+    def _passes_through(self, points: Array) -> bool:
         """Whether the user's own gradient array will do: one long row that is soon done with."""
-        return (
-            center is not None
-            and len(points) == 1
-            and self._gradient_shape is not None
-            and self._jac is None
-        )
+        return len(points) == 1 and self._gradient_shape is not None and self._jac is None
 
-    def _rows(self, count: int, passing: bool) -> Array:
-        """Room for gradients: new, or the same again if they are soon done with."""
-        if not passing:
-            return np.empty((count, self.domain.start.size))
+    def _room_for(self, count: int) -> Array:
+        """Room for gradients that are soon done with: the same again."""
         if len(self._room) < count:
             self._room = np.empty((count, self.domain.start.size))
         return self._room[:count]
 
-    def _fresh(self, points: Array, center: Array | None) -> NDArray[Any]:
-        """The user's own arrays for some points."""
-        if center is None:
-            return self.domain.spread(points)
+    def _moved_from(self, center: Array, steps: Array) -> NDArray[Any]:
+        """The user's own arrays for the points ``center + steps``."""
         if self.domain.free is not None:
-            return self.domain.spread(center + points)
+            return self.domain.spread(center + steps)
         # memory of this size is dear: it is taken again, unless the user's code has kept a
         # view of it (the two references are this attribute and getrefcount's argument)
-        if len(self._moved) < len(points) or sys.getrefcount(self._moved) > 2:
-            self._moved = np.empty(points.shape)
-        np.add(center, points, out=self._moved[: len(points)])
-        return self.domain.reshaped(self._moved[: len(points)])
+        if len(self._moved) < len(steps) or sys.getrefcount(self._moved) > 2:
+            self._moved = np.empty(steps.shape)
+        np.add(center, steps, out=self._moved[: len(steps)])
+        return self.domain.reshaped(self._moved[: len(steps)])
 
     def _fill(
         self,
@@ -256,9 +249,10 @@ class Serial(Source):
     ) -> None:
         """Evaluate, a chunk of points at a time, as far as nothing is raised."""
         add = self._adder(values, limits)
+        fresh = self.domain.spread if center is None else partial(self._moved_from, center)
         done = 0
         if (self._plain if gradients is None else self._gradient_shape) is None:
-            add(self._first(self._fresh(points[:1], center)[0], gradients))
+            add(self._first(fresh(points[:1])[0], gradients))
             add = self._adder(values, limits)
             done = 1
         rows, loop = points, self._values
@@ -268,10 +262,10 @@ class Serial(Source):
             if shape is not None and len(shape) != 1:
                 rows = gradients.reshape(-1, *shape)
         if done == 0 and len(points) <= self._chunk:
-            return loop(self._fresh(points, center), rows, add)
+            return loop(fresh(points), rows, add)
         for begin in range(done, len(points), self._chunk):
             end = begin + self._chunk
-            loop(self._fresh(points[begin:end], center), rows[begin:end], add)
+            loop(fresh(points[begin:end]), rows[begin:end], add)
 
     def _adder(self, values: list[Any], limits: Limits) -> Callable[[Any], None]:
         """What takes a value: at its barest if it is a number and nothing depends on it."""
@@ -420,10 +414,10 @@ def _only_element(value: Any, kinds: str) -> Any:
 
 
 def as_gradient(gradient: Any, shape: tuple[int, ...]) -> Array:
-    """A gradient of the user's shape, from an array of as many real numbers; a copy."""
+    """A gradient of the user's shape, from an array of as many real numbers; maybe a view."""
     found = np.asarray(gradient)
     if found.dtype.kind not in "biufO":
         raise TypeError(f"the gradient must be an array of real numbers, got {gradient!r:.80}")
     if found.size != math.prod(shape):
         raise ValueError(f"the gradient must have shape {shape}, got {found.shape}")
-    return np.array(found.reshape(shape), dtype=float)
+    return np.asarray(found.reshape(shape), dtype=float)

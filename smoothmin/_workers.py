@@ -56,7 +56,7 @@ class Call:
             shape = x.shape
             value, gradient = self.objective.value_and_gradient(x)
             # a copy: the user's function may use the same array for its next gradient
-            return as_value(value), as_gradient(gradient, shape).ravel()
+            return as_value(value), as_gradient(gradient, shape).flatten()
         except StopIteration:
             return _Stopped()  # raised, it would end the generator of the pool that carries it
 
