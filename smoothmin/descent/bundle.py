@@ -66,18 +66,35 @@ class Bundle:
         gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
         return gradients, np.concatenate([[CENTRE], self._serials[rows]])
 
-    def first_kink(self, direction: Array, slope: float) -> float:
-        """How far along ``direction`` the centre's tangent, of ``slope``, meets a rising one.
+    def kinks(self, direction: Array, slope: float) -> tuple[Array, Array]:
+        """Where along ``direction`` the tangents in the bundle meet the centre's, of ``slope``.
 
-        In units of ``direction``; infinite if it meets none.
+        Returns
+        -------
+        meets : ndarray (len,)
+            In units of ``direction``; infinite for tangents that do not.
+        slopes : ndarray (len,)
+            Slopes of the tangents along ``direction``.
         """
         m = len(self)
         slopes = self._gradients[:m] @ direction
         gaps = self._gaps[:m]
-        rising = (slopes > 0) & (gaps > GAP_AT_ROUNDING * abs(self._value))
-        if not rising.any():
-            return np.inf
-        return float((gaps[rising] / (slopes[rising] - slope)).min())
+        meets = np.full(m, np.inf)
+        crossing = (slopes > slope) & (gaps > GAP_AT_ROUNDING * abs(self._value))
+        np.divide(gaps, slopes - slope, out=meets, where=crossing)
+        return meets, slopes
+
+    def cuts(self, meets: Array, most: int) -> tuple[Array, Array]:
+        """The tangents met before 1, at ``most`` so many: gradients and gaps at the centre.
+
+        The centre's own comes first. Gaps of a function that is not convex may be
+        negative; their size is what says how far from the centre a tangent is valid.
+        """
+        rows = np.flatnonzero(meets < 1)
+        if len(rows) > most:
+            rows = rows[np.argpartition(meets[rows], most)[:most]]
+        gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
+        return gradients, np.concatenate([[0.0], np.abs(self._gaps[rows])])
 
 
 CENTRE = -2  # serial of the centre's gradient

@@ -45,6 +45,7 @@ from smoothmin.descent.bundle import Bundle
 from smoothmin.descent.hull import Hull
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, weak_wolfe
+from smoothmin.descent.min_norm import cutting_plane_weights
 from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
 
 SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
@@ -52,6 +53,8 @@ PATIENCE = 20  # trials of a quasi-Newton search before the hull is asked
 SMALL_STEPS = 10  # quasi-Newton steps within the final radius before the hull is asked
 NULL_STEPS = 30  # most enlargements of one hull along its direction, and ...
 BEYOND = 1.25  # first trial beyond a kink, in units of the distance to it
+BLOCKED = 0.2  # a kink nearer than this makes the step bend
+MOST_CUTS = 30  # cuts that a bent step takes into account
 SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
 SAMPLINGS = 3  # ... most random samplings, before the radius shrinks
@@ -219,27 +222,42 @@ class _State:
             # steps shorter than the radius asked for: see whether the hull agrees
             self.small_steps, self.radius = 0, self.radius_tol
             return False
-        pg = problem.projected_gradient(self.x, self.g)
-        direction = search_direction(problem, metric, self.x, pg)
-        t = self._first_trial(direction, float(self.g @ direction))
+        cause = problem.projected_gradient(self.x, self.g)
+        direction = search_direction(problem, metric, self.x, cause)
+        cause, direction, t = self._beyond_kinks(cause, direction)
         found = yield from weak_wolfe(
             problem, self.x, self.f, self.g, direction, t, patience=PATIENCE
         )
         for trial in found.trials:
             self.bundle.add(trial.x, trial.fun, trial.grad)
         if found.lower:
-            self._move(found.point, pg if problem.box is None else None)
+            self._move(found.point, cause if problem.box is None else None)
             return True
         nearest = min(float(np.linalg.norm(trial.x - self.x)) for trial in found.trials)
         self.radius = min(self.ceiling, max(self.radius_tol, 10 * nearest))
         return False
 
-    def _first_trial(self, direction: Array, slope: float) -> float:
-        """The quasi-Newton step, or just beyond the first kink the bundle sees before it."""
+    def _beyond_kinks(self, cause: Array, direction: Array) -> tuple[Array, Array, float]:
+        """The quasi-Newton step, mended by what the bundle knows of kinks in its way.
+
+        Returns what the direction is the image of, the direction, and the first trial:
+        the full step, or just beyond the first kink. Where a kink blocks the way early,
+        the step goes to the minimum of all cuts within reach instead.
+        """
         if self.metric.fresh:
-            return first_step(self.x, direction, self.last_step)
-        kink = self.bundle.first_kink(direction, slope)
-        return min(1.0, max(SHORTEST, BEYOND * kink))
+            return cause, direction, first_step(self.x, direction, self.last_step)
+        slope = float(self.g @ direction)
+        meets, slopes = self.bundle.kinks(direction, slope)
+        kink = float(meets[slopes > 0].min(initial=np.inf))
+        if kink < BLOCKED and self.problem.box is None:
+            gradients, gaps = self.bundle.cuts(meets, MOST_CUTS)
+            weights = cutting_plane_weights(self.metric.root(gradients), gaps)
+            cause = weights @ gradients
+            direction = -self.metric.apply(cause)
+            slope = float(self.g @ direction)
+            meets, slopes = self.bundle.kinks(direction, slope)
+            kink = float(meets[slopes > 0].min(initial=np.inf))
+        return cause, direction, min(1.0, max(SHORTEST, BEYOND * kink))
 
     def hull_step(self) -> Generator[Ask, Any, Finish | None]:
         """Curtis and Que, Algorithm 3.1: steps along the hull's least element.

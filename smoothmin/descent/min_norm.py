@@ -14,12 +14,16 @@ which grows with r.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
 
 from smoothmin._protocol import Array
+
+NEGLIGIBLE = 1e-4  # penalties smaller than this part of the first are as good as none
+MAX_PENALTIES = 10
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,44 @@ def min_norm_point(gradients: Array, normals: Array | None = None) -> HullPoint:
     v = v * (scale / total)
     point = w @ gradients if normals is None else w @ gradients + v @ normals
     return HullPoint(point, w, v)
+
+
+def cutting_plane_weights(gradients: Array, gaps: Array) -> Array:
+    """Weights of the step that minimizes a piecewise linear model plus half its square.
+
+    They minimize ``|w @ gradients|^2 / 2 + w @ gaps`` over the simplex.
+
+    Parameters
+    ----------
+    gradients : ndarray (m, n)
+        Slopes of the cuts, in the metric of the step.
+    gaps : ndarray (m,)
+        How far each cut is below the value at the centre; nonnegative, and zero for one
+        cut at least.
+
+    Returns
+    -------
+    ndarray (m,)
+        To about five per cent of the penalty ``w @ gaps``; exact where that is zero.
+
+    Notes
+    -----
+    ``|w @ gradients|^2 + (w @ gaps)^2 / penalty`` has the same minimizer if the penalty
+    is ``w @ gaps``: a min-norm problem with one more coordinate. That penalty is found
+    by iteration from above, where the map is increasing.
+    """
+    squares = np.einsum("ij,ij->i", gradients, gradients)
+    penalty = 0.5 * float(squares[gaps == 0].min())
+    if not 0 < penalty < np.inf:
+        return _shortest(gradients, 0).weights
+    smallest = NEGLIGIBLE * penalty
+    for _ in range(MAX_PENALTIES):
+        lifted = np.column_stack([gradients, gaps / math.sqrt(penalty)])
+        weights = min_norm_point(lifted).weights
+        previous, penalty = penalty, float(weights @ gaps)
+        if penalty <= smallest or previous - penalty <= 0.05 * previous:
+            break
+    return weights
 
 
 def _stacked_nnls(rows: Array, m: int) -> Array:
