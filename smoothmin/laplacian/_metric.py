@@ -30,7 +30,8 @@ class SobolevMemory:
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
         self._memory = memory
-        self._s, self._w = np.empty((0, n)), np.empty((0, n))
+        # rows take memory only once they are written
+        self._s, self._w = np.empty((memory, n)), np.empty((memory, n))
         self._sy, self._yw = np.zeros((memory, memory)), np.zeros((memory, memory))
         self._upper, self._middle = self._sy, self._yw
         # rows are used in turn: their order in time is a window on two turns of the wheel
@@ -99,16 +100,5 @@ class SobolevMemory:
             slot = self._oldest
             self._oldest = (slot + 1) % self._memory
             return slot
-        if k == len(self._s):
-            # doubling keeps short runs on long vectors small
-            rows = min(max(4, 2 * k), self._memory)
-            self._s, self._w = _grown(self._s, rows), _grown(self._w, rows)
         self._count += 1
         return k
-
-
-def _grown(rows: Array, count: int) -> Array:
-    """The same rows at the head of a longer array."""
-    longer = np.empty((count, rows.shape[1]))
-    longer[: len(rows)] = rows
-    return longer
