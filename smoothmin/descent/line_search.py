@@ -5,10 +5,10 @@ methods", Math. Program. 141 (2013), Algorithm 2.6.
 
 Deviations, and why: an extension of the step is sized by the secant of the
 directional derivative (between doubling and tenfold), and the first reductions
-by interpolation, kept within [0.1, 0.5] of the bracket: smooth functions need
-fewer evaluations, and on kinks the later plain bisection takes over. Steps are
-projected into the box. The lowest point seen is kept when the search fails, and
-all points tried are handed back, for methods that learn from rejected ones.
+by interpolation, of a kink or of a parabola as the ends' slopes suggest, kept within
+[0.1, 0.9] of the bracket: both need fewer evaluations than bisection, which takes over
+later. Steps are projected into the box. The lowest point seen is kept when the search
+fails, and all points tried are handed back, for methods that learn from rejected ones.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ ARMIJO = 1e-4
 WOLFE = 0.5
 SMOOTH_WOLFE = 0.9  # a quasi-Newton step of length one is mostly right
 BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
+LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a parabola's
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
 
@@ -153,39 +154,21 @@ def _extended(previous: LinePoint, low: LinePoint) -> float:
 
 
 def _reduced(low: LinePoint, high: LinePoint, reductions: int) -> float:
-    """A step inside the bracket: by tangents or a parabola at first, then its middle.
+    """A step inside the bracket: for a kink or for a parabola at first, then its middle.
 
-    The minimum of a kink is where the tangents of the ends meet, that of a smooth
-    valley where the parabola through the ends with the lower's slope has it.
+    The tangents of the ends meet at a kink; a parabola's meet in the middle, wherever
+    its minimum is.
     """
     width = high.t - low.t
-    share = 0.5
     bend, rise = high.slope - low.slope, high.fun - low.fun
-    if reductions < INTERPOLATIONS and np.isfinite(rise):
-        meet = (high.slope - rise / width) / bend if bend > 0 else 0.0
-        if 0 < meet < 1:
-            share = min(max(BEYOND * meet, 0.1), 0.9)
-        excess = rise - low.slope * width
-        if excess > 0:
-            share = max(share, min(max(-low.slope * width / (2 * excess), 0.1), 0.5))
-    return low.t + share * width
-
-
-def _reduced_by_cubic(low: LinePoint, high: LinePoint, reductions: int) -> float:
-    """A step inside the bracket: where the cubic through both ends has its minimum.
-
-    Nocedal, Wright (2006), (3.59), in shares of the bracket; its middle later on.
-    """
-    width = high.t - low.t
-    share = 0.5
-    if reductions < INTERPOLATIONS and np.isfinite(high.fun):
-        d1 = low.slope + high.slope - 3 * (high.fun - low.fun) / width
-        square = d1 * d1 - low.slope * high.slope
-        d2 = math.sqrt(square) if 0 <= square < np.inf else 0.0
-        bend = high.slope - low.slope + 2 * d2
-        if d2 > 0 and bend != 0:
-            share = min(max(1 - (high.slope + d2 - d1) / bend, 0.1), 0.6)
-    return low.t + share * width
+    if reductions >= INTERPOLATIONS or not np.isfinite(rise):
+        return low.t + 0.5 * width
+    meet = (high.slope - rise / width) / bend if bend > 0 else 0.5
+    if 0 < meet < 1 and abs(meet - 0.5) > LIKE_PARABOLA:
+        return low.t + min(max(BEYOND * meet, 0.1), 0.9) * width
+    excess = rise - low.slope * width
+    share = -low.slope * width / (2 * excess) if excess > 0 else 0.5
+    return low.t + min(max(share, 0.1), 0.5) * width
 
 
 def _no_room(x: Array, direction: Array, low: float, high: float) -> bool:
