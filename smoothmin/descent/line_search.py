@@ -171,6 +171,23 @@ def _reduced(low: LinePoint, high: LinePoint, reductions: int) -> float:
     return low.t + min(max(share, 0.1), 0.5) * width
 
 
+def _reduced_by_cubic(low: LinePoint, high: LinePoint, reductions: int) -> float:
+    """A step inside the bracket: where the cubic through both ends has its minimum.
+
+    Nocedal, Wright (2006), (3.59), in shares of the bracket; its middle later on.
+    """
+    width = high.t - low.t
+    share = 0.5
+    if reductions < INTERPOLATIONS and np.isfinite(high.fun):
+        d1 = low.slope + high.slope - 3 * (high.fun - low.fun) / width
+        square = d1 * d1 - low.slope * high.slope
+        d2 = math.sqrt(square) if 0 <= square < np.inf else 0.0
+        bend = high.slope - low.slope + 2 * d2
+        if d2 > 0 and bend != 0:
+            share = min(max(1 - (high.slope + d2 - d1) / bend, 0.1), 0.6)
+    return low.t + share * width
+
+
 def _no_room(x: Array, direction: Array, low: float, high: float) -> bool:
     """Whether the bracket's ends are the same point in floating point."""
     if high - low > 1e-10 * high:

@@ -113,8 +113,8 @@ def test_best_point_is_kept():
         values.append(f)
         return f, g
 
-    res = run(fun, np.arange(6.0), maxfev=77)
-    assert res.nfev == len(values) == 77
+    res = run(fun, np.arange(6.0), maxfev=30)
+    assert res.nfev == len(values) == 30
     assert res.fun == min(values)
 
 
