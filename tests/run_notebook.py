@@ -1,6 +1,6 @@
 """Run a notebook from top to bottom; fail with its first error.
 
-    python -m tests.run_notebook notebooks/01-quickstart.ipynb
+python -m tests.run_notebook notebooks/01-quickstart.ipynb
 """
 
 import sys
