@@ -154,6 +154,8 @@ class Problem:
         variables are fixed.
     free : ndarray of int, shape (n,), or None
         Where the variables sit in the user's flat ``x``; None when none is fixed.
+    whole : tuple of int, or None
+        The shape of the user's ``x``, fixed variables included; ``shape`` if None.
     """
 
     x0: Array
@@ -161,6 +163,7 @@ class Problem:
     has_gradient: bool
     shape: tuple[int, ...]
     free: NDArray[np.intp] | None = None
+    whole: tuple[int, ...] | None = None
 
     def at(self, x: Array) -> Problem:
         """The same problem started elsewhere."""

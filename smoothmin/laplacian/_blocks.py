@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Problem
 from smoothmin.laplacian._transforms import BOUNDARIES, as_grid, as_spacing
 from smoothmin.laplacian.operator import LaplacianOperator
 
@@ -67,9 +68,10 @@ class Layout:
         """Whether all fields are left alone."""
         return all(math.prod(grid) < self.min_numel for grid in self.grids(shape))
 
-    def smoother(self, shape: tuple[int, ...], sigma: float) -> Blocks:
+    def smoother(self, problem: Problem, sigma: float) -> Blocks:
         """The operator of all fields together."""
         parts: list[tuple[slice, LaplacianOperator]] = []
+        shape = whole_shape(problem)
         start = 0
         for grid in self.grids(shape):
             stop = start + math.prod(grid)
@@ -77,54 +79,79 @@ class Layout:
                 operator = LaplacianOperator(grid, sigma, self.boundary, self.spacing, self.order)
                 parts.append((slice(start, stop), operator))
             start = stop
-        return Blocks(parts)
+        return Blocks(parts, math.prod(shape), problem.free)
 
 
 class Blocks:
     """The block diagonal of several operators, the identity elsewhere.
 
-    Every method takes vectors (n,) or stacks of them (m, n).
+    Vectors (n,), or stacks of them (m, n), are of a problem's variables. Where some
+    are fixed the fields are larger; ``P`` picks the free ones, and ``P A^-1 P^T`` takes
+    the place of ``A^-1``, ``P B^-1`` that of ``B^-1``: the fixed ones simply do not move.
     """
 
-    def __init__(self, parts: list[tuple[slice, LaplacianOperator]]) -> None:
-        self.parts = parts
+    def __init__(
+        self,
+        parts: list[tuple[slice, LaplacianOperator]],
+        size: int,
+        free: NDArray[np.intp] | None = None,
+    ) -> None:
+        self.parts, self.size, self._free = parts, size, free
 
     def solve(self, g: Array) -> Array:
         """``A^-1 g``."""
-        return self._map(g, LaplacianOperator.solve)
+        return self._picked(self._map(self._spread(g), LaplacianOperator.solve))
 
-    def half_solve(self, v: Array) -> Array:
-        """``B^-1 v``, where ``B^T B = A``."""
-        return self._map(v, LaplacianOperator.half_solve)
+    def half_solve(self, z: Array) -> Array:
+        """``B^-1 z``, where ``B^T B = A``; ``z`` is of the whole fields."""
+        return self._picked(self._map(z, LaplacianOperator.half_solve))
 
-    def half_solve_adjoint(self, v: Array) -> Array:
-        """``B^-T v``."""
-        return self._map(v, LaplacianOperator.half_solve_adjoint)
+    def half_solve_adjoint(self, g: Array) -> Array:
+        """``B^-T g``, of the whole fields."""
+        return self._map(self._spread(g), LaplacianOperator.half_solve_adjoint)
 
-    def half_apply_adjoint(self, v: Array) -> Array:
-        """``B^T v``."""
-        return self._map(v, LaplacianOperator.half_apply_adjoint)
+    def half_apply_adjoint(self, z: Array) -> Array:
+        """``B^T z``, the inverse of `half_solve_adjoint`."""
+        return self._picked(self._map(z, LaplacianOperator.half_apply_adjoint))
 
     def apply(self, v: Array) -> Array:
         """``A v``."""
-        return self._map(v, LaplacianOperator.apply)
+        return self._picked(self._map(self._spread(v), LaplacianOperator.apply))
 
     def energy(self, v: Array) -> float:
         """``v'A v``."""
+        v = self._spread(v)
         total = float(v @ v)
         for part, operator in self.parts:
             total += operator.energy(v[part]) - float(v[part] @ v[part])
         return total
 
+    def _spread(self, v: Array) -> Array:
+        """``P^T v``: zero where a variable is fixed."""
+        if self._free is None:
+            return v
+        whole = np.zeros((*v.shape[:-1], self.size))
+        whole[..., self._free] = v
+        return whole
+
+    def _picked(self, v: Array) -> Array:
+        """``P v``."""
+        return v if self._free is None else v[..., self._free]
+
     def _map(self, v: Array, act: Callable[..., Any]) -> Array:
         """Each part of a copy of ``v`` replaced by its image."""
-        if len(self.parts) == 1 and self.parts[0][1].shape[0] == v.shape[-1]:
+        if len(self.parts) == 1 and self.parts[0][1].shape[0] == self.size:
             whole: Array = act(self.parts[0][1], v)
             return whole
         result = np.array(v, dtype=float)
         for part, operator in self.parts:
             result[..., part] = act(operator, v[..., part])
         return result
+
+
+def whole_shape(problem: Problem) -> tuple[int, ...]:
+    """The shape of the user's ``x``, fixed variables included."""
+    return problem.whole or problem.shape
 
 
 def as_shapes(shapes: Any) -> tuple[tuple[int, ...], ...]:

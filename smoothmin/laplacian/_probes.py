@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._protocol import Array, Ask, Problem, ask_one
-from smoothmin.laplacian._blocks import Blocks, Layout
+from smoothmin.laplacian._blocks import Blocks, Layout, whole_shape
 from smoothmin.laplacian._transforms import BOUNDARIES, axis_eigenvalues
 
 # sqrt(eps): a rough vector is steep, and must not leave the linear range on fine grids
@@ -61,11 +62,11 @@ def probe(
     rough, change = yield from _difference(problem, x, g, noise, ROUGH_STEP)
     boundary = layout.boundary
     if boundary == "auto":
-        boundary = _boundary_of(layout, problem.shape, rough, change)
+        boundary = _boundary_of(layout, problem, rough, change)
     layout = layout.with_boundary(boundary)
-    waves = _smoothest(layout, problem.shape)
+    waves = _free(problem, _smoothest(layout, whole_shape(problem)))
     smooth, answer = yield from _difference(problem, x, g, waves, SMOOTH_STEP)
-    unit = layout.smoother(problem.shape, 1.0)
+    unit = layout.smoother(problem, 1.0)
     forms = np.array([_forms(unit, v) for v in (rough, smooth)])
     curvatures = np.array([float(rough @ change), float(smooth @ answer)])
     # rows scaled alike: a quadratic form per unit length
@@ -140,12 +141,13 @@ def _smoothest(layout: Layout, shape: tuple[int, ...]) -> Array:
     return whole
 
 
-def _boundary_of(layout: Layout, shape: tuple[int, ...], v: Array, change: Array) -> str:
+def _boundary_of(layout: Layout, problem: Problem, v: Array, change: Array) -> str:
     """The boundary whose ``K v`` comes nearest to the Hessian's product at the edges."""
-    edges = np.concatenate([_edge(grid).ravel() for grid in layout.grids(shape)])
+    grids = layout.grids(whole_shape(problem))
+    edges = _free(problem, np.concatenate([_edge(grid).ravel() for grid in grids]))
     wrong = {}
     for boundary in BOUNDARIES:
-        applied = layout.with_boundary(boundary).smoother(shape, 1.0).apply(v)
+        applied = layout.with_boundary(boundary).smoother(problem, 1.0).apply(v)
         k_v = applied - v
         columns = np.stack([v, k_v])
         # a and b from the interior, where all boundaries agree
@@ -159,7 +161,12 @@ def _boundary_of(layout: Layout, shape: tuple[int, ...], v: Array, change: Array
     return min(wrong, key=lambda boundary: wrong[boundary])
 
 
-def _edge(grid: tuple[int, ...]) -> Array:
+def _free(problem: Problem, whole: NDArray[Any]) -> NDArray[Any]:
+    """The elements whose variables are not fixed."""
+    return whole if problem.free is None else whole[problem.free]
+
+
+def _edge(grid: tuple[int, ...]) -> NDArray[np.bool_]:
     """True on the outermost elements of a grid."""
     edge = np.ones(grid, dtype=bool)
     edge[tuple(slice(1, -1) for _ in grid)] = False

@@ -23,7 +23,7 @@ from smoothmin import _status
 from smoothmin._check import require_integer, require_one_of, require_real
 from smoothmin._protocol import Array, Ask, Finish, Method, Problem, Steps, ask_one
 from smoothmin._status import Status
-from smoothmin.laplacian._blocks import Layout, require_sigma
+from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
 from smoothmin.laplacian._loops import (
     Convergence,
     Point,
@@ -98,7 +98,8 @@ class LaplacianDescent(Method):
     The curvature is taken for ``a*I + b*(-L)**order``, and ``sigma = b/a``; if b is
     not positive nothing is smoothed. The result has ``sigma`` and ``boundary`` as
     used, and the last ``dual_norm``. Bounds are handled by projection, with the
-    metric restricted to the variables that are free to move.
+    metric restricted to the variables that are free to move; a fixed variable keeps its
+    place in the field.
 
     References
     ----------
@@ -201,17 +202,18 @@ class LaplacianDescent(Method):
             return _Flat(self.preconditioner), 0.0, {}
         layout = Layout.of(self, (*BOUNDARIES, "auto"))
         scale, sigma = 0.0, self.sigma
-        if layout.is_empty(problem.shape):
+        shape = whole_shape(problem)
+        if layout.is_empty(shape):
             sigma = 0.0
         if isinstance(sigma, str):
             fit = yield from probe(problem, layout, x, g, rng)
             layout = layout.with_boundary(fit.boundary)
-            sigma = fit.sigma(strongest(layout, problem.shape))
+            sigma = fit.sigma(strongest(layout, shape))
             scale = fit.scale(sigma)
         elif layout.boundary == "auto":
             layout = layout.with_boundary("periodic")
         facts = {"sigma": sigma, "boundary": layout.boundary}
-        return layout.smoother(problem.shape, sigma), scale, facts
+        return layout.smoother(problem, sigma), scale, facts
 
 
 class _Flat:

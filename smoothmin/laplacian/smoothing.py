@@ -30,7 +30,7 @@ from smoothmin._protocol import (
     resume,
 )
 from smoothmin.descent.lbfgs import LBFGS
-from smoothmin.laplacian._blocks import Blocks, Layout, require_sigma
+from smoothmin.laplacian._blocks import Blocks, Layout, require_sigma, whole_shape
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,15 @@ class LaplacianSmoothing(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Map the inner method's points to x and the gradients to z."""
-        smoother = Layout.of(self).smoother(problem.shape, self.sigma)
+        smoother = Layout.of(self).smoother(problem, self.sigma)
         return _smoothed(self.inner, smoother, problem, rng)
 
 
 def _smoothed(inner: Method, smoother: Blocks, problem: Problem, rng: np.random.Generator) -> Steps:
     """Run ``inner`` in the variables z of ``x = x0 + B^-1 z``, starting at zero."""
-    start = problem.x0
-    steps = inner.run(problem.at(np.zeros_like(start)), rng)
+    start, shape = problem.x0, whole_shape(problem)
+    seen = dataclasses.replace(problem, x0=np.zeros(smoother.size), shape=shape, free=None)
+    steps = inner.run(seen, rng)
     asked: _Asked | None = None
     reply: Reply = None
     while True:

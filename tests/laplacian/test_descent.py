@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import Bounds
 
 import smoothmin as sm
 
@@ -190,14 +191,25 @@ def test_bounds_hold_everywhere_and_at_the_solution(step, low, high):
     assert np.abs(residual).max() < 1e-5 * np.abs(problem(x0)[1]).max()
 
 
-def test_fixed_variables_stay():
-    problem = Elastic(30)
-    bounds = [(None, None)] * 30
-    bounds[10] = (0.5, 0.5)
-    res = sm.minimize(problem, np.zeros(30) + 0.5, jac=True, method="laplacian", bounds=bounds)
-    assert res.x[10] == 0.5
-    free = np.arange(30) != 10
-    assert np.abs(problem(res.x)[1][free]).max() < 1e-4
+@pytest.mark.parametrize("method", ["descent", "smoothing"])
+def test_fixed_variables_keep_their_place_in_the_field(method):
+    # painting in what is unknown of an image: the rest is fixed
+    problem = Elastic(40, 2)
+    known = np.random.default_rng(2).random((40, 40)) < 0.1
+    low = np.where(known, problem.best, -np.inf)
+    high = np.where(known, problem.best, np.inf)
+    start = np.where(known, problem.best, 0.0)
+    chosen = (
+        sm.LaplacianDescent(gtol=1e-7)
+        if method == "descent"
+        else sm.LaplacianSmoothing(sm.LBFGS(gtol=1e-6), sigma=100.0, boundary="dirichlet")
+    )
+    bounds = Bounds(low.ravel(), high.ravel())
+    res = sm.minimize(problem, start, jac=True, method=chosen, bounds=bounds, rng=0)
+    assert res.success
+    np.testing.assert_array_equal(res.x[known], problem.best[known])
+    np.testing.assert_allclose(res.x, problem.best, atol=1e-3)
+    assert res.nfev < 100
 
 
 def test_total_variation_of_an_image_within_bounds():
