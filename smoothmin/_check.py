@@ -24,21 +24,24 @@ def require_real(
     name: str,
     value: Any,
     *,
-    above: float = -np.inf,
+    above: float | None = None,
     minimum: float = -np.inf,
-    below: float = np.inf,
+    below: float | None = None,
     maximum: float = np.inf,
 ) -> None:
-    """Raise unless ``value`` is a number, not NaN, within the given limits."""
+    """Raise unless ``value`` is a number, not NaN, within the given limits.
+
+    ``above`` and ``below`` exclude the limit itself: ``below=np.inf`` asks for a finite one.
+    """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     number = float(value)
     allowed = minimum <= number <= maximum
-    allowed = allowed and (above == -np.inf or number > above)
-    allowed = allowed and (below == np.inf or number < below)
+    allowed = allowed and (above is None or number > above)
+    allowed = allowed and (below is None or number < below)
     if not allowed:
-        low = f"({above:g}" if above > minimum else f"[{minimum:g}"
-        high = f"{below:g})" if below < maximum else f"{maximum:g}]"
+        low = f"[{minimum:g}" if above is None else f"({above:g}"
+        high = f"{maximum:g}]" if below is None else f"{below:g})"
         raise ValueError(f"{name} must lie in {low}, {high}, got {value!r}")
 
 

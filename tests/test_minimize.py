@@ -350,6 +350,13 @@ def test_bounds_in_every_form(bounds, method):
     assert_allclose(res.x, [0.5, 1, 1], atol=1e-5)
 
 
+def test_infinite_bounds_are_none():
+    free = minimize(rosen, X0, jac=rosen_der, method="bfgs")
+    bounded = minimize(rosen, X0, jac=rosen_der, method="bfgs", bounds=[(None, np.inf)] * 3)
+    assert_array_equal(free.x, bounded.x)
+    assert free.nfev == bounded.nfev
+
+
 def test_bounds_of_a_field():
     x0 = np.zeros((2, 2))
     upper = np.array([[0.5, 2], [2, 0.25]])
@@ -610,6 +617,10 @@ def test_a_bad_callback_is_refused_and_its_errors_pass():
     with pytest.raises(KeyError, match="mine") as caught:
         minimize(rosen, X0, jac=rosen_der, method="bfgs", callback=callback)
     assert caught.value.partial_result.nit == 1
+
+
+def test_a_callback_without_a_signature_takes_x():
+    assert minimize(both, X0, jac=True, method="bfgs", callback=max).success
 
 
 # the result

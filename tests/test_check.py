@@ -1,0 +1,97 @@
+"""Checks at the door: what passes, what does not, and what the message says."""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from smoothmin._check import (
+    per_coordinate,
+    require_bool,
+    require_integer,
+    require_one_of,
+    require_real,
+    require_scale,
+)
+
+
+@pytest.mark.parametrize("value", [3, np.int8(3), 10**30])
+def test_integers_pass(value):
+    require_integer("n", value, 3)
+
+
+@pytest.mark.parametrize("value", [3.0, "3", None, True, np.array([3])])
+def test_what_is_no_integer_does_not(value):
+    with pytest.raises(TypeError, match=re.escape(f"n must be an integer, got {value!r}")):
+        require_integer("n", value, 0)
+
+
+def test_small_integers_do_not_pass():
+    with pytest.raises(ValueError, match="n must be at least 3, got 2"):
+        require_integer("n", 2, 3)
+
+
+@pytest.mark.parametrize("value", [1, 1.5, np.float32(1.5), Fraction(3, 2), np.inf])
+def test_numbers_pass(value):
+    require_real("s", value)
+    require_real("s", value, minimum=1)
+    require_real("s", value, above=0)
+
+
+@pytest.mark.parametrize("value", ["1", None, 1j, True, np.True_, [1.0]])
+def test_what_is_no_number_does_not(value):
+    with pytest.raises(TypeError, match="s must be a number, got"):
+        require_real("s", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "interval"),
+    [
+        (0, {"above": 0}, "(0, inf]"),
+        (-1, {"minimum": 0}, "[0, inf]"),
+        (1, {"minimum": 0, "below": 1}, "[0, 1)"),
+        (2, {"above": 0, "maximum": 1}, "(0, 1]"),
+        (np.inf, {"above": 0, "below": np.inf}, "(0, inf)"),
+        (np.nan, {}, "[-inf, inf]"),
+        (np.nan, {"above": 0, "below": 1}, "(0, 1)"),
+    ],
+)
+def test_numbers_outside_do_not_pass(value, limits, interval):
+    message = f"s must lie in {interval}, got {value!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        require_real("s", value, **limits)
+
+
+def test_truth_values():
+    require_bool("flag", True)
+    require_bool("flag", np.False_)
+    for value in (1, None, "True"):
+        with pytest.raises(TypeError, match="flag must be True or False"):
+            require_bool("flag", value)
+
+
+def test_names():
+    require_one_of("kind", "a", ("b", "a"))
+    for value in ("c", None, ["a"]):
+        with pytest.raises(ValueError, match=re.escape("kind must be one of ['a', 'b'], got")):
+            require_one_of("kind", value, ("b", "a"))
+
+
+def test_scales():
+    for value in (1, 0.5, [1.0, 2.0], np.ones((2, 2))):
+        require_scale("sigma", value)
+    for value in ("1", None, True, [None], [1j]):
+        with pytest.raises(TypeError, match="sigma must be a number or an array of numbers"):
+            require_scale("sigma", value)
+    for value in (0, -1.0, np.nan, np.inf, [1.0, 0.0], []):
+        with pytest.raises(ValueError, match="sigma must be positive and finite"):
+            require_scale("sigma", value)
+
+
+def test_a_scale_for_each_coordinate():
+    assert_array_equal(per_coordinate("sigma", 2, 3), [2, 2, 2])
+    assert_array_equal(per_coordinate("sigma", [[1.0, 2.0]], 2), [1, 2])
+    with pytest.raises(ValueError, match="sigma must be one number or 3 of them, got 2"):
+        per_coordinate("sigma", [1.0, 2.0], 3)
