@@ -198,6 +198,10 @@ class _State:
         pg = self.problem.projected_gradient(self.x, self.g)
         return Certificate(float(np.linalg.norm(pg)), 0.0)
 
+    def _noise(self) -> float:
+        """What rounding may make of the value: of itself, and of the point's coordinates."""
+        return EPS * (abs(self.f) + float(np.abs(self.g) @ np.abs(self.x)))
+
     def iterate(self) -> Iterate:
         """The step just made, with the certificate of its gradient alone."""
         known = self.certificate
@@ -208,7 +212,8 @@ class _State:
         step = point.x - self.x
         self.metric.update(step, point.grad - self.g, cause)
         self.last_step = float(np.linalg.norm(step))
-        self.small_steps = self.small_steps + 1 if self.last_step <= self.radius_tol else 0
+        small = self.last_step <= self.radius_tol or self.f - point.fun <= self._noise()
+        self.small_steps = self.small_steps + 1 if small else 0
         self.x, self.f, self.g = point.x, point.fun, point.grad
         self.bundle.move(self.x, self.f, self.g)
         self.certificate = self._own_certificate()
@@ -278,7 +283,7 @@ class _State:
             direction = -self.metric.apply(cause)
             length = float(np.linalg.norm(direction))
             t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
-            invisible = -slope * t <= EPS * abs(self.f)
+            invisible = -slope * t <= self._noise()
             if invisible and not small and not self.metric.fresh:
                 # the metric sees nothing any more; the certificate is Euclidean anyway
                 self.metric.reset()
@@ -307,8 +312,14 @@ class _State:
             for trial in found.trials:
                 self.bundle.add(trial.x, trial.fun, trial.grad)
             if found.lower:
+                visible = self.f - found.point.fun > self._noise()
                 self._move(found.point, cause if self.problem.box is None else None)
-                return None
+                if visible:
+                    return None
+                # rounding's gift is no reason to leave: the hull is what is wanted now
+                hull = Hull(self.metric, self._normals())
+                nulls += 1
+                continue
             if any(trial.slope >= WOLFE * slope for trial in found.trials):
                 nulls += 1
                 continue

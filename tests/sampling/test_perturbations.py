@@ -133,7 +133,6 @@ def test_keyed_permutation_is_one(size, seed):
 
 
 def test_memory_stays_at_a_chunk():
-    perturbations, _ = draw(2, 2)
     big = Perturbations(
         np.random.default_rng(0), 400, 50_000, "gaussian", "latin-hypercube",
         zero=False, paired=False,
