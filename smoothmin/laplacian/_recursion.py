@@ -25,6 +25,7 @@ from smoothmin.laplacian._transforms import Floats, Transform
 
 BLOCK = 256  # terms of an end sum whose weights are kept
 VECTOR = 64  # bytes of a vector
+CHUNK = 65_536  # elements that are transformed at a time
 LONGEST_OVERLAP = 2048  # elements before a tile that are summed again for its start
 # a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
 LONGEST_REACH = 10.0
@@ -146,18 +147,29 @@ class Sheet:
         starts = [start / stiff for start in starts]
         needed = any(start.any() for start in starts)
         self._far = min(rows, math.ceil(f.reach())) if needed else 0
-        # the two parts of a complex number are columns of their own
-        parts = 2 if boundary == "periodic" else 1
-        self._constants = np.repeat(constants, parts, axis=1).astype(dtype)
-        self._starts = np.repeat([*starts, f.after_last], parts, axis=1).astype(dtype)
+        # the two halves of a complex number are columns of their own
+        self._complex = boundary == "periodic"
+        halves = 2 if self._complex else 1
+        self._constants = np.repeat(constants, halves, axis=1).astype(dtype)
+        self._starts = np.repeat([*starts, f.after_last], halves, axis=1).astype(dtype)
         self._rows = rows
+        # transforms of several axes are quicker on what stays in fast memory
+        step = max(1, CHUNK // math.prod(transform.grid))
+        self._parts = [slice(k, k + step) for k in range(0, rows, step)]
 
     def solve(self, g: Floats, out: Floats) -> None:
         """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one grid or several."""
         grid = (-1, self._rows, *self._transform.grid)
+        spectrum = np.empty((self._rows, *self._transform.eigenvalues.shape), self._kind(g.dtype))
+        columns = spectrum.view(g.dtype).reshape(self._rows, -1)
+        work = np.empty_like(self._constants)
         for field, result in zip(g.reshape(grid), out.reshape(grid), strict=True):
-            spectrum = self._transform.forward(field)
-            columns = spectrum.view(g.dtype).reshape(self._rows, -1)
-            work = np.empty_like(self._constants)
+            for part in self._parts:
+                spectrum[part] = self._transform.forward(field[part])
             self._kernel(columns, self._constants, self._starts, self._far, work)
-            np.copyto(result, self._transform.backward(spectrum))
+            for part in self._parts:
+                result[part] = self._transform.backward(spectrum[part])
+
+    def _kind(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """The type of a spectrum of fields of a real type."""
+        return np.result_type(dtype, np.complex64) if self._complex else dtype
