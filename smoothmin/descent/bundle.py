@@ -84,15 +84,12 @@ class Bundle:
         np.divide(gaps, slopes - slope, out=meets, where=crossing)
         return meets, slopes
 
-    def cuts(self, meets: Array, most: int) -> tuple[Array, Array]:
-        """The tangents met before 1, at ``most`` so many: gradients and gaps at the centre.
+    def cuts(self, rows: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Gradients and gaps at the centre of some tangents, after those of the centre's own.
 
-        The centre's own comes first. Gaps of a function that is not convex may be
-        negative; their size is what says how far from the centre a tangent is valid.
+        Gaps of a function that is not convex may be negative; their size is what says how
+        far from the centre a tangent is valid.
         """
-        rows = np.flatnonzero(meets < 1)
-        if len(rows) > most:
-            rows = rows[np.argpartition(meets[rows], most)[:most]]
         gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
         return gradients, np.concatenate([[0.0], np.abs(self._gaps[rows])])
 

@@ -54,7 +54,7 @@ SMALL_STEPS = 10  # quasi-Newton steps within the final radius before the hull i
 NULL_STEPS = 30  # most enlargements of one hull along its direction, and ...
 BEYOND = 1.25  # first trial beyond a kink, in units of the distance to it
 BLOCKED = 0.2  # a kink nearer than this makes the step bend
-MOST_CUTS = 30  # cuts that a bent step takes into account
+MOST_CUTS = 10  # more cuts within the reach of a step do not make it bend
 SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
 SAMPLINGS = 3  # ... most random samplings, before the radius shrinks
@@ -247,15 +247,17 @@ class _State:
 
         Returns what the direction is the image of, the direction, and the first trial:
         the full step, or just beyond the first kink. Where a kink blocks the way early,
-        the step goes to the minimum of all cuts within reach instead.
+        the step goes to the minimum of all cuts within reach instead, if they are few: a
+        cut for each of few smooth pieces. A sum of many kinks has more pieces than cuts.
         """
         if self.metric.fresh:
             return cause, direction, first_step(self.x, direction, self.last_step)
         slope = float(self.g @ direction)
         meets, slopes = self.bundle.kinks(direction, slope)
         kink = float(meets[slopes > 0].min(initial=np.inf))
-        if kink < BLOCKED and self.problem.box is None:
-            gradients, gaps = self.bundle.cuts(meets, MOST_CUTS)
+        reached = np.flatnonzero(meets < 1)
+        if kink < BLOCKED and len(reached) <= MOST_CUTS and self.problem.box is None:
+            gradients, gaps = self.bundle.cuts(reached)
             weights = cutting_plane_weights(self.metric.root(gradients), gaps)
             cause = weights @ gradients
             direction = -self.metric.apply(cause)
