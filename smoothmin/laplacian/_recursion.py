@@ -104,7 +104,7 @@ class Line:
     def __init__(self, n: int, sigma: float, boundary: str, dtype: np.dtype[Any]) -> None:
         from smoothmin.laplacian._kernels import solve_line
 
-        self._kernel, self._n = solve_line, n
+        self._kernel, self.n = solve_line, n
         f = Factors(sigma, n, boundary)
         lanes = VECTOR // dtype.itemsize
         powers = f.power(np.arange(BLOCK))
@@ -121,8 +121,33 @@ class Line:
         if g.ndim == 1:
             self._kernel(g, out, self._table, BLOCK, self._tiled)
             return
-        for line, result in zip(g.reshape(-1, self._n), out.reshape(-1, self._n), strict=True):
+        for line, result in zip(g.reshape(-1, self.n), out.reshape(-1, self.n), strict=True):
             self._kernel(line, result, self._table, BLOCK, self._tiled)
+
+
+class Columns:
+    """Recursions down the columns of arrays (rows, columns), one sigma for each column.
+
+    What is solved is ``stiff * (I + sigma K)``.
+    """
+
+    def __init__(self, sigma: Array, stiff: Array, rows: int, boundary: str, dtype: Any) -> None:
+        from smoothmin.laplacian._kernels import solve_columns
+
+        self._kernel = solve_columns
+        f = Factors(sigma, rows, boundary)
+        constants = [f.scale / stiff, *f.split(1), f.delta]
+        starts = [f.start_head, f.start_tail, f.after_head, f.after_tail]
+        starts = [start / stiff for start in starts]
+        needed = any(start.any() for start in starts)
+        self._far = min(rows, math.ceil(f.reach())) if needed else 0
+        self._constants = np.array(constants).astype(dtype)
+        self._starts = np.array([*starts, f.after_last]).astype(dtype)
+
+    def solve(self, columns: Floats) -> None:
+        """Solve in place."""
+        work = np.empty_like(self._constants)
+        self._kernel(columns, self._constants, self._starts, self._far, work)
 
 
 class Sheet:
@@ -136,23 +161,11 @@ class Sheet:
         self, transform: Transform, stiff: Array, first: float, rows: int, boundary: str, dtype: Any
     ) -> None:
         """Take ``stiff = 1 + s`` for every column, and ``first`` for the first axis."""
-        from smoothmin.laplacian._kernels import solve_columns
-
-        self._kernel = solve_columns
-        self._transform = transform
-        stiff = stiff.ravel()
-        f = Factors(first / stiff, rows, boundary)
-        constants = [f.scale / stiff, *f.split(1), f.delta]
-        starts = [f.start_head, f.start_tail, f.after_head, f.after_tail]
-        starts = [start / stiff for start in starts]
-        needed = any(start.any() for start in starts)
-        self._far = min(rows, math.ceil(f.reach())) if needed else 0
+        self._transform, self._rows = transform, rows
         # the two halves of a complex number are columns of their own
         self._complex = boundary == "periodic"
-        halves = 2 if self._complex else 1
-        self._constants = np.repeat(constants, halves, axis=1).astype(dtype)
-        self._starts = np.repeat([*starts, f.after_last], halves, axis=1).astype(dtype)
-        self._rows = rows
+        stiff = np.repeat(stiff.ravel(), 2 if self._complex else 1)
+        self._columns = Columns(first / stiff, stiff, rows, boundary, dtype)
         # transforms of several axes are quicker on what stays in fast memory
         step = max(1, CHUNK // math.prod(transform.grid))
         self._parts = [slice(k, k + step) for k in range(0, rows, step)]
@@ -160,16 +173,35 @@ class Sheet:
     def solve(self, g: Floats, out: Floats) -> None:
         """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one grid or several."""
         grid = (-1, self._rows, *self._transform.grid)
-        spectrum = np.empty((self._rows, *self._transform.eigenvalues.shape), self._kind(g.dtype))
+        kind = np.result_type(g.dtype, np.complex64) if self._complex else g.dtype
+        spectrum = np.empty((self._rows, *self._transform.eigenvalues.shape), kind)
         columns = spectrum.view(g.dtype).reshape(self._rows, -1)
-        work = np.empty_like(self._constants)
         for field, result in zip(g.reshape(grid), out.reshape(grid), strict=True):
             for part in self._parts:
                 spectrum[part] = self._transform.forward(field[part])
-            self._kernel(columns, self._constants, self._starts, self._far, work)
+            self._columns.solve(columns)
             for part in self._parts:
                 result[part] = self._transform.backward(spectrum[part])
 
-    def _kind(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """The type of a spectrum of fields of a real type."""
-        return np.result_type(dtype, np.complex64) if self._complex else dtype
+
+class Separable:
+    """The product of the solves along each axis."""
+
+    def __init__(
+        self, grid: tuple[int, ...], sigmas: list[float], boundary: str, dtype: np.dtype[Any]
+    ) -> None:
+        """Take the sigma of each axis."""
+        self._last = Line(grid[-1], sigmas[-1], boundary, dtype)
+        self._others: list[tuple[tuple[int, int, int], Columns]] = []
+        for axis, (rows, sigma) in enumerate(zip(grid[:-1], sigmas[:-1], strict=True)):
+            width = math.prod(grid[axis + 1 :])
+            columns = Columns(np.full(width, sigma), np.ones(width), rows, boundary, dtype)
+            self._others.append(((-1, rows, width), columns))
+
+    def solve(self, g: Floats, out: Floats) -> None:
+        """The filter of ``g`` into ``out``, which may be ``g``; one grid or several."""
+        rows = (-1, self._last.n)
+        self._last.solve(g.reshape(rows), out.reshape(rows))
+        for shape, columns in self._others:
+            for part in out.reshape(shape):
+                columns.solve(part)

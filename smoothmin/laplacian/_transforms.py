@@ -6,6 +6,7 @@ for the boundaries of the cosine family; the sine family is its mirror image.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, Final
 
@@ -39,21 +40,22 @@ class Transform:
     """To and from the eigenvectors of -L on the last ``len(grid)`` axes of an array.
 
     ``eigenvalues`` has the shape of one transformed field: that of the grid, with
-    half the last axis when the boundary is periodic.
+    half the last axis when the boundary is periodic. It is the sum of those of each
+    axis, ``by_axis``.
     """
 
     def __init__(self, grid: tuple[int, ...], boundary: str, spacing: tuple[float, ...]) -> None:
         self.grid, self._boundary = grid, boundary
         self._axes = tuple(range(-len(grid), 0))
-        total: Array = np.zeros((1,) * len(grid))
+        self.by_axis: list[Array] = []
         for axis, (length, step) in enumerate(zip(grid, spacing, strict=True)):
             values = axis_eigenvalues(length, boundary, step)
             if boundary == "periodic" and axis == len(grid) - 1:
                 values = values[: length // 2 + 1]
             shape = [1] * len(grid)
             shape[axis] = values.size
-            total = np.add(total, values.reshape(shape))
-        self.eigenvalues = total
+            self.by_axis.append(values.reshape(shape))
+        self.eigenvalues: Array = functools.reduce(np.add, self.by_axis)
 
     def forward(self, fields: Floats) -> NDArray[Any]:
         """Each eigenvector's share of ``fields`` (..., *grid)."""
