@@ -1,6 +1,8 @@
 """LaplacianOperator against dense algebra."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -297,3 +299,17 @@ def test_wrong_vectors_are_refused():
         operator.solve(np.ones(4), out=np.ones(5))
     with pytest.raises(ValueError, match="out"):
         operator.solve(np.ones(4), out=np.ones(4, dtype=np.float32))
+
+
+def test_numba_is_not_imported_before_it_is_used():
+    code = """
+import sys, numpy as np, smoothmin
+from smoothmin.laplacian import _recursion, descent, operator, smoothing
+operator = smoothmin.LaplacianOperator(600)
+smoothmin.LaplacianOperator(100).solve(np.ones(100))
+smoothmin.minimize(lambda x: (x @ x, 2 * x), np.ones(50), jac=True, method="laplacian")
+assert "numba" not in sys.modules
+operator.solve(np.ones(600))
+assert "numba" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
