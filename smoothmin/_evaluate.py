@@ -68,24 +68,10 @@ class Evaluator:
         if ask.order and self._stencil is not None:
             return self._by_differences(ask.points, self._stencil)
         if type(ask) is Samples:
-            return self._by_blocks(ask)
+            order, center = ask.order, ask.center
+            return self._source.sample(ask, lambda s: self._evaluate(s, order, center=center))
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
-
-    def _by_blocks(self, ask: Samples) -> Answers:
-        """Samples, as many at a time as the source is good for."""
-        found = []
-        for blocks in self._source.batches(ask.blocks()):
-            steps = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-            values, gradients = self._evaluate(steps, ask.order, center=ask.center)
-            found.append(values)
-            first = 0
-            for block in blocks:  # sums must not depend on the source
-                part = slice(first, first + len(block))
-                rows = None if gradients is None else gradients[part]
-                ask.take(block, values[part], rows)
-                first = part.stop
-        return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
 
     def _evaluate(
         self, points: NDArray[Any], order: int, *, center: Array | None = None, real: bool = True

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._domain import Domain
-from smoothmin._protocol import Array
+from smoothmin._protocol import Answers, Array, Samples
 from smoothmin._status import Status
 
 CHUNK_ELEMENTS = 2**14  # points copied at a time for the user: 128 kB stay in the cache
@@ -37,6 +37,8 @@ class Halt(Exception):
         self.message = message
 
 
+# steps (k, n) to values (k,) and gradients (k, n) or None
+Evaluate: TypeAlias = Callable[[Array], tuple[Array, Array | None]]
 # values (k,) and gradients (k, n) of the first k points asked for, and, if those
 # are not all or the run must end: the `Halt`, or what the user's code raised
 Block: TypeAlias = tuple[NDArray[Any], Array | None, BaseException | None]
@@ -168,6 +170,21 @@ class Source(ABC):
                 held, size = [], 0
         if held:
             yield held
+
+    def sample(self, ask: Samples, evaluate: Evaluate) -> Answers:
+        """Samples, as many at a time as are best, by ``evaluate`` around this source."""
+        found = []
+        for blocks in self.batches(ask.blocks()):
+            steps = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+            values, gradients = evaluate(steps)
+            found.append(values)
+            first = 0
+            for block in blocks:  # what is summed must not depend on the source
+                part = slice(first, first + len(block))
+                rows = None if gradients is None else gradients[part]
+                ask.take(block, values[part], rows)
+                first = part.stop
+        return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
 
     def close(self) -> None:  # noqa: B027
         """Give back what the source holds, if anything."""

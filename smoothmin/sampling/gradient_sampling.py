@@ -66,7 +66,7 @@ class Sampler:
         self._rng = rng
         self._dimension = problem.x0.size
         self._by_pairs = not problem.has_gradient
-        self.sigma = per_coordinate("sigma", options.sigma, self._dimension).copy()
+        self.sigma = per_coordinate("sigma", options.sigma, self._dimension, problem.free).copy()
         self._temperature = options.temperature
         self.left_out = 0
         self.share_better: float | None = None  # of the last evaluation, for the strategies

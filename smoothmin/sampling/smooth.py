@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from smoothmin._check import require_bool
 from smoothmin._domain import Domain
-from smoothmin._evaluate import Evaluator
 from smoothmin._minimize import as_generator
-from smoothmin._protocol import Answers, Array, quiet
-from smoothmin._source import Limits, Objective, Serial, Source, Vectorized
+from smoothmin._protocol import Answers, Array, Samples, quiet
+from smoothmin._source import Halt, Limits, Objective, Serial, Source, Vectorized
 from smoothmin.sampling.gradient_sampling import GradientSampling, Sampler
 
 
@@ -37,7 +37,7 @@ class _Smoothed:
         if self._sampler is None:
             domain = Domain.build(x, None)
             kind: type[Source] = Vectorized if self._vectorized else Serial
-            self._evaluator = Evaluator(kind(self._objective, domain), domain, Limits(), None)
+            self._source = kind(self._objective, domain)
             problem = domain.problem(self._objective.has_gradient)
             self._shape = domain.shape
             self._sampler = self._options.sampler(problem, self._rng)
@@ -59,9 +59,19 @@ class _Smoothed:
             except StopIteration as end:
                 value, gradient = end.value
                 break
-            reply = self._evaluator.answer(ask)
+            assert isinstance(ask, Samples)  # there are no bounds
+            reply = self._source.sample(ask, partial(self._raw, ask.order, ask.center))
         self._at, self._answer = key, (value, gradient.reshape(self._shape))
         return self._answer
+
+    def _raw(self, order: int, center: Array, steps: Array) -> tuple[Array, Array | None]:
+        """Values and gradients without limits; what the user's code raises goes on."""
+        values, gradients, ended = self._source(steps, order, Limits(), center)
+        if isinstance(ended, Halt):
+            raise StopIteration
+        if ended is not None:
+            raise ended
+        return values, gradients
 
     def value(self, x: Any) -> float:
         """The smoothed value."""

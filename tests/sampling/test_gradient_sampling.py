@@ -496,3 +496,19 @@ def test_without_pre_generation_memory_stays_at_a_chunk():
         tracemalloc.stop()
     assert res.nfev == 200
     assert peak < 20e6
+
+
+def test_sigma_per_coordinate_leaves_out_fixed_variables():
+    seen = []
+
+    def fun(x):
+        seen.append(x.copy())
+        return kinked(x)
+
+    method = GradientSampling(n=30, sigma=[1e-3, 5.0, 1.0])
+    bounds = [(None, None), (0.5, 0.5), (None, None)]
+    options = {"maxfev": 30}
+    minimize(fun, [1.0, 0.5, 2.0], jac=True, method=method, bounds=bounds, rng=0, options=options)
+    spread = np.std(seen, axis=0)
+    assert spread[0] < 1e-2 < 0.3 < spread[2]
+    assert spread[1] == 0

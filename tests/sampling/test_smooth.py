@@ -105,3 +105,23 @@ def test_same_seed_same_function_and_gradient_is_the_callers_own():
 def test_bad_input(kwargs, error, match):
     with pytest.raises(error, match=match):
         smoothmin.smooth(**kwargs)
+
+
+def test_what_is_not_finite_and_what_is_raised():
+    value, gradient = smoothmin.smooth(lambda x: (np.nan, x), jac=True, n=5, rng=0)
+    assert value(X) == np.inf
+    assert np.isnan(gradient(X)).all()
+    value, _ = smoothmin.smooth(lambda x: -np.inf, n=5, rng=0)
+    assert value(X) == np.inf  # no sample is finite
+
+    def broken(x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        smoothmin.smooth(broken, rng=0)[0](X)
+
+    def stopping(x):
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        smoothmin.smooth(stopping, rng=0)[0](X)
