@@ -164,8 +164,10 @@ def lbfgs(
         # 3. update
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
         y = new.grad - here.grad
-        w = new.smooth - here.smooth if problem.box is None else smoother.solve(y)
-        memory.update(new.x - here.x, y, w)
+        if problem.box is None:
+            memory.update(new.x - here.x, y, new.smooth - here.smooth, new.grad)
+        else:
+            memory.update(new.x - here.x, y, smoother.solve(y))
         decrease, here = here.fun - new.fun, new
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
