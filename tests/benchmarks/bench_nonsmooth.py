@@ -1,0 +1,98 @@
+"""Evaluations to a relative gap of 1e-6 on nonsmooth functions, ours and SciPy's.
+
+    python tests/benchmarks/bench_nonsmooth.py
+
+An evaluation is a value with its gradient. A dash: not reached within 5000 evaluations
+or before the method gave up.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from nonsmooth_problems import NonsmoothProblem, scalable, small
+
+import smoothmin
+
+BUDGET = 5000
+GAP = 1e-6
+OURS = ["gradient-sampling", "bfgs", "lbfgs"]
+SCIPYS: dict[str, dict[str, float]] = {
+    "BFGS": {"gtol": 1e-12},
+    "L-BFGS-B": {"ftol": 0.0, "gtol": 1e-12, "maxfun": BUDGET, "maxiter": BUDGET},
+    "CG": {"gtol": 1e-12},
+    "SLSQP": {"ftol": 1e-16, "maxiter": BUDGET},
+}
+
+
+class Enough(Exception):
+    """Ends a run that reached the gap or its budget."""
+
+
+def evaluations(problem: NonsmoothProblem, run: Any) -> int | None:
+    """Evaluations until the gap is reached, None if it is not."""
+    count = 0
+    reached = None
+
+    def watched(x: Any) -> Any:
+        nonlocal count, reached
+        value, gradient = problem.fun(np.asarray(x, dtype=float))
+        count += 1
+        if problem.gap(value) <= GAP:
+            reached = count
+        if reached is not None or count >= BUDGET:
+            raise Enough
+        return value, gradient
+
+    try:
+        with np.errstate(all="ignore"):
+            run(watched)
+    except Enough:
+        pass
+    return reached
+
+
+def measure(problem: NonsmoothProblem) -> list[int | None]:
+    """One row of the table: our methods, then SciPy's."""
+    row = []
+    for name in OURS:
+        options = {"maxfev": BUDGET}
+
+        def ours(fun: Any, name: str = name, options: Any = options) -> None:
+            smoothmin.minimize(fun, problem.x0, jac=True, method=name, rng=0, options=options)
+
+        row.append(evaluations(problem, ours))
+    for name, tight in SCIPYS.items():
+
+        def theirs(fun: Any, name: str = name, options: Any = tight) -> None:
+            scipy.optimize.minimize(fun, problem.x0, jac=True, method=name, options=options)
+
+        row.append(evaluations(problem, theirs))
+    return row
+
+
+def main() -> None:
+    """Print the table."""
+    names = [*OURS, *(f"scipy {name}" for name in SCIPYS)]
+    print(f"{'':26s}" + "".join(f"{name:>18s}" for name in names))
+    rows = []
+    for problem in small() + scalable(10) + scalable(50) + scalable(200):
+        row = measure(problem)
+        rows.append(row)
+        cells = "".join(f"{'-' if value is None else value:>18}" for value in row)
+        print(f"{problem.name:26s}{cells}", flush=True)
+    solved = [sum(value is not None for value in column) for column in zip(*rows, strict=True)]
+    means = [
+        math.exp(sum(math.log(value or 2 * BUDGET) for value in column) / len(column))
+        for column in zip(*rows, strict=True)
+    ]
+    print(f"{f'solved of {len(rows)}':26s}" + "".join(f"{value:>18}" for value in solved))
+    print(f"{'geometric mean':26s}" + "".join(f"{value:>18.0f}" for value in means))
+    print(f"(unsolved counted as {2 * BUDGET} in the mean)")
+
+
+if __name__ == "__main__":
+    main()
