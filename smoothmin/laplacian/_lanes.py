@@ -2,7 +2,8 @@
 
 A recursion is a chain that no compiler will spread over the lanes of a vector
 register. With these few operations a kernel does it by itself, and still reads as a
-loop. They exist inside compiled functions only.
+loop. They exist inside compiled functions only. Numba's cache
+does not see changes of this file: after one, save `_kernels` too.
 """
 
 from __future__ import annotations

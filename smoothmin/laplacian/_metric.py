@@ -6,7 +6,8 @@ quasi-Newton matrices and their use in limited memory methods", Math. Program. 6
 
 Deviations, and why: the change of ``A^-1 g`` is kept in place of that of ``g``, since
 products with it are all that (3.1) needs, so that one solve per step is enough; and
-gamma follows ``s'y / y'A^-1 y`` with inertia, which saves about a tenth of the steps.
+gamma follows ``s'y / y'A^-1 y`` with inertia, since one step's curvature is a noisy
+guide.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class SobolevMemory:
             sy_column[slot], wy_column[slot] = sy, yw
         self._sy[:k, k - 1] = sy_column[order]
         self._yw[:k, k - 1] = self._yw[k - 1, :k] = wy_column[order]
-        # the mean of new and old, in logarithms: one step's curvature is a noisy guide
+        # the mean of new and old, in logarithms
         self.scale = sy / yw if k == 1 else math.sqrt(self.scale * sy / yw)
         # R, and D + gamma Y'A^-1 Y, of (3.1)
         self._upper = np.asfortranarray(self._sy[:k, :k])
