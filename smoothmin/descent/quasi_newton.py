@@ -77,17 +77,19 @@ def descend(problem: Problem, metric: Metric, gtol: float, *, curvature: bool = 
             )
         t = first_step(x, direction, step) if metric.fresh else 1.0
         found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
-        if not found.lower:
-            if metric.fresh:
-                return Finish(Status.PRECISION, failed_search(found))
+        fresh = metric.fresh
+        if found.wolfe:
+            new = found.point
+            metric.update(new.x - x, new.grad - g, pg if problem.box is None else None)
+            step = float(np.linalg.norm(new.x - x))
+        else:
+            # what the metric was taught by noise or a kink misleads: once more without
             metric.reset()
             step = 0.0
-            continue
-        new = found.point
-        metric.update(new.x - x, new.grad - g, pg if problem.box is None else None)
-        step = float(np.linalg.norm(new.x - x))
-        x, f, g = new.x, new.fun, new.grad
+        x, f, g = found.point.x, found.point.fun, found.point.grad
         reply = yield Iterate(x, f, g)
+        if fresh and not found.wolfe:
+            return Finish(Status.PRECISION, failed_search(found))
         if isinstance(reply, Changed):
             f, g = yield from ask_one(x)
 
@@ -118,6 +120,6 @@ def first_step(x: Array, direction: Array, previous: float) -> float:
 def failed_search(found: LineResult) -> str:
     """Sentence for a search that found no lower point."""
     return (
-        f"The line search found no lower point in {found.nfev} trials: "
+        f"The line search found no step that suffices in {found.nfev} trials: "
         "a kink, noise, or the limit of precision."
     )

@@ -303,3 +303,12 @@ def test_bfgs_survives_kinks():
     for method in (BFGS(), LBFGS()):
         res = minimize(fun, [1.3, -0.7], jac=True, method=method, options={"maxfev": 500})
         assert res.fun < 1e-5
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+@pytest.mark.parametrize("start", [[-1.2, 1.0, 0.8], [-1.2, 1.0] * 4, [3.0, -2.0]])
+def test_inexact_gradients_do_not_burn_the_budget(method, start):
+    """The end is at the noise of forward differences, after a few failed searches at most."""
+    res = minimize(rosen, start, method=method)
+    assert res.fun < 1e-9
+    assert res.nfev < 300 * (len(start) + 1)
