@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.linalg import solve
 from scipy.linalg.blas import dgemv, dger
 
 from smoothmin._check import require_real
@@ -71,7 +70,11 @@ class InverseHessian(Metric):
             self._j = np.asfortranarray(np.eye(self._n) * scale)
             u = s
         elif cause is None:
-            u = solve(self._j, s, check_finite=False)
+            try:
+                u = np.asarray(np.linalg.solve(self._j, s), dtype=float)
+            except np.linalg.LinAlgError:  # what J has lost to rounding is lost
+                self._j = None
+                return
         else:
             u = -dgemv(1.0, self._j, cause, trans=1)
         v = (math.sqrt(sy) / float(np.linalg.norm(u)) * u - dgemv(1.0, self._j, y, trans=1)) / sy

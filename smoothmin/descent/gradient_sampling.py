@@ -51,13 +51,13 @@ from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direc
 SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
 PATIENCE = 20  # trials of a quasi-Newton search before the hull is asked
 SMALL_STEPS = 10  # quasi-Newton steps within the final radius before the hull is asked
-NULL_STEPS = 30  # most enlargements of one hull along its direction, and ...
+LEAST_NULLS = 30  # enlargements of one hull along its direction, n if that is more, and ...
 BEYOND = 1.25  # first trial beyond a kink, in units of the distance to it
 BLOCKED = 0.2  # a kink nearer than this makes the step bend
 MOST_CUTS = 10  # more cuts within the reach of a step do not make it bend
 SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
-SAMPLINGS = 3  # ... most random samplings, before the radius shrinks
+SAMPLINGS = 1  # ... random samplings, before the radius shrinks
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,7 @@ class _State:
         self.ceiling = self.radius
         self.last_step = 0.0
         self.small_steps = 0
+        self.most_nulls = min(max(n, LEAST_NULLS), memory)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
         """Evaluate the point, with nothing known around it."""
@@ -208,9 +209,13 @@ class _State:
         return Iterate(self.x, self.f, self.g, stationarity=known.stationarity, radius=known.radius)
 
     def _move(self, point: LinePoint, cause: Array | None) -> None:
-        """Step to a point; learn its curvature."""
+        """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
+        self.metric.update(point.x - self.x, point.grad - self.g, cause)
+        self._settle(point)
+
+    def _settle(self, point: LinePoint) -> None:
+        """Make a point the current one."""
         step = point.x - self.x
-        self.metric.update(step, point.grad - self.g, cause)
         self.last_step = float(np.linalg.norm(step))
         small = self.last_step <= self.radius_tol or self.f - point.fun <= self._noise()
         self.small_steps = self.small_steps + 1 if small else 0
@@ -292,7 +297,7 @@ class _State:
                 hull = Hull(self.metric, self._normals())
                 self.radius = max(self.radius, self.radius_tol)
                 continue
-            if small or invisible or nulls >= NULL_STEPS or samplings >= SAMPLINGS:
+            if small or invisible or nulls >= self.most_nulls or samplings >= SAMPLINGS:
                 # 3. the hull is as good as it gets here: finish, or look closer
                 finish = self._finished(self.certificate) or self._shrink(small)
                 if finish is not None:
@@ -357,7 +362,7 @@ class _State:
         k = int(np.where(usable, values, np.inf).argmin())
         if not values[k] < self.f:
             return False
-        self._move(LinePoint(0.0, points[k], float(values[k]), gradients[k], 0.0), None)
+        self._settle(LinePoint(0.0, points[k], float(values[k]), gradients[k], 0.0))
         return True
 
     def _shrink(self, reached: bool) -> Finish | None:
