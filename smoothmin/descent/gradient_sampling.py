@@ -57,6 +57,7 @@ BLOCKED = 0.2  # a kink nearer than this makes the step bend
 MOST_CUTS = 10  # more cuts within the reach of a step do not make it bend
 SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
+IN_VAIN = 4  # hulls within the final radius that were given up before the run is
 SAMPLINGS = 1  # ... random samplings, before the radius shrinks
 
 
@@ -180,7 +181,7 @@ class _State:
         self.radius = 0.1 * max(1.0, size) if options.radius is None else options.radius
         self.ceiling = self.radius
         self.last_step = 0.0
-        self.small_steps = 0
+        self.small_steps = self.in_vain = 0
         self.most_nulls = min(max(n, LEAST_NULLS), memory)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
@@ -366,12 +367,15 @@ class _State:
         return True
 
     def _shrink(self, reached: bool) -> Finish | None:
-        """Look closer; the end where numbers cannot be told apart."""
-        if self.radius <= 4 * EPS * float(np.abs(self.x).max(initial=1e-300)):
+        """Look closer; the end where that has been in vain, or numbers cannot be told apart."""
+        self.in_vain += not reached and self.radius <= self.radius_tol
+        limit = 4 * EPS * float(np.abs(self.x).max(initial=1e-300))
+        if self.radius <= limit or self.in_vain >= IN_VAIN:
             found = self.certificate
             return Finish(
                 Status.PRECISION,
-                f"No descent at rounding level: stationarity {found.stationarity:.3g}.",
+                f"No descent within radius {found.radius:.3g}, but no certificate either: "
+                f"stationarity {found.stationarity:.3g}.",
                 stationarity=found.stationarity,
                 radius=found.radius,
             )
