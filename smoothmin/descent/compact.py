@@ -4,9 +4,9 @@ Reference: R. H. Byrd, J. Nocedal, R. B. Schnabel, "Representations of quasi-New
 matrices and their use in limited memory methods", Math. Program. 63 (1994), (3.1).
 
 Deviations, and why: any symmetric positive definite ``gamma * P`` may stand for the
-first matrix, of which only ``w = P y`` for each pair and ``P g`` are needed; and the
-small triangular matrix is never inverted, but solved with, which is as accurate as the
-two-loop recursion where a pair's curvature is small.
+first matrix, since only ``w = P y`` for each pair and ``P g`` are needed of it; and R
+is solved with rather than inverted, which is as accurate as the two-loop recursion
+when the curvature of a pair is small.
 """
 
 from __future__ import annotations
@@ -16,23 +16,28 @@ from scipy.linalg.blas import dgemv, dtrsv
 
 from smoothmin._protocol import Array
 
-SMALLEST_CURVATURE = 1e-16  # of s'y / y'w, below which a pair is rounding
+# share of y'w below which s'y is rounding
+SMALLEST_CURVATURE = 1e-16
 
 
 class CompactMemory:
     """The last ``memory`` pairs (s, y), with ``w = P y``.
 
-    ``scale`` is gamma. Row 2i of ``_rows`` is an s and row 2i + 1 its w; pairs take turns
-    in them, so that nothing long is ever moved. The small matrices ``_sy[i, j] = s_i'y_j``
-    (i <= j) and ``_yw[i, j] = y_i'w_j`` are in the order of time.
+    ``scale`` is gamma. Rows 2i and 2i + 1 of ``_rows`` are an s and its w; pairs take
+    turns in them, so that nothing long is ever moved. The small matrices
+    ``_sy[i, j] = s_i'y_j`` (i <= j) and ``_yw[i, j] = y_i'w_j`` are in the order of
+    time, which ``_in_time`` (2, k) translates to rows.
     """
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
         self._memory = memory
         # rows take memory only once they are written
-        self._all_rows = np.empty((2 * memory, n))
-        # by columns, as the solves with them want it
-        self._all_sy, self._all_yw = np.zeros((2, memory, memory)).transpose(0, 2, 1)
+        self._room = np.empty((2 * memory, n))
+        # by columns, as LAPACK wants them
+        self._sy_room = np.zeros((memory, memory), order="F")
+        self._yw_room = np.zeros((memory, memory), order="F")
+        # any order of time is a window on two turns of the wheel
+        self._wheel = np.tile(np.arange(2 * memory).reshape(2, memory, order="F"), 2)
         self.scale = scale
         self.reset()
 
@@ -44,18 +49,59 @@ class CompactMemory:
     def reset(self) -> None:
         """Forget all pairs, but not the scale."""
         self._oldest = self._count = 0
-        self._look()
+        self._take_views()
 
-    def append(self, s: Array, w: Array, sy: float, yw: float) -> int:
-        """Take the place of the oldest pair, or a new one; `learn` must follow."""
+    def products(self, g: Array) -> Array:
+        """Those of all rows with ``g``, (2k,)."""
+        result: Array = self._rows @ g
+        return result
+
+    def combine(self, products: Array, image: Array) -> Array:
+        """``H g``, a new array, from the `products` with ``g`` and its ``image`` P g."""
+        if not self._count:
+            return self.scale * image
+        # (3.1) for H / gamma
+        sg, wg = products[self._in_time]
+        shares = np.empty(self._in_time.shape)
+        u = dtrsv(self._sy, sg)
+        right = self._sy_diagonal * u
+        right /= self.scale
+        right += self._yw @ u
+        right -= wg
+        shares[0] = dtrsv(self._sy, right, trans=1, overwrite_x=1)
+        np.negative(u, out=shares[1])
+        by_row = np.empty(products.size)
+        by_row[self._in_time] = shares
+        result: Array = dgemv(self.scale, self._rows.T, by_row, beta=self.scale, y=image)
+        return result
+
+    def append(self, s: Array, w: Array) -> int:
+        """Keep s and w, dropping the oldest pair if need be; where among the pairs.
+
+        Its products must follow by `set_products`.
+        """
         slot = self._count
         if slot < self._memory:
             self._count += 1
         else:
             slot = self._oldest
             self._oldest = (slot + 1) % self._memory
-            self._all_sy[:-1, :-1] = self._all_sy[1:, 1:]
-            self._all_yw[:-1, :-1] = self._all_yw[1:, 1:]
-        self._all_rows[2 * slot], self._all_rows[2 * slot + 1] = s, w
-        self._look()
+            self._sy_room[:-1, :-1] = self._sy_room[1:, 1:]
+            self._yw_room[:-1, :-1] = self._yw_room[1:, 1:]
+        self._room[2 * slot], self._room[2 * slot + 1] = s, w
+        self._take_views()
         return slot
+
+    def set_products(self, products: Array) -> None:
+        """Take the `products` with the y of the pair appended last."""
+        last = self._count - 1
+        self._sy[:, last], column = products[self._in_time]
+        self._yw[:, last] = self._yw[last] = column
+
+    def _take_views(self) -> None:
+        """Of what is in use."""
+        k = self._count
+        self._rows = self._room[: 2 * k]
+        self._sy, self._yw = self._sy_room[:k, :k], self._yw_room[:k, :k]
+        self._sy_diagonal = self._sy.diagonal()
+        self._in_time = self._wheel[:, self._oldest : self._oldest + k]

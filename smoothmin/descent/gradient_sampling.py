@@ -15,7 +15,7 @@ Deviations, and why:
   Points are drawn at random only when that brings no news.
 * The direction is minus the least element of the hull in the metric H (Curtis and Que,
   (3.3)), while the certificate is its Euclidean norm.
-* Bounds add their normals to the hull; samples are clipped into the box.
+* Bounds within the radius add their normals to the hull; samples are clipped into the box.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ MOST_CUTS = 10  # more cuts within the reach of a step do not make it bend
 SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
 IN_VAIN = 4  # hulls within the final radius that were given up before the run is
-SAMPLINGS = 1  # ... random samplings, before the radius shrinks
+SAMPLINGS = 2  # ... random samplings, before the radius shrinks
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class GradientSamplingDescent(Method):
     Notes
     -----
     The result carries ``stationarity`` and ``radius``: zero lies within ``stationarity``
-    of the convex hull of gradients (and normals of active bounds) at points no farther
+    of the convex hull of gradients (plus normals of bounds) at points no farther
     than ``radius`` from the solution. Success is reported only if both meet their
     tolerances; a short gradient at the solution itself is a certificate of radius zero.
 
@@ -298,12 +298,15 @@ class _State:
                 hull = Hull(self.metric, self._normals())
                 self.radius = max(self.radius, self.radius_tol)
                 continue
-            if small or invisible or nulls >= self.most_nulls or samplings >= SAMPLINGS:
+            if small or invisible or nulls >= self.most_nulls or samplings > SAMPLINGS:
                 # 3. the hull is as good as it gets here: finish, or look closer
+                self.in_vain += nulls >= self.most_nulls and self.radius <= self.radius_tol
                 finish = self._finished(self.certificate) or self._shrink(small)
                 if finish is not None:
                     return finish
                 nulls = samplings = 0
+                if self.problem.box is not None:  # fewer bounds are near
+                    hull = Hull(self.metric, self._normals())
                 continue
             # 4. a step along the hull's least element, or a gradient that enlarges the hull
             found = yield from weak_wolfe(
@@ -328,23 +331,25 @@ class _State:
                 hull = Hull(self.metric, self._normals())
                 nulls += 1
                 continue
-            if any(trial.slope >= WOLFE * slope for trial in found.trials):
+            if any(float(trial.grad @ direction) >= WOLFE * slope for trial in found.trials):
                 nulls += 1
                 continue
             # 1. nothing new along the direction: sample
             samplings += 1
-            lower = yield from self._sample()
-            if lower:
-                return None
+            if samplings <= SAMPLINGS:
+                lower = yield from self._sample()
+                if lower:
+                    return None
 
     def _normals(self) -> Array:
-        """Outward normals (k, n) of the bounds that are active."""
+        """Outward normals (k, n) of the bounds within the radius."""
         n = self.x.size
         if self.problem.box is None:
             return np.empty((0, n))
         lower, upper = self.problem.box
         identity = np.eye(n)
-        return np.concatenate([-identity[self.x <= lower], identity[self.x >= upper]])
+        below, above = self.x - lower <= self.radius, upper - self.x <= self.radius
+        return np.concatenate([-identity[below], identity[above]])
 
     def _sample(self) -> Generator[Ask, Any, bool]:
         """Gradients at random points of the ball; true after a step to a lower one."""
@@ -368,7 +373,6 @@ class _State:
 
     def _shrink(self, reached: bool) -> Finish | None:
         """Look closer; the end where that has been in vain, or numbers cannot be told apart."""
-        self.in_vain += not reached and self.radius <= self.radius_tol
         limit = 4 * EPS * float(np.abs(self.x).max(initial=1e-300))
         if self.radius <= limit or self.in_vain >= IN_VAIN:
             found = self.certificate

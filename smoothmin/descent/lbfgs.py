@@ -1,11 +1,15 @@
 """Limited-memory BFGS with a weak Wolfe search.
 
 Reference: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006),
-Algorithms 7.4 and 7.5.
+section 7.2.
+
+Deviations, and why: products with the matrix are by its compact form, in fewer passes
+over memory than the two-loop recursion takes.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,42 +17,28 @@ import numpy as np
 
 from smoothmin._check import require_integer, require_real
 from smoothmin._protocol import Array, Method, Problem, Steps
+from smoothmin.descent.compact import SMALLEST_CURVATURE, CompactMemory
 from smoothmin.descent.quasi_newton import Metric, descend
 
 
-class LimitedMemory(Metric):
-    """The last ``memory`` pairs (s, y), applied by the two-loop recursion."""
+class LimitedMemory(CompactMemory, Metric):
+    """The last ``memory`` pairs, scaled by the newest as in (7.20)."""
 
     rowwise = False
 
-    def __init__(self, n: int, memory: int) -> None:
-        self._s = np.empty((memory, n))
-        self._y = np.empty((memory, n))
-        self._rho = np.empty(memory)
-        self._memory = memory
-        self._order: list[int] = []
-        self._gamma = 1.0
-
-    @property
-    def fresh(self) -> bool:
-        """Whether there are no pairs."""
-        return not self._order
-
     def reset(self) -> None:
-        """Forget all pairs."""
-        self._order.clear()
-        self._gamma = 1.0
+        """Forget everything."""
+        super().reset()
+        self.scale = 1.0
 
     def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         sy, yy = float(s @ y), float(y @ y)
-        if not sy > 1e-16 * yy or not np.isfinite(yy):
+        if not (sy > SMALLEST_CURVATURE * yy and math.isfinite(yy)):
             return
-        order = self._order
-        k = order.pop(0) if len(order) == self._memory else len(order)
-        self._s[k], self._y[k], self._rho[k] = s, y, 1.0 / sy
-        order.append(k)
-        self._gamma = sy / yy
+        self.append(s, y)
+        self.set_products(self.products(y))
+        self.scale = sy / yy
 
     def root(self, gradients: Array) -> Array:
         """A factor of the inner products ``G H G'``, as many columns as rows."""
@@ -58,18 +48,8 @@ class LimitedMemory(Metric):
         return root
 
     def apply(self, g: Array) -> Array:
-        """``H g`` by Algorithm 7.4."""
-        s, y, rho = self._s, self._y, self._rho
-        q = g.copy()
-        alphas = []
-        for k in reversed(self._order):
-            alpha = rho[k] * (s[k] @ q)
-            q -= alpha * y[k]
-            alphas.append(alpha)
-        q *= self._gamma
-        for k in self._order:
-            q += (alphas.pop() - rho[k] * (y[k] @ q)) * s[k]
-        return q
+        """``H g``."""
+        return self.combine(self.products(g), g)
 
 
 @dataclass(frozen=True)
@@ -91,7 +71,7 @@ class LBFGS(Method):
     References
     ----------
     .. [1] J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed., Springer
-       (2006), Algorithms 7.4 and 7.5.
+       (2006), section 7.2.
     .. [2] A. S. Lewis, M. L. Overton, "Nonsmooth optimization via quasi-Newton
        methods", Math. Program. 141 (2013), :doi:`10.1007/s10107-012-0514-2`.
 
