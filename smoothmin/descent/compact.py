@@ -11,6 +11,8 @@ when the curvature of a pair is small.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg.blas import dgemv, dtrsv
 
@@ -18,6 +20,11 @@ from smoothmin._protocol import Array
 
 # share of y'w below which s'y is rounding
 SMALLEST_CURVATURE = 1e-16
+
+
+def is_curved(sy: float, yw: float) -> bool:
+    """Whether a pair's curvature is positive, and gamma ``s'y / y'w`` a number."""
+    return sy > SMALLEST_CURVATURE * yw and 0 < yw < math.inf and sy / yw < math.inf
 
 
 class CompactMemory:

@@ -13,8 +13,12 @@ Deviations, and why:
 * The hull is that of every gradient seen within the radius, line searches' rejected
   points included, and is enlarged along the direction it gives, as a bundle method does.
   Points are drawn at random only when that brings no news.
-* The direction is minus the least element of the hull in the metric H (Curtis and Que,
-  (3.3)), while the certificate is its Euclidean norm.
+* The bundle serves the quasi-Newton steps too. Their first trial lies just beyond the
+  nearest kink that the bundle's tangents predict, as in the limited-memory bundle method
+  (Haarala, Miettinen, Makela, Optim. Methods Softw. 19, 2004). Where that kink is very
+  near and few cuts are in reach, the step is that of a variable-metric bundle method.
+* The direction of a hull step is minus the least element of the hull in the metric H
+  (Curtis and Que, (3.3)), while the certificate is its Euclidean norm.
 * Bounds within the radius add their normals to the hull; samples are clipped into the box.
 """
 
@@ -44,21 +48,24 @@ from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.bundle import Bundle
 from smoothmin.descent.hull import Hull
 from smoothmin.descent.lbfgs import LimitedMemory
-from smoothmin.descent.line_search import WOLFE, LinePoint, weak_wolfe
+from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
 from smoothmin.descent.min_norm import cutting_plane_weights
 from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
 
-SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
-PATIENCE = 20  # trials of a quasi-Newton search before the hull is asked
-SMALL_STEPS = 10  # quasi-Newton steps within the final radius before the hull is asked
-LEAST_NULLS = 30  # enlargements of one hull along its direction, n if that is more, and ...
+# quasi-Newton steps
+PATIENCE = 20  # trials of a search before the hull is asked
+SMALL_STEPS = 10  # steps within the final radius before the hull is asked
 BEYOND = 1.25  # first trial beyond a kink, in units of the distance to it
+SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 BLOCKED = 0.2  # a kink nearer than this makes the step bend
 MOST_CUTS = 10  # more cuts within the reach of a step do not make it bend
-SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
+RESTART = 0.1  # first perturbation of a restart, in units of the largest coordinate, or 1
+# hull steps
+SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
-IN_VAIN = 4  # hulls within the final radius that were given up before the run is
+LEAST_NULLS = 30  # enlargements of one hull along its direction, n if that is more, and ...
 SAMPLINGS = 2  # ... random samplings, before the radius shrinks
+IN_VAIN = 4  # hulls within the final radius that were given up before the run is
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,9 @@ class GradientSamplingDescent(Method):
         most 100, if None.
     memory : int, optional
         Gradients kept. ``2 n + 10``, but at most 250, if None.
+    restarts : int, default 0
+        Further runs, each from a random point around the lowest one found, farther each
+        time. They may leave a stationary point that is no minimum.
     dense_up_to : int, default 2000
         Most variables for which a dense metric is kept; limited memory beyond.
 
@@ -125,6 +135,7 @@ class GradientSamplingDescent(Method):
     radius: float | None = None
     samples: int | None = None
     memory: int | None = None
+    restarts: int = 0
     dense_up_to: int = 2000
 
     def __post_init__(self) -> None:
@@ -136,10 +147,25 @@ class GradientSamplingDescent(Method):
             require_integer("samples", self.samples, 1)
         if self.memory is not None:
             require_integer("memory", self.memory, 2)
+        require_integer("restarts", self.restarts, 0)
         require_integer("dense_up_to", self.dense_up_to, 0)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
+        best, finish = yield from self._descend(problem, rng)
+        for k in range(self.restarts):
+            size = max(1.0, float(np.abs(best.x).max()))
+            offset = RESTART * 2.0**k * size * rng.standard_normal(best.x.size)
+            again = problem.at(problem.clip(best.x + offset / np.sqrt(best.x.size)))
+            state, ended = yield from self._descend(again, rng)
+            if state.f < best.f:
+                best, finish = state, ended
+        return finish
+
+    def _descend(
+        self, problem: Problem, rng: np.random.Generator
+    ) -> Generator[Any, Any, tuple[_State, Finish]]:
+        """One run: the algorithm proper."""
         state = _State(self, problem, rng)
         finish = yield from state.start()
         while finish is None:
@@ -150,7 +176,7 @@ class GradientSamplingDescent(Method):
                 reply = yield state.iterate()
                 if isinstance(reply, Changed):
                     finish = yield from state.start()
-        return finish
+        return state, finish
 
 
 @dataclass(frozen=True)
@@ -236,17 +262,20 @@ class _State:
         cause = problem.projected_gradient(self.x, self.g)
         direction = search_direction(problem, metric, self.x, cause)
         cause, direction, t = self._beyond_kinks(cause, direction)
-        found = yield from weak_wolfe(
-            problem, self.x, self.f, self.g, direction, t, patience=PATIENCE
-        )
-        for trial in found.trials:
-            self.bundle.add(trial.x, trial.fun, trial.grad)
+        found = yield from self._search(direction, t, patience=PATIENCE)
         if found.lower:
             self._move(found.point, cause if problem.box is None else None)
             return True
         nearest = min(float(np.linalg.norm(trial.x - self.x)) for trial in found.trials)
         self.radius = min(self.ceiling, max(self.radius_tol, 10 * nearest))
         return False
+
+    def _search(self, direction: Array, t: float, **how: Any) -> Generator[Ask, Any, LineResult]:
+        """A weak Wolfe search of which the bundle keeps every point."""
+        found = yield from weak_wolfe(self.problem, self.x, self.f, self.g, direction, t, **how)
+        for trial in found.trials:
+            self.bundle.add(trial.x, trial.fun, trial.grad)
+        return found
 
     def _beyond_kinks(self, cause: Array, direction: Array) -> tuple[Array, Array, float]:
         """The quasi-Newton step, mended by what the bundle knows of kinks in its way.
@@ -264,12 +293,13 @@ class _State:
         reached = np.flatnonzero(meets < 1)
         if kink < BLOCKED and len(reached) <= MOST_CUTS and self.problem.box is None:
             gradients, gaps = self.bundle.cuts(reached)
-            weights = cutting_plane_weights(self.metric.root(gradients), gaps)
-            cause = weights @ gradients
-            direction = -self.metric.apply(cause)
-            slope = float(self.g @ direction)
-            meets, slopes = self.bundle.kinks(direction, slope)
-            kink = float(meets[slopes > 0].min(initial=np.inf))
+            mix = cutting_plane_weights(self.metric.root(gradients), gaps) @ gradients
+            bent = -self.metric.apply(mix)
+            slope = float(self.g @ bent)
+            if slope < 0:
+                cause, direction = mix, bent
+                meets, slopes = self.bundle.kinks(direction, slope)
+                kink = float(meets[slopes > 0].min(initial=np.inf))
         return cause, direction, min(1.0, max(SHORTEST, BEYOND * kink))
 
     def hull_step(self) -> Generator[Ask, Any, Finish | None]:
@@ -286,8 +316,7 @@ class _State:
             cause, slope = hull.least_element(*self.bundle.near(self.radius))
             stationarity = float(np.linalg.norm(cause))
             self.certificate = Certificate(stationarity, self.radius)
-            target = self.target if self.radius > self.radius_tol else self.stationarity_tol
-            small = stationarity <= max(target, self.stationarity_tol)
+            small = stationarity <= self._target()
             direction = -self.metric.apply(cause)
             length = float(np.linalg.norm(direction))
             t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
@@ -309,19 +338,9 @@ class _State:
                     hull = Hull(self.metric, self._normals())
                 continue
             # 4. a step along the hull's least element, or a gradient that enlarges the hull
-            found = yield from weak_wolfe(
-                self.problem,
-                self.x,
-                self.f,
-                self.g,
-                direction,
-                t,
-                slope=slope,
-                patience=HULL_PATIENCE,
-                null_within=self.radius,
+            found = yield from self._search(
+                direction, t, slope=slope, patience=HULL_PATIENCE, null_within=self.radius
             )
-            for trial in found.trials:
-                self.bundle.add(trial.x, trial.fun, trial.grad)
             if found.lower:
                 visible = self.f - found.point.fun > self._noise()
                 self._move(found.point, cause if self.problem.box is None else None)
@@ -336,10 +355,14 @@ class _State:
                 continue
             # 1. nothing new along the direction: sample
             samplings += 1
-            if samplings <= SAMPLINGS:
-                lower = yield from self._sample()
-                if lower:
-                    return None
+            if samplings <= SAMPLINGS and (yield from self._sample()):
+                return None
+
+    def _target(self) -> float:
+        """Length at which the hull's least element counts as small at this radius."""
+        if self.radius <= self.radius_tol:
+            return self.stationarity_tol
+        return max(self.target, self.stationarity_tol)
 
     def _normals(self) -> Array:
         """Outward normals (k, n) of the bounds within the radius."""

@@ -9,7 +9,6 @@ over memory than the two-loop recursion takes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from smoothmin._check import require_integer, require_real
 from smoothmin._protocol import Array, Method, Problem, Steps
-from smoothmin.descent.compact import SMALLEST_CURVATURE, CompactMemory
+from smoothmin.descent.compact import CompactMemory, is_curved
 from smoothmin.descent.quasi_newton import Metric, descend
 
 
@@ -34,7 +33,7 @@ class LimitedMemory(CompactMemory, Metric):
     def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         sy, yy = float(s @ y), float(y @ y)
-        if not (sy > SMALLEST_CURVATURE * yy and math.isfinite(yy)):
+        if not is_curved(sy, yy):
             return
         self.append(s, y)
         self.set_products(self.products(y))

@@ -141,6 +141,21 @@ def test_values_only():
     assert res.fun < 1e-5
 
 
+def test_restarts_leave_a_stationary_point_that_is_no_minimum():
+    def fun(x):  # minima at -1 and 2, the second lower
+        sides = [abs(x[0] + 1), abs(x[0] - 2) - 1]
+        k = int(np.argmin(sides))
+        return sides[k], np.where(x >= (-1.0, 2.0)[k], 1.0, -1.0)
+
+    once = run(fun, [-1.4], maxfev=3000)
+    more = run(fun, [-1.4], maxfev=3000, restarts=8)
+    assert once.fun == pytest.approx(0, abs=1e-7)
+    assert more.fun == pytest.approx(-1, abs=1e-7)
+    assert more.success
+    check_certificate(more)
+    assert more.nfev > once.nfev
+
+
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
@@ -149,6 +164,7 @@ def test_values_only():
         ("radius", 0.0, ValueError),
         ("samples", 0, ValueError),
         ("memory", 1, ValueError),
+        ("restarts", -1, ValueError),
         ("dense_up_to", 1.5, TypeError),
     ],
 )
