@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import smoothmin
 from smoothmin import GradientSamplingDescent, minimize
@@ -85,6 +87,29 @@ def test_bounds_hold_at_every_evaluation():
     assert (np.array(seen) <= upper).all()
     assert res.fun == pytest.approx(0.75, abs=1e-6)
     assert res.success
+    check_certificate(res)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_bounded_weighted_distances(n, seed):
+    rng = np.random.default_rng(seed)
+    centre, weight = 2 * rng.standard_normal(n), rng.uniform(0.5, 4, n)
+    lower = rng.uniform(-2, 0, n)
+    upper = lower + rng.uniform(0.1, 3, n)
+    seen = []
+
+    def fun(x):
+        seen.append(x.copy())
+        return float(weight @ np.abs(x - centre)), weight * np.where(x < centre, -1.0, 1.0)
+
+    x0 = rng.uniform(lower, upper)
+    bounds = list(zip(lower, upper, strict=True))
+    res = run(fun, x0, bounds=bounds, rng=seed, maxfev=400 * n)
+    assert (np.array(seen) >= lower).all()
+    assert (np.array(seen) <= upper).all()
+    best = np.clip(centre, lower, upper)  # coordinates do not interact
+    assert res.fun == pytest.approx(weight @ np.abs(best - centre), abs=1e-6)
     check_certificate(res)
 
 
