@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg.blas import dgemv, dtrsv
+from scipy.linalg.blas import dgemv, dsymv, dtrsv
 
 from smoothmin._protocol import Array
 
@@ -31,18 +31,17 @@ class CompactMemory:
     """The last ``memory`` pairs (s, y), with ``w = P y``.
 
     ``scale`` is gamma. Rows 2i and 2i + 1 of ``_rows`` are an s and its w; pairs take
-    turns in them, so that nothing long is ever moved. The small matrices
-    ``_sy[i, j] = s_i'y_j`` (i <= j) and ``_yw[i, j] = y_i'w_j`` are in the order of
-    time, which ``_in_time`` (2, k) translates to rows.
+    turns in them, so that nothing long is ever moved. Of the small matrices
+    ``_sy[i, j] = s_i'y_j`` and ``_yw[i, j] = y_i'w_j``, in the order of time, only the
+    part i <= j is meant. ``_in_time`` (2, k) translates that order to rows.
     """
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
         self._memory = memory
         # rows take memory only once they are written
         self._room = np.empty((2 * memory, n))
-        # by columns, as LAPACK wants them
-        self._sy_room = np.zeros((memory, memory), order="F")
-        self._yw_room = np.zeros((memory, memory), order="F")
+        # columns of both small matrices, one after the other as BLAS wants them
+        self._columns = np.zeros((2, memory, memory))
         # any order of time is a window on two turns of the wheel
         self._wheel = np.tile(np.arange(2 * memory).reshape(2, memory, order="F"), 2)
         self.scale = scale
@@ -60,26 +59,23 @@ class CompactMemory:
 
     def products(self, g: Array) -> Array:
         """Those of all rows with ``g``, (2k,)."""
-        result: Array = self._rows @ g
+        result: Array = self._rows.dot(g)
         return result
 
     def combine(self, products: Array, image: Array) -> Array:
         """``H g``, a new array, from the `products` with ``g`` and its ``image`` P g."""
         if not self._count:
             return self.scale * image
-        # (3.1) for H / gamma
+        # (3.1) for H / gamma, from right to left
         sg, wg = products[self._in_time]
-        shares = np.empty(self._in_time.shape)
         u = dtrsv(self._sy, sg)
-        right = self._sy_diagonal * u
+        right = self._curvatures * u
         right /= self.scale
-        right += self._yw @ u
-        right -= wg
-        shares[0] = dtrsv(self._sy, right, trans=1, overwrite_x=1)
-        np.negative(u, out=shares[1])
-        by_row = np.empty(products.size)
-        by_row[self._in_time] = shares
-        result: Array = dgemv(self.scale, self._rows.T, by_row, beta=self.scale, y=image)
+        right += dsymv(1.0, self._yw, u, beta=-1.0, y=wg)
+        shares = np.empty(products.size)
+        shares[self._in_time[0]] = dtrsv(self._sy, right, trans=1)
+        shares[self._in_time[1]] = -u
+        result: Array = dgemv(self.scale, self._rows.T, shares, beta=self.scale, y=image)
         return result
 
     def append(self, s: Array, w: Array) -> int:
@@ -93,22 +89,22 @@ class CompactMemory:
         else:
             slot = self._oldest
             self._oldest = (slot + 1) % self._memory
-            self._sy_room[:-1, :-1] = self._sy_room[1:, 1:]
-            self._yw_room[:-1, :-1] = self._yw_room[1:, 1:]
+            # up and left by one; what this breaks is set anew or not meant
+            flat, shift = self._columns.ravel(), self._memory + 1
+            flat[:-shift] = flat[shift:]
         self._room[2 * slot], self._room[2 * slot + 1] = s, w
         self._take_views()
         return slot
 
     def set_products(self, products: Array) -> None:
         """Take the `products` with the y of the pair appended last."""
-        last = self._count - 1
-        self._sy[:, last], column = products[self._in_time]
-        self._yw[:, last] = self._yw[last] = column
+        k = self._count
+        self._columns[:, k - 1, :k] = products[self._in_time]
 
     def _take_views(self) -> None:
         """Of what is in use."""
         k = self._count
         self._rows = self._room[: 2 * k]
-        self._sy, self._yw = self._sy_room[:k, :k], self._yw_room[:k, :k]
-        self._sy_diagonal = self._sy.diagonal()
+        self._sy, self._yw = self._columns[0, :k, :k].T, self._columns[1, :k, :k].T
+        self._curvatures = self._sy.diagonal()
         self._in_time = self._wheel[:, self._oldest : self._oldest + k]

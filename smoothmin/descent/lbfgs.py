@@ -32,7 +32,7 @@ class LimitedMemory(CompactMemory, Metric):
 
     def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
-        sy, yy = float(s @ y), float(y @ y)
+        sy, yy = float(s.dot(y)), float(y.dot(y))
         if not is_curved(sy, yy):
             return
         self.append(s, y)
