@@ -42,6 +42,11 @@ class Stencil:
         own = {"2-point": EPS**0.5, "3-point": EPS ** (1 / 3), "cs": EPS}[scheme]
         self._relative = own if relative_step is None else relative_step
 
+    @property
+    def resolution(self) -> float:
+        """Relative distance below which differences see no kink; "cs" takes none."""
+        return 0.0 if self.scheme == "cs" else self._relative
+
     def gradients(
         self, points: Array
     ) -> Generator[NDArray[Any], NDArray[Any], tuple[Array, Array]]:

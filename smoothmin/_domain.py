@@ -122,12 +122,12 @@ class Domain:
         """Number of free variables."""
         return self.start.size if self.free is None else self.free.size
 
-    def problem(self, has_gradient: bool) -> Problem:
+    def problem(self, has_gradient: bool, resolution: float = 0.0) -> Problem:
         """The problem in the free variables, as methods are told of it."""
         x0 = self.start.copy() if self.free is None else self.start[self.free]
         shape = self.shape if self.free is None else (self.size,)
         x0.flags.writeable = False
-        return Problem(x0, self.box, has_gradient, shape, self.free, self.shape)
+        return Problem(x0, self.box, has_gradient, shape, self.free, self.shape, resolution)
 
     def spread(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""

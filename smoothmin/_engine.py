@@ -17,7 +17,18 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Evaluator
 from smoothmin._fold import within_bounds
-from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Reply, Steps, quiet, resume
+from smoothmin._protocol import (
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Method,
+    Problem,
+    Reply,
+    Steps,
+    quiet,
+    resume,
+)
 from smoothmin._source import Halt
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
@@ -50,12 +61,12 @@ class Run:
         method: Method,
         evaluator: Evaluator,
         domain: Domain,
-        has_gradient: bool,
+        problem: Problem,
         rng: np.random.Generator,
         settings: Settings,
     ) -> None:
         self._method, self._evaluator, self._domain = method, evaluator, domain
-        self._problem = domain.problem(has_gradient)
+        self._problem = problem
         self._rng = rng
         self._settings = settings
         self._started = time.perf_counter()

@@ -185,8 +185,11 @@ def minimize(
     try:
         stencil = Stencil(scheme, domain.box) if scheme else None
         evaluator = Evaluator(source, domain, plan.limits, stencil)
-        has_gradient = objective.has_gradient or stencil is not None
-        run = Run(chosen, evaluator, domain, has_gradient, generator, plan.settings)
+        if stencil is None:
+            problem = domain.problem(objective.has_gradient)
+        else:
+            problem = domain.problem(True, stencil.resolution)
+        run = Run(chosen, evaluator, domain, problem, generator, plan.settings)
         result = run.drive()
     finally:
         source.close()

@@ -156,6 +156,9 @@ class Problem:
         Where the variables sit in the user's flat ``x``; None when none is fixed.
     whole : tuple of int, or None
         The shape of the user's ``x``, fixed variables included; ``shape`` if None.
+    resolution : float
+        The step of finite differences relative to max(1, |x|): gradients see no kink
+        that is nearer. Zero for exact gradients.
     """
 
     x0: Array
@@ -164,6 +167,7 @@ class Problem:
     shape: tuple[int, ...]
     free: NDArray[np.intp] | None = None
     whole: tuple[int, ...] | None = None
+    resolution: float = 0.0
 
     def at(self, x: Array) -> Problem:
         """The same problem started elsewhere."""

@@ -64,6 +64,7 @@ RESTART = 0.1  # first perturbation of a restart, in units of the largest coordi
 SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
 LEAST_NULLS = 30  # enlargements of one hull along its direction, n if that is more, and ...
+BLUR = 10.0  # least radius of the certificate, in units of finite differences' step
 SAMPLINGS = 2  # ... random samplings, before the radius shrinks
 IN_VAIN = 4  # hulls within the final radius that were given up before the run is
 
@@ -101,6 +102,8 @@ class GradientSamplingDescent(Method):
     of the convex hull of gradients (plus normals of bounds) at points no farther
     than ``radius`` from the solution. Success is reported only if both meet their
     tolerances; a short gradient at the solution itself is a certificate of radius zero.
+    Gradients by finite differences see no kink nearer than their step, so the radius
+    stays at ten steps or more; "2-point" has the shortest.
 
     References
     ----------
@@ -204,6 +207,8 @@ class _State:
         )
         self.x = problem.clip(problem.x0)
         size = float(np.abs(self.x).max(initial=1.0))
+        # finite differences tell nothing of kinks nearer than their step
+        self.radius_tol = max(self.radius_tol, BLUR * problem.resolution * size)
         self.radius = 0.1 * max(1.0, size) if options.radius is None else options.radius
         self.ceiling = self.radius
         self.last_step = 0.0
@@ -397,6 +402,8 @@ class _State:
     def _shrink(self, reached: bool) -> Finish | None:
         """Look closer; the end where that has been in vain, or numbers cannot be told apart."""
         limit = 4 * EPS * float(np.abs(self.x).max(initial=1e-300))
+        if self.problem.resolution:
+            limit = self.radius_tol
         if self.radius <= limit or self.in_vain >= IN_VAIN:
             found = self.certificate
             return Finish(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import rosen
 
 import smoothmin
 from smoothmin import GradientSamplingDescent, minimize
@@ -205,3 +206,20 @@ def test_limited_memory_metric():
 
 def test_is_the_default_with_a_gradient():
     assert smoothmin.minimize(sum_abs, [1.0, 2.0], jac=True, rng=0).method == "gradient-sampling"
+
+
+@pytest.mark.parametrize(
+    ("fun", "start", "minimum", "accuracy"),
+    [
+        (rosen, [-1.2, 1.0, 0.8], 0.0, 1e-9),
+        (lambda x: abs(x[0] - 1) + 10 * abs(x[1] - x[0] ** 2), [-1.0, 2.0], 0.0, 1e-5),
+        (lambda x: float(np.abs(x - np.arange(6)).sum()), np.full(6, 3.3), 0.0, 1e-6),
+    ],
+)
+def test_finite_differences_end_at_their_resolution(fun, start, minimum, accuracy):
+    """No search for kinks nearer than the differences' step, and a radius that says so."""
+    res = minimize(fun, start, method="gradient-sampling", rng=0)
+    assert res.fun - minimum < accuracy
+    assert res.nfev < 4000
+    assert res.status in (0, 4)
+    assert res.radius == 0 or res.radius > 1e-8
