@@ -125,7 +125,7 @@ class Run:
         self._nit += 1
         self._last = iterate
         if iterate.info:
-            self._info.update(_plain(iterate.info))
+            self._info.update(iterate.info)
         settings = self._settings
         if settings.return_all:
             x0 = self._problem.x0
@@ -184,7 +184,7 @@ class Run:
             "nfev": self._evaluator.nfev,
             "best_fun": self._evaluator.best.fun,
         }
-        return OptimizeResult({**self._info, **standard})
+        return OptimizeResult({**_plain(self._info), **standard})
 
     def _result(self, finish: Finish) -> OptimizeResult:
         """The best feasible point evaluated, and how the run went."""
@@ -212,7 +212,7 @@ class Run:
             standard["allvecs"] = self._allvecs
         if self._settings.history:
             standard["history"] = self._history
-        return OptimizeResult({**standard, **self._info, **_plain(finish.info), **standard})
+        return OptimizeResult({**standard, **_plain(self._info | finish.info), **standard})
 
     def _gradient_at(self, x: Array) -> Array:
         """The gradient at the best point if it is known, NaN otherwise.

@@ -244,6 +244,6 @@ def resume(steps: Steps, reply: Reply) -> Message | Finish:
 
 def ask_one(x: Array) -> Generator[Ask, Answers, tuple[float, Array]]:
     """Value and gradient at one point."""
-    answers = yield Ask(x.reshape(1, -1), 1)
+    answers = yield Ask(x[None], 1)
     assert answers.gradients is not None
-    return float(answers.values[0]), answers.gradients[0]
+    return answers.values.item(0), answers.gradients[0]

@@ -56,7 +56,7 @@ class Point:
         """Smooth the gradient at ``x``."""
         free = problem.projected_gradient(x, grad)
         smooth = smoother.solve(free)
-        square = float(free @ smooth)
+        square = float(free.dot(smooth))
         # not so written that NaN would become 0
         return cls(x, fun, grad, free, smooth, 0.0 if square < 0 else math.sqrt(square))
 
@@ -143,9 +143,10 @@ def lbfgs(
         if finish is not None:
             return finish
         # 1. direction
-        step = -memory.apply(here.free, here.smooth)
+        step = memory.apply(here.free, here.smooth)
+        np.negative(step, out=step)
         direction = direction_within(problem, here.x, here.free, step)
-        slope = float(here.free @ direction)
+        slope = float(here.free.dot(direction))
         if not memory.fresh and -2 * EPS * abs(here.fun) < slope < 0:
             return Finish(
                 Status.CONVERGED, f"Predicted decrease {-slope:.3g} is at rounding level."
@@ -219,7 +220,8 @@ def fixed_rate(
         finish = done.reached(here, None)
         if finish is not None:
             return finish
-        velocity = momentum * velocity - rate * here.smooth
+        velocity *= momentum
+        velocity -= rate * here.smooth
         step = direction_within(problem, here.x, here.free, velocity)
         x = problem.clip(here.x + step)
         f, g = yield from ask_one(x)

@@ -1,7 +1,8 @@
-"""How fast `LaplacianOperator.solve` is, and how many evaluations the method takes.
+"""How fast `LaplacianOperator.solve` is, and what the method takes.
 
     python tests/benchmarks/bench_laplacian.py            # speed, ratios in one run
     python tests/benchmarks/bench_laplacian.py --counts   # evaluations on grids of all sizes
+    python tests/benchmarks/bench_laplacian.py --steps    # library time of one iteration
 
 Speed is told in ratios: against a plain complex FFT with its denominator prepared
 (torch's where it is installed, else NumPy's), and against a copy, below which nothing
@@ -21,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+import scipy.optimize
 from numpy.typing import NDArray
 
 import smoothmin
@@ -145,17 +147,79 @@ def counts() -> None:
             print(f"{dimensions}-D, side {n:7d}: " + "; ".join(line), flush=True)
 
 
+STEPS = {
+    "laplacian, fixed": {"step": "fixed", "sigma": 1.0, "lr": 1e-5, "gtol": 0.0},
+    "laplacian": {"sigma": 1.0, "gtol": 0.0, "ftol": 0.0},
+    "lbfgs": {"gtol": 0.0},
+    "SciPy's L-BFGS-B": {"gtol": 0.0, "ftol": 0.0},
+    "SciPy's CG": {"gtol": 0.0},
+}
+
+
+def own_seconds(name: str, n: int, iterations: int, turns: int) -> tuple[float, float]:
+    """Seconds of an iteration outside the function, and evaluations it takes.
+
+    The same run is taken in turns, and the least of each pause between evaluations counts.
+    """
+    # few variables: so flat at the minimum that no run is ever done; many: badly scaled
+    rates, power = (np.linspace(0.5, 1.0, n), 4) if n < 1000 else (np.logspace(0, 4, n), 2)
+    clock = time.perf_counter
+    stamps: list[float] = []
+
+    def fun(x: Array) -> tuple[float, Array]:
+        stamps.append(clock())
+        slopes = rates * x
+        for _ in range(power - 2):
+            slopes *= x
+        value, gradient = float(slopes @ x), power * slopes
+        stamps.append(clock())
+        return value, gradient
+
+    options = {**STEPS[name], "maxiter": iterations}
+    least: Any = np.inf
+    for _ in range(turns):
+        stamps.clear()
+        if "SciPy" in name:
+            method = name.removeprefix("SciPy's ")
+            scipy.optimize.minimize(fun, np.ones(n), jac=True, method=method, options=options)
+        else:
+            method = name.partition(",")[0]
+            smoothmin.minimize(fun, np.ones(n), jac=True, method=method, options=options)
+        least = np.minimum(least, np.diff(stamps)[1::2])
+    evaluations = (least.size + 1) / iterations
+    # the later half: memories are full
+    return float(least[least.size // 2 :].mean()) * evaluations, evaluations
+
+
+def steps() -> None:
+    """Print what the library adds to an iteration, few variables and many."""
+    for n, iterations, turns in ((10, 80, 60), (1_000_000, 44, 2)):
+        for name in STEPS:
+            seconds, evaluations = own_seconds(name, n, iterations, turns)
+            print(
+                f"n={n:8d} {name:17s}: {seconds * 1e6:9.1f} us an iteration beside the function"
+                f" ({evaluations:.2f} evaluations)",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--counts", action="store_true", help="evaluations instead of speed")
+    parser.add_argument("--steps", action="store_true", help="time of an iteration instead")
     parser.add_argument("--grids", default=GRIDS)
     parser.add_argument("--sigmas", default="1")
     parser.add_argument("--dtypes", default="float64,float32")
     parser.add_argument("--boundaries", default="periodic,neumann,dirichlet")
     parser.add_argument("--budget", type=float, default=0.2, help="seconds for each timing")
     options = parser.parse_args()
-    counts() if options.counts else speed(options)
+    if options.counts:
+        counts()
+    elif options.steps:
+        steps()
+    else:
+        speed(options)
 
 
 if __name__ == "__main__":
