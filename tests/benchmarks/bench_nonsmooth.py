@@ -1,16 +1,20 @@
 """Evaluations to a relative gap of 1e-6 on nonsmooth functions, ours and SciPy's.
 
-    python tests/benchmarks/bench_nonsmooth.py
+    python tests/benchmarks/bench_nonsmooth.py [--plot FILE]
 
 An evaluation is a value with its gradient. A dash: not reached within 5000 evaluations
 or before the method gave up. Then the time that an iteration of ours takes beside
-the function's, on MAXQ.
+the function's, on MAXQ. `--plot` draws the table as a data profile: the share of
+problems that are solved within so many evaluations per (n + 1). The limit of 5000 is
+25 (n + 1) for n = 200: beyond it a curve rises by smaller problems alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,12 +105,57 @@ def seconds_per_iteration(n: int, iterations: int) -> float:
     return (time.process_time() - start - spent) / count
 
 
+def draw_profile(
+    file: Path, names: list[str], problems: list[NonsmoothProblem], rows: list[list[int | None]]
+) -> None:
+    """Save the data profile of a table: one row a problem, one column a method."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    sizes = np.array([problem.x0.size + 1 for problem in problems])
+    counts = np.array([[math.inf if count is None else count for count in row] for row in rows])
+    effort = np.sort(counts / sizes[:, None], axis=0)
+    finite = effort[np.isfinite(effort)]
+    first, last = 0.8 * finite.min(), 1.25 * finite.max()
+    share = np.arange(len(problems) + 1) / len(problems)
+    final = np.isfinite(effort).mean(axis=0)
+
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    for k in np.argsort(-final, kind="stable"):
+        solved = np.isfinite(effort[:, k])
+        at = np.concatenate([[first], effort[solved, k], [last]])
+        reached = share[: solved.sum() + 1]
+        axis.step(
+            at,
+            np.append(reached, reached[-1]),
+            where="post",
+            label=f"{names[k]} ({solved.sum()})",
+            color=f"C{k}",
+            linestyle="-" if names[k] in OURS else "--",
+            linewidth=2.5 if names[k] == OURS[0] else 1.3,
+        )
+    axis.set(xscale="log", xlim=(first, last), ylim=(0, 1.02))
+    axis.set_xlabel("evaluations / (n + 1)")
+    axis.set_ylabel(f"share solved to {GAP:g}")
+    axis.set_title(f"{len(problems)} nonsmooth problems, at most {BUDGET} evaluations each")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, loc="upper left")
+    figure.savefig(file, dpi=100)
+    plt.close(figure)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, and draw it if asked to."""
+    parser = argparse.ArgumentParser(description="Nonsmooth functions, ours and SciPy's methods.")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="save a data profile here")
+    plot = parser.parse_args().plot
     names = [*OURS, *(f"scipy {name}" for name in SCIPYS)]
+    problems = small() + scalable(10) + scalable(50) + scalable(200)
     print(f"{'':26s}" + "".join(f"{name:>18s}" for name in names))
     rows = []
-    for problem in small() + scalable(10) + scalable(50) + scalable(200):
+    for problem in problems:
         row = measure(problem)
         rows.append(row)
         cells = "".join(f"{'-' if value is None else value:>18}" for value in row)
@@ -119,6 +168,8 @@ def main() -> None:
     print(f"{f'solved of {len(rows)}':26s}" + "".join(f"{value:>18}" for value in solved))
     print(f"{'geometric mean':26s}" + "".join(f"{value:>18.0f}" for value in means))
     print(f"(unsolved counted as {2 * BUDGET} in the mean)")
+    if plot is not None:
+        draw_profile(plot, names, problems, rows)
     for n, iterations in [(10, 300), (100, 600), (1000, 200)]:
         microseconds = 1e6 * seconds_per_iteration(n, iterations)
         print(f"n = {n}: {microseconds:.0f} microseconds of ours an iteration")
