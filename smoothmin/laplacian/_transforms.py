@@ -19,6 +19,9 @@ from smoothmin._protocol import Array
 BOUNDARIES: Final = ("periodic", "neumann", "dirichlet")
 
 DENSE = 64  # elements up to which an operator is applied as a matrix
+# sides up to which a sine transform is quickest as a product with its matrix: some, more the
+# larger the largest prime factor of the side plus one, which a fast transform takes it for
+SHORT, SHORT_PER_FACTOR, SHORTEST_LONG = 180, 9, 600
 
 Floats = NDArray[np.floating[Any]]
 
@@ -36,6 +39,30 @@ def axis_eigenvalues(length: int, boundary: str, spacing: float) -> Array:
     return values
 
 
+def is_short(length: int) -> bool:
+    """Whether a product with `sine_matrix` is quicker than a fast sine transform."""
+    rest, factor = length + 1, 2
+    while factor * factor <= rest:
+        if rest % factor:
+            factor += 1
+        else:
+            rest //= factor
+    # what is left is the largest prime factor
+    return length <= min(SHORT + SHORT_PER_FACTOR * rest, SHORTEST_LONG)
+
+
+@functools.lru_cache(maxsize=16)
+def sine_matrix(length: int, dtype: Any) -> Floats:
+    """The orthogonal matrix, symmetric and so its own inverse, of zero boundaries."""
+    k = np.arange(1, length + 1)
+    # sines of angles below a turn, lest their rounding grow with the angle
+    turns = np.outer(k, k) % (2 * (length + 1))
+    matrix: Floats = np.sin(np.pi / (length + 1) * turns) * math.sqrt(2 / (length + 1))
+    matrix = matrix.astype(dtype)
+    matrix.flags.writeable = False
+    return matrix
+
+
 class Transform:
     """To and from the eigenvectors of -L on the last ``len(grid)`` axes of an array.
 
@@ -46,7 +73,9 @@ class Transform:
 
     def __init__(self, grid: tuple[int, ...], boundary: str, spacing: tuple[float, ...]) -> None:
         self.grid, self._boundary = grid, boundary
-        self._axes = tuple(range(-len(grid), 0))
+        axes = range(-len(grid), 0)
+        self._short = [k for k in axes if boundary == "dirichlet" and is_short(grid[k])]
+        self._axes = tuple(k for k in axes if k not in self._short)
         self.by_axis: list[Array] = []
         for axis, (length, step) in enumerate(zip(grid, spacing, strict=True)):
             values = axis_eigenvalues(length, boundary, step)
@@ -65,7 +94,9 @@ class Transform:
         elif self._boundary == "neumann":
             result = scipy.fft.dctn(fields, 2, axes=self._axes)
         else:
-            result = scipy.fft.dstn(fields, 1, axes=self._axes)
+            result = self._by_matrices(fields)
+            if self._axes:
+                result = scipy.fft.dstn(result, 1, axes=self._axes)
         return result
 
     def backward(self, spectrum: NDArray[Any]) -> Floats:
@@ -77,8 +108,21 @@ class Transform:
         elif self._boundary == "neumann":
             result = scipy.fft.idctn(spectrum, 2, axes=axes, overwrite_x=True)
         else:
-            result = scipy.fft.idstn(spectrum, 1, axes=axes, overwrite_x=True)
+            result = self._by_matrices(spectrum)
+            if axes:
+                result = scipy.fft.idstn(result, 1, axes=axes, overwrite_x=True)
         return result
+
+    def _by_matrices(self, fields: Floats) -> Floats:
+        """The sine transforms along the short axes, each its own inverse."""
+        result = fields
+        for axis in self._short:
+            matrix = sine_matrix(self.grid[axis], fields.dtype)
+            if axis == -1:
+                result = result.reshape(-1, len(matrix)) @ matrix
+            else:
+                result = matrix @ result.reshape(-1, len(matrix), math.prod(self.grid[axis + 1 :]))
+        return result.reshape(fields.shape)
 
 
 class Multiplier:
