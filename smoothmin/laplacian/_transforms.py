@@ -21,7 +21,7 @@ BOUNDARIES: Final = ("periodic", "neumann", "dirichlet")
 DENSE = 64  # elements up to which an operator is applied as a matrix
 # sides up to which a sine transform is quickest as a product with its matrix: some, more the
 # larger the largest prime factor of the side plus one, which a fast transform takes it for
-SHORT, SHORT_PER_FACTOR, SHORTEST_LONG = 180, 9, 600
+SHORT, SHORT_PER_FACTOR, SHORTEST_LONG = 96, 5, 600
 
 Floats = NDArray[np.floating[Any]]
 

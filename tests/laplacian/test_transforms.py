@@ -22,8 +22,11 @@ def test_the_matrix_is_the_sine_transform(length, dtype):
 
 
 def test_lengths_that_suit_no_fast_transform_are_multiplied():
-    found = {n: is_short(n) for n in (1, 128, 180, 239, 255, 256, 300, 383, 511, 1023, 1024, 4096)}
-    assert [n for n, short in found.items() if short] == [1, 128, 180, 256, 300]
+    found = {
+        n: is_short(n)
+        for n in (1, 100, 127, 128, 180, 239, 255, 256, 300, 383, 511, 1023, 1024, 4096)
+    }
+    assert [n for n, short in found.items() if short] == [1, 100, 128, 180, 256, 300]
 
 
 @pytest.mark.parametrize("compiled", [True, False])
