@@ -61,6 +61,9 @@ class LBFGS(Method):
         Number of steps whose curvature is remembered.
     gtol : float, default 1e-6
         Converged when no element of the (projected) gradient is larger.
+    first_step : float, optional
+        Length of the very first trial step. By default at most 1 along the gradient, and
+        no longer than the larger of 1 and ``|x0|``.
 
     Notes
     -----
@@ -91,11 +94,15 @@ class LBFGS(Method):
 
     memory: int = 10
     gtol: float = 1e-6
+    first_step: float | None = None
 
     def __post_init__(self) -> None:
         require_integer("memory", self.memory, 1)
         require_real("gtol", self.gtol, minimum=0)
+        if self.first_step is not None:
+            require_real("first_step", self.first_step, above=0, below=np.inf)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return descend(problem, LimitedMemory(problem.x0.size, self.memory), self.gtol)
+        metric = LimitedMemory(problem.x0.size, self.memory)
+        return descend(problem, metric, self.gtol, length=self.first_step or 0.0)

@@ -49,12 +49,14 @@ class Metric(ABC):
         """Whether nothing has been learnt since the last reset."""
 
 
-def descend(problem: Problem, metric: Metric, gtol: float, *, curvature: bool = True) -> Steps:
+def descend(
+    problem: Problem, metric: Metric, gtol: float, *, curvature: bool = True, length: float = 0.0
+) -> Steps:
     """Minimize by steps along ``-H g``, each found by a weak Wolfe search.
 
-    With bounds, ``H`` is restricted to the variables that are free to move
-    (Bertsekas, "Projected Newton methods", SIAM J. Control Optim. 20, 1982), and
-    the search follows the projected path.
+    ``length`` is that of the first trial step, 0 for a guess. With bounds, ``H`` is
+    restricted to the variables that are free to move (Bertsekas, "Projected Newton
+    methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
     x = problem.clip(problem.x0)
     f, g = yield from ask_one(x)
@@ -62,7 +64,7 @@ def descend(problem: Problem, metric: Metric, gtol: float, *, curvature: bool = 
         return Finish(Status.NONFINITE, _status.nonfinite_start(f))
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
-    step = 0.0
+    step = length
     while True:
         pg = problem.projected_gradient(x, g)
         size = float(np.abs(pg).max())
@@ -112,9 +114,11 @@ def search_direction(problem: Problem, metric: Metric, x: Array, pg: Array) -> A
 def first_step(x: Array, direction: Array, previous: float) -> float:
     """First trial of a search without curvature: as long as the last step, or a guess."""
     length = float(np.linalg.norm(direction))
+    if length == 0:  # or lost to underflow
+        return 1.0
     if previous > 0:
         return previous / length
-    return min(1.0, max(1.0, float(np.linalg.norm(x))) / length) if length > 0 else 1.0
+    return min(1.0, max(1.0, float(np.linalg.norm(x))) / length)
 
 
 def failed_search(found: LineResult) -> str:

@@ -312,3 +312,15 @@ def test_inexact_gradients_do_not_burn_the_budget(method, start):
     res = minimize(rosen, start, method=method)
     assert res.fun < 1e-9
     assert res.nfev < 300 * (len(start) + 1)
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "gradient-descent"])
+def test_gradients_whose_norm_underflows(method):
+    """A descent direction of length 1e-170 has a norm of zero."""
+
+    def fun(x):
+        return 1e-170 * float(x @ x), 2e-170 * x
+
+    res = minimize(fun, np.ones(3), jac=True, method=method, options={"gtol": 0.0, "maxfev": 200})
+    assert np.isfinite(res.fun)
+    assert res.fun <= 3e-170
