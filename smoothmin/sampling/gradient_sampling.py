@@ -135,7 +135,7 @@ class Sampler:
                 samples.take_all(answers)
         else:
             for steps in self.chunks():
-                points, slope = fold(x + steps, *self._box)
+                points, slope = self._within(x, steps)
                 answers = yield Ask(points, order)
                 gradients = answers.gradients
                 take(steps, answers.values, None if gradients is None else gradients * slope)
@@ -148,6 +148,15 @@ class Sampler:
         if by_pairs:
             gradient = self._normalized(gradient, total.left_out == 0)
         return value, gradient
+
+    def _within(self, x: Array, steps: Array) -> tuple[Array, Array | float]:
+        """Sample points in the box, and what their gradients are multiplied by."""
+        assert self._box is not None
+        lower, upper = self._box
+        if self._options.beyond == "mirror":
+            return fold(x + steps, lower, upper)
+        room = np.maximum(np.minimum(x - lower, upper - x), 0.0)
+        return np.clip(x + np.clip(steps, -room, room), lower, upper), 1.0
 
     def _normalized(self, gradient: Array, complete: bool) -> Array:
         """Divide by sigma^2 E[u_j^2], or by all second moments where they are known."""
@@ -282,6 +291,10 @@ class GradientSampling(Method):
     sigma_target : int or float, default 0.2
         A count, or a fraction of the finite samples.
     sigma_nplus, sigma_nminus : float, default 4/3 and 2/3
+    beyond : {"mirror", "shorten"}, default "mirror"
+        What becomes of samples beyond a bound: the function is mirrored there, or
+        steps are cut to the distance of the nearer bound, alike in both directions,
+        so that pairs remain pairs; the gradient is then that of the samples as they are.
     rng : seed or Generator, optional
         Own source of the perturbations instead of the run's.
 
@@ -341,6 +354,7 @@ class GradientSampling(Method):
     sigma_target: float = 0.2
     sigma_nplus: float = 4 / 3
     sigma_nminus: float = 2 / 3
+    beyond: str = "mirror"
     rng: Any = None
 
     def __post_init__(self) -> None:
@@ -349,6 +363,7 @@ class GradientSampling(Method):
         require_scale("sigma", self.sigma)
         require_integer("n", self.n, 1)
         require_one_of("aggregate", self.aggregate, AGGREGATES)
+        require_one_of("beyond", self.beyond, ("mirror", "shorten"))
         if self.temperature is not None:
             require_real("temperature", self.temperature, above=0, below=np.inf)
         check_design(self.distribution, self.design)

@@ -1,0 +1,173 @@
+"""`Homotopy` from values alone: descent, search, and what to do with what is left.
+
+References: N. Hansen, "Benchmarking a BI-population CMA-ES on the BBOB-2009 function
+testbed" (2009) (restarts with doubled populations against as much effort for small
+runs); I. Loshchilov, M. Schoenauer, M. Sebag, "Bi-population CMA-ES algorithms with
+surrogate models and line searches", GECCO (2013) (model first, line searches).
+
+The phases are methods of their own: `DifferenceDescent`, `GaussianSearch`,
+`CoordinateSearch`. The first search trusts a model, the later ones, with larger
+populations, do not: a function that is still unsolved then is not nearly quadratic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._status import Status
+from smoothmin.sampling.coordinate_search import HALF_RANGE, CoordinateSearch
+from smoothmin.sampling.difference_descent import DifferenceDescent
+from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
+from smoothmin.sampling.ledger import Ledger
+from smoothmin.sampling.noise import measure_noise
+
+SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
+DESCENT_LIMIT = 200  # evaluations per variable of one descent
+LARGEST_POPULATION = 2**14
+NOISY = 1e-7  # noise relative to the value from which differences are given up
+
+
+class BlackBox:
+    """One run of `Homotopy` without gradients.
+
+    Parameters
+    ----------
+    problem : Problem
+    rng : Generator
+    scale : ndarray, shape (d,)
+        First standard deviation of the search.
+    population : int or None
+        Of the first search.
+    restarts : float
+        How many further rounds, each a larger search and as much local effort.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        rng: np.random.Generator,
+        scale: Array,
+        population: int | None,
+        restarts: float,
+    ) -> None:
+        self._problem, self._rng, self._scale, self._restarts = problem, rng, scale, restarts
+        self._n = problem.x0.size
+        self._population = population or default_population(self._n)
+        self._best, self._best_x = np.inf, problem.x0
+        self._boxed = problem.box is not None and bool(np.isfinite(problem.box).all())
+        self._ledger = Ledger()
+        self._noise = 0.0
+
+    def run(self) -> Steps:
+        """The first round, then as many as are wanted."""
+        x0 = self._problem.x0
+        if self._boxed and self._n <= SEARCH_FIRST:
+            last = yield from self._search(x0, 0)
+        else:
+            yield from self._descend(x0)
+            last = yield from self._search(x0 if self._boxed else self._best_x, 0)
+        if not np.isfinite(self._best):
+            return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+        polish = yield from self._descend(self._best_x)
+        if polish is not None and polish.status.success:
+            last = polish
+        number = 0
+        while number < self._restarts:
+            number += 1
+            yield from self._round(number)
+        return Finish(last.status, last.message, **self._info())
+
+    def _round(self, number: int) -> Generator[Any, Any, None]:
+        """Local runs from new points and from the best, then a larger search."""
+        ledger = self._ledger
+        while ledger.cost("descent", "coordinates") < ledger.cost("search"):
+            cost = ledger.cost("descent")
+            yield from self._descend(self._random())
+            if ledger.cost("descent") == cost:  # noise makes differences useless
+                break
+        before = self._best
+        method = CoordinateSearch(scale=self._scale)
+        yield from self._phase("coordinates", method, self._best_x)
+        if self._best < before:
+            yield from self._descend(self._best_x)
+        yield from self._search(self._random(), number)
+
+    def _descend(self, x: Array) -> Generator[Any, Any, Finish | None]:
+        """A descent; where it finds nothing lower, a look at the noise."""
+        if self._noise > NOISY * abs(self._best):
+            return None
+        method = DifferenceDescent(scale=self._scale)
+        finish = yield from self._phase("descent", method, x, DESCENT_LIMIT * self._n)
+        if finish is not None and finish.status == Status.PRECISION:
+            steps = measure_noise(self._problem, self._best_x, self._scale, self._rng)
+            self._noise = yield from self._watched("noise", steps)
+        return finish
+
+    def _search(self, x: Array, doublings: int) -> Generator[Any, Any, Finish]:
+        population = max(5, min(self._population * 2**doublings, LARGEST_POPULATION))
+        method = GaussianSearch(self._scale, population, model=doublings == 0)
+        finish = yield from self._phase("search", method, x)
+        assert finish is not None
+        self._noise = finish.info.get("noise", self._noise)
+        return finish
+
+    def _phase(
+        self, name: str, method: Method, x: Array, limit: float = math.inf
+    ) -> Generator[Any, Any, Finish | None]:
+        """Run a method from ``x``, within a limit of evaluations; its last word, if it had one."""
+        steps = method.run(self._problem.at(x), self._rng)
+        finish: Finish | None = yield from self._watched(name, steps, limit)
+        return finish
+
+    def _watched(
+        self, name: str, steps: Generator[Any, Any, Any], limit: float = math.inf
+    ) -> Generator[Any, Any, Any]:
+        """Pass messages on, keep the best point, and book the cost; what the steps return."""
+        before, cost, reply = self._best, 0, None
+        try:
+            while cost < limit:
+                try:
+                    message: Any = steps.send(reply)
+                except StopIteration as end:
+                    return end.value
+                reply = None
+                if isinstance(message, Ask):
+                    reply = yield message
+                    self._note(message.points, reply.values)
+                    cost += len(message.points)
+                else:
+                    info = {**message.info, **self._info(), "phase": name}
+                    yield Iterate(message.x, message.fun, message.grad, **info)
+            return None
+        finally:
+            steps.close()
+            self._ledger.add(name, cost, before - self._best)
+
+    def _note(self, points: Array, values: Array) -> None:
+        values = np.where(np.isnan(values), np.inf, values)
+        k = int(values.argmin())
+        if values[k] < self._best:
+            self._best, self._best_x = float(values[k]), points[k].copy()
+
+    def _info(self) -> dict[str, Any]:
+        """What the result says of the run."""
+        ledger = self._ledger
+        # the expected minimum of as many normal deviates as there were evaluations
+        error = self._noise * math.sqrt(2 * math.log(max(2, sum(ledger.nfev.values()))))
+        phases = {"phase_nfev": dict(ledger.nfev), "phase_gain": dict(ledger.gain)}
+        return {**phases, "noise": self._noise, "error": error}
+
+    def _random(self) -> Array:
+        """A point uniform in the box, or around the start."""
+        x0, box = self._problem.x0, self._problem.box
+        low, high = x0 - HALF_RANGE * self._scale, x0 + HALF_RANGE * self._scale
+        if box is not None:
+            low = np.where(np.isfinite(box[0]), box[0], low)
+            high = np.where(np.isfinite(box[1]), box[1], high)
+        return self._rng.uniform(low, high)

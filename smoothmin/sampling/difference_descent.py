@@ -1,0 +1,275 @@
+"""`DifferenceDescent`: BFGS from values alone, each difference as long as it should be.
+
+References: A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of
+noisy functions via quasi-Newton methods", SIAM J. Optim. 29 (2019); J. J. Moré, S. M.
+Wild, "Estimating derivatives of noisy simulations", ACM Trans. Math. Softw. 38
+(2012).
+
+Deviations: the differences are taken along the columns of J, H = J J' being the inverse
+Hessian, instead of the coordinates. There the curvature is one as far as it is known,
+so one step length, ``2 sqrt(noise)``, is right for all of them, however badly scaled or
+correlated the variables are, and forward differences reach the noise level. The first
+inverse Hessian is a thousand times what the first step suggests, since BFGS corrects
+one too large sooner than one too small. The line search uses values only, since a
+gradient costs as much as ``n`` of them, and it extends steps as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import per_coordinate, require_real, require_scale
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._status import Status
+from smoothmin.descent.bfgs import InverseHessian
+from smoothmin.descent.quasi_newton import search_direction
+
+EPS = float(np.finfo(float).eps)
+ARMIJO = 1e-4
+BOX_SHARE = 0.2  # of a box's width that variables are taken to move
+START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
+FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variables are known
+FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
+FIRST_INVERSE = 1e3  # times the inverse curvature s'y / y'y of the first step
+BACKTRACKS = 15
+RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
+EXTENSION = 2.0  # a step is extended if a parabola has its minimum so many times farther
+LONGEST_EXTENSION = 10.0
+LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened to it
+
+
+@dataclass(frozen=True)
+class DifferenceDescent(Method):
+    """Minimize a smooth function from values alone by BFGS with differences.
+
+    Parameters
+    ----------
+    scale : float or array_like of shape (d,), optional
+        How far variables typically move. By default a fifth of the box's width, and
+        without a box a tenth of the larger of 1 and ``|x0|``.
+    noise : float, default 0
+        Standard deviation of the noise of the values. Rounding is always allowed for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
+    Notes
+    -----
+    A gradient is ``d`` values asked as one batch. The run ends when the decrease that
+    the gradient predicts is below the noise.
+
+    References
+    ----------
+    .. [1] A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of
+       noisy functions via quasi-Newton methods", SIAM J. Optim. 29 (2019),
+       :doi:`10.1137/18M1177718`.
+
+    Examples
+    --------
+    >>> from scipy.optimize import rosen
+    >>> from smoothmin import minimize
+    >>> from smoothmin.sampling.difference_descent import DifferenceDescent
+    >>> res = minimize(rosen, [-1.2, 1.0], method=DifferenceDescent())
+    >>> res.success, bool(res.fun < 1e-12), res.nfev < 200
+    (True, True, True)
+    """
+
+    name: ClassVar[str] = "DifferenceDescent"
+    handles_bounds: ClassVar[bool] = True
+
+    scale: Any = None
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.scale is not None:
+            require_scale("scale", self.scale)
+        require_real("noise", self.noise, minimum=0, below=np.inf)
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Never."""
+        return False
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        if self.scale is None:
+            scale = typical_scale(problem)
+        else:
+            scale = per_coordinate("scale", self.scale, problem.x0.size, problem.free)
+        return _Descent(problem, scale, self.noise).run()
+
+
+def typical_scale(problem: Problem) -> Array:
+    """A fifth of the box's width; without a box a tenth of the larger of 1 and ``|x0|``."""
+    scale = START_SHARE * np.maximum(1.0, np.abs(problem.x0))
+    if problem.box is not None:
+        width = problem.box[1] - problem.box[0]
+        scale = np.where(np.isfinite(width), BOX_SHARE * width, scale)
+    return scale
+
+
+class _Metric(InverseHessian):
+    """H = J J', begun from the first step; J's columns have unit curvature as far as known."""
+
+    def __init__(self, n: int, scale: Array) -> None:
+        super().__init__(n)
+        self._scale = scale
+        self._updates = 0
+
+    def learn(self, s: Array, y: Array, cause: Array | None) -> None:
+        """Update by a step and the change of the gradient."""
+        if self._j is None:
+            seen = y * self._scale
+            length = float(seen @ seen)
+            inverse = abs(float(s @ y)) / length if length > 0 else 0.0
+            factor = math.sqrt(FIRST_INVERSE * inverse) if inverse > 0 else 1.0
+            self._j = np.asfortranarray(np.diag(self._scale * factor))
+            self._updates = 0
+        self._updates += 1
+        self.update(s, y, cause)
+
+    def difference_steps(self, noise: float) -> Array:
+        """Rows to take differences along."""
+        if self._j is None:
+            return np.diag(FIRST_DIFFERENCE * self._scale)
+        steps = self._j.T * (2 * math.sqrt(noise))
+        if self._updates < len(steps):
+            size = np.linalg.norm(steps / self._scale, axis=1)
+            steps = steps * np.minimum(1.0, FIRST_DIFFERENCE / size)[:, None]
+        return np.ascontiguousarray(steps)
+
+
+class _Descent:
+    """One run."""
+
+    def __init__(self, problem: Problem, scale: Array, noise: float) -> None:
+        self._problem, self._scale, self._noise = problem, scale, noise
+        self._metric = _Metric(problem.x0.size, scale)
+
+    def run(self) -> Steps:
+        """Minimize."""
+        problem, metric = self._problem, self._metric
+        x = problem.clip(problem.x0)
+        f = yield from _value(x)
+        if not np.isfinite(f):
+            return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        g = yield from self._gradient(x, f)
+        first = f
+        while True:
+            pg = problem.projected_gradient(x, g)
+            direction = self._direction(x, pg)
+            slope, level = float(pg @ direction), self._level(f)
+            if -0.5 * slope <= level:
+                said = f"Predicted decrease {-0.5 * slope:.3g} is at the noise level {level:.3g}."
+                return Finish(Status.CONVERGED, said)
+            found = yield from self._search(x, f, direction, slope)
+            if found is None:
+                if -slope <= RESOLVED * (first - f):
+                    said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
+                    return Finish(Status.CONVERGED, said)
+                if metric.fresh:
+                    return Finish(Status.PRECISION, "No lower point along the differences.")
+                metric.reset()
+                continue
+            x_new, f_new = found
+            g_new = yield from self._gradient(x_new, f_new)
+            # the step is along -H pg unless it was projected
+            metric.learn(x_new - x, g_new - g, pg if problem.box is None else None)
+            x, f, g = x_new, f_new, g_new
+            yield Iterate(x, f, g)
+
+    def _level(self, f: float) -> float:
+        """What a difference of two values cannot resolve."""
+        return max(self._noise, 2 * EPS * abs(f), 1e-300)
+
+    def _direction(self, x: Array, pg: Array) -> Array:
+        """Along ``-H g``; along the scaled gradient before H is known."""
+        if not self._metric.fresh:
+            return search_direction(self._problem, self._metric, x, pg)
+        direction = -pg * self._scale**2
+        length = float(np.linalg.norm(direction / self._scale))
+        return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction
+
+    def _gradient(self, x: Array, f: float) -> Generator[Ask, Answers, Array]:
+        """By forward differences along the columns of J, or along coordinates near a bound."""
+        steps = self._metric.difference_steps(self._level(f))
+        size = np.abs(steps).max(axis=1)
+        steps *= np.maximum(1.0, LOST * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
+        points = self._inside(x, steps)
+        steps = points - x
+        answers = yield Ask(points, 0)
+        change = answers.values - f
+        change = np.where(np.isfinite(change), change, 0.0)
+        return _solved(steps, change)
+
+    def _inside(self, x: Array, steps: Array) -> Array:
+        """The points ``x + steps``; turned round, or along coordinates, if a bound is near."""
+        points, box = x + steps, self._problem.box
+        if box is None:
+            return points
+        outside = ((points < box[0]) | (points > box[1])).any(axis=1)
+        if not outside.any():
+            return points
+        points[outside] = x - steps[outside]
+        if ((points < box[0]) | (points > box[1])).any():
+            sizes = np.linalg.norm(steps, axis=0)
+            sizes = np.minimum(sizes, 0.5 * (box[1] - box[0]))
+            points = x + np.diag(np.where(x + sizes > box[1], -sizes, sizes))
+        return np.clip(points, *box)
+
+    def _search(
+        self, x: Array, f: float, direction: Array, slope: float
+    ) -> Generator[Ask, Answers, tuple[Array, float] | None]:
+        """A lower point by values alone: shrink by interpolation, or extend while it pays."""
+        problem, level, t = self._problem, self._level(f), 1.0
+        for _ in range(BACKTRACKS):
+            x_t = problem.clip(x + t * direction)
+            f_t = yield from _value(x_t)
+            if f_t < f and f_t <= f + ARMIJO * t * slope:
+                break
+            share = _vertex(t * slope, f_t - f)
+            t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1
+            if -t * slope < level:
+                return None
+        else:
+            return None
+        while t >= 1.0:
+            share = _vertex(t * slope, f_t - f)
+            if share < EXTENSION:
+                break
+            t *= min(share, LONGEST_EXTENSION)
+            x_new = problem.clip(x + t * direction)
+            if np.array_equal(x_new, x_t):
+                break
+            f_new = yield from _value(x_new)
+            if not f_new < f_t:
+                break
+            x_t, f_t = x_new, f_new
+        return x_t, f_t
+
+
+def _solved(steps: Array, change: Array) -> Array:
+    """The gradient with these changes along these steps, at least in the least-squares sense."""
+    try:
+        return np.asarray(np.linalg.solve(steps, change), dtype=float)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(steps, change, rcond=None)[0], dtype=float)
+
+
+def _vertex(slope: float, rise: float) -> float:
+    """Where a parabola from 0 with this slope and value ``rise`` at 1 has its minimum."""
+    excess = rise - slope
+    return -0.5 * slope / excess if excess > 0 else np.inf
+
+
+def _value(x: Array) -> Generator[Ask, Answers, float]:
+    answers = yield Ask(x.reshape(1, -1), 0)
+    return float(answers.values[0])

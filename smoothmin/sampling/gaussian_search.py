@@ -1,0 +1,294 @@
+"""`GaussianSearch`: a normal distribution that learns where low values are.
+
+References: N. Hansen, "The CMA evolution strategy: a tutorial" (2016) (see
+`distribution`); N. Hansen, "A global surrogate assisted CMA-ES", GECCO (2019),
+Algorithm 1 (evaluation in the order of a model, until that order is right); N. Hansen,
+"Injecting external solutions into CMA-ES", arXiv:1110.4181 (2011).
+
+Deviations: the model's minimizer is sought in a trust region and in the box, and takes
+the place of the last sampled point; it is trusted from a lower rank correlation on.
+Points beyond a bound are moved onto it, and the distribution learns from the moved
+ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import (
+    per_coordinate,
+    require_bool,
+    require_integer,
+    require_real,
+    require_scale,
+)
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._status import Status
+from smoothmin.sampling.difference_descent import typical_scale
+from smoothmin.sampling.distribution import Distribution
+from smoothmin.sampling.noise import measure_noise
+from smoothmin.sampling.surrogate import (
+    CHEAP_COEFFICIENTS,
+    Archive,
+    Quadratic,
+    Regression,
+    kendall,
+)
+
+EPS = float(np.finfo(float).eps)
+AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
+LOOK_BACK = 15  # evaluations over which tau is taken, at least
+NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
+STAGNATION = 4  # spans of generations without a lower value that end the search
+RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
+
+
+@dataclass(frozen=True)
+class GaussianSearch(Method):
+    """Minimize from values alone with a normal distribution that learns, and a model.
+
+    Parameters
+    ----------
+    sigma : float or array_like of shape (d,), optional
+        First standard deviation. By default a fifth of the box's width, and without a
+        box a tenth of the larger of 1 and ``|x0|``.
+    population : int, optional
+        Points per generation, by default ``4 + 3 log(d)``, at least 5.
+    model : bool, default True
+        Evaluate in the order of a quadratic fitted to earlier points, and only as many
+        as it takes to trust that order.
+    xtol : float, default 1e-11
+        Converged when no standard deviation is larger, in units of the first.
+    ftol : float, default 1e-12
+        Converged when the values of the last generations differ by no more, or by no
+        more than rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
+    Notes
+    -----
+    Invariant to increasing transformations of the values without the model, to affine
+    ones of the variables but for the first distribution.
+
+    References
+    ----------
+    .. [1] N. Hansen, "The CMA evolution strategy: a tutorial" (2016),
+       :doi:`10.48550/arXiv.1604.00772`.
+    .. [2] N. Hansen, "A global surrogate assisted CMA-ES", GECCO (2019),
+       :doi:`10.1145/3321707.3321842`.
+
+    Examples
+    --------
+    >>> from scipy.optimize import rosen
+    >>> from smoothmin import minimize
+    >>> from smoothmin.sampling.gaussian_search import GaussianSearch
+    >>> res = minimize(rosen, [-1.2, 1.0, 0.5], method=GaussianSearch(), rng=0)
+    >>> res.success, bool(res.fun < 1e-10)
+    (True, True)
+    """
+
+    name: ClassVar[str] = "GaussianSearch"
+    handles_bounds: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+
+    sigma: Any = None
+    population: int | None = None
+    model: bool = True
+    xtol: float = 1e-11
+    ftol: float = 1e-12
+
+    def __post_init__(self) -> None:
+        if self.sigma is not None:
+            require_scale("sigma", self.sigma)
+        if self.population is not None:
+            require_integer("population", self.population, 5)
+        require_bool("model", self.model)
+        require_real("xtol", self.xtol, minimum=0)
+        require_real("ftol", self.ftol, minimum=0)
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Never."""
+        return False
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        scale = typical_scale(problem)
+        if self.sigma is not None:
+            scale = per_coordinate("sigma", self.sigma, problem.x0.size, problem.free)
+        return _Search(self, problem, rng, scale).run()
+
+
+def default_population(n: int) -> int:
+    """``4 + 3 log(n)`` (48), at least 5."""
+    return max(5, 4 + int(3 * math.log(max(1, n))))
+
+
+class _Search:
+    """One run, in coordinates divided by the first standard deviation."""
+
+    def __init__(
+        self, options: GaussianSearch, problem: Problem, rng: np.random.Generator, scale: Array
+    ) -> None:
+        self._options, self._problem, self._rng, self._scale = options, problem, rng, scale
+        n = problem.x0.size
+        population = options.population or default_population(n)
+        self._distribution = Distribution(problem.x0 / scale, 1.0, population)
+        self._archive = Archive(n)
+        self._regression = Regression(n)
+        self._model: Quadratic | None = None
+        self._fitted = 0  # how many points had been added to the archive when it was fitted
+        self._radius = RADIUS * math.sqrt(n)
+        self._box = None
+        if problem.box is not None:
+            self._box = (problem.box[0] / scale, problem.box[1] / scale)
+        self._lowest: list[float] = []  # of the last generations
+        self._quiet = 0  # generations without a new lowest value
+        self._noise = 0.0
+
+    def run(self) -> Steps:
+        """Generations until nothing changes any more."""
+        distribution = self._distribution
+        while True:
+            points, values = yield from self._generation()
+            if not np.isfinite(values).any():
+                return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+            values = np.where(np.isnan(values), np.inf, values)
+            order = np.argsort(values, kind="stable")
+            distribution.update(points[order])
+            self._keep_within_box()
+            best = order[0]
+            x = self._outward(points[best : best + 1])[0]
+            yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
+            said = self._converged(values) or (yield from self._stagnated(values))
+            if said:
+                return Finish(Status.CONVERGED, said, noise=self._noise)
+
+    def _generation(self) -> Generator[Ask, Answers, tuple[Array, Array]]:
+        """Sample, and evaluate in the model's order as many as it takes to trust it."""
+        points = self._inside(self._distribution.sample(self._rng))
+        model = self._model
+        if model is None:
+            values = yield from self._evaluate(points)
+            self._fit()
+            return points, values
+        self._inject(points, model)
+        size = len(points)
+        values = np.full(size, np.nan)
+        guessed = model(points)
+        todo = np.argsort(guessed, kind="stable")
+        done, count = 0, 1 + round(0.02 * size)
+        while True:
+            now = todo[done : done + count]
+            values[now] = yield from self._evaluate(points[now])
+            done += len(now)
+            model = self._fit()
+            if done >= size or model is None:
+                return points, values
+            guessed = model(points)
+            if self._trusted(model, done):
+                break
+            todo[done:] = todo[done:][np.argsort(guessed[todo[done:]], kind="stable")]
+            count = math.ceil(0.5 * done)
+        # what was not evaluated keeps the model's order, and never beats what was
+        known, rest = todo[:done], todo[done:]
+        lowest = np.nanmin(values[known]) if np.isfinite(values[known]).any() else np.inf
+        values[rest] = guessed[rest] + max(0.0, float(lowest - guessed[rest].min()))
+        return points, values
+
+    def _inject(self, points: Array, model: Quadratic) -> None:
+        """The model's minimizer in place of the last point, unless it is known already."""
+        x = model.minimizer(self._radius, self._box)
+        known, _ = self._archive.last(min(self._archive.size, 4 * len(points)))
+        if not (known == x).all(axis=1).any():
+            points[-1] = x
+
+    def _trusted(self, model: Quadratic, done: int) -> bool:
+        """Whether the model orders the last evaluated points as they are."""
+        count = min(self._archive.size, max(LOOK_BACK, math.ceil(1.2 * done)))
+        points, values = self._archive.last(count)
+        return kendall(model(points), values) >= AGREEMENT
+
+    def _fit(self) -> Quadratic | None:
+        """The model, fitted anew if there are enough new points to be worth it."""
+        if not self._options.model:
+            return None
+        archive, d = self._archive, self._distribution
+        patience = 0
+        if self._model is not None:
+            patience = self._model.size // CHEAP_COEFFICIENTS
+        if archive.added - self._fitted <= patience:
+            return self._model
+        points, values, kind = archive.training()
+        if kind >= 0:
+            frame = (d.mean, d.inverse_root / d.sigma, d.root * d.sigma)
+            self._model = self._regression.fit(points, values, kind, *frame)
+            self._fitted = archive.added
+        return self._model
+
+    def _evaluate(self, points: Array) -> Generator[Ask, Answers, Array]:
+        answers = yield Ask(self._outward(points), 0)
+        self._archive.add(points, answers.values)
+        return answers.values
+
+    def _outward(self, points: Array) -> Array:
+        """In the user's units; clipped again, against rounding."""
+        return self._problem.clip(points * self._scale)
+
+    def _inside(self, points: Array) -> Array:
+        return points if self._box is None else np.clip(points, *self._box)
+
+    def _keep_within_box(self) -> None:
+        """The mean inside, the deviations no larger than half the box."""
+        if self._box is not None:
+            d = self._distribution
+            d.mean = self._inside(d.mean)
+            width = self._box[1] - self._box[0]
+            d.sigma *= min(1.0, float((0.5 * width / d.deviations).min()))
+
+    def _converged(self, values: Array) -> str | None:
+        """A sentence when the distribution or its values have shrunk to nothing."""
+        d, options = self._distribution, self._options
+        largest = float(d.deviations.max())
+        if largest <= options.xtol:
+            return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}."
+        lowest, new = self._lowest, float(values.min())
+        self._quiet = self._quiet + 1 if lowest and new >= min(lowest) else 0
+        lowest.append(new)
+        if len(lowest) < self._span:
+            return None
+        del lowest[: -self._span]
+        spread = max(max(lowest), float(values.max())) - min(lowest)
+        level = max(options.ftol, 4 * EPS * abs(lowest[-1]))
+        if spread <= level:
+            return f"Values of {self._span} generations within {spread:.3g} <= {level:.3g}."
+        return None
+
+    def _stagnated(self, values: Array) -> Generator[Ask, Answers, str | None]:
+        """A sentence when there is no progress, by noise or for very long."""
+        if self._quiet == 0 or self._quiet % self._span:
+            return None
+        if self._quiet >= STAGNATION * self._span:
+            return f"No lower value in {self._quiet} generations."
+        d = self._distribution
+        x = self._outward(d.mean[None])[0]
+        scale = d.deviations * self._scale
+        self._noise = yield from measure_noise(self._problem, x, scale, self._rng)
+        spread = float(np.std(values[np.isfinite(values)]))
+        if spread <= NOISE_FLOOR * self._noise:
+            return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}."
+        return None
+
+    @property
+    def _span(self) -> int:
+        """Generations over which progress is judged."""
+        return 10 + math.ceil(30 * self._distribution.n / self._distribution.population)

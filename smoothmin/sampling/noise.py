@@ -1,0 +1,103 @@
+"""How large the noise of a function is, from a few values close together.
+
+Reference: J. J. Moré, S. M. Wild, "Estimating computational noise", SIAM J. Sci.
+Comput. 33 (2011), Algorithm ECnoise (Figure 5.1) and (2.3).
+
+Deviation: when the points are too far apart the spacing is divided by 100 and
+the estimate repeated, and when they are too close it is multiplied, as the paper's
+Section 6 does by hand, a few times at most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from smoothmin._protocol import Answers, Array, Ask, Problem
+
+POINTS = 8
+SPACING = 1e-7  # of the points, in units of the scale
+ATTEMPTS = 3
+FACTOR = 100.0  # of the spacing between attempts
+
+
+class Verdict(Enum):
+    """What a table of differences says."""
+
+    NOISE = "noise"
+    TOO_CLOSE = "too close"
+    TOO_FAR = "too far"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The noise level, a standard deviation, and how it came about."""
+
+    level: float
+    verdict: Verdict
+
+
+def estimate_noise(values: Array) -> Estimate:
+    """ECnoise on values at equally spaced points of a line.
+
+    Parameters
+    ----------
+    values : ndarray, shape (m,)
+        At least 4 of them, finite.
+
+    Returns
+    -------
+    Estimate
+        ``level`` is zero unless the verdict is that there is noise.
+    """
+    m = len(values) - 1
+    table = values.astype(float)
+    if np.count_nonzero(np.diff(table) == 0) >= m / 2:
+        return Estimate(0.0, Verdict.TOO_CLOSE)
+    spread = float(values.max() - values.min())
+    if spread > 0.1 * float(np.abs(values).max()):
+        return Estimate(0.0, Verdict.TOO_FAR)
+    levels, changes = [], []
+    gamma = 1.0
+    for k in range(1, m + 1):
+        table = np.diff(table)
+        gamma *= 0.5 * k / (2 * k - 1)  # (k!)^2 / (2k)!, (2.3)
+        levels.append(math.sqrt(gamma * float(np.mean(table**2))))
+        changes.append(bool(table.min() * table.max() < 0))
+    for k in range(m - 2):
+        three = levels[k : k + 3]
+        if max(three) <= 4 * min(three) and changes[k]:
+            return Estimate(levels[k], Verdict.NOISE)
+    return Estimate(0.0, Verdict.TOO_FAR)
+
+
+def measure_noise(
+    problem: Problem, x: Array, scale: Array, rng: np.random.Generator
+) -> Generator[Ask, Answers, float]:
+    """The noise level around ``x``, zero if there is none to be seen.
+
+    Each attempt asks for `POINTS` values as one batch.
+    """
+    direction = rng.standard_normal(x.size)
+    direction *= scale / float(np.linalg.norm(direction))
+    spacing = SPACING
+    offsets = np.arange(POINTS) - (POINTS - 1) / 2
+    for _ in range(ATTEMPTS):
+        points = x + spacing * offsets[:, None] * direction
+        if problem.box is not None:
+            # the whole line is moved into the box, not its points one by one
+            shift = np.maximum(problem.box[0] - points.min(axis=0), 0.0)
+            shift += np.minimum(problem.box[1] - points.max(axis=0), 0.0)
+            points = problem.clip(points + shift)
+        answers = yield Ask(points, 0)
+        if not np.isfinite(answers.values).all():
+            return 0.0
+        found = estimate_noise(answers.values)
+        if found.verdict is Verdict.NOISE:
+            return found.level
+        spacing *= FACTOR if found.verdict is Verdict.TOO_CLOSE else 1 / FACTOR
+    return 0.0

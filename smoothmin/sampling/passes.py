@@ -1,0 +1,250 @@
+"""`Homotopy` with gradients: passes of shrinking smoothing, hops, random starts.
+
+References: H. Mobahi, J. W. Fisher III, "On the link between Gaussian homotopy
+continuation and convex envelopes", EMMCVPR (2015); D. J. Wales, J. P. K. Doye,
+"Global optimization by basin-hopping", J. Phys. Chem. A 101 (1997).
+
+Deviations: the smoothed function is a mean over few points, drawn anew at every
+stage, and is minimized only roughly, since its minimum is not wanted but its
+basin; the point where a pass ends and the lowest point it sampled are both
+polished on the true function. Later passes start from the best point known with
+more samples, and a share of their cost goes to hops, whose sizes earn credit by
+success, and to random starts. A polish that will not reach the best value known
+is given up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Problem, Steps, resume
+from smoothmin._status import Status
+from smoothmin._stopping import AfterSteps, Progress, UpdateNorm
+from smoothmin.descent.lbfgs import LBFGS
+from smoothmin.sampling.gradient_sampling import GradientSampling
+from smoothmin.sampling.ledger import Ledger
+
+FIRST_SAMPLES = 4
+STAGE_STEPS = 8  # steps of the inner method at one sigma
+FIRST_STEP = 0.5  # first trial of a stage, in units of sigma * sqrt(d)
+STAGE_STEP_SIZE = 0.1  # a stage ends at shorter steps, in the same units
+HOP_SHARE = 0.5  # of the cost of the passes that may go to hops
+RANDOM_SHARE = 0.1  # and to random starts
+HOP_SIZES = (0.1, 0.3, 1.0)  # in units of sigma
+HOP_PARTS = (1.0, 0.1)  # share of the variables that a hop moves
+MULTIPLES = (1.0, 2.0, 8.0)  # of sigma tried in turn where it is a guess
+PATIENCE = 5  # steps over which a polish is judged
+OPTIMISM = 100.0  # times the decrease of these steps that a polish may still be expected to make
+
+
+Watch: TypeAlias = Callable[[Progress], str | None]
+
+
+def hopeless(value: float) -> Watch:
+    """A watch that fires when a descent would have to go on for long to come below ``value``."""
+    values: list[float] = []
+
+    def watch(now: Progress) -> str | None:
+        values.append(now.fun)
+        if len(values) <= PATIENCE:
+            return None
+        expected = OPTIMISM * (values[-1 - PATIENCE] - now.fun)
+        return "Hopeless." if now.fun - expected > value else None
+
+    return watch
+
+
+@dataclass
+class Arm:
+    """A choice that earns credit by success."""
+
+    value: Any
+    wins: int = 0
+    losses: int = 0
+
+    def note(self, won: bool) -> None:
+        """Count a trial."""
+        self.wins += won
+        self.losses += not won
+
+
+def choose(arms: list[Arm], rng: np.random.Generator) -> Arm:
+    """The arm with the highest draw from its success rate's posterior (Thompson)."""
+    draws = [rng.beta(1 + arm.wins, 1 + arm.losses) for arm in arms]
+    return arms[int(np.argmax(draws))]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a pass smooths: the options of `Homotopy` that matter here.
+
+    ``sigma`` is NaN where it is to be guessed.
+    """
+
+    sigma: Array
+    n: int | None
+    decay: float
+    stages: int
+    aggregate: str
+    design: str
+    growth: float
+    gtol: float
+    restarts: float
+
+
+class Passes:
+    """One run of `Homotopy` with gradients."""
+
+    def __init__(self, schedule: Schedule, problem: Problem, rng: np.random.Generator) -> None:
+        self._schedule, self._problem, self._rng = schedule, problem, rng
+        self._sigma = schedule.sigma
+        self._guessed = not np.isfinite(schedule.sigma).all()
+        self._d = problem.x0.size
+        self._best_x, self._best = problem.x0, np.inf
+        self._pass_x, self._pass_best = problem.x0, np.inf  # lowest point of this pass
+        self._ledger = Ledger()
+        self._kind = "polish"  # what the evaluations are booked under
+        self._passes = 0
+        self._finish = Finish(Status.PRECISION, "No polish was made.")
+        self._hops = [Arm((size, part)) for part in HOP_PARTS for size in HOP_SIZES]
+        self._scales = [Arm(multiple) for multiple in MULTIPLES]
+
+    def run(self) -> Steps:
+        """Passes, one or as many as asked for."""
+        yield from self._polish(self._problem.x0)
+        if self._finish.status == Status.NONFINITE and not np.isfinite(self._best):
+            return self._finish
+        if self._guessed:
+            self._sigma = self._completed(self._sigma)
+        while True:
+            arm = self._next_scale()
+            before = self._best
+            yield from self._pass(self._best_x, arm.value * self._sigma)
+            arm.note(self._best < before)
+            self._passes += 1
+            if self._passes > self._schedule.restarts:
+                break
+            yield from self._hop(arm.value * self._sigma)
+            yield from self._start_anew()
+        if not np.isfinite(self._best):
+            return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+        return Finish(self._finish.status, self._finish.message, **self._info())
+
+    def _next_scale(self) -> Arm:
+        """The multiple of sigma for the next pass: each in turn, then by credit."""
+        if not self._guessed:
+            return self._scales[0]
+        if self._passes < len(self._scales):
+            return self._scales[self._passes]
+        return choose(self._scales, self._rng)
+
+    def _completed(self, sigma: Array) -> Array:
+        """Where nothing tells the size: what the first polish moved a coordinate."""
+        moved = float(np.linalg.norm(self._best_x - self._problem.x0)) / math.sqrt(self._d)
+        guess = moved if moved > 0 else np.maximum(1.0, 0.1 * np.abs(self._problem.x0))
+        return np.where(np.isfinite(sigma), sigma, guess)
+
+    def _pass(self, x: Array, sigma: Array) -> Generator[Any, Any, None]:
+        """Shrink the smoothing from ``sigma`` on, then polish."""
+        schedule = self._schedule
+        self._pass_best = np.inf
+        samples = math.ceil((schedule.n or FIRST_SAMPLES) * schedule.growth**self._passes)
+        for stage in range(schedule.stages):
+            size = sigma * schedule.decay**stage
+            reach = float(np.linalg.norm(size))  # sigma * sqrt(d)
+            smoothed = GradientSampling(
+                LBFGS(gtol=0.0, first_step=FIRST_STEP * reach),
+                sigma=size,
+                n=samples,
+                aggregate=schedule.aggregate,
+                design=schedule.design,
+                include_x0=False,
+                beyond="shorten",
+            )
+            watch = (AfterSteps(STAGE_STEPS) | UpdateNorm(STAGE_STEP_SIZE * reach)).start()
+            x, _ = yield from self._phase("smoothed", smoothed, x, watch)
+        lowest = self._pass_x
+        yield from self._polish(x)
+        if not np.array_equal(lowest, x):
+            yield from self._polish(lowest)
+
+    def _hop(self, sigma: Array) -> Generator[Any, Any, None]:
+        """Polish near the best point, until the hops' share of the cost is used."""
+        while self._ledger.cost("hop") < HOP_SHARE * self._ledger.cost("smoothed", "polish"):
+            arm = choose(self._hops, self._rng)
+            size, part = arm.value
+            count = max(1, round(part * self._d))
+            moved = (self._rng.integers(self._d) + np.arange(count)) % self._d
+            x = self._best_x.copy()
+            x[moved] += size * sigma[moved] * self._rng.standard_normal(count)
+            before = self._best
+            yield from self._polish(self._problem.clip(x), "hop")
+            arm.note(self._best < before - 1e-9 * abs(before))
+
+    def _start_anew(self) -> Generator[Any, Any, None]:
+        """Polish random points, until their share of the cost is used."""
+        box, x0 = self._problem.box, self._problem.x0
+        while self._ledger.cost("random") < RANDOM_SHARE * self._ledger.cost("smoothed", "polish"):
+            low, high = x0 - 2.5 * self._sigma, x0 + 2.5 * self._sigma
+            if box is not None:
+                low = np.where(np.isfinite(box[0]), box[0], low)
+                high = np.where(np.isfinite(box[1]), box[1], high)
+            yield from self._polish(self._rng.uniform(low, high), "random")
+
+    def _polish(self, x: Array, phase: str = "polish") -> Generator[Any, Any, None]:
+        """Minimize the true function from ``x``, unless it is hopeless."""
+        before = self._best
+        watch = hopeless(before) if np.isfinite(before) else None
+        _, finish = yield from self._phase(phase, LBFGS(gtol=self._schedule.gtol), x, watch)
+        if finish is not None and (self._best < before or not np.isfinite(before)):
+            self._finish = finish
+
+    def _phase(
+        self, phase: str, method: Method, x: Array, watch: Watch | None
+    ) -> Generator[Any, Any, tuple[Array, Finish | None]]:
+        """Run a method from ``x`` until it is done or told to; where it stands then."""
+        steps = method.run(self._problem.at(x), self._rng)
+        nit, cost, before, reply = 0, 0, self._best, None
+        try:
+            while True:
+                message: Any = resume(steps, reply)
+                reply = None
+                if isinstance(message, Ask):
+                    answers = yield message
+                    self._note(message, answers.values)
+                    cost += len(message.points)
+                    reply = answers
+                elif isinstance(message, Iterate):
+                    x, nit = message.x, nit + 1
+                    info = {**message.info, **self._info(), "phase": phase}
+                    yield Iterate(x, message.fun, message.grad, **info)
+                    now = Progress(nit, 0, 0.0, x, message.fun, message.grad)
+                    if watch is not None and watch(now):
+                        return x, None
+                else:
+                    return x, message
+        finally:
+            steps.close()
+            self._ledger.add(phase, cost, before - self._best)
+
+    def _note(self, ask: Ask, values: Array) -> None:
+        """Remember the lowest point of the run and of the pass."""
+        k = int(np.where(np.isnan(values), np.inf, values).argmin())
+        if values[k] < self._pass_best:
+            self._pass_best, self._pass_x = float(values[k]), ask.points[k].copy()
+        if values[k] < self._best:
+            self._best, self._best_x = float(values[k]), ask.points[k].copy()
+
+    def _info(self) -> dict[str, Any]:
+        ledger = self._ledger
+        return {
+            "passes": self._passes,
+            "phase_nfev": dict(ledger.nfev),
+            "phase_gain": dict(ledger.gain),
+        }
