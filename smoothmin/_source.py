@@ -23,7 +23,7 @@ from smoothmin._domain import Domain
 from smoothmin._protocol import Answers, Array, Samples
 from smoothmin._status import Status
 
-CHUNK_ELEMENTS = 2**14  # points copied at a time for the user: 128 kB stay in the cache
+CHUNK_ELEMENTS = 2**15  # points made at a time for the user: 256 kB stay in the cache
 BATCH_ELEMENTS = 2**22  # points given to workers or a vectorized function at a time: 32 MB
 
 

@@ -30,7 +30,7 @@ VARIANCE = {"gaussian": 1.0, "uniform": 1 / 3, "rademacher": 1.0, "sphere": 1.0}
 DISTRIBUTIONS = (*VARIANCE, "normal")
 DESIGNS = ("iid", "latin-hypercube", "sobol", "orthogonal")
 SOBOL_MAX_DIMENSION = 21201
-CHUNK_ELEMENTS = 2**14  # a block of points and its gradients stay in the cache
+CHUNK_ELEMENTS = 2**16  # a block of points and its gradients, 512 kB each, stay in the cache
 TABLE_ELEMENTS = 2**22  # 32 MB: largest design made in one piece
 
 
