@@ -12,7 +12,8 @@ from smoothmin._domain import Domain
 from smoothmin._minimize import as_generator
 from smoothmin._protocol import Answers, Array, Samples, quiet
 from smoothmin._source import Halt, Limits, Objective, Serial, Source, Vectorized
-from smoothmin.sampling.gradient_sampling import GradientSampling, Sampler
+from smoothmin.sampling.gradient_sampling import GradientSampling
+from smoothmin.sampling.sampler import Sampler
 
 
 class _Smoothed:
