@@ -122,6 +122,11 @@ def _ones(k: int) -> Array:
     return _ONES[:k] if k <= len(_ONES) else np.ones(k)
 
 
+def is_finite(row: Array) -> bool:
+    """Whether all elements are; its square, if that does not overflow, is the fastest to tell."""
+    return math.isfinite(np.dot(row, row)) or bool(np.isfinite(row).all())
+
+
 def row_sum(gradients: Array) -> Array:
     """The sum of the rows: a single one is not worth a pass over it."""
     if len(gradients) == 1:
@@ -183,6 +188,20 @@ class SoftMin(_Weighted):
         super().__init__(dimension, temperature)
         self._lowest = np.inf
         self._sum = 0.0
+
+    def add(self, values: Array, gradients: Array | None) -> None:
+        """Take a chunk; the weighted sum tells of trouble, even where a weight is zero."""
+        before = self._lowest, self._sum, self.temperature
+        if math.isfinite(np.dot(_ones(len(values)), values)):
+            weights, scale = self._weigh(values)
+            part = None if gradients is None else np.dot(weights, gradients)
+            if part is None or math.isfinite(np.dot(part, part)):
+                self.kept += len(values)
+                if part is not None:
+                    self._add_gradient(part, scale)
+                return
+            self._lowest, self._sum, self.temperature = before
+        super().add(values, gradients)
 
     def _weigh(self, values: Array) -> tuple[Array, float]:
         lowest = float(values.min())
@@ -326,7 +345,7 @@ class MinValue(_Selecting):
         """Take the lowest of a chunk whose gradient is finite."""
         k = int(values.argmin())
         known = bool(np.isfinite(values).all())  # else argmin may have fallen for NaN
-        if known and (gradients is None or np.isfinite(gradients[k]).all()):
+        if known and (gradients is None or is_finite(gradients[k])):
             self.kept += len(values)
             self._offer(values, gradients, k)
             return
