@@ -19,18 +19,30 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Method,
+    Problem,
+    Reply,
+    Steps,
+    resume,
+)
 from smoothmin._status import Status
+from smoothmin._stopping import Progress
 from smoothmin.sampling.coordinate_search import HALF_RANGE, CoordinateSearch
 from smoothmin.sampling.difference_descent import DifferenceDescent
 from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
-from smoothmin.sampling.ledger import Ledger
-from smoothmin.sampling.noise import measure_noise
+from smoothmin.sampling.phases import Ledger, Watch, hopeless
 
 SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
-NOISY = 1e-7  # noise relative to the value from which differences are given up
+SEARCH_PATIENCE = 30  # generations over which a later search is judged
+NOISY = 1e-7  # noise relative to the decrease so far from which differences are given up
 
 
 class BlackBox:
@@ -60,6 +72,7 @@ class BlackBox:
         self._n = problem.x0.size
         self._population = population or default_population(self._n)
         self._best, self._best_x = np.inf, problem.x0
+        self._typical = np.inf  # the median of the first values
         self._boxed = problem.box is not None and bool(np.isfinite(problem.box).all())
         self._ledger = Ledger()
         self._noise = 0.0
@@ -74,6 +87,7 @@ class BlackBox:
             last = yield from self._search(x0 if self._boxed else self._best_x, 0)
         if not np.isfinite(self._best):
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+        assert last is not None
         polish = yield from self._descend(self._best_x)
         if polish is not None and polish.status.success:
             last = polish
@@ -88,7 +102,7 @@ class BlackBox:
         ledger = self._ledger
         while ledger.cost("descent", "coordinates") < ledger.cost("search"):
             cost = ledger.cost("descent")
-            yield from self._descend(self._random())
+            yield from self._descend(self._random(), hopeless(self._best))
             if ledger.cost("descent") == cost:  # noise makes differences useless
                 break
         before = self._best
@@ -98,52 +112,58 @@ class BlackBox:
             yield from self._descend(self._best_x)
         yield from self._search(self._random(), number)
 
-    def _descend(self, x: Array) -> Generator[Any, Any, Finish | None]:
-        """A descent; where it finds nothing lower, a look at the noise."""
-        if self._noise > NOISY * abs(self._best):
+    def _descend(self, x: Array, watch: Watch | None = None) -> Generator[Any, Any, Finish | None]:
+        """A descent, unless noise makes differences useless."""
+        if self._noise > NOISY * (self._typical - self._best):
             return None
         method = DifferenceDescent(scale=self._scale)
-        finish = yield from self._phase("descent", method, x, DESCENT_LIMIT * self._n)
-        if finish is not None and finish.status == Status.PRECISION:
-            steps = measure_noise(self._problem, self._best_x, self._scale, self._rng)
-            self._noise = yield from self._watched("noise", steps)
+        finish = yield from self._phase("descent", method, x, DESCENT_LIMIT * self._n, watch)
+        if finish is not None:
+            self._noise = finish.info.get("noise", self._noise)
         return finish
 
-    def _search(self, x: Array, doublings: int) -> Generator[Any, Any, Finish]:
+    def _search(self, x: Array, doublings: int) -> Generator[Any, Any, Finish | None]:
         population = max(5, min(self._population * 2**doublings, LARGEST_POPULATION))
         method = GaussianSearch(self._scale, population, model=doublings == 0)
-        finish = yield from self._phase("search", method, x)
-        assert finish is not None
-        self._noise = finish.info.get("noise", self._noise)
+        watch = hopeless(self._best, SEARCH_PATIENCE) if doublings else None
+        finish = yield from self._phase("search", method, x, watch=watch)
+        if finish is not None:
+            self._noise = finish.info.get("noise", self._noise)
         return finish
 
     def _phase(
-        self, name: str, method: Method, x: Array, limit: float = math.inf
+        self,
+        name: str,
+        method: Method,
+        x: Array,
+        limit: float = math.inf,
+        watch: Watch | None = None,
     ) -> Generator[Any, Any, Finish | None]:
-        """Run a method from ``x``, within a limit of evaluations; its last word, if it had one."""
-        steps = method.run(self._problem.at(x), self._rng)
-        finish: Finish | None = yield from self._watched(name, steps, limit)
-        return finish
+        """Run a method from ``x``, until told otherwise; its last word, if it had one.
 
-    def _watched(
-        self, name: str, steps: Generator[Any, Any, Any], limit: float = math.inf
-    ) -> Generator[Any, Any, Any]:
-        """Pass messages on, keep the best point, and book the cost; what the steps return."""
-        before, cost, reply = self._best, 0, None
+        Messages are passed on, the best point is kept, and the cost booked.
+        """
+        steps = method.run(self._problem.at(x), self._rng)
+        before, cost, nit = self._best, 0, 0
+        reply: Reply = None
         try:
             while cost < limit:
-                try:
-                    message: Any = steps.send(reply)
-                except StopIteration as end:
-                    return end.value
+                message: Any = resume(steps, reply)
                 reply = None
                 if isinstance(message, Ask):
                     reply = yield message
+                    assert isinstance(reply, Answers)
                     self._note(message.points, reply.values)
                     cost += len(message.points)
+                elif isinstance(message, Finish):
+                    return message
                 else:
                     info = {**message.info, **self._info(), "phase": name}
                     yield Iterate(message.x, message.fun, message.grad, **info)
+                    nit += 1
+                    now = Progress(nit, cost, 0.0, message.x, message.fun, message.grad)
+                    if watch is not None and watch(now):
+                        return None
             return None
         finally:
             steps.close()
@@ -151,6 +171,8 @@ class BlackBox:
 
     def _note(self, points: Array, values: Array) -> None:
         values = np.where(np.isnan(values), np.inf, values)
+        if self._typical == np.inf:
+            self._typical = float(np.median(values))
         k = int(values.argmin())
         if values[k] < self._best:
             self._best, self._best_x = float(values[k]), points[k].copy()

@@ -1,9 +1,11 @@
 """`CoordinateSearch`: one variable after the other, each over its whole range.
 
-Reference: P. Brachetti, M. De Felice Ciccoli, G. Di Pillo, S. Lucidi and others use
-such line searches inside; the pieces are classical: a stratified sample of the range,
-and R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), Chapter 5,
-for parabolic steps within the best brackets.
+Reference: R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), Chapter
+5, for parabolic steps and golden sections within a bracket.
+
+Deviations: the brackets are the lowest valleys of a systematic sample of the range, whose
+offset is drawn anew for every line, and a few steps are made in each; the descent that
+comes afterwards does the rest.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from smoothmin._status import Status
 from smoothmin.sampling.difference_descent import typical_scale
 
 GOLDEN = 0.381966
+VALLEYS = 3  # lowest ones of a line that are refined
 HALF_RANGE = 2.5  # without bounds, in units of the scale
 
 
@@ -33,10 +36,10 @@ class CoordinateSearch(Method):
 
     Parameters
     ----------
-    points : int, default 24
+    points : int, default 40
         Points of the range's sample.
-    refinements : int, default 6
-        Parabolic steps in each of the two best brackets.
+    refinements : int, default 8
+        Parabolic steps in each of the three best brackets.
     scale : float or array_like of shape (d,), optional
         How far variables typically move. The range is the box, or without one
         2.5 times the scale to either side of the start.
@@ -51,8 +54,8 @@ class CoordinateSearch(Method):
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
-    points: int = 24
-    refinements: int = 6
+    points: int = 40
+    refinements: int = 8
     scale: Any = None
 
     def __post_init__(self) -> None:
@@ -80,6 +83,7 @@ class CoordinateSearch(Method):
         f = float(answers.values[0])
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        patience = 1  # idle sweeps before the end; one more where there was something to gain
         while True:
             moved = 0
             for i in rng.permutation(n):
@@ -89,7 +93,8 @@ class CoordinateSearch(Method):
                     x = x.copy()
                     x[i], f = t, f_t
                 yield Iterate(x, f)
-            if moved == 0:
+            patience = 2 if moved else patience - 1
+            if patience == 0:
                 return Finish(Status.CONVERGED, "No variable moves to another part of its range.")
 
     def _line(
@@ -105,7 +110,7 @@ class CoordinateSearch(Method):
         below = np.append(values, np.inf)
         valley = np.flatnonzero((values < below[1:]) & (values <= np.roll(below, 1)[:-1]))
         best_t, best = float(t[values.argmin()]), float(values.min())
-        for k in valley[np.argsort(values[valley], kind="stable")][:2]:
+        for k in valley[np.argsort(values[valley], kind="stable")][:VALLEYS]:
             a, b = t[max(k - 1, 0)], t[min(k + 1, len(t) - 1)]
             at, lowest = yield from self._refine(x, i, (a, t[k], b), values, k)
             if lowest < best:

@@ -29,6 +29,7 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Pr
 from smoothmin._status import Status
 from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.quasi_newton import search_direction
+from smoothmin.sampling.noise import measure_noise
 
 EPS = float(np.finfo(float).eps)
 ARMIJO = 1e-4
@@ -38,6 +39,8 @@ FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variabl
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
 FIRST_INVERSE = 1e3  # times the inverse curvature s'y / y'y of the first step
 BACKTRACKS = 15
+FIRST_BACKTRACKS = 8
+SUSPICIOUS = 100.0  # slope, in values per unit of scale, that may well be noise
 RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
 EXTENSION = 2.0  # a step is extended if a parabola has its minimum so many times farther
 LONGEST_EXTENSION = 10.0
@@ -64,7 +67,8 @@ class DifferenceDescent(Method):
     Notes
     -----
     A gradient is ``d`` values asked as one batch. The run ends when the decrease that
-    the gradient predicts is below the noise.
+    the gradient predicts is below the noise. Where differences lead nowhere the noise
+    is measured; ``res.noise`` is what was found.
 
     References
     ----------
@@ -104,7 +108,7 @@ class DifferenceDescent(Method):
             scale = typical_scale(problem)
         else:
             scale = per_coordinate("scale", self.scale, problem.x0.size, problem.free)
-        return _Descent(problem, scale, self.noise).run()
+        return _Descent(problem, scale, self.noise, rng).run()
 
 
 def typical_scale(problem: Problem) -> Array:
@@ -150,8 +154,10 @@ class _Metric(InverseHessian):
 class _Descent:
     """One run."""
 
-    def __init__(self, problem: Problem, scale: Array, noise: float) -> None:
-        self._problem, self._scale, self._noise = problem, scale, noise
+    def __init__(
+        self, problem: Problem, scale: Array, noise: float, rng: np.random.Generator
+    ) -> None:
+        self._problem, self._scale, self._noise, self._rng = problem, scale, noise, rng
         self._metric = _Metric(problem.x0.size, scale)
 
     def run(self) -> Steps:
@@ -162,6 +168,10 @@ class _Descent:
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
         g = yield from self._gradient(x, f)
+        if float(np.median(np.abs(g * self._scale))) > SUSPICIOUS * abs(f):
+            seen = yield from measure_noise(problem, x, self._scale, self._rng)
+            if seen > FIRST_DIFFERENCE * abs(f):
+                return _lost(seen)
         first = f
         while True:
             pg = problem.projected_gradient(x, g)
@@ -176,7 +186,8 @@ class _Descent:
                     said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
                     return Finish(Status.CONVERGED, said)
                 if metric.fresh:
-                    return Finish(Status.PRECISION, "No lower point along the differences.")
+                    seen = yield from measure_noise(problem, x, self._scale, self._rng)
+                    return _lost(seen)
                 metric.reset()
                 continue
             x_new, f_new = found
@@ -230,7 +241,7 @@ class _Descent:
     ) -> Generator[Ask, Answers, tuple[Array, float] | None]:
         """A lower point by values alone: shrink by interpolation, or extend while it pays."""
         problem, level, t = self._problem, self._level(f), 1.0
-        for _ in range(BACKTRACKS):
+        for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
             x_t = problem.clip(x + t * direction)
             f_t = yield from _value(x_t)
             if f_t < f and f_t <= f + ARMIJO * t * slope:
@@ -254,6 +265,12 @@ class _Descent:
                 break
             x_t, f_t = x_new, f_new
         return x_t, f_t
+
+
+def _lost(noise: float) -> Finish:
+    """The end where differences lead nowhere, and the noise that may be the reason."""
+    said = f"No lower point along the differences; the noise is {noise:.3g}."
+    return Finish(Status.PRECISION, said, noise=noise)
 
 
 def _solved(steps: Array, change: Array) -> Array:

@@ -43,6 +43,7 @@ from smoothmin.sampling.surrogate import (
 
 EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
+FORESIGHT = 0.15  # the same of values foretold before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 STAGNATION = 4  # spans of generations without a lower value that end the search
@@ -152,6 +153,8 @@ class _Search:
         if problem.box is not None:
             self._box = (problem.box[0] / scale, problem.box[1] / scale)
         self._lowest: list[float] = []  # of the last generations
+        self._foretold: list[tuple[float, float]] = []  # by the model, and as they came out
+        self._best = np.inf
         self._quiet = 0  # generations without a new lowest value
         self._noise = 0.0
 
@@ -161,7 +164,11 @@ class _Search:
         while True:
             points, values = yield from self._generation()
             if not np.isfinite(values).any():
-                return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+                # nothing to learn from: look closer around the mean
+                distribution.sigma *= 0.5
+                if float(distribution.deviations.max()) <= self._options.xtol:
+                    return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+                continue
             values = np.where(np.isnan(values), np.inf, values)
             order = np.argsort(values, kind="stable")
             distribution.update(points[order])
@@ -190,6 +197,7 @@ class _Search:
         while True:
             now = todo[done : done + count]
             values[now] = yield from self._evaluate(points[now])
+            self._foretold.extend(zip(guessed[now].tolist(), values[now].tolist(), strict=True))
             done += len(now)
             model = self._fit()
             if done >= size or model is None:
@@ -216,7 +224,12 @@ class _Search:
         """Whether the model orders the last evaluated points as they are."""
         count = min(self._archive.size, max(LOOK_BACK, math.ceil(1.2 * done)))
         points, values = self._archive.last(count)
-        return kendall(model(points), values) >= AGREEMENT
+        if kendall(model(points), values) < AGREEMENT:
+            return False
+        # a model of noise agrees with what it was fitted to, and foretells nothing
+        del self._foretold[: -2 * LOOK_BACK]
+        foretold, seen = np.array(self._foretold).T
+        return len(seen) < LOOK_BACK or kendall(foretold, seen) >= FORESIGHT
 
     def _fit(self) -> Quadratic | None:
         """The model, fitted anew if there are enough new points to be worth it."""
@@ -262,7 +275,8 @@ class _Search:
         if largest <= options.xtol:
             return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}."
         lowest, new = self._lowest, float(values.min())
-        self._quiet = self._quiet + 1 if lowest and new >= min(lowest) else 0
+        self._quiet = self._quiet + 1 if new >= self._best else 0
+        self._best = min(self._best, new)
         lowest.append(new)
         if len(lowest) < self._span:
             return None

@@ -16,9 +16,9 @@ is given up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from smoothmin._status import Status
 from smoothmin._stopping import AfterSteps, Progress, UpdateNorm
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.sampling.gradient_sampling import GradientSampling
-from smoothmin.sampling.ledger import Ledger
+from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
 
 FIRST_SAMPLES = 4
 STAGE_STEPS = 8  # steps of the inner method at one sigma
@@ -39,45 +39,6 @@ RANDOM_SHARE = 0.1  # and to random starts
 HOP_SIZES = (0.1, 0.3, 1.0)  # in units of sigma
 HOP_PARTS = (1.0, 0.1)  # share of the variables that a hop moves
 MULTIPLES = (1.0, 2.0, 8.0)  # of sigma tried in turn where it is a guess
-PATIENCE = 5  # steps over which a polish is judged
-OPTIMISM = 100.0  # times the decrease of these steps that a polish may still be expected to make
-
-
-Watch: TypeAlias = Callable[[Progress], str | None]
-
-
-def hopeless(value: float) -> Watch:
-    """A watch that fires when a descent would have to go on for long to come below ``value``."""
-    values: list[float] = []
-
-    def watch(now: Progress) -> str | None:
-        values.append(now.fun)
-        if len(values) <= PATIENCE:
-            return None
-        expected = OPTIMISM * (values[-1 - PATIENCE] - now.fun)
-        return "Hopeless." if now.fun - expected > value else None
-
-    return watch
-
-
-@dataclass
-class Arm:
-    """A choice that earns credit by success."""
-
-    value: Any
-    wins: int = 0
-    losses: int = 0
-
-    def note(self, won: bool) -> None:
-        """Count a trial."""
-        self.wins += won
-        self.losses += not won
-
-
-def choose(arms: list[Arm], rng: np.random.Generator) -> Arm:
-    """The arm with the highest draw from its success rate's posterior (Thompson)."""
-    draws = [rng.beta(1 + arm.wins, 1 + arm.losses) for arm in arms]
-    return arms[int(np.argmax(draws))]
 
 
 @dataclass(frozen=True)

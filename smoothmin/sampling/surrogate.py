@@ -25,6 +25,7 @@ MARGIN = 1.1  # points per coefficient that a class of models needs
 WINDOW = 2.0  # points per coefficient of the class that are looked at
 KEPT = 0.75  # share of these, by value, that are used
 WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the rank between
+SWEEPS = 10  # over the variables, of a model's minimizer at the bounds
 MAX_COEFFICIENTS = 900  # of a model: a fit costs their cube
 CHEAP_COEFFICIENTS = 100  # a larger model is fitted to several new points at a time
 WORST_PIVOT = 1e-5  # of the normal equations' Cholesky factor, below which QR is used
@@ -147,7 +148,23 @@ class Quadratic:
             if not outside.any():
                 break
             fixed |= outside
+        reach = radius * np.sqrt(np.diagonal(covariance))
+        _sweep(
+            g, h, s, np.maximum(low, np.minimum(s, -reach)), np.minimum(high, np.maximum(s, reach))
+        )
         return np.clip(self.centre + s, *box)
+
+
+def _sweep(g: Array, h: Array, s: Array, low: Array, high: Array) -> None:
+    """Improve ``s`` within its bounds, one variable after the other."""
+    for _ in range(SWEEPS):
+        before = s.copy()
+        for i in range(s.size):
+            slope = g[i] + h[i] @ s
+            if h[i, i] > 0:
+                s[i] = min(max(s[i] - slope / h[i, i], low[i]), high[i])
+        if np.abs(s - before).max() <= 1e-3 * np.abs(s).max():
+            break
 
 
 class Regression:

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.optimize import rosen
+
+from smoothmin import minimize
+from smoothmin._status import Status
+from smoothmin.sampling.difference_descent import DifferenceDescent, _vertex, typical_scale
+
+
+def ellipsoid(n, condition, seed=0):
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+    weights = condition ** (np.arange(n) / (n - 1))
+
+    def fun(x):
+        z = turn @ (x - 1)
+        return float(weights @ z**2) + 300
+
+    return fun
+
+
+@pytest.mark.parametrize("n", [2, 5, 10])
+def test_reaches_the_rounding_level_however_badly_scaled(n):
+    res = minimize(ellipsoid(n, 1e6), np.full(n, 4.0), method=DifferenceDescent())
+    assert res.success
+    assert res.fun - 300 < 1e-10
+    assert res.nfev < 50 * n
+
+
+@pytest.mark.parametrize(("n", "budget"), [(2, 200), (5, 500), (10, 1500)])
+def test_rosenbrock(n, budget):
+    x0 = np.tile([-1.2, 1.0], n)[:n] if n == 2 else np.full(n, 2.0)
+    res = minimize(rosen, x0, method=DifferenceDescent())
+    assert res.success
+    assert res.fun < 1e-10
+    assert res.nfev < budget
+
+
+def test_units_of_the_value_do_not_matter():
+    runs = []
+    for unit in (2.0**-40, 1.0, 2.0**40):
+        points = []
+
+        def fun(x, unit=unit, points=points):
+            points.append(x.copy())
+            return unit * rosen(x)
+
+        minimize(fun, [-1.2, 1.0], method=DifferenceDescent(), options={"maxfev": 60})
+        runs.append(np.array(points))
+    assert_allclose(runs[0], runs[1], rtol=1e-9)
+    assert_allclose(runs[2], runs[1], rtol=1e-9)
+
+
+def test_gradient_is_one_batch():
+    sizes = []
+
+    def fun(x):
+        sizes.append(x.shape[1])
+        return (x**2).sum(axis=0)
+
+    minimize(fun, np.ones(7), method=DifferenceDescent(), vectorized=True)
+    assert set(sizes) == {1, 7}
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5))
+@settings(deadline=None, max_examples=50)
+def test_bounds_are_never_left(seed, n):
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(-2, 0, n)
+    high = low + 10.0 ** rng.uniform(-6, 1, n)
+    target = rng.uniform(-3, 3, n)
+
+    def fun(x):
+        assert np.all((x >= low) & (x <= high))
+        return float((np.arange(1, n + 1) * (x - target) ** 2).sum())
+
+    x0 = np.where(rng.random(n) < 0.3, low, rng.uniform(low, high))
+    res = minimize(fun, x0, method=DifferenceDescent(), bounds=list(zip(low, high, strict=True)))
+    best = np.clip(target, low, high)
+    gain = fun(x0) - fun(best)
+    assert fun(best) - 1e-12 <= res.fun <= fun(best) + 1e-4 * gain + 1e-9
+
+
+def test_noise_ends_the_run():
+    rng = np.random.default_rng(0)
+    res = minimize(
+        lambda x: float(x @ x) + 1e-3 * rng.standard_normal(),
+        np.full(3, 2.0),
+        method=DifferenceDescent(noise=1e-3),
+        options={"maxfev": 2000},
+    )
+    assert res.nfev < 500
+    assert res.status in (Status.CONVERGED, Status.PRECISION)
+
+
+def test_plateau_is_where_it_ends():
+    res = minimize(lambda x: 1.0, [1.0, 2.0], method=DifferenceDescent())
+    assert res.success
+    assert res.nfev == 3
+
+
+def test_vertex():
+    assert _vertex(-2.0, -1.0) == pytest.approx(1.0)
+    assert _vertex(-1.0, -2.0) == np.inf
+
+
+def test_scale_of_box_and_start():
+    from smoothmin._protocol import Problem
+
+    x0 = np.array([50.0, 1.0, 0.0])
+    box = (np.array([0.0, -np.inf, -1.0]), np.array([100.0, np.inf, np.inf]))
+    scale = typical_scale(Problem(x0, box, False, (3,)))
+    assert_allclose(scale, [20.0, 0.1, 0.1])
+    assert_allclose(typical_scale(Problem(x0, None, False, (3,))), [5.0, 0.1, 0.1])
+
+
+@pytest.mark.parametrize("options", [{"noise": -1}, {"scale": 0}, {"scale": "wide"}])
+def test_options_are_checked(options):
+    with pytest.raises((TypeError, ValueError), match=next(iter(options))):
+        DifferenceDescent(**options)

@@ -1,0 +1,237 @@
+"""`Homotopy`: known minima within budgets, and the promises of its result."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from scipy.optimize import rosen
+
+from smoothmin import Homotopy, minimize
+from smoothmin._status import Status
+
+BUDGET = {"restarts": "budget"}
+
+
+def rastrigin(x, shift=0.7):
+    z = x - shift
+    return float((z**2 + 10 - 10 * np.cos(2 * np.pi * z)).sum())
+
+
+def rastrigin_der(x, shift=0.7):
+    z = x - shift
+    return 2 * z + 20 * np.pi * np.sin(2 * np.pi * z)
+
+
+def ackley(x):
+    z = x + 1.3
+    waves = np.exp(np.mean(np.cos(2 * np.pi * z)))
+    return float(20 + np.e - 20 * np.exp(-0.2 * np.sqrt(np.mean(z**2))) - waves)
+
+
+def skew(x):
+    """Many minima, nothing symmetric about the best of them."""
+    phase = np.linspace(-2, 2, len(x))
+    return float((x**2 + 10 * (1 - np.cos(2 * np.pi * x + phase))).sum())
+
+
+def kinked(x):
+    return float(np.abs(x - np.arange(len(x))).sum() + 3 * np.abs(x.sum() - 1))
+
+
+@pytest.mark.parametrize(
+    ("fun", "n", "budget", "tolerance"),
+    [
+        (rastrigin, 2, 2000, 1e-8),
+        (rastrigin, 5, 10_000, 1e-8),
+        (ackley, 3, 3000, 1e-6),
+        (ackley, 10, 10_000, 1e-5),
+        (rosen, 5, 1000, 1e-8),
+        (rosen, 20, 8000, 1e-8),
+        (kinked, 4, 4000, 1e-5),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_known_minima_from_values_in_a_box(fun, n, budget, tolerance, seed):
+    x0 = np.random.default_rng([n, seed]).uniform(-4, 4, n)
+    lowest = {kinked: abs(n * (n - 1) / 2 - 1)}.get(fun, 0.0)
+    options = {"maxfev": budget, "f_target": lowest + tolerance, **BUDGET}
+    res = minimize(fun, x0, method="homotopy", bounds=[(-5, 5)] * n, rng=seed, options=options)
+    assert res.fun <= lowest + tolerance
+    assert res.status == Status.TARGET
+
+
+@pytest.mark.parametrize("fun", [rosen, lambda x: float(x @ x) + 7])
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_stops_by_itself_where_it_has_converged(fun, n):
+    if fun is rosen and n == 1:
+        return
+    res = minimize(fun, np.full(n, 1.7), rng=0)
+    assert (res.method, res.status, res.success) == ("homotopy", Status.CONVERGED, True)
+    assert res.fun - (7 if res.fun > 5 else 0) < 1e-9
+    assert res.nfev < 400 * n + 200
+    assert any(word in res.message for word in ("<=", "noise", "generations"))
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize(("n", "budget"), [(2, 1000), (10, 6000)])
+def test_known_minimum_with_gradients(n, budget, bounded):
+    x0 = np.random.default_rng(n).uniform(-4, 4, n)
+    res = minimize(
+        rastrigin,
+        x0,
+        jac=rastrigin_der,
+        method="homotopy",
+        bounds=[(-5, 5)] * n if bounded else None,
+        rng=1,
+        options={"maxfev": budget, "f_target": 1e-8, **BUDGET},
+    )
+    assert res.status == Status.TARGET
+
+
+def test_minima_that_are_not_symmetric():
+    n = 5
+    axis = np.linspace(-5, 5, 200_001)
+    lowest = sum(
+        np.min(axis**2 + 10 * (1 - np.cos(2 * np.pi * axis + p))) for p in np.linspace(-2, 2, n)
+    )
+    x0 = np.random.default_rng(3).uniform(-4, 4, n)
+    res = minimize(skew, x0, bounds=[(-5, 5)] * n, rng=2, options={"maxfev": 10_000, **BUDGET})
+    assert res.fun < lowest + 1e-6
+
+
+def test_one_pass_is_what_a_call_with_gradients_means():
+    res = minimize(rastrigin, [2.2, -1.7], jac=rastrigin_der, method="homotopy", rng=0)
+    assert res.success
+    assert res.passes == 1
+    more = minimize(rastrigin, [2.2, -1.7], jac=rastrigin_der, method=Homotopy(restarts=2), rng=0)
+    assert more.passes == 3
+    assert more.fun <= res.fun
+
+
+def test_noise_is_measured_and_the_error_estimated():
+    rng = np.random.default_rng(1)
+
+    def fun(x):
+        return float(((x - 1) ** 2).sum()) + 0.05 * rng.standard_normal()
+
+    res = minimize(fun, np.full(4, 3.0), rng=0)
+    assert res.success
+    assert 0.02 < res.noise < 0.12
+    assert res.noise < res.error < 6 * res.noise
+    assert -res.fun < 2 * res.error
+    assert np.abs(res.x - 1).max() < 1
+    assert res.nfev < 5000
+
+
+@pytest.mark.parametrize("jac", [None, rastrigin_der])
+def test_result_says_what_the_phases_cost_and_gained(jac):
+    res = minimize(
+        rastrigin,
+        [2.2, -1.7],
+        jac=jac,
+        method="homotopy",
+        bounds=[(-5, 5)] * 2,
+        rng=0,
+        options={"restarts": 1},
+    )
+    assert sum(res.phase_nfev.values()) == res.nfev
+    assert set(res.phase_gain) <= set(res.phase_nfev)
+    assert all(gain >= 0 for gain in res.phase_gain.values())
+    names = {"smoothed", "polish", "hop", "random"} if jac else {"search", "descent", "coordinates"}
+    assert set(res.phase_nfev) == names
+
+
+@pytest.mark.parametrize("jac", [None, rastrigin_der])
+def test_same_seed_same_run_whoever_evaluates(jac):
+    runs = []
+    with ThreadPoolExecutor(2) as pool:
+        for workers in (None, None, pool):
+            res = minimize(
+                rastrigin,
+                [2.2, -1.7, 0.1],
+                jac=jac,
+                method="homotopy",
+                bounds=[(-5, 5)] * 3,
+                rng=5,
+                workers=workers,
+                options={"maxfev": 400, **BUDGET},
+            )
+            runs.append(np.append(res.x, [res.fun, res.nit]))
+    assert_array_equal(runs[0], runs[1])
+    assert_array_equal(runs[0], runs[2])
+
+
+@given(st.integers(0, 10_000), st.booleans())
+@settings(deadline=None, max_examples=25)
+def test_bounds_are_never_left_and_the_best_is_kept(seed, known):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 5))
+    low = rng.uniform(-3, 0, n)
+    high = low + 10.0 ** rng.uniform(-5, 1, n)
+    values = []
+
+    def fun(x):
+        assert np.all((x >= low) & (x <= high))
+        values.append(rastrigin(x))
+        return values[-1]
+
+    res = minimize(
+        fun,
+        rng.uniform(low, high),
+        jac=rastrigin_der if known else None,
+        method="homotopy",
+        bounds=list(zip(low, high, strict=True)),
+        rng=seed,
+        options={"maxfev": 300, **BUDGET},
+    )
+    assert res.fun == min(values)
+    assert res.nfev == len(values) <= 300
+
+
+def test_one_side_of_the_box_may_be_open():
+    bounds = [(0, None), (None, 3), (None, None)]
+    res = minimize(
+        lambda x: float(((x - [-1, 5, 2]) ** 2).sum()), [1.0, 1.0, 1.0], bounds=bounds, rng=0
+    )
+    assert np.abs(res.x - [0, 3, 2]).max() < 1e-5
+
+
+def test_plateaus_are_left():
+    res = minimize(
+        lambda x: float(np.floor(np.abs(x - 3)).sum()),
+        [40.0, -20.0],
+        bounds=[(-50, 50)] * 2,
+        rng=0,
+        options={"maxfev": 1000},
+    )
+    assert res.fun == 0
+
+
+def test_first_size_is_taken():
+    points = []
+
+    def fun(x):
+        points.append(x.copy())
+        return float(x @ x)
+
+    minimize(
+        fun, [100.0, 100.0], method=Homotopy(sigma=[1e-3, 1.0]), bounds=[(-500, 500)] * 2,
+        rng=0, options={"maxfev": 6},
+    )  # fmt: skip
+    spread = np.abs(np.array(points) - 100).max(axis=0)
+    assert spread[0] < 1e-2 < 0.1 < spread[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sigma": 0}, {"n": 2}, {"decay": 1}, {"stages": 0}, {"aggregate": "median"},
+        {"design": "grid"}, {"restarts": -1}, {"restarts": "always"}, {"growth": 0.5}, {"gtol": -1},
+    ],
+)  # fmt: skip
+def test_options_are_checked(options):
+    with pytest.raises((TypeError, ValueError), match=next(iter(options))):
+        Homotopy(**options)
