@@ -143,7 +143,9 @@ def test_recursions_for_any_length_and_sigma(n, exponent, boundary, seed):
     g = np.random.default_rng(seed).normal(size=n)
     exact = LaplacianOperator(n, 10.0**exponent, boundary, compiled=False).solve(g)
     result = LaplacianOperator(n, 10.0**exponent, boundary, compiled=True).solve(g)
-    np.testing.assert_allclose(result, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+    # where the mean of g nearly cancels, its rounding is all that remains
+    allowed = 1e-13 * np.abs(exact).max() + np.finfo(float).eps * np.abs(g).max()
+    np.testing.assert_allclose(result, exact, rtol=0, atol=allowed)
 
 
 def test_arrays_no_kernel_can_take_as_they_are():
