@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen
 
-from smoothmin import Homotopy, minimize
+from smoothmin import GradientSampling, Homotopy, minimize
 from smoothmin._status import Status
 
 BUDGET = {"restarts": "budget"}
@@ -189,6 +189,26 @@ def test_bounds_are_never_left_and_the_best_is_kept(seed, known):
     )
     assert res.fun == min(values)
     assert res.nfev == len(values) <= 300
+
+
+def test_shortened_samples_stay_pairs_inside_the_bounds():
+    asked = []
+
+    def fun(x):
+        asked.append(x.T.copy())
+        return (x**2).sum(axis=0), 2 * x
+
+    method = GradientSampling(
+        sigma=1.0, n=8, design="antithetic", include_x0=False, beyond="shorten"
+    )
+    bounds = [(-0.2, 5.0), (-1.0, 0.1)]
+    minimize(
+        fun, [0.1, -0.5], jac=True, vectorized=True, method=method, bounds=bounds, rng=0,
+        options={"maxfev": 8},
+    )  # fmt: skip
+    steps = asked[0] - [0.1, -0.5]
+    assert_allclose(steps[0::2], -steps[1::2], atol=1e-15)
+    assert np.abs(steps).max(axis=0) == pytest.approx([0.3, 0.5])
 
 
 def test_one_side_of_the_box_may_be_open():
