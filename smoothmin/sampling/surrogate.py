@@ -27,7 +27,7 @@ KEPT = 0.75  # share of these, by value, that are used
 WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the rank between
 SWEEPS = 10  # over the variables, of a model's minimizer at the bounds
 MAX_COEFFICIENTS = 900  # of a model: a fit costs their cube
-CHEAP_COEFFICIENTS = 100  # a larger model is fitted to several new points at a time
+CHEAP_COEFFICIENTS = 50  # a larger model is fitted to several new points at a time
 WORST_PIVOT = 1e-5  # of the normal equations' Cholesky factor, below which QR is used
 
 
