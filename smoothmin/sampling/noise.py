@@ -12,7 +12,7 @@ repeated, and when they are too close it is multiplied, a few times at most.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -73,6 +73,23 @@ def estimate_noise(values: Array) -> Estimate:
     return Estimate(0.0, Verdict.TOO_FAR)
 
 
+def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float]:
+    """The noise level on a line, zero if there is none to be seen.
+
+    Yields ``line(spacing)``, the `POINTS` points of an attempt, and is sent their values.
+    """
+    spacing = SPACING
+    for _ in range(ATTEMPTS):
+        values = yield line(spacing)
+        if not np.isfinite(values).all():
+            return 0.0
+        found = estimate_noise(values)
+        if found.verdict is Verdict.NOISE:
+            return found.level
+        spacing *= FACTOR if found.verdict is Verdict.TOO_CLOSE else 1 / FACTOR
+    return 0.0
+
+
 def measure_noise(
     problem: Problem, x: Array, scale: Array, rng: np.random.Generator
 ) -> Generator[Ask, Answers, float]:
@@ -82,20 +99,23 @@ def measure_noise(
     """
     direction = rng.standard_normal(x.size)
     direction *= scale / float(np.linalg.norm(direction))
-    spacing = SPACING
     offsets = np.arange(POINTS) - (POINTS - 1) / 2
-    for _ in range(ATTEMPTS):
+
+    def line(spacing: float) -> Array:
         points = x + spacing * offsets[:, None] * direction
         if problem.box is not None:
             # the whole line is moved into the box, not its points one by one
             shift = np.maximum(problem.box[0] - points.min(axis=0), 0.0)
             shift += np.minimum(problem.box[1] - points.max(axis=0), 0.0)
             points = problem.clip(points + shift)
+        return points
+
+    attempts = noise_along(line)
+    points = next(attempts)
+    while True:
         answers = yield Ask(points, 0)
-        if not np.isfinite(answers.values).all():
-            return 0.0
-        found = estimate_noise(answers.values)
-        if found.verdict is Verdict.NOISE:
-            return found.level
-        spacing *= FACTOR if found.verdict is Verdict.TOO_CLOSE else 1 / FACTOR
-    return 0.0
+        try:
+            points = attempts.send(answers.values)
+        except StopIteration as end:
+            level: float = end.value
+            return level
