@@ -29,6 +29,11 @@ class Stencil:
     box : (lower, upper), ndarrays of shape (n,), or None
     relative_step : float, optional
         Step relative to max(1, |x|), instead of the scheme's own.
+
+    Attributes
+    ----------
+    noise : float
+        Standard deviation of the values' noise, as far as known; zero for rounding alone.
     """
 
     def __init__(
@@ -40,12 +45,13 @@ class Stencil:
         self.scheme = scheme
         self._box = box
         own = {"2-point": EPS**0.5, "3-point": EPS ** (1 / 3), "cs": EPS}[scheme]
-        self._relative = own if relative_step is None else relative_step
+        self._relative: float | Array = own if relative_step is None else relative_step
+        self.noise = 0.0
 
     @property
     def resolution(self) -> float:
         """Relative distance below which differences see no kink; "cs" takes none."""
-        return 0.0 if self.scheme == "cs" else self._relative
+        return 0.0 if self.scheme == "cs" else float(np.max(self._relative))
 
     def gradients(
         self, points: Array
@@ -68,11 +74,11 @@ class Stencil:
     ) -> Generator[NDArray[Any], NDArray[Any], None]:
         """The gradients at some of the points, as many coordinates at a time as fit."""
         m, n = points.shape
-        ends = self._ends(points)  # (s, m, n): where a step along each coordinate leads
+        ends = self.ends(points)  # (s, m, n): where a step along each coordinate leads
         width = max(1, BLOCK_ELEMENTS // (len(ends) * m * n))
         for first in range(0, n, width):
             columns = np.arange(first, min(first + width, n))
-            batch = _moved(points, ends, columns)
+            batch = moved(points, ends, columns)
             if first > 0:
                 found = yield batch
             elif self.scheme == "cs":
@@ -84,9 +90,9 @@ class Stencil:
             found = found.reshape(len(ends), m, len(columns))
             steps = (ends - points)[:, :, columns]
             with np.errstate(all="ignore"):  # values may not be finite, or huge
-                gradients[:, columns] = _slopes(found, values[:, None], steps)
+                gradients[:, columns] = slopes(found, values[:, None], steps)
 
-    def _ends(self, points: Array) -> NDArray[Any]:
+    def ends(self, points: Array) -> NDArray[Any]:
         """Each coordinate moved: (1, m, n) for one-sided schemes, (2, m, n) for "3-point"."""
         h = self._relative * np.maximum(1.0, np.abs(points))
         if self.scheme == "cs":
@@ -115,7 +121,7 @@ class Stencil:
         return inside
 
 
-def _moved(points: Array, ends: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+def moved(points: Array, ends: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
     """Every point with one of ``columns`` moved to its end; shape (s * m * c, n)."""
     s, m, n = ends.shape
     at = np.arange(len(columns))
@@ -125,20 +131,20 @@ def _moved(points: Array, ends: NDArray[Any], columns: NDArray[np.intp]) -> NDAr
     return moved.reshape(-1, n)
 
 
-def _slopes(found: NDArray[Any], values: Array, steps: NDArray[Any]) -> Array:
+def slopes(found: NDArray[Any], values: Array, steps: NDArray[Any]) -> Array:
     """Derivatives (m, c) from values (s, m, c) found a step (s, m, c) away from ``values``."""
     if np.iscomplexobj(found):
         slopes: Array = found[0].imag / steps[0].imag
         return slopes
-    first: Array = (found[0] - values) / _nonzero(steps[0])
+    first: Array = (found[0] - values) / nonzero(steps[0])
     if len(found) == 1:
         return first
-    second: Array = (found[1] - values) / _nonzero(steps[1])
+    second: Array = (found[1] - values) / nonzero(steps[1])
     # of the parabola through the three points, whichever sides they lie on
     a, b = steps
-    return np.where(a == b, first, (first * b - second * a) / _nonzero(b - a))
+    return np.where(a == b, first, (first * b - second * a) / nonzero(b - a))
 
 
-def _nonzero(step: Array) -> Array:
+def nonzero(step: Array) -> Array:
     """Steps to divide by; one of zero, in a box as narrow as rounding, changes no value."""
     return np.where(step == 0, 1.0, step)

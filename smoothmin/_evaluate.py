@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin import _status
-from smoothmin._differences import Stencil
+from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
 from smoothmin._protocol import Answers, Array, Ask, Samples
 from smoothmin._source import Halt, Limits, Source
@@ -137,10 +137,13 @@ class Evaluator:
                 values, gradients = end.value
                 break
         if self.best.x is not None and self.best.fun < lowest:
-            # the best is one of these points or a step away from it, close enough
-            # for the gradient there to be as good as finite differences are
-            owner = np.abs(points - self.best.x).max(axis=1).argmin()
-            self.best.grad = gradients[owner].copy()
+            # the best is one of these points or a step away from it, close enough for the
+            # gradient there to be as good as finite differences are, unless it was found
+            # while looking for noise
+            away = np.abs(points - self.best.x) / np.maximum(1.0, np.abs(self.best.x))
+            owner = away.max(axis=1).argmin()
+            if away[owner].max() <= 2 * max(stencil.resolution, EPS**0.5):
+                self.best.grad = gradients[owner].copy()
         return Answers(values, gradients)
 
 

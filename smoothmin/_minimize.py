@@ -20,6 +20,7 @@ from smoothmin._differences import SCHEMES, Stencil
 from smoothmin._domain import Domain, as_start
 from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Evaluator
+from smoothmin._noisy_differences import NoiseAwareStencil
 from smoothmin._protocol import Method
 from smoothmin._registry import COMMON_OPTIONS, default_method, method_class, option_names
 from smoothmin._source import Limits, Objective, Remembered, Serial, Source, Vectorized
@@ -65,8 +66,10 @@ def minimize(
         and "homotopy" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
-        along with the value, or a finite-difference scheme. None or False: methods
-        that work with values alone do, others use "2-point".
+        along with the value, or a finite-difference scheme, of SciPy's steps. None or
+        False: methods that work with values alone do, others take one-sided differences
+        whose steps are as long as the function's noise demands, which 8 or more values
+        near ``x0`` tell.
     hess, hessp : optional
         Accepted and not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
@@ -184,11 +187,11 @@ def minimize(
     source = _source(objective, domain, workers, vectorized)
     try:
         stencil = Stencil(scheme, domain.box) if scheme else None
+        if jac is None and scheme:
+            stencil = NoiseAwareStencil(domain.box, generator)
         evaluator = Evaluator(source, domain, plan.limits, stencil)
-        if stencil is None:
-            problem = domain.problem(objective.has_gradient)
-        else:
-            problem = domain.problem(True, stencil.resolution)
+        has_gradient = objective.has_gradient or stencil is not None
+        problem = domain.problem(has_gradient, stencil)
         run = Run(chosen, evaluator, domain, problem, generator, plan.settings)
         result = run.drive()
     finally:

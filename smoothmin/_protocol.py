@@ -13,7 +13,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,20 @@ Reply: TypeAlias = Answers | Changed | None
 Steps: TypeAlias = Generator[Message, Any, Finish]
 
 
+class Differences(Protocol):
+    """What finite differences know of the function; it may change during a run."""
+
+    @property
+    def resolution(self) -> float:
+        """The longest step relative to max(1, |x|): gradients see no kink that is nearer."""
+        ...
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the values' noise, zero if it is no more than rounding."""
+        ...
+
+
 @dataclass(frozen=True)
 class Problem:
     """What a method is told of the problem before it starts.
@@ -156,9 +170,8 @@ class Problem:
         Where the variables sit in the user's flat ``x``; None when none is fixed.
     whole : tuple of int, or None
         The shape of the user's ``x``, fixed variables included; ``shape`` if None.
-    resolution : float
-        The step of finite differences relative to max(1, |x|): gradients see no kink
-        that is nearer. Zero for exact gradients.
+    differences : Differences or None
+        What gradients are made of if they are finite differences.
     """
 
     x0: Array
@@ -167,7 +180,17 @@ class Problem:
     shape: tuple[int, ...]
     free: NDArray[np.intp] | None = None
     whole: tuple[int, ...] | None = None
-    resolution: float = 0.0
+    differences: Differences | None = None
+
+    @property
+    def resolution(self) -> float:
+        """The step of finite differences, as in `Differences`; zero for exact gradients."""
+        return 0.0 if self.differences is None else self.differences.resolution
+
+    @property
+    def noise(self) -> float:
+        """The noise of the values, as in `Differences`; zero if nobody looked for it."""
+        return 0.0 if self.differences is None else self.differences.noise
 
     def at(self, x: Array) -> Problem:
         """The same problem started elsewhere."""

@@ -91,7 +91,8 @@ def test_a_stencil_is_one_call():
         shapes.append(x.shape)
         return fun(x)
 
-    minimize(recording, X0, method="bfgs", vectorized=True, options={"maxiter": 2})
+    kw = {"method": "bfgs", "options": {"maxiter": 2}}
+    minimize(recording, X0, jac="2-point", vectorized=True, **kw)
     assert set(shapes) == {(3, 4)}
 
 
@@ -135,8 +136,8 @@ def test_scalars_will_do_for_one_column():
 @pytest.mark.parametrize(
     ("function", "jacobian", "error", "message"),
     [
-        (lambda x: fun(x)[:-1], None, ValueError, "must return 4 values for 4 columns"),
-        (lambda x: float(fun(x).sum()), None, ValueError, "must return 4 values"),
+        (lambda x: fun(x)[:-1], "2-point", ValueError, "must return 4 values for 4 columns"),
+        (lambda x: float(fun(x).sum()), "2-point", ValueError, "must return 4 values"),
         (lambda x: fun(x) + 0j, None, TypeError, "real numbers"),
         (lambda x: None, jac, TypeError, "real numbers"),
         (fun, lambda x: jac(x).T, ValueError, r"gradients must have shape \(3, 1\)"),
@@ -156,7 +157,7 @@ def test_stops_limits_and_exceptions():
     def failing(x):
         raise KeyError("mine")
 
-    kw = {"method": Cloud(), "vectorized": True, "rng": 0}
+    kw = {"method": Cloud(), "jac": "2-point", "vectorized": True, "rng": 0}
     res = minimize(stopping, X0, **kw)
     assert (res.status, res.nfev) == (99, 0)
     with pytest.raises(KeyError, match="mine"):
@@ -172,7 +173,7 @@ def test_a_target_is_found_among_nans():
     def holey(x):
         return np.where(x[0] > X0[0], np.nan, fun(x))
 
-    kw = {"method": Cloud(), "rng": 0, "options": {"f_target": 7.0}}
+    kw = {"method": Cloud(), "jac": "2-point", "rng": 0, "options": {"f_target": 7.0}}
     res = minimize(holey, X0, vectorized=True, **kw)
     assert res.status == 6
     assert res.n_nonfinite > 0

@@ -198,7 +198,7 @@ class _State:
     ) -> None:
         self.problem, self.rng = problem, rng
         n = problem.x0.size
-        self.stationarity_tol, self.radius_tol = options.stationarity_tol, options.radius_tol
+        self.stationarity_tol = options.stationarity_tol
         self.samples = min(n + 1, 100) if options.samples is None else options.samples
         memory = min(2 * n + 10, 250) if options.memory is None else options.memory
         self.bundle = Bundle(n, memory)
@@ -206,10 +206,12 @@ class _State:
             InverseHessian(n) if n <= options.dense_up_to else LimitedMemory(n, 20)
         )
         self.x = problem.clip(problem.x0)
-        size = float(np.abs(self.x).max(initial=1.0))
-        # finite differences tell nothing of kinks nearer than their step
-        self.radius_tol = max(self.radius_tol, BLUR * problem.resolution * size)
-        self.radius = 0.1 * max(1.0, size) if options.radius is None else options.radius
+        self.size = float(np.abs(self.x).max(initial=1.0))
+        # finite differences tell nothing of kinks nearer than their step; where noise makes
+        # them long this is no success
+        usual = min(problem.resolution, EPS**0.5) if problem.noise else problem.resolution
+        self.radius_needed = max(options.radius_tol, BLUR * usual * self.size)
+        self.radius = 0.1 * self.size if options.radius is None else options.radius
         self.ceiling = self.radius
         self.last_step = 0.0
         self.small_steps = self.in_vain = 0
@@ -231,9 +233,15 @@ class _State:
         pg = self.problem.projected_gradient(self.x, self.g)
         return Certificate(float(np.linalg.norm(pg)), 0.0)
 
+    @property
+    def radius_tol(self) -> float:
+        """The least radius that gradients can tell anything of."""
+        return max(self.radius_needed, BLUR * self.problem.resolution * self.size)
+
     def _noise(self) -> float:
-        """What rounding may make of the value: of itself, and of the point's coordinates."""
-        return EPS * (abs(self.f) + float(np.abs(self.g) @ np.abs(self.x)))
+        """What the value's noise may be, and rounding: of itself and of the coordinates."""
+        rounding = EPS * (abs(self.f) + float(np.abs(self.g) @ np.abs(self.x)))
+        return max(self.problem.noise, rounding)
 
     def iterate(self) -> Iterate:
         """The step just made, with the certificate of its gradient alone."""
@@ -424,12 +432,12 @@ class _State:
 
     def _finished(self, known: Certificate) -> Finish | None:
         """Success, if both tolerances are met."""
-        if known.stationarity > self.stationarity_tol or known.radius > self.radius_tol:
+        if known.stationarity > self.stationarity_tol or known.radius > self.radius_needed:
             return None
         return Finish(
             Status.CONVERGED,
             f"Stationarity {known.stationarity:.3g} <= {self.stationarity_tol:g} "
-            f"within radius {known.radius:.3g} <= {self.radius_tol:g}.",
+            f"within radius {known.radius:.3g} <= {self.radius_needed:g}.",
             stationarity=known.stationarity,
             radius=known.radius,
         )

@@ -6,7 +6,8 @@ Comput. 33 (2011), Algorithm ECnoise (Figure 5.1) and (2.3).
 Deviations: values that differ much relative to their size are no reason to stop, since
 noise may be all there is near a minimum of value zero; the table of differences tells.
 When the points are too far apart the spacing is divided by 100 and the estimate
-repeated, and when they are too close it is multiplied, a few times at most.
+repeated, and when they are too close it is multiplied, or a spacing between is tried, a
+few times at most.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from smoothmin._protocol import Answers, Array, Ask, Problem
 
 POINTS = 8
 SPACING = 1e-7  # of the points, in units of the scale
-ATTEMPTS = 3
+ATTEMPTS = 4
 FACTOR = 100.0  # of the spacing between attempts
 
 
@@ -78,7 +79,8 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
 
     Yields ``line(spacing)``, the `POINTS` points of an attempt, and is sent their values.
     """
-    spacing = SPACING
+    spacing, quantum = SPACING, 0.0
+    close, far = 0.0, np.inf
     for _ in range(ATTEMPTS):
         values = yield line(spacing)
         if not np.isfinite(values).all():
@@ -86,8 +88,18 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
         found = estimate_noise(values)
         if found.verdict is Verdict.NOISE:
             return found.level
-        spacing *= FACTOR if found.verdict is Verdict.TOO_CLOSE else 1 / FACTOR
-    return 0.0
+        if found.verdict is Verdict.TOO_CLOSE:
+            close = spacing
+            changes = np.abs(np.diff(values))
+            quantum = float(changes[changes > 0].min(initial=np.inf))
+        else:
+            far = spacing
+        if far == np.inf:
+            spacing *= FACTOR
+        else:
+            spacing = math.sqrt(close * far) if close > 0 else spacing / FACTOR
+    # values that come in quanta are as if rounded
+    return quantum / math.sqrt(12) if np.isfinite(quantum) else 0.0
 
 
 def measure_noise(

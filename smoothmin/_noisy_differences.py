@@ -1,0 +1,133 @@
+"""Finite differences with steps as long as the noise of the values demands.
+
+References: J. J. Moré, S. M. Wild, "Estimating computational noise", SIAM J. Sci.
+Comput. 33 (2011), for the noise; "Estimating derivatives of noisy simulations", ACM
+Trans. Math. Softw. 38 (2012), for the steps, (3.4) and section 5.
+
+Deviations: the curvatures along all coordinates are asked for at once, at one distance,
+since that is one batch. Where there is little curvature the change of the value over
+that distance bounds the step instead: kinks show no curvature until a step crosses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothmin._differences import BLOCK_ELEMENTS, EPS, Stencil, moved, nonzero, slopes
+from smoothmin._protocol import Array
+from smoothmin.sampling.noise import POINTS, noise_along
+
+ROUNDING = 100.0  # noise below so many units in the last place takes the usual steps
+CHANGED = 10.0  # noise is measured again where the value has changed by this factor
+LONGEST = 0.1  # distance over which curvatures are taken, at most
+BEST = 8**0.25  # step in units of sqrt(noise / curvature), Moré and Wild (2012), (3.4)
+
+
+class NoiseAwareStencil(Stencil):
+    """One-sided differences whose steps the noise decides, if there is any.
+
+    Parameters
+    ----------
+    box : (lower, upper), ndarrays of shape (n,), or None
+    rng : numpy.random.Generator
+        For the direction in which noise is looked for.
+    """
+
+    def __init__(self, box: tuple[Array, Array] | None, rng: np.random.Generator) -> None:
+        super().__init__("2-point", box)
+        self._usual = self._relative
+        self._rng = rng
+        self._measured_at: float | None = None
+        self._last = 0.0
+
+    def gradients(
+        self, points: Array
+    ) -> Generator[NDArray[Any], NDArray[Any], tuple[Array, Array]]:
+        """As `Stencil`, after batches that look for noise, at first and now and then."""
+        measured = self._outdated()
+        if measured:
+            yield from self._measure(points[0])
+        values, gradients = yield from super().gradients(points)
+        if not measured and not gradients.any():
+            # steps too short for the values to change at all, or nothing to be seen anyway
+            yield from self._measure(points[0])
+            values, gradients = yield from super().gradients(points)
+        self._last = abs(float(values[0]))
+        return values, gradients
+
+    def _outdated(self) -> bool:
+        """Whether noise was never looked for, or may have changed since, as the value has."""
+        then = self._measured_at
+        if then is None:
+            return True
+        return self.noise > 0 and not then / CHANGED <= self._last <= then * CHANGED
+
+    def _measure(self, x: Array) -> Generator[NDArray[Any], NDArray[Any], None]:
+        """Find the noise at ``x`` and the steps for it."""
+        line = noise_along(self._line(x))
+        values = yield next(line)
+        f = float(values[0])
+        self._measured_at = self._last = abs(f)
+        while True:
+            try:
+                values = yield line.send(values)
+            except StopIteration as end:
+                level: float = end.value
+                break
+        size = float(np.abs(values).max())
+        if not level > ROUNDING * EPS * size:
+            return  # what was found before, if anything, is the better guess
+        self.noise = level
+        distance = min(LONGEST, (level / size) ** 0.25)
+        bend = yield from self._bend(x, f, distance)
+        steps = BEST * np.sqrt(level / np.maximum(bend, level / distance**2))
+        self._relative = np.clip(steps, self._usual, LONGEST)
+
+    def _line(self, x: Array) -> Callable[[float], Array]:
+        """Points from ``x`` on, in a random direction that leads into the box."""
+        # of incommensurable lengths, for steps of rounded values not to fall into step
+        direction = self._rng.choice([-1.0, 1.0], x.size) * self._rng.uniform(0.5, 1.5, x.size)
+        direction *= np.maximum(1.0, np.abs(x)) / np.sqrt(x.size)
+        offsets = np.arange(POINTS)[:, None]
+
+        def line(spacing: float) -> Array:
+            step = spacing * direction
+            if self._box is None:
+                points: Array = x + offsets * step
+                return points
+            lower, upper = self._box
+            ahead = np.where(step > 0, upper - x, x - lower)
+            behind = np.where(step > 0, x - lower, upper - x)
+            reach = offsets[-1] * np.abs(step)
+            turned = (ahead < reach) & (behind > ahead)
+            room = np.minimum(reach, np.where(turned, behind, ahead)) / offsets[-1]
+            inside: Array = np.clip(
+                x + offsets * np.where(turned, -np.sign(step), np.sign(step)) * room, lower, upper
+            )
+            return inside
+
+        return line
+
+    def _bend(
+        self, x: Array, f: float, distance: float
+    ) -> Generator[NDArray[Any], NDArray[Any], Array]:
+        """Second derivatives (n,), or first ones if larger, per squared relative step."""
+        n = x.size
+        ends = Stencil("3-point", self._box, distance).ends(x[None])
+        bend = np.empty(n)
+        width = max(1, BLOCK_ELEMENTS // (2 * n))
+        for first in range(0, n, width):
+            columns = np.arange(first, min(first + width, n))
+            found = yield moved(x[None], ends, columns)
+            rises = found.reshape(2, 1, -1) - f
+            a, b = (ends - x)[:, :, columns]
+            with np.errstate(all="ignore"):  # values may not be finite
+                second = 2 * (rises[0] / nonzero(a) - rises[1] / nonzero(b)) / nonzero(a - b)
+                slope = slopes(rises, np.zeros((1, 1)), np.stack([a, b]))
+            unit = np.maximum(1.0, np.abs(x[columns]))
+            bend[columns] = np.maximum(np.abs(second) * unit**2, np.abs(slope) * unit)[0]
+        return np.where(np.isfinite(bend), bend, 0.0)
