@@ -212,7 +212,9 @@ class Run:
             standard["allvecs"] = self._allvecs
         if self._settings.history:
             standard["history"] = self._history
-        return OptimizeResult({**standard, **_plain(self._info | finish.info), **standard})
+        seen = {"noise": self._problem.noise} if self._problem.noise > 0 else {}
+        info = seen | self._info | finish.info
+        return OptimizeResult({**standard, **_plain(info), **standard})
 
     def _gradient_at(self, x: Array) -> Array:
         """The gradient at the best point if it is known, NaN otherwise.

@@ -110,6 +110,7 @@ def minimize(
         ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
         user's code); ``n_nonfinite``, how many values were not finite; ``success``,
         ``status`` and ``message``; ``method``; and what the method reports besides.
+        ``noise``, the standard deviation of the values' noise, where it was found.
         ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
         one entry an iteration) with ``history``.
 

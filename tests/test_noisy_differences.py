@@ -150,6 +150,7 @@ def test_methods_reach_the_noise(method, level):
             options={"maxfev": 3000},
         )
         gaps.append(quadratic(res.x))
+        assert level / 4 < res.noise < 4 * level
     assert np.median(gaps) < 50 * level
 
 
