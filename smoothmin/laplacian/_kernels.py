@@ -23,8 +23,6 @@ from smoothmin.laplacian._lanes import (
 _SUM = {"reassoc", "contract", "nsz"}
 # below this weight the rest of an end sum is rounding
 _NEGLIGIBLE = 1e-18
-# elements that stay in the fastest memory between the two passes
-_TILE = 2048
 
 
 @njit(cache=True, nogil=True, fastmath=_SUM)
@@ -137,27 +135,26 @@ def backward(u: Any, c: Any, after: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def solve_line(g: Any, out: Any, table: Any, block: int, tiled: bool) -> None:
+def solve_line(g: Any, out: Any, table: Any, block: int, tile: int) -> None:
     """``A^-1 g`` into ``out``, which may be ``g``: both passes, tile by tile from the end.
 
     ``table`` is the constants of `forward`; where the passes start, as of `Factors`;
-    1 - r^block; and the powers of r of a block, forwards and backwards. Without tiles,
-    which is right for any sigma, each pass goes through all of ``g``.
+    1 - r^block; and the powers of r of a block, forwards and backwards. What comes
+    before a tile is summed anew for its start, so tiles are for where that is little.
     """
     c, ends, fade = table[:9], table[9:14], table[14]
     powers, reverse = table[15 : 15 + block], table[15 + block :]
     kind = table.dtype.type
     head, tail = head_sum(g, powers, fade), tail_sum(g, reverse, fade)
     start = kind(ends[0] * head + ends[1] * tail)
-    step = _TILE if tiled else g.size
-    rest = (g.size - 1) // step * step
+    rest = (g.size - 1) // tile * tile
     before = start if rest == 0 else kind(c[0] * tail_sum(g[:rest], reverse, fade))
     last = forward(g[rest:], out[rest:], c, before)
     after = backward(out[rest:], c, kind(ends[2] * head + ends[3] * tail + ends[4] * last))
-    for left in range(rest - step, -1, -step):
+    for left in range(rest - tile, -1, -tile):
         before = start if left == 0 else kind(c[0] * tail_sum(g[:left], reverse, fade))
-        forward(g[left : left + step], out[left : left + step], c, before)
-        after = backward(out[left : left + step], c, after)
+        forward(g[left : left + tile], out[left : left + tile], c, before)
+        after = backward(out[left : left + tile], c, after)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})

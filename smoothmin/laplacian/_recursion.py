@@ -23,9 +23,10 @@ import numpy as np
 from smoothmin._protocol import Array
 from smoothmin.laplacian._transforms import Floats, Transform
 
-BLOCK = 256  # terms of an end sum whose weights are kept
+BLOCKS = (64, 256)  # terms of an end sum whose weights are kept: all, or a part of many
 VECTOR = 64  # bytes of a vector
 CHUNK = 65_536  # elements that are transformed at a time
+TILE = 32_768  # bytes that stay in the fastest memory between the two passes
 LONGEST_OVERLAP = 2048  # elements before a tile that are summed again for its start
 # a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
 LONGEST_REACH = 10.0
@@ -107,22 +108,23 @@ class Line:
         self._kernel, self.n = solve_line, n
         f = Factors(sigma, n, boundary)
         lanes = VECTOR // dtype.itemsize
-        powers = f.power(np.arange(BLOCK))
+        self._block = BLOCKS[f.reach() > BLOCKS[0]]
+        powers = f.power(np.arange(self._block))
         constants = [f.scale, f.r, f.power(2), f.power(4), f.power(8), f.power(lanes)]
         constants += [*f.split(2 * lanes), f.delta]
         starts = [f.start_head, f.start_tail, f.after_head, f.after_tail, f.after_last]
-        whole = [*constants, *starts, f.fade(BLOCK), *powers, *powers[::-1]]
+        whole = [*constants, *starts, f.fade(self._block), *powers, *powers[::-1]]
         self._table = np.array(whole, dtype=dtype)
         # a tile needs what came before it, which is cheap to sum again if it is little
-        self._tiled = f.reach() <= LONGEST_OVERLAP
+        self._tile = TILE // dtype.itemsize if f.reach() <= LONGEST_OVERLAP else n
 
     def solve(self, g: Floats, out: Floats) -> None:
         """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one line or several."""
         if g.ndim == 1:
-            self._kernel(g, out, self._table, BLOCK, self._tiled)
+            self._kernel(g, out, self._table, self._block, self._tile)
             return
         for line, result in zip(g.reshape(-1, self.n), out.reshape(-1, self.n), strict=True):
-            self._kernel(line, result, self._table, BLOCK, self._tiled)
+            self._kernel(line, result, self._table, self._block, self._tile)
 
 
 class Columns:

@@ -121,6 +121,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
             compiled = n >= (COMPILED_LINE if len(self.grid) == 1 else COMPILED_SHEET)
         require_bool("compiled", compiled)
         self._compiled = compiled
+        self._size = n
         super().__init__(np.dtype(dtype), (n, n))
 
     def solve(self, g: Any, out: Any = None) -> Floats:
@@ -239,10 +240,14 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         """What ``solver`` makes of ``v``."""
         if not self._is_plain(v):
             v = np.ascontiguousarray(self._checked(v)).reshape(np.shape(v))
-        if out is None or self._is_apart(v, out):
-            result: Floats = np.empty_like(v) if out is None else out
+        if out is None:
+            result: Floats = np.empty_like(v)
             solver.solve(v, result)
             return result
+        if self._is_apart(v, out):
+            solver.solve(v, out)
+            apart: Floats = out
+            return apart
         return self._into(self._act(solver, v, None), out)
 
     def _fields(self, v: Any) -> tuple[Floats, tuple[int, ...]]:
@@ -262,18 +267,20 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
 
     def _is_plain(self, v: Any) -> bool:
         """Whether an array is one that a solver can read and write as it is."""
-        n = self.shape[0]
         return (
             type(v) is np.ndarray
             and v.dtype == self.dtype
-            and (v.size == n or (v.ndim == 2 and v.shape[1] == n))
+            and (v.size == self._size or (v.ndim == 2 and v.shape[1] == self._size))
             and v.flags.carray
         )
 
     def _is_apart(self, v: Floats, out: Any) -> bool:
         """Whether a solver can write to ``out``: to ``v`` itself or elsewhere."""
         return out is v or (
-            self._is_plain(out) and out.shape == v.shape and not np.may_share_memory(v, out)
+            self._is_plain(out)
+            and out.shape == v.shape
+            # arrays that are no views have memory of their own
+            and ((out.base is None and v.base is None) or not np.may_share_memory(v, out))
         )
 
     def _into(self, result: Floats, out: Any) -> Floats:
