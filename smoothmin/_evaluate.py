@@ -31,8 +31,16 @@ class Best:
         known = self.x is None or self.grad is not None or gradient is None
         if value < self.fun or (value == self.fun and not known):
             self.fun = value
-            self.x = point.copy()
-            self.grad = None if gradient is None else gradient.copy()
+            self.x = _kept(point, self.x)
+            self.grad = None if gradient is None else _kept(gradient, self.grad)
+
+
+def _kept(array: Array, room: Array | None) -> Array:
+    """A copy, in memory that an earlier one has had."""
+    if room is None:
+        return array.copy()
+    np.copyto(room, array)
+    return room
 
 
 class Evaluator:

@@ -62,10 +62,11 @@ class CompactMemory:
         result: Array = self._rows.dot(g)
         return result
 
-    def combine(self, products: Array, image: Array) -> Array:
-        """``H g``, a new array, from the `products` with ``g`` and its ``image`` P g."""
+    def combine(self, products: Array, image: Array, factor: float = 1.0) -> Array:
+        """``factor * H g``, a new array; of the `products` with g and its ``image`` P g."""
+        scale = factor * self.scale
         if not self._count:
-            return self.scale * image
+            return scale * image
         # (3.1) for H / gamma, from right to left
         sg, wg = products[self._in_time]
         u = dtrsv(self._sy, sg)
@@ -75,7 +76,7 @@ class CompactMemory:
         shares = np.empty(products.size)
         shares[self._in_time[0]] = dtrsv(self._sy, right, trans=1)
         shares[self._in_time[1]] = -u
-        result: Array = dgemv(self.scale, self._rows.T, shares, beta=self.scale, y=image)
+        result: Array = dgemv(scale, self._rows.T, shares, beta=scale, y=image)
         return result
 
     def append(self, s: Array, w: Array) -> int:
@@ -83,17 +84,23 @@ class CompactMemory:
 
         Its products must follow by `set_products`.
         """
+        slot = self.make_room()
+        self._room[2 * slot], self._room[2 * slot + 1] = s, w
+        return slot
+
+    def make_room(self) -> int:
+        """`append` a pair that is still to be written into its rows."""
         slot = self._count
         if slot < self._memory:
             self._count += 1
-        else:
-            slot = self._oldest
-            self._oldest = (slot + 1) % self._memory
-            # up and left by one; what this breaks is set anew or not meant
-            flat, shift = self._columns.ravel(), self._memory + 1
-            flat[:-shift] = flat[shift:]
-        self._room[2 * slot], self._room[2 * slot + 1] = s, w
-        self._take_views()
+            self._take_views()
+            return slot
+        slot = self._oldest
+        self._oldest = (slot + 1) % self._memory
+        self._in_time = self._wheel[:, self._oldest : self._oldest + self._memory]
+        # up and left by one; what this breaks is set anew or not meant
+        flat, shift = self._columns.ravel(), self._memory + 1
+        flat[:-shift] = flat[shift:]
         return slot
 
     def set_products(self, products: Array) -> None:

@@ -102,23 +102,24 @@ def weak_wolfe(
     bounded = problem.box is not None
     slope = float(grad @ direction) if slope is None else slope
     flatter, reduced = (SMOOTH_WOLFE, _reduced_by_cubic) if smooth else (WOLFE, _reduced)
-    length = float(np.linalg.norm(direction))
+    length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     low = LinePoint(0.0, x, fun, grad, slope)
     high: LinePoint | None = None
     best = low
     reductions = 0
     trials: list[LinePoint] = []
     while len(trials) < MAX_TRIALS:
-        x_t = x + t * direction
+        x_t = x + (direction if t == 1 else t * direction)
         straight = True
         if bounded:
             unbounded, x_t = x_t, problem.clip(x_t)
             straight = np.array_equal(x_t, unbounded)
         f_t, g_t = yield from ask_one(x_t)
         moving = direction if straight else np.where(x_t == unbounded, direction, 0.0)
-        trial = LinePoint(t, x_t, f_t, g_t, float(g_t @ moving))
+        trial = LinePoint(t, x_t, f_t, g_t, float(g_t.dot(moving)))
         trials.append(trial)
-        finite = f_t - f_t == 0 and bool(np.isfinite(g_t.sum()))
+        # any element of the gradient that is not finite makes the slope so
+        finite = f_t - f_t == 0 and trial.slope - trial.slope == 0
         if finite and f_t < best.fun:
             best = trial
         predicted = t * slope if straight else float(grad @ (x_t - x))

@@ -143,8 +143,7 @@ def lbfgs(
         if finish is not None:
             return finish
         # 1. direction
-        step = memory.apply(here.free, here.smooth)
-        np.negative(step, out=step)
+        step = memory.apply(here.free, here.smooth, -1.0)
         direction = direction_within(problem, here.x, here.free, step)
         slope = float(here.free.dot(direction))
         if not memory.fresh and -2 * EPS * abs(here.fun) < slope < 0:
@@ -155,7 +154,7 @@ def lbfgs(
         found = None
         if slope < 0:
             found = yield from weak_wolfe(
-                problem, here.x, here.fun, here.grad, direction, smooth=True
+                problem, here.x, here.fun, here.grad, direction, slope=slope, smooth=True
             )
         if found is None or not found.lower:
             if memory.fresh:
@@ -164,10 +163,11 @@ def lbfgs(
             continue
         # 3. update
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
-        y = new.grad - here.grad
-        if problem.box is None:
-            memory.update(new.x - here.x, y, new.smooth - here.smooth, new.grad)
+        if problem.box is None and found.wolfe:
+            t, change = found.point.t, found.point.slope - slope
+            memory.follow(t, direction, t * change, here, new)
         else:
+            y = new.grad - here.grad
             memory.update(new.x - here.x, y, smoother.solve(y))
         decrease, here = here.fun - new.fun, new
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
@@ -214,15 +214,17 @@ def fixed_rate(
     done: Convergence,
 ) -> Steps:
     """``v <- momentum v - rate A^-1 g; x <- x + v``: one evaluation a step."""
-    velocity = np.zeros_like(here.x)
+    velocity = np.zeros_like(here.x) if momentum else None
     for rate in rates:
         yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         finish = done.reached(here, None)
         if finish is not None:
             return finish
-        velocity *= momentum
-        velocity -= rate * here.smooth
-        step = direction_within(problem, here.x, here.free, velocity)
+        step = -rate * here.smooth
+        if velocity is not None:
+            step += momentum * velocity
+            velocity = step
+        step = direction_within(problem, here.x, here.free, step)
         x = problem.clip(here.x + step)
         f, g = yield from ask_one(x)
         here = Point.of(problem, smoother, x, f, g)

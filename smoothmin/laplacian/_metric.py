@@ -8,6 +8,7 @@ one step's curvature is a noisy guide.
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from smoothmin._protocol import Array
 from smoothmin.descent.compact import CompactMemory, is_curved
 
 # a change of the gradient whose square is a smaller share would be lost in differences
-CANCELLING = 1e-12
+CANCELLING = 1e-6
+
+
+class Smoothed(Protocol):
+    """A point's gradient, its image under ``A^-1``, and its dual norm."""
+
+    grad: Array
+    smooth: Array
+    norm: float
 
 
 class SobolevMemory(CompactMemory):
@@ -25,34 +34,49 @@ class SobolevMemory(CompactMemory):
     _seen: Array | None = None
     _seen_products: Array = np.empty(0)
 
-    def apply(self, g: Array, smooth: Array) -> Array:
-        """``H g``, a new array, where ``smooth`` is ``A^-1 g``."""
+    def apply(self, g: Array, smooth: Array, factor: float = 1.0) -> Array:
+        """``factor * H g``, a new array, where ``smooth`` is ``A^-1 g``."""
         if g is not self._seen or self._seen_products.size != len(self._rows):
             self._seen, self._seen_products = g, self.products(g)
-        return self.combine(self._seen_products, smooth)
+        return self.combine(self._seen_products, smooth, factor)
 
-    def update(self, s: Array, y: Array, w: Array, new: Array | None = None) -> bool:
+    def update(self, s: Array, y: Array, w: Array) -> bool:
         """Learn from a step and the changes of ``g`` and ``A^-1 g``.
 
         The pair is left out, and the answer False, if its curvature is not positive.
-        Where ``y`` is the gradient ``new`` less the one last applied to, its products
-        with old pairs are taken as differences of those that are needed anyway.
         """
         sy, yw = float(s.dot(y)), float(y.dot(w))
         if not is_curved(sy, yw):
             return False
-        slot = self.append(s, w)
-        if new is None or y.dot(y) < CANCELLING * new.dot(new):
-            products = self.products(y)
-        else:
-            old = self._seen_products
-            self._seen, self._seen_products = new, self.products(new)
-            products = self._seen_products.copy()
-            products[: old.size] -= old[: products.size]
-            # the newest rows had no part in the old products
-            products[2 * slot], products[2 * slot + 1] = sy, yw
+        self.append(s, w)
+        self.set_products(self.products(y))
+        self._set_scale(sy, yw)
+        return True
+
+    def follow(self, t: float, direction: Array, sy: float, old: Smoothed, new: Smoothed) -> bool:
+        """`update` after a step of ``t`` times a direction, in fewer passes over memory.
+
+        The old gradient is the one last applied to. ``sy`` is t times the change of
+        the slope; no other difference is formed, if that can be had of what is known.
+        """
+        yw = new.norm**2 - 2 * float(new.grad.dot(old.smooth)) + old.norm**2
+        if old.grad is not self._seen or not yw > CANCELLING * new.norm**2:
+            return self.update(t * direction, new.grad - old.grad, new.smooth - old.smooth)
+        if not is_curved(sy, yw):
+            return False
+        before, slot = self._seen_products, self.make_room()
+        np.multiply(direction, t, out=self._room[2 * slot])
+        np.subtract(new.smooth, old.smooth, out=self._room[2 * slot + 1])
+        self._seen, self._seen_products = new.grad, self.products(new.grad)
+        products = self._seen_products.copy()
+        products[: before.size] -= before[: products.size]
+        # the newest rows had no part in the old products
+        products[2 * slot], products[2 * slot + 1] = sy, yw
         self.set_products(products)
-        # the mean of new and old, in logarithms
+        self._set_scale(sy, yw)
+        return True
+
+    def _set_scale(self, sy: float, yw: float) -> None:
+        """The mean of new and old, in logarithms."""
         known = self._count > 1
         self.scale = math.sqrt(self.scale * sy / yw) if known else sy / yw
-        return True

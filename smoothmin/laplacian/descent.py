@@ -38,6 +38,8 @@ from smoothmin.laplacian._probes import probe, strongest
 from smoothmin.laplacian._transforms import BOUNDARIES
 
 STEPS = ("lbfgs", "fixed", "bb")
+# steps remembered by default; their bytes cost time, and few do nearly as well
+MOST, FEWEST, BYTES = 20, 5, 2**26
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class LaplacianDescent(Method):
         "lbfgs": limited-memory BFGS in the metric A, weak Wolfe search. "fixed":
         ``x - lr * A^-1 g``, one evaluation a step. "bb": Barzilai-Borwein lengths in
         the metric A with a nonmonotone search, for short of memory.
-    memory : int, default 20
-        Number of steps "lbfgs" remembers, two vectors each.
+    memory : int, optional
+        Number of steps "lbfgs" remembers, two vectors each. By default 20, or as many
+        as 64 MB hold, but at least 5.
     lr : float, optional
         Rate of "fixed". None, with ``sigma="auto"`` only: from the same curvature.
     momentum : float, default 0
@@ -139,7 +142,7 @@ class LaplacianDescent(Method):
     layerwise: bool = True
     min_numel: int = 4
     step: str = "lbfgs"
-    memory: int = 20
+    memory: int | None = None
     lr: float | None = None
     momentum: float = 0.0
     decay: float = 1.0
@@ -154,7 +157,8 @@ class LaplacianDescent(Method):
             require_sigma(self.sigma)
         Layout.of(self, (*BOUNDARIES, "auto"))
         require_one_of("step", self.step, STEPS)
-        require_integer("memory", self.memory, 1)
+        if self.memory is not None:
+            require_integer("memory", self.memory, 1)
         for name in ("gtol", "ftol"):
             require_real(name, getattr(self, name), minimum=0)
         require_real("momentum", self.momentum, minimum=0, below=1)
@@ -183,7 +187,7 @@ class LaplacianDescent(Method):
         here = Point.of(problem, smoother, x, f, g)
         done = Convergence(self.gtol, self.ftol, here.norm, facts)
         if self.step == "lbfgs":
-            memory = SobolevMemory(x.size, self.memory, scale)
+            memory = SobolevMemory(x.size, self.memory or _remembered(x), scale)
             finish = yield from lbfgs(problem, smoother, here, memory, done)
         elif self.step == "bb":
             finish = yield from barzilai_borwein(problem, smoother, here, scale, done)
@@ -214,6 +218,11 @@ class LaplacianDescent(Method):
             layout = layout.with_boundary("periodic")
         facts = {"sigma": sigma, "boundary": layout.boundary}
         return layout.smoother(problem, sigma), scale, facts
+
+
+def _remembered(x: Array) -> int:
+    """How many steps to remember by default."""
+    return min(MOST, max(FEWEST, BYTES // (2 * x.nbytes)))
 
 
 class _Flat:
