@@ -104,8 +104,7 @@ class Blocks:
     def solve(self, g: Array) -> Array:
         """``A^-1 g``."""
         if self._whole is not None:
-            whole: Array = self._whole.solve(g)
-            return whole
+            return np.asarray(self._whole.solve(g), float)
         return self._picked(self._map(self._spread(g), LaplacianOperator.solve))
 
     def half_solve(self, z: Array) -> Array:

@@ -21,7 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin.laplacian._transforms import Floats, Transform
+from smoothmin.laplacian._bases import Floats
+from smoothmin.laplacian._transforms import Transform
 
 BLOCKS = (64, 256)  # terms of an end sum whose weights are kept: all, or a part of many
 VECTOR = 64  # bytes of a vector
@@ -165,7 +166,7 @@ class Sheet:
         """Take ``stiff = 1 + s`` for every column, and ``first`` for the first axis."""
         self._transform, self._rows = transform, rows
         # the two halves of a complex number are columns of their own
-        self._complex = boundary == "periodic"
+        self._complex = transform.is_complex
         stiff = np.repeat(stiff.ravel(), 2 if self._complex else 1)
         self._columns = Columns(first / stiff, stiff, rows, boundary, dtype)
         # transforms of several axes are quicker on what stays in fast memory

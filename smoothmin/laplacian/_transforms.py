@@ -15,15 +15,11 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from smoothmin._protocol import Array
+from smoothmin.laplacian._bases import Basis, Floats, is_short
 
 BOUNDARIES: Final = ("periodic", "neumann", "dirichlet")
 
 DENSE = 64  # elements up to which an operator is applied as a matrix
-# sides up to which a sine transform is quickest as a product with its matrix: some, more the
-# larger the largest prime factor of the side plus one, which a fast transform takes it for
-SHORT, SHORT_PER_FACTOR, SHORTEST_LONG = 96, 5, 600
-
-Floats = NDArray[np.floating[Any]]
 
 
 def axis_eigenvalues(length: int, boundary: str, spacing: float) -> Array:
@@ -39,47 +35,27 @@ def axis_eigenvalues(length: int, boundary: str, spacing: float) -> Array:
     return values
 
 
-def is_short(length: int) -> bool:
-    """Whether a product with `sine_matrix` is quicker than a fast sine transform."""
-    rest, factor = length + 1, 2
-    while factor * factor <= rest:
-        if rest % factor:
-            factor += 1
-        else:
-            rest //= factor
-    # what is left is the largest prime factor
-    return length <= min(SHORT + SHORT_PER_FACTOR * rest, SHORTEST_LONG)
-
-
-@functools.lru_cache(maxsize=16)
-def sine_matrix(length: int, dtype: Any) -> Floats:
-    """The orthogonal matrix, symmetric and so its own inverse, of zero boundaries."""
-    k = np.arange(1, length + 1)
-    # sines of angles below a turn, lest their rounding grow with the angle
-    turns = np.outer(k, k) % (2 * (length + 1))
-    matrix: Floats = np.sin(np.pi / (length + 1) * turns) * math.sqrt(2 / (length + 1))
-    matrix = matrix.astype(dtype)
-    matrix.flags.writeable = False
-    return matrix
-
-
 class Transform:
     """To and from the eigenvectors of -L on the last ``len(grid)`` axes of an array.
 
-    ``eigenvalues`` has the shape of one transformed field: that of the grid, with
-    half the last axis when the boundary is periodic. It is the sum of those of each
-    axis, ``by_axis``.
+    ``eigenvalues`` has the shape of one transformed field: that of the grid, with half
+    of one axis where the spectrum ``is_complex``. It is the sum of those of each axis,
+    ``by_axis``.
     """
 
     def __init__(self, grid: tuple[int, ...], boundary: str, spacing: tuple[float, ...]) -> None:
         self.grid, self._boundary = grid, boundary
         axes = range(-len(grid), 0)
-        self._short = [k for k in axes if boundary == "dirichlet" and is_short(grid[k])]
+        self._short = {k: Basis(grid[k], boundary) for k in axes if is_short(grid[k], boundary)}
         self._axes = tuple(k for k in axes if k not in self._short)
+        self._lengths = tuple(grid[k] for k in self._axes)
+        self.is_complex = boundary == "periodic" and bool(self._axes)
         self.by_axis: list[Array] = []
-        for axis, (length, step) in enumerate(zip(grid, spacing, strict=True)):
+        for axis, length, step in zip(axes, grid, spacing, strict=True):
             values = axis_eigenvalues(length, boundary, step)
-            if boundary == "periodic" and axis == len(grid) - 1:
+            if axis in self._short:
+                values = values[self._short[axis].order]
+            elif self.is_complex and axis == self._axes[-1]:
                 values = values[: length // 2 + 1]
             shape = [1] * len(grid)
             shape[axis] = values.size
@@ -88,41 +64,32 @@ class Transform:
 
     def forward(self, fields: Floats) -> NDArray[Any]:
         """Each eigenvector's share of ``fields`` (..., *grid)."""
-        result: NDArray[Any]
+        result: NDArray[Any] = fields
+        for axis, basis in self._short.items():
+            result = basis.forward(result, axis)
+        if not self._axes:
+            return result
         if self._boundary == "periodic":
-            result = scipy.fft.rfftn(fields, axes=self._axes)
-        elif self._boundary == "neumann":
-            result = scipy.fft.dctn(fields, 2, axes=self._axes)
-        else:
-            result = self._by_matrices(fields)
-            if self._axes:
-                result = scipy.fft.dstn(result, 1, axes=self._axes)
-        return result
+            return np.asarray(scipy.fft.rfftn(result, axes=self._axes))
+        if self._boundary == "neumann":
+            return np.asarray(scipy.fft.dctn(result, 2, axes=self._axes))
+        return np.asarray(scipy.fft.dstn(result, 1, axes=self._axes))
 
     def backward(self, spectrum: NDArray[Any]) -> Floats:
         """The fields (..., *grid) of a spectrum, which is destroyed."""
-        result: Floats
+        result: Floats = spectrum
         axes = self._axes
-        if self._boundary == "periodic":
-            result = scipy.fft.irfftn(spectrum, self.grid, axes=axes, overwrite_x=True)
+        if not axes:
+            pass
+        elif self._boundary == "periodic":
+            result = scipy.fft.irfftn(spectrum, self._lengths, axes=axes, overwrite_x=True)
         elif self._boundary == "neumann":
             result = scipy.fft.idctn(spectrum, 2, axes=axes, overwrite_x=True)
         else:
-            result = self._by_matrices(spectrum)
-            if axes:
-                result = scipy.fft.idstn(result, 1, axes=axes, overwrite_x=True)
+            result = scipy.fft.idstn(spectrum, 1, axes=axes, overwrite_x=True)
+        for axis, basis in self._short.items():
+            result = basis.backward(result, axis)
         return result
-
-    def _by_matrices(self, fields: Floats) -> Floats:
-        """The sine transforms along the short axes, each its own inverse."""
-        result = fields
-        for axis in self._short:
-            matrix = sine_matrix(self.grid[axis], fields.dtype)
-            if axis == -1:
-                result = result.reshape(-1, len(matrix)) @ matrix
-            else:
-                result = matrix @ result.reshape(-1, len(matrix), math.prod(self.grid[axis + 1 :]))
-        return result.reshape(fields.shape)
 
 
 class Multiplier:

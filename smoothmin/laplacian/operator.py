@@ -20,10 +20,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
 from smoothmin._protocol import Array
+from smoothmin.laplacian._bases import Floats
 from smoothmin.laplacian._recursion import Line, Separable, Sheet, Solver, is_accurate
 from smoothmin.laplacian._transforms import (
     BOUNDARIES,
-    Floats,
     Multiplier,
     Transform,
     as_grid,
