@@ -64,6 +64,8 @@ class LBFGS(Method):
     first_step : float, optional
         Length of the very first trial step. By default at most 1 along the gradient, and
         no longer than the larger of 1 and ``|x0|``.
+    scale : float, optional
+        The inverse curvature expected: H is at first this multiple of the identity.
 
     Notes
     -----
@@ -95,14 +97,18 @@ class LBFGS(Method):
     memory: int = 10
     gtol: float = 1e-6
     first_step: float | None = None
+    scale: float | None = None
 
     def __post_init__(self) -> None:
         require_integer("memory", self.memory, 1)
         require_real("gtol", self.gtol, minimum=0)
         if self.first_step is not None:
             require_real("first_step", self.first_step, above=0, below=np.inf)
+        if self.scale is not None:
+            require_real("scale", self.scale, above=0, below=np.inf)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         metric = LimitedMemory(problem.x0.size, self.memory)
+        metric.scale = self.scale or 1.0
         return descend(problem, metric, self.gtol, length=self.first_step or 0.0)

@@ -9,8 +9,8 @@ stage, and is minimized only roughly, since its minimum is not wanted but its
 basin; the point where a pass ends and the lowest point it sampled are both
 polished on the true function. Later passes start from the best point known with
 more samples, and a share of their cost goes to hops, whose sizes earn credit by
-success, and to random starts. A polish that will not reach the best value known
-is given up.
+success, to steps of a model of the minima they find (see `minima`), and to random
+starts. A polish that will not reach the best value known is given up.
 """
 
 from __future__ import annotations
@@ -28,16 +28,21 @@ from smoothmin._status import Status
 from smoothmin._stopping import AfterSteps, Progress, UpdateNorm
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.sampling.gradient_sampling import GradientSampling
+from smoothmin.sampling.minima import Minima
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
 
 FIRST_SAMPLES = 4
 STAGE_STEPS = 8  # steps of the inner method at one sigma
 FIRST_STEP = 0.5  # first trial of a stage, in units of sigma * sqrt(d)
 STAGE_STEP_SIZE = 0.1  # a stage ends at shorter steps, in the same units
-HOP_SHARE = 0.5  # of the cost of the passes that may go to hops
+STAGE_LIMIT = 16  # evaluations of the smoothed function that end a stage in any case
+HOP_SHARE = 1.0  # of the cost of the passes that may go to hops and the model of minima
 RANDOM_SHARE = 0.1  # and to random starts
 HOP_SIZES = (0.1, 0.3, 1.0)  # in units of sigma
 HOP_PARTS = (1.0, 0.1)  # share of the variables that a hop moves
+NEWS = 0.1  # new minima for a new model, as a share of those it needs
+SAME_MINIMUM = 0.1  # share of the step; a polish that ends as near has gone back
+EXTENSIONS = 3  # of a model's step, twice as long each, while polishes go back
 MULTIPLES = (1.0, 2.0, 8.0)  # of sigma tried in turn where it is a guess
 
 
@@ -73,6 +78,9 @@ class Passes:
         self._kind = "polish"  # what the evaluations are booked under
         self._passes = 0
         self._finish = Finish(Status.PRECISION, "No polish was made.")
+        self._minima = Minima(self._d)
+        self._modelled = 0  # how many minima there were when the model was last tried
+        self._scale: float | None = None  # inverse curvature that the last polish met first
         self._hops = [Arm((size, part)) for part in HOP_PARTS for size in HOP_SIZES]
         self._scales = [Arm(multiple) for multiple in MULTIPLES]
 
@@ -129,7 +137,8 @@ class Passes:
                 beyond="shorten",
             )
             watch = (AfterSteps(STAGE_STEPS) | UpdateNorm(STAGE_STEP_SIZE * reach)).start()
-            x, _ = yield from self._phase("smoothed", smoothed, x, watch)
+            limit = STAGE_LIMIT * samples
+            x, _ = yield from self._phase("smoothed", smoothed, x, watch, limit)
         lowest = self._pass_x
         yield from self._polish(x)
         if not np.array_equal(lowest, x):
@@ -137,16 +146,42 @@ class Passes:
 
     def _hop(self, sigma: Array) -> Generator[Any, Any, None]:
         """Polish near the best point, until the hops' share of the cost is used."""
-        while self._ledger.cost("hop") < HOP_SHARE * self._ledger.cost("smoothed", "polish"):
+        ledger, minima = self._ledger, self._minima
+        while ledger.cost("hop", "model") < HOP_SHARE * ledger.cost("smoothed", "polish"):
+            before = self._best
+            news = minima.added - self._modelled
+            if news > 0 and news >= NEWS * min(len(minima), self._d):
+                self._modelled = minima.added
+                yield from self._step_of_model()
+                if self._improved(before):
+                    self._modelled = 0
+                continue
             arm = choose(self._hops, self._rng)
             size, part = arm.value
             count = max(1, round(part * self._d))
             moved = (self._rng.integers(self._d) + np.arange(count)) % self._d
             x = self._best_x.copy()
             x[moved] += size * sigma[moved] * self._rng.standard_normal(count)
-            before = self._best
             yield from self._polish(self._problem.clip(x), "hop")
-            arm.note(self._best < before - 1e-9 * abs(before))
+            arm.note(self._improved(before))
+
+    def _step_of_model(self) -> Generator[Any, Any, None]:
+        """Polish where the model of the minima is lowest, or beyond if that leads back."""
+        start, before = self._best_x, self._best
+        x = self._minima.propose(start, before, self._sigma)
+        if x is None:
+            return
+        for doubling in range(EXTENSIONS + 1):
+            to = self._problem.clip(start + 2.0**doubling * (x - start))
+            end = yield from self._polish(to, "model")
+            gone, aimed = ((y - start) / self._sigma for y in (end, to))
+            went_back = np.linalg.norm(gone) <= SAME_MINIMUM * np.linalg.norm(aimed)
+            if self._improved(before) or not went_back:
+                return
+
+    def _improved(self, before: float) -> bool:
+        """Whether the best value is lower than ``before``, by more than rounding."""
+        return self._best < before - 1e-9 * abs(before)
 
     def _start_anew(self) -> Generator[Any, Any, None]:
         """Polish random points, until their share of the cost is used."""
@@ -158,22 +193,28 @@ class Passes:
                 high = np.where(np.isfinite(box[1]), box[1], high)
             yield from self._polish(self._rng.uniform(low, high), "random")
 
-    def _polish(self, x: Array, phase: str = "polish") -> Generator[Any, Any, None]:
-        """Minimize the true function from ``x``, unless it is hopeless."""
+    def _polish(self, x: Array, phase: str = "polish") -> Generator[Any, Any, Array]:
+        """Minimize the true function from ``x``, unless it is hopeless; where it ends."""
         before = self._best
-        watch = hopeless(before) if np.isfinite(before) else None
-        _, finish = yield from self._phase(phase, LBFGS(gtol=self._schedule.gtol), x, watch)
+        witness = _Witness(before)
+        method = LBFGS(gtol=self._schedule.gtol, scale=self._scale)
+        x, finish = yield from self._phase(phase, method, x, witness)
         if finish is not None and (self._best < before or not np.isfinite(before)):
             self._finish = finish
+        self._scale = witness.scale or self._scale
+        # a minimum at a bound, or far away, says little of the trend
+        if phase != "random" and self._is_interior(x):
+            self._minima.add(x, witness.value)
+        return x
 
     def _phase(
-        self, phase: str, method: Method, x: Array, watch: Watch | None
+        self, phase: str, method: Method, x: Array, watch: Watch, limit: float = math.inf
     ) -> Generator[Any, Any, tuple[Array, Finish | None]]:
         """Run a method from ``x`` until it is done or told to; where it stands then."""
         steps = method.run(self._problem.at(x), self._rng)
         nit, cost, before, reply = 0, 0, self._best, None
         try:
-            while True:
+            while cost < limit:
                 message: Any = resume(steps, reply)
                 reply = None
                 if isinstance(message, Ask):
@@ -186,13 +227,19 @@ class Passes:
                     info = {**message.info, **self._info(), "phase": phase}
                     yield Iterate(x, message.fun, message.grad, **info)
                     now = Progress(nit, 0, 0.0, x, message.fun, message.grad)
-                    if watch is not None and watch(now):
+                    if watch(now):
                         return x, None
                 else:
                     return x, message
+            return x, None
         finally:
             steps.close()
             self._ledger.add(phase, cost, before - self._best)
+
+    def _is_interior(self, x: Array) -> bool:
+        """Whether no variable is at a bound."""
+        box = self._problem.box
+        return box is None or bool(((x > box[0]) & (x < box[1])).all())
 
     def _note(self, ask: Ask, values: Array) -> None:
         """Remember the lowest point of the run and of the pass."""
@@ -209,3 +256,27 @@ class Passes:
             "phase_nfev": dict(ledger.nfev),
             "phase_gain": dict(ledger.gain),
         }
+
+
+class _Witness:
+    """Watches a polish: says when it is hopeless, remembers what it saw.
+
+    ``value`` is the last, ``scale`` the inverse curvature between the first two steps.
+    """
+
+    def __init__(self, best: float) -> None:
+        self._hopeless: Watch | None = hopeless(best) if np.isfinite(best) else None
+        self._last: Progress | None = None
+        self.value = math.nan
+        self.scale: float | None = None
+
+    def __call__(self, now: Progress) -> str | None:
+        last, self._last, self.value = self._last, now, now.fun
+        if self.scale is None and last is not None:
+            assert last.grad is not None
+            assert now.grad is not None
+            y = now.grad - last.grad
+            curvature = float(y @ (now.x - last.x))
+            if curvature > 0:
+                self.scale = curvature / float(y @ y)
+        return None if self._hopeless is None else self._hopeless(now)

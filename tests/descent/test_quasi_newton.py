@@ -324,3 +324,17 @@ def test_gradients_whose_norm_underflows(method):
     res = minimize(fun, np.ones(3), jac=True, method=method, options={"gtol": 0.0, "maxfev": 200})
     assert np.isfinite(res.fun)
     assert res.fun <= 3e-170
+
+
+def test_lbfgs_starts_with_the_curvature_it_is_told():
+    asked = []
+
+    def fun(x):
+        asked.append(x.copy())
+        return 200.0 * float(x @ x), 400.0 * x
+
+    res = minimize(fun, [0.3, -0.2], jac=True, method=LBFGS(scale=1 / 400))
+    assert res.nfev == 2
+    np.testing.assert_allclose(asked[1], 0.0, atol=1e-15)
+    with pytest.raises(ValueError, match="scale"):
+        LBFGS(scale=0.0)

@@ -102,6 +102,27 @@ def test_minima_that_are_not_symmetric():
     assert res.fun < lowest + 1e-6
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_many_variables_whose_minima_are_not_symmetric(seed):
+    n, turn = 30, np.linalg.qr(np.random.default_rng(seed).standard_normal((30, 30)))[0]
+    phase = np.linspace(-2, 2, n)
+    axis = np.linspace(-1, 1, 200_001)
+    lowest = sum(np.min(axis**2 + 10 * (1 - np.cos(2 * np.pi * axis + p))) for p in phase)
+
+    def fun(x):
+        z = turn @ (x - 0.4)
+        slope = 2 * z + 20 * np.pi * np.sin(2 * np.pi * z + phase)
+        return float((z**2 + 10 * (1 - np.cos(2 * np.pi * z + phase))).sum()), turn.T @ slope
+
+    x0 = np.random.default_rng(seed).uniform(-4, 4, n)
+    options = {"maxfev": 8000, "f_target": lowest + 1e-6, **BUDGET}
+    res = minimize(
+        fun, x0, jac=True, method="homotopy", bounds=[(-5, 5)] * n, rng=seed, options=options
+    )
+    assert res.status == Status.TARGET
+    assert res.phase_gain["model"] > 0
+
+
 def test_one_pass_is_what_a_call_with_gradients_means():
     res = minimize(rastrigin, [2.2, -1.7], jac=rastrigin_der, method="homotopy", rng=0)
     assert res.success
@@ -140,7 +161,10 @@ def test_result_says_what_the_phases_cost_and_gained(jac):
     assert sum(res.phase_nfev.values()) == res.nfev
     assert set(res.phase_gain) <= set(res.phase_nfev)
     assert all(gain >= 0 for gain in res.phase_gain.values())
-    names = {"smoothed", "polish", "hop", "random"} if jac else {"search", "descent", "coordinates"}
+    if jac:
+        names = {"smoothed", "polish", "hop", "model", "random"}
+    else:
+        names = {"search", "descent", "coordinates"}
     assert set(res.phase_nfev) == names
 
 
