@@ -5,9 +5,11 @@ testbed" (2009) (restarts with doubled populations against as much effort for sm
 runs); I. Loshchilov, M. Schoenauer, M. Sebag, "Bi-population CMA-ES algorithms with
 surrogate models and line searches", GECCO (2013) (model first, line searches).
 
-The phases are methods of their own: `DifferenceDescent`, `GaussianSearch`,
-`CoordinateSearch`. The first search trusts a model, the later ones, with larger
-populations, do not: a function that is still unsolved then is not nearly quadratic.
+The phases are methods of their own: `ModelDescent`, `DifferenceDescent`,
+`GaussianSearch`, `CoordinateSearch`. The model comes down fastest at first, noise or not;
+where there is none, differences get to the minimum sooner. The first search trusts a
+model and starts with what the model descent saw; the later ones, with larger populations,
+do not: a function that is still unsolved then is not nearly quadratic.
 """
 
 from __future__ import annotations
@@ -36,12 +38,16 @@ from smoothmin._stopping import Progress
 from smoothmin.sampling.coordinate_search import HALF_RANGE, CoordinateSearch
 from smoothmin.sampling.difference_descent import DifferenceDescent
 from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
+from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Ledger, Watch, hopeless
 
 SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
+MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
+MODEL_LIMIT = 6  # simplex gradients, of n + 1 evaluations each, that it gets
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
 SEARCH_PATIENCE = 30  # generations over which a later search is judged
+SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 NOISY = 1e-7  # noise relative to the decrease so far from which differences are given up
 
 
@@ -70,24 +76,28 @@ class BlackBox:
     ) -> None:
         self._problem, self._rng, self._scale, self._restarts = problem, rng, scale, restarts
         self._n = problem.x0.size
-        self._population = population or default_population(self._n)
+        self._population = max(5, population or default_population(self._n))
         self._best, self._best_x = np.inf, problem.x0
         self._typical = np.inf  # the median of the first values
         self._boxed = problem.box is not None and bool(np.isfinite(problem.box).all())
         self._ledger = Ledger()
         self._noise = 0.0
+        self._radius = 1.0  # where the model descent was left, in units of the scale
+        self._seen: list[tuple[Array, Array]] = []  # its points and values
 
     def run(self) -> Steps:
         """The first round, then as many as are wanted."""
         x0 = self._problem.x0
         if self._boxed and self._n <= SEARCH_FIRST:
-            last = yield from self._search(x0, 0)
+            last = yield from self._search(GaussianSearch(self._scale, self._population), x0)
         else:
-            yield from self._descend(x0)
-            last = yield from self._search(x0 if self._boxed else self._best_x, 0)
+            lost = yield from self._come_down(x0)
+            last = yield from self._first_search(lost)
         if not np.isfinite(self._best):
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
         assert last is not None
+        if last.status is Status.NONFINITE:  # what is known is from before the search
+            last = Finish(Status.PRECISION, SEARCHED_IN_VAIN)
         polish = yield from self._descend(self._best_x)
         if polish is not None and polish.status.success:
             last = polish
@@ -96,6 +106,23 @@ class BlackBox:
             number += 1
             yield from self._round(number)
         return Finish(last.status, last.message, **self._info())
+
+    def _come_down(self, x0: Array) -> Generator[Any, Any, bool]:
+        """A model, then differences; whether noise or kinks made these useless."""
+        if self._n <= MODEL_FIRST:
+            limit = MODEL_LIMIT * (self._n + 1)
+            yield from self._phase("model", ModelDescent(self._scale), x0, limit)
+        finish = yield from self._descend(self._best_x)
+        return finish is not None and not finish.status.success
+
+    def _first_search(self, lost: bool) -> Generator[Any, Any, Finish | None]:
+        """From the start in a box, from the best point without; near it if it is no minimum."""
+        scale = self._scale
+        if not self._boxed and lost:
+            scale = scale * min(1.0, self._radius)
+        method = GaussianSearch(scale, self._population)
+        x0 = self._problem.x0 if self._boxed else self._best_x
+        return (yield from self._search(method, x0))
 
     def _round(self, number: int) -> Generator[Any, Any, None]:
         """Local runs from new points and from the best, then a larger search."""
@@ -110,7 +137,9 @@ class BlackBox:
         yield from self._phase("coordinates", method, self._best_x)
         if self._best < before:
             yield from self._descend(self._best_x)
-        yield from self._search(self._random(), number)
+        population = min(self._population * 2**number, LARGEST_POPULATION)
+        larger = GaussianSearch(self._scale, population, model=False)
+        yield from self._search(larger, self._random(), hopeless(self._best, SEARCH_PATIENCE))
 
     def _descend(self, x: Array, watch: Watch | None = None) -> Generator[Any, Any, Finish | None]:
         """A descent, unless noise makes differences useless."""
@@ -122,11 +151,17 @@ class BlackBox:
             self._noise = finish.info.get("noise", self._noise)
         return finish
 
-    def _search(self, x: Array, doublings: int) -> Generator[Any, Any, Finish | None]:
-        population = max(5, min(self._population * 2**doublings, LARGEST_POPULATION))
-        method = GaussianSearch(self._scale, population, model=doublings == 0)
-        watch = hopeless(self._best, SEARCH_PATIENCE) if doublings else None
-        finish = yield from self._phase("search", method, x, watch=watch)
+    def _search(
+        self, method: GaussianSearch, x: Array, watch: Watch | None = None
+    ) -> Generator[Any, Any, Finish | None]:
+        """A search, told what the model descent saw if it has a use for it."""
+        problem = self._problem.at(x)
+        if self._seen and method.model:
+            points, values = (np.concatenate(part) for part in zip(*self._seen, strict=True))
+            steps = method.run_from(problem, self._rng, points, values)
+        else:
+            steps = method.run(problem, self._rng)
+        finish = yield from self._drive("search", steps, watch=watch)
         if finish is not None:
             self._noise = finish.info.get("noise", self._noise)
         return finish
@@ -139,11 +174,14 @@ class BlackBox:
         limit: float = math.inf,
         watch: Watch | None = None,
     ) -> Generator[Any, Any, Finish | None]:
-        """Run a method from ``x``, until told otherwise; its last word, if it had one.
-
-        Messages are passed on, the best point is kept, and the cost booked.
-        """
+        """Run a method from ``x``, until told otherwise; its last word, if it had one."""
         steps = method.run(self._problem.at(x), self._rng)
+        return (yield from self._drive(name, steps, limit, watch))
+
+    def _drive(
+        self, name: str, steps: Steps, limit: float = math.inf, watch: Watch | None = None
+    ) -> Generator[Any, Any, Finish | None]:
+        """Pass messages on, keep the best point, book the cost."""
         before, cost, nit = self._best, 0, 0
         reply: Reply = None
         try:
@@ -154,11 +192,14 @@ class BlackBox:
                     reply = yield message
                     assert isinstance(reply, Answers)
                     self._note(message.points, reply.values)
+                    if name == "model":
+                        self._seen.append((message.points, reply.values))
                     cost += len(message.points)
                 elif isinstance(message, Finish):
                     return message
                 else:
                     info = {**message.info, **self._info(), "phase": name}
+                    self._radius = message.info.get("radius", self._radius)
                     yield Iterate(message.x, message.fun, message.grad, **info)
                     nit += 1
                     now = Progress(nit, cost, 0.0, message.x, message.fun, message.grad)

@@ -40,7 +40,7 @@ FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
 FIRST_INVERSE = 1e3  # times the inverse curvature s'y / y'y of the first step
 BACKTRACKS = 15
 FIRST_BACKTRACKS = 8
-SUSPICIOUS = 100.0  # slope, in values per unit of scale, that may well be noise
+LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
 RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
 EXTENSION = 2.0  # a step is extended if a parabola has its minimum so many times farther
 LONGEST_EXTENSION = 10.0
@@ -67,8 +67,9 @@ class DifferenceDescent(Method):
     Notes
     -----
     A gradient is ``d`` values asked as one batch. The run ends when the decrease that
-    the gradient predicts is below the noise. Where differences lead nowhere the noise
-    is measured; ``res.noise`` is what was found.
+    the gradient predicts is below the noise. Where differences lead nowhere, or three
+    values close together are on no line, the noise is measured; ``res.noise`` is what
+    was found.
 
     References
     ----------
@@ -167,11 +168,12 @@ class _Descent:
         f = yield from _value(x)
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
-        g = yield from self._gradient(x, f)
-        if float(np.median(np.abs(g * self._scale))) > SUSPICIOUS * abs(f):
+        bent = yield from self._bent(x, f)
+        if bent:
             seen = yield from measure_noise(problem, x, self._scale, self._rng)
             if seen > FIRST_DIFFERENCE * abs(f):
                 return _lost(seen)
+        g = yield from self._gradient(x, f)
         first = f
         while True:
             pg = problem.projected_gradient(x, g)
@@ -196,6 +198,16 @@ class _Descent:
             metric.learn(x_new - x, g_new - g, pg if problem.box is None else None)
             x, f, g = x_new, f_new, g_new
             yield Iterate(x, f, g)
+
+    def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
+        """Whether three values as near as differences are do not look like a line."""
+        step = FIRST_DIFFERENCE / math.sqrt(x.size) * self._scale
+        if self._problem.box is not None:
+            step = np.where(x + 2 * step > self._problem.box[1], -step, step)
+        answers = yield Ask(self._problem.clip(x + np.array([[1.0], [2.0]]) * step), 0)
+        first, second = answers.values[0] - f, answers.values[1] - answers.values[0]
+        bend = abs(second - first)
+        return bool(bend > LINEAR * (abs(first) + abs(second)) and bend > 100 * EPS * abs(f))
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""

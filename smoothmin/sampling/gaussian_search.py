@@ -123,10 +123,21 @@ class GaussianSearch(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
+        return self._search(problem, rng).run()
+
+    def run_from(
+        self, problem: Problem, rng: np.random.Generator, points: Array, values: Array
+    ) -> Steps:
+        """Minimize, with ``values`` (m,) at ``points`` (m, d) known already."""
+        search = self._search(problem, rng)
+        search.learn(points, values)
+        return search.run()
+
+    def _search(self, problem: Problem, rng: np.random.Generator) -> _Search:
         scale = typical_scale(problem)
         if self.sigma is not None:
             scale = per_coordinate("sigma", self.sigma, problem.x0.size, problem.free)
-        return _Search(self, problem, rng, scale).run()
+        return _Search(self, problem, rng, scale)
 
 
 def default_population(n: int) -> int:
@@ -157,6 +168,11 @@ class _Search:
         self._best = np.inf
         self._quiet = 0  # generations without a new lowest value
         self._noise = 0.0
+
+    def learn(self, points: Array, values: Array) -> None:
+        """Fit the first model to what is known already."""
+        self._archive.add(points / self._scale, values)
+        self._fit()
 
     def run(self) -> Steps:
         """Generations until nothing changes any more."""

@@ -1,0 +1,146 @@
+"""The quadratic through few points that changes least: underdetermined interpolation.
+
+References: M. J. D. Powell, "Least Frobenius norm updating of quadratic models that
+satisfy interpolation conditions", Math. Program. 100 (2004), the equation numbers are
+its; M. J. D. Powell, "The NEWUOA software for unconstrained optimization without
+derivatives" (2006), Section 4 (the update of the inverse).
+
+Deviations: the Hessian is kept as a matrix, and the inverse of the KKT matrix as one,
+computed anew when the base moves or as many points are new as there are; coordinates
+are in units of the trust region, so that both are well scaled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from smoothmin._protocol import Array
+
+
+class Interpolation:
+    """``m`` points, their values and the quadratic through them.
+
+    Parameters
+    ----------
+    points : ndarray, shape (m, n)
+        ``n + 2 <= m``, not all on a quadric that the model could not tell apart.
+    values : ndarray, shape (m,)
+    unit : float
+        Length in which coordinates are measured.
+    """
+
+    def __init__(self, points: Array, values: Array, unit: float) -> None:
+        self.points, self.values = points.copy(), values.copy()
+        self.best = int(values.argmin())
+        n = points.shape[1]
+        self.gradient, self.hessian = np.zeros(n), np.zeros((n, n))
+        self.base, self.unit = points[self.best].copy(), unit
+        self.rebuild(unit)
+        self._fit(self.values - self.values[self.best])
+
+    @property
+    def x(self) -> Array:
+        """The best point."""
+        best: Array = self.points[self.best]
+        return best
+
+    @property
+    def fun(self) -> float:
+        """Its value."""
+        return float(self.values[self.best])
+
+    def rebuild(self, unit: float) -> None:
+        """Coordinates ``z = (x - base) / unit`` around the best point, and the inverse for them."""
+        old, x = self.unit, self.x
+        # the model's derivatives at the new base, in the new unit
+        self.gradient = (self.gradient + self.hessian @ ((x - self.base) / old)) * (unit / old)
+        self.hessian *= (unit / old) ** 2
+        self.base, self.unit = x.copy(), unit
+        self._z = (self.points - self.base) / unit
+        self._replaced = 0
+        m, n = self._z.shape
+        matrix = np.zeros((m + n + 1, m + n + 1))  # (3.10)
+        matrix[:m, :m] = 0.5 * (self._z @ self._z.T) ** 2
+        matrix[:m, m] = matrix[m, :m] = 1.0
+        matrix[:m, m + 1 :] = self._z
+        matrix[m + 1 :, :m] = self._z.T
+        try:
+            self._inverse = np.linalg.inv(matrix)
+        except np.linalg.LinAlgError:
+            self._inverse = np.linalg.pinv(matrix)
+
+    def _fit(self, residuals: Array) -> None:
+        """Add the quadratic with the least Hessian that has these values at the points."""
+        m = len(self.values)
+        solution = self._inverse[:, :m] @ residuals
+        self._add(solution[:m], solution[m + 1 :])
+
+    def _add(self, weights: Array, slope: Array) -> None:
+        self.hessian += (self._z * weights[:, None]).T @ self._z
+        self.gradient += slope
+
+    def change(self, x: Array) -> float:
+        """Model at ``x`` less model at the best point."""
+        z, z_best = (x - self.base) / self.unit, self._z[self.best]
+        step = z - z_best
+        return float(self.gradient @ step + 0.5 * step @ self.hessian @ (z + z_best))
+
+    def slope(self) -> Array:
+        """Gradient of the model at the best point, in units."""
+        slope: Array = self.gradient + self.hessian @ self._z[self.best]
+        return slope
+
+    def lagrange(self, k: int) -> tuple[Array, Array]:
+        """Gradient at the best point, in units, and Hessian of the ``k``-th Lagrange function."""
+        m = len(self.values)
+        column = self._inverse[:, k]
+        hessian = (self._z * column[:m, None]).T @ self._z
+        return column[m + 1 :] + hessian @ self._z[self.best], hessian
+
+    def distance(self, k: int) -> float:
+        """From the best point to the ``k``-th."""
+        return float(np.linalg.norm(self.points[k] - self.x))
+
+    def farthest(self) -> int:
+        """The point farthest from the best."""
+        return int(np.square(self.points - self.x).sum(axis=1).argmax())
+
+    @property
+    def stale(self) -> bool:
+        """Whether the inverse was updated as often as there are points."""
+        return self._replaced >= len(self.values)
+
+    def _update_terms(self, x: Array) -> tuple[Array, float]:
+        """``H w`` and ``beta`` of (4.12) for a new point."""
+        z = (x - self.base) / self.unit
+        w = np.concatenate([0.5 * (self._z @ z) ** 2, [1.0], z])
+        h_w: Array = self._inverse @ w
+        return h_w, 0.5 * float(z @ z) ** 2 - float(w @ h_w)
+
+    def denominators(self, x: Array) -> Array:
+        """Those of the update, shape (m,), for every point that ``x`` might replace."""
+        m = len(self.values)
+        h_w, beta = self._update_terms(x)
+        found: Array = np.diagonal(self._inverse)[:m] * beta + h_w[:m] ** 2
+        return found
+
+    def replace(self, k: int, x: Array, value: float) -> None:
+        """Put ``x`` in the place of the ``k``-th point, (4.11), and let the model meet it."""
+        error = value - self.fun - self.change(x)
+        h_w, beta = self._update_terms(x)
+        inverse = self._inverse
+        alpha, tau = float(inverse[k, k]), float(h_w[k])
+        rest = -h_w  # e_k - H w
+        rest[k] += 1.0
+        column = inverse[:, k].copy()
+        cross = np.outer(column, rest)
+        inverse += (
+            alpha * np.outer(rest, rest) - beta * np.outer(column, column) + tau * (cross + cross.T)
+        ) / (alpha * beta + tau**2)
+        self.points[k], self.values[k] = x, value
+        self._z[k] = (x - self.base) / self.unit
+        self._replaced += 1
+        m = len(self.values)
+        self._add(error * inverse[:m, k], error * inverse[m + 1 :, k])
+        if value < self.values[self.best]:
+            self.best = k

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize as scipy_minimize
+from scipy.optimize import rosen
+
+from smoothmin import minimize
+from smoothmin._protocol import Problem
+from smoothmin._status import Status
+from smoothmin.sampling.model_descent import ModelDescent, _Descent, boxed_step
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 12])
+def test_quadratics_take_a_few_evaluations_per_variable(n):
+    rng = np.random.default_rng(n)
+    turn = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    weights, centre = 10.0 ** np.linspace(0, 2, n), rng.standard_normal(n)
+
+    def fun(x):
+        z = turn @ (x - centre)
+        return float(weights @ z**2) + 7
+
+    res = minimize(fun, np.full(n, 3.0), method=ModelDescent())
+    assert res.success
+    assert res.fun - 7 < 1e-10
+    assert res.nfev < 60 * n + 40
+
+
+@pytest.mark.parametrize(("n", "budget"), [(2, 250), (5, 600)])
+def test_rosenbrock(n, budget):
+    res = minimize(rosen, np.tile([-1.2, 1.0], n)[:n], method=ModelDescent())
+    assert res.success
+    assert res.fun < 1e-9 or abs(res.fun - 3.93) < 0.01  # n = 5 has another minimum
+    assert res.nfev < budget
+
+
+def test_units_do_not_matter():
+    runs = []
+    for unit in (2.0**-20, 1.0, 2.0**20):
+        points = []
+
+        def fun(x, unit=unit, points=points):
+            points.append(x / unit)
+            return unit * rosen(x / unit)
+
+        method = ModelDescent(scale=unit)
+        minimize(fun, np.array([-1.2, 1.0]) * unit, method=method, options={"maxfev": 40})
+        runs.append(np.array(points))
+    assert_allclose(runs[0], runs[1], rtol=1e-6)
+    assert_allclose(runs[2], runs[1], rtol=1e-6)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5))
+@settings(deadline=None, max_examples=40)
+def test_bounds_are_never_left(seed, n):
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(-2, 0, n)
+    high = low + 10.0 ** rng.uniform(-3, 1, n)
+    target = rng.uniform(-3, 3, n)
+
+    def fun(x):
+        assert np.all((x >= low) & (x <= high))
+        return float((np.arange(1, n + 1) * (x - target) ** 2).sum())
+
+    x0 = np.where(rng.random(n) < 0.3, low, rng.uniform(low, high))
+    res = minimize(fun, x0, method=ModelDescent(), bounds=list(zip(low, high, strict=True)))
+    best = np.clip(target, low, high)
+    assert fun(best) - 1e-12 <= res.fun <= fun(best) + 1e-6 * (fun(x0) - fun(best)) + 1e-9
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6))
+@settings(deadline=None, max_examples=50)
+def test_first_points_are_apart_and_inside(seed, n):
+    rng = np.random.default_rng(seed)
+    low, high = np.zeros(n), np.full(n, 2.0)
+    x0 = np.where(rng.random(n) < 0.5, rng.uniform(0, 2, n), rng.integers(0, 2, n) * 2.0)
+    descent = _Descent(Problem(x0, (low, high), False, (n,)), np.ones(n), 1e-8, rng)
+    steps = descent._star()[1:] - x0
+    assert np.all((x0 + steps >= low) & (x0 + steps <= high))
+    first, second = np.diagonal(steps[:n]), np.diagonal(steps[n:])
+    assert np.abs(first).min() >= 0.25
+    assert np.abs(second).min() >= 0.25
+    assert np.abs(first - second).min() >= 0.25
+
+
+def test_ends_at_the_noise():
+    rng = np.random.default_rng(0)
+    res = minimize(
+        lambda x: float(x @ x) + 1e-3 * rng.standard_normal(),
+        np.full(4, 2.0),
+        method=ModelDescent(),
+        options={"maxfev": 2000},
+    )
+    assert res.success
+    assert res.nfev < 300
+    assert 3e-4 < res.noise < 3e-3
+    assert res.x @ res.x < 0.1
+
+
+def test_plateau_is_where_it_ends():
+    res = minimize(lambda x: 1.0, [1.0, 2.0], method=ModelDescent())
+    assert res.success
+    assert res.nfev < 100
+
+
+def test_values_that_are_missing():
+    def fun(x):
+        return float(x @ x) if x.max() < 1.05 else np.inf
+
+    res = minimize(fun, [1.0, 1.0], method=ModelDescent(scale=1.0))
+    assert res.fun < 1e-10
+    res = minimize(lambda x: 1.0 if x[0] == 1 else np.nan, [1.0, 1.0], method=ModelDescent())
+    assert res.status == Status.PRECISION
+    res = minimize(lambda x: np.nan, [1.0, 1.0], method=ModelDescent())
+    assert res.status == Status.NONFINITE
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_steps_in_a_box_are_the_best(seed):
+    rng = np.random.default_rng(seed)
+    n = 4
+    root = rng.standard_normal((n, n))
+    hessian, slope = root @ root.T, 3 * rng.standard_normal(n)
+    low, high = -rng.uniform(0, 2, n), rng.uniform(0, 2, n)
+
+    def model(s):
+        return slope @ s + 0.5 * s @ hessian @ s
+
+    step = boxed_step(slope, hessian, 1.5, low, high)
+    assert np.all((step >= low) & (step <= high))
+    assert np.linalg.norm(step) <= 1.5 * (1 + 2e-3)
+    best = scipy_minimize(
+        model, np.zeros(n), method="SLSQP", bounds=list(zip(low, high, strict=True)),
+        constraints={"type": "ineq", "fun": lambda s: 1.5**2 - s @ s},
+    )  # fmt: skip
+    assert model(step) <= 0.99 * best.fun
+
+
+@pytest.mark.parametrize("options", [{"xtol": 0}, {"scale": 0}, {"scale": "wide"}])
+def test_options_are_checked(options):
+    with pytest.raises((TypeError, ValueError), match=next(iter(options))):
+        ModelDescent(**options)
