@@ -32,6 +32,7 @@ class InverseHessian(Metric):
     def __init__(self, n: int) -> None:
         self._n = n
         self._j: Array | None = None
+        self._scales = np.ones(n)
 
     @property
     def fresh(self) -> bool:
@@ -41,6 +42,10 @@ class InverseHessian(Metric):
     def reset(self) -> None:
         """Back to the identity."""
         self._j = None
+
+    def start(self, scales: Array) -> None:
+        """Begin with ``diag(scales)^2``, in place of the identity, at the next update."""
+        self._scales = scales
 
     def apply(self, g: Array) -> Array:
         """``H g``."""
@@ -63,12 +68,14 @@ class InverseHessian(Metric):
         if not sy > 0 or not np.isfinite(sy):
             return
         if self._j is None:
-            # the identity scaled to the curvature just seen, (6.20)
-            scale = math.sqrt(sy / float(y @ y))
+            # the first matrix scaled to the curvature just seen, (6.20)
+            image = self._scales * y
+            scale = math.sqrt(sy / float(image @ image))
             if not 0 < scale < np.inf:
                 return
-            self._j = np.asfortranarray(np.eye(self._n) * scale)
-            u = s
+            self._j = np.zeros((self._n, self._n), order="F")
+            np.fill_diagonal(self._j, self._scales * scale)
+            u = s / self._scales
         elif cause is None:
             try:
                 u = np.asarray(np.linalg.solve(self._j, s), dtype=float)

@@ -16,7 +16,7 @@ class Bundle:
     n : int
         Number of variables.
     capacity : int
-        Points kept; the oldest makes room.
+        Points kept; the oldest that is not held makes room.
     """
 
     def __init__(self, n: int, capacity: int) -> None:
@@ -24,6 +24,9 @@ class Bundle:
         self._gradients = np.empty((capacity, n))
         self._gaps = np.empty(capacity)  # value at the centre over each tangent there
         self._serials = np.empty(capacity, dtype=np.intp)
+        self._distances = np.empty(capacity)  # from the centre, squared
+        self._measured = False
+        self._held = np.zeros(capacity, dtype=bool)
         self._capacity = capacity
         self._added = 0
         self._centre = self._gradient = np.empty(n)
@@ -35,6 +38,8 @@ class Bundle:
     def restart(self, x: Array, fun: float, grad: Array) -> None:
         """Forget all points but the centre, which this is."""
         self._added = 0
+        self._measured = False
+        self._held[:] = False
         self._centre, self._value, self._gradient = x, fun, grad
         self.add(x, fun, grad)
 
@@ -43,16 +48,27 @@ class Bundle:
         gap = self._value - fun - float(grad @ (self._centre - x))
         if gap - gap != 0:
             return
-        row = self._added % self._capacity
+        row = self._added
+        if row >= self._capacity:
+            row = int(np.where(self._held, self._added, self._serials).argmin())
         self._points[row], self._gradients[row], self._gaps[row] = x, grad, gap
         self._serials[row] = self._added
+        if self._measured:
+            away = x - self._centre
+            self._distances[row] = away @ away
         self._added += 1
 
     def move(self, x: Array, fun: float, grad: Array) -> None:
         """Make another point the centre."""
         m = len(self)
         self._gaps[:m] += fun - self._value - self._gradients[:m] @ (x - self._centre)
+        self._measured = False
+        self._held[:] = False
         self._centre, self._value, self._gradient = x, fun, grad
+
+    def hold(self, serials: NDArray[np.intp]) -> None:
+        """Keep these points, and no others, until the centre moves."""
+        self._held = np.isin(self._serials, serials)
 
     def near(self, radius: float) -> tuple[Array, NDArray[np.intp]]:
         """Gradients (m, n) within ``radius`` of the centre, and their serials (m,).
@@ -61,10 +77,18 @@ class Bundle:
         is `CENTRE`.
         """
         m = len(self)
-        away = self._points[:m] - self._centre
-        rows = np.flatnonzero(np.einsum("ij,ij->i", away, away) <= radius**2)
+        if not self._measured:
+            away = self._points[:m] - self._centre
+            self._distances[:m] = np.einsum("ij,ij->i", away, away)
+            self._measured = True
+        rows = np.flatnonzero(self._distances[:m] <= radius**2)
         gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
         return gradients, np.concatenate([[CENTRE], self._serials[rows]])
+
+    def changes(self) -> Array:
+        """Gradients (len, n) less that of the centre."""
+        changes: Array = self._gradients[: len(self)] - self._gradient
+        return changes
 
     def kinks(self, direction: Array, slope: float) -> tuple[Array, Array]:
         """Where along ``direction`` the tangents in the bundle meet the centre's, of ``slope``.

@@ -19,6 +19,8 @@ Deviations, and why:
   near and few cuts are in reach, the step is that of a variable-metric bundle method.
 * The direction of a hull step is minus the least element of the hull in the metric H
   (Curtis and Que, (3.3)), while the certificate is its Euclidean norm.
+* The first metric is diagonal where the gradients of the first search show that the
+  variables have different scales.
 * Bounds within the radius add their normals to the hull; samples are clipped into the box.
 """
 
@@ -51,6 +53,7 @@ from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
 from smoothmin.descent.min_norm import cutting_plane_weights
 from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
+from smoothmin.descent.scaling import coordinate_scales
 
 # quasi-Newton steps
 PATIENCE = 20  # trials of a search before the hull is asked
@@ -66,7 +69,8 @@ HULL_PATIENCE = 8  # trials of a search along the hull's least element
 LEAST_NULLS = 30  # enlargements of one hull along its direction, n if that is more, and ...
 BLUR = 10.0  # least radius of the certificate, in units of finite differences' step
 SAMPLINGS = 2  # ... random samplings, before the radius shrinks
-IN_VAIN = 4  # hulls within the final radius that were given up before the run is
+IN_VAIN = 4  # hulls that were given up before the run is
+DEEPEST = 1e-4  # least radius, in units of the one asked for
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,8 @@ class _State:
 
     def _move(self, point: LinePoint, cause: Array | None) -> None:
         """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
+        if self.metric.fresh:
+            self.metric.start(coordinate_scales(self.bundle.changes()))
         self.metric.update(point.x - self.x, point.grad - self.g, cause)
         self._settle(point)
 
@@ -327,6 +333,7 @@ class _State:
         hull = Hull(self.metric, self._normals())
         while True:
             cause, slope = hull.least_element(*self.bundle.near(self.radius))
+            self.bundle.hold(hull.support)
             stationarity = float(np.linalg.norm(cause))
             self.certificate = Certificate(stationarity, self.radius)
             small = stationarity <= self._target()
@@ -334,15 +341,18 @@ class _State:
             length = float(np.linalg.norm(direction))
             t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
             invisible = -slope * t <= self._noise()
-            if invisible and not small and not self.metric.fresh:
+            spent = nulls >= self.most_nulls or samplings > SAMPLINGS
+            at_last = invisible or (spent and self.radius <= self.radius_tol)
+            if at_last and not small and not self.metric.fresh:
                 # the metric sees nothing any more; the certificate is Euclidean anyway
                 self.metric.reset()
                 hull = Hull(self.metric, self._normals())
                 self.radius = max(self.radius, self.radius_tol)
+                nulls = samplings = 0
                 continue
-            if small or invisible or nulls >= self.most_nulls or samplings > SAMPLINGS:
+            if small or invisible or spent:
                 # 3. the hull is as good as it gets here: finish, or look closer
-                self.in_vain += nulls >= self.most_nulls and self.radius <= self.radius_tol
+                self.in_vain += nulls >= self.most_nulls
                 finish = self._finished(self.certificate) or self._shrink(small)
                 if finish is not None:
                     return finish
@@ -409,7 +419,7 @@ class _State:
 
     def _shrink(self, reached: bool) -> Finish | None:
         """Look closer; the end where that has been in vain, or numbers cannot be told apart."""
-        limit = 4 * EPS * float(np.abs(self.x).max(initial=1e-300))
+        limit = max(4 * EPS * float(np.abs(self.x).max()), DEEPEST * self.radius_tol)
         if self.problem.resolution:
             limit = self.radius_tol
         if self.radius <= limit or self.in_vain >= IN_VAIN:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._protocol import Array
-from smoothmin.descent.min_norm import min_norm_point
+from smoothmin.descent.growing_hull import GrowingHull
+from smoothmin.descent.min_norm import HullPoint, min_norm_point
 from smoothmin.descent.quasi_newton import Metric
 
 
@@ -19,12 +20,16 @@ class Hull:
         H, in which lengths are measured.
     normals : ndarray (k, n)
         Outward normals of the active bounds, added with nonnegative multipliers.
+
+    ``support`` are the serials of the gradients of which the least element is made.
     """
 
     def __init__(self, metric: Metric, normals: Array) -> None:
         self._metric = metric
         self._normals = normals
-        self._roots: dict[int, Array] = {}
+        self._numbers: dict[int, int] = {}  # of gradients, by their serials
+        self._images: GrowingHull | None = None
+        self.support: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 
     def least_element(self, gradients: Array, serials: NDArray[np.intp]) -> tuple[Array, float]:
         """The least element p, and the slope along ``-H p``: minus its squared length.
@@ -35,22 +40,24 @@ class Hull:
         serials : ndarray (m,)
             A number for each gradient that is its own for as long as the hull lives.
         """
-        m = len(gradients)
-        roots = self._images(gradients, serials)
-        found = min_norm_point(roots[:m], roots[m:])
+        rowwise = self._metric.rowwise
+        found = (self._grown if rowwise else self._anew)(gradients, serials)
+        self.support = serials[found.weights > 0]
         least = found.weights @ gradients + found.multipliers @ self._normals
         return least, -float(found.point @ found.point)
 
-    def _images(self, gradients: Array, serials: NDArray[np.intp]) -> Array:
-        """Rows with the inner products in H of gradients and normals."""
-        if not self._metric.rowwise:
-            return self._metric.root(np.concatenate([gradients, self._normals]))
-        known = self._roots
-        new = [k for k, serial in enumerate(serials) if serial not in known]
+    def _grown(self, gradients: Array, serials: NDArray[np.intp]) -> HullPoint:
+        """Only what is new has its image computed, and starts from the last solution."""
+        if self._images is None:
+            self._images = GrowingHull(self._metric.root(self._normals))
+        known, names = self._numbers, serials.tolist()
+        new = [k for k, name in enumerate(names) if name not in known]
         if new:
-            images = self._metric.root(gradients[new])
-            known.update(zip(serials[new].tolist(), images, strict=True))
-        if len(self._normals) and -1 not in known:
-            known[-1] = self._metric.root(self._normals)
-        rows = np.array([known[serial] for serial in serials.tolist()])
-        return np.concatenate([rows, known[-1]]) if len(self._normals) else rows
+            self._images.append(self._metric.root(gradients[new]))
+            known.update((names[k], number) for number, k in enumerate(new, start=len(known)))
+        return self._images.least(np.array([known[name] for name in names]))
+
+    def _anew(self, gradients: Array, serials: NDArray[np.intp]) -> HullPoint:
+        """Images depend on one another."""
+        roots = self._metric.root(np.concatenate([gradients, self._normals]))
+        return min_norm_point(roots[: len(gradients)], roots[len(gradients) :])

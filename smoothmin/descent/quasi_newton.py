@@ -39,6 +39,9 @@ class Metric(ABC):
         ``cause`` is the vector along whose ``-H cause`` the step was, where it was one.
         """
 
+    def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)
+        """Take the lengths of coordinates (n,) for the first update to begin with."""
+
     @abstractmethod
     def reset(self) -> None:
         """Forget everything."""

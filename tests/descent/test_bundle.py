@@ -133,3 +133,28 @@ def test_cuts_without_gaps_are_a_min_norm_problem():
     gradients = np.array([[1.0, 1.0], [-1.0, 1.0], [0.3, 2.0]])
     weights = cutting_plane_weights(gradients, np.zeros(3))
     np.testing.assert_allclose(weights, min_norm_point(gradients).weights, atol=1e-12)
+
+
+def test_what_is_held_outlives_older_points_until_the_centre_moves():
+    bundle, points = filled(8, capacity=8)
+    _, serials = bundle.near(np.inf)
+    bundle.hold(serials[1:4])
+    for x in points[:6] + 0.1:
+        bundle.add(x, *convex(x))
+    kept = set(bundle.near(np.inf)[1].tolist())
+    assert set(serials[1:4].tolist()) <= kept
+    bundle.move(points[-1], *convex(points[-1]))
+    for x in points[:6] + 0.2:
+        bundle.add(x, *convex(x))
+    assert not set(serials[1:4].tolist()) & set(bundle.near(np.inf)[1].tolist())
+
+
+def test_distances_follow_points_and_centre():
+    bundle, points = filled(10)
+    for centre in points[:3]:
+        bundle.move(centre, *convex(centre))
+        bundle.add(centre + 0.01, *convex(centre + 0.01))
+        everything = np.vstack([points, *[p + 0.01 for p in points[:3]]])
+        for radius in (0.5, 1.5):
+            inside = np.linalg.norm(everything[: len(bundle)] - centre, axis=1) <= radius
+            assert len(bundle.near(radius)[1]) == 1 + int(inside.sum())
