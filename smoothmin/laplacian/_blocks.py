@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
 from smoothmin._protocol import Array, Problem
+from smoothmin.laplacian._diffusion import Diffusion, Diffusions, Diffusivity
 from smoothmin.laplacian._transforms import BOUNDARIES, as_grid, as_spacing
 from smoothmin.laplacian.operator import LaplacianOperator
 
@@ -68,18 +69,35 @@ class Layout:
         """Whether all fields are left alone."""
         return all(math.prod(grid) < self.min_numel for grid in self.grids(shape))
 
-    def smoother(self, problem: Problem, sigma: float) -> Blocks:
-        """The operator of all fields together."""
-        parts: list[tuple[slice, LaplacianOperator]] = []
-        shape = whole_shape(problem)
+    def parts(self, problem: Problem) -> list[tuple[slice, tuple[int, ...]]]:
+        """Where the fields that are smoothed lie, and their grids."""
+        found: list[tuple[slice, tuple[int, ...]]] = []
         start = 0
-        for grid in self.grids(shape):
+        for grid in self.grids(whole_shape(problem)):
             stop = start + math.prod(grid)
             if stop - start >= self.min_numel:
-                operator = LaplacianOperator(grid, sigma, self.boundary, self.spacing, self.order)
-                parts.append((slice(start, stop), operator))
+                found.append((slice(start, stop), grid))
             start = stop
-        return Blocks(parts, math.prod(shape), problem.free)
+        return found
+
+    def smoother(self, problem: Problem, sigma: float) -> Blocks:
+        """The operator of all fields together."""
+        parts = [
+            (part, LaplacianOperator(grid, sigma, self.boundary, self.spacing, self.order))
+            for part, grid in self.parts(problem)
+        ]
+        return Blocks(parts, math.prod(whole_shape(problem)), problem.free)
+
+    def diffusions(self, problem: Problem, sigma: float, diffusivity: Diffusivity) -> Diffusions:
+        """The operators of all fields, with coefficients that follow them."""
+        if problem.free is not None:
+            raise ValueError("diffusivity needs all variables free, got bounds that fix some")
+        return Diffusions(
+            [
+                (part, Diffusion(grid, sigma, self.boundary, self.spacings(grid), diffusivity))
+                for part, grid in self.parts(problem)
+            ]
+        )
 
 
 class Blocks:
@@ -89,6 +107,8 @@ class Blocks:
     are fixed the fields are larger; ``P`` picks the free ones, and ``P A^-1 P^T`` takes
     the place of ``A^-1``, ``P B^-1`` that of ``B^-1``: the fixed ones simply do not move.
     """
+
+    changes = False
 
     def __init__(
         self,
@@ -100,6 +120,9 @@ class Blocks:
         # the operator, where it is that of a single field that is free to move
         single = free is None and len(parts) == 1 and parts[0][1].shape[0] == size
         self._whole = parts[0][1] if single else None
+
+    def update(self, x: Array) -> None:
+        """Do nothing: A is the same everywhere."""
 
     def solve(self, g: Array) -> Array:
         """``A^-1 g``."""

@@ -17,7 +17,7 @@ from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, S
 from smoothmin._status import Status
 from smoothmin.descent.line_search import armijo, weak_wolfe
 from smoothmin.descent.quasi_newton import failed_search
-from smoothmin.laplacian._metric import SobolevMemory
+from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 
 EPS = float(np.finfo(float).eps)
 # a first trial moves no element farther than this share of the largest
@@ -31,6 +31,13 @@ NO_DESCENT = "The smoothed gradient is no direction of descent."
 
 class Smoother(Protocol):
     """What a metric is to the loops: anything that solves with A."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether A depends on the point it is used at."""
+
+    def update(self, x: Array) -> None:
+        """Let A be that of ``x``; only where it ``changes``."""
 
     def solve(self, g: Array) -> Array:
         """``A^-1 g``, a new array."""
@@ -53,7 +60,9 @@ class Point:
 
     @classmethod
     def of(cls, problem: Problem, smoother: Smoother, x: Array, fun: float, grad: Array) -> Point:
-        """Smooth the gradient at ``x``."""
+        """Smooth the gradient at ``x``, in the metric there."""
+        if smoother.changes:
+            smoother.update(x)
         free = problem.projected_gradient(x, grad)
         smooth = smoother.solve(free)
         square = float(free.dot(smooth))
@@ -163,7 +172,9 @@ def lbfgs(
             continue
         # 3. update
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
-        if problem.box is None and found.wolfe:
+        if isinstance(memory, RenewedMemory):
+            memory.renew(new.x - here.x, new.grad - here.grad, smoother.solve)
+        elif problem.box is None and found.wolfe:
             t, change = found.point.t, found.point.slope - slope
             memory.follow(t, direction, t * change, here, new)
         else:

@@ -8,6 +8,8 @@ one step's curvature is a noisy guide.
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -80,3 +82,24 @@ class SobolevMemory(CompactMemory):
         """The mean of new and old, in logarithms."""
         known = self._count > 1
         self.scale = math.sqrt(self.scale * sy / yw) if known else sy / yw
+
+
+class RenewedMemory(SobolevMemory):
+    """Pairs in a metric that changes: with each new one, ``A^-1 y`` anew for all."""
+
+    def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
+        self._pairs: deque[tuple[Array, Array]] = deque(maxlen=memory)
+        super().__init__(n, memory, scale)
+
+    def reset(self) -> None:
+        """Forget all pairs, but not the scale."""
+        super().reset()
+        self._pairs.clear()
+
+    def renew(self, s: Array, y: Array, solve: Callable[[Array], Array]) -> None:
+        """Learn from a step and the change of ``g``, in the metric of ``solve``."""
+        pairs = [*self._pairs, (s, y)]
+        self.reset()
+        for old in pairs[-self._memory :]:
+            if self.update(*old, solve(old[1])):
+                self._pairs.append(old)

@@ -26,6 +26,7 @@ ROUGH_STEP = 1.5e-8
 SMOOTH_STEP = 1e-3
 # beyond so many inverse smallest eigenvalues A is nearly K, and recursions lose digits
 STRONGEST = 500.0
+TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def probe(
     forms = np.array([_forms(unit, v) for v in (rough, smooth)])
     curvatures = np.array([float(rough @ change), float(smooth @ answer)])
     # rows scaled alike: a quadratic form per unit length
-    lengths = np.maximum(forms[:, 0], np.finfo(float).tiny)
+    lengths = np.maximum(forms[:, 0], TINY)
     forms, curvatures = forms / lengths[:, None], curvatures / lengths
     determinant = forms[0, 0] * forms[1, 1] - forms[0, 1] * forms[1, 0]
     if not (np.isfinite(curvatures).all() and abs(determinant) > 0):
@@ -149,7 +150,8 @@ def _boundary_of(layout: Layout, problem: Problem, v: Array, change: Array) -> s
     for boundary in BOUNDARIES:
         applied = layout.with_boundary(boundary).smoother(problem, 1.0).apply(v)
         k_v = applied - v
-        columns = np.stack([v, k_v])
+        # sizes alike whatever the spacing
+        columns = np.stack([w / max(TINY, float(np.linalg.norm(w))) for w in (v, k_v)])
         # a and b from the interior, where all boundaries agree
         inner = columns[:, ~edges]
         gram = inner @ inner.T

@@ -99,6 +99,17 @@ def test_the_fit_finds_sigma_and_boundary(boundary, seed):
     np.testing.assert_allclose(fun(res.x)[1], 0, atol=1e-5)
 
 
+@pytest.mark.parametrize("spacing", [1e-6, 1e-3, 1.0, 1e3])
+def test_the_fit_does_not_depend_on_the_unit_of_length(spacing):
+    problem = Elastic(300)
+    kept = sm.minimize(problem, np.zeros(300), jac=True, method="laplacian", rng=0)
+    options = {"spacing": spacing}
+    res = sm.minimize(problem, np.zeros(300), jac=True, method="laplacian", rng=0, options=options)
+    assert res.boundary == "dirichlet"
+    np.testing.assert_allclose(res.sigma / spacing**2, kept.sigma, rtol=1e-3)
+    assert abs(res.nfev - kept.nfev) <= 2
+
+
 def test_no_smoothing_where_it_would_not_help():
     # rough directions are the flat ones
     operator = sm.LaplacianOperator(40, 5.0)
