@@ -42,6 +42,7 @@ HOP_SIZES = (0.1, 0.3, 1.0)  # in units of sigma
 HOP_PARTS = (1.0, 0.1)  # share of the variables that a hop moves
 NEWS = 0.1  # new minima for a new model, as a share of those it needs
 SAME_MINIMUM = 0.1  # share of the step; a polish that ends as near has gone back
+STALLED = 10  # steps of a polish without a lower value: it goes back and forth over a kink
 EXTENSIONS = 3  # of a model's step, twice as long each, while polishes go back
 MULTIPLES = (1.0, 2.0, 8.0)  # of sigma tried in turn where it is a guess
 
@@ -151,10 +152,9 @@ class Passes:
             before = self._best
             news = minima.added - self._modelled
             if news > 0 and news >= NEWS * min(len(minima), self._d):
-                self._modelled = minima.added
                 yield from self._step_of_model()
-                if self._improved(before):
-                    self._modelled = 0
+                # once it fails it needs news, and not its own
+                self._modelled = 0 if self._improved(before) else minima.added
                 continue
             arm = choose(self._hops, self._rng)
             size, part = arm.value
@@ -199,6 +199,8 @@ class Passes:
         witness = _Witness(before)
         method = LBFGS(gtol=self._schedule.gtol, scale=self._scale)
         x, finish = yield from self._phase(phase, method, x, witness)
+        if witness.stalled >= STALLED:
+            finish = Finish(Status.PRECISION, f"No lower value in {STALLED} steps.")
         if finish is not None and (self._best < before or not np.isfinite(before)):
             self._finish = finish
         self._scale = witness.scale or self._scale
@@ -259,16 +261,19 @@ class Passes:
 
 
 class _Witness:
-    """Watches a polish: says when it is hopeless, remembers what it saw.
+    """Watches a polish: says when to give up, remembers what it saw.
 
-    ``value`` is the last, ``scale`` the inverse curvature between the first two steps.
+    ``value`` is the last, ``scale`` the inverse curvature between the first two steps,
+    ``stalled`` the number of steps since the lowest value.
     """
 
     def __init__(self, best: float) -> None:
         self._hopeless: Watch | None = hopeless(best) if np.isfinite(best) else None
         self._last: Progress | None = None
+        self._lowest = math.inf
         self.value = math.nan
         self.scale: float | None = None
+        self.stalled = 0
 
     def __call__(self, now: Progress) -> str | None:
         last, self._last, self.value = self._last, now, now.fun
@@ -279,4 +284,8 @@ class _Witness:
             curvature = float(y @ (now.x - last.x))
             if curvature > 0:
                 self.scale = curvature / float(y @ y)
+        self.stalled = 0 if now.fun < self._lowest else self.stalled + 1
+        self._lowest = min(self._lowest, now.fun)
+        if self.stalled >= STALLED:
+            return "Stalled."
         return None if self._hopeless is None else self._hopeless(now)
