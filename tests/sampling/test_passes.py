@@ -46,11 +46,10 @@ def test_a_stage_whose_line_search_finds_nothing_is_cut_short():
     schedule = Schedule(np.ones(2), 4, 0.4, 3, "mean", "antithetic", 1.25, 1e-6, np.inf)
     passes = Passes(schedule, problem, np.random.default_rng(0))
     steps = passes._phase("smoothed", Endless(), np.ones(2), _Witness(np.inf), limit=7)
-    message, count = next(steps), 0
+    answers = Answers(np.array([3.0]), np.ones((1, 2)))
+    asked = [next(steps)] + [steps.send(answers) for _ in range(6)]
+    assert all(isinstance(message, Ask) for message in asked)
     with pytest.raises(StopIteration) as end:
-        while True:
-            count += len(message.points)
-            message = steps.send(Answers(np.array([3.0]), np.ones((1, 2))))
-    assert count == 7
+        steps.send(answers)
     assert_array_equal(end.value.value[0], np.ones(2))
     assert passes._ledger.nfev == {"smoothed": 7}
