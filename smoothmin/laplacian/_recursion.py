@@ -19,6 +19,7 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._protocol import Array
 from smoothmin.laplacian._bases import Floats
@@ -169,6 +170,8 @@ class Sheet:
         self._complex = transform.is_complex
         stiff = np.repeat(stiff.ravel(), 2 if self._complex else 1)
         self._columns = Columns(first / stiff, stiff, rows, boundary, dtype)
+        kind = np.result_type(dtype, np.complex64) if self._complex else dtype
+        self._room = Room((rows, *transform.eigenvalues.shape), kind)
         # transforms of several axes are quicker on what stays in fast memory
         step = max(1, CHUNK // math.prod(transform.grid))
         self._parts = [slice(k, k + step) for k in range(0, rows, step)]
@@ -176,8 +179,7 @@ class Sheet:
     def solve(self, g: Floats, out: Floats) -> None:
         """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one grid or several."""
         grid = (-1, self._rows, *self._transform.grid)
-        kind = np.result_type(g.dtype, np.complex64) if self._complex else g.dtype
-        spectrum = np.empty((self._rows, *self._transform.eigenvalues.shape), kind)
+        spectrum = self._room.take()
         columns = spectrum.view(g.dtype).reshape(self._rows, -1)
         for field, result in zip(g.reshape(grid), out.reshape(grid), strict=True):
             for part in self._parts:
@@ -185,6 +187,26 @@ class Sheet:
             self._columns.solve(columns)
             for part in self._parts:
                 result[part] = self._transform.backward(spectrum[part])
+        self._room.give_back(spectrum)
+
+
+class Room:
+    """Arrays to work in, as many as there are threads; fresh memory is dear."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self._shape, self._dtype = shape, dtype
+        self._unused: list[NDArray[Any]] = []
+
+    def take(self) -> NDArray[Any]:
+        """An array that nobody else uses, of any content."""
+        try:
+            return self._unused.pop()
+        except IndexError:
+            return np.empty(self._shape, self._dtype)
+
+    def give_back(self, array: NDArray[Any]) -> None:
+        """Let it be taken again."""
+        self._unused.append(array)
 
 
 class Separable:

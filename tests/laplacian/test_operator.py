@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -223,6 +224,16 @@ def test_out_stacks_and_in_place(grid):
     np.testing.assert_array_equal(stack[1:], stack[1:].copy())
     half = np.empty_like(stack)
     np.testing.assert_allclose(operator.half_solve(stack, out=half), half)
+
+
+@pytest.mark.parametrize("grid", [(4000,), (128, 130)])
+def test_threads_may_share_an_operator(grid):
+    operator = LaplacianOperator(grid, 3.0, "neumann")
+    fields = np.random.default_rng(10).normal(size=(12, *grid))
+    expected = [operator.solve(g) for g in fields]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(operator.solve, fields))
+    np.testing.assert_array_equal(results, expected)
 
 
 @pytest.mark.parametrize("compiled", [True, False])
