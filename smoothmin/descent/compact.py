@@ -103,6 +103,10 @@ class CompactMemory:
         flat[:-shift] = flat[shift:]
         return slot
 
+    def latest(self, count: int) -> tuple[Array, Array]:
+        """The latest steps (k, n), at most ``count``, and their ``s'y`` (k,); copies."""
+        return self._rows[self._in_time[0][-count:]], self._curvatures[-count:].copy()
+
     def set_products(self, products: Array) -> None:
         """Take the `products` with the y of the pair appended last."""
         k = self._count

@@ -18,6 +18,7 @@ from smoothmin._status import Status
 from smoothmin.descent.line_search import armijo, weak_wolfe
 from smoothmin.descent.quasi_newton import failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
+from smoothmin.laplacian._refit import Refit
 
 EPS = float(np.finfo(float).eps)
 # a first trial moves no element farther than this share of the largest
@@ -83,6 +84,12 @@ class Convergence:
     facts: dict[str, Any]
     small: int = 0
 
+    def measure_by(self, smoother: Smoother, refit: Refit) -> None:
+        """Take the dual norm of another metric from now on."""
+        square = float(refit.first.dot(smoother.solve(refit.first)))
+        self.first = math.sqrt(max(square, 0.0))
+        self.facts["sigma"] = refit.sigma
+
     def reached(self, point: Point, decrease: float | None) -> Finish | None:
         """The reason to stop at ``point``, reached by a ``decrease`` of the value."""
         if point.norm <= self.gtol * self.first or point.norm == 0.0:
@@ -142,9 +149,17 @@ def first_scale(
 
 
 def lbfgs(
-    problem: Problem, smoother: Smoother, here: Point, memory: SobolevMemory, done: Convergence
+    problem: Problem,
+    smoother: Smoother,
+    here: Point,
+    memory: SobolevMemory,
+    done: Convergence,
+    refit: Refit | None,
 ) -> Steps:
-    """L-BFGS in the metric of ``smoother``; ``memory.scale`` is 0 where it is unknown."""
+    """L-BFGS in the metric of ``smoother``; ``memory.scale`` is 0 where it is unknown.
+
+    ``refit`` may replace the metric on the way.
+    """
     memory.scale = yield from first_scale(problem, smoother, here, memory.scale)
     decrease: float | None = None
     while True:
@@ -181,6 +196,10 @@ def lbfgs(
             y = new.grad - here.grad
             memory.update(new.x - here.x, y, smoother.solve(y))
         decrease, here = here.fun - new.fun, new
+        better = None if refit is None else refit.after_step(memory)
+        if refit is not None and better is not None:
+            smoother, here = better, Point.of(problem, better, new.x, new.fun, new.grad)
+            done.measure_by(smoother, refit)
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)

@@ -35,6 +35,7 @@ from smoothmin.laplacian._loops import (
 )
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._probes import probe, strongest
+from smoothmin.laplacian._refit import Refit
 from smoothmin.laplacian._transforms import BOUNDARIES
 
 STEPS = ("lbfgs", "fixed", "bb")
@@ -51,7 +52,7 @@ class LaplacianDescent(Method):
     sigma : float or "auto", default "auto"
         Strength of the smoothing in ``A = I + sigma * (-L)**order``, in units of
         ``spacing**(2 * order)``. "auto" fits it to the function's curvature at the
-        start, which costs two evaluations.
+        start, which costs two evaluations, and "lbfgs" again to that of its steps.
     boundary : {"auto", "periodic", "neumann", "dirichlet"}, default "auto"
         As of `LaplacianOperator`. "auto" finds it from the same two evaluations, and
         is "periodic" when ``sigma`` is a number.
@@ -207,7 +208,8 @@ class LaplacianDescent(Method):
             kind = RenewedMemory if smoother.changes else SobolevMemory
             few = FEWEST if smoother.changes else _remembered(x)
             memory = kind(x.size, self.memory or few, scale)
-            finish = yield from lbfgs(problem, smoother, here, memory, done)
+            refit = self._refit(problem, here, facts)
+            finish = yield from lbfgs(problem, smoother, here, memory, done, refit)
         elif self.step == "bb":
             finish = yield from barzilai_borwein(problem, smoother, here, scale, done)
         else:
@@ -216,6 +218,16 @@ class LaplacianDescent(Method):
             finish = yield from fixed_rate(problem, smoother, here, rates, self.momentum, done)
         finish.info.update(facts)
         return finish
+
+    def _refit(self, problem: Problem, here: Point, facts: dict[str, Any]) -> Refit | None:
+        """What chooses sigma again, where it is the method's to choose."""
+        layout = Layout.of(self, (*BOUNDARIES, "auto"))
+        given = self.sigma != "auto" or self.preconditioner is not None
+        if given or self.diffusivity is not None or layout.is_empty(whole_shape(problem)):
+            return None
+        layout = layout.with_boundary(facts["boundary"])
+        limit = strongest(layout, whole_shape(problem))
+        return Refit(layout, problem, facts["sigma"], limit, here.free)
 
     def _fit(
         self, problem: Problem, x: Array, g: Array, rng: np.random.Generator
