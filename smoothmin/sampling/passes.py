@@ -214,16 +214,17 @@ class Passes:
     ) -> Generator[Any, Any, tuple[Array, Finish | None]]:
         """Run a method from ``x`` until it is done or told to; where it stands then."""
         steps = method.run(self._problem.at(x), self._rng)
-        nit, cost, before, reply = 0, 0, self._best, None
+        nit, cost, reply = 0, 0, None
         try:
             while cost < limit:
                 message: Any = resume(steps, reply)
                 reply = None
                 if isinstance(message, Ask):
-                    answers = yield message
-                    self._note(message, answers.values)
-                    cost += len(message.points)
-                    reply = answers
+                    reply = yield message
+                    cost += len(reply.values)
+                    before = self._best
+                    self._note(message, reply.values)
+                    self._ledger.add(phase, len(reply.values), before - self._best)
                 elif isinstance(message, Iterate):
                     x, nit = message.x, nit + 1
                     info = {**message.info, **self._info(), "phase": phase}
@@ -236,7 +237,6 @@ class Passes:
             return x, None
         finally:
             steps.close()
-            self._ledger.add(phase, cost, before - self._best)
 
     def _is_interior(self, x: Array) -> bool:
         """Whether no variable is at a bound."""

@@ -168,6 +168,33 @@ def test_result_says_what_the_phases_cost_and_gained(jac):
     assert set(res.phase_nfev) == names
 
 
+@pytest.mark.parametrize("stop", ["maxfev", "maxiter", "callback"])
+def test_a_run_that_is_stopped_says_what_its_phases_did(stop):
+    values, calls = [], []
+
+    def fun(x):
+        values.append(rastrigin(x))
+        return values[-1], rastrigin_der(x)
+
+    def callback(intermediate_result):
+        calls.append(intermediate_result.phase)
+        if stop == "callback" and len(calls) == 90:
+            raise StopIteration
+
+    options = {"maxfev": {"maxfev": 700}, "maxiter": {"maxiter": 90}, "callback": {}}[stop]
+    res = minimize(
+        fun, np.full(6, 3.3), jac=True, method="homotopy", rng=0, callback=callback,
+        bounds=[(-5, 5)] * 6, options={**options, **BUDGET},
+    )  # fmt: skip
+    assert res.status == {
+        "maxfev": Status.MAXFEV, "maxiter": Status.MAXITER, "callback": Status.CALLBACK
+    }[stop]  # fmt: skip
+    assert res.fun == min(values) == rastrigin(res.x)
+    assert 0 <= res.nfev - sum(res.phase_nfev.values()) < 100
+    assert set(calls) <= set(res.phase_nfev)
+    assert sum(res.phase_gain.values()) == pytest.approx(values[0] - res.fun)
+
+
 @pytest.mark.parametrize("jac", [None, rastrigin_der])
 def test_same_seed_same_run_whoever_evaluates(jac):
     runs = []
