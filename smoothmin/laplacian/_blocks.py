@@ -119,7 +119,7 @@ class Blocks:
         self.parts, self.size, self._free = parts, size, free
         # the operator, where it is that of a single field that is free to move
         single = free is None and len(parts) == 1 and parts[0][1].shape[0] == size
-        self._whole = parts[0][1] if single else None
+        self._whole: Any = parts[0][1] if single else None
 
     def update(self, x: Array) -> None:
         """Do nothing: A is the same everywhere."""
@@ -127,7 +127,8 @@ class Blocks:
     def solve(self, g: Array) -> Array:
         """``A^-1 g``."""
         if self._whole is not None:
-            return np.asarray(self._whole.solve(g), float)
+            whole: Array = self._whole.solve(g)
+            return whole
         return self._picked(self._map(self._spread(g), LaplacianOperator.solve))
 
     def half_solve(self, z: Array) -> Array:

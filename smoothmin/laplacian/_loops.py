@@ -64,7 +64,7 @@ class Point:
         """Smooth the gradient at ``x``, in the metric there."""
         if smoother.changes:
             smoother.update(x)
-        free = problem.projected_gradient(x, grad)
+        free = grad if problem.box is None else problem.projected_gradient(x, grad)
         smooth = smoother.solve(free)
         square = float(free.dot(smooth))
         # not so written that NaN would become 0
@@ -254,8 +254,10 @@ def fixed_rate(
         if velocity is not None:
             step += momentum * velocity
             velocity = step
-        step = direction_within(problem, here.x, here.free, step)
-        x = problem.clip(here.x + step)
+        if problem.box is None:
+            x = here.x + step
+        else:
+            x = problem.clip(here.x + direction_within(problem, here.x, here.free, step))
         f, g = yield from ask_one(x)
         here = Point.of(problem, smoother, x, f, g)
         if not math.isfinite(here.norm):

@@ -111,7 +111,7 @@ class Multiplier:
             fields = g.reshape(-1, *self._transform.grid)
             out[...] = self._apply(fields).reshape(out.shape)
         elif g.ndim == 1:
-            out[...] = self._matrix @ g
+            out[...] = self._matrix.dot(g)
         else:
             out[...] = (g.reshape(-1, len(self._matrix)) @ self._matrix).reshape(out.shape)
 
