@@ -17,13 +17,15 @@ pytestmark = pytest.mark.skipif(not TEXT, reason="tests run apart from the repos
 def test_examples_run_and_do_what_they_say(capsys):
     names = {}
     blocks = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     exec(blocks[0], names)
     assert names["res"].success
     np.testing.assert_allclose(names["res"].x, [1, 1], atol=1e-6)
     assert names["res"].stationarity < 1e-5
     exec(blocks[1], names)
     assert names["res"].fun < names["fun"](np.array(names["x0"]))
+    exec(blocks[2], names)
+    assert names["res"].fun == pytest.approx(-99.748, abs=1e-3)
 
 
 def test_every_method_is_in_the_table():
