@@ -275,7 +275,8 @@ def test_a_preconditioner_replaces_the_operator():
         sm.minimize(fun, np.zeros(50), jac=True, method="laplacian", options=wrong)
 
 
-def test_several_fields_in_one_vector():
+@pytest.mark.parametrize("min_numel", [1, 2, 4])
+def test_several_fields_in_one_vector(min_numel):
     line, sheet = Elastic(40), Elastic(8, 2)
 
     def fun(x):
@@ -284,10 +285,11 @@ def test_several_fields_in_one_vector():
         rest = x[104:] - 2
         return f + f2 + rest @ rest, np.concatenate([g, g2.ravel(), 2 * rest])
 
-    options = {"shapes": [40, (8, 8), 2], "gtol": 1e-7}
+    # fields of one and two elements, smoothed or left alone
+    options = {"shapes": [40, (8, 8), 2, 1], "gtol": 1e-7, "min_numel": min_numel}
     for layerwise in (True, False):
         options["layerwise"] = layerwise
-        res = sm.minimize(fun, np.zeros(106), jac=True, method="laplacian", options=options)
+        res = sm.minimize(fun, np.zeros(107), jac=True, method="laplacian", options=options)
         assert res.success
         np.testing.assert_allclose(res.x[:40], line.best, atol=1e-3)
         np.testing.assert_allclose(res.x[104:], 2, atol=1e-3)
