@@ -33,6 +33,7 @@ class InverseHessian(Metric):
         self._n = n
         self._j: Array | None = None
         self._scales = np.ones(n)
+        self._applied: tuple[Array, Array] | None = None  # the last g, and J'g
 
     @property
     def fresh(self) -> bool:
@@ -41,7 +42,7 @@ class InverseHessian(Metric):
 
     def reset(self) -> None:
         """Back to the identity."""
-        self._j = None
+        self._j = self._applied = None
 
     def start(self, scales: Array) -> None:
         """Begin with ``diag(scales)^2``, in place of the identity, at the next update."""
@@ -51,7 +52,9 @@ class InverseHessian(Metric):
         """``H g``."""
         if self._j is None:
             return g.copy()
-        out: Array = dgemv(1.0, self._j, dgemv(1.0, self._j, g, trans=1))
+        image = dgemv(1.0, self._j, g, trans=1)
+        self._applied = g, image
+        out: Array = dgemv(1.0, self._j, image)
         return out
 
     def root(self, gradients: Array) -> Array:
@@ -80,13 +83,16 @@ class InverseHessian(Metric):
             try:
                 u = np.asarray(np.linalg.solve(self._j, s), dtype=float)
             except np.linalg.LinAlgError:  # what J has lost to rounding is lost
-                self._j = None
+                self.reset()
                 return
+        elif self._applied is not None and self._applied[0] is cause:
+            u = -self._applied[1]
         else:
             u = -dgemv(1.0, self._j, cause, trans=1)
         v = (math.sqrt(sy) / float(np.linalg.norm(u)) * u - dgemv(1.0, self._j, y, trans=1)) / sy
+        self._applied = None
         if not np.isfinite(v.sum()):
-            self._j = None
+            self.reset()
             return
         self._j = dger(1.0, s, v, a=self._j, overwrite_a=1)
 

@@ -356,6 +356,9 @@ class _State:
                 finish = self._finished(self.certificate) or self._shrink(small)
                 if finish is not None:
                     return finish
+                if spent and not small and not self.metric.fresh:
+                    self.metric.reset()
+                    return None
                 nulls = samplings = 0
                 if self.problem.box is not None:  # fewer bounds are near
                     hull = Hull(self.metric, self._normals())
@@ -437,7 +440,6 @@ class _State:
             self.radius = max(self.radius, self.radius_tol)
         if reached:
             self.target *= SHRINK
-            self.ceiling = min(self.ceiling, self.radius)
         return None
 
     def _finished(self, known: Certificate) -> Finish | None:

@@ -46,7 +46,8 @@ class GrowingHull:
         self._scale = 0.0
         self._weights: dict[int, float] = {}  # of the last solution
         self._passive: list[int] = []  # its columns, in the order of the factors
-        self._q, self._r = np.empty((self._d + 1, 0)), np.empty((0, 0))
+        self._room = np.empty((self._d + 1, 8), order="F")
+        self._q, self._r = self._room[:, :0], np.empty((0, 0))
 
     def append(self, points: Array) -> None:
         """Add points (m, d), numbered in order of arrival."""
@@ -105,11 +106,11 @@ class GrowingHull:
 
     def _factorize(self) -> None:
         """Q and R of the columns of the last solution, as many of them as are independent."""
-        self._passive, self._q, self._r = [], np.empty((self._d + 1, 0)), np.empty((0, 0))
+        self._passive, self._q, self._r = [], self._room[:, :0], np.empty((0, 0))
         columns = list(self._weights)
         q, r = np.linalg.qr(self._columns[columns].T)
         if len(columns) <= self._d + 1 and np.abs(np.diag(r)).min() > DEPENDENT:
-            self._passive, self._q, self._r = columns, np.asfortranarray(q), np.asfortranarray(r)
+            self._passive, self._q, self._r = columns, self._stored(q), np.asfortranarray(r)
             return
         for column in columns:
             self._insert(column)
@@ -162,11 +163,19 @@ class GrowingHull:
         s = len(shares)
         r = np.zeros((s + 1, s + 1), order="F")
         r[:s, :s], r[:s, s], r[s, s] = self._r, shares + again, length
-        q = np.empty((self._d + 1, s + 1), order="F")
-        q[:, :s], q[:, s] = self._q, rest / length
-        self._q, self._r = q, r
+        if s == self._room.shape[1]:
+            self._q = self._stored(self._q)
+        self._room[:, s] = rest / length
+        self._q, self._r = self._room[:, : s + 1], r
         self._passive = [*self._passive, column]
         return True
+
+    def _stored(self, q: Array) -> Array:
+        """Columns in a room with as much space again."""
+        s = q.shape[1]
+        self._room = np.empty((self._d + 1, 2 * s), order="F")
+        self._room[:, :s] = q
+        return self._room[:, :s]
 
     def _remove(self, position: int, weights: Array) -> Array:
         """Take a column out of the factors, and its weight from the others."""
@@ -174,6 +183,8 @@ class GrowingHull:
             self._q, self._r, position, which="col", overwrite_qr=True, check_finite=False
         )
         s = len(weights) - 1
-        self._q, self._r = q[:, :s], r[:s]  # a square Q stays square
+        self._q, self._r = self._room[:, :s], r[:s]  # a square Q stays square
+        if not np.may_share_memory(q, self._q):
+            self._q[:] = q[:, :s]
         self._passive = self._passive[:position] + self._passive[position + 1 :]
         return np.delete(weights, position)
