@@ -8,9 +8,9 @@ Deviations: the smoothed function is a mean over few points, drawn anew at every
 stage, and is minimized only roughly, since its minimum is not wanted but its
 basin; the point where a pass ends and the lowest point it sampled are both
 polished on the true function. Later passes start from the best point known with
-more samples, and a share of their cost goes to hops, whose sizes earn credit by
-success, to steps of a model of the minima they find (see `minima`), and to random
-starts. A polish that will not reach the best value known is given up.
+more samples, and a share of their cost goes to hops, just long enough that few lead
+back, to steps of a model of the minima they find (see `minima`), and to random starts.
+A polish that will not reach the best value known is given up.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ STAGE_STEP_SIZE = 0.1  # a stage ends at shorter steps, in the same units
 STAGE_LIMIT = 16  # evaluations of the smoothed function that end a stage in any case
 HOP_SHARE = 1.0  # of the cost of the passes that may go to hops and the model of minima
 RANDOM_SHARE = 0.1  # and to random starts
-HOP_SIZES = (0.1, 0.3, 1.0)  # in units of sigma
 HOP_PARTS = (1.0, 0.1)  # share of the variables that a hop moves
+FIRST_HOP = 0.3  # in units of sigma
+LONGEST_HOP = 3.0
+RETURNS = 0.25  # share of the hops that are to lead back to where they began
+HOP_RATE = 0.2  # of the logarithm of the length, from hop to hop
 NEWS = 0.1  # new minima for a new model, as a share of those it needs
 SAME_MINIMUM = 0.1  # share of the step; a polish that ends as near has gone back
 STALLED = 10  # steps of a polish without a lower value: it goes back and forth over a kink
@@ -82,7 +85,7 @@ class Passes:
         self._minima = Minima(self._d)
         self._modelled = 0  # how many minima there were when the model was last tried
         self._scale: float | None = None  # inverse curvature that the last polish met first
-        self._hops = [Arm((size, part)) for part in HOP_PARTS for size in HOP_SIZES]
+        self._hops = [Arm(_Hop(part)) for part in HOP_PARTS]
         self._scales = [Arm(multiple) for multiple in MULTIPLES]
 
     def run(self) -> Steps:
@@ -157,12 +160,11 @@ class Passes:
                 self._modelled = 0 if self._improved(before) else minima.added
                 continue
             arm = choose(self._hops, self._rng)
-            size, part = arm.value
-            count = max(1, round(part * self._d))
-            moved = (self._rng.integers(self._d) + np.arange(count)) % self._d
-            x = self._best_x.copy()
-            x[moved] += size * sigma[moved] * self._rng.standard_normal(count)
-            yield from self._polish(self._problem.clip(x), "hop")
+            hop: _Hop = arm.value
+            start = self._best_x
+            to = self._problem.clip(start + sigma * hop.draw(self._d, self._rng))
+            end = yield from self._polish(to, "hop")
+            hop.adapt(self._went_back(start, to, end))
             arm.note(self._improved(before))
 
     def _step_of_model(self) -> Generator[Any, Any, None]:
@@ -174,10 +176,13 @@ class Passes:
         for doubling in range(EXTENSIONS + 1):
             to = self._problem.clip(start + 2.0**doubling * (x - start))
             end = yield from self._polish(to, "model")
-            gone, aimed = ((y - start) / self._sigma for y in (end, to))
-            went_back = np.linalg.norm(gone) <= SAME_MINIMUM * np.linalg.norm(aimed)
-            if self._improved(before) or not went_back:
+            if self._improved(before) or not self._went_back(start, to, end):
                 return
+
+    def _went_back(self, start: Array, to: Array, end: Array) -> bool:
+        """Whether a polish from ``to`` ended where the step there began."""
+        gone, aimed = (float(np.linalg.norm((x - start) / self._sigma)) for x in (end, to))
+        return gone <= SAME_MINIMUM * aimed
 
     def _improved(self, before: float) -> bool:
         """Whether the best value is lower than ``before``, by more than rounding."""
@@ -258,6 +263,27 @@ class Passes:
             "phase_nfev": dict(ledger.nfev),
             "phase_gain": dict(ledger.gain),
         }
+
+
+@dataclass
+class _Hop:
+    """A kind of hop: which share of the variables it moves, and how far."""
+
+    part: float
+    size: float = FIRST_HOP
+
+    def draw(self, n: int, rng: np.random.Generator) -> Array:
+        """A hop (n,): normal in some neighbouring variables, zero in the others."""
+        hop = np.zeros(n)
+        count = max(1, round(self.part * n))
+        moved = (rng.integers(n) + np.arange(count)) % n
+        hop[moved] = self.size * rng.standard_normal(count)
+        return hop
+
+    def adapt(self, went_back: bool) -> None:
+        """Go farther after a return, and otherwise less far."""
+        self.size *= math.exp(HOP_RATE * (went_back - RETURNS))
+        self.size = min(self.size, LONGEST_HOP)
 
 
 class _Witness:

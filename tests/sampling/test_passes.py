@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 
 from smoothmin._protocol import Answers, Ask, Method, Problem
 from smoothmin._stopping import Progress
-from smoothmin.sampling.passes import STALLED, Passes, Schedule, _Witness
+from smoothmin.sampling.passes import RETURNS, STALLED, Passes, Schedule, _Hop, _Witness
 
 
 def step(fun, x=0.0, grad=0.0):
@@ -31,6 +31,19 @@ def test_curvature_is_that_of_the_first_two_steps():
         witness(step(x**2, x, 8.0 * x))
     assert witness.scale == pytest.approx(1 / 8)
     assert witness.value == 0.0625
+
+
+def test_hops_become_just_long_enough_to_leave():
+    rng, hop, returns = np.random.default_rng(0), _Hop(1.0), []
+    for _ in range(3000):
+        returns.append(np.abs(hop.draw(5, rng)).max() < 0.04)
+        hop.adapt(returns[-1])
+    assert np.mean(returns[500:]) == pytest.approx(RETURNS, abs=0.05)
+
+
+def test_a_hop_moves_a_share_of_the_variables():
+    rng = np.random.default_rng(0)
+    assert [np.count_nonzero(_Hop(part).draw(20, rng)) for part in (1.0, 0.1, 0.01)] == [20, 2, 1]
 
 
 class Endless(Method):
