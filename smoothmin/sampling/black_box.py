@@ -43,6 +43,8 @@ from smoothmin.sampling.phases import Ledger, Watch, hopeless
 
 SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
+MANY = 100  # variables, from which on the first descent measures curvature, and searches
+# along coordinates come before those with a distribution, which learns too slowly
 MODEL_LIMIT = 6  # simplex gradients, of n + 1 evaluations each, that it gets
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
@@ -92,6 +94,8 @@ class BlackBox:
             last = yield from self._search(GaussianSearch(self._scale, self._population), x0)
         else:
             lost = yield from self._come_down(x0)
+            if self._n > MANY and np.isfinite(self._best):
+                yield from self._search_coordinates()
             last = yield from self._first_search(lost)
         if not np.isfinite(self._best):
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
@@ -132,20 +136,25 @@ class BlackBox:
             yield from self._descend(self._random(), hopeless(self._best))
             if ledger.cost("descent") == cost:  # noise makes differences useless
                 break
+        yield from self._search_coordinates()
+        population = min(self._population * 2**number, LARGEST_POPULATION)
+        larger = GaussianSearch(self._scale, population, model=False)
+        yield from self._search(larger, self._random(), hopeless(self._best, SEARCH_PATIENCE))
+
+    def _search_coordinates(self) -> Generator[Any, Any, None]:
+        """From the best point, and a descent if there is a new one."""
         before = self._best
         method = CoordinateSearch(scale=self._scale)
         yield from self._phase("coordinates", method, self._best_x)
         if self._best < before:
             yield from self._descend(self._best_x)
-        population = min(self._population * 2**number, LARGEST_POPULATION)
-        larger = GaussianSearch(self._scale, population, model=False)
-        yield from self._search(larger, self._random(), hopeless(self._best, SEARCH_PATIENCE))
 
     def _descend(self, x: Array, watch: Watch | None = None) -> Generator[Any, Any, Finish | None]:
         """A descent, unless noise makes differences useless."""
         if self._noise > NOISY * (self._typical - self._best):
             return None
-        method = DifferenceDescent(scale=self._scale)
+        first = "descent" not in self._ledger.nfev
+        method = DifferenceDescent(scale=self._scale, curvature=first and self._n > MANY)
         finish = yield from self._phase("descent", method, x, DESCENT_LIMIT * self._n, watch)
         if finish is not None:
             self._noise = finish.info.get("noise", self._noise)

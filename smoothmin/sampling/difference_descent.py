@@ -24,20 +24,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._check import per_coordinate, require_real, require_scale
+from smoothmin._check import per_coordinate, require_bool, require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
-from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.quasi_newton import search_direction
+from smoothmin.sampling.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
 from smoothmin.sampling.noise import measure_noise
 
 EPS = float(np.finfo(float).eps)
 ARMIJO = 1e-4
 BOX_SHARE = 0.2  # of a box's width that variables are taken to move
 START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
-FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variables are known
+SECOND_DIFFERENCE = 0.1  # in units of the scale
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
-FIRST_INVERSE = 1e3  # times the inverse curvature s'y / y'y of the first step
+DENSE = 100  # up to so many variables the inverse Hessian is a full matrix
 BACKTRACKS = 15
 FIRST_BACKTRACKS = 8
 LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
@@ -58,6 +58,9 @@ class DifferenceDescent(Method):
         without a box a tenth of the larger of 1 and ``|x0|``.
     noise : float, default 0
         Standard deviation of the noise of the values. Rounding is always allowed for.
+    curvature : bool, default False
+        Begin with second differences along every coordinate, ``2 d`` values, for a first
+        diagonal Hessian: worth it for many variables of different curvature.
 
     Raises
     ------
@@ -92,11 +95,13 @@ class DifferenceDescent(Method):
 
     scale: Any = None
     noise: float = 0.0
+    curvature: bool = False
 
     def __post_init__(self) -> None:
         if self.scale is not None:
             require_scale("scale", self.scale)
         require_real("noise", self.noise, minimum=0, below=np.inf)
+        require_bool("curvature", self.curvature)
 
     @property
     def needs_gradient(self) -> bool:
@@ -109,7 +114,7 @@ class DifferenceDescent(Method):
             scale = typical_scale(problem)
         else:
             scale = per_coordinate("scale", self.scale, problem.x0.size, problem.free)
-        return _Descent(problem, scale, self.noise, rng).run()
+        return _Descent(problem, scale, self.noise, self.curvature, rng).run()
 
 
 def typical_scale(problem: Problem) -> Array:
@@ -121,45 +126,21 @@ def typical_scale(problem: Problem) -> Array:
     return scale
 
 
-class _Metric(InverseHessian):
-    """H = J J', begun from the first step; J's columns have unit curvature as far as known."""
-
-    def __init__(self, n: int, scale: Array) -> None:
-        super().__init__(n)
-        self._scale = scale
-        self._updates = 0
-
-    def learn(self, s: Array, y: Array, cause: Array | None) -> None:
-        """Update by a step and the change of the gradient."""
-        if self._j is None:
-            seen = y * self._scale
-            length = float(seen @ seen)
-            inverse = abs(float(s @ y)) / length if length > 0 else 0.0
-            factor = math.sqrt(FIRST_INVERSE * inverse) if inverse > 0 else 1.0
-            self._j = np.asfortranarray(np.diag(self._scale * factor))
-            self._updates = 0
-        self._updates += 1
-        self.update(s, y, cause)
-
-    def difference_steps(self, noise: float) -> Array:
-        """Rows to take differences along."""
-        if self._j is None:
-            return np.diag(FIRST_DIFFERENCE * self._scale)
-        steps = self._j.T * (2 * math.sqrt(noise))
-        if self._updates < len(steps):
-            size = np.linalg.norm(steps / self._scale, axis=1)
-            steps = steps * np.minimum(1.0, FIRST_DIFFERENCE / size)[:, None]
-        return np.ascontiguousarray(steps)
-
-
 class _Descent:
     """One run."""
 
     def __init__(
-        self, problem: Problem, scale: Array, noise: float, rng: np.random.Generator
+        self,
+        problem: Problem,
+        scale: Array,
+        noise: float,
+        curvature: bool,
+        rng: np.random.Generator,
     ) -> None:
         self._problem, self._scale, self._noise, self._rng = problem, scale, noise, rng
-        self._metric = _Metric(problem.x0.size, scale)
+        self._curvature = curvature
+        n = problem.x0.size
+        self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
 
     def run(self) -> Steps:
         """Minimize."""
@@ -173,8 +154,10 @@ class _Descent:
             seen = yield from measure_noise(problem, x, self._scale, self._rng)
             if seen > FIRST_DIFFERENCE * abs(f):
                 return _lost(seen)
-        g = yield from self._gradient(x, f)
         first = f
+        if self._curvature:
+            x, f = yield from self._begin(x, f)
+        g = yield from self._gradient(x, f)
         while True:
             pg = problem.projected_gradient(x, g)
             direction = self._direction(x, pg)
@@ -208,6 +191,29 @@ class _Descent:
         first, second = answers.values[0] - f, answers.values[1] - answers.values[0]
         bend = abs(second - first)
         return bool(bend > LINEAR * (abs(first) + abs(second)) and bend > 100 * EPS * abs(f))
+
+    def _begin(self, x: Array, f: float) -> Generator[Ask, Answers, tuple[Array, float]]:
+        """Give the metric the curvature along every coordinate, and make Newton's step by it."""
+        problem, size = self._problem, SECOND_DIFFERENCE * self._scale
+        first, second = size, -size
+        if problem.box is not None:
+            low, high = problem.box
+            size = np.minimum(size, 0.25 * (high - low))
+            first = np.where(x + size > high, -size, size)
+            second = np.where(x + size > high, -2 * size, np.where(x - size < low, 2 * size, -size))
+        answers = yield Ask(problem.clip(x + np.concatenate([np.diag(first), np.diag(second)])), 0)
+        rise = np.where(np.isfinite(answers.values), answers.values - f, 0.0)
+        one, two = rise[: x.size] / first, rise[x.size :] / second
+        curvature = 2 * (one - two) / (first - second)
+        slope = one - 0.5 * curvature * first
+        # a step no longer than the scale
+        curvature = np.maximum(np.abs(curvature), np.abs(slope) / self._scale)
+        if not (curvature > 0).all():
+            return x, f
+        self._metric.begin(curvature)
+        x_new = problem.clip(x - slope / curvature)
+        f_new = yield from _value(x_new)
+        return (x_new, f_new) if f_new < f else (x, f)
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""
@@ -287,6 +293,9 @@ def _lost(noise: float) -> Finish:
 
 def _solved(steps: Array, change: Array) -> Array:
     """The gradient with these changes along these steps, at least in the least-squares sense."""
+    lengths = np.diagonal(steps)
+    if np.count_nonzero(steps) == np.count_nonzero(lengths) == len(change):  # along coordinates
+        return change / lengths
     try:
         return np.asarray(np.linalg.solve(steps, change), dtype=float)
     except np.linalg.LinAlgError:

@@ -1,7 +1,9 @@
 """The search distribution of CMA-ES: N(m, sigma^2 C) and how it learns from a ranking.
 
-Reference: N. Hansen, "The CMA evolution strategy: a tutorial" (2016),
-:doi:`10.48550/arXiv.1604.00772`; the equation numbers are its.
+References: N. Hansen, "The CMA evolution strategy: a tutorial" (2016),
+:doi:`10.48550/arXiv.1604.00772`; the equation numbers are its. R. Ros, N. Hansen, "A
+simple modification in CMA-ES achieving linear time and space complexity", PPSN X (2008),
+:doi:`10.1007/978-3-540-87700-4_30` (the diagonal C).
 
 Deviation: the roots of C are updated only when C has changed enough, since the
 decomposition costs O(n^3).
@@ -36,10 +38,15 @@ class Distribution:
         self.n, self.population = n, population
         self.mean, self.sigma = mean.copy(), sigma
         self._set_rates()
-        self.covariance = np.eye(n)
         self.p_sigma, self.p_c = np.zeros(n), np.zeros(n)
         self.generation = self._decomposed = 0
-        self.root = self.inverse_root = np.eye(n)
+        self._set_shape()
+
+    faster: float = 1.0  # factor of the learning rates of C
+
+    def _set_shape(self) -> None:
+        self.covariance = np.eye(self.n)
+        self.root = self.inverse_root = np.eye(self.n)
 
     def _set_rates(self) -> None:
         """Weights and learning rates, (49) to (58)."""
@@ -54,10 +61,10 @@ class Distribution:
         excess = math.sqrt((mu_eff - 1) / (n + 1)) - 1 if mu_eff > 1 else 0.0
         self.d_sigma = 1 + 2 * max(0.0, excess) + self.c_sigma  # (55)
         self.c_c = (4 + mu_eff / n) / (n + 4 + 2 * mu_eff / n)  # (56)
-        self.c_1 = ALPHA_COV / ((n + 1.3) ** 2 + mu_eff)  # (57)
+        self.c_1 = self.faster * ALPHA_COV / ((n + 1.3) ** 2 + mu_eff)  # (57)
         rank_mu = ALPHA_COV * (0.25 + mu_eff + 1 / mu_eff - 2)
         rank_mu /= (n + 2) ** 2 + ALPHA_COV * mu_eff / 2
-        self.c_mu = min(1 - self.c_1, rank_mu)  # (58)
+        self.c_mu = min(1 - self.c_1, self.faster * rank_mu)  # (58)
         weights = np.where(raw > 0, raw / up.sum(), 0.0)
         if mu_eff_minus > 0:
             total = min(
@@ -72,7 +79,7 @@ class Distribution:
     def sample(self, rng: np.random.Generator) -> Array:
         """A population, rows N(m, sigma^2 C), (38) to (40)."""
         z = rng.standard_normal((self.population, self.n))
-        return self.mean + self.sigma * (z @ self.root)
+        return self.mean + self.sigma * self._shaped(z)
 
     def update(self, points: Array) -> None:
         """Learn from a population sorted by value, the best first."""
@@ -83,23 +90,35 @@ class Distribution:
         self.mean = self.mean + self.sigma * step  # (42)
         c = self.c_sigma
         shift = math.sqrt(c * (2 - c) * self.mu_eff)
-        self.p_sigma = (1 - c) * self.p_sigma + shift * (self.inverse_root @ step)  # (43)
+        self.p_sigma = (1 - c) * self.p_sigma + shift * self._whitened(step)  # (43)
         length = float(np.linalg.norm(self.p_sigma))
         settled = math.sqrt(1 - (1 - c) ** (2 * self.generation))
         h_sigma = float(length < settled * (1.4 + 2 / (n + 1)) * self.chi)
         c = self.c_c
         shift = h_sigma * math.sqrt(c * (2 - c) * self.mu_eff)
         self.p_c = (1 - c) * self.p_c + shift * step  # (45)
-        lengths = np.square(y[mu:] @ self.inverse_root).sum(axis=1)
+        lengths = np.square(self._whitened(y[mu:])).sum(axis=1)
         w_o = w.copy()
         w_o[mu:] *= n / np.maximum(lengths, 1e-300)  # (46)
         delta = (1 - h_sigma) * c * (2 - c)
-        self.covariance *= 1 + self.c_1 * delta - self.c_1 - self.c_mu * float(w.sum())
-        self.covariance += self.c_1 * np.outer(self.p_c, self.p_c)
-        self.covariance += self.c_mu * ((w_o[:, None] * y).T @ y)  # (47)
+        self._learn(1 + self.c_1 * delta - self.c_1 - self.c_mu * float(w.sum()), w_o, y)
         growth = self.c_sigma / self.d_sigma * (length / self.chi - 1)
         self.sigma *= math.exp(min(growth, MAX_GROWTH))  # (44)
-        lag = 1 / (10 * n * (self.c_1 + self.c_mu))
+
+    def _shaped(self, z: Array) -> Array:
+        """Rows N(0, C) from rows N(0, I)."""
+        return z @ self.root
+
+    def _whitened(self, y: Array) -> Array:
+        """The inverse of `_shaped`."""
+        return (self.inverse_root @ y.T).T
+
+    def _learn(self, kept: float, weights: Array, y: Array) -> None:
+        """(47), and the roots when C has changed enough."""
+        self.covariance *= kept
+        self.covariance += self.c_1 * np.outer(self.p_c, self.p_c)
+        self.covariance += self.c_mu * ((weights[:, None] * y).T @ y)
+        lag = 1 / (10 * self.n * (self.c_1 + self.c_mu))
         if self.generation - self._decomposed > lag:
             self._decompose()
 
@@ -115,3 +134,31 @@ class Distribution:
     def deviations(self) -> Array:
         """Standard deviation of every coordinate."""
         return self.sigma * np.sqrt(np.maximum(np.diagonal(self.covariance), 0.0))
+
+
+class DiagonalDistribution(Distribution):
+    """N(m, sigma^2 C) with a diagonal C, which is learnt faster, in O(n) a point."""
+
+    def _set_shape(self) -> None:
+        self._variances = np.ones(self.n)
+
+    def _set_rates(self) -> None:
+        self.faster = (self.n + 2) / 3  # Section 3 of Ros and Hansen
+        super()._set_rates()
+
+    def _shaped(self, z: Array) -> Array:
+        return z * np.sqrt(self._variances)
+
+    def _whitened(self, y: Array) -> Array:
+        return y / np.sqrt(self._variances)
+
+    def _learn(self, kept: float, weights: Array, y: Array) -> None:
+        """The diagonal of (47)."""
+        variances = kept * self._variances + self.c_1 * self.p_c**2
+        variances += self.c_mu * (weights @ np.square(y))
+        self._variances = np.maximum(variances, variances.max() / MAX_CONDITION)
+
+    @property
+    def deviations(self) -> Array:
+        """Standard deviation of every coordinate."""
+        return self.sigma * np.sqrt(self._variances)

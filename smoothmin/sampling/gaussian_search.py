@@ -31,7 +31,7 @@ from smoothmin._check import (
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
 from smoothmin.sampling.difference_descent import typical_scale
-from smoothmin.sampling.distribution import Distribution
+from smoothmin.sampling.distribution import DiagonalDistribution, Distribution
 from smoothmin.sampling.noise import measure_noise
 from smoothmin.sampling.surrogate import (
     CHEAP_COEFFICIENTS,
@@ -47,6 +47,7 @@ FORESIGHT = 0.15  # the same of values foretold before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 STAGNATION = 4  # spans of generations without a lower value that end the search
+FULL = 200  # up to so many variables C is a full matrix, and there is a model
 RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
 
 
@@ -154,9 +155,11 @@ class _Search:
         self._options, self._problem, self._rng, self._scale = options, problem, rng, scale
         n = problem.x0.size
         population = options.population or default_population(n)
-        self._distribution = Distribution(problem.x0 / scale, 1.0, population)
-        self._archive = Archive(n)
-        self._regression = Regression(n)
+        kind = Distribution if n <= FULL else DiagonalDistribution
+        self._distribution = kind(problem.x0 / scale, 1.0, population)
+        self._modelled = options.model and n <= FULL
+        self._archive = Archive(n if self._modelled else 0)
+        self._regression = Regression(n if self._modelled else 0)
         self._model: Quadratic | None = None
         self._fitted = 0  # how many points had been added to the archive when it was fitted
         self._radius = RADIUS * math.sqrt(n)
@@ -171,8 +174,9 @@ class _Search:
 
     def learn(self, points: Array, values: Array) -> None:
         """Fit the first model to what is known already."""
-        self._archive.add(points / self._scale, values)
-        self._fit()
+        if self._modelled:
+            self._archive.add(points / self._scale, values)
+            self._fit()
 
     def run(self) -> Steps:
         """Generations until nothing changes any more."""
@@ -249,7 +253,7 @@ class _Search:
 
     def _fit(self) -> Quadratic | None:
         """The model, fitted anew if there are enough new points to be worth it."""
-        if not self._options.model:
+        if not self._modelled:
             return None
         archive, d = self._archive, self._distribution
         patience = 0
@@ -266,7 +270,8 @@ class _Search:
 
     def _evaluate(self, points: Array) -> Generator[Ask, Answers, Array]:
         answers = yield Ask(self._outward(points), 0)
-        self._archive.add(points, answers.values)
+        if self._modelled:
+            self._archive.add(points, answers.values)
         return answers.values
 
     def _outward(self, points: Array) -> Array:

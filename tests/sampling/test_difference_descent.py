@@ -131,3 +131,28 @@ def test_scale_of_box_and_start():
 def test_options_are_checked(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         DifferenceDescent(**options)
+
+
+def test_first_curvatures_solve_what_is_separable():
+    n = 150
+    weights = 10.0 ** np.linspace(0, 6, n)
+    x0 = np.random.default_rng(0).uniform(-4, 4, n)
+    x0[:3], x0[3:6] = -5.0, 5.0  # there the differences are to one side
+    runs = [
+        minimize(
+            lambda x: float(weights @ (x - 1) ** 2),
+            x0,
+            method=DifferenceDescent(curvature=curvature),
+            bounds=[(-5, 5)] * n,
+            options={"maxfev": 12 * n},
+        )
+        for curvature in (True, False)
+    ]
+    assert runs[0].fun < 1e-3
+    assert runs[1].fun > 1e3
+
+
+@pytest.mark.parametrize("n", [120, 200])
+def test_many_variables(n):
+    res = minimize(rosen, np.zeros(n), method=DifferenceDescent(), options={"maxfev": 150 * n})
+    assert res.fun < 0.9 * n

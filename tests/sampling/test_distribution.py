@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from smoothmin.sampling.distribution import Distribution
+from smoothmin.sampling.distribution import DiagonalDistribution, Distribution
 
 
 class Tutorial:
@@ -133,3 +133,36 @@ def test_does_not_depend_on_the_axes():
     assert_allclose(turned.mean, turn @ plain.mean, atol=1e-12)
     assert_allclose(turned.covariance, turn @ plain.covariance @ turn.T, atol=1e-12)
     assert turned.sigma == pytest.approx(plain.sigma)
+
+
+def test_diagonal_first_learns_the_diagonal_of_the_full_covariance():
+    n, size = 30, 14
+    rng = np.random.default_rng(0)
+    diagonal = DiagonalDistribution(rng.standard_normal(n), 0.5, size)
+
+    class Faster(Distribution):
+        faster = (n + 2) / 3
+
+    full = Faster(diagonal.mean, 0.5, size)
+    assert_allclose(full.c_mu, diagonal.c_mu)
+    points = diagonal.sample(np.random.default_rng(1))
+    assert_allclose(points, full.sample(np.random.default_rng(1)))
+    diagonal.update(points)
+    full.update(points)
+    assert_allclose(diagonal.deviations, full.deviations)
+    assert_allclose(diagonal.mean, full.mean)
+    assert_allclose(diagonal.p_sigma, full.p_sigma)
+
+
+def test_diagonal_learns_the_curvatures_and_needs_no_matrix():
+    n = 300
+    rng = np.random.default_rng(0)
+    curvature = 10.0 ** np.linspace(0, 2, n)
+    d = DiagonalDistribution(np.ones(n), 0.5, 24)
+    for _ in range(600):
+        points = d.sample(rng)
+        d.update(points[np.argsort(np.square(points) @ curvature)])
+    assert curvature @ d.mean**2 < 1e-2 * curvature.sum()
+    ratio = np.log(d.deviations**2 * curvature)
+    assert ratio.std() < 0.6 * np.log(curvature).std()
+    assert max(np.size(value) for value in vars(d).values()) == n

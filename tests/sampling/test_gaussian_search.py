@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -174,3 +176,21 @@ def test_default_population():
 def test_options_are_checked(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         GaussianSearch(**options)
+
+
+def test_many_variables_take_no_matrix():
+    n = 400
+    tracemalloc.start()
+    res = minimize(
+        lambda x: (x**2).sum(axis=0),
+        np.full(n, 3.0),
+        method=GaussianSearch(),
+        vectorized=True,
+        bounds=[(-5, 5)] * n,
+        rng=0,
+        options={"maxfev": 20 * n},
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert res.fun < 0.3 * 9 * n
+    assert peak < 0.8 * 8 * n * n
