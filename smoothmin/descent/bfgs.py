@@ -9,7 +9,7 @@ matrices expressed in product form", J. Inst. Math. Appl. 11 (1973).
 Deviation: the inverse Hessian is kept as a product H = J J', updated by a rank-one
 change of J. In exact arithmetic that is (6.17); in floating point H stays positive
 definite, which it does not otherwise on kinks, where its condition number grows
-without bound.
+without bound. For steps that were bent by bounds the inverse of J is kept as well.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from smoothmin._check import require_real
 from smoothmin._protocol import Array, Method, Problem, Steps
 from smoothmin.descent.quasi_newton import Metric, descend
 
+DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
+
 
 class InverseHessian(Metric):
     """H = J J' with a dense square J."""
@@ -34,6 +36,7 @@ class InverseHessian(Metric):
         self._j: Array | None = None
         self._scales = np.ones(n)
         self._applied: tuple[Array, Array] | None = None  # the last g, and J'g
+        self._inverse: Array | None = None  # of J, once it has been needed
 
     @property
     def fresh(self) -> bool:
@@ -42,7 +45,7 @@ class InverseHessian(Metric):
 
     def reset(self) -> None:
         """Back to the identity."""
-        self._j = self._applied = None
+        self._j = self._applied = self._inverse = None
 
     def start(self, scales: Array) -> None:
         """Begin with ``diag(scales)^2``, in place of the identity, at the next update."""
@@ -81,7 +84,7 @@ class InverseHessian(Metric):
             u = s / self._scales
         elif cause is None:
             try:
-                u = np.asarray(np.linalg.solve(self._j, s), dtype=float)
+                u = self._preimage(self._j, s)
             except np.linalg.LinAlgError:  # what J has lost to rounding is lost
                 self.reset()
                 return
@@ -89,12 +92,30 @@ class InverseHessian(Metric):
             u = -self._applied[1]
         else:
             u = -dgemv(1.0, self._j, cause, trans=1)
-        v = (math.sqrt(sy) / float(np.linalg.norm(u)) * u - dgemv(1.0, self._j, y, trans=1)) / sy
+        factor = math.sqrt(sy) / float(np.linalg.norm(u))
+        v = (factor * u - dgemv(1.0, self._j, y, trans=1)) / sy
         self._applied = None
         if not np.isfinite(v.sum()):
             self.reset()
             return
         self._j = dger(1.0, s, v, a=self._j, overwrite_a=1)
+        if self._inverse is not None:  # by Sherman and Morrison, with 1 + v'u = 1 / factor
+            row = dgemv(1.0, self._inverse, v, trans=1)
+            self._inverse = dger(-factor, u, row, a=self._inverse, overwrite_a=1)
+
+    def _preimage(self, j: Array, s: Array) -> Array:
+        """``J^-1 s``, by the inverse for as long as it is one."""
+        for _ in range(2):
+            if self._inverse is None:
+                self._inverse = np.asfortranarray(np.linalg.inv(j))
+            u: Array = dgemv(1.0, self._inverse, s)
+            rest = s - dgemv(1.0, j, u)
+            # one correction makes up for what the inverse has lost, if that is little
+            if float(rest @ rest) <= DRIFT**2 * float(s @ s):
+                u += dgemv(1.0, self._inverse, rest)
+                return u
+            self._inverse = None
+        return np.asarray(np.linalg.solve(j, s), dtype=float)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ RESTART = 0.1  # first perturbation of a restart, in units of the largest coordi
 # hull steps
 SHRINK = 0.1  # of radius and stationarity target, where the hull reaches the target
 HULL_PATIENCE = 8  # trials of a search along the hull's least element
-LEAST_NULLS = 30  # enlargements of one hull along its direction, n if that is more, and ...
+LEAST_NULLS, MOST_NULLS = 30, 100  # enlargements of a hull, n between these, and ...
 BLUR = 10.0  # least radius of the certificate, in units of finite differences' step
 SAMPLINGS = 2  # ... random samplings, before the radius shrinks
 IN_VAIN = 4  # hulls that were given up before the run is
@@ -219,7 +219,7 @@ class _State:
         self.ceiling = self.radius
         self.last_step = 0.0
         self.small_steps = self.in_vain = 0
-        self.most_nulls = min(max(n, LEAST_NULLS), memory)
+        self.most_nulls = min(max(n, LEAST_NULLS), MOST_NULLS, memory)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
         """Evaluate the point, with nothing known around it."""

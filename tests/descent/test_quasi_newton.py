@@ -338,3 +338,53 @@ def test_lbfgs_starts_with_the_curvature_it_is_told():
     np.testing.assert_allclose(asked[1], 0.0, atol=1e-15)
     with pytest.raises(ValueError, match="scale"):
         LBFGS(scale=0.0)
+
+
+def bowl(x):
+    weights = np.arange(1.0, x.size + 1)
+    value = np.sum(np.expm1(x) - x) + 0.5 * weights @ x**2
+    return float(value), np.expm1(x) + weights * x
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("bfgs", {"gtol": 1e-12}), ("gradient-sampling", {"stationarity_tol": 1e-12})],
+)
+@pytest.mark.parametrize(
+    ("fun", "x0"),
+    [
+        (bowl, np.linspace(-1, 1, 5)),
+        (lambda x: (rosen(x), rosen_der(x)), np.array([-1.2, 1.0])),
+        (lambda x: (rosen(x), rosen_der(x)), np.array([-1.2, 1.0, -1.2, 1.0])),
+    ],
+)
+def test_superlinear_on_smooth_functions(method, options, fun, x0):
+    norms = []
+    minimize(
+        fun,
+        x0,
+        jac=True,
+        method=method,
+        options=options,
+        rng=0,
+        callback=lambda intermediate_result: norms.append(np.linalg.norm(intermediate_result.jac)),
+    )
+    norms = [norm for norm in norms if norm > 0]
+    assert norms[-1] <= 1e-9
+    rates = np.log(np.divide(norms[1:], norms[:-1]))
+    assert np.exp(rates[-4:].mean()) <= 0.1
+    assert rates[-4:].mean() < 1.3 * rates[-8:-4].mean() < 0
+
+
+def test_preimages_of_bent_steps_survive_a_drifting_inverse():
+    n = 8
+    _, steps = pairs(n, 40, 5)
+    metric, solved = InverseHessian(n), InverseHessian(n)
+    for k, (s, y) in enumerate(steps):
+        if k % 10 == 9:
+            metric._inverse *= 1 + 10.0 ** (k / 10 - 6)
+        metric.update(s, y)
+        solved._inverse = None
+        solved.update(s, y)
+        g = np.cos(np.arange(n) + k)
+        np.testing.assert_allclose(metric.apply(g), solved.apply(g), rtol=1e-6, atol=1e-9)
