@@ -4,7 +4,8 @@ Reference: C. R. Vogel, M. E. Oman, "Iterative methods for total variation denoi
 SIAM J. Sci. Comput. 17 (1996), section 3.
 
 Deviations, and why: the fixed point's operator is not the step itself but the metric of
-L-BFGS, which makes up for the derivative of the coefficient that it leaves out.
+L-BFGS, which makes up for what it leaves out; and its coefficients are halfway to those
+of the Hessian, which are right near the minimum but too small far from it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,22 @@ from scipy.sparse.linalg import splu
 
 from smoothmin._protocol import Array
 
+# how far the metric's coefficient is from the lagged (0) to the Hessian's (1), in logarithms
+BETWEEN = 0.5
+# the latter is taken for at least so much of the former: it is negative where c falls steeply
+LEAST = 1e-6
+# the ratio of two squared slopes from which the derivative of c is had
+RATIO = 1 + 1e-6
+
 Diffusivity = Callable[[Array], Any]
 
 
 class Diffusion:
     """``A = I + sigma * sum_k D_k' c_k D_k`` on a grid, with differences D_k along its axes.
 
-    The coefficients c are what ``diffusivity`` makes of the squared slope of the field
-    last given to `update`, on each face between two elements, in shares of its mean at
-    the first.
+    The coefficients follow from what ``diffusivity`` makes of the squared slopes of the
+    field last given to `update`, on each face between two elements; they are in shares
+    of their mean at the first.
     """
 
     def __init__(
@@ -46,7 +54,7 @@ class Diffusion:
 
     def update(self, field: Array) -> None:
         """Take the coefficients from a field, flat or of the grid's shape."""
-        coefficients = [self._checked(square) for square in self.squares(field)]
+        coefficients = [self._coefficient(*pair) for pair in self.squares(field)]
         if self._mean is None:
             faces = np.concatenate([c.ravel() for c in coefficients])
             self._mean = float(faces.mean()) if faces.size else 1.0
@@ -61,21 +69,36 @@ class Diffusion:
         """``A^-1 g`` for a vector (n,)."""
         return self._solve(g)
 
-    def squares(self, field: Array) -> list[Array]:
-        """Squared slopes on the faces across each axis; ends count where there are faces."""
+    def squares(self, field: Array) -> list[tuple[Array, Array]]:
+        """On the faces across each axis: squared slope, and the part of it along that axis.
+
+        Ends count where there are faces.
+        """
         field = field.reshape(self._grid)
         axes = range(field.ndim)
         slopes = [self._padded(field, k) for k in axes]
         slopes = [np.diff(v, axis=k) / self._spacing[k] for k, v in enumerate(slopes)]
         result = []
         for k in axes:
-            square = slopes[k] ** 2
+            along = slopes[k] ** 2
+            square = along.copy()
             for j in axes:
                 if j != k:
                     # from faces across j to elements, and on to faces across k
                     nodes = self._between(slopes[j] ** 2, j)
                     square += _means(self._padded(nodes, k), k)
-            result.append(square)
+            result.append((square, along))
+        return result
+
+    def _coefficient(self, square: Array, along: Array) -> Array:
+        """Between the diffusivity c and the curvature along an axis, ``c + 2 c' along``."""
+        c = self._checked(square)
+        further = self._checked(RATIO * square)
+        # of c by its argument, both in logarithms
+        rate = np.log(further / c) / math.log(RATIO)
+        share = np.divide(along, square, out=np.zeros_like(square), where=square > 0)
+        curved = np.maximum(1 + 2 * rate * share, LEAST)
+        result: Array = c * curved**BETWEEN
         return result
 
     def _between(self, faces: Array, axis: int) -> Array:

@@ -90,10 +90,10 @@ class LaplacianDescent(Method):
         For functions with large slopes. ``diffusivity(square)`` is how much a slope of
         that square resists to be changed, positive: ``1 / sqrt(1 + square)`` for the area of
         a surface, ``1 / sqrt(beta**2 + square)`` for a smoothed total variation, with
-        ``spacing`` as in the function. ``A = I + sigma * D' c D`` then follows the point:
-        ``c`` is the diffusivity of its slopes, in shares of the mean at the start. That
-        takes far fewer evaluations, and more time of its own: a sparse factorization
-        for each on grids of two and more dimensions.
+        ``spacing`` as in the function. ``A = I + sigma * D' c D`` then follows the point,
+        with ``c`` halfway between the diffusivity of its slopes and the Hessian's
+        coefficient. That takes far fewer evaluations, and more time of its own: a sparse
+        factorization for each on grids of two and more dimensions.
     preconditioner : object, optional
         Anything with ``solve(g)``, used in place of ``A^-1``; it must be symmetric
         and positive definite, and get and return flat vectors. `sigma` and what
