@@ -48,6 +48,7 @@ from smoothmin._protocol import (
 from smoothmin._status import Status
 from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.bundle import Bundle
+from smoothmin.descent.certificate import Certificate
 from smoothmin.descent.hull import Hull
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
@@ -186,14 +187,6 @@ class GradientSamplingDescent(Method):
         return state, finish
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """Zero lies within ``stationarity`` of the hull of gradients within ``radius``."""
-
-    stationarity: float
-    radius: float
-
-
 class _State:
     """Where a run stands: the point, the metric, the bundle, the radius."""
 
@@ -326,20 +319,13 @@ class _State:
 
         Ends with a lower point, or with the certificate, or at the limit of precision.
         """
-        finish = self._finished(self.certificate)
-        if finish is not None:
+        if (finish := self._finished()) is not None:
             return finish
         nulls = samplings = 0
         hull = Hull(self.metric, self._normals())
         while True:
-            cause, slope = hull.least_element(*self.bundle.near(self.radius))
-            self.bundle.hold(hull.support)
-            stationarity = float(np.linalg.norm(cause))
-            self.certificate = Certificate(stationarity, self.radius)
-            small = stationarity <= self._target()
-            direction = -self.metric.apply(cause)
-            length = float(np.linalg.norm(direction))
-            t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
+            cause, direction, slope, t = self._least_element(hull)
+            small = self.certificate.stationarity <= self._target()
             invisible = -slope * t <= self._noise()
             spent = nulls >= self.most_nulls or samplings > SAMPLINGS
             at_last = invisible or (spent and self.radius <= self.radius_tol)
@@ -353,10 +339,11 @@ class _State:
             if small or invisible or spent:
                 # 3. the hull is as good as it gets here: finish, or look closer
                 self.in_vain += nulls >= self.most_nulls
-                finish = self._finished(self.certificate) or self._shrink(small)
+                finish = self._finished() or self._shrink(small)
                 if finish is not None:
                     return finish
                 if spent and not small and not self.metric.fresh:
+                    # it may be the metric that is in the way
                     self.metric.reset()
                     return None
                 nulls = samplings = 0
@@ -368,9 +355,7 @@ class _State:
                 direction, t, slope=slope, patience=HULL_PATIENCE, null_within=self.radius
             )
             if found.lower:
-                visible = self.f - found.point.fun > self._noise()
-                self._move(found.point, cause if self.problem.box is None else None)
-                if visible:
+                if self._lowered(found.point, cause):
                     return None
                 # rounding's gift is no reason to leave: the hull is what is wanted now
                 hull = Hull(self.metric, self._normals())
@@ -383,6 +368,22 @@ class _State:
             samplings += 1
             if samplings <= SAMPLINGS and (yield from self._sample()):
                 return None
+
+    def _least_element(self, hull: Hull) -> tuple[Array, Array, float, float]:
+        """It, the direction it gives with slope and first trial; renews the certificate."""
+        cause, slope = hull.least_element(*self.bundle.near(self.radius))
+        self.bundle.hold(hull.support)
+        self.certificate = Certificate(float(np.linalg.norm(cause)), self.radius)
+        direction = -self.metric.apply(cause)
+        length = float(np.linalg.norm(direction))
+        t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
+        return cause, direction, slope, t
+
+    def _lowered(self, point: LinePoint, cause: Array) -> bool:
+        """Step to a point; whether it is lower by more than noise."""
+        visible = self.f - point.fun > self._noise()
+        self._move(point, cause if self.problem.box is None else None)
+        return visible
 
     def _target(self) -> float:
         """Length at which the hull's least element counts as small at this radius."""
@@ -426,14 +427,7 @@ class _State:
         if self.problem.resolution:
             limit = self.radius_tol
         if self.radius <= limit or self.in_vain >= IN_VAIN:
-            found = self.certificate
-            return Finish(
-                Status.PRECISION,
-                f"No descent within radius {found.radius:.3g}, but no certificate either: "
-                f"stationarity {found.stationarity:.3g}.",
-                stationarity=found.stationarity,
-                radius=found.radius,
-            )
+            return self.certificate.failure()
         above = self.radius > self.radius_tol
         self.radius *= SHRINK
         if above:
@@ -442,14 +436,6 @@ class _State:
             self.target *= SHRINK
         return None
 
-    def _finished(self, known: Certificate) -> Finish | None:
+    def _finished(self) -> Finish | None:
         """Success, if both tolerances are met."""
-        if known.stationarity > self.stationarity_tol or known.radius > self.radius_needed:
-            return None
-        return Finish(
-            Status.CONVERGED,
-            f"Stationarity {known.stationarity:.3g} <= {self.stationarity_tol:g} "
-            f"within radius {known.radius:.3g} <= {self.radius_needed:g}.",
-            stationarity=known.stationarity,
-            radius=known.radius,
-        )
+        return self.certificate.success(self.stationarity_tol, self.radius_needed)
