@@ -158,6 +158,35 @@ def solve_line(g: Any, out: Any, table: Any, block: int, tile: int) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
+def solve_from_ends(g: Any, out: Any, p: Any, inverse: float, middle: float) -> None:
+    """Elimination from both ends of a line at once, and substitution from its middle.
+
+    ``p`` is 0 and the inverse pivots of half the line, ``inverse`` is 1 / sigma, and
+    ``middle`` the share of what arrives in the middle that its one or two elements keep.
+    """
+    n, half = g.size, g.size // 2
+    left = right = 0.0
+    for i in range(half):
+        left = p[i] * left + g[i]
+        right = p[i] * right + g[n - 1 - i]
+        out[i], out[n - 1 - i] = left, right
+    last = p[half]
+    if n % 2:
+        left = right = middle * (g[half] + last * (left + right))
+        out[half] = left
+        rest = half
+    else:
+        left, right = middle * (left + last * right), middle * (right + last * left)
+        out[half - 1], out[half] = left, right
+        rest = half - 1
+    for i in range(rest - 1, -1, -1):
+        share = p[i + 1] * inverse
+        left = p[i + 1] * left + share * out[i]
+        right = p[i + 1] * right + share * out[n - 1 - i]
+        out[i], out[n - 1 - i] = left, right
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def add_ends(top: Any, bottom: Any, delta: Any, weight: Any, head: Any, tail: Any) -> None:
     """One row's share of the end sums, in every column."""
     for k in range(weight.size):

@@ -31,7 +31,7 @@ CHUNK = 65_536  # elements that are transformed at a time
 TILE = 32_768  # bytes that stay in the fastest memory between the two passes
 LONGEST_OVERLAP = 2048  # elements before a tile that are summed again for its start
 # a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
-LONGEST_REACH = 10.0
+LONGEST_REACH = {8: 10.0, 4: 1.0}  # in double and in single precision
 # an end sum stops where its weights are below rounding
 SMALLEST_WEIGHT = 1e-18
 
@@ -89,9 +89,10 @@ class Factors:
         return max(1.0, math.log(SMALLEST_WEIGHT) / float(np.max(self._log_r)))
 
 
-def is_accurate(sigma: Any, n: int, boundary: str) -> bool:
+def is_accurate(sigma: Any, n: int, boundary: str, dtype: np.dtype[Any]) -> bool:
     """Whether the passes keep all digits on a line of n points."""
-    return boundary != "dirichlet" or math.sqrt(float(np.max(sigma))) <= LONGEST_REACH * n
+    reach = math.sqrt(float(np.max(sigma)))
+    return boundary != "dirichlet" or reach <= LONGEST_REACH[dtype.itemsize] * n
 
 
 class Solver(Protocol):
@@ -127,6 +128,36 @@ class Line:
             return
         for line, result in zip(g.reshape(-1, self.n), out.reshape(-1, self.n), strict=True):
             self._kernel(line, result, self._table, self._block, self._tile)
+
+
+class StiffLine:
+    """``A^-1`` on a line that ends at zeros, where smoothing reaches much farther than it.
+
+    Elimination with the pivots ``d = 2 + 1/sigma - 1/d`` of the last one, in the closed form
+    ``1/d = sinh((i + 1) t) / sinh((i + 2) t)``, where ``2 sinh(t / 2) = 1 / sqrt(sigma)``;
+    all that is added has one sign. From both ends at once, the two chains hide each other's
+    latency.
+    """
+
+    def __init__(self, n: int, sigma: float) -> None:
+        from smoothmin.laplacian._kernels import solve_from_ends
+
+        self._kernel, self.n = solve_from_ends, n
+        t = 2 * math.asinh(0.5 / math.sqrt(sigma))
+        sines = np.sinh(t * np.arange(n // 2 + 2))
+        self._inverse_pivots = sines[:-1] / sines[1:]
+        last = float(self._inverse_pivots[-1])
+        # 1 - 1/d, without cancellation
+        k = n // 2
+        rest = 2 * math.cosh((k + 0.5) * t) * math.sinh(t / 2) / float(sines[-1])
+        self._middle = 1 / (1 + 2 * sigma * rest) if n % 2 else last / (sigma * rest * (1 + last))
+        self._inverse = 1 / sigma
+
+    def solve(self, g: Floats, out: Floats) -> None:
+        """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one line or several."""
+        constants = self._inverse_pivots, self._inverse, self._middle
+        for line, result in zip(g.reshape(-1, self.n), out.reshape(-1, self.n), strict=True):
+            self._kernel(line, result, *constants)
 
 
 class Columns:

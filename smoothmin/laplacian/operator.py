@@ -21,7 +21,7 @@ from scipy.sparse.linalg import LinearOperator
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
 from smoothmin._protocol import Array
 from smoothmin.laplacian._bases import Floats
-from smoothmin.laplacian._recursion import Line, Separable, Sheet, Solver, is_accurate
+from smoothmin.laplacian._recursion import Line, Separable, Sheet, Solver, StiffLine, is_accurate
 from smoothmin.laplacian._transforms import (
     BOUNDARIES,
     Multiplier,
@@ -199,12 +199,13 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         if not self._compiled or self.order > 1:
             return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
         if not others:
-            if is_accurate(first, rows, self.boundary):
+            if is_accurate(first, rows, self.boundary, self.dtype):
                 return Line(rows, first, self.boundary, self.dtype)
+            return StiffLine(rows, first)
         else:
             transform = Transform(others, self.boundary, self.spacing[1:])
             stiff = 1 + self.sigma * transform.eigenvalues
-            if is_accurate(first / stiff, rows, self.boundary):
+            if is_accurate(first / stiff, rows, self.boundary, self.dtype):
                 return Sheet(transform, stiff, first, rows, self.boundary, self.dtype)
         return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
 
@@ -212,7 +213,8 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
     def _separable(self) -> Solver:
         sigmas = [self.sigma / h**2 for h in self.spacing]
         accurate = all(
-            is_accurate(sigma, n, self.boundary) for sigma, n in zip(sigmas, self.grid, strict=True)
+            is_accurate(sigma, n, self.boundary, self.dtype)
+            for sigma, n in zip(sigmas, self.grid, strict=True)
         )
         if self._compiled and self.order == 1 and accurate:
             return Separable(self.grid, sigmas, self.boundary, self.dtype)

@@ -115,8 +115,8 @@ def test_recursions_agree_with_transforms(grid, boundary, dtype):
         (512, {"order": 2}, "Multiplier"),
         ((128, 128), {}, "Sheet"),
         ((127, 128), {}, "Multiplier"),
-        # where its two passes would cancel, a zero boundary is left to transforms
-        (512, {"sigma": 1e12, "boundary": "dirichlet"}, "Multiplier"),
+        # where the two passes would cancel at a zero boundary
+        (512, {"sigma": 1e12, "boundary": "dirichlet"}, "StiffLine"),
     ],
 )
 def test_who_solves_is_settled_by_size(grid, options, solver):
@@ -151,6 +151,23 @@ def test_recursions_for_any_length_and_sigma(n, exponent, boundary, seed):
     # where the mean of g nearly cancels, its rounding is all that remains
     allowed = 1e-13 * np.abs(exact).max() + np.finfo(float).eps * np.abs(g).max()
     np.testing.assert_allclose(result, exact, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 40, 41, 600, 4099])
+@pytest.mark.parametrize("sigma", [1e10, 1e12, 1e15])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_zeros_at_the_ends_of_stiff_lines(n, sigma, dtype):
+    operator = LaplacianOperator(n, sigma, "dirichlet", dtype=dtype, compiled=True)
+    assert type(operator._solver).__name__ == "StiffLine"
+    g = np.random.default_rng(11).normal(size=(3, n)).astype(dtype)
+    exact = LaplacianOperator(n, sigma, "dirichlet", compiled=False).solve(g.astype(float))
+    result = operator.solve(g)
+    assert result.dtype == dtype
+    tolerance = 1e-13 if dtype == np.float64 else 2e-6
+    np.testing.assert_allclose(result, exact, rtol=0, atol=tolerance * np.abs(exact).max())
+    again = g.copy()
+    operator.solve(again, out=again)
+    np.testing.assert_array_equal(again, result)
 
 
 def test_arrays_no_kernel_can_take_as_they_are():
