@@ -37,6 +37,7 @@ from smoothmin._status import Status
 from smoothmin._stopping import Progress
 from smoothmin.sampling.coordinate_search import HALF_RANGE, CoordinateSearch
 from smoothmin.sampling.difference_descent import DifferenceDescent
+from smoothmin.sampling.directional_smoothing import DirectionalSmoothing
 from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
 from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Ledger, Watch, hopeless
@@ -45,6 +46,7 @@ SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
 MANY = 100  # variables, from which on the first descent measures curvature, and searches
 # along coordinates come before those with a distribution, which learns too slowly
+SMOOTHING_LIMIT = 50  # evaluations per variable
 MODEL_LIMIT = 6  # simplex gradients, of n + 1 evaluations each, that it gets
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
@@ -116,6 +118,9 @@ class BlackBox:
         if self._n <= MODEL_FIRST:
             limit = MODEL_LIMIT * (self._n + 1)
             yield from self._phase("model", ModelDescent(self._scale), x0, limit)
+        elif self._n > MANY:
+            limit = SMOOTHING_LIMIT * self._n
+            yield from self._phase("smoothing", DirectionalSmoothing(self._scale), x0, limit)
         finish = yield from self._descend(self._best_x)
         return finish is not None and not finish.status.success
 
