@@ -63,7 +63,7 @@ class Homotopy(Method):
         With gradients; see `GradientSampling`.
     restarts : int or "budget", default 0
         Further rounds after the first; "budget": until a limit ends the run.
-    growth : float, default 1.25
+    growth : float, default 1.1
         With gradients, factor of ``n`` from pass to pass.
     gtol : float, default 1e-6
         With gradients, a polish has converged when no element of the gradient is larger.
@@ -122,7 +122,7 @@ class Homotopy(Method):
     aggregate: str = "mean"
     design: str = "antithetic-latin-hypercube"
     restarts: int | str = 0
-    growth: float = 1.25
+    growth: float = 1.1
     gtol: float = 1e-6
 
     def __post_init__(self) -> None:
