@@ -31,11 +31,12 @@ from smoothmin.sampling.perturbations import check_design
 class Homotopy(Method):
     """Minimize a smoothed function, shrink the smoothing, polish the true function.
 
-    From values alone: a quasi-Newton descent with differences and a Gaussian search with
-    a quadratic model, whose normal distribution is the smoothing and shrinks as it
-    learns; with ``restarts``, larger searches, searches along the coordinates and
-    descents from new points in equal shares. Within a small box the search comes first,
-    otherwise the descent.
+    From values alone: a descent with a quadratic through few points, a quasi-Newton descent
+    with differences, and a Gaussian search with a fitted quadratic, whose normal distribution
+    is the smoothing and shrinks as it learns; with ``restarts``, larger searches, searches
+    along the coordinates and descents from new points in equal shares. Within a small box
+    the search comes first, otherwise the descents. More than a hundred variables are first
+    smoothed along each coordinate.
 
     With gradients: polish the start, minimize the smoothed function roughly at
     ``stages`` shrinking sizes of the smoothing, polish where that ends and the lowest
