@@ -40,7 +40,7 @@ from smoothmin.laplacian._transforms import BOUNDARIES
 
 STEPS = ("lbfgs", "fixed", "bb")
 # steps remembered by default; their bytes cost time, and few do nearly as well
-MOST, FEWEST, BYTES = 20, 5, 2**26
+MOST, FEWEST, BYTES = 20, 4, 2**26
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class LaplacianDescent(Method):
         the metric A with a nonmonotone search, for short of memory.
     memory : int, optional
         Number of steps "lbfgs" remembers, two vectors each. By default 20, or as many
-        as 64 MB hold, but at least 5.
+        as 64 MB hold, but at least 4; 4 with `diffusivity`.
     lr : float, optional
         Rate of "fixed". None, with ``sigma="auto"`` only: from the same curvature.
     momentum : float, default 0
