@@ -21,6 +21,8 @@ Deviations, and why:
   (Curtis and Que, (3.3)), while the certificate is its Euclidean norm.
 * The first metric is diagonal where the gradients of the first search show that the
   variables have different scales.
+* Where the function shows few smooth pieces, steps go to the minimum of their models
+  for as long as these predict its values (`piecewise`).
 * Bounds within the radius add their normals to the hull; samples are clipped into the box.
 """
 
@@ -53,6 +55,7 @@ from smoothmin.descent.hull import Hull
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
 from smoothmin.descent.min_norm import cutting_plane_weights
+from smoothmin.descent.piecewise import FLATTER, MOST_VARIABLES, REACH, PiecewisePhase
 from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
 from smoothmin.descent.scaling import coordinate_scales
 
@@ -107,6 +110,10 @@ class GradientSamplingDescent(Method):
     of the convex hull of gradients (plus normals of bounds) at points no farther
     than ``radius`` from the solution. Success is reported only if both meet their
     tolerances; a short gradient at the solution itself is a certificate of radius zero.
+    With at most 50 variables, exact gradients and no bounds, functions that show few smooth
+    pieces are minimized by models of these, in the manner of [4]_, for as long as the
+    models predict the values.
+
     Gradients by finite differences see no kink nearer than their step, so the radius
     stays at ten steps or more; "2-point" has the shortest.
 
@@ -119,6 +126,8 @@ class GradientSamplingDescent(Method):
        methods", Math. Program. 141 (2013), :doi:`10.1007/s10107-012-0514-2`.
     .. [3] F. E. Curtis, X. Que, "An adaptive gradient sampling algorithm for nonsmooth
        optimization", Optim. Methods Softw. 28 (2013), :doi:`10.1080/10556788.2012.714781`.
+    .. [4] A. S. Lewis, C. Wylie, "A simple Newton method for local nonsmooth
+       optimization" (2019), arXiv:1907.11742.
 
     Examples
     --------
@@ -222,6 +231,12 @@ class _State:
         if not np.isfinite(self.g).all():
             return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
         self.bundle.restart(self.x, self.f, self.g)
+        # steps to where pieces meet end on kinks, where finite differences are no gradients
+        exact = self.problem.box is None and self.problem.resolution == 0
+        few = exact and self.x.size <= MOST_VARIABLES
+        self.piecewise = PiecewisePhase(self.x.size) if few else None
+        if self.piecewise is not None:
+            self.piecewise.watch(self.x, self.f, self.g, self.f, near=False)
         self.target = SHRINK * float(np.linalg.norm(self.g))
         self.certificate = self._own_certificate()
         return None
@@ -271,6 +286,8 @@ class _State:
             # steps shorter than the radius asked for: see whether the hull agrees
             self.small_steps, self.radius = 0, self.radius_tol
             return False
+        if self.piecewise is not None and (yield from self._piecewise_step(self.piecewise)):
+            return True
         cause = problem.projected_gradient(self.x, self.g)
         direction = search_direction(problem, metric, self.x, cause)
         cause, direction, t = self._beyond_kinks(cause, direction)
@@ -287,7 +304,23 @@ class _State:
         found = yield from weak_wolfe(self.problem, self.x, self.f, self.g, direction, t, **how)
         for trial in found.trials:
             self.bundle.add(trial.x, trial.fun, trial.grad)
+            if self.piecewise is not None:
+                near = float(np.linalg.norm(trial.x - self.x)) <= REACH * self.last_step
+                self.piecewise.watch(trial.x, trial.fun, trial.grad, self.f, near)
         return found
+
+    def _piecewise_step(self, phase: PiecewisePhase) -> Generator[Ask, Any, bool]:
+        """A step to the minimum of the models of the function's pieces, if they are to be had."""
+        visit = yield from phase.visit(self.x, self.f, self.last_step, self._noise())
+        for trial in visit.trials:
+            self.bundle.add(trial.x, trial.fun, trial.grad)
+        if visit.point is not None:
+            step = visit.point.x - self.x
+            if float(visit.point.grad @ step) >= FLATTER * float(self.g @ step):
+                self._move(visit.point, None)
+            else:  # no Wolfe point: the metric would learn a curvature far too small
+                self._settle(visit.point)
+        return visit.point is not None
 
     def _beyond_kinks(self, cause: Array, direction: Array) -> tuple[Array, Array, float]:
         """The quasi-Newton step, mended by what the bundle knows of kinks in its way.

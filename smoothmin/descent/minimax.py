@@ -1,0 +1,220 @@
+"""The point of a ball where the largest of a few quadratics is least.
+
+Reference: J. Nocedal, S. J. Wright, *Numerical Optimization* (2006), chapter 18, for
+sequential quadratic programming; for minimax problems, S.-P. Han, "Variable metric
+methods for minimizing a class of nondifferentiable functions", Math. Program. 20 (1981).
+
+Deviations: steps are taken in full, higher or not, and the lowest point is kept. What
+follows a step that went up is the second-order correction that a curved kink asks for
+(Nocedal and Wright, section 18.11), and evaluating quadratics costs nothing. Only after
+a few steps in vain is the next one from the lowest point damped. The ball enters as in
+the Levenberg-Marquardt method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+
+from smoothmin._protocol import Array
+
+STEPS = 20
+PATIENCE = 3  # steps in a row that may find nothing lower, before they are damped
+WORTH_MORE = 1e-3  # share of the decrease so far that a lower point has to add
+FIRST_DAMPING = 1e-4  # in units of the largest curvature
+DAMPING_GROWTH, DAMPING_FALL = 8.0, 4.0
+SHIFTS = 40
+GROWTH = 4.0  # of the shift, until the step fits into the ball
+FLAT = 1e-8  # least curvature, in units of the largest
+
+
+@dataclass(frozen=True)
+class Minimax:
+    """Where the largest quadratic is least, by how much, and what holds it up.
+
+    Attributes
+    ----------
+    step : ndarray (n,)
+    decrease : float
+        Of the largest quadratic, from the centre to ``step``; positive.
+    limited : bool
+        Whether the ball is what ended the step.
+    """
+
+    step: Array
+    decrease: float
+    limited: bool
+
+
+def least_maximum(
+    values: Array, gradients: Array, hessians: Array, radius: float
+) -> Minimax | None:
+    """Minimize the largest of ``values + gradients @ d + d @ hessians @ d / 2`` in a ball.
+
+    Parameters
+    ----------
+    values : ndarray (k,)
+        Of the quadratics at the centre.
+    gradients : ndarray (k, n)
+    hessians : ndarray (k, n, n)
+        Symmetric; not necessarily positive.
+    radius : float
+        Longest step.
+
+    Returns
+    -------
+    Minimax or None
+        A local minimum, to about `WORTH_MORE` of the decrease; None if nothing was
+        found below the centre.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin.descent.minimax import least_maximum
+    >>> slopes, flat = np.array([[1.0, 0.0], [-1.0, 0.5]]), np.zeros((2, 2, 2))
+    >>> found = least_maximum(np.array([1.0, 0.0]), slopes, flat, radius=10.0)
+    >>> bool(np.linalg.norm(found.step) <= 10), found.limited
+    (True, True)
+    """
+    k, n = gradients.shape
+    start = float(values.max())
+    weights = np.zeros(k)
+    weights[values.argmax()] = 1.0
+    at = _Point(np.zeros(n), values, gradients, weights)
+    lowest, found = at, None
+    shift = damping = 0.0
+    in_vain = 0
+    for _ in range(STEPS):
+        curvature, axes = eigh(np.tensordot(at.weights, hessians, 1), check_finite=False)
+        scale = max(abs(curvature[0]), abs(curvature[-1]))
+        if not scale > 0:
+            scale = FLAT * float(np.abs(at.slopes).max()) / radius
+        least = max(0.0, FLAT * scale - curvature[0])
+        shift = max(least, shift / GROWTH if shift > 1e-10 * scale else 0.0)
+        system = _System(curvature, axes, scale, damping)
+        ended = system.step(at, shift, radius)
+        if ended is None:
+            break
+        step, weights, shift = ended
+        bent = hessians @ step
+        at_new = _Point(
+            step, values + gradients @ step + 0.5 * (bent @ step), gradients + bent, weights
+        )
+        decrease, before = (
+            start - float(at_new.heights.max()),
+            0.0 if found is None else found.decrease,
+        )
+        still = float(np.linalg.norm(step - at.step)) <= 1e-10 * float(np.linalg.norm(step))
+        if decrease > before:
+            found = Minimax(step, decrease, bool(shift > least))
+            lowest, in_vain = at_new, 0
+            damping = damping / DAMPING_FALL if damping > FLAT * scale else 0.0
+            if before > 0 and decrease - before <= WORTH_MORE * decrease:
+                break
+        else:
+            in_vain += 1
+        if still:
+            break
+        if in_vain <= PATIENCE:
+            at = at_new
+        else:
+            # from the lowest point again, and more carefully
+            at, in_vain = lowest, PATIENCE - 1
+            damping = max(DAMPING_GROWTH * damping, FIRST_DAMPING * scale)
+    return found
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A step with the quadratics' values and slopes there, and the multipliers that led to it."""
+
+    step: Array
+    heights: Array
+    slopes: Array
+    weights: Array
+
+
+@dataclass(frozen=True)
+class _System:
+    """The Lagrangian's Hessian, ``axes @ diag(curvature) @ axes.T``, to be shifted and damped."""
+
+    curvature: Array
+    axes: Array
+    scale: float
+    damping: float
+
+    def step(self, at: _Point, shift: float, radius: float) -> tuple[Array, Array, float] | None:
+        """The least point, its multipliers, and the shift that keeps it in the ball."""
+        turned, along = at.slopes @ self.axes, at.step @ self.axes
+        gaps, weights = at.heights.max() - at.heights, at.weights
+        for _ in range(SHIFTS):
+            # what is added is shift |step|^2 / 2 and damping |step - at.step|^2 / 2
+            root = np.sqrt(self.curvature + (shift + self.damping))
+            rows = (turned + shift * along) / root
+            weights = simplex_weights(rows @ rows.T, gaps, weights)
+            step = at.step - self.axes @ ((weights @ rows) / root)
+            if float(np.linalg.norm(step)) <= radius:
+                return step, weights, shift
+            shift = max(GROWTH * shift, 1e-6 * self.scale)
+        return None
+
+
+def simplex_weights(products: Array, gaps: Array, start: Array) -> Array:
+    """Weights w (k,) >= 0 of sum 1 that minimize ``w @ products @ w / 2 + w @ gaps``.
+
+    A primal active-set method (Nocedal and Wright, section 16.5) that begins with the
+    weights ``start``; ``products`` is positive semidefinite.
+    """
+    weights = start.copy()
+    scale = float(np.abs(products).max() + np.abs(gaps).max())
+    if len(gaps) == 1 or not 0 < scale < np.inf:
+        return weights
+    inside = weights > 0
+    entering = -1
+    for _ in range(5 * len(gaps)):
+        while True:
+            rows = np.flatnonzero(inside)
+            wanted = _stationary(products[np.ix_(rows, rows)], gaps[rows], scale)
+            old = weights[rows]
+            weights[:] = 0.0
+            if wanted.min() > 0:
+                weights[rows] = wanted / wanted.sum()
+                break
+            # as far as the first weight allows, which leaves
+            falling = wanted <= 0
+            share = np.where(falling, old / np.where(falling, old - wanted, 1.0), np.inf)
+            leaving = int(share.argmin())
+            mixed = np.maximum(old + share[leaving] * (wanted - old), 0.0)
+            mixed[leaving] = 0.0
+            weights[rows] = mixed / mixed.sum()
+            inside[rows[leaving]] = False
+            if rows[leaving] == entering and share[leaving] == 0:
+                return weights  # rounding alone let it in
+        slopes = products @ weights + gaps
+        excess = float(weights @ slopes) - slopes
+        excess[inside] = -np.inf
+        entering = int(excess.argmax())
+        if not excess[entering] > 1e-13 * scale:
+            break
+        inside[entering] = True
+    return weights
+
+
+def _stationary(products: Array, gaps: Array, scale: float) -> Array:
+    """The minimizer among weights of sum 1 and any sign."""
+    m = len(gaps)
+    if m == 1:
+        return np.ones(1)
+    system = np.full((m + 1, m + 1), scale)
+    system[:m, :m] = products
+    system[np.arange(m), np.arange(m)] += 1e-14 * scale  # pieces of the same gradient
+    system[m, m] = 0.0
+    target = np.full(m + 1, scale)
+    target[:m] = -gaps
+    try:
+        weights: Array = np.linalg.solve(system, target)
+    except np.linalg.LinAlgError:
+        weights = np.linalg.lstsq(system, target, rcond=None)[0]
+    return weights[:m]

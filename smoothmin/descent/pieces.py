@@ -1,0 +1,185 @@
+"""The smooth pieces of a function, each with a quadratic model learnt from its points.
+
+References: A. S. Lewis, C. Wylie, "A simple Newton method for local nonsmooth
+optimization" (2019), for one point to a piece and a step to the minimum of the largest
+model; A. R. Conn, N. I. M. Gould, Ph. L. Toint, Math. Program. 50 (1991), for the
+symmetric rank-one update.
+
+Deviations: Hessians are not asked for but learnt from pairs of points on the same piece,
+and pieces are recognized: on a smooth piece the change of the value is the mean of the
+two slopes to third order, across a kink it is not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from smoothmin._protocol import Array
+from smoothmin.descent.minimax import Minimax, least_maximum
+from smoothmin.descent.quasi_newton import EPS
+
+MEMBERS = 3  # points kept of a piece
+SAME = 0.01  # error of the trapezoid rule, in units of the curvature's part, on one piece
+ROUNDING = 50 * EPS
+RELIABLE = 1e4 * EPS  # a change of gradient smaller than this share of it teaches nothing
+UNDEFINED = 1e-6  # least cosine between a step and what the update adds
+SHARP = 2.0  # a jump of the slope, in units of what the largest curvature explains
+FADING = 0.9  # of the largest curvature, from pair to pair
+RECENT = 10  # points
+ABOVE = 1e-3  # a piece so far above the value, in units of the pieces' spread, is none
+
+
+class Pieces:
+    """Models of the pieces a function was seen to have, the least recently seen forgotten.
+
+    Parameters
+    ----------
+    n : int
+        Number of variables.
+    most : int
+        Pieces kept.
+    """
+
+    def __init__(self, n: int, most: int) -> None:
+        self._points = np.empty((most, MEMBERS, n))
+        self._values = np.empty((most, MEMBERS))
+        self._gradients = np.empty((most, MEMBERS, n))
+        self._hessians = np.zeros((most, n, n))
+        self._known = np.zeros((most, MEMBERS), dtype=bool)
+        self._newest = np.zeros(most, dtype=np.intp)  # among the members
+        self._seen = np.zeros(most, dtype=np.intp)  # when a piece was met last
+        self._common = np.zeros((n, n))  # curvature learnt from pairs of any piece
+        self._steepest = 0.0  # largest curvature of late
+        self._clock = 0
+        self._sharp = -RECENT  # when a kink was seen last
+        self._most = most
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, x: Array, fun: float, grad: Array) -> bool:
+        """Learn from a point; true if it lies on a piece not seen before."""
+        self._clock += 1
+        piece = self._piece_of(x, fun, grad)
+        if self._is_sharp(x, grad, piece):
+            self._sharp = self._clock
+        new = piece is None
+        if piece is None:
+            piece = self._room()
+            slot = 0
+        else:
+            newest = self._newest[piece]
+            self._learn(piece, x - self._points[piece, newest], grad, newest)
+            slot = (newest + 1) % MEMBERS
+        self._points[piece, slot], self._gradients[piece, slot] = x, grad
+        self._values[piece, slot] = fun
+        self._known[piece, slot] = True
+        self._newest[piece] = slot
+        self._seen[piece] = self._clock
+        return new
+
+    @property
+    def kinked(self) -> bool:
+        """Whether kinks were seen of late; a smooth function has pieces, too, if it bends much."""
+        return self._clock - self._sharp < RECENT
+
+    def _is_sharp(self, x: Array, grad: Array, piece: int | None) -> bool:
+        """Whether the gradient has jumped since the nearest point of another piece."""
+        others = self._known[: self._count].copy()
+        if piece is not None:
+            others[piece] = False
+        if not others.any() or self._steepest == 0:
+            return False
+        step = x - self._points[: self._count][others]
+        nearest = int(np.einsum("ij,ij->i", step, step).argmin())
+        change = grad - self._gradients[: self._count][others][nearest]
+        smooth = self._steepest * float(step[nearest] @ step[nearest])
+        return abs(float(change @ step[nearest])) > SHARP * smooth
+
+    def _room(self) -> int:
+        """Place for a new piece, with the curvature that pieces have in common."""
+        if self._count < self._most:
+            piece = self._count
+            self._count += 1
+        else:
+            piece = int(self._seen.argmin())
+        self._known[piece] = False
+        self._hessians[piece] = self._common
+        return piece
+
+    def _piece_of(self, x: Array, fun: float, grad: Array) -> int | None:
+        """The piece that a point lies on: consistent, and best predicted; None if there is none."""
+        k = self._count
+        if k == 0:
+            return None
+        step = x - self._points[:k]  # (k, MEMBERS, n)
+        gradients = self._gradients[:k]
+        mean, change = 0.5 * (gradients + grad), grad - gradients
+        error = np.abs(fun - self._values[:k] - np.einsum("kmn,kmn->km", mean, step))
+        curved = np.abs(np.einsum("kmn,kmn->km", change, step))
+        noise = ROUNDING * (abs(fun) + np.abs(self._values[:k]) + np.abs(step) @ np.abs(grad))
+        same = ((error <= SAME * curved + noise) | ~self._known[:k]).all(axis=1)
+        if not same.any():
+            return None
+        each, newest = np.arange(k), self._newest[:k]
+        bent = np.matmul(self._hessians[:k], step[each, newest][:, :, None])[:, :, 0]
+        missed = np.linalg.norm(change[each, newest] - bent, axis=1)
+        return int(np.where(same, missed, np.inf).argmin())
+
+    def _learn(self, piece: int, step: Array, grad: Array, newest: int) -> None:
+        """Update the curvature of a piece, and what all have in common, by a pair of points."""
+        change = grad - self._gradients[piece, newest]
+        square = float(step @ step)
+        if square == 0:
+            return
+        steepness = float(np.linalg.norm(change)) / math.sqrt(square)
+        self._steepest = max(steepness, FADING * self._steepest)
+        if not self._common.any():
+            # the first pair of all gives the scale
+            start = max(float(step @ change) / square, 0.0) * np.eye(step.size)
+            self._common += start
+            self._hessians[: self._count] += start
+        least = RELIABLE * float(np.linalg.norm(grad))
+        for hessian in (self._hessians[piece], self._common):
+            _rank_one_update(hessian, step, change, least)
+
+    def models(self, x: Array) -> tuple[Array, Array]:
+        """Values (k,) and gradients (k, n) at ``x`` of each piece's quadratic."""
+        k = self._count
+        steps = x - self._points[:k]
+        away = np.where(self._known[:k], np.einsum("kmn,kmn->km", steps, steps), np.inf)
+        each, nearest = np.arange(k), away.argmin(axis=1)
+        step, gradients = steps[each, nearest], self._gradients[each, nearest]
+        bent = np.matmul(self._hessians[:k], step[:, :, None])[:, :, 0]
+        values = self._values[each, nearest] + ((gradients + 0.5 * bent) * step).sum(axis=1)
+        return values, gradients + bent
+
+    def predict(self, x: Array) -> float:
+        """The largest of the quadratics at ``x``."""
+        return float(self.models(x)[0].max())
+
+    def minimize(self, x: Array, fun: float, radius: float) -> Minimax | None:
+        """The step from ``x``, of value ``fun``, to where the largest of the models is least.
+
+        None where fewer than two pieces are known, or none gives a decrease.
+        """
+        values, gradients = self.models(x)
+        # a function is the largest of its pieces: what lies above it is none of them here
+        slack = max(1e-10 * abs(fun), ABOVE * abs(fun - float(values.min())))
+        below = np.flatnonzero(values <= fun + slack)
+        hessians = self._hessians[below]
+        if len(below) < 2 or not (np.isfinite(gradients).all() and np.isfinite(hessians).all()):
+            return None
+        return least_maximum(values[below], gradients[below], hessians, radius)
+
+
+def _rank_one_update(hessian: Array, step: Array, change: Array, least: float) -> None:
+    """SR1 in place, skipped where it is not defined or would be rounding."""
+    missing = change - hessian @ step
+    product = float(missing @ step)
+    size = float(np.linalg.norm(missing))
+    if size > least and abs(product) >= UNDEFINED * size * float(np.linalg.norm(step)):
+        hessian += np.outer(missing, missing / product)

@@ -1,0 +1,133 @@
+"""A phase for functions of few smooth pieces: steps to the minimum of their models.
+
+References: A. S. Lewis, C. Wylie, "A simple Newton method for local nonsmooth
+optimization" (2019), the k-bundle Newton method; A. R. Conn, N. I. M. Gould, Ph. L.
+Toint, *Trust-Region Methods* (2000), section 11.4, for the trust region around it.
+
+Where the pieces are few, and their models right, convergence is as fast as a
+quasi-Newton method's on a smooth function. Where they are not, nothing is to be had from
+the models, so the phase is entered only after it has predicted the values of other
+steps' points, which costs no evaluation, and is left as soon as it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask, ask_one
+from smoothmin.descent.line_search import LinePoint
+from smoothmin.descent.pieces import Pieces
+
+MOST_PIECES = 16
+MOST_VARIABLES = 50  # a model holds as many numbers as a dense Hessian, for each piece
+ACCURATE = 0.1  # error of a prediction, in units of the change of the value
+PREDICTIONS = 2  # accurate ones in a row that let the phase begin, more after each failure
+MISTAKES = 2  # predictions per variable, in a row, after which to learn anew
+TRUSTED = 0.5  # share of the predicted decrease that a step has to bring
+STRIKES = 2  # failures in a row that end the phase
+PAID = 3  # good steps without which a phase was a failure
+REACH = 4.0  # how far points are near, and the first radius, in units of the last step
+GROWTH = 4.0  # of the radius, when it limited a good step
+SHRINK = 0.5
+FLATTER = 0.9  # of the slope that must be left for a step to teach a metric curvature
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a visit to the phase evaluated, and the lower point it moved to, if any."""
+
+    trials: list[LinePoint]
+    point: LinePoint | None
+
+
+class PiecewisePhase:
+    """Watches points, learns the pieces they lie on, and steps when it can predict them.
+
+    Parameters
+    ----------
+    n : int
+        Number of variables, `MOST_VARIABLES` at most.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._pieces = self._none_known()
+        self._wrong = 0  # predictions in a row
+        self._inside = False
+        self._accurate = 0
+        self._failures = 0
+        self._strikes = self._good = 0
+        self._radius = 0.0
+
+    def watch(self, x: Array, fun: float, grad: Array, lowest: float, near: bool) -> None:
+        """Learn from a point of somebody else's step, after a prediction of its value.
+
+        ``lowest`` is the value where the step began. Far from there, where ``near`` is
+        false, a prediction says nothing of the phase's chances.
+        """
+        if not np.isfinite(fun) or not np.isfinite(grad).all():
+            return
+        accurate = False
+        if len(self._pieces) > 1:
+            error = abs(fun - self._pieces.predict(x))
+            accurate = error <= ACCURATE * abs(fun - lowest) + 1e-14 * abs(fun)
+        self._pieces.add(x, fun, grad)
+        if near:
+            self._accurate = self._accurate + 1 if accurate else 0
+            self._wrong = 0 if accurate else self._wrong + 1
+        if self._wrong > MISTAKES * self._n + 10:
+            # points taken for those of one piece were not: what was learnt misleads
+            self._pieces, self._wrong = self._none_known(), 0
+
+    def _none_known(self) -> Pieces:
+        return Pieces(self._n, min(2 * self._n + 2, MOST_PIECES))
+
+    def visit(
+        self, x: Array, fun: float, last_step: float, noise: float
+    ) -> Generator[Ask, Any, Visit]:
+        """Steps from ``x``, of value ``fun``, until one is lower or the phase is left."""
+        trials: list[LinePoint] = []
+        if not self._inside:
+            ready = self._accurate >= PREDICTIONS * (1 + self._failures)
+            if not ready or not self._pieces.kinked or last_step == 0:
+                return Visit(trials, None)
+            self._inside = True
+            self._strikes = self._good = 0
+            self._radius = REACH * last_step
+        while self._inside:
+            model = self._pieces.minimize(x, fun, self._radius)
+            if model is None or not model.decrease > noise:
+                self._leave()
+                break
+            x_new = x + model.step
+            f_new, g_new = yield from ask_one(x_new)
+            trial = LinePoint(1.0, x_new, f_new, g_new, 0.0)
+            trials.append(trial)
+            finite = bool(np.isfinite(f_new) and np.isfinite(g_new).all())
+            if finite:
+                self._pieces.add(x_new, f_new, g_new)
+            decrease = fun - f_new if finite else -np.inf
+            length = float(np.linalg.norm(model.step))
+            if decrease >= TRUSTED * model.decrease:
+                self._strikes = 0
+                self._good += 1
+                if model.limited:
+                    self._radius = max(self._radius, GROWTH * length)
+            else:
+                self._strikes += 1
+                self._radius = length if decrease > 0 else SHRINK * length
+            if self._strikes >= STRIKES:
+                self._leave()
+            if decrease > 0:
+                return Visit(trials, trial)
+        return Visit(trials, None)
+
+    def _leave(self) -> None:
+        """Back to other steps, for longer after a phase that did not pay."""
+        self._inside = False
+        self._accurate = 0
+        self._failures = max(0, self._failures - 1) if self._good >= PAID else self._failures + 1
