@@ -196,7 +196,7 @@ class BlackBox:
         self, name: str, steps: Steps, limit: float = math.inf, watch: Watch | None = None
     ) -> Generator[Any, Any, Finish | None]:
         """Pass messages on, keep the best point, book the cost."""
-        before, cost, nit = self._best, 0, 0
+        cost = nit = 0
         reply: Reply = None
         try:
             while cost < limit:
@@ -205,10 +205,12 @@ class BlackBox:
                 if isinstance(message, Ask):
                     reply = yield message
                     assert isinstance(reply, Answers)
+                    before = self._best
                     self._note(message.points, reply.values)
+                    self._ledger.add(name, len(message.points), before - self._best)
+                    cost += len(message.points)
                     if name == "model":
                         self._seen.append((message.points, reply.values))
-                    cost += len(message.points)
                 elif isinstance(message, Finish):
                     return message
                 else:
@@ -222,7 +224,6 @@ class BlackBox:
             return None
         finally:
             steps.close()
-            self._ledger.add(name, cost, before - self._best)
 
     def _note(self, points: Array, values: Array) -> None:
         values = np.where(np.isnan(values), np.inf, values)

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from smoothmin import minimize
+from smoothmin._status import Status
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_finite_values_near_the_start_alone_are_a_result(restarts):
+    x0 = np.array([1.0, 2.0, 3.0])
+
+    def fun(x):
+        return float(x @ x) if np.abs(x - x0).max() < 1e-5 else np.nan
+
+    options = {"maxfev": 3000, "restarts": restarts}
+    res = minimize(fun, x0, method="homotopy", rng=0, options=options)
+    assert res.status != Status.NONFINITE
+    assert not res.success
+    assert fun(x0) - 1.3e-4 < res.fun < fun(x0) - 1e-5
+
+
+def test_nothing_finite_is_said():
+    res = minimize(lambda x: np.nan, [1.0, 2.0], method="homotopy", rng=0, options={"maxfev": 500})
+    assert res.status in (Status.NONFINITE, Status.MAXFEV)
+    assert not res.success
+
+
+@pytest.mark.parametrize("n", [3, 20, 60])
+def test_phases_come_in_the_order_that_the_size_suggests(n):
+    def fun(x):
+        return ((x - 0.3) ** 4).sum(axis=0)
+
+    expected = {3: ["search"], 20: ["model", "descent"], 60: ["descent"]}
+    bounds = [(-5, 5)] * n
+    res = minimize(
+        fun, np.ones(n), method="homotopy", vectorized=True, bounds=bounds, rng=0,
+        options={"maxfev": 20 * n},
+    )  # fmt: skip
+    assert list(res.phase_nfev)[: len(expected[n])] == expected[n]
+    assert 0 <= res.nfev - sum(res.phase_nfev.values()) <= 2 * n + 2
+    assert sum(res.phase_gain.values()) > 0
+    assert res.fun < 0.05 * fun(np.ones(n))
+
+
+def test_noise_seen_by_the_model_descent_is_reported_without_many_evaluations():
+    rng = np.random.default_rng(0)
+    n = 15
+    res = minimize(
+        lambda x: float(x @ x) + 1e-2 * rng.standard_normal(), np.full(n, 2.0),
+        method="homotopy", rng=0, options={"maxfev": 12 * n},
+    )  # fmt: skip
+    assert 3e-3 < res.noise < 3e-2
+    assert res.error > res.noise
