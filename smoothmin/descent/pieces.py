@@ -86,6 +86,11 @@ class Pieces:
         """Whether kinks were seen of late; a smooth function has pieces, too, if it bends much."""
         return self._clock - self._sharp < RECENT
 
+    @property
+    def ever_kinked(self) -> bool:
+        """Whether kinks were seen at all."""
+        return self._sharp > 0
+
     def _is_sharp(self, x: Array, grad: Array, piece: int | None) -> bool:
         """Whether the gradient has jumped since the nearest point of another piece."""
         others = self._known[: self._count].copy()

@@ -71,14 +71,12 @@ class PiecewisePhase:
         """
         if not np.isfinite(fun) or not np.isfinite(grad).all():
             return
-        accurate = False
-        if len(self._pieces) > 1:
+        if near and self._pieces.ever_kinked:
             error = abs(fun - self._pieces.predict(x))
             accurate = error <= ACCURATE * abs(fun - lowest) + 1e-14 * abs(fun)
-        self._pieces.add(x, fun, grad)
-        if near:
             self._accurate = self._accurate + 1 if accurate else 0
             self._wrong = 0 if accurate else self._wrong + 1
+        self._pieces.add(x, fun, grad)
         if self._wrong > MISTAKES * self._n + 10:
             # points taken for those of one piece were not: what was learnt misleads
             self._pieces, self._wrong = self._none_known(), 0
