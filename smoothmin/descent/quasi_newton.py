@@ -67,7 +67,7 @@ def descend(
         return Finish(Status.NONFINITE, _status.nonfinite_start(f))
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
-    step = length
+    step, f_at_reset = length, np.inf
     while True:
         pg = problem.projected_gradient(x, g)
         size = float(np.abs(pg).max())
@@ -82,7 +82,8 @@ def descend(
             )
         t = first_step(x, direction, step) if metric.fresh else 1.0
         found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
-        fresh = metric.fresh
+        # two failures with no decrease between them but rounding's are the end as well
+        last_chance = metric.fresh or not f_at_reset - found.point.fun > 10 * EPS * abs(f)
         if found.wolfe:
             new = found.point
             metric.update(new.x - x, new.grad - g, pg if problem.box is None else None)
@@ -90,13 +91,14 @@ def descend(
         else:
             # what the metric was taught by noise or a kink misleads: once more without
             metric.reset()
-            step = 0.0
+            step, f_at_reset = 0.0, found.point.fun
         x, f, g = found.point.x, found.point.fun, found.point.grad
         reply = yield Iterate(x, f, g)
-        if fresh and not found.wolfe:
+        if last_chance and not found.wolfe:
             return Finish(Status.PRECISION, failed_search(found))
         if isinstance(reply, Changed):
             f, g = yield from ask_one(x)
+            f_at_reset = np.inf
 
 
 def search_direction(problem: Problem, metric: Metric, x: Array, pg: Array) -> Array:

@@ -388,3 +388,16 @@ def test_preimages_of_bent_steps_survive_a_drifting_inverse():
         solved.update(s, y)
         g = np.cos(np.arange(n) + k)
         np.testing.assert_allclose(metric.apply(g), solved.apply(g), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "bfgs"])
+def test_no_run_goes_back_and_forth_at_rounding_level(method):
+    def fun(x):
+        value = np.abs(x) + 1 - np.cos(3 * np.pi * x)
+        return float(value.sum()), np.sign(x) + 3 * np.pi * np.sin(3 * np.pi * x)
+
+    for seed in range(6):
+        start = np.random.default_rng(seed).uniform(-4, 4, 20)
+        res = minimize(fun, start, jac=True, method=method, options={"gtol": 0, "maxfev": 20_000})
+        assert res.status in (0, 4)
+        assert res.nfev < 2000
