@@ -127,9 +127,9 @@ class BlackBox:
     def _first_search(self, lost: bool) -> Generator[Any, Any, Finish | None]:
         """From the start in a box, from the best point without; near it if it is no minimum."""
         scale = self._scale
-        if not self._boxed and lost:
+        if not self._boxed and lost and self._noise == 0:
             scale = scale * min(1.0, self._radius)
-        method = GaussianSearch(scale, self._population)
+        method = GaussianSearch(scale, self._population, noise=self._noise)
         x0 = self._problem.x0 if self._boxed else self._best_x
         return (yield from self._search(method, x0))
 

@@ -45,6 +45,10 @@ EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
 FORESIGHT = 0.15  # the same of values foretold before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
+HALF = 0.5  # of the box's width: largest standard deviation
+SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
+WIDENING = 3.0
+WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
@@ -70,6 +74,10 @@ class GaussianSearch(Method):
     ftol : float, default 1e-12
         Converged when the values of the last generations differ by no more, or by no
         more than rounding.
+    noise : float, default 0
+        Standard deviation of the noise of the values, as far as it is known. It is measured
+        where there is no progress. Where the values show nothing else from the start, the
+        distribution is widened.
 
     Raises
     ------
@@ -107,6 +115,7 @@ class GaussianSearch(Method):
     model: bool = True
     xtol: float = 1e-11
     ftol: float = 1e-12
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
@@ -116,6 +125,7 @@ class GaussianSearch(Method):
         require_bool("model", self.model)
         require_real("xtol", self.xtol, minimum=0)
         require_real("ftol", self.ftol, minimum=0)
+        require_real("noise", self.noise, minimum=0, below=np.inf)
 
     @property
     def needs_gradient(self) -> bool:
@@ -166,11 +176,13 @@ class _Search:
         self._box = None
         if problem.box is not None:
             self._box = (problem.box[0] / scale, problem.box[1] / scale)
+            self._width = self._box[1] - self._box[0]
         self._lowest: list[float] = []  # of the last generations
         self._foretold: list[tuple[float, float]] = []  # by the model, and as they came out
         self._best = np.inf
         self._quiet = 0  # generations without a new lowest value
-        self._noise = 0.0
+        self._noise = options.noise
+        self._widest = 0.0  # largest standard deviation of a generation's values
 
     def learn(self, points: Array, values: Array) -> None:
         """Fit the first model to what is known already."""
@@ -190,14 +202,21 @@ class _Search:
                     return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
                 continue
             values = np.where(np.isnan(values), np.inf, values)
+            spread = float(np.std(values[np.isfinite(values)]))
+            self._widest = max(self._widest, spread)
+            if self._drowned():
+                self._widen()
+                continue
             order = np.argsort(values, kind="stable")
             distribution.update(points[order])
             self._keep_within_box()
             best = order[0]
             x = self._outward(points[best : best + 1])[0]
             yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
-            said = self._converged(values) or (yield from self._stagnated(values))
-            if said:
+            said = self._converged(values) or (yield from self._stagnated(values, spread))
+            if said and self._drowned():
+                self._widen()
+            elif said:
                 return Finish(Status.CONVERGED, said, noise=self._noise)
 
     def _generation(self) -> Generator[Ask, Answers, tuple[Array, Array]]:
@@ -286,8 +305,7 @@ class _Search:
         if self._box is not None:
             d = self._distribution
             d.mean = self._inside(d.mean)
-            width = self._box[1] - self._box[0]
-            d.sigma *= min(1.0, float((0.5 * width / d.deviations).min()))
+            d.sigma *= min(1.0, float((HALF * self._width / d.deviations).min()))
 
     def _converged(self, values: Array) -> str | None:
         """A sentence when the distribution or its values have shrunk to nothing."""
@@ -308,7 +326,22 @@ class _Search:
             return f"Values of {self._span} generations within {spread:.3g} <= {level:.3g}."
         return None
 
-    def _stagnated(self, values: Array) -> Generator[Ask, Answers, str | None]:
+    def _drowned(self) -> bool:
+        """Whether noise is all there was to be seen so far, and a wider look may show more."""
+        d = self._distribution
+        if self._noise == 0 or self._widest > SIGNAL * self._noise or d.sigma >= WIDEST:
+            return False
+        return self._box is None or bool((d.deviations < HALF * self._width).any())
+
+    def _widen(self) -> None:
+        """Begin anew with a wider distribution."""
+        d = self._distribution
+        d.sigma *= WIDENING
+        self._keep_within_box()
+        self._lowest.clear()
+        self._best, self._quiet = np.inf, 0
+
+    def _stagnated(self, values: Array, spread: float) -> Generator[Ask, Answers, str | None]:
         """A sentence when there is no progress, by noise or for very long."""
         if self._quiet == 0 or self._quiet % self._span:
             return None
@@ -318,7 +351,6 @@ class _Search:
         x = self._outward(d.mean[None])[0]
         scale = d.deviations * self._scale
         self._noise = yield from measure_noise(self._problem, x, scale, self._rng)
-        spread = float(np.std(values[np.isfinite(values)]))
         if spread <= NOISE_FLOOR * self._noise:
             return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}."
         return None
