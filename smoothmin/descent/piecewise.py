@@ -20,6 +20,7 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask, ask_one
 from smoothmin.descent.line_search import LinePoint
+from smoothmin.descent.minimax import Minimax
 from smoothmin.descent.pieces import Pieces
 
 MOST_PIECES = 16
@@ -33,6 +34,8 @@ PAID = 3  # good steps without which a phase was a failure
 REACH = 4.0  # how far points are near, and the first radius, in units of the last step
 GROWTH = 4.0  # of the radius, when it limited a good step
 SHRINK = 0.5
+CREEPING = 0.5  # a decrease larger than this share of the last one is no convergence ...
+CREEPS = 5  # ... and so many in a row end the phase
 FLATTER = 0.9  # of the slope that must be left for a step to teach a metric curvature
 
 
@@ -60,7 +63,8 @@ class PiecewisePhase:
         self._inside = False
         self._accurate = 0
         self._failures = 0
-        self._strikes = self._good = 0
+        self._strikes = self._good = self._slow = 0
+        self._foretold = np.inf  # decrease of the last step, by the models
         self._radius = 0.0
 
     def watch(self, x: Array, fun: float, grad: Array, lowest: float, near: bool) -> None:
@@ -94,7 +98,8 @@ class PiecewisePhase:
             if not ready or not self._pieces.kinked or last_step == 0:
                 return Visit(trials, None)
             self._inside = True
-            self._strikes = self._good = 0
+            self._strikes = self._good = self._slow = 0
+            self._foretold = np.inf
             self._radius = REACH * last_step
         while self._inside:
             model = self._pieces.minimize(x, fun, self._radius)
@@ -115,6 +120,7 @@ class PiecewisePhase:
                 self._good += 1
                 if model.limited:
                     self._radius = max(self._radius, GROWTH * length)
+                self._crept(model)
             else:
                 self._strikes += 1
                 self._radius = length if decrease > 0 else SHRINK * length
@@ -123,6 +129,15 @@ class PiecewisePhase:
             if decrease > 0:
                 return Visit(trials, trial)
         return Visit(trials, None)
+
+    def _crept(self, model: Minimax) -> None:
+        """Leave where right models bring little, step after step: their minimum is not found."""
+        slow = not model.limited and model.decrease > CREEPING * self._foretold
+        self._slow = self._slow + 1 if slow else 0
+        self._foretold = model.decrease
+        if self._slow >= CREEPS:
+            self._good = 0
+            self._leave()
 
     def _leave(self) -> None:
         """Back to other steps, for longer after a phase that did not pay."""
