@@ -52,6 +52,7 @@ DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
 SEARCH_PATIENCE = 30  # generations over which a later search is judged
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
+SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 NOISY = 1e-7  # noise relative to the decrease so far from which differences are given up
 
 
@@ -127,7 +128,8 @@ class BlackBox:
     def _first_search(self, lost: bool) -> Generator[Any, Any, Finish | None]:
         """From the start in a box, from the best point without; near it if it is no minimum."""
         scale = self._scale
-        if not self._boxed and lost and self._noise == 0:
+        seen = self._typical - self._best > SIGNAL * self._noise  # more than noise
+        if not self._boxed and lost and seen:
             scale = scale * min(1.0, self._radius)
         method = GaussianSearch(scale, self._population, noise=self._noise)
         x0 = self._problem.x0 if self._boxed else self._best_x
