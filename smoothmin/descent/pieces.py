@@ -63,16 +63,20 @@ class Pieces:
     def add(self, x: Array, fun: float, grad: Array) -> bool:
         """Learn from a point; true if it lies on a piece not seen before."""
         self._clock += 1
-        piece = self._piece_of(x, fun, grad)
-        if self._is_sharp(x, grad, piece):
+        k = self._count
+        # from every point known, those that are not included
+        step, change = x - self._points[:k], grad - self._gradients[:k]  # (k, MEMBERS, n)
+        curved = np.einsum("kmn,kmn->km", change, step)
+        squares = np.einsum("kmn,kmn->km", step, step)
+        piece = self._piece_of(fun, grad, step, change, curved, squares)
+        if self._is_sharp(curved, squares, piece):
             self._sharp = self._clock
         new = piece is None
         if piece is None:
-            piece = self._room()
-            slot = 0
+            piece, slot = self._room(), 0
         else:
             newest = self._newest[piece]
-            self._learn(piece, x - self._points[piece, newest], grad, newest)
+            self._learn(piece, step[piece, newest], change[piece, newest], grad)
             slot = (newest + 1) % MEMBERS
         self._points[piece, slot], self._gradients[piece, slot] = x, grad
         self._values[piece, slot] = fun
@@ -91,18 +95,17 @@ class Pieces:
         """Whether kinks were seen at all."""
         return self._sharp > 0
 
-    def _is_sharp(self, x: Array, grad: Array, piece: int | None) -> bool:
+    def _is_sharp(self, curved: Array, squares: Array, piece: int | None) -> bool:
         """Whether the gradient has jumped since the nearest point of another piece."""
-        others = self._known[: self._count].copy()
-        if piece is not None:
-            others[piece] = False
-        if not others.any() or self._steepest == 0:
+        if self._steepest == 0:
             return False
-        step = x - self._points[: self._count][others]
-        nearest = int(np.einsum("ij,ij->i", step, step).argmin())
-        change = grad - self._gradients[: self._count][others][nearest]
-        smooth = self._steepest * float(step[nearest] @ step[nearest])
-        return abs(float(change @ step[nearest])) > SHARP * smooth
+        others = np.where(self._known[: self._count], squares, np.inf)
+        if piece is not None:
+            others[piece] = np.inf
+        nearest = int(others.argmin())
+        square = others.item(nearest)
+        smooth = SHARP * self._steepest * square
+        return bool(square < np.inf and abs(curved.item(nearest)) > smooth)
 
     def _room(self) -> int:
         """Place for a new piece, with the curvature that pieces have in common."""
@@ -115,28 +118,28 @@ class Pieces:
         self._hessians[piece] = self._common
         return piece
 
-    def _piece_of(self, x: Array, fun: float, grad: Array) -> int | None:
+    def _piece_of(
+        self, fun: float, grad: Array, step: Array, change: Array, curved: Array, squares: Array
+    ) -> int | None:
         """The piece that a point lies on: consistent, and best predicted; None if there is none."""
         k = self._count
         if k == 0:
             return None
-        step = x - self._points[:k]  # (k, MEMBERS, n)
-        gradients = self._gradients[:k]
-        mean, change = 0.5 * (gradients + grad), grad - gradients
-        error = np.abs(fun - self._values[:k] - np.einsum("kmn,kmn->km", mean, step))
-        curved = np.abs(np.einsum("kmn,kmn->km", change, step))
-        noise = ROUNDING * (abs(fun) + np.abs(self._values[:k]) + np.abs(step) @ np.abs(grad))
-        same = ((error <= SAME * curved + noise) | ~self._known[:k]).all(axis=1)
-        if not same.any():
-            return None
-        each, newest = np.arange(k), self._newest[:k]
-        bent = np.matmul(self._hessians[:k], step[each, newest][:, :, None])[:, :, 0]
-        missed = np.linalg.norm(change[each, newest] - bent, axis=1)
-        return int(np.where(same, missed, np.inf).argmin())
+        values = self._values[:k]
+        slopes = np.einsum("kmn,kmn->km", self._gradients[:k], step)
+        error = np.abs(fun - values - slopes - 0.5 * curved)
+        size = abs(fun) + np.abs(values) + float(np.linalg.norm(grad)) * np.sqrt(squares)
+        same = error <= SAME * np.abs(curved) + ROUNDING * size
+        found = np.flatnonzero((same | ~self._known[:k]).all(axis=1))
+        if len(found) < 2:
+            return int(found[0]) if len(found) else None
+        newest = self._newest[found]
+        bent = np.matmul(self._hessians[found], step[found, newest][:, :, None])[:, :, 0]
+        missed = change[found, newest] - bent
+        return int(found[np.einsum("kn,kn->k", missed, missed).argmin()])
 
-    def _learn(self, piece: int, step: Array, grad: Array, newest: int) -> None:
+    def _learn(self, piece: int, step: Array, change: Array, grad: Array) -> None:
         """Update the curvature of a piece, and what all have in common, by a pair of points."""
-        change = grad - self._gradients[piece, newest]
         square = float(step @ step)
         if square == 0:
             return
