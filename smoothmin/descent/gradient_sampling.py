@@ -55,7 +55,7 @@ from smoothmin.descent.hull import Hull
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
 from smoothmin.descent.min_norm import cutting_plane_weights
-from smoothmin.descent.piecewise import FLATTER, MOST_VARIABLES, REACH, PiecewisePhase
+from smoothmin.descent.piecewise import MOST_VARIABLES, PiecewisePhase
 from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
 from smoothmin.descent.scaling import coordinate_scales
 
@@ -236,7 +236,7 @@ class _State:
         few = exact and self.x.size <= MOST_VARIABLES
         self.piecewise = PiecewisePhase(self.x.size) if few else None
         if self.piecewise is not None:
-            self.piecewise.watch(self.x, self.f, self.g, self.f, near=False)
+            self.piecewise.watch(LinePoint(0.0, self.x, self.f, self.g, 0.0), self.x, self.f, 0.0)
         self.target = SHRINK * float(np.linalg.norm(self.g))
         self.certificate = self._own_certificate()
         return None
@@ -305,20 +305,18 @@ class _State:
         for trial in found.trials:
             self.bundle.add(trial.x, trial.fun, trial.grad)
             if self.piecewise is not None:
-                near = float(np.linalg.norm(trial.x - self.x)) <= REACH * self.last_step
-                self.piecewise.watch(trial.x, trial.fun, trial.grad, self.f, near)
+                self.piecewise.watch(trial, self.x, self.f, self.last_step)
         return found
 
     def _piecewise_step(self, phase: PiecewisePhase) -> Generator[Ask, Any, bool]:
         """A step to the minimum of the models of the function's pieces, if they are to be had."""
-        visit = yield from phase.visit(self.x, self.f, self.last_step, self._noise())
+        visit = yield from phase.visit(self.x, self.f, self.g, self.last_step, self._noise())
         for trial in visit.trials:
             self.bundle.add(trial.x, trial.fun, trial.grad)
         if visit.point is not None:
-            step = visit.point.x - self.x
-            if float(visit.point.grad @ step) >= FLATTER * float(self.g @ step):
+            if visit.teaches:
                 self._move(visit.point, None)
-            else:  # no Wolfe point: the metric would learn a curvature far too small
+            else:
                 self._settle(visit.point)
         return visit.point is not None
 

@@ -41,10 +41,15 @@ FLATTER = 0.9  # of the slope that must be left for a step to teach a metric cur
 
 @dataclass(frozen=True)
 class Visit:
-    """What a visit to the phase evaluated, and the lower point it moved to, if any."""
+    """What a visit to the phase evaluated, and the lower point it moved to, if any.
+
+    ``teaches`` says whether a metric may learn from that step: from one that is no Wolfe
+    point it would learn a curvature far too small.
+    """
 
     trials: list[LinePoint]
-    point: LinePoint | None
+    point: LinePoint | None = None
+    teaches: bool = False
 
 
 class PiecewisePhase:
@@ -67,20 +72,21 @@ class PiecewisePhase:
         self._foretold = np.inf  # decrease of the last step, by the models
         self._radius = 0.0
 
-    def watch(self, x: Array, fun: float, grad: Array, lowest: float, near: bool) -> None:
-        """Learn from a point of somebody else's step, after a prediction of its value.
+    def watch(self, point: LinePoint, x: Array, fun: float, last_step: float) -> None:
+        """Learn from a point of somebody else's step from ``x``, after predicting its value.
 
-        ``lowest`` is the value where the step began. Far from there, where ``near`` is
-        false, a prediction says nothing of the phase's chances.
+        ``fun`` is the value at ``x``. Much farther from there than the last step went, a
+        prediction says nothing of the phase's chances.
         """
-        if not np.isfinite(fun) or not np.isfinite(grad).all():
+        if not np.isfinite(point.fun) or not np.isfinite(point.grad).all():
             return
+        near = float(np.linalg.norm(point.x - x)) <= REACH * last_step
         if near and self._pieces.ever_kinked:
-            error = abs(fun - self._pieces.predict(x))
-            accurate = error <= ACCURATE * abs(fun - lowest) + 1e-14 * abs(fun)
+            error = abs(point.fun - self._pieces.predict(point.x))
+            accurate = error <= ACCURATE * abs(point.fun - fun) + 1e-14 * abs(point.fun)
             self._accurate = self._accurate + 1 if accurate else 0
             self._wrong = 0 if accurate else self._wrong + 1
-        self._pieces.add(x, fun, grad)
+        self._pieces.add(point.x, point.fun, point.grad)
         if self._wrong > MISTAKES * self._n + 10:
             # points taken for those of one piece were not: what was learnt misleads
             self._pieces, self._wrong = self._none_known(), 0
@@ -89,14 +95,14 @@ class PiecewisePhase:
         return Pieces(self._n, min(2 * self._n + 2, MOST_PIECES))
 
     def visit(
-        self, x: Array, fun: float, last_step: float, noise: float
+        self, x: Array, fun: float, grad: Array, last_step: float, noise: float
     ) -> Generator[Ask, Any, Visit]:
-        """Steps from ``x``, of value ``fun``, until one is lower or the phase is left."""
+        """Steps from ``x``, with its value and gradient, until one is lower or the phase left."""
         trials: list[LinePoint] = []
         if not self._inside:
             ready = self._accurate >= PREDICTIONS * (1 + self._failures)
             if not ready or not self._pieces.kinked or last_step == 0:
-                return Visit(trials, None)
+                return Visit(trials)
             self._inside = True
             self._strikes = self._good = self._slow = 0
             self._foretold = np.inf
@@ -127,8 +133,9 @@ class PiecewisePhase:
             if self._strikes >= STRIKES:
                 self._leave()
             if decrease > 0:
-                return Visit(trials, trial)
-        return Visit(trials, None)
+                wolfe = float(g_new @ model.step) >= FLATTER * float(grad @ model.step)
+                return Visit(trials, trial, wolfe)
+        return Visit(trials)
 
     def _crept(self, model: Minimax) -> None:
         """Leave where right models bring little, step after step: their minimum is not found."""

@@ -35,12 +35,13 @@ from smoothmin._protocol import (
 )
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
-from smoothmin.sampling.coordinate_search import HALF_RANGE, CoordinateSearch
+from smoothmin.sampling.coordinate_search import CoordinateSearch
 from smoothmin.sampling.difference_descent import DifferenceDescent
 from smoothmin.sampling.directional_smoothing import DirectionalSmoothing
 from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
 from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Ledger, Watch, hopeless
+from smoothmin.sampling.scale import search_range
 
 SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
@@ -245,9 +246,4 @@ class BlackBox:
 
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""
-        x0, box = self._problem.x0, self._problem.box
-        low, high = x0 - HALF_RANGE * self._scale, x0 + HALF_RANGE * self._scale
-        if box is not None:
-            low = np.where(np.isfinite(box[0]), box[0], low)
-            high = np.where(np.isfinite(box[1]), box[1], high)
-        return self._rng.uniform(low, high)
+        return self._rng.uniform(*search_range(self._problem, self._problem.x0, self._scale))

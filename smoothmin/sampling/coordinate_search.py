@@ -17,14 +17,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._check import per_coordinate, require_integer, require_scale
+from smoothmin._check import require_integer, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
-from smoothmin.sampling.difference_descent import typical_scale
+from smoothmin.sampling.scale import search_range, typical_scale
 
 GOLDEN = 0.381966
 VALLEYS = 3  # lowest ones of a line that are refined
-HALF_RANGE = 2.5  # without bounds, in units of the scale
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,8 @@ class CoordinateSearch(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Sweep over the variables until a sweep gains next to nothing."""
         n, x = problem.x0.size, problem.clip(problem.x0)
-        scale = typical_scale(problem)
-        if self.scale is not None:
-            scale = per_coordinate("scale", self.scale, n, problem.free)
-        low, high = x - HALF_RANGE * scale, x + HALF_RANGE * scale
-        if problem.box is not None:
-            low = np.where(np.isfinite(problem.box[0]), problem.box[0], low)
-            high = np.where(np.isfinite(problem.box[1]), problem.box[1], high)
+        scale = typical_scale(problem, "scale", self.scale)
+        low, high = search_range(problem, x, scale)
         answers = yield Ask(x.reshape(1, -1), 0)
         f = float(answers.values[0])
         if not np.isfinite(f):

@@ -24,17 +24,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._check import per_coordinate, require_bool, require_real, require_scale
+from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
 from smoothmin.descent.quasi_newton import search_direction
 from smoothmin.sampling.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
 from smoothmin.sampling.noise import measure_noise
+from smoothmin.sampling.scale import typical_scale
 
 EPS = float(np.finfo(float).eps)
 ARMIJO = 1e-4
-BOX_SHARE = 0.2  # of a box's width that variables are taken to move
-START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
 SECOND_DIFFERENCE = 0.1  # in units of the scale
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
 DENSE = 100  # up to so many variables the inverse Hessian is a full matrix
@@ -110,20 +109,8 @@ class DifferenceDescent(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        if self.scale is None:
-            scale = typical_scale(problem)
-        else:
-            scale = per_coordinate("scale", self.scale, problem.x0.size, problem.free)
+        scale = typical_scale(problem, "scale", self.scale)
         return _Descent(problem, scale, self.noise, self.curvature, rng).run()
-
-
-def typical_scale(problem: Problem) -> Array:
-    """A fifth of the box's width; without a box a tenth of the larger of 1 and ``|x0|``."""
-    scale = START_SHARE * np.maximum(1.0, np.abs(problem.x0))
-    if problem.box is not None:
-        width = problem.box[1] - problem.box[0]
-        scale = np.where(np.isfinite(width), BOX_SHARE * width, scale)
-    return scale
 
 
 class _Descent:

@@ -23,10 +23,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._check import per_coordinate, require_real, require_scale
+from smoothmin._check import require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
-from smoothmin.sampling.difference_descent import typical_scale
+from smoothmin.sampling.scale import typical_scale
 
 # Gauss-Hermite abscissae and weights for N(0, 1), the middle one apart
 NODES = np.array([-2.8569700138728, -1.3556261799742659, 1.3556261799742659, 2.8569700138728])
@@ -88,9 +88,7 @@ class DirectionalSmoothing(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        sigma = typical_scale(problem)
-        if self.sigma is not None:
-            sigma = per_coordinate("sigma", self.sigma, problem.x0.size, problem.free)
+        sigma = typical_scale(problem, "sigma", self.sigma)
         x = problem.clip(problem.x0)
         answers = yield Ask(x.reshape(1, -1), 0)
         f = float(answers.values[0])

@@ -22,7 +22,6 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import (
-    per_coordinate,
     require_bool,
     require_integer,
     require_real,
@@ -30,9 +29,9 @@ from smoothmin._check import (
 )
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
-from smoothmin.sampling.difference_descent import typical_scale
 from smoothmin.sampling.distribution import DiagonalDistribution, Distribution
 from smoothmin.sampling.noise import measure_noise
+from smoothmin.sampling.scale import typical_scale
 from smoothmin.sampling.surrogate import (
     CHEAP_COEFFICIENTS,
     Archive,
@@ -145,9 +144,7 @@ class GaussianSearch(Method):
         return search.run()
 
     def _search(self, problem: Problem, rng: np.random.Generator) -> _Search:
-        scale = typical_scale(problem)
-        if self.sigma is not None:
-            scale = per_coordinate("sigma", self.sigma, problem.x0.size, problem.free)
+        scale = typical_scale(problem, "sigma", self.sigma)
         return _Search(self, problem, rng, scale)
 
 

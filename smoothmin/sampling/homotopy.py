@@ -22,9 +22,9 @@ from smoothmin._check import (
 from smoothmin._protocol import Array, Method, Problem, Steps
 from smoothmin.sampling.aggregate import AGGREGATES
 from smoothmin.sampling.black_box import BlackBox
-from smoothmin.sampling.difference_descent import BOX_SHARE, typical_scale
 from smoothmin.sampling.passes import Passes, Schedule
 from smoothmin.sampling.perturbations import check_design
+from smoothmin.sampling.scale import BOX_SHARE, typical_scale
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin import _status
-from smoothmin._check import per_coordinate, require_real, require_scale
+from smoothmin._check import require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
-from smoothmin.sampling.difference_descent import typical_scale
 from smoothmin.sampling.interpolation import Interpolation
 from smoothmin.sampling.noise import measure_noise
+from smoothmin.sampling.scale import typical_scale
 from smoothmin.sampling.surrogate import trust_region_step
 
 POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
@@ -97,9 +97,7 @@ class ModelDescent(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        scale = typical_scale(problem)
-        if self.scale is not None:
-            scale = per_coordinate("scale", self.scale, problem.x0.size, problem.free)
+        scale = typical_scale(problem, "scale", self.scale)
         return _Descent(problem, scale, self.xtol, rng).run()
 
 

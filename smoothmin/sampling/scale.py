@@ -1,0 +1,38 @@
+"""How far variables typically move, where nobody says, and the range that suggests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from smoothmin._check import per_coordinate
+from smoothmin._protocol import Array, Problem
+
+BOX_SHARE = 0.2  # of a box's width that variables are taken to move
+START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
+HALF_RANGE = 2.5  # of the range without bounds, in units of the scale
+
+
+def typical_scale(problem: Problem, name: str = "scale", given: Any = None) -> Array:
+    """A fifth of the box's width; without a box a tenth of the larger of 1 and ``|x0|``.
+
+    The option ``name``, a number or one for each of the user's variables, replaces it if
+    it is ``given``.
+    """
+    if given is not None:
+        return per_coordinate(name, given, problem.x0.size, problem.free)
+    scale = START_SHARE * np.maximum(1.0, np.abs(problem.x0))
+    if problem.box is not None:
+        width = problem.box[1] - problem.box[0]
+        scale = np.where(np.isfinite(width), BOX_SHARE * width, scale)
+    return scale
+
+
+def search_range(problem: Problem, x: Array, scale: Array) -> tuple[Array, Array]:
+    """The bounds, and where there is none `HALF_RANGE` scales around ``x``."""
+    low, high = x - HALF_RANGE * scale, x + HALF_RANGE * scale
+    if problem.box is not None:
+        low = np.where(np.isfinite(problem.box[0]), problem.box[0], low)
+        high = np.where(np.isfinite(problem.box[1]), problem.box[1], high)
+    return low, high
