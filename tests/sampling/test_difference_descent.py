@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from bounded import bounded_quadratic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -67,20 +68,10 @@ def test_gradient_is_one_batch():
 @given(st.integers(0, 10_000), st.integers(1, 5))
 @settings(deadline=None, max_examples=50)
 def test_bounds_are_never_left(seed, n):
-    rng = np.random.default_rng(seed)
-    low = rng.uniform(-2, 0, n)
-    high = low + 10.0 ** rng.uniform(-6, 1, n)
-    target = rng.uniform(-3, 3, n)
-
-    def fun(x):
-        assert np.all((x >= low) & (x <= high))
-        return float((np.arange(1, n + 1) * (x - target) ** 2).sum())
-
-    x0 = np.where(rng.random(n) < 0.3, low, rng.uniform(low, high))
-    res = minimize(fun, x0, method=DifferenceDescent(), bounds=list(zip(low, high, strict=True)))
-    best = np.clip(target, low, high)
-    gain = fun(x0) - fun(best)
-    assert fun(best) - 1e-12 <= res.fun <= fun(best) + 1e-4 * gain + 1e-9
+    fun, x0, bounds, best = bounded_quadratic(seed, n, narrowest=-6)
+    res = minimize(fun, x0, method=DifferenceDescent(), bounds=bounds)
+    gain = fun(x0) - best
+    assert best - 1e-12 <= res.fun <= best + 1e-4 * gain + 1e-9
 
 
 def test_noise_ends_the_run():
