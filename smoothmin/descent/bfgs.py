@@ -127,6 +127,11 @@ class BFGS(Method):
     gtol : float, default 1e-6
         Converged when no element of the (projected) gradient is larger.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
     Notes
     -----
     The best plain choice up to about a thousand variables, on nonsmooth functions

@@ -61,6 +61,11 @@ class GradientDescent(Method):
     gtol : float, default 1e-6
         Converged when no element of the (projected) gradient is larger.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
     Notes
     -----
     At a fixed rate one step is one evaluation, and nothing keeps the value from

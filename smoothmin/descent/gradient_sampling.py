@@ -104,6 +104,11 @@ class GradientSamplingDescent(Method):
     dense_up_to : int, default 2000
         Most variables for which a dense metric is kept; limited memory beyond.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
     Notes
     -----
     The result carries ``stationarity`` and ``radius``: zero lies within ``stationarity``

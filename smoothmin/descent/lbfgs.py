@@ -67,6 +67,11 @@ class LBFGS(Method):
     scale : float, optional
         The inverse curvature expected: H is at first this multiple of the identity.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
     Notes
     -----
     Every search keeps its lowest point, and a failed search is tried once more

@@ -47,6 +47,28 @@ class CoordinateSearch(Method):
     ------
     TypeError, ValueError
         For options of a wrong kind or value.
+
+    Notes
+    -----
+    The sample of a line is one batch. The run ends after a sweep over all variables that
+    gained next to nothing.
+
+    References
+    ----------
+    .. [1] R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), chapter 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin import minimize
+    >>> from smoothmin.sampling.coordinate_search import CoordinateSearch
+    >>> def waves(x):
+    ...     return float(np.sum(x**2 + 10 - 10 * np.cos(2 * np.pi * x)))
+    >>> bounds = [(-5.12, 5.12)] * 4
+    >>> start = [3.0, -2.0, 4.0, 1.0]
+    >>> res = minimize(waves, start, method=CoordinateSearch(), bounds=bounds, rng=0)
+    >>> res.success, res.fun < 1e-3
+    (True, True)
     """
 
     name: ClassVar[str] = "CoordinateSearch"
