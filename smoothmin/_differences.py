@@ -34,6 +34,8 @@ class Stencil:
     ----------
     noise : float
         Standard deviation of the values' noise, as far as known; zero for rounding alone.
+    plateau : bool
+        Whether gradients of zero say nothing, as far as known.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Stencil:
         own = {"2-point": EPS**0.5, "3-point": EPS ** (1 / 3), "cs": EPS}[scheme]
         self._relative: float | Array = own if relative_step is None else relative_step
         self.noise = 0.0
+        self.plateau = False
 
     @property
     def resolution(self) -> float:

@@ -195,6 +195,8 @@ class Run:
         status, message = Status(finish.status), finish.message
         if status.success and not math.isfinite(value):
             status, message = Status.NONFINITE, _status.NOTHING_FINITE
+        elif status is Status.CONVERGED and evaluator.on_plateau:
+            status, message = Status.PRECISION, _status.PLATEAU
         standard = {
             "x": self._domain.restore(x),
             "fun": value,

@@ -71,6 +71,11 @@ class Evaluator:
         """What ``fun`` returned at first, NaN if it was never called."""
         return math.nan if self._first is None else self._first
 
+    @property
+    def on_plateau(self) -> bool:
+        """Whether the last gradient was zero for want of values that differ."""
+        return self._stencil is not None and self._stencil.plateau
+
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
         if ask.order and self._stencil is not None:

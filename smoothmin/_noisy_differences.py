@@ -35,6 +35,11 @@ class NoiseAwareStencil(Stencil):
     box : (lower, upper), ndarrays of shape (n,), or None
     rng : numpy.random.Generator
         For the direction in which noise is looked for.
+
+    Attributes
+    ----------
+    plateau : bool
+        Whether the last gradients are zero because values come in steps, or are all one.
     """
 
     def __init__(self, box: tuple[Array, Array] | None, rng: np.random.Generator) -> None:
@@ -43,6 +48,7 @@ class NoiseAwareStencil(Stencil):
         self._rng = rng
         self._measured_at: float | None = None
         self._last = 0.0
+        self._flat = False
 
     def gradients(
         self, points: Array
@@ -56,6 +62,7 @@ class NoiseAwareStencil(Stencil):
             # steps too short for the values to change at all, or nothing to be seen anyway
             yield from self._measure(points[0])
             values, gradients = yield from super().gradients(points)
+        self.plateau = (self._flat or self.noise > 0) and not gradients.any()
         self._last = abs(float(values[0]))
         return values, gradients
 
@@ -72,7 +79,9 @@ class NoiseAwareStencil(Stencil):
         values = yield next(line)
         f = float(values[0])
         self._measured_at = self._last = abs(f)
+        self._flat = True
         while True:
+            self._flat = self._flat and bool((values == f).all())
             try:
                 values = yield line.send(values)
             except StopIteration as end:

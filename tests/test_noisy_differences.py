@@ -174,3 +174,31 @@ def test_the_gradient_at_the_best_point_is_of_that_point_or_unknown():
         warnings.simplefilter("ignore")
         res = minimize(fun, [1.0, 0.5], method="bfgs", rng=0, options={"maxfev": 13})
     assert np.isnan(res.jac).any() or np.abs(res.jac[0] - np.sign(res.x[0])) < 0.5
+
+
+def stairs(x):
+    return float(np.sum(np.floor(4 * np.abs(x - 0.3))))
+
+
+@pytest.mark.parametrize("method", ["gradient-sampling", "bfgs", "lbfgs", "gradient-descent"])
+def test_a_plateau_is_no_minimum(method):
+    res = minimize(stairs, [2.0, -1.7, 3.1], method=method, rng=0)
+    assert not res.success
+    assert res.status == 4
+    assert "plateau" in res.message
+    assert res.fun < stairs(np.array([2.0, -1.7, 3.1]))
+
+
+def test_a_constant_is_a_plateau_to_differences_and_not_to_a_gradient():
+    def flat(x):
+        return 7.0
+
+    assert not minimize(flat, np.ones(3), method="bfgs", rng=0).success
+    assert minimize(flat, np.ones(3), method="bfgs", jac=np.zeros_like, rng=0).success
+
+
+def test_an_exact_minimum_is_no_plateau():
+    # one-sided differences are exactly zero here, where longer steps are not
+    res = minimize(lambda x: 1 + np.sum(x**2), np.zeros(3), method="bfgs", rng=0)
+    assert res.success
+    assert res.nfev < 20
