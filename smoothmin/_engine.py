@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from smoothmin._domain import Domain
 from smoothmin._evaluate import Evaluator
 from smoothmin._fold import within_bounds
 from smoothmin._protocol import (
+    Answers,
     Array,
     Ask,
     Finish,
@@ -80,40 +81,57 @@ class Run:
 
     def drive(self) -> OptimizeResult:
         """Run to the end, whatever ends it."""
+        answer = self._evaluator.answer
+        talk = self.conversation()
+        try:
+            ask = next(talk)
+            while True:
+                try:
+                    reply = answer(ask)
+                except BaseException as error:
+                    ask = talk.throw(error)
+                else:
+                    ask = talk.send(reply)
+        except StopIteration as end:
+            result: OptimizeResult = end.value
+            return result
+
+    def conversation(self) -> Generator[Ask, Answers, OptimizeResult]:
+        """Ask for what the method needs; whatever goes wrong over the answer is thrown in."""
         method = within_bounds(self._method, self._problem.box)
         steps = method.run(self._problem, self._rng)
         try:
-            return self._result(self._loop(steps))
+            finish = yield from self._loop(steps)
+            return self.result(finish)
         except Halt as halt:
-            return self._result(Finish(halt.status, halt.message))
+            return self.result(Finish(halt.status, halt.message))
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self._settings.return_on_interrupt:
-                return self._result(Finish(Status.INTERRUPTED, _status.INTERRUPTED))
+                return self.result(Finish(Status.INTERRUPTED, _status.INTERRUPTED))
             # nothing computed is lost: the exception carries what there is
             with contextlib.suppress(Exception):
-                error.partial_result = self._result(  # type: ignore[attr-defined]
+                error.partial_result = self.result(  # type: ignore[attr-defined]
                     Finish(Status.INTERRUPTED, _status.raised(error))
                 )
             raise
         finally:
             steps.close()
 
-    def _loop(self, steps: Steps) -> Finish:
+    def _loop(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
         """Pass messages until the method returns."""
-        answer = self._evaluator.answer
         start = self._problem.x0[None, :]
         if start.size == 0:
-            answer(Ask(start, 0))
+            yield Ask(start, 0)
             return Finish(Status.CONVERGED, _status.ALL_FIXED)
         if self._settings.maxiter == 0:
-            answer(Ask(start, 1))
+            yield Ask(start, 1)
             return Finish(Status.MAXITER, _status.maxiter_reached(0))
         reply: Reply = None
         context = quiet()
         while True:
             message = context.run(resume, steps, reply)
             if isinstance(message, Ask):
-                reply = answer(message)
+                reply = yield message
             elif isinstance(message, Iterate):
                 reply = None
                 self._report(message)
@@ -186,7 +204,7 @@ class Run:
         }
         return OptimizeResult({**_plain(self._info), **standard})
 
-    def _result(self, finish: Finish) -> OptimizeResult:
+    def result(self, finish: Finish) -> OptimizeResult:
         """The best feasible point evaluated, and how the run went."""
         evaluator = self._evaluator
         best = evaluator.best

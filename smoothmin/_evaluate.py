@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Generator
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,11 @@ from smoothmin._domain import Domain
 from smoothmin._protocol import Answers, Array, Ask, Samples
 from smoothmin._source import Halt, Limits, Source
 from smoothmin._status import Status
+
+# points to evaluate, in the free variables, and whether with gradients: 1, or not: 0
+Batch: TypeAlias = tuple[NDArray[Any], int]
+# their values, and gradients or None
+Found: TypeAlias = tuple[NDArray[Any], Array | None]
 
 
 class Best:
@@ -79,36 +85,65 @@ class Evaluator:
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
         if ask.order and self._stencil is not None:
-            return self._by_differences(ask.points, self._stencil)
+            exchange = self.exchange(ask)
+            batch, order = next(exchange)
+            while True:
+                found = self._evaluate(batch, order)
+                try:
+                    batch, order = exchange.send(found)
+                except StopIteration as end:
+                    answers: Answers = end.value
+                    return answers
         if type(ask) is Samples:
             order, center = ask.order, ask.center
             return self._source.sample(ask, lambda s: self._evaluate(s, order, center=center))
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
 
-    def _evaluate(
-        self, points: NDArray[Any], order: int, *, center: Array | None = None, real: bool = True
-    ) -> tuple[NDArray[Any], Array | None]:
-        """Values and gradients, as far as the limits allow; `Halt` if that is not all.
+    def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
+        """Say what to evaluate for an answer, several times for finite differences."""
+        if ask.order and self._stencil is not None:
+            return (yield from self._by_differences(ask.points, self._stencil))
+        values, gradients = yield ask.points, ask.order
+        return Answers(values, gradients)
 
-        Points are relative to ``center`` if it is given. Points off the real axis are
-        counted, and are candidates for nothing.
-        """
+    def admit(self, points: NDArray[Any]) -> tuple[NDArray[Any], Halt | None]:
+        """As many of the points as the limits allow, and what to raise after them."""
         if self._timed and self.nfev:
             self._limits.look_at_clock()
         room = self._limits.maxfev - self.nfev
-        short = len(points) > room
-        if short:
-            points = points[: int(room)]
-        if not short or room > 0:
+        if len(points) <= room:
+            return points, None
+        said = _status.maxfev_reached(int(self._limits.maxfev))
+        return points[: int(room)], Halt(Status.MAXFEV, said)
+
+    def take(
+        self,
+        points: NDArray[Any],
+        values: NDArray[Any],
+        gradients: Array | None,
+        center: Array | None = None,
+    ) -> None:
+        """Count what was found; points off the real axis are candidates for nothing."""
+        self.nfev += len(values)
+        if len(values) and points.dtype == np.float64:
+            self._note(points, values, gradients, center)
+
+    def _evaluate(
+        self, points: NDArray[Any], order: int, *, center: Array | None = None
+    ) -> tuple[NDArray[Any], Array | None]:
+        """Values and gradients, as far as the limits allow; `Halt` if that is not all.
+
+        Points are relative to ``center`` if it is given.
+        """
+        points, over = self.admit(points)
+        if len(points) or over is None:
             values, gradients, ended = self._source(points, order, self._limits, center)
-            self.nfev += len(values)
-            if real and len(values):
-                self._note(points, values, gradients, center)
+            self.take(points, values, gradients, center)
             if ended is not None:
                 raise ended
-        if short:
-            raise Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
+        if over is not None:
+            raise over
         return values, gradients
 
     def _note(
@@ -137,15 +172,15 @@ class Evaluator:
             if np.array_equal(first, self._x0):
                 raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
 
-    def _by_differences(self, points: Array, stencil: Stencil) -> Answers:
+    def _by_differences(self, points: Array, stencil: Stencil) -> Generator[Batch, Found, Answers]:
         """Values and finite-difference gradients, each point's in one batch or a few."""
         lowest = self.best.fun
         steps = stencil.gradients(points)
         batch = next(steps)
         while True:
-            values, _ = self._evaluate(batch, 0, real=batch.dtype == np.float64)
+            found, _ = yield batch, 0
             try:
-                batch = steps.send(values)
+                batch = steps.send(found)
             except StopIteration as end:
                 values, gradients = end.value
                 break
