@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "minimize": "_minimize",
+    "Optimizer": "_optimizer",
     "show_options": "_registry",
     "Method": "_protocol",
     "Homotopy": "sampling.homotopy",
@@ -41,6 +42,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from smoothmin._minimize import minimize as minimize
+    from smoothmin._optimizer import Optimizer as Optimizer
     from smoothmin._protocol import Method as Method
     from smoothmin._registry import show_options as show_options
     from smoothmin._stopping import AfterEvaluations as AfterEvaluations

@@ -15,7 +15,7 @@ from scipy.optimize import OptimizeResult
 
 from smoothmin import _status
 from smoothmin._domain import Domain
-from smoothmin._evaluate import Evaluator
+from smoothmin._evaluate import Ledger
 from smoothmin._fold import within_bounds
 from smoothmin._protocol import (
     Answers,
@@ -60,13 +60,13 @@ class Run:
     def __init__(
         self,
         method: Method,
-        evaluator: Evaluator,
+        ledger: Ledger,
         domain: Domain,
         problem: Problem,
         rng: np.random.Generator,
         settings: Settings,
     ) -> None:
-        self._method, self._evaluator, self._domain = method, evaluator, domain
+        self._method, self._ledger, self._domain = method, ledger, domain
         self._problem = problem
         self._rng = rng
         self._settings = settings
@@ -79,9 +79,8 @@ class Run:
         self._allvecs: list[Array] = []
         self._history: dict[str, list[Any]] = {}
 
-    def drive(self) -> OptimizeResult:
+    def drive(self, answer: Callable[[Ask], Answers]) -> OptimizeResult:
         """Run to the end, whatever ends it."""
-        answer = self._evaluator.answer
         talk = self.conversation()
         try:
             ask = next(talk)
@@ -166,15 +165,15 @@ class Run:
         if grad is not None:
             grad = self._problem.projected_gradient(x, grad)
         seconds = time.perf_counter() - self._started
-        return Progress(self._nit, self._evaluator.nfev, seconds, x, iterate.fun, grad)
+        return Progress(self._nit, self._ledger.nfev, seconds, x, iterate.fun, grad)
 
     def _remember(self, iterate: Iterate) -> None:
         """Append a row to the history; what is not reported at a step is None there."""
         row = {
             "nit": self._nit,
-            "nfev": self._evaluator.nfev,
+            "nfev": self._ledger.nfev,
             "fun": float(iterate.fun),
-            "best_fun": self._evaluator.best.fun,
+            "best_fun": self._ledger.best.fun,
         } | {key: value for key, value in _plain(iterate.info).items() if np.ndim(value) == 0}
         for key in self._history.keys() | row.keys():
             column = self._history.setdefault(key, [None] * (self._nit - 1))
@@ -199,30 +198,30 @@ class Run:
             "fun": float(iterate.fun),
             "jac": None if grad is None else self._domain.restore_gradient(grad),
             "nit": self._nit,
-            "nfev": self._evaluator.nfev,
-            "best_fun": self._evaluator.best.fun,
+            "nfev": self._ledger.nfev,
+            "best_fun": self._ledger.best.fun,
         }
         return OptimizeResult({**_plain(self._info), **standard})
 
     def result(self, finish: Finish) -> OptimizeResult:
         """The best feasible point evaluated, and how the run went."""
-        evaluator = self._evaluator
-        best = evaluator.best
+        ledger = self._ledger
+        best = ledger.best
         x = self._problem.x0 if best.x is None else best.x
-        value = evaluator.first_value if best.x is None else best.fun
+        value = ledger.first_value if best.x is None else best.fun
         status, message = Status(finish.status), finish.message
         if status.success and not math.isfinite(value):
             status, message = Status.NONFINITE, _status.NOTHING_FINITE
-        elif status is Status.CONVERGED and evaluator.on_plateau:
+        elif status is Status.CONVERGED and ledger.on_plateau:
             status, message = Status.PRECISION, _status.PLATEAU
         standard = {
             "x": self._domain.restore(x),
             "fun": value,
             "jac": self._domain.restore_gradient(self._gradient_at(x)),
             "nit": self._nit,
-            "nfev": evaluator.nfev,
-            "njev": evaluator.njev,
-            "n_nonfinite": evaluator.n_nonfinite,
+            "nfev": ledger.nfev,
+            "njev": ledger.njev,
+            "n_nonfinite": ledger.n_nonfinite,
             "success": status.success,
             "status": int(status),
             "message": message,
@@ -241,7 +240,7 @@ class Run:
 
         Without gradients, the method's own estimate if its last step led there.
         """
-        best, last = self._evaluator.best, self._last
+        best, last = self._ledger.best, self._last
         if best.grad is not None:
             return best.grad
         own = None if self._problem.has_gradient or last is None else last.grad

@@ -49,8 +49,8 @@ def _kept(array: Array, room: Array | None) -> Array:
     return room
 
 
-class Evaluator:
-    """Evaluates what methods ask for, within the limits.
+class Ledger:
+    """What was evaluated and what is still allowed.
 
     Attributes
     ----------
@@ -60,10 +60,7 @@ class Evaluator:
     best : Best
     """
 
-    def __init__(
-        self, source: Source, domain: Domain, limits: Limits, stencil: Stencil | None
-    ) -> None:
-        self._source = source
+    def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self._stencil = stencil
         self._limits = limits
         self._timed = limits.maxtime < math.inf
@@ -81,24 +78,6 @@ class Evaluator:
     def on_plateau(self) -> bool:
         """Whether the last gradient was zero for want of values that differ."""
         return self._stencil is not None and self._stencil.plateau
-
-    def answer(self, ask: Ask) -> Answers:
-        """Evaluate a batch; `Halt` if a limit is reached within it."""
-        if ask.order and self._stencil is not None:
-            exchange = self.exchange(ask)
-            batch, order = next(exchange)
-            while True:
-                found = self._evaluate(batch, order)
-                try:
-                    batch, order = exchange.send(found)
-                except StopIteration as end:
-                    answers: Answers = end.value
-                    return answers
-        if type(ask) is Samples:
-            order, center = ask.order, ask.center
-            return self._source.sample(ask, lambda s: self._evaluate(s, order, center=center))
-        values, gradients = self._evaluate(ask.points, ask.order)
-        return Answers(values, gradients)
 
     def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
         """Say what to evaluate for an answer, several times for finite differences."""
@@ -128,23 +107,6 @@ class Evaluator:
         self.nfev += len(values)
         if len(values) and points.dtype == np.float64:
             self._note(points, values, gradients, center)
-
-    def _evaluate(
-        self, points: NDArray[Any], order: int, *, center: Array | None = None
-    ) -> tuple[NDArray[Any], Array | None]:
-        """Values and gradients, as far as the limits allow; `Halt` if that is not all.
-
-        Points are relative to ``center`` if it is given.
-        """
-        points, over = self.admit(points)
-        if len(points) or over is None:
-            values, gradients, ended = self._source(points, order, self._limits, center)
-            self.take(points, values, gradients, center)
-            if ended is not None:
-                raise ended
-        if over is not None:
-            raise over
-        return values, gradients
 
     def _note(
         self, points: Array, values: Array, gradients: Array | None, center: Array | None
@@ -193,6 +155,51 @@ class Evaluator:
             if away[owner].max() <= 2 * max(stencil.resolution, EPS**0.5):
                 self.best.grad = gradients[owner].copy()
         return Answers(values, gradients)
+
+
+class Evaluator(Ledger):
+    """Evaluates what methods ask for, within the limits."""
+
+    def __init__(
+        self, source: Source, domain: Domain, limits: Limits, stencil: Stencil | None
+    ) -> None:
+        super().__init__(domain, limits, stencil)
+        self._source = source
+
+    def answer(self, ask: Ask) -> Answers:
+        """Evaluate a batch; `Halt` if a limit is reached within it."""
+        if ask.order and self._stencil is not None:
+            exchange = self.exchange(ask)
+            batch, order = next(exchange)
+            while True:
+                found = self._evaluate(batch, order)
+                try:
+                    batch, order = exchange.send(found)
+                except StopIteration as end:
+                    answers: Answers = end.value
+                    return answers
+        if type(ask) is Samples:
+            order, center = ask.order, ask.center
+            return self._source.sample(ask, lambda s: self._evaluate(s, order, center=center))
+        values, gradients = self._evaluate(ask.points, ask.order)
+        return Answers(values, gradients)
+
+    def _evaluate(
+        self, points: NDArray[Any], order: int, *, center: Array | None = None
+    ) -> tuple[NDArray[Any], Array | None]:
+        """Values and gradients, as far as the limits allow; `Halt` if that is not all.
+
+        Points are relative to ``center`` if it is given.
+        """
+        points, over = self.admit(points)
+        if len(points) or over is None:
+            values, gradients, ended = self._source(points, order, self._limits, center)
+            self.take(points, values, gradients, center)
+            if ended is not None:
+                raise ended
+        if over is not None:
+            raise over
+        return values, gradients
 
 
 def _lowest(values: Array) -> tuple[int, int]:

@@ -171,30 +171,24 @@ def minimize(
             method, fun, x0, args, jac, **theirs, callback=callback, **{**given, **(options or {})}
         )
     _warn_of_unused(hess, hessp, constraints)
-    common, own = _split_options(options)
-    jac = _as_jac(jac, common.pop("jac_method", None))
-    chosen = _as_method(method, own, tol, jac is not None)
+    common, own = split_options(options)
+    jac = as_jac(jac, common.pop("jac_method", None))
+    chosen = as_method(method, own, tol, jac is not None)
     generator = as_generator(common.pop("rng", None) if rng is None else rng)
     workers = common.pop("workers", None) if workers is None else workers
     require_bool("vectorized", vectorized)
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
     domain = Domain.build(x0, bounds)
-    plan = _Plan.of(common, as_callback(callback), domain.size)
-    scheme = jac if isinstance(jac, str) else None
-    if jac is None and chosen.needs_gradient:
-        scheme = "2-point"
-    objective = Objective(fun, None if scheme else jac, args)
-    source = _source(objective, domain, workers, vectorized)
+    plan = Plan.of(common, as_callback(callback), domain.size)
+    scheme = scheme_for(jac, chosen)
+    source = _source(Objective(fun, None if scheme else jac, args), domain, workers, vectorized)
     try:
-        stencil = Stencil(scheme, domain.box) if scheme else None
-        if jac is None and scheme:
-            stencil = NoiseAwareStencil(domain.box, generator)
+        stencil = stencil_for(scheme, jac, domain, generator)
         evaluator = Evaluator(source, domain, plan.limits, stencil)
-        has_gradient = objective.has_gradient or stencil is not None
-        problem = domain.problem(has_gradient, stencil)
+        problem = domain.problem(jac is not None or stencil is not None, stencil)
         run = Run(chosen, evaluator, domain, problem, generator, plan.settings)
-        result = run.drive()
+        result = run.drive(evaluator.answer)
     finally:
         source.close()
     if plan.disp:
@@ -242,6 +236,22 @@ def as_generator(rng: Any) -> np.random.Generator:
         raise type(error)(f"rng must be a Generator or a seed for one, got {rng!r}") from error
 
 
+def scheme_for(jac: Any, method: Method) -> str | None:
+    """The finite-difference scheme that gradients are made by, if they are."""
+    if jac is None:
+        return "2-point" if method.needs_gradient else None
+    return jac if isinstance(jac, str) else None
+
+
+def stencil_for(
+    scheme: str | None, jac: Any, domain: Domain, rng: np.random.Generator
+) -> Stencil | None:
+    """Finite differences: of SciPy's steps if asked for by name, of the noise's if not."""
+    if scheme is None:
+        return None
+    return NoiseAwareStencil(domain.box, rng) if jac is None else Stencil(scheme, domain.box)
+
+
 def _warn_of_unused(hess: Any, hessp: Any, constraints: Any) -> None:
     """Say which of SciPy's arguments no method here uses."""
     for name, given in (("hess", hess), ("hessp", hessp)):
@@ -253,7 +263,7 @@ def _warn_of_unused(hess: Any, hessp: Any, constraints: Any) -> None:
         warnings.warn("no method can handle constraints", RuntimeWarning, stacklevel=3)
 
 
-def _split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of every method, and the rest."""
     if options is None:
         return {}, {}
@@ -263,7 +273,7 @@ def _split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return common, {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
 
 
-def _as_jac(jac: Any, scheme: Any) -> Any:
+def as_jac(jac: Any, scheme: Any) -> Any:
     """A callable, True, a scheme, or None for no gradient."""
     name = "jac"
     if isinstance(jac, (bool, np.bool_)):
@@ -278,7 +288,7 @@ def _as_jac(jac: Any, scheme: Any) -> Any:
     return jac
 
 
-def _as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient: bool) -> Method:
+def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient: bool) -> Method:
     """The method object meant, with its options."""
     if method is None:
         method = default_method(has_gradient)
@@ -314,7 +324,7 @@ def _warn_of_unknown(unknown: list[str], known: list[str]) -> None:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """The common options, checked."""
 
     limits: Limits
@@ -322,7 +332,7 @@ class _Plan:
     disp: bool
 
     @classmethod
-    def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> _Plan:
+    def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
         given = {key: value for key, value in common.items() if value is not None}
         bounded = {"maxiter", "maxfev", "maxtime"} & given.keys()
         maxiter = _limit("maxiter", given.get("maxiter"), 0)

@@ -1,0 +1,257 @@
+"""Minimization by hand: the library asks for values, the user finds them."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Generator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult
+
+from smoothmin import _status
+from smoothmin._differences import Stencil
+from smoothmin._domain import Domain
+from smoothmin._engine import Run
+from smoothmin._evaluate import Ledger
+from smoothmin._minimize import (
+    Plan,
+    as_generator,
+    as_jac,
+    as_method,
+    scheme_for,
+    split_options,
+    stencil_for,
+)
+from smoothmin._protocol import Array, Ask, Finish, Method
+from smoothmin._source import Halt, as_values
+from smoothmin._status import Status
+
+Told: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables
+
+
+class Optimizer:
+    """Minimize a function that is evaluated elsewhere: ask, evaluate, tell.
+
+    For experiments, simulations on other machines, and loops of one's own. The methods
+    are those of `minimize`, and told the same values they go the same way.
+
+    Parameters
+    ----------
+    x0 : array_like
+        Start: real, finite, of any shape.
+    method : str or Method, optional
+        As in `minimize`.
+    jac : bool or {"2-point", "3-point"}, optional
+        True if gradients will be told along with the values; a finite-difference scheme;
+        or None, the default, for what `minimize` does without a gradient.
+    bounds : scipy.optimize.Bounds or sequence of (min, max), optional
+        No point asked for leaves them.
+    tol : float, optional
+        Sets the method's main tolerances unless ``options`` does.
+    options : dict, optional
+        As in `minimize`; what concerns callbacks and workers is of no effect.
+    rng : int, numpy.random.Generator or other seed, optional
+        Source of all randomness.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+
+    Notes
+    -----
+    An optimizer can be pickled or copied at any time, between `ask` and `tell` too, and
+    goes on from there exactly: what is kept is what was told, and a new run is told it
+    again. Only ``maxtime`` begins anew.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin import Optimizer
+    >>> optimizer = Optimizer([3.0, -2.0], bounds=[(-5, 5), (-5, 5)], rng=0)
+    >>> while not optimizer.stop():
+    ...     points = optimizer.ask()
+    ...     optimizer.tell(points, [abs(x[0] - 1) + abs(x[1]) for x in points])
+    >>> bool(optimizer.result.fun < 1e-4)
+    True
+    """
+
+    def __init__(
+        self,
+        x0: Any,
+        method: Any = None,
+        jac: Any = None,
+        bounds: Any = None,
+        tol: float | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        rng: Any = None,
+    ) -> None:
+        self._given = (copy.copy(x0), method, jac, bounds, tol, copy.copy(options))
+        common, own = split_options(options)
+        jac = as_jac(jac, common.pop("jac_method", None))
+        if callable(jac):
+            raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
+        if jac == "cs":
+            raise ValueError('jac must not be "cs": complex points are not asked for')
+        chosen = as_method(method, own, tol, jac is not None)
+        seed = common.pop("rng", None) if rng is None else rng
+        generator = as_generator(seed)
+        self._seed = copy.deepcopy(generator)
+        self._domain = Domain.build(x0, bounds)
+        plan = Plan.of(common, None, self._domain.size)
+        stencil = stencil_for(scheme_for(jac, chosen), jac, self._domain, generator)
+        self._start(chosen, plan, stencil, jac is True, generator)
+
+    def _start(
+        self,
+        chosen: Method,
+        plan: Plan,
+        stencil: Stencil | None,
+        gradients: bool,
+        generator: np.random.Generator,
+    ) -> None:
+        """Run as far as the first points."""
+        domain = self._domain
+        self._gradients = gradients
+        self._limits = plan.limits
+        self._ledger = Ledger(domain, plan.limits, stencil)
+        problem = domain.problem(gradients or stencil is not None, stencil)
+        self._run = Run(chosen, self._ledger, domain, problem, generator, plan.settings)
+        self._told: list[Told] = []
+        self._ended: tuple[str, OptimizeResult] | None = None
+        self._batches = self._converse()
+        self._asked: Array = self._next(None)
+
+    def _converse(self) -> Generator[Array, Told, OptimizeResult]:
+        """Yield points in the free variables until the method is done."""
+        talk = self._run.conversation()
+        try:
+            ask = next(talk)
+            while True:
+                try:
+                    answers = yield from self._exchange(ask)
+                except Halt as halt:
+                    ask = talk.throw(halt)
+                else:
+                    ask = talk.send(answers)
+        except StopIteration as end:
+            result: OptimizeResult = end.value
+            return result
+
+    def _exchange(self, ask: Ask) -> Generator[Array, Told, Any]:
+        """The answer to one request, which may take several batches."""
+        exchange = self._ledger.exchange(ask)
+        points, order = next(exchange)
+        while True:
+            points, over = self._ledger.admit(points)
+            if len(points) or over is None:
+                values, gradients = yield points
+                self._ledger.take(points, values, gradients if order else None)
+                self._limits.look_at_value(float(np.fmin.reduce(values)))
+            if over is not None:
+                raise over
+            try:
+                points, order = exchange.send((values, gradients))
+            except StopIteration as end:
+                return end.value
+
+    def _next(self, told: Told | None) -> Array:
+        """The points to ask for after what was told; none at the end."""
+        try:
+            return next(self._batches) if told is None else self._batches.send(told)
+        except StopIteration as end:
+            result: OptimizeResult = end.value
+            self._ended = Status(result.status).name.lower(), result
+            return np.empty((0, self._domain.size))
+
+    def ask(self) -> Array:
+        """Points to evaluate.
+
+        Returns
+        -------
+        ndarray, shape (S, *x0.shape)
+            A copy; the same points again until they are told.
+
+        Raises
+        ------
+        RuntimeError
+            If the run has ended.
+        """
+        if self._ended is not None:
+            raise RuntimeError(f"nothing to ask for, the run has ended: {self.stop()}")
+        return self._domain.spread(self._asked)
+
+    def tell(self, points: Any, values: Any, gradients: Any = None) -> None:
+        """Go on with what was found.
+
+        Parameters
+        ----------
+        points : array_like, shape (S, *x0.shape)
+            What `ask` returned.
+        values : array_like, shape (S,)
+            The function's values there; NaN and infinity are survived as in `minimize`.
+        gradients : array_like, shape (S, *x0.shape), optional
+            With ``jac=True``.
+
+        Raises
+        ------
+        RuntimeError
+            If the run has ended.
+        TypeError, ValueError
+            For other points than were asked for, or values and gradients that do not fit
+            them. The optimizer is left as it was.
+        """
+        asked = self.ask()
+        if not np.array_equal(np.asarray(points), asked):
+            raise ValueError(f"points must be those that were asked for, got {points!r:.80}")
+        found = as_values(list(np.atleast_1d(values)), np.float64)
+        if found.shape != (len(asked),):
+            raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
+        self._tell(found, self._as_rows(gradients, asked.shape) if self._gradients else None)
+
+    def _tell(self, values: Array, gradients: Array | None) -> None:
+        self._told.append((values, gradients))
+        # the method may change what it is sent
+        rows = None if gradients is None else gradients.copy()
+        self._asked = self._next((values.copy(), rows))
+
+    def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array:
+        if gradients is None:
+            raise ValueError("gradients must be told with jac=True, got None")
+        found: NDArray[Any] = np.asarray(gradients, dtype=float)
+        if found.shape != expected:
+            raise ValueError(f"gradients must have shape {expected}, got {found.shape}")
+        return self._domain.gather(found.reshape(expected[0], -1).copy())
+
+    def stop(self) -> dict[str, str]:
+        """Why the run has ended: nothing while it goes on.
+
+        Returns
+        -------
+        dict
+            The status's name, in lower case, to the message of the result.
+        """
+        return {} if self._ended is None else {self._ended[0]: self._ended[1].message}
+
+    @property
+    def result(self) -> OptimizeResult:
+        """The best so far, as `minimize` returns it, with status 7 before the end."""
+        if self._ended is not None:
+            return OptimizeResult(self._ended[1])
+        return self._run.result(Finish(Status.INTERRUPTED, _status.UNDER_WAY))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What the run began with, and what it was told since."""
+        return {"given": self._given, "seed": self._seed, "told": list(self._told)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin again, and tell it all again."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what was warned of at first
+            self.__init__(*state["given"], rng=copy.deepcopy(state["seed"]))  # type: ignore[misc]
+        for values, gradients in state["told"]:
+            self._tell(values, gradients)

@@ -1,0 +1,193 @@
+"""Ask and tell: the same run as `minimize`'s, at any pace, from any copy."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from smoothmin import LBFGS, GradientSampling, Homotopy, Optimizer, minimize
+from smoothmin._registry import METHODS
+
+X0 = np.array([2.0, -1.5, 0.7])
+
+
+def fun(x):
+    return float(np.sum(np.abs(x - 0.3)) + 0.5 * np.sum((x + 0.1) ** 2))
+
+
+def grad(x):
+    return np.sign(x - 0.3) + x + 0.1
+
+
+def finished(optimizer, fun=fun, grad=grad, told=()):
+    """The result, after answering whatever is asked."""
+    while not optimizer.stop():
+        points = optimizer.ask()
+        extra = [] if grad is None else [[grad(x) for x in points]]
+        optimizer.tell(points, [fun(x) for x in points], *extra)
+    return optimizer.result
+
+
+def assert_same(a, b):
+    for key in ("nit", "nfev", "njev", "status", "success", "message", "method", "fun"):
+        assert a[key] == b[key], key
+    assert_array_equal(a.x, b.x)
+    assert_array_equal(a.jac, b.jac)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("jac", [None, True, "2-point", "3-point"])
+@pytest.mark.parametrize("bounds", [None, [(-3, 3), (-1.5, -1.5), (0, 1)]])
+def test_goes_the_way_of_minimize(method, jac, bounds):
+    options = {"maxfev": 400, "return_all": True}
+    gradient = grad if jac is True else None
+    optimizer = Optimizer(X0, method, jac, bounds, options=options, rng=3)
+    theirs = minimize(fun, X0, (), method, gradient or jac, bounds=bounds, options=options, rng=3)
+    ours = finished(optimizer, grad=gradient)
+    assert_same(ours, theirs)
+    assert_array_equal(ours.allvecs, theirs.allvecs)
+
+
+def test_fields_of_any_shape_and_nested_methods():
+    x0 = X0[:, None] * np.ones((3, 2))
+    method = GradientSampling(LBFGS(), sigma=0.2, n=6)
+    options = {"maxfev": 300}
+    optimizer = Optimizer(x0, method, True, options=options, rng=0)
+    assert optimizer.ask().shape[1:] == (3, 2)
+    ours = finished(optimizer)
+    assert_same(ours, minimize(fun, x0, method=method, jac=grad, options=options, rng=0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    when=st.integers(0, 12),
+    method=st.sampled_from(["homotopy", "gradient-sampling", "laplacian", "lbfgs"]),
+    between=st.booleans(),
+    how=st.sampled_from([lambda o: pickle.loads(pickle.dumps(o)), copy.deepcopy]),
+)
+def test_a_copy_goes_on_from_where_it_was_made(when, method, between, how):
+    options = {"maxfev": 120}
+    whole = finished(Optimizer(X0, method, options=options, rng=5), grad=None)
+    optimizer = Optimizer(X0, method, options=options, rng=5)
+    for _ in range(when):
+        if optimizer.stop():
+            break
+        points = optimizer.ask()
+        if between:
+            optimizer = how(optimizer)
+        optimizer.tell(points, [fun(x) for x in points])
+    again = how(optimizer)
+    assert_same(finished(optimizer, grad=None), whole)
+    assert_same(finished(again, grad=None), whole)
+
+
+def test_a_generator_given_is_not_needed_again_by_a_copy():
+    rng = np.random.default_rng(1)
+    optimizer = Optimizer(X0, "homotopy", options={"maxfev": 200}, rng=rng)
+    points = optimizer.ask()
+    optimizer.tell(points, [fun(x) for x in points])
+    again = pickle.loads(pickle.dumps(optimizer))
+    assert_same(finished(optimizer, grad=None), finished(again, grad=None))
+
+
+def test_the_result_so_far():
+    optimizer = Optimizer(X0, "lbfgs", True, rng=0)
+    assert np.isnan(optimizer.result.fun)
+    assert_array_equal(optimizer.result.x, X0)
+    lowest = np.inf
+    for _ in range(4):
+        points = optimizer.ask()
+        assert_array_equal(points, optimizer.ask())
+        values = [fun(x) for x in points]
+        lowest = min(lowest, *values)
+        optimizer.tell(points, values, [grad(x) for x in points])
+        res = optimizer.result
+        assert res.fun == lowest == fun(res.x)
+        assert (res.success, res.status) == (False, 7)
+
+
+def test_what_is_asked_for_is_the_users_own():
+    optimizer = Optimizer(X0, "lbfgs", True, rng=0)
+    optimizer.ask()[:] = np.nan
+    points = optimizer.ask()
+    assert_array_equal(points, X0[None])
+    values, gradients = np.array([fun(X0)]), np.array([grad(X0)])
+    optimizer.tell(points, values, gradients)
+    values[:], gradients[:] = np.nan, np.nan
+    ours = finished(pickle.loads(pickle.dumps(optimizer)))
+    assert_same(ours, minimize(fun, X0, method="lbfgs", jac=grad, rng=0))
+
+
+@pytest.mark.parametrize("maxfev", [1, 7, 50])
+def test_limits(maxfev):
+    optimizer = Optimizer(X0, Homotopy(), options={"maxfev": maxfev}, rng=0)
+    asked = 0
+    while not optimizer.stop():
+        points = optimizer.ask()
+        asked += len(points)
+        optimizer.tell(points, [fun(x) for x in points])
+    assert asked == optimizer.result.nfev == maxfev
+    assert set(optimizer.stop()) == {"maxfev"}
+
+
+def test_a_target_and_values_that_are_none():
+    optimizer = Optimizer(X0, options={"f_target": 1.0}, rng=0)
+    res = finished(optimizer, grad=None)
+    assert set(optimizer.stop()) == {"target"}
+    assert res.success
+    assert res.fun <= 1.0
+
+    def holes(x):
+        return np.nan if x[0] > 2.01 else fun(x)
+
+    res = finished(Optimizer(X0, options={"maxfev": 200}, rng=0), holes, None)
+    assert_same(res, minimize(holes, X0, options={"maxfev": 200}, rng=0))
+    optimizer = Optimizer(X0, rng=0)
+    optimizer.tell(optimizer.ask(), np.full(len(optimizer.ask()), np.nan))
+    assert optimizer.result.n_nonfinite > 0
+
+
+def test_all_variables_fixed():
+    optimizer = Optimizer([1.0, 2.0], bounds=[(1, 1), (2, 2)])
+    res = finished(optimizer, grad=None)
+    assert res.nfev == 1
+    assert res.success
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "kw"),
+    [
+        (TypeError, "jac", {"jac": grad}),
+        (ValueError, "jac", {"jac": "cs"}),
+        (ValueError, "method", {"method": "simplex"}),
+        (ValueError, "maxfev", {"options": {"maxfev": 0}}),
+        (ValueError, "bounds", {"bounds": [(0, 1)]}),
+        (TypeError, "rng", {"rng": "seed"}),
+    ],
+)
+def test_bad_arguments(error, name, kw):
+    with pytest.raises(error, match=name):
+        Optimizer(X0, **kw)
+
+
+def test_what_is_told_has_to_fit():
+    optimizer = Optimizer(X0, "bfgs", True, rng=0)
+    points = optimizer.ask()
+    for error, name, told in [
+        (ValueError, "points", (points + 1e-9, [1.0], points)),
+        (ValueError, "values", (points, [1.0, 2.0], points)),
+        (TypeError, "fun", (points, ["one"], points)),
+        (ValueError, "gradients", (points, [1.0])),
+        (ValueError, "gradients", (points, [1.0], [[1.0]])),
+    ]:
+        with pytest.raises(error, match=name):
+            optimizer.tell(*told)
+    assert_same(finished(optimizer), minimize(fun, X0, method="bfgs", jac=grad, rng=0))
+    with pytest.raises(RuntimeError, match="has ended"):
+        optimizer.ask()
+    with pytest.raises(RuntimeError, match="has ended"):
+        optimizer.tell(points, [1.0], points)
