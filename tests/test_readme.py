@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not TEXT, reason="tests run apart from the repos
 def test_examples_run_and_do_what_they_say(capsys):
     names = {}
     blocks = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     exec(blocks[0], names)
     assert names["res"].success
     np.testing.assert_allclose(names["res"].x, [1, 1], atol=1e-6)
@@ -25,6 +25,8 @@ def test_examples_run_and_do_what_they_say(capsys):
     exec(blocks[1], names)
     assert names["res"].fun < names["fun"](np.array(names["x0"]))
     exec(blocks[2], names)
+    assert names["optimizer"].result.fun < 1e-3
+    exec(blocks[3], names)
     assert names["res"].fun == pytest.approx(-99.748, abs=1e-3)
 
 
