@@ -88,8 +88,8 @@ def minimize(
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
-        ``return_all``, ``history``, ``return_on_interrupt``. See `show_options`.
-        Unknown ones are ignored with a warning.
+        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``. See
+        `show_options`. Unknown ones are ignored with a warning.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
         same seed gives the same run.
@@ -143,6 +143,11 @@ def minimize(
 
     Methods that know of no bounds see the function mirrored at them.
 
+    With ``journal`` a run that was killed, made again with the same arguments and the same
+    ``rng``, is the run that would have been: values come from the file as long as it has
+    any. It loses the evaluation it was at, or the batch if ``workers`` or ``vectorized``
+    evaluate it. To begin anew remove the file.
+
     Examples
     --------
     Two kinks that cross at the minimum, where a method for smooth functions stops early:
@@ -176,6 +181,7 @@ def minimize(
     chosen = as_method(method, own, tol, jac is not None)
     generator = as_generator(common.pop("rng", None) if rng is None else rng)
     workers = common.pop("workers", None) if workers is None else workers
+    journal = common.pop("journal", None)
     require_bool("vectorized", vectorized)
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
@@ -184,6 +190,8 @@ def minimize(
     scheme = scheme_for(jac, chosen)
     source = _source(Objective(fun, None if scheme else jac, args), domain, workers, vectorized)
     try:
+        if journal is not None:
+            source = _journaled(source, journal)
         stencil = stencil_for(scheme, jac, domain, generator)
         evaluator = Evaluator(source, domain, plan.limits, stencil)
         problem = domain.problem(jac is not None or stencil is not None, stencil)
@@ -384,6 +392,12 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
     from smoothmin._workers import source_for
 
     return source_for(objective, domain, workers)
+
+
+def _journaled(source: Source, path: Any) -> Source:
+    from smoothmin._journal import Journal
+
+    return Journal(source, path)
 
 
 def _display(result: OptimizeResult) -> None:
