@@ -101,7 +101,7 @@ def test_the_defaults_are_in_the_registry():
     assert not method_class(_registry.default_method(False))().needs_gradient
 
 
-def test_all_common_options_are_taken():
+def test_all_common_options_are_taken(tmp_path):
     values = {
         "maxiter": 3,
         "maxfev": 30,
@@ -111,6 +111,7 @@ def test_all_common_options_are_taken():
         "disp": False,
         "return_all": True,
         "history": True,
+        "journal": tmp_path / "journal",
         "return_on_interrupt": True,
         "workers": 1,
         "jac_method": "3-point",
