@@ -95,7 +95,7 @@ def minimize(
         same seed gives the same run.
     workers : int, map-like callable or Executor, optional
         Who evaluates batches: a number of processes (-1: one per core), a
-        function such as ``pool.map``, or an object with ``submit`` and ``map``.
+        function such as ``pool.map``, an object with ``submit`` and ``map``, or a Dask client.
         The run does not depend on it.
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values

@@ -254,6 +254,9 @@ def is_executor(workers: Any) -> bool:
 
 def source_for(objective: Objective, domain: Domain, workers: Any) -> Source:
     """The source that ``workers`` means."""
+    if callable(getattr(workers, "get_executor", None)):
+        # a Dask client; by itself it takes equal points for one and forgets what is cancelled
+        workers = workers.get_executor(pure=False)
     if is_executor(workers) or callable(workers):
         return Mapped(objective, domain, workers)
     if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)):

@@ -95,6 +95,22 @@ class Inline(Executor):
         return future
 
 
+class Client(Inline):
+    """A Dask client, in so far as it is none: its own ``submit`` takes equal points for one."""
+
+    def __init__(self):
+        super().__init__()
+        self.executors = []
+
+    def submit(self, function, /, *args, **kw):
+        raise AssertionError("its executor is to be used")
+
+    def get_executor(self, *, pure):
+        assert not pure
+        self.executors.append(Inline())
+        return self.executors[-1]
+
+
 def strict_map(function, points):
     assert type(points) is list
     return [function(x) for x in points]
@@ -191,6 +207,13 @@ def test_methods_of_ours_do_not_depend_on_workers(threads):
     for method in ("lbfgs", "bfgs"):
         kw = {"method": method, "jac": "3-point", "options": {"maxiter": 20}}
         assert_same(minimize(rosen, X0, **kw), minimize(rosen, X0, workers=threads, **kw))
+
+
+def test_a_dask_client_is_used_by_its_executor():
+    client = Client()
+    kw = {"jac": True, "method": Cloud(), "rng": 1}
+    assert_same(minimize(pair, X0, **kw), minimize(pair, X0, workers=client, **kw))
+    assert client.executors[0].submitted > 0
 
 
 # processes of our own
