@@ -9,7 +9,8 @@ matrices expressed in product form", J. Inst. Math. Appl. 11 (1973).
 Deviation: the inverse Hessian is kept as a product H = J J', updated by a rank-one
 change of J. In exact arithmetic that is (6.17); in floating point H stays positive
 definite, which it does not otherwise on kinks, where its condition number grows
-without bound. For steps that were bent by bounds the inverse of J is kept as well.
+without bound. For steps that were bent by bounds the inverse of J is kept as well. What
+is known of products with J is not computed again where J is large.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from scipy.linalg.blas import dgemv, dger
 from smoothmin._check import require_real
 from smoothmin._protocol import Array, Method, Problem, Steps
 from smoothmin.descent.quasi_newton import Metric, descend
+from smoothmin.descent.square_factor import SquareFactor
 
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
 
@@ -32,10 +34,10 @@ class InverseHessian(Metric):
     """H = J J' with a dense square J."""
 
     def __init__(self, n: int) -> None:
-        self._n = n
-        self._j: Array | None = None
+        self._j: SquareFactor | None = None
         self._scales = np.ones(n)
-        self._applied: tuple[Array, Array] | None = None  # the last g, and J'g
+        self._here: tuple[Array, Array] | None = None  # the last g to be applied to, and J'g
+        self._mixed: tuple[Array, Array] | None = None  # likewise, of gradients mixed
         self._inverse: Array | None = None  # of J, once it has been needed
 
     @property
@@ -45,7 +47,7 @@ class InverseHessian(Metric):
 
     def reset(self) -> None:
         """Back to the identity."""
-        self._j = self._applied = self._inverse = None
+        self._j = self._here = self._mixed = self._inverse = None
 
     def start(self, scales: Array) -> None:
         """Begin with ``diag(scales)^2``, in place of the identity, at the next update."""
@@ -55,16 +57,24 @@ class InverseHessian(Metric):
         """``H g``."""
         if self._j is None:
             return g.copy()
-        image = dgemv(1.0, self._j, g, trans=1)
-        self._applied = g, image
-        out: Array = dgemv(1.0, self._j, image)
-        return out
+        if self._here is None or self._here[0] is not g:
+            self._here = g, self._j.image(g)
+        return self._j.expand(self._here[1])
+
+    def apply_to_mix(self, mix: Array, image: Array) -> Array:
+        """``H mix``."""
+        if self._j is None or not self._j.large:
+            return self.apply(mix)
+        self._mixed = mix, image
+        return self._j.expand(image)
 
     def root(self, gradients: Array) -> Array:
         """``gradients @ J``."""
-        return gradients if self._j is None else gradients @ self._j
+        return gradients if self._j is None else self._j.images(gradients)
 
-    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
         """Change J by ``s v'`` so that J J' becomes (6.17).
 
         ``v = (sqrt(s'y) u / |u| - J'y) / s'y`` with ``u = J^-1 s``, which is known but
@@ -79,29 +89,51 @@ class InverseHessian(Metric):
             scale = math.sqrt(sy / float(image @ image))
             if not 0 < scale < np.inf:
                 return
-            self._j = np.zeros((self._n, self._n), order="F")
-            np.fill_diagonal(self._j, self._scales * scale)
+            self._j = SquareFactor(self._scales * scale)
             u = s / self._scales
         elif cause is None:
             try:
-                u = self._preimage(self._j, s)
+                u = self._preimage(self._j.dense(), s)
             except np.linalg.LinAlgError:  # what J has lost to rounding is lost
                 self.reset()
                 return
-        elif self._applied is not None and self._applied[0] is cause:
-            u = -self._applied[1]
         else:
-            u = -dgemv(1.0, self._j, cause, trans=1)
+            u = -self._image_of_cause(self._j, cause)
+        image_there, image_of_change = self._images(self._j, y, gradient)
         factor = math.sqrt(sy) / float(np.linalg.norm(u))
-        v = (factor * u - dgemv(1.0, self._j, y, trans=1)) / sy
-        self._applied = None
+        v = (factor * u - image_of_change) / sy
+        self._here = self._mixed = None
         if not np.isfinite(v.sum()):
             self.reset()
             return
-        self._j = dger(1.0, s, v, a=self._j, overwrite_a=1)
+        self._j.change(s, v)
+        if gradient is not None and image_there is not None:
+            self._here = gradient, image_there + float(s @ gradient) * v
         if self._inverse is not None:  # by Sherman and Morrison, with 1 + v'u = 1 / factor
             row = dgemv(1.0, self._inverse, v, trans=1)
             self._inverse = dger(-factor, u, row, a=self._inverse, overwrite_a=1)
+
+    def _image_of_cause(self, j: SquareFactor, cause: Array) -> Array:
+        """``J'cause``."""
+        for known in (self._here, self._mixed):
+            if known is not None and known[0] is cause:
+                return known[1]
+        return j.image(cause)
+
+    def _images(
+        self, j: SquareFactor, y: Array, gradient: Array | None
+    ) -> tuple[Array | None, Array]:
+        """``J'gradient``, which the next direction takes, and ``J'y``, known by it.
+
+        After a step that meets the Wolfe condition ``J'y`` is no shorter than half of what
+        it is the difference of, so nothing is lost to rounding.
+        """
+        if j.large and gradient is not None and self._here is not None:
+            before, image_before = self._here
+            if np.array_equal(gradient - before, y):
+                image = j.image(gradient)
+                return image, image - image_before
+        return None, j.image(y)
 
     def _preimage(self, j: Array, s: Array) -> Array:
         """``J^-1 s``, by the inverse for as long as it is one."""

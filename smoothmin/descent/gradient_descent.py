@@ -36,7 +36,9 @@ class Identity(Metric):
         """The gradients themselves."""
         return gradients
 
-    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
         """Learn nothing."""
 
     def reset(self) -> None:

@@ -269,7 +269,7 @@ class _State:
         """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
         if self.metric.fresh:
             self.metric.start(coordinate_scales(self.bundle.changes()))
-        self.metric.update(point.x - self.x, point.grad - self.g, cause)
+        self.metric.update(point.x - self.x, point.grad - self.g, cause, point.grad)
         self._settle(point)
 
     def _settle(self, point: LinePoint) -> None:
@@ -341,8 +341,10 @@ class _State:
         reached = np.flatnonzero(meets < 1)
         if kink < BLOCKED and len(reached) <= MOST_CUTS and self.problem.box is None:
             gradients, gaps = self.bundle.cuts(reached)
-            mix = cutting_plane_weights(self.metric.root(gradients), gaps) @ gradients
-            bent = -self.metric.apply(mix)
+            images = self.metric.root(gradients)
+            weights = cutting_plane_weights(images, gaps)
+            mix = weights @ gradients
+            bent = -self.metric.apply_to_mix(mix, weights @ images)
             slope = float(self.g @ bent)
             if slope < 0:
                 cause, direction = mix, bent
@@ -407,10 +409,9 @@ class _State:
 
     def _least_element(self, hull: Hull) -> tuple[Array, Array, float, float]:
         """It, the direction it gives with slope and first trial; renews the certificate."""
-        cause, slope = hull.least_element(*self.bundle.near(self.radius))
+        cause, direction, slope = hull.least_element(*self.bundle.near(self.radius))
         self.bundle.hold(hull.support)
         self.certificate = Certificate(float(np.linalg.norm(cause)), self.radius)
-        direction = -self.metric.apply(cause)
         length = float(np.linalg.norm(direction))
         t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
         return cause, direction, slope, t

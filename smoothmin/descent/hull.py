@@ -31,8 +31,10 @@ class Hull:
         self._images: GrowingHull | None = None
         self.support: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 
-    def least_element(self, gradients: Array, serials: NDArray[np.intp]) -> tuple[Array, float]:
-        """The least element p, and the slope along ``-H p``: minus its squared length.
+    def least_element(
+        self, gradients: Array, serials: NDArray[np.intp]
+    ) -> tuple[Array, Array, float]:
+        """The least element p, ``-H p``, and the slope along it: minus p's squared length.
 
         Parameters
         ----------
@@ -44,7 +46,9 @@ class Hull:
         found = (self._grown if rowwise else self._anew)(gradients, serials)
         self.support = serials[found.weights > 0]
         least = found.weights @ gradients + found.multipliers @ self._normals
-        return least, -float(found.point @ found.point)
+        metric = self._metric
+        product = metric.apply_to_mix(least, found.point) if rowwise else metric.apply(least)
+        return least, -product, -float(found.point @ found.point)
 
     def _grown(self, gradients: Array, serials: NDArray[np.intp]) -> HullPoint:
         """Only what is new has its image computed, and starts from the last solution."""

@@ -30,7 +30,9 @@ class LimitedMemory(CompactMemory, Metric):
         super().reset()
         self.scale = 1.0
 
-    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         sy, yy = float(s.dot(y)), float(y.dot(y))
         if not is_curved(sy, yy):

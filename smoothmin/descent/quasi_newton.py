@@ -32,11 +32,18 @@ class Metric(ABC):
     def root(self, gradients: Array) -> Array:
         """Rows with the inner products in H of the rows of ``gradients``."""
 
+    def apply_to_mix(self, mix: Array, image: Array) -> Array:
+        """``H mix`` of gradients mixed, their rows of `root` mixed likewise in ``image``."""
+        return self.apply(mix)
+
     @abstractmethod
-    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
         """Learn from a step ``s`` and the change ``y`` of the gradient.
 
-        ``cause`` is the vector along whose ``-H cause`` the step was, where it was one.
+        ``cause`` is the vector along whose ``-H cause`` the step was, where it was one;
+        ``gradient`` that at the step's end, which may be of use.
         """
 
     def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)
@@ -86,7 +93,8 @@ def descend(
         last_chance = metric.fresh or not f_at_reset - found.point.fun > 10 * EPS * abs(f)
         if found.wolfe:
             new = found.point
-            metric.update(new.x - x, new.grad - g, pg if problem.box is None else None)
+            cause = pg if problem.box is None else None
+            metric.update(new.x - x, new.grad - g, cause, new.grad)
             step = float(np.linalg.norm(new.x - x))
         else:
             # what the metric was taught by noise or a kink misleads: once more without

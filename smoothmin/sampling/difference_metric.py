@@ -16,6 +16,7 @@ from smoothmin._protocol import Array
 from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.quasi_newton import Metric
+from smoothmin.descent.square_factor import SquareFactor
 
 FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variables are known
 FIRST_INVERSE = 1e3  # times the inverse curvature s'y / y'y of the first step
@@ -33,7 +34,7 @@ class DenseMetric(InverseHessian):
 
     def begin(self, curvature: Array) -> None:
         """Start from a diagonal Hessian."""
-        self._j = np.asfortranarray(np.diag(1 / np.sqrt(curvature)))
+        self._j = SquareFactor(1 / np.sqrt(curvature))
         self._updates = 0
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
@@ -43,7 +44,7 @@ class DenseMetric(InverseHessian):
             length = float(seen @ seen)
             inverse = abs(float(s @ y)) / length if length > 0 else 0.0
             factor = math.sqrt(FIRST_INVERSE * inverse) if inverse > 0 else 1.0
-            self._j = np.asfortranarray(np.diag(self._scale * factor))
+            self._j = SquareFactor(self._scale * factor)
             self._updates = 0
         self._updates += 1
         self.update(s, y, cause)
@@ -52,7 +53,7 @@ class DenseMetric(InverseHessian):
         """Rows to take differences along."""
         if self._j is None:
             return np.diag(FIRST_DIFFERENCE * self._scale)
-        steps = self._j.T * (2 * math.sqrt(noise))
+        steps = self._j.dense().T * (2 * math.sqrt(noise))
         if self._updates < len(steps):
             size = np.linalg.norm(steps / self._scale, axis=1)
             steps = steps * np.minimum(1.0, FIRST_DIFFERENCE / size)[:, None]
@@ -93,7 +94,9 @@ class LargeMetric(Metric):
         """A factor of the inner products ``G H G'``."""
         return self._memory.root(gradients * self._unit)
 
-    def update(self, s: Array, y: Array, cause: Array | None = None) -> None:
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
         """Remember a step and the change of the gradient."""
         self._memory.update(s / self._unit, y * self._unit)
 

@@ -93,9 +93,9 @@ def test_the_hull_in_a_metric(metric):
     gradients = rng.standard_normal((6, 4)) + 1
     normals = -np.eye(4)[:1]
     hull = Hull(metric, normals)
-    first, slope = hull.least_element(gradients[:4], np.arange(4))
-    least, slope = hull.least_element(gradients, np.arange(6))
-    direction = -metric.apply(least)
+    first, _, _ = hull.least_element(gradients[:4], np.arange(4))
+    least, direction, slope = hull.least_element(gradients, np.arange(6))
+    np.testing.assert_allclose(direction, -metric.apply(least), atol=1e-12)
     assert slope == pytest.approx(least @ direction)
     assert (gradients @ direction).max() <= slope + 1e-9  # downhill for every gradient
     assert direction[0] >= -1e-9  # and into the box

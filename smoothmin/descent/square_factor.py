@@ -1,0 +1,83 @@
+"""A square matrix J that rank-one changes update, for H = J J'.
+
+A large matrix is read from memory at each product and written at each change, which
+takes nearly all the time. So changes are collected, ``J = matrix + S V'``, and made
+several at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg.blas import dgemm, dgemv, dger
+
+from smoothmin._protocol import Array
+
+LARGE = 250  # rows from which on changes are collected
+CHANGES = 24  # made at a time
+
+
+class SquareFactor:
+    """J, and its changes that are still to be made.
+
+    Parameters
+    ----------
+    diagonal : ndarray (n,)
+        What J begins with.
+    """
+
+    def __init__(self, diagonal: Array) -> None:
+        n = len(diagonal)
+        self._matrix = np.zeros((n, n), order="F")
+        np.fill_diagonal(self._matrix, diagonal)
+        self.large = n >= LARGE
+        self._room = np.empty((2, CHANGES, n) if self.large else (2, 0, n))
+        self._count = 0
+        self._take_views()
+
+    def image(self, g: Array) -> Array:
+        """``J'g``."""
+        image: Array = dgemv(1.0, self._matrix, g, trans=1)
+        if self._count:
+            shares = dgemv(1.0, self._left, g, trans=1)
+            image = dgemv(1.0, self._right, shares, beta=1.0, y=image, overwrite_y=1)
+        return image
+
+    def images(self, gradients: Array) -> Array:
+        """``gradients @ J``."""
+        images: Array = gradients @ self._matrix
+        if self._count:
+            images += (gradients @ self._left) @ self._right.T
+        return images
+
+    def expand(self, image: Array) -> Array:
+        """``J image``."""
+        out: Array = dgemv(1.0, self._matrix, image)
+        if self._count:
+            shares = dgemv(1.0, self._right, image, trans=1)
+            out = dgemv(1.0, self._left, shares, beta=1.0, y=out, overwrite_y=1)
+        return out
+
+    def change(self, s: Array, v: Array) -> None:
+        """Add ``s v'``."""
+        if not self.large:
+            self._matrix = dger(1.0, s, v, a=self._matrix, overwrite_a=1)
+            return
+        self._room[:, self._count] = s, v
+        self._count += 1
+        self._take_views()
+        if self._count == CHANGES:
+            self.dense()
+
+    def dense(self) -> Array:
+        """J itself, in Fortran's order."""
+        if self._count:
+            self._matrix = dgemm(
+                1.0, self._left, self._right, beta=1.0, c=self._matrix, trans_b=1, overwrite_c=1
+            )
+            self._count = 0
+            self._take_views()
+        return self._matrix
+
+    def _take_views(self) -> None:
+        """S and V, (n, count), of the changes still to be made."""
+        self._left, self._right = (rows[: self._count].T for rows in self._room)
