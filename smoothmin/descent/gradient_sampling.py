@@ -19,8 +19,8 @@ Deviations, and why:
   near and few cuts are in reach, the step is that of a variable-metric bundle method.
 * The direction of a hull step is minus the least element of the hull in the metric H
   (Curtis and Que, (3.3)), while the certificate is its Euclidean norm.
-* The first metric is diagonal where the gradients of the first search show that the
-  variables have different scales.
+* The first metric is diagonal where the start and its gradient, or the gradients of the
+  first search, show that the variables have different scales.
 * Where the function shows few smooth pieces, steps go to the minimum of their models
   for as long as these predict its values (`piecewise`).
 * Bounds within the radius add their normals to the hull; samples are clipped into the box.
@@ -57,7 +57,7 @@ from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wol
 from smoothmin.descent.min_norm import cutting_plane_weights
 from smoothmin.descent.piecewise import MOST_VARIABLES, PiecewisePhase
 from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
-from smoothmin.descent.scaling import coordinate_scales
+from smoothmin.descent.scaling import coordinate_scales, starting_scales
 
 # quasi-Newton steps
 PATIENCE = 20  # trials of a search before the hull is asked
@@ -236,6 +236,7 @@ class _State:
         if not np.isfinite(self.g).all():
             return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
         self.bundle.restart(self.x, self.f, self.g)
+        self.scales = starting_scales(self.x, self.g)
         # steps to where pieces meet end on kinks, where finite differences are no gradients
         exact = self.problem.box is None and self.problem.resolution == 0
         few = exact and self.x.size <= MOST_VARIABLES
@@ -268,7 +269,8 @@ class _State:
     def _move(self, point: LinePoint, cause: Array | None) -> None:
         """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
         if self.metric.fresh:
-            self.metric.start(coordinate_scales(self.bundle.changes()))
+            changes = self.bundle.changes() * self.scales
+            self.metric.start(self.scales * coordinate_scales(changes))
         self.metric.update(point.x - self.x, point.grad - self.g, cause, point.grad)
         self._settle(point)
 
@@ -295,6 +297,8 @@ class _State:
             return True
         cause = problem.projected_gradient(self.x, self.g)
         direction = search_direction(problem, metric, self.x, cause)
+        if metric.fresh:
+            direction *= self.scales**2
         cause, direction, t = self._beyond_kinks(cause, direction)
         found = yield from self._search(direction, t, patience=PATIENCE)
         if found.lower:

@@ -1,12 +1,15 @@
-"""Scales of the variables, from the first few gradients.
+"""Scales of the variables, from the start and the first few gradients.
 
-A change of variables ``x = D z`` multiplies gradients by D. Where their elements
-differ in size by more than chance, H = D^2 of the inverse sizes undoes the change, and
-spares a quasi-Newton method the steps in which it would learn the same.
+A change of variables ``x = D z`` divides points by D and multiplies gradients by it.
+Where the elements of points and gradients differ oppositely, or those of gradients by
+more than chance, H = D^2 of the sizes undoes the change, and spares a quasi-Newton method
+the steps in which it would learn the same.
 
-Reference: W. James, C. Stein, "Estimation with quadratic loss", Proc. 4th Berkeley
+References: W. James, C. Stein, "Estimation with quadratic loss", Proc. 4th Berkeley
 Symp. 1 (1961), for the shrinkage of many estimates toward their mean; H. Robbins, "An
-empirical Bayes approach to statistics", Proc. 3rd Berkeley Symp. 1 (1956).
+empirical Bayes approach to statistics", Proc. 3rd Berkeley Symp. 1 (1956); M. S.
+Bartlett, "Some aspects of the time-correlation problem in regard to tests of
+significance", J. R. Stat. Soc. 98 (1935), for correlations where neighbours are alike.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from smoothmin._protocol import Array
 
 LARGEST = 10.0  # scale, and inverse of the smallest
 DEVIATIONS = 1.0  # by which the spread of chance may exceed its mean
+ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
 
 
 def coordinate_scales(changes: Array) -> Array:
@@ -71,4 +75,65 @@ def coordinate_scales(changes: Array) -> Array:
     if spread > chance:
         shrunk = (1 - chance / spread) * logs
         scales[seen] = np.clip(np.exp(-shrunk), 1 / LARGEST, LARGEST)
+    return scales
+
+
+def starting_scales(x: Array, gradient: Array) -> Array:
+    """Scales that a start and its gradient have in common.
+
+    Parameters
+    ----------
+    x, gradient : ndarray (n,)
+
+    Returns
+    -------
+    ndarray (n,)
+        Positive; all 1 if the elements' sizes in ``x`` and in ``gradient`` are not opposite
+        beyond chance. 1 as well where either is 0.
+
+    Notes
+    -----
+    The logarithms of the sizes, less their means, are taken for ``d + a`` in ``x`` and
+    ``b - d`` in ``gradient`` with independent d, a, b. Minus their covariance is then the
+    variance of d, and the variances of a and b are what remains of theirs. This gives the
+    expectation of d, which is shrunk by the share of the squared covariance that its
+    standard error explains. Sizes that go smoothly with the index agree by chance more
+    easily: the squared error is multiplied by ``(1 + r) / (1 - r)``, r the product of the
+    correlations of neighbours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin.descent.scaling import starting_scales
+    >>> rng = np.random.default_rng(0)
+    >>> scale = 10.0 ** rng.uniform(-1, 1, 100)
+    >>> x, gradient = rng.uniform(1, 2, 100) * scale, rng.uniform(-1, 1, 100) / scale
+    >>> left = starting_scales(x, gradient) / scale
+    >>> [float(round(np.log10(each).std(), 1)) for each in (scale, left)]
+    [0.6, 0.1]
+    """
+    scales = np.ones(len(x))
+    seen = np.flatnonzero((x != 0) & (gradient != 0))
+    if len(seen) < 3:
+        return scales
+    sizes = np.log(np.abs(x[seen]))
+    slopes = np.log(np.abs(gradient[seen]))
+    sizes -= sizes.mean()
+    slopes -= slopes.mean()
+    products = -sizes * slopes
+    degrees = len(seen) - 1
+    common = float(products.sum()) / degrees
+    if not 0 < common < np.inf:
+        return scales
+    spreads = float(sizes @ sizes) / degrees, float(slopes @ slopes) / degrees
+    error = float(products @ products) / degrees**2
+    neighbours = float(sizes[1:] @ sizes[:-1]) * float(slopes[1:] @ slopes[:-1])
+    alike = max(0.0, neighbours / (degrees**2 * spreads[0] * spreads[1]))
+    error *= (1 + alike) / (1 - alike)
+    certain = 1 - ERRORS**2 * error / common**2
+    if certain > 0:
+        # means weighted by precision: of what x says, what the gradient says, and of 0
+        weights = [1 / max(spread - common, 1e-9 * spread) for spread in spreads]
+        expected = weights[0] * sizes - weights[1] * slopes
+        scales[seen] = np.exp(certain * expected / (sum(weights) + 1 / common))
     return scales

@@ -1,12 +1,13 @@
 """Evaluations to a relative gap of 1e-6 on nonsmooth functions, ours and SciPy's.
 
-    python tests/benchmarks/bench_nonsmooth.py [--plot FILE]
+    python tests/benchmarks/bench_nonsmooth.py [--plot FILE] [--rescale SEED]
 
 An evaluation is a value with its gradient. A dash: not reached within 5000 evaluations
 or before the method gave up. Then the time that an iteration of ours takes beside
 the function's, on MAXQ. `--plot` draws the table as a data profile: the share of
 problems that are solved within so many evaluations per (n + 1). The limit of 5000 is
-25 (n + 1) for n = 200: beyond it a curve rises by smaller problems alone.
+25 (n + 1) for n = 200: beyond it a curve rises by smaller problems alone. `--rescale`
+multiplies each variable by its own random factor between 0.1 and 10.
 """
 
 from __future__ import annotations
@@ -36,6 +37,17 @@ SCIPYS: dict[str, dict[str, float]] = {
 
 class Enough(Exception):
     """Ends a run that reached the gap or its budget."""
+
+
+def rescaled(problem: NonsmoothProblem, rng: np.random.Generator) -> NonsmoothProblem:
+    """The problem with each variable in a unit of its own."""
+    unit = 10 ** rng.uniform(-1, 1, problem.x0.size)
+
+    def fun(z: Any) -> Any:
+        value, gradient = problem.fun(unit * z)
+        return value, unit * gradient
+
+    return NonsmoothProblem(problem.name, fun, problem.x0 / unit, problem.minimum)
 
 
 def evaluations(problem: NonsmoothProblem, run: Any) -> int | None:
@@ -150,9 +162,14 @@ def main() -> None:
     """Print the table, and draw it if asked to."""
     parser = argparse.ArgumentParser(description="Nonsmooth functions, ours and SciPy's methods.")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="save a data profile here")
-    plot = parser.parse_args().plot
+    parser.add_argument("--rescale", type=int, metavar="SEED", help="variables in random units")
+    arguments = parser.parse_args()
+    plot, seed = arguments.plot, arguments.rescale
     names = [*OURS, *(f"scipy {name}" for name in SCIPYS)]
     problems = small() + scalable(10) + scalable(50) + scalable(200)
+    if seed is not None:
+        rng = np.random.default_rng(seed)
+        problems = [rescaled(problem, rng) for problem in problems]
     print(f"{'':26s}" + "".join(f"{name:>18s}" for name in names))
     rows = []
     for problem in problems:
