@@ -48,13 +48,14 @@ class Stencil:
         self._box = box
         own = {"2-point": EPS**0.5, "3-point": EPS ** (1 / 3), "cs": EPS}[scheme]
         self._relative: float | Array = own if relative_step is None else relative_step
+        self._least: float | Array = 1.0  # what steps are relative to where |x| is less
         self.noise = 0.0
         self.plateau = False
 
     @property
     def resolution(self) -> float:
         """Relative distance below which differences see no kink; "cs" takes none."""
-        return 0.0 if self.scheme == "cs" else float(np.max(self._relative))
+        return 0.0 if self.scheme == "cs" else float(np.max(self._relative * self._least))
 
     def gradients(
         self, points: Array
@@ -97,7 +98,7 @@ class Stencil:
 
     def ends(self, points: Array) -> NDArray[Any]:
         """Each coordinate moved: (1, m, n) for one-sided schemes, (2, m, n) for "3-point"."""
-        h = self._relative * np.maximum(1.0, np.abs(points))
+        h = self._relative * np.maximum(self._least, np.abs(points))
         if self.scheme == "cs":
             return np.stack([points + 1j * h])
         away = np.where(points < 0, -1.0, 1.0)

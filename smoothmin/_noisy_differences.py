@@ -7,6 +7,7 @@ Trans. Math. Softw. 38 (2012), for the steps, (3.4) and section 5.
 Deviations: the curvatures along all coordinates are asked for at once, at one distance,
 since that is one batch. Where there is little curvature the change of the value over
 that distance bounds the step instead: kinks show no curvature until a step crosses them.
+Without noise the usual steps are taken, shorter ones for variables that start small.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from smoothmin.sampling.noise import POINTS, noise_along
 
 ROUNDING = 100.0  # noise below so many units in the last place takes the usual steps
 CHANGED = 10.0  # noise is measured again where the value has changed by this factor
+SMALL = 0.01  # size below which a variable is a small one
 LONGEST = 0.1  # distance over which curvatures are taken, at most
 BEST = 8**0.25  # step in units of sqrt(noise / curvature), Moré and Wild (2012), (3.4)
 
@@ -54,7 +56,7 @@ class NoiseAwareStencil(Stencil):
         self, points: Array
     ) -> Generator[NDArray[Any], NDArray[Any], tuple[Array, Array]]:
         """As `Stencil`, after batches that look for noise, at first and now and then."""
-        measured = self._outdated()
+        first, measured = self._measured_at is None, self._outdated()
         if measured:
             yield from self._measure(points[0])
         values, gradients = yield from super().gradients(points)
@@ -62,9 +64,26 @@ class NoiseAwareStencil(Stencil):
             # steps too short for the values to change at all, or nothing to be seen anyway
             yield from self._measure(points[0])
             values, gradients = yield from super().gradients(points)
+        elif first and self.noise == 0 and self._shorten(points[0], float(values[0]), gradients[0]):
+            values, gradients = yield from super().gradients(points)
         self.plateau = (self._flat or self.noise > 0) and not gradients.any()
         self._last = abs(float(values[0]))
         return values, gradients
+
+    def _shorten(self, x: Array, f: float, g: Array) -> bool:
+        """Whether variables are so small that steps are to be shorter than the usual.
+
+        A step relative to 1 is too long for a variable that starts at 1e-6 and within that
+        changes the value by its own size; at zero, the largest of the others tells.
+        """
+        size = np.abs(x)
+        size = np.minimum(np.where(size > 0, size, size.max()), 1.0)
+        with np.errstate(all="ignore"):
+            reach = np.abs(f / g)
+        if not ((reach < SMALL) & (size > 0) & (size < SMALL)).any():
+            return False
+        self._least = np.where((size > 0) & (size < SMALL), size, 1.0)
+        return True
 
     def _outdated(self) -> bool:
         """Whether noise was never looked for, or may have changed since, as the value has."""

@@ -410,3 +410,31 @@ def test_no_evaluation_leaves_the_bounds(method, form, boxes, seed):
     assert np.all(points >= lower)
     assert np.all(points <= upper)
     assert res.fun <= sphere(x0)
+
+
+@every_method
+@every_form
+@pytest.mark.parametrize("unit", [1e-6, 1e-12, 1e-100])
+def test_the_unit_of_the_value_does_not_matter(method, form, unit):
+    def value(x):
+        return unit * (100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2)
+
+    def gradient(x):
+        inner = 200 * unit * (x[1] - x[0] ** 2)
+        return np.array([-2 * x[0] * inner - 2 * unit * (1 - x[0]), inner])
+
+    options = {"line_search": "barzilai-borwein"} if method == "gradient-descent" else {}
+    problem = Recorded(value, gradient, form)
+    res = problem.minimize([-1.2, 1.0], method, maxfev=2000, options=options)
+    assert res.fun < 1e-6 * unit
+
+
+@every_method
+@pytest.mark.parametrize("distance", [0.0, 1e-12, 1e-9])
+def test_a_start_at_the_minimum_is_a_success(method, distance):
+    def gradient(x):
+        return np.sinh(x - 0.3)
+
+    problem = Recorded(lambda x: np.sum(np.cosh(x - 0.3)), gradient, "callable")
+    res = problem.minimize(np.full(3, 0.3 + distance), method, maxfev=2000)
+    assert res.success

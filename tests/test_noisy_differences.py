@@ -201,4 +201,26 @@ def test_an_exact_minimum_is_no_plateau():
     # one-sided differences are exactly zero here, where longer steps are not
     res = minimize(lambda x: 1 + np.sum(x**2), np.zeros(3), method="bfgs", rng=0)
     assert res.success
-    assert res.nfev < 20
+    assert res.nfev < 30
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-6, 1e-3])
+@pytest.mark.parametrize("zero", [False, True])
+def test_small_variables_take_small_steps(scale, zero):
+    x = scale * (START if not zero else START * [1, 1, 0])
+    stencil = NoiseAwareStencil(None, np.random.default_rng(0))
+    found = gradient(stencil, x, lambda x: rosen(x / scale))[1]
+    np.testing.assert_allclose(found, rosen_der(x / scale) / scale, rtol=1e-5, atol=1e-4 / scale)
+    assert stencil.resolution == pytest.approx(1.2 * scale * USUAL)
+
+
+def test_a_small_start_of_usual_variables_takes_the_usual_steps():
+    x = np.array([1e-3, -1e-5, 0.0])
+    stencil = NoiseAwareStencil(None, np.random.default_rng(0))
+    steps = gradient(stencil, x, lambda x: float(np.sum((x - 1) ** 2)))[2][-1]
+    np.testing.assert_allclose(np.abs(np.diff(steps, axis=0)).max(axis=1), USUAL, rtol=1e-6)
+
+
+def test_variables_of_micrometres():
+    res = minimize(lambda x: rosen(x / 1e-6), 1e-6 * START, method="bfgs", rng=0)
+    assert res.fun < 1e-9

@@ -157,7 +157,8 @@ class BFGS(Method):
     Parameters
     ----------
     gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger.
+        Converged when no element of the (projected) gradient is larger, in units of the
+        first gradient's largest if that is less than 1.
 
     Raises
     ------

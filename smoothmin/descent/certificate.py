@@ -21,8 +21,8 @@ class Certificate:
             return None
         return self._finish(
             Status.CONVERGED,
-            f"Stationarity {self.stationarity:.3g} <= {stationarity_tol:g} "
-            f"within radius {self.radius:.3g} <= {radius_tol:g}.",
+            f"Stationarity {self.stationarity:.3g} <= {stationarity_tol:.3g} "
+            f"within radius {self.radius:.3g} <= {radius_tol:.3g}.",
         )
 
     def failure(self) -> Finish:

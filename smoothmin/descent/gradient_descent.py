@@ -18,7 +18,13 @@ from smoothmin._check import require_bool, require_one_of, require_real
 from smoothmin._protocol import Array, Changed, Finish, Iterate, Method, Problem, Steps, ask_one
 from smoothmin._status import Status
 from smoothmin.descent.line_search import armijo
-from smoothmin.descent.quasi_newton import Metric, descend, failed_search, first_step
+from smoothmin.descent.quasi_newton import (
+    Metric,
+    SmallGradient,
+    descend,
+    failed_search,
+    first_step,
+)
 
 SEARCHES = ("weak-wolfe", "armijo", "barzilai-borwein")
 
@@ -61,7 +67,8 @@ class GradientDescent(Method):
         With ``lr=None``; "weak-wolfe" by default. "barzilai-borwein" takes the step
         from the last change of the gradient and searches only where that goes up.
     gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger.
+        Converged when no element of the (projected) gradient is larger; without ``lr`` in
+        units of the first gradient's largest if that is less than 1.
 
     Raises
     ------
@@ -126,18 +133,17 @@ class GradientDescent(Method):
         """One evaluation, one step."""
         x = problem.clip(problem.x0)
         velocity = np.zeros_like(x)
+        small = SmallGradient(problem, self.gtol)
         while True:
             f, g = yield from ask_one(x)
             if not np.isfinite(g).all():
                 return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
-            size = float(np.abs(problem.projected_gradient(x, g)).max())
             # the step is taken after the report: a problem that changes then
             # is met with new answers at the new point, at no extra cost
             yield Iterate(x, f, g)
-            if size <= self.gtol:
-                return Finish(
-                    Status.CONVERGED, f"Gradient's largest element {size:.3g} <= {self.gtol:g}."
-                )
+            # who chooses a rate knows the function's units
+            if (finish := small.at_last(x, g)) is not None:
+                return finish
             velocity = self.momentum * velocity - lr * g
             step = self.momentum * velocity - lr * g if self.nesterov else velocity
             x = problem.clip(x + step)
@@ -150,17 +156,15 @@ class GradientDescent(Method):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
         t = 0.0
         highest = [f]  # of the last ten: Raydan's nonmonotone reference value
+        small = SmallGradient(problem, self.gtol)
         while True:
             pg = problem.projected_gradient(x, g)
-            size = float(np.abs(pg).max())
-            if size <= self.gtol:
-                return Finish(
-                    Status.CONVERGED, f"Gradient's largest element {size:.3g} <= {self.gtol:g}."
-                )
+            if (finish := small.found(pg)) is not None:
+                return finish
             t = t if t > 0 else first_step(x, -pg, 0.0)
             found = yield from armijo(problem, x, max(highest), g, -pg, t)
             if not found.lower:
-                return Finish(Status.PRECISION, failed_search(found))
+                return small.at_last(x, g) or Finish(Status.PRECISION, failed_search(found))
             new = found.point
             s, y = new.x - x, new.grad - g
             sy = float(s @ y)

@@ -88,7 +88,8 @@ class GradientSamplingDescent(Method):
     Parameters
     ----------
     stationarity_tol : float, default 1e-6
-        Largest norm of the least element of the hull of nearby gradients ...
+        Largest norm of the least element of the hull of nearby gradients, in units of the
+        first gradient's norm if that is less than 1, ...
     radius_tol : float, default 1e-8
         ... and largest distance of these gradients' points, for success.
     radius : float, optional
@@ -209,7 +210,7 @@ class _State:
     ) -> None:
         self.problem, self.rng = problem, rng
         n = problem.x0.size
-        self.stationarity_tol = options.stationarity_tol
+        self._tolerance = self.stationarity_tol = options.stationarity_tol
         self.samples = min(n + 1, 100) if options.samples is None else options.samples
         memory = min(2 * n + 10, 250) if options.memory is None else options.memory
         self.bundle = Bundle(n, memory)
@@ -245,6 +246,8 @@ class _State:
             self.piecewise.watch(LinePoint(0.0, self.x, self.f, self.g, 0.0), self.x, self.f, 0.0)
         self.target = SHRINK * float(np.linalg.norm(self.g))
         self.certificate = self._own_certificate()
+        # how a function is scaled does not make its start a minimum
+        self.stationarity_tol = self._tolerance * min(1.0, self.certificate.stationarity)
         return None
 
     def _own_certificate(self) -> Certificate:
@@ -468,7 +471,9 @@ class _State:
         if self.problem.resolution:
             limit = self.radius_tol
         if self.radius <= limit or self.in_vain >= IN_VAIN:
-            return self.certificate.failure()
+            # nothing lower is to be found: the tolerance as it is will do
+            done = self.certificate.success(self._tolerance, self.radius_needed)
+            return done or self.certificate.failure()
         above = self.radius > self.radius_tol
         self.radius *= SHRINK
         if above:

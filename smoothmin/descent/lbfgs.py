@@ -62,7 +62,8 @@ class LBFGS(Method):
     memory : int, default 10
         Number of steps whose curvature is remembered.
     gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger.
+        Converged when no element of the (projected) gradient is larger, in units of the
+        first gradient's largest if that is less than 1.
     first_step : float, optional
         Length of the very first trial step. By default at most 1 along the gradient, and
         no longer than the larger of 1 and ``|x0|``.

@@ -17,6 +17,7 @@ from smoothmin._status import Status
 from smoothmin.descent.line_search import LineResult, weak_wolfe
 
 EPS = float(np.finfo(float).eps)
+SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
 
 class Metric(ABC):
@@ -74,20 +75,20 @@ def descend(
         return Finish(Status.NONFINITE, _status.nonfinite_start(f))
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
-    step, f_at_reset = length, np.inf
+    step, guess, f_at_reset = length, True, np.inf
+    small = SmallGradient(problem, gtol)
     while True:
         pg = problem.projected_gradient(x, g)
-        size = float(np.abs(pg).max())
-        if size <= gtol:
-            return Finish(Status.CONVERGED, f"Gradient's largest element {size:.3g} <= {gtol:g}.")
+        if (finish := small.found(pg)) is not None:
+            return finish
         direction = search_direction(problem, metric, x, pg)
-        decrease = -float(pg @ direction)
+        t = first_step(x, direction, step) if metric.fresh else 1.0
+        decrease = -float(pg @ direction) * t
         # below rounding of f no search can see a decrease: as good as it gets
-        if not metric.fresh and decrease < 2 * EPS * abs(f):
+        if not guess and decrease < 2 * EPS * abs(f):
             return Finish(
                 Status.CONVERGED, f"Predicted decrease {decrease:.3g} is at rounding level."
             )
-        t = first_step(x, direction, step) if metric.fresh else 1.0
         found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
         # two failures with no decrease between them but rounding's are the end as well
         last_chance = metric.fresh or not f_at_reset - found.point.fun > 10 * EPS * abs(f)
@@ -95,18 +96,50 @@ def descend(
             new = found.point
             cause = pg if problem.box is None else None
             metric.update(new.x - x, new.grad - g, cause, new.grad)
-            step = float(np.linalg.norm(new.x - x))
+            step, guess = float(np.linalg.norm(new.x - x)), False
         else:
             # what the metric was taught by noise or a kink misleads: once more without
             metric.reset()
-            step, f_at_reset = 0.0, found.point.fun
+            step, guess, f_at_reset = 0.0, True, found.point.fun
         x, f, g = found.point.x, found.point.fun, found.point.grad
         reply = yield Iterate(x, f, g)
         if last_chance and not found.wolfe:
-            return Finish(Status.PRECISION, failed_search(found))
+            return small.at_last(x, g) or Finish(Status.PRECISION, failed_search(found))
         if isinstance(reply, Changed):
             f, g = yield from ask_one(x)
             f_at_reset = np.inf
+
+
+class SmallGradient:
+    """The test of convergence: the largest element of the gradient is small.
+
+    Small is the tolerance, in units of the first gradient where that is below 1: how a
+    function is scaled does not make its start a minimum. Where nothing lower can be found
+    the tolerance as it is will do.
+    """
+
+    def __init__(self, problem: Problem, gtol: float) -> None:
+        self._problem, self._gtol = problem, gtol
+        self._unit: float | None = None
+
+    def found(self, pg: Array) -> Finish | None:
+        """The end, if a projected gradient is small enough."""
+        size = float(np.abs(pg).max())
+        if self._unit is None:
+            self._unit = min(1.0, size)
+        return self._finish(size, self._gtol * self._unit)
+
+    def at_last(self, x: Array, g: Array) -> Finish | None:
+        """The same at ``x`` by the tolerance as it is."""
+        size = float(np.abs(self._problem.projected_gradient(x, g)).max())
+        return self._finish(size, self._gtol)
+
+    @staticmethod
+    def _finish(size: float, tolerance: float) -> Finish | None:
+        if not size <= tolerance:
+            return None
+        said = f"Gradient's largest element {size:.3g} <= {tolerance:.3g}."
+        return Finish(Status.CONVERGED, said)
 
 
 def search_direction(problem: Problem, metric: Metric, x: Array, pg: Array) -> Array:
@@ -131,7 +164,8 @@ def first_step(x: Array, direction: Array, previous: float) -> float:
         return 1.0
     if previous > 0:
         return previous / length
-    return min(1.0, max(1.0, float(np.linalg.norm(x))) / length)
+    reach = max(1.0, float(np.linalg.norm(x))) / length
+    return min(max(1.0, SHORTEST_GUESS * reach), reach)
 
 
 def failed_search(found: LineResult) -> str:

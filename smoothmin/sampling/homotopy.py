@@ -67,7 +67,8 @@ class Homotopy(Method):
     growth : float, default 1.1
         With gradients, factor of ``n`` from pass to pass.
     gtol : float, default 1e-6
-        With gradients, a polish has converged when no element of the gradient is larger.
+        With gradients, a polish has converged when no element of the gradient is larger, as
+        in `LBFGS`.
 
     Raises
     ------
