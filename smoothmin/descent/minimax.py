@@ -13,10 +13,11 @@ the Levenberg-Marquardt method.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg.lapack import dgesv, dsyevd
 
 from smoothmin._protocol import Array
 
@@ -79,6 +80,7 @@ def least_maximum(
     (True, True)
     """
     k, n = gradients.shape
+    rows = hessians.reshape(k, n * n)
     start = float(values.max())
     weights = np.zeros(k)
     weights[values.argmax()] = 1.0
@@ -87,11 +89,13 @@ def least_maximum(
     shift = damping = 0.0
     in_vain = 0
     for _ in range(STEPS):
-        curvature, axes = eigh(np.tensordot(at.weights, hessians, 1), check_finite=False)
-        scale = max(abs(curvature[0]), abs(curvature[-1]))
+        curvature, axes, failed = dsyevd((at.weights @ rows).reshape(n, n))
+        if failed:
+            break
+        scale = max(abs(curvature.item(0)), abs(curvature.item(-1)))
         if not scale > 0:
             scale = FLAT * float(np.abs(at.slopes).max()) / radius
-        least = max(0.0, FLAT * scale - curvature[0])
+        least = max(0.0, FLAT * scale - curvature.item(0))
         shift = max(least, shift / GROWTH if shift > 1e-10 * scale else 0.0)
         system = _System(curvature, axes, scale, damping)
         ended = system.step(at, shift, radius)
@@ -99,14 +103,11 @@ def least_maximum(
             break
         step, weights, shift = ended
         bent = hessians @ step
-        at_new = _Point(
-            step, values + gradients @ step + 0.5 * (bent @ step), gradients + bent, weights
-        )
-        decrease, before = (
-            start - float(at_new.heights.max()),
-            0.0 if found is None else found.decrease,
-        )
-        still = float(np.linalg.norm(step - at.step)) <= 1e-10 * float(np.linalg.norm(step))
+        heights = values + gradients @ step + 0.5 * (bent @ step)
+        at_new = _Point(step, heights, gradients + bent, weights)
+        decrease = start - float(heights.max())
+        before = 0.0 if found is None else found.decrease
+        still = _length(step - at.step) <= 1e-10 * _length(step)
         if decrease > before:
             found = Minimax(step, decrease, bool(shift > least))
             lowest, in_vain = at_new, 0
@@ -155,10 +156,14 @@ class _System:
             rows = (turned + shift * along) / root
             weights = simplex_weights(rows @ rows.T, gaps, weights)
             step = at.step - self.axes @ ((weights @ rows) / root)
-            if float(np.linalg.norm(step)) <= radius:
+            if _length(step) <= radius:
                 return step, weights, shift
             shift = max(GROWTH * shift, 1e-6 * self.scale)
         return None
+
+
+def _length(vector: Array) -> float:
+    return math.sqrt(vector.dot(vector))
 
 
 def simplex_weights(products: Array, gaps: Array, start: Array) -> Array:
@@ -175,8 +180,8 @@ def simplex_weights(products: Array, gaps: Array, start: Array) -> Array:
     entering = -1
     for _ in range(5 * len(gaps)):
         while True:
-            rows = np.flatnonzero(inside)
-            wanted = _stationary(products[np.ix_(rows, rows)], gaps[rows], scale)
+            rows = inside.nonzero()[0]
+            wanted = _stationary(products[rows[:, None], rows], gaps[rows], scale)
             old = weights[rows]
             weights[:] = 0.0
             if wanted.min() > 0:
@@ -207,14 +212,16 @@ def _stationary(products: Array, gaps: Array, scale: float) -> Array:
     m = len(gaps)
     if m == 1:
         return np.ones(1)
-    system = np.full((m + 1, m + 1), scale)
+    system = np.empty((m + 1, m + 1))
+    system[m] = system[:, m] = scale
     system[:m, :m] = products
-    system[np.arange(m), np.arange(m)] += 1e-14 * scale  # pieces of the same gradient
-    system[m, m] = 0.0
-    target = np.full(m + 1, scale)
-    target[:m] = -gaps
-    try:
-        weights: Array = np.linalg.solve(system, target)
-    except np.linalg.LinAlgError:
+    diagonal = system.ravel()[:: m + 2]
+    diagonal[:m] += 1e-14 * scale  # pieces of the same gradient
+    diagonal[m] = 0.0
+    target = np.empty(m + 1)
+    target[:m], target[m] = -gaps, scale
+    _, _, weights, singular = dgesv(system, target)
+    if singular:
         weights = np.linalg.lstsq(system, target, rcond=None)[0]
-    return weights[:m]
+    found: Array = weights[:m]
+    return found

@@ -13,6 +13,7 @@ two slopes to third order, across a kink it is not.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,19 +44,21 @@ class Pieces:
     """
 
     def __init__(self, n: int, most: int) -> None:
+        # a piece of fewer points than MEMBERS has its first one several times
         self._points = np.empty((most, MEMBERS, n))
         self._values = np.empty((most, MEMBERS))
         self._gradients = np.empty((most, MEMBERS, n))
         self._hessians = np.zeros((most, n, n))
-        self._known = np.zeros((most, MEMBERS), dtype=bool)
         self._newest = np.zeros(most, dtype=np.intp)  # among the members
         self._seen = np.zeros(most, dtype=np.intp)  # when a piece was met last
+        self._each = np.arange(most)
         self._common = np.zeros((n, n))  # curvature learnt from pairs of any piece
         self._steepest = 0.0  # largest curvature of late
         self._clock = 0
         self._sharp = -RECENT  # when a kink was seen last
         self._most = most
         self._count = 0
+        self._compared: _Comparison | None = None  # the last, if nothing has been added since
 
     def __len__(self) -> int:
         return self._count
@@ -64,26 +67,32 @@ class Pieces:
         """Learn from a point; true if it lies on a piece not seen before."""
         self._clock += 1
         k = self._count
-        # from every point known, those that are not included
-        step, change = x - self._points[:k], grad - self._gradients[:k]  # (k, MEMBERS, n)
-        curved = np.einsum("kmn,kmn->km", change, step)
-        squares = np.einsum("kmn,kmn->km", step, step)
-        piece = self._piece_of(fun, grad, step, change, curved, squares)
-        if self._is_sharp(curved, squares, piece):
+        seen = self._compare(x)
+        change = grad - self._gradients[:k]
+        curved = np.vecdot(change, seen.steps)
+        piece = self._piece_of(fun, grad, seen, change, curved)
+        if self._is_sharp(curved, seen.squares, piece):
             self._sharp = self._clock
         new = piece is None
         if piece is None:
-            piece, slot = self._room(), 0
+            piece, slot = self._room(), slice(None)
         else:
-            newest = self._newest[piece]
-            self._learn(piece, step[piece, newest], change[piece, newest], grad)
-            slot = (newest + 1) % MEMBERS
+            newest = self._newest.item(piece)
+            self._learn(piece, seen.steps[piece, newest], change[piece, newest], grad)
+            newest = (newest + 1) % MEMBERS
+            self._newest[piece], slot = newest, slice(newest, newest + 1)
         self._points[piece, slot], self._gradients[piece, slot] = x, grad
         self._values[piece, slot] = fun
-        self._known[piece, slot] = True
-        self._newest[piece] = slot
         self._seen[piece] = self._clock
+        self._compared = None
         return new
+
+    def _compare(self, x: Array) -> _Comparison:
+        """Where ``x`` lies, seen from every point known."""
+        if self._compared is None or self._compared.x is not x:
+            steps = x - self._points[: self._count]
+            self._compared = _Comparison(x, steps, np.vecdot(steps, steps))
+        return self._compared
 
     @property
     def kinked(self) -> bool:
@@ -99,7 +108,7 @@ class Pieces:
         """Whether the gradient has jumped since the nearest point of another piece."""
         if self._steepest == 0:
             return False
-        others = np.where(self._known[: self._count], squares, np.inf)
+        others = squares.copy()
         if piece is not None:
             others[piece] = np.inf
         nearest = int(others.argmin())
@@ -114,55 +123,53 @@ class Pieces:
             self._count += 1
         else:
             piece = int(self._seen.argmin())
-        self._known[piece] = False
+        self._newest[piece] = 0
         self._hessians[piece] = self._common
         return piece
 
     def _piece_of(
-        self, fun: float, grad: Array, step: Array, change: Array, curved: Array, squares: Array
+        self, fun: float, grad: Array, seen: _Comparison, change: Array, curved: Array
     ) -> int | None:
         """The piece that a point lies on: consistent, and best predicted; None if there is none."""
         k = self._count
         if k == 0:
             return None
         values = self._values[:k]
-        slopes = np.einsum("kmn,kmn->km", self._gradients[:k], step)
-        error = np.abs(fun - values - slopes - 0.5 * curved)
-        size = abs(fun) + np.abs(values) + float(np.linalg.norm(grad)) * np.sqrt(squares)
+        error = np.abs(fun - values - np.vecdot(self._gradients[:k], seen.steps) - 0.5 * curved)
+        size = abs(fun) + np.abs(values) + _length(grad) * np.sqrt(seen.squares)
         same = error <= SAME * np.abs(curved) + ROUNDING * size
-        found = np.flatnonzero((same | ~self._known[:k]).all(axis=1))
+        found = same.all(axis=1).nonzero()[0]
         if len(found) < 2:
             return int(found[0]) if len(found) else None
         newest = self._newest[found]
-        bent = np.matmul(self._hessians[found], step[found, newest][:, :, None])[:, :, 0]
+        bent = np.matmul(self._hessians[found], seen.steps[found, newest][:, :, None])[:, :, 0]
         missed = change[found, newest] - bent
-        return int(found[np.einsum("kn,kn->k", missed, missed).argmin()])
+        return int(found[np.vecdot(missed, missed).argmin()])
 
     def _learn(self, piece: int, step: Array, change: Array, grad: Array) -> None:
         """Update the curvature of a piece, and what all have in common, by a pair of points."""
-        square = float(step @ step)
+        square = float(step.dot(step))
         if square == 0:
             return
-        steepness = float(np.linalg.norm(change)) / math.sqrt(square)
+        steepness = _length(change) / math.sqrt(square)
         self._steepest = max(steepness, FADING * self._steepest)
         if not self._common.any():
             # the first pair of all gives the scale
-            start = max(float(step @ change) / square, 0.0) * np.eye(step.size)
+            start = max(float(step.dot(change)) / square, 0.0) * np.eye(step.size)
             self._common += start
             self._hessians[: self._count] += start
-        least = RELIABLE * float(np.linalg.norm(grad))
+        least = RELIABLE * _length(grad)
         for hessian in (self._hessians[piece], self._common):
             _rank_one_update(hessian, step, change, least)
 
     def models(self, x: Array) -> tuple[Array, Array]:
         """Values (k,) and gradients (k, n) at ``x`` of each piece's quadratic."""
         k = self._count
-        steps = x - self._points[:k]
-        away = np.where(self._known[:k], np.einsum("kmn,kmn->km", steps, steps), np.inf)
-        each, nearest = np.arange(k), away.argmin(axis=1)
-        step, gradients = steps[each, nearest], self._gradients[each, nearest]
+        seen = self._compare(x)
+        each, nearest = self._each[:k], seen.squares.argmin(axis=1)
+        step, gradients = seen.steps[each, nearest], self._gradients[each, nearest]
         bent = np.matmul(self._hessians[:k], step[:, :, None])[:, :, 0]
-        values = self._values[each, nearest] + ((gradients + 0.5 * bent) * step).sum(axis=1)
+        values = self._values[each, nearest] + np.vecdot(gradients + 0.5 * bent, step)
         return values, gradients + bent
 
     def predict(self, x: Array) -> float:
@@ -184,10 +191,22 @@ class Pieces:
         return least_maximum(values[below], gradients[below], hessians, radius)
 
 
+class _Comparison(NamedTuple):
+    """A point, and how it is reached from others: steps (k, MEMBERS, n), their squared lengths."""
+
+    x: Array
+    steps: Array
+    squares: Array
+
+
+def _length(vector: Array) -> float:
+    return math.sqrt(vector.dot(vector))
+
+
 def _rank_one_update(hessian: Array, step: Array, change: Array, least: float) -> None:
     """SR1 in place, skipped where it is not defined or would be rounding."""
     missing = change - hessian @ step
-    product = float(missing @ step)
-    size = float(np.linalg.norm(missing))
-    if size > least and abs(product) >= UNDEFINED * size * float(np.linalg.norm(step)):
-        hessian += np.outer(missing, missing / product)
+    product = float(missing.dot(step))
+    size = _length(missing)
+    if size > least and abs(product) >= UNDEFINED * size * _length(step):
+        hessian += missing[:, None] * (missing / product)

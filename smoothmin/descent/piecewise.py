@@ -12,6 +12,7 @@ steps' points, which costs no evaluation, and is left as soon as it fails.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -78,9 +79,10 @@ class PiecewisePhase:
         ``fun`` is the value at ``x``. Much farther from there than the last step went, a
         prediction says nothing of the phase's chances.
         """
-        if not np.isfinite(point.fun) or not np.isfinite(point.grad).all():
+        if not math.isfinite(point.fun) or not np.isfinite(point.grad).all():
             return
-        near = float(np.linalg.norm(point.x - x)) <= REACH * last_step
+        away = point.x - x
+        near = float(away.dot(away)) <= (REACH * last_step) ** 2
         if near and self._pieces.ever_kinked:
             error = abs(point.fun - self._pieces.predict(point.x))
             accurate = error <= ACCURATE * abs(point.fun - fun) + 1e-14 * abs(point.fun)
