@@ -8,10 +8,10 @@ Wild, "Estimating derivatives of noisy simulations", ACM Trans. Math. Softw. 38
 Deviations: the differences are taken along the columns of J, H = J J' being the inverse
 Hessian, instead of the coordinates. There the curvature is one as far as it is known,
 so one step length, ``2 sqrt(noise)``, is right for all of them, however badly scaled or
-correlated the variables are, and forward differences reach the noise level. The first
-inverse Hessian is a thousand times what the first step suggests, since BFGS corrects
-one too large sooner than one too small. The line search uses values only, since a
-gradient costs as much as ``n`` of them, and it extends steps as well.
+correlated the variables are, and forward differences reach the noise level. Where
+nothing is known, the inverse Hessian is some more than along the flattest step so far,
+since BFGS corrects one too large sooner than one too small. The line search uses values
+only, since a gradient costs as much as ``n`` of them, and it extends steps as well.
 """
 
 from __future__ import annotations

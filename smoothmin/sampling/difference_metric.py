@@ -9,6 +9,7 @@ differences; J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006),
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 
@@ -19,35 +20,65 @@ from smoothmin.descent.quasi_newton import Metric
 from smoothmin.descent.square_factor import SquareFactor
 
 FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variables are known
-FIRST_INVERSE = 1e3  # times the inverse curvature s'y / y'y of the first step
+AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
+FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
+MOST = 100.0  # factor by which it grows at once: no curvature may be mere rounding
+REMEMBERED = 4  # times as many steps as variables, from which H is made anew
 MEMORY = 100  # steps that a limited memory holds
 FADING = 0.7  # of the credit of a diagonal from step to step
 
 
 class DenseMetric(InverseHessian):
-    """H = J J', begun from the first step; J's columns have unit curvature as far as known."""
+    """H = J J' from the last steps; J's columns have unit curvature as far as known.
+
+    H starts from a diagonal times `AHEAD` times the least curvature's inverse. Steps that
+    show less curvature make H anew from a larger multiple: updates alone take many steps to
+    raise what is too small along a direction, while a gradient costs ``n`` values.
+    """
 
     def __init__(self, n: int, scale: Array) -> None:
         super().__init__(n)
-        self._scale = scale
-        self._updates = 0
+        self._scale = self._unit = scale
+        self._multiple = 0.0  # of the square of the unit, from which H starts
+        self._steps: deque[tuple[Array, Array]] = deque(maxlen=REMEMBERED * n)
+        self._updates = 0  # since that start
+
+    def reset(self) -> None:
+        """Forget everything."""
+        super().reset()
+        self._unit, self._multiple = self._scale, 0.0
+        self._steps.clear()
 
     def begin(self, curvature: Array) -> None:
         """Start from a diagonal Hessian."""
-        self._j = SquareFactor(1 / np.sqrt(curvature))
-        self._updates = 0
+        self._unit = 1 / np.sqrt(curvature)
+        self._start(1.0)
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
-        """Update by a step and the change of the gradient."""
-        if self._j is None:
-            seen = y * self._scale
-            length = float(seen @ seen)
-            inverse = abs(float(s @ y)) / length if length > 0 else 0.0
-            factor = math.sqrt(FIRST_INVERSE * inverse) if inverse > 0 else 1.0
-            self._j = SquareFactor(self._scale * factor)
-            self._updates = 0
-        self._updates += 1
-        self.update(s, y, cause)
+        """Update by a step and the change of the gradient, or make H anew with them."""
+        sy = float(s @ y)
+        if not 0 < sy < np.inf:
+            return
+        self._steps.append((s, y))
+        in_units = s / self._unit
+        multiple = AHEAD * float(in_units @ in_units) / sy
+        if self._j is not None:
+            multiple = min(multiple, MOST * self._multiple)
+        if not multiple > FAR_BEHIND * self._multiple:
+            self._updates += 1
+            self.update(s, y, cause)
+        elif multiple < np.inf:
+            self._start(multiple)
+            for step, change in tuple(self._steps):
+                self._updates += 1
+                self.update(step, change)
+                if self.fresh:  # J was lost to rounding, and everything with it
+                    return
+
+    def _start(self, multiple: float) -> None:
+        super().reset()
+        self._multiple, self._updates = multiple, 0
+        self._j = SquareFactor(self._unit * math.sqrt(multiple))
 
     def difference_steps(self, noise: float) -> Array:
         """Rows to take differences along."""

@@ -30,6 +30,16 @@ def test_reaches_the_rounding_level_however_badly_scaled(n):
     assert res.nfev < 50 * n
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_curvatures_that_fall_by_orders_on_the_way_cost_few_gradients(seed):
+    x0 = np.random.default_rng(seed).uniform(-4, 4, 20)
+    options = {"maxfev": 15 * x0.size}
+    res = minimize(
+        rosen, x0, method=DifferenceDescent(), bounds=[(-5, 5)] * x0.size, options=options
+    )
+    assert res.fun < 2e-3 * rosen(x0)
+
+
 @pytest.mark.parametrize(("n", "budget"), [(2, 200), (5, 500), (10, 1500)])
 def test_rosenbrock(n, budget):
     x0 = np.tile([-1.2, 1.0], n)[:n] if n == 2 else np.full(n, 2.0)

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from smoothmin.sampling.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
+from smoothmin.sampling.difference_metric import (
+    AHEAD,
+    FIRST_DIFFERENCE,
+    MOST,
+    DenseMetric,
+    LargeMetric,
+)
 
 
 @pytest.mark.parametrize("kind", [DenseMetric, LargeMetric])
@@ -37,6 +43,30 @@ def test_last_step_is_explained(kind):
     g = rng.standard_normal((3, n))
     inner = metric.root(g) @ metric.root(g).T
     assert_allclose(inner, [[a @ metric.apply(b) for b in g] for a in g], rtol=1e-8, atol=1e-8)
+
+
+def test_a_flat_step_makes_unknown_directions_as_flat():
+    n = 6
+    unit = np.linspace(0.5, 2, n)
+    metric = DenseMetric(n, unit)
+    curvature = np.array([1e4, 100.0, 1e-6, 1.0, 1.0, 1.0])  # in units
+    known = []
+    for k, inverse in ((0, AHEAD / 1e4), (1, AHEAD / 100), (2, AHEAD * MOST / 100)):
+        s = np.zeros(n)
+        s[k] = unit[k]
+        known.append((s, curvature * s / unit**2))
+        metric.learn(*known[-1], None)
+        for step, change in known:
+            assert_allclose(metric.apply(change), step)
+        unknown = np.eye(n)[-1] / unit
+        assert_allclose(metric.apply(unknown), inverse * unknown * unit**2)
+
+
+def test_what_shows_no_curvature_teaches_nothing():
+    metric = DenseMetric(2, np.ones(2))
+    for y in ([0.0, 0.0], [-1.0, 0.0], [np.nan, 0.0]):
+        metric.learn(np.array([1.0, 0.0]), np.array(y), None)
+        assert metric.fresh
 
 
 def test_a_diagonal_that_misleads_is_given_up_and_one_that_fits_is_kept():
