@@ -35,12 +35,15 @@ MAX_CALLS = 3_000  # of the rates, in one integration: wild parameters make it s
 
 
 class Stiff(Exception):
-    """An integration took too many steps."""
+    """An integration took too many steps, or cannot begin."""
 
 
 def integrate(logs: Array, times: Array, rtol: float) -> Array:
     """Hares and lynxes (2, len(times)) for the logarithms of the six parameters."""
-    birth, predation, death, growth, hares, lynxes = np.exp(logs)
+    parameters = np.exp(logs)
+    if not np.isfinite(parameters).all():
+        raise Stiff
+    birth, predation, death, growth, hares, lynxes = parameters
     calls = itertools.count()
 
     def rates(_: float, counts: Any) -> list[float]:

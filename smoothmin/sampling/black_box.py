@@ -10,6 +10,10 @@ The phases are methods of their own: `ModelDescent`, `DifferenceDescent`,
 where there is none, differences get to the minimum sooner. The first search trusts a
 model and starts with what the model descent saw; the later ones, with larger populations,
 do not: a function that is still unsolved then is not nearly quadratic.
+
+Without a box the scale is a guess, and the minimum next to the start may have been passed
+by, or be the wrong one. Hence the scouts: short descents that begin around the start, at
+steps from a tenth to three times the scale, while the first search goes on.
 """
 
 from __future__ import annotations
@@ -40,8 +44,8 @@ from smoothmin.sampling.difference_descent import DifferenceDescent
 from smoothmin.sampling.directional_smoothing import DirectionalSmoothing
 from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
 from smoothmin.sampling.model_descent import ModelDescent
-from smoothmin.sampling.phases import Ledger, Watch, hopeless
-from smoothmin.sampling.scale import search_range
+from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
+from smoothmin.sampling.scale import START_SHARE, search_range
 
 SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
@@ -54,6 +58,10 @@ LARGEST_POPULATION = 2**14
 SEARCH_PATIENCE = 30  # generations over which a later search is judged
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
+UNCLEAR = 0.03  # share of the scale below which a tenth of a start value suggests another
+MULTIPLES = (3.0, 0.1, 1.0, 0.3)  # of the scale at which scouts go out in turn, then by credit
+NEWS = 1e-6  # share of the decrease so far that is more than another polish of a minimum
+SLICE = 15  # simplex gradients of the first search between scouts
 NOISY = 1e-7  # noise relative to the decrease so far from which differences are given up
 
 
@@ -66,6 +74,8 @@ class BlackBox:
     rng : Generator
     scale : ndarray, shape (d,)
         First standard deviation of the search.
+    guessed : bool
+        Whether nobody has said that scale.
     population : int or None
         Of the first search.
     restarts : float
@@ -77,10 +87,12 @@ class BlackBox:
         problem: Problem,
         rng: np.random.Generator,
         scale: Array,
+        guessed: bool,
         population: int | None,
         restarts: float,
     ) -> None:
-        self._problem, self._rng, self._scale, self._restarts = problem, rng, scale, restarts
+        self._problem, self._rng, self._restarts = problem, rng, restarts
+        self._scale, self._guessed = scale, guessed
         self._n = problem.x0.size
         self._population = max(5, population or default_population(self._n))
         self._best, self._best_x = np.inf, problem.x0
@@ -90,6 +102,9 @@ class BlackBox:
         self._noise = 0.0
         self._radius = 1.0  # where the model descent was left, in units of the scale
         self._seen: list[tuple[Array, Array]] = []  # its points and values
+        self._end = problem.x0  # where the last phase stood
+        self._scouting = False  # whether the descent found a minimum, maybe not the lowest
+        self._scouts = [Arm(multiple) for multiple in MULTIPLES]
 
     def run(self) -> Steps:
         """The first round, then as many as are wanted."""
@@ -97,6 +112,8 @@ class BlackBox:
         if self._boxed and self._n <= SEARCH_FIRST:
             last = yield from self._search(GaussianSearch(self._scale, self._population), x0)
         else:
+            if self._guessed:
+                yield from self._measure_scale()
             lost = yield from self._come_down(x0)
             if self._n > MANY and np.isfinite(self._best):
                 yield from self._search_coordinates()
@@ -115,6 +132,25 @@ class BlackBox:
             yield from self._round(number)
         return Finish(last.status, last.message, **self._info())
 
+    def _measure_scale(self) -> Generator[Ask, Answers, None]:
+        """A tenth of a start value near zero is its scale if such steps lead lower."""
+        x0 = self._problem.x0
+        near = START_SHARE * np.abs(x0)
+        unclear = np.flatnonzero((near > 0) & (near < UNCLEAR * self._scale))
+        if len(unclear) == 0 or self._boxed:
+            return
+        sides = [np.diag(size)[unclear] for size in (near, -near, self._scale, -self._scale)]
+        points = self._problem.clip(x0 + np.concatenate(sides))
+        answers = yield Ask(points, 0)
+        before = self._best
+        self._note(points, answers.values)
+        self._ledger.add("scale", len(points), before - self._best)
+        values = np.where(np.isnan(answers.values), np.inf, answers.values)
+        nearer, farther = values.reshape(2, 2, -1).min(axis=1)
+        lower = unclear[nearer < farther]
+        self._scale = self._scale.copy()
+        self._scale[lower] = near[lower]
+
     def _come_down(self, x0: Array) -> Generator[Any, Any, bool]:
         """A model, then differences; whether noise or kinks made these useless."""
         if self._n <= MODEL_FIRST:
@@ -124,7 +160,9 @@ class BlackBox:
             limit = SMOOTHING_LIMIT * self._n
             yield from self._phase("smoothing", DirectionalSmoothing(self._scale), x0, limit)
         finish = yield from self._descend(self._best_x)
-        return finish is not None and not finish.status.success
+        settled = finish is not None and finish.status.success
+        self._scouting = settled and not self._boxed and self._n <= MODEL_FIRST
+        return finish is not None and not settled
 
     def _first_search(self, lost: bool) -> Generator[Any, Any, Finish | None]:
         """From the start in a box, from the best point without; near it if it is no minimum."""
@@ -134,12 +172,15 @@ class BlackBox:
             scale = scale * min(1.0, self._radius)
         method = GaussianSearch(scale, self._population, noise=self._noise)
         x0 = self._problem.x0 if self._boxed else self._best_x
-        return (yield from self._search(method, x0))
+        return (yield from self._search(method, x0, scouts=self._scouting))
 
     def _round(self, number: int) -> Generator[Any, Any, None]:
         """Local runs from new points and from the best, then a larger search."""
         ledger = self._ledger
-        while ledger.cost("descent", "coordinates") < ledger.cost("search"):
+        while ledger.cost("descent", "coordinates", "scout") < ledger.cost("search"):
+            if self._scouting:
+                yield from self._scout()
+                continue
             cost = ledger.cost("descent")
             yield from self._descend(self._random(), hopeless(self._best))
             if ledger.cost("descent") == cost:  # noise makes differences useless
@@ -157,6 +198,20 @@ class BlackBox:
         if self._best < before:
             yield from self._descend(self._best_x)
 
+    def _scout(self) -> Generator[Any, Any, None]:
+        """Descents from a point around the start: other scales may lead to other minima."""
+        arm = next((a for a in self._scouts if a.wins + a.losses == 0), None)
+        arm = arm or choose(self._scouts, self._rng)
+        scale, before = arm.value * self._scale, self._best
+        step = scale * self._rng.standard_normal(self._n)
+        x, limit = self._problem.clip(self._problem.x0 + step), MODEL_LIMIT * (self._n + 1)
+        yield from self._phase(
+            "scout", ModelDescent(scale), x, limit, hopeless(before, self._n + 1)
+        )
+        method, limit = DifferenceDescent(scale=scale), DESCENT_LIMIT * self._n
+        yield from self._phase("scout", method, self._end, limit, hopeless(before))
+        arm.note(self._best < before - NEWS * (self._typical - before))
+
     def _descend(self, x: Array, watch: Watch | None = None) -> Generator[Any, Any, Finish | None]:
         """A descent, unless noise makes differences useless."""
         if self._noise > NOISY * (self._typical - self._best):
@@ -169,19 +224,34 @@ class BlackBox:
         return finish
 
     def _search(
-        self, method: GaussianSearch, x: Array, watch: Watch | None = None
+        self, method: GaussianSearch, x: Array, watch: Watch | None = None, scouts: bool = False
     ) -> Generator[Any, Any, Finish | None]:
-        """A search, told what the model descent saw if it has a use for it."""
+        """A search, told what the model descent saw; with scouts these have an equal share."""
         problem = self._problem.at(x)
         if self._seen and method.model:
             points, values = (np.concatenate(part) for part in zip(*self._seen, strict=True))
             steps = method.run_from(problem, self._rng, points, values)
         else:
             steps = method.run(problem, self._rng)
-        finish = yield from self._drive("search", steps, watch=watch)
-        if finish is not None:
-            self._noise = finish.info.get("noise", self._noise)
-        return finish
+        if scouts:
+            watch = _after(SLICE * (self._n + 1))
+        try:
+            while True:
+                finish = yield from self._drive("search", steps, watch=watch)
+                if finish is not None:
+                    self._noise = finish.info.get("noise", self._noise)
+                if finish is not None or not scouts:
+                    return finish
+                while self._scouts_due():
+                    yield from self._scout()
+        finally:
+            steps.close()
+
+    def _scouts_due(self) -> bool:
+        """Whether scouts have had less than the search; in a single round, one at each scale."""
+        untried = any(arm.wins + arm.losses == 0 for arm in self._scouts)
+        share = self._ledger.cost("scout") < self._ledger.cost("search")
+        return share and (untried or self._restarts > 0)
 
     def _phase(
         self,
@@ -193,7 +263,11 @@ class BlackBox:
     ) -> Generator[Any, Any, Finish | None]:
         """Run a method from ``x``, until told otherwise; its last word, if it had one."""
         steps = method.run(self._problem.at(x), self._rng)
-        return (yield from self._drive(name, steps, limit, watch))
+        self._end = x
+        try:
+            return (yield from self._drive(name, steps, limit, watch))
+        finally:
+            steps.close()
 
     def _drive(
         self, name: str, steps: Steps, limit: float = math.inf, watch: Watch | None = None
@@ -201,32 +275,31 @@ class BlackBox:
         """Pass messages on, keep the best point, book the cost."""
         cost = nit = 0
         reply: Reply = None
-        try:
-            while cost < limit:
-                message: Any = resume(steps, reply)
-                reply = None
-                if isinstance(message, Ask):
-                    reply = yield message
-                    assert isinstance(reply, Answers)
-                    before = self._best
-                    self._note(message.points, reply.values)
-                    self._ledger.add(name, len(message.points), before - self._best)
-                    cost += len(message.points)
-                    if name == "model":
-                        self._seen.append((message.points, reply.values))
-                elif isinstance(message, Finish):
-                    return message
-                else:
-                    info = {**message.info, **self._info(), "phase": name}
+        while cost < limit:
+            message: Any = resume(steps, reply)
+            reply = None
+            if isinstance(message, Ask):
+                reply = yield message
+                assert isinstance(reply, Answers)
+                before = self._best
+                self._note(message.points, reply.values)
+                self._ledger.add(name, len(message.points), before - self._best)
+                cost += len(message.points)
+                if name == "model":
+                    self._seen.append((message.points, reply.values))
+            elif isinstance(message, Finish):
+                return message
+            else:
+                self._end = message.x
+                info = {**message.info, **self._info(), "phase": name}
+                if name == "model":
                     self._radius = message.info.get("radius", self._radius)
-                    yield Iterate(message.x, message.fun, message.grad, **info)
-                    nit += 1
-                    now = Progress(nit, cost, 0.0, message.x, message.fun, message.grad)
-                    if watch is not None and watch(now):
-                        return None
-            return None
-        finally:
-            steps.close()
+                yield Iterate(message.x, message.fun, message.grad, **info)
+                nit += 1
+                now = Progress(nit, cost, 0.0, message.x, message.fun, message.grad)
+                if watch is not None and watch(now):
+                    return None
+        return None
 
     def _note(self, points: Array, values: Array) -> None:
         values = np.where(np.isnan(values), np.inf, values)
@@ -247,3 +320,8 @@ class BlackBox:
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""
         return self._rng.uniform(*search_range(self._problem, self._problem.x0, self._scale))
+
+
+def _after(cost: int) -> Watch:
+    """A watch that fires after so many evaluations."""
+    return lambda now: "Enough." if now.nfev >= cost else None

@@ -35,7 +35,9 @@ class Homotopy(Method):
     with differences, and a Gaussian search with a fitted quadratic, whose normal distribution
     is the smoothing and shrinks as it learns; with ``restarts``, larger searches, searches
     along the coordinates and descents from new points in equal shares. Within a small box
-    the search comes first, otherwise the descents. More than a hundred variables are first
+    the search comes first, otherwise the descents; where there is no box and these found a
+    minimum, scouts, descents from around the start at several scales, share the effort of
+    the first search. More than a hundred variables are first
     smoothed along each coordinate.
 
     With gradients: polish the start, minimize the smoothed function roughly at
@@ -47,9 +49,10 @@ class Homotopy(Method):
     Parameters
     ----------
     sigma : float or array_like of shape (d,), optional
-        First size of the smoothing. By default a fifth of the box's width. Without a box
-        a tenth of the larger of 1 and ``|x0|`` from values alone, and with gradients what
-        the first polish moved each coordinate on the average.
+        First size of the smoothing. By default a fifth of the box's width. Without a box,
+        from values alone, a tenth of the larger of 1 and ``|x0|``, or of ``|x0|`` where it
+        is small and such steps lead lower; with gradients what the first polish moved each
+        coordinate on the average.
     n : int, optional
         From values alone, points per generation of the first search, by default
         ``4 + 3 log(d)``, at least 5. With gradients, points per evaluation of the smoothed
@@ -154,7 +157,7 @@ class Homotopy(Method):
             given = per_coordinate("sigma", self.sigma, problem.x0.size, problem.free)
         if not problem.has_gradient:
             scale = typical_scale(problem) if given is None else given
-            return BlackBox(problem, rng, scale, self.n, restarts).run()
+            return BlackBox(problem, rng, scale, given is None, self.n, restarts).run()
         if given is None:
             given = np.full(problem.x0.size, np.nan)
             if problem.box is not None:

@@ -65,3 +65,40 @@ def test_noise_larger_than_what_the_start_shows_is_no_convergence(seed):
     assert res.success
     assert exact(res.x) < 1.0
     assert 0.1 < res.noise < 2.0
+
+
+def test_small_start_values_say_their_own_scale():
+    """Michaelis and Menten in moles per litre: the constants are 3e-3 and 4e-5."""
+    concentrations = np.logspace(-6, -3, 15)
+    data = 3e-3 * concentrations / (4e-5 + concentrations)
+
+    def fun(p):
+        return np.square(1e3 * (p[0] * concentrations / (p[1] + concentrations) - data)).sum()
+
+    res = minimize(fun, [2e-3, 1e-4], rng=0, options={"maxfev": 60})
+    np.testing.assert_allclose(res.x, [3e-3, 4e-5], rtol=1e-3)
+    assert list(res.phase_nfev)[0] == "scale"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scouts_find_the_minimum_that_the_descent_passed_by(seed):
+    """A sine wave whose frequency is guessed half a bin off, so that descents end elsewhere."""
+    rng = np.random.default_rng(2)
+    t = np.linspace(0, 10, 120)
+    data = 2 * np.sin(2 * np.pi * 1.34 * t + 3.0) + 5 + 0.5 * rng.standard_normal(120)
+
+    def fun(p):
+        return np.square(p[0] * np.sin(2 * np.pi * p[1] * t + p[2]) + p[3] - data).mean()
+
+    best = fun([2, 1.34, 3.0, 5])
+    res = minimize(fun, [1.5, 1.39, 0.0, 5.0], rng=seed, options={"maxfev": 1500})
+    assert res.fun <= best
+    assert res.phase_nfev["scout"] > 0
+
+
+def test_no_scouts_where_differences_were_useless():
+    res = minimize(
+        lambda x: float(np.abs(x - 1).sum()), np.zeros(4), rng=0,
+        options={"maxfev": 800, "restarts": "budget"},
+    )  # fmt: skip
+    assert "scout" not in res.phase_nfev
