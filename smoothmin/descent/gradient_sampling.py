@@ -61,7 +61,8 @@ from smoothmin.descent.scaling import coordinate_scales, starting_scales
 
 # quasi-Newton steps
 PATIENCE = 20  # trials of a search before the hull is asked
-SMALL_STEPS = 10  # steps within the final radius before the hull is asked
+SMALL_STEPS = 10  # steps within the final radius before the hull is asked, ...
+SELDOM = 0.1  # ... each time twice as many, up to so many per variable: hulls are dear
 BEYOND = 1.25  # first trial beyond a kink, in units of the distance to it
 SHORTEST = 0.01  # first trial at the least, in units of the quasi-Newton step
 BLOCKED = 0.2  # a kink nearer than this makes the step bend
@@ -226,7 +227,8 @@ class _State:
         self.radius = 0.1 * self.size if options.radius is None else options.radius
         self.ceiling = self.radius
         self.last_step = 0.0
-        self.small_steps = self.in_vain = 0
+        self.small_steps, self.small_steps_needed = 0, SMALL_STEPS
+        self.in_vain = 0
         self.most_nulls = min(max(n, LEAST_NULLS), MOST_NULLS, memory)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
@@ -292,8 +294,10 @@ class _State:
         problem, metric = self.problem, self.metric
         if self.certificate.stationarity <= self.stationarity_tol:
             return False
-        if self.small_steps >= SMALL_STEPS:
+        if self.small_steps >= self.small_steps_needed:
             # steps shorter than the radius asked for: see whether the hull agrees
+            most = max(SMALL_STEPS, int(SELDOM * self.x.size))
+            self.small_steps_needed = min(2 * self.small_steps_needed, most)
             self.small_steps, self.radius = 0, self.radius_tol
             return False
         if self.piecewise is not None and (yield from self._piecewise_step(self.piecewise)):
