@@ -24,7 +24,7 @@ from smoothmin.sampling.aggregate import AGGREGATES
 from smoothmin.sampling.black_box import BlackBox
 from smoothmin.sampling.passes import Passes, Schedule
 from smoothmin.sampling.perturbations import check_design
-from smoothmin.sampling.scale import BOX_SHARE, typical_scale
+from smoothmin.sampling.scale import box_scale, typical_scale
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Homotopy(Method):
     Parameters
     ----------
     sigma : float or array_like of shape (d,), optional
-        First size of the smoothing. By default a fifth of the box's width. Without a box,
-        from values alone, a tenth of the larger of 1 and ``|x0|``, or of ``|x0|`` where it
-        is small and such steps lead lower; with gradients what the first polish moved each
-        coordinate on the average.
+        First size of the smoothing. By default a fifth of the box's width. Without a box, or
+        in one that is 1e4 times wider than the larger of 1 and ``|x0|``: from values alone a
+        tenth of the larger of 1 and ``|x0|``, or of ``|x0|`` where it is small and such steps
+        lead lower; with gradients what the first polish moved each coordinate on the average.
     n : int, optional
         From values alone, points per generation of the first search, by default
         ``4 + 3 log(d)``, at least 5. With gradients, points per evaluation of the smoothed
@@ -159,10 +159,7 @@ class Homotopy(Method):
             scale = typical_scale(problem) if given is None else given
             return BlackBox(problem, rng, scale, given is None, self.n, restarts).run()
         if given is None:
-            given = np.full(problem.x0.size, np.nan)
-            if problem.box is not None:
-                width = problem.box[1] - problem.box[0]
-                given = np.where(np.isfinite(width), BOX_SHARE * width, np.nan)
+            given = box_scale(problem)
         schedule = Schedule(
             given,
             self.n,

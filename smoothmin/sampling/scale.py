@@ -11,6 +11,7 @@ from smoothmin._protocol import Array, Problem
 
 BOX_SHARE = 0.2  # of a box's width that variables are taken to move
 START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
+WIDE = 1e4  # width, in units of the larger of 1 and |x0|, from which on a box says nothing
 HALF_RANGE = 2.5  # of the range without bounds, in units of the scale
 
 
@@ -22,11 +23,17 @@ def typical_scale(problem: Problem, name: str = "scale", given: Any = None) -> A
     """
     if given is not None:
         return per_coordinate(name, given, problem.x0.size, problem.free)
-    scale = START_SHARE * np.maximum(1.0, np.abs(problem.x0))
-    if problem.box is not None:
-        width = problem.box[1] - problem.box[0]
-        scale = np.where(np.isfinite(width), BOX_SHARE * width, scale)
-    return scale
+    scale = box_scale(problem)
+    return np.where(np.isnan(scale), START_SHARE * np.maximum(1.0, np.abs(problem.x0)), scale)
+
+
+def box_scale(problem: Problem) -> Array:
+    """A fifth of the box's width, NaN where bounds are missing, or so far that they say nothing."""
+    if problem.box is None:
+        return np.full(problem.x0.size, np.nan)
+    width = problem.box[1] - problem.box[0]
+    telling = width < WIDE * np.maximum(1.0, np.abs(problem.x0))
+    return np.where(telling, BOX_SHARE * width, np.nan)
 
 
 def search_range(problem: Problem, x: Array, scale: Array) -> tuple[Array, Array]:
