@@ -172,5 +172,5 @@ def failed_search(found: LineResult) -> str:
     """Sentence for a search that found no lower point."""
     return (
         f"The line search found no step that suffices in {found.nfev} trials: "
-        "a kink, noise, or the limit of precision."
+        "a kink, noise, a wrong gradient, or the limit of precision."
     )
