@@ -147,7 +147,7 @@ class _Descent:
         g = yield from self._gradient(x, f)
         while True:
             pg = problem.projected_gradient(x, g)
-            direction = self._direction(x, pg)
+            direction = self._direction(x, g, pg)
             slope, level = float(pg @ direction), self._level(f)
             if -0.5 * slope <= level:
                 said = f"Predicted decrease {-0.5 * slope:.3g} is at the noise level {level:.3g}."
@@ -206,10 +206,16 @@ class _Descent:
         """What a difference of two values cannot resolve."""
         return max(self._noise, 2 * EPS * abs(f), 1e-300)
 
-    def _direction(self, x: Array, pg: Array) -> Array:
-        """Along ``-H g``; along the scaled gradient before H is known."""
-        if not self._metric.fresh:
-            return search_direction(self._problem, self._metric, x, pg)
+    def _direction(self, x: Array, g: Array, pg: Array) -> Array:
+        """Along ``-H g``, within the bounds; along the scaled gradient before H is known."""
+        metric, box = self._metric, self._problem.box
+        if not metric.fresh:
+            if box is not None and isinstance(metric, DenseMetric):
+                # a step bent by bounds afterwards would climb where variables interact
+                step = metric.step_within(g, box[0] - x, box[1] - x)
+                if pg @ step < 0:
+                    return step
+            return search_direction(self._problem, metric, x, pg)
         direction = -pg * self._scale**2
         length = float(np.linalg.norm(direction / self._scale))
         return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction

@@ -23,6 +23,7 @@ FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variabl
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
 MOST = 100.0  # factor by which it grows at once: no curvature may be mere rounding
+RELEASES = 3  # rounds of letting variables go from their bounds
 REMEMBERED = 4  # times as many steps as variables, from which H is made anew
 MEMORY = 100  # steps that a limited memory holds
 FADING = 0.7  # of the credit of a diagonal from step to step
@@ -79,6 +80,38 @@ class DenseMetric(InverseHessian):
         super().reset()
         self._multiple, self._updates = multiple, 0
         self._j = SquareFactor(self._unit * math.sqrt(multiple))
+
+    def step_within(self, g: Array, low: Array, high: Array) -> Array:
+        """Minimize ``g's + s'H^-1 s / 2`` between bounds around zero, by an active set.
+
+        With ``s = -J (J'g + u)`` and some variables F fixed, ``u`` is the shortest vector
+        that meets what is asked of the rows F of J; the model's slopes in F are the weights
+        of these rows in it.
+        """
+        assert self._j is not None
+        j = self._j.dense()
+        free_step = -(j.T @ g)
+        fixed = ((low >= 0) & (g > 0)) | ((high <= 0) & (g < 0))
+        at = np.where(g > 0, low, high)
+        releases = 0
+        while True:
+            s, rows = j @ free_step, j[fixed]
+            if not fixed.any() and ((low <= s) & (s <= high)).all():
+                return s
+            u = np.linalg.lstsq(rows, at[fixed] - s[fixed], rcond=None)[0]
+            s += j @ u
+            s[fixed] = at[fixed]
+            outside = (s < low) | (s > high)
+            if outside.any():
+                at = np.where(outside, np.where(s < low, low, high), at)
+                fixed |= outside
+                continue
+            slopes = np.linalg.lstsq(rows.T, u, rcond=None)[0]
+            wrong = np.where(at[fixed] == low[fixed], slopes < 0, slopes > 0)
+            if releases == RELEASES or not wrong.any():
+                return s
+            releases += 1
+            fixed[np.flatnonzero(fixed)[wrong]] = False
 
     def difference_steps(self, noise: float) -> Array:
         """Rows to take differences along."""

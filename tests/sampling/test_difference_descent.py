@@ -4,7 +4,7 @@ from bounded import bounded_quadratic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.optimize import rosen
+from scipy.optimize import lsq_linear, rosen
 
 from smoothmin import minimize
 from smoothmin._status import Status
@@ -82,6 +82,23 @@ def test_bounds_are_never_left(seed, n):
     res = minimize(fun, x0, method=DifferenceDescent(), bounds=bounds)
     gain = fun(x0) - best
     assert best - 1e-12 <= res.fun <= best + 1e-4 * gain + 1e-9
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_across_a_valley_cost_little(n, seed):
+    rng = np.random.default_rng(seed)
+    root = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    root *= 100.0 ** (np.arange(n) / (n - 1))[:, None]
+    target = root @ rng.uniform(-1.5, 1.5, n)
+
+    def fun(x):
+        return float(np.square(root @ x - target).sum()) + 1
+
+    best = lsq_linear(root, target, (-1, 1), method="bvls", tol=1e-14).x
+    res = minimize(fun, rng.uniform(-1, 1, n), method=DifferenceDescent(), bounds=[(-1, 1)] * n)
+    assert res.fun - fun(best) < 1e-7
+    assert res.nfev < 80 * n
 
 
 def test_noise_ends_the_run():
