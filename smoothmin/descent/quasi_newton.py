@@ -17,6 +17,7 @@ from smoothmin._status import Status
 from smoothmin.descent.line_search import LineResult, weak_wolfe
 
 EPS = float(np.finfo(float).eps)
+KINKED = 1e-3  # size of a gradient, in units of the first, that is not small at rounding level
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
 
@@ -86,9 +87,7 @@ def descend(
         decrease = -float(pg @ direction) * t
         # below rounding of f no search can see a decrease: as good as it gets
         if not guess and decrease < 2 * EPS * abs(f):
-            return Finish(
-                Status.CONVERGED, f"Predicted decrease {decrease:.3g} is at rounding level."
-            )
+            return small.at_rounding(x, g, decrease)
         found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
         # two failures with no decrease between them but rounding's are the end as well
         last_chance = metric.fresh or not f_at_reset - found.point.fun > 10 * EPS * abs(f)
@@ -120,19 +119,34 @@ class SmallGradient:
 
     def __init__(self, problem: Problem, gtol: float) -> None:
         self._problem, self._gtol = problem, gtol
-        self._unit: float | None = None
+        self._first: float | None = None
 
     def found(self, pg: Array) -> Finish | None:
         """The end, if a projected gradient is small enough."""
         size = float(np.abs(pg).max())
-        if self._unit is None:
-            self._unit = min(1.0, size)
-        return self._finish(size, self._gtol * self._unit)
+        if self._first is None:
+            self._first = size
+        return self._finish(size, self._gtol * min(1.0, self._first))
 
     def at_last(self, x: Array, g: Array) -> Finish | None:
         """The same at ``x`` by the tolerance as it is."""
-        size = float(np.abs(self._problem.projected_gradient(x, g)).max())
-        return self._finish(size, self._gtol)
+        return self._finish(self._size(x, g), self._gtol)
+
+    def at_rounding(self, x: Array, g: Array, decrease: float) -> Finish:
+        """The end where no search can see the predicted ``decrease``.
+
+        A metric that has met a kink predicts little far from any minimum.
+        """
+        said = f"Predicted decrease {decrease:.3g} is at rounding level"
+        size = self._size(x, g)
+        assert self._first is not None
+        if size <= KINKED * self._first:
+            return Finish(Status.CONVERGED, f"{said}.")
+        steep = f"{said}, the gradient's largest element is {size:.3g}: a kink."
+        return self._finish(size, self._gtol) or Finish(Status.PRECISION, steep)
+
+    def _size(self, x: Array, g: Array) -> float:
+        return float(np.abs(self._problem.projected_gradient(x, g)).max())
 
     @staticmethod
     def _finish(size: float, tolerance: float) -> Finish | None:

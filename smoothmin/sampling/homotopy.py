@@ -42,9 +42,9 @@ class Homotopy(Method):
 
     With gradients: polish the start, minimize the smoothed function roughly at
     ``stages`` shrinking sizes of the smoothing, polish where that ends and the lowest
-    point it sampled; with ``restarts``, again from the best point with more samples,
-    and in between hops from the best point, steps to where a model of the minima found is
-    lowest, and random starts.
+    point it sampled, go on by `GradientSamplingDescent` if that ends on a kink; with
+    ``restarts``, again from the best point with more samples, and in between hops from the
+    best point, steps to where a model of the minima found is lowest, and random starts.
 
     Parameters
     ----------

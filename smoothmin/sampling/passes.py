@@ -10,7 +10,8 @@ basin; the point where a pass ends and the lowest point it sampled are both
 polished on the true function. Later passes start from the best point known with
 more samples, and a share of their cost goes to hops, just long enough that few lead
 back, to steps of a model of the minima they find (see `minima`), and to random starts.
-A polish that will not reach the best value known is given up.
+A polish that will not reach the best value known is given up. Where the best of a pass
+lies on a kink, which ends a polish early, a descent made for kinks goes on from there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from smoothmin import _status
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Problem, Steps, resume
 from smoothmin._status import Status
 from smoothmin._stopping import AfterSteps, Progress, UpdateNorm
+from smoothmin.descent.gradient_sampling import GradientSamplingDescent
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.sampling.gradient_sampling import GradientSampling
 from smoothmin.sampling.minima import Minima
@@ -38,6 +40,7 @@ STAGE_STEP_SIZE = 0.1  # a stage ends at shorter steps, in the same units
 STAGE_LIMIT = 16  # evaluations of the smoothed function that end a stage in any case
 HOP_SHARE = 1.0  # of the cost of the passes that may go to hops and the model of minima
 RANDOM_SHARE = 0.1  # and to random starts
+KINK_SHARE = 0.1  # and to descents along kinks, except for the last
 HOP_PARTS = (1.0, 0.1)  # share of the variables that a hop moves
 FIRST_HOP = 0.3  # in units of sigma
 LONGEST_HOP = 3.0
@@ -82,6 +85,7 @@ class Passes:
         self._kind = "polish"  # what the evaluations are booked under
         self._passes = 0
         self._finish = Finish(Status.PRECISION, "No polish was made.")
+        self._kinked = False  # whether the best point is where a polish met a kink
         self._minima = Minima(self._d)
         self._modelled = 0  # how many minima there were when the model was last tried
         self._scale: float | None = None  # inverse curvature that the last polish met first
@@ -99,6 +103,9 @@ class Passes:
             arm = self._next_scale()
             before = self._best
             yield from self._pass(self._best_x, arm.value * self._sigma)
+            if self._kinked:
+                last = self._passes == self._schedule.restarts
+                yield from self._settle_on_kink(math.inf if last else KINK_SHARE)
             arm.note(self._best < before)
             self._passes += 1
             if self._passes > self._schedule.restarts:
@@ -107,7 +114,8 @@ class Passes:
             yield from self._start_anew()
         if not np.isfinite(self._best):
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
-        return Finish(self._finish.status, self._finish.message, **self._info())
+        finish = self._finish
+        return Finish(finish.status, finish.message, **{**finish.info, **self._info()})
 
     def _next_scale(self) -> Arm:
         """The multiple of sigma for the next pass: each in turn, then by credit."""
@@ -207,12 +215,23 @@ class Passes:
         if witness.stalled >= STALLED:
             finish = Finish(Status.PRECISION, f"No lower value in {STALLED} steps.")
         if finish is not None and (self._best < before or not np.isfinite(before)):
-            self._finish = finish
+            self._finish, self._kinked = finish, finish.status == Status.PRECISION
         self._scale = witness.scale or self._scale
         # a minimum at a bound, or far away, says little of the trend
         if phase != "random" and self._is_interior(x):
             self._minima.add(x, witness.value)
         return x
+
+    def _settle_on_kink(self, share: float) -> Generator[Any, Any, None]:
+        """Descend along a kink from the best point, at a share of the passes' cost."""
+        limit = share * self._ledger.cost("smoothed", "polish") - self._ledger.cost("kink")
+        if limit <= 0:
+            return
+        self._kinked = False
+        method = GradientSamplingDescent(stationarity_tol=self._schedule.gtol)
+        _, finish = yield from self._phase("kink", method, self._best_x, lambda now: None, limit)
+        if finish is not None:
+            self._finish = finish
 
     def _phase(
         self, phase: str, method: Method, x: Array, watch: Watch, limit: float = math.inf

@@ -262,6 +262,45 @@ def test_shortened_samples_stay_pairs_inside_the_bounds():
     assert np.abs(steps).max(axis=0) == pytest.approx([0.3, 0.5])
 
 
+def deviations(seed, n=6, m=30):
+    """Sum of absolute deviations, and its gradient."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(m, n)), rng.normal(size=m)
+
+    def fun(x):
+        rest = a @ x - b
+        return np.abs(rest).sum(), a.T @ np.sign(rest)
+
+    return fun
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_kink_is_descended_to_its_end(seed):
+    fun = deviations(seed)
+    best = minimize(fun, np.zeros(6), jac=True, method="gradient-sampling", rng=0)
+    res = minimize(fun, np.zeros(6), jac=True, method="homotopy", rng=0)
+    assert res.success
+    assert res.fun == pytest.approx(best.fun, abs=1e-8)
+    assert res.phase_nfev["kink"] < 400
+    assert res.stationarity < 1e-6
+
+
+def test_a_wall_of_no_values_is_left():
+    # descents end on the wall beside the minimum, samples see past it
+    fun = deviations(1)
+    best = minimize(fun, np.zeros(6), jac=True, rng=0)
+    normal = np.random.default_rng(1).normal(size=6)
+    limit = normal @ best.x + 0.1
+
+    def walled(x):
+        value, gradient = fun(x)
+        return value if normal @ x < limit else np.nan, gradient
+
+    start = np.zeros(6) if limit > 0 else 2 * limit * normal / (normal @ normal)
+    res = minimize(walled, start, jac=True, method="homotopy", rng=0)
+    assert res.fun == pytest.approx(best.fun, abs=1e-6)
+
+
 def test_one_side_of_the_box_may_be_open():
     bounds = [(0, None), (None, 3), (None, None)]
     res = minimize(
