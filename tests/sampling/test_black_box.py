@@ -30,7 +30,7 @@ def test_phases_come_in_the_order_that_the_size_suggests(n):
     def fun(x):
         return ((x - 0.3) ** 4).sum(axis=0)
 
-    expected = {3: ["search"], 20: ["model", "descent"], 60: ["descent"]}
+    expected = {3: ["model", "descent"], 20: ["model", "descent"], 60: ["descent"]}
     bounds = [(-5, 5)] * n
     res = minimize(
         fun, np.ones(n), method="homotopy", vectorized=True, bounds=bounds, rng=0,
