@@ -77,7 +77,6 @@ def misfit(logs: Array, rtol: float = 1e-2) -> float:
 
 def run(budget: int = 1500) -> list[Racer]:
     """Race from one rough guess of the parameters."""
-    # the guess is good to a third or so, and the whole budget is meant to be used
-    options = {"sigma": 0.3, "restarts": "budget"}
-    ours: dict[str, Any] = {"method": "homotopy", "options": options}
+    # the whole budget is meant to be used
+    ours: dict[str, Any] = {"method": "homotopy", "options": {"restarts": "budget"}}
     return race(misfit, START, jac=False, budget=budget, ours=ours, theirs=THEIRS, name="homotopy")

@@ -12,8 +12,9 @@ model and starts with what the model descent saw; the later ones, with larger po
 do not: a function that is still unsolved then is not nearly quadratic.
 
 Without a box the scale is a guess, and the minimum next to the start may have been passed
-by, or be the wrong one. Hence the scouts: short descents that begin around the start, at
-steps from a tenth to three times the scale, while the first search goes on.
+by, or be the wrong one. Hence the scouts: searches that begin at the start as well, with a
+third of the scale to three times the scale, while the first search goes on from the best
+point; they are given up unless they soon come lower.
 """
 
 from __future__ import annotations
@@ -47,18 +48,23 @@ from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
 from smoothmin.sampling.scale import START_SHARE, search_range
 
+SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
 MANY = 100  # variables, from which on the first descent measures curvature, and searches
 # along coordinates come before those with a distribution, which learns too slowly
 SMOOTHING_LIMIT = 50  # evaluations per variable
 MODEL_LIMIT = 6  # simplex gradients, of n + 1 evaluations each, that it gets
+FIRST_LIMIT = 60  # evaluations per variable of the first descent where scouts may do better
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
-SEARCH_PATIENCE = 30  # generations over which a later search is judged
+PATIENCE = 30  # generations over which a later search is judged
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 UNCLEAR = 0.03  # share of the scale below which a tenth of a start value suggests another
-MULTIPLES = (3.0, 0.1, 1.0, 0.3)  # of the scale at which scouts go out in turn, then by credit
+MULTIPLES = (3.0, 0.3, 1.0)  # of the scale at which scouts go out in turn, then by credit
+SCOUT_LIMIT = 40  # simplex gradients after which a scout must have found something lower
+NEAR = 1e-3  # share of the decrease so far, so near to the best value a scout may descend
+UNSETTLED_SHARE = 1 / 3  # of the scouts, compared with the search, where there is no minimum yet
 NEWS = 1e-6  # share of the decrease so far that is more than another polish of a minimum
 SLICE = 15  # simplex gradients of the first search between scouts
 NOISY = 1e-7  # noise relative to the decrease so far from which differences are given up
@@ -101,19 +107,23 @@ class BlackBox:
         self._noise = 0.0
         self._radius = 1.0  # where the model descent was left, in units of the scale
         self._seen: list[tuple[Array, Array]] = []  # its points and values
-        self._end = problem.x0  # where the last phase stood
-        self._scouting = False  # whether the descent found a minimum, maybe not the lowest
+        self._low, self._end = np.inf, problem.x0  # the lowest iterate of the last phase
+        self._settled = False  # whether the descent found a minimum, maybe not the lowest
+        self._scouting = not self._boxed and self._n <= MODEL_FIRST
         self._scouts = [Arm(multiple) for multiple in MULTIPLES]
 
     def run(self) -> Steps:
         """The first round, then as many as are wanted."""
         x0 = self._problem.x0
-        if self._guessed:
-            yield from self._measure_scale()
-        lost = yield from self._come_down(x0)
-        if self._n > MANY and np.isfinite(self._best):
-            yield from self._search_coordinates()
-        last = yield from self._first_search(lost)
+        if self._boxed and self._n <= SEARCH_FIRST:
+            last = yield from self._search(GaussianSearch(self._scale, self._population), x0)
+        else:
+            if self._guessed:
+                yield from self._measure_scale()
+            lost = yield from self._come_down(x0)
+            if self._n > MANY and np.isfinite(self._best):
+                yield from self._search_coordinates()
+            last = yield from self._first_search(lost)
         if not np.isfinite(self._best):
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
         assert last is not None
@@ -155,10 +165,10 @@ class BlackBox:
         elif self._n > MANY:
             limit = SMOOTHING_LIMIT * self._n
             yield from self._phase("smoothing", DirectionalSmoothing(self._scale), x0, limit)
-        finish = yield from self._descend(self._best_x)
-        settled = finish is not None and finish.status.success
-        self._scouting = settled and not self._boxed and self._n <= MODEL_FIRST
-        return finish is not None and not settled
+        creeping = _after(FIRST_LIMIT * self._n) if self._scouting else None
+        finish = yield from self._descend(self._best_x, creeping)
+        self._settled = finish is not None and finish.status.success
+        return self._ledger.cost("descent") > 0 and not self._settled
 
     def _first_search(self, lost: bool) -> Generator[Any, Any, Finish | None]:
         """From the start in a box, from the best point without; near it if it is no minimum."""
@@ -184,7 +194,7 @@ class BlackBox:
         yield from self._search_coordinates()
         population = min(self._population * 2**number, LARGEST_POPULATION)
         larger = GaussianSearch(self._scale, population, model=False)
-        yield from self._search(larger, self._random(), hopeless(self._best, SEARCH_PATIENCE))
+        yield from self._search(larger, self._random(), hopeless(self._best, PATIENCE))
 
     def _search_coordinates(self) -> Generator[Any, Any, None]:
         """From the best point, and a descent if there is a new one."""
@@ -195,17 +205,25 @@ class BlackBox:
             yield from self._descend(self._best_x)
 
     def _scout(self) -> Generator[Any, Any, None]:
-        """Descents from a point around the start: other scales may lead to other minima."""
+        """A search around the start, given up early: another scale may find another minimum."""
         arm = next((a for a in self._scouts if a.wins + a.losses == 0), None)
         arm = arm or choose(self._scouts, self._rng)
-        scale, before = arm.value * self._scale, self._best
-        step = scale * self._rng.standard_normal(self._n)
-        x, limit = self._problem.clip(self._problem.x0 + step), MODEL_LIMIT * (self._n + 1)
-        yield from self._phase(
-            "scout", ModelDescent(scale), x, limit, hopeless(before, self._n + 1)
-        )
-        method, limit = DifferenceDescent(scale=scale), DESCENT_LIMIT * self._n
-        yield from self._phase("scout", method, self._end, limit, hopeless(before))
+        before, limit = self._best, SCOUT_LIMIT * (self._n + 1)
+        goal, hopeless_now = before + NEAR * (self._typical - before), hopeless(before, PATIENCE)
+
+        def watch(now: Progress) -> str | None:
+            if self._settled and now.fun <= goal:
+                return "A descent is faster from here."
+            if now.nfev >= limit and self._best >= before:
+                return "Nothing new so far."
+            return hopeless_now(now)
+
+        scale = arm.value * self._scale
+        search = GaussianSearch(scale, self._population, noise=self._noise)
+        yield from self._phase("scout", search, self._problem.x0, watch=watch)
+        if self._settled:
+            descent, limit = DifferenceDescent(scale=self._scale), DESCENT_LIMIT * self._n
+            yield from self._phase("scout", descent, self._end, limit, hopeless(before))
         arm.note(self._best < before - NEWS * (self._typical - before))
 
     def _descend(self, x: Array, watch: Watch | None = None) -> Generator[Any, Any, Finish | None]:
@@ -222,7 +240,7 @@ class BlackBox:
     def _search(
         self, method: GaussianSearch, x: Array, watch: Watch | None = None, scouts: bool = False
     ) -> Generator[Any, Any, Finish | None]:
-        """A search, told what the model descent saw; with scouts these have an equal share."""
+        """A search, told what the model descent saw; scouts go out in between."""
         problem = self._problem.at(x)
         if self._seen and method.model:
             points, values = (np.concatenate(part) for part in zip(*self._seen, strict=True))
@@ -230,7 +248,7 @@ class BlackBox:
         else:
             steps = method.run(problem, self._rng)
         if scouts:
-            watch = _after(SLICE * (self._n + 1))
+            watch = _after(SLICE / self._share * (self._n + 1))
         try:
             while True:
                 finish = yield from self._drive("search", steps, watch=watch)
@@ -244,10 +262,15 @@ class BlackBox:
             steps.close()
 
     def _scouts_due(self) -> bool:
-        """Whether scouts have had less than the search; in a single round, one at each scale."""
+        """Whether scouts have had less than their share; in a single round, one at each scale."""
         untried = any(arm.wins + arm.losses == 0 for arm in self._scouts)
-        share = self._ledger.cost("scout") < self._ledger.cost("search")
-        return share and (untried or self._restarts > 0)
+        due = self._ledger.cost("scout") < self._share * self._ledger.cost("search")
+        return due and (untried or self._restarts > 0)
+
+    @property
+    def _share(self) -> float:
+        """Of the scouts: less where the first search has found no minimum to begin with."""
+        return 1.0 if self._settled else UNSETTLED_SHARE
 
     def _phase(
         self,
@@ -259,7 +282,7 @@ class BlackBox:
     ) -> Generator[Any, Any, Finish | None]:
         """Run a method from ``x``, until told otherwise; its last word, if it had one."""
         steps = method.run(self._problem.at(x), self._rng)
-        self._end = x
+        self._low, self._end = np.inf, x
         try:
             return (yield from self._drive(name, steps, limit, watch))
         finally:
@@ -286,7 +309,8 @@ class BlackBox:
             elif isinstance(message, Finish):
                 return message
             else:
-                self._end = message.x
+                if message.fun < self._low:
+                    self._low, self._end = message.fun, message.x
                 info = {**message.info, **self._info(), "phase": name}
                 if name == "model":
                     self._radius = message.info.get("radius", self._radius)
@@ -318,6 +342,6 @@ class BlackBox:
         return self._rng.uniform(*search_range(self._problem, self._problem.x0, self._scale))
 
 
-def _after(cost: int) -> Watch:
+def _after(cost: float) -> Watch:
     """A watch that fires after so many evaluations."""
     return lambda now: "Enough." if now.nfev >= cost else None

@@ -35,10 +35,9 @@ class Homotopy(Method):
     with differences, and a Gaussian search with a fitted quadratic, whose normal distribution
     is the smoothing and shrinks as it learns; with ``restarts``, larger searches, searches
     along the coordinates and descents from new points in equal shares. Where
-    there is no box and these found a
-    minimum, scouts, descents from around the start at several scales, share the effort of
-    the first search. More than a hundred variables are first
-    smoothed along each coordinate.
+    there is no box, scouts, short
+    searches from the start at several scales, share the effort of the first search. More
+    than a hundred variables are first smoothed along each coordinate.
 
     With gradients: polish the start, minimize the smoothed function roughly at
     ``stages`` shrinking sizes of the smoothing, polish where that ends and the lowest
