@@ -48,7 +48,6 @@ from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
 from smoothmin.sampling.scale import START_SHARE, search_range
 
-SEARCH_FIRST = 12  # up to so many variables with a box, the search comes before the descent
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
 MANY = 100  # variables, from which on the first descent measures curvature, and searches
 # along coordinates come before those with a distribution, which learns too slowly
@@ -115,15 +114,12 @@ class BlackBox:
     def run(self) -> Steps:
         """The first round, then as many as are wanted."""
         x0 = self._problem.x0
-        if self._boxed and self._n <= SEARCH_FIRST:
-            last = yield from self._search(GaussianSearch(self._scale, self._population), x0)
-        else:
-            if self._guessed:
-                yield from self._measure_scale()
-            lost = yield from self._come_down(x0)
-            if self._n > MANY and np.isfinite(self._best):
-                yield from self._search_coordinates()
-            last = yield from self._first_search(lost)
+        if self._guessed:
+            yield from self._measure_scale()
+        lost = yield from self._come_down(x0)
+        if self._n > MANY and np.isfinite(self._best):
+            yield from self._search_coordinates()
+        last = yield from self._first_search(lost)
         if not np.isfinite(self._best):
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
         assert last is not None

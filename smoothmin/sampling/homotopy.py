@@ -34,10 +34,9 @@ class Homotopy(Method):
     From values alone: a descent with a quadratic through few points, a quasi-Newton descent
     with differences, and a Gaussian search with a fitted quadratic, whose normal distribution
     is the smoothing and shrinks as it learns; with ``restarts``, larger searches, searches
-    along the coordinates and descents from new points in equal shares. Where
-    there is no box, scouts, short
-    searches from the start at several scales, share the effort of the first search. More
-    than a hundred variables are first smoothed along each coordinate.
+    along the coordinates and descents from new points in equal shares. Where there is no
+    box, scouts, short searches from the start at several scales, share the effort of the
+    first search. More than a hundred variables are first smoothed along each coordinate.
 
     With gradients: polish the start, minimize the smoothed function roughly at
     ``stages`` shrinking sizes of the smoothing, polish where that ends and the lowest
