@@ -80,13 +80,13 @@ class InverseHessian(Metric):
         ``v = (sqrt(s'y) u / |u| - J'y) / s'y`` with ``u = J^-1 s``, which is known but
         for its length when ``s`` is a step along ``-H cause``.
         """
-        sy = float(s @ y)
-        if not sy > 0 or not np.isfinite(sy):
+        sy = float(s.dot(y))
+        if not 0 < sy < math.inf:
             return
         if self._j is None:
             # the first matrix scaled to the curvature just seen, (6.20)
             image = self._scales * y
-            scale = math.sqrt(sy / float(image @ image))
+            scale = math.sqrt(sy / float(image.dot(image)))
             if not 0 < scale < np.inf:
                 return
             self._j = SquareFactor(self._scales * scale)
@@ -100,10 +100,10 @@ class InverseHessian(Metric):
         else:
             u = -self._image_of_cause(self._j, cause)
         image_there, image_of_change = self._images(self._j, y, gradient)
-        factor = math.sqrt(sy) / float(np.linalg.norm(u))
+        factor = math.sqrt(sy) / math.sqrt(u.dot(u))
         v = (factor * u - image_of_change) / sy
         self._here = self._mixed = None
-        if not np.isfinite(v.sum()):
+        if not math.isfinite(v.sum()):
             self.reset()
             return
         self._j.change(s, v)

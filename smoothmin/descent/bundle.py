@@ -68,7 +68,7 @@ class Bundle:
 
     def hold(self, serials: NDArray[np.intp]) -> None:
         """Keep these points, and no others, until the centre moves."""
-        self._held = np.isin(self._serials, serials)
+        self._held = (self._serials[:, None] == serials).any(axis=1)
 
     def near(self, radius: float) -> tuple[Array, NDArray[np.intp]]:
         """Gradients (m, n) within ``radius`` of the centre, and their serials (m,).

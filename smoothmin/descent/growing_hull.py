@@ -66,11 +66,13 @@ class GrowingHull:
 
         Its weights are in the order of ``numbers``.
         """
+        if not self._weights or len(numbers) <= SMALL:
+            return self._from_scratch(numbers)
         allowed = np.zeros(self._count, dtype=bool)
         allowed[: self._k] = True
         allowed[self._k + numbers] = True
         lost = [column for column in self._weights if not allowed[column]]
-        if not self._weights or len(numbers) <= SMALL or len(lost) > FEW:
+        if len(lost) > FEW:
             return self._from_scratch(numbers)
         if not self._passive:
             self._factorize()

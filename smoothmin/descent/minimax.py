@@ -89,7 +89,7 @@ def least_maximum(
     shift = damping = 0.0
     in_vain = 0
     for _ in range(STEPS):
-        curvature, axes, failed = dsyevd((at.weights @ rows).reshape(n, n))
+        curvature, axes, failed = dsyevd(at.weights.dot(rows).reshape(n, n))
         if failed:
             break
         scale = max(abs(curvature.item(0)), abs(curvature.item(-1)))
