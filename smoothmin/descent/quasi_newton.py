@@ -17,7 +17,10 @@ from smoothmin._status import Status
 from smoothmin.descent.line_search import LineResult, weak_wolfe
 
 EPS = float(np.finfo(float).eps)
+CREEP_STEPS = 10  # steps, or as many as variables, that have to lower the value by more than ...
+CREEP = 1e-12  # ... a share of what was gained so far
 KINKED = 1e-3  # size of a gradient, in units of the first, that is not small at rounding level
+RESOLVED = 1e-7  # of the first gradient, that differences cannot be trusted to tell from zero
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
 
@@ -77,6 +80,7 @@ def descend(
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
     step, guess, f_at_reset = length, True, np.inf
+    steps, first, checked = 0, f, f
     small = SmallGradient(problem, gtol)
     while True:
         pg = problem.projected_gradient(x, g)
@@ -87,7 +91,8 @@ def descend(
         decrease = -float(pg @ direction) * t
         # below rounding of f no search can see a decrease: as good as it gets
         if not guess and decrease < 2 * EPS * abs(f):
-            return small.at_rounding(x, g, decrease)
+            said = f"Predicted decrease {decrease:.3g} is at rounding level"
+            return small.nothing_lower(x, g, said)
         found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
         # two failures with no decrease between them but rounding's are the end as well
         last_chance = metric.fresh or not f_at_reset - found.point.fun > 10 * EPS * abs(f)
@@ -104,9 +109,14 @@ def descend(
         reply = yield Iterate(x, f, g)
         if last_chance and not found.wolfe:
             return small.at_last(x, g) or Finish(Status.PRECISION, failed_search(found))
+        steps += 1
+        if steps % max(CREEP_STEPS, x.size) == 0:
+            if checked - f <= CREEP * (first - f):
+                return small.nothing_lower(x, g, f"Steps lower the value by {checked - f:.3g} only")
+            checked = f
         if isinstance(reply, Changed):
             f, g = yield from ask_one(x)
-            f_at_reset = np.inf
+            f_at_reset, first, checked = np.inf, f, f
 
 
 class SmallGradient:
@@ -114,7 +124,7 @@ class SmallGradient:
 
     Small is the tolerance, in units of the first gradient where that is below 1: how a
     function is scaled does not make its start a minimum. Where nothing lower can be found
-    the tolerance as it is will do.
+    the tolerance as it is will do, and a gradient ten million times smaller than the first.
     """
 
     def __init__(self, problem: Problem, gtol: float) -> None:
@@ -129,21 +139,20 @@ class SmallGradient:
         return self._finish(size, self._gtol * min(1.0, self._first))
 
     def at_last(self, x: Array, g: Array) -> Finish | None:
-        """The same at ``x`` by the tolerance as it is."""
-        return self._finish(self._size(x, g), self._gtol)
+        """The same at ``x``, where nothing lower was found."""
+        return self._finish(self._size(x, g), max(self._gtol, RESOLVED * (self._first or 0.0)))
 
-    def at_rounding(self, x: Array, g: Array, decrease: float) -> Finish:
-        """The end where no search can see the predicted ``decrease``.
+    def nothing_lower(self, x: Array, g: Array, said: str) -> Finish:
+        """The end where steps do next to nothing, or are predicted to.
 
-        A metric that has met a kink predicts little far from any minimum.
+        A metric that has met a kink predicts little far from any minimum, and creeps there.
         """
-        said = f"Predicted decrease {decrease:.3g} is at rounding level"
         size = self._size(x, g)
         assert self._first is not None
         if size <= KINKED * self._first:
             return Finish(Status.CONVERGED, f"{said}.")
         steep = f"{said}, the gradient's largest element is {size:.3g}: a kink."
-        return self._finish(size, self._gtol) or Finish(Status.PRECISION, steep)
+        return self.at_last(x, g) or Finish(Status.PRECISION, steep)
 
     def _size(self, x: Array, g: Array) -> float:
         return float(np.abs(self._problem.projected_gradient(x, g)).max())

@@ -401,3 +401,24 @@ def test_no_run_goes_back_and_forth_at_rounding_level(method):
         res = minimize(fun, start, jac=True, method=method, options={"gtol": 0, "maxfev": 20_000})
         assert res.status in (0, 4)
         assert res.nfev < 2000
+
+
+def far_kinks(x):
+    """Three kinks on a scale of a thousandth."""
+    z = 1000 * x
+    value = 3 * abs(z[0] - 1) + abs(z[1] + 0.5 * z[0]) + 2 * abs(z[2] - z[1])
+    a, b, c = 3 * np.sign(z[0] - 1), np.sign(z[1] + 0.5 * z[0]), 2 * np.sign(z[2] - z[1])
+    return value, 1000 * np.array([a + 0.5 * b, b - c, c])
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "gradient-descent"])
+def test_a_descent_that_creeps_along_a_kink_ends_and_says_so(method):
+    res = minimize(far_kinks, np.array([-1.2e-3, 1e-3, 1e-3]), jac=True, method=method)
+    assert (res.success, res.status) == (False, 4)
+    assert res.nfev < 2000
+
+
+def test_what_differences_cannot_tell_from_zero_will_do():
+    res = minimize(lambda x: 1e12 * rosen(x), [-1.2, 1.0, 1.0], method="bfgs", rng=0)
+    assert res.success
+    assert res.fun < 1e3
