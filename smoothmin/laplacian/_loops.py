@@ -16,7 +16,7 @@ import numpy as np
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
 from smoothmin.descent.line_search import armijo, weak_wolfe
-from smoothmin.descent.quasi_newton import failed_search
+from smoothmin.descent.quasi_newton import KINKED, failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
 
@@ -27,6 +27,8 @@ TRIAL = 1e-3
 REMEMBERED = 10
 # so many small steps running are a sign of convergence, one may be bad luck
 SMALL_STEPS = 3
+# a tolerance of the value up to here is that of rounding
+ROUNDING = 1e-13
 NO_DESCENT = "The smoothed gradient is no direction of descent."
 
 
@@ -103,10 +105,12 @@ class Convergence:
         self.small = self.small + 1 if is_small else 0
         if self.small < SMALL_STEPS:
             return None
-        return Finish(
-            Status.CONVERGED,
-            f"Value fell by at most {self.ftol:g} of itself in {SMALL_STEPS} steps running.",
-        )
+        said = f"Value fell by at most {self.ftol:g} of itself in {SMALL_STEPS} steps running"
+        if self.ftol <= ROUNDING and point.norm > KINKED * self.first:
+            return Finish(
+                Status.PRECISION, f"{said}, the gradient's dual norm is {point.norm:.3g}: a kink."
+            )
+        return Finish(Status.CONVERGED, f"{said}.")
 
 
 def direction_within(problem: Problem, x: Array, free: Array, step: Array) -> Array:

@@ -395,3 +395,18 @@ def test_wrong_options_are_named(options, error):
 def test_wrong_rates_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         sm.LaplacianDescent(step="fixed", lr=0.1, **options)
+
+
+def test_a_kink_at_rounding_level_is_no_success():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(100, 20)), rng.normal(size=100)
+
+    def fun(x):
+        return np.abs(a @ x - b).sum(), a.T @ np.sign(a @ x - b)
+
+    res = sm.minimize(fun, np.zeros(20), jac=True, method="laplacian")
+    assert (res.success, res.status) == (False, 4)
+    assert "kink" in res.message
+    assert sm.minimize(
+        fun, np.zeros(20), jac=True, method="laplacian", options={"ftol": 1e-6}
+    ).success
