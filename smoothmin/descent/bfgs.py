@@ -9,15 +9,15 @@ matrices expressed in product form", J. Inst. Math. Appl. 11 (1973).
 Deviation: the inverse Hessian is kept as a product H = J J', updated by a rank-one
 change of J. In exact arithmetic that is (6.17); in floating point H stays positive
 definite, which it does not otherwise on kinks, where its condition number grows
-without bound. For steps that were bent by bounds the inverse of J is kept as well. What
-is known of products with J is not computed again where J is large.
+without bound. For steps that were bent by bounds the inverse of J is kept as well. Where
+J is large, it is read once an iteration, and products of the next J follow from those.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.linalg.blas import dgemv, dger
@@ -30,14 +30,28 @@ from smoothmin.descent.square_factor import SquareFactor
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
 
 
+class _Known(NamedTuple):
+    """A vector g, ``J'g`` and ``J J'g``."""
+
+    vector: Array
+    image: Array
+    product: Array
+
+    def after(self, s: Array, v: Array, product: Array) -> _Known:
+        """The same by ``J + s v'``, where ``product`` is ``J v``."""
+        share = float(s.dot(self.vector))
+        image = self.image + share * v
+        return _Known(self.vector, image, self.product + share * product + float(v @ image) * s)
+
+
 class InverseHessian(Metric):
     """H = J J' with a dense square J."""
 
     def __init__(self, n: int) -> None:
         self._j: SquareFactor | None = None
         self._scales = np.ones(n)
-        self._here: tuple[Array, Array] | None = None  # the last g to be applied to, and J'g
-        self._mixed: tuple[Array, Array] | None = None  # likewise, of gradients mixed
+        self._here: _Known | None = None  # of the last gradient to be applied to
+        self._mixed: _Known | None = None  # of the last mix of gradients
         self._inverse: Array | None = None  # of J, once it has been needed
 
     @property
@@ -57,16 +71,17 @@ class InverseHessian(Metric):
         """``H g``."""
         if self._j is None:
             return g.copy()
-        if self._here is None or self._here[0] is not g:
-            self._here = g, self._j.image(g)
-        return self._j.expand(self._here[1])
+        if self._here is None or self._here.vector is not g:
+            image = self._j.image(g)
+            self._here = _Known(g, image, self._j.expand(image))
+        return self._here.product.copy()
 
     def apply_to_mix(self, mix: Array, image: Array) -> Array:
         """``H mix``."""
         if self._j is None or not self._j.large:
             return self.apply(mix)
-        self._mixed = mix, image
-        return self._j.expand(image)
+        self._mixed = _Known(mix, image, self._j.expand(image))
+        return self._mixed.product.copy()
 
     def root(self, gradients: Array) -> Array:
         """``gradients @ J``."""
@@ -77,63 +92,73 @@ class InverseHessian(Metric):
     ) -> None:
         """Change J by ``s v'`` so that J J' becomes (6.17).
 
-        ``v = (sqrt(s'y) u / |u| - J'y) / s'y`` with ``u = J^-1 s``, which is known but
-        for its length when ``s`` is a step along ``-H cause``.
+        ``v = (sqrt(s'y) u / |u| - J'y) / s'y`` with ``u = J^-1 s``.
         """
         sy = float(s.dot(y))
         if not 0 < sy < math.inf:
             return
-        if self._j is None:
-            # the first matrix scaled to the curvature just seen, (6.20)
-            image = self._scales * y
-            scale = math.sqrt(sy / float(image.dot(image)))
-            if not 0 < scale < np.inf:
-                return
-            self._j = SquareFactor(self._scales * scale)
-            u = s / self._scales
-        elif cause is None:
-            try:
-                u = self._preimage(self._j.dense(), s)
-            except np.linalg.LinAlgError:  # what J has lost to rounding is lost
-                self.reset()
-                return
-        else:
-            u = -self._image_of_cause(self._j, cause)
-        image_there, image_of_change = self._images(self._j, y, gradient)
+        at_cause = self._known(cause)
+        u = self._along(self._j, s, cause) if self._j is not None else self._begin(s, y, sy)
+        if self._j is None or u is None:
+            return
+        ends = self._ends(self._j, y, gradient)
+        image = self._j.image(y) if ends is None else ends[1].image - ends[0].image
         factor = math.sqrt(sy) / math.sqrt(u.dot(u))
-        v = (factor * u - image_of_change) / sy
-        self._here = self._mixed = None
+        v = (factor * u - image) / sy
         if not math.isfinite(v.sum()):
             self.reset()
             return
         self._j.change(s, v)
-        if gradient is not None and image_there is not None:
-            self._here = gradient, image_there + float(s @ gradient) * v
+        self._here = self._mixed = None
+        if ends is not None and at_cause is not None:
+            before, there = ends
+            product = (before.product - there.product - factor * at_cause.product) / sy
+            self._here = there.after(s, v, product)
         if self._inverse is not None:  # by Sherman and Morrison, with 1 + v'u = 1 / factor
             row = dgemv(1.0, self._inverse, v, trans=1)
             self._inverse = dger(-factor, u, row, a=self._inverse, overwrite_a=1)
 
-    def _image_of_cause(self, j: SquareFactor, cause: Array) -> Array:
-        """``J'cause``."""
-        for known in (self._here, self._mixed):
-            if known is not None and known[0] is cause:
-                return known[1]
-        return j.image(cause)
+    def _begin(self, s: Array, y: Array, sy: float) -> Array | None:
+        """The first J, scaled to the curvature just seen by (6.20), and u but for its length."""
+        image = self._scales * y
+        scale = math.sqrt(sy / float(image.dot(image)))
+        if not 0 < scale < np.inf:
+            return None
+        self._j = SquareFactor(self._scales * scale)
+        return s / self._scales
 
-    def _images(
+    def _along(self, j: SquareFactor, s: Array, cause: Array | None) -> Array | None:
+        """``u = J^-1 s``; when ``s`` is a step along ``-H cause`` only but for its length."""
+        if cause is not None:
+            known = self._known(cause)
+            return -(j.image(cause) if known is None else known.image)
+        try:
+            return self._preimage(j.dense(), s)
+        except np.linalg.LinAlgError:  # what J has lost to rounding is lost
+            self.reset()
+            return None
+
+    def _known(self, vector: Array | None) -> _Known | None:
+        """What is known of a vector, if it is one of the last."""
+        for known in (self._here, self._mixed):
+            if known is not None and known.vector is vector:
+                return known
+        return None
+
+    def _ends(
         self, j: SquareFactor, y: Array, gradient: Array | None
-    ) -> tuple[Array | None, Array]:
-        """``J'gradient``, which the next direction takes, and ``J'y``, known by it.
+    ) -> tuple[_Known, _Known] | None:
+        """What a large J makes of the gradients at both ends of a step, whose difference is y.
 
         After a step that meets the Wolfe condition ``J'y`` is no shorter than half of what
         it is the difference of, so nothing is lost to rounding.
         """
-        if j.large and gradient is not None and self._here is not None:
-            before, image_before = self._here
-            if np.array_equal(gradient - before, y):
-                image = j.image(gradient)
-                return image, image - image_before
-        return None, j.image(y)
+        before = self._here
+        if not j.large or gradient is None or before is None:
+            return None
+        if not np.array_equal(gradient - before.vector, y):
+            return None
+        return before, _Known(gradient, *j.image_and_product(gradient))
 
     def _preimage(self, j: Array, s: Array) -> Array:
         """``J^-1 s``, by the inverse for as long as it is one."""

@@ -14,6 +14,7 @@ from smoothmin._protocol import Array
 
 LARGE = 250  # rows from which on changes are collected
 CHANGES = 24  # made at a time
+CACHED = 2**17  # elements that a second look finds in the cache
 
 
 class SquareFactor:
@@ -56,6 +57,21 @@ class SquareFactor:
             shares = dgemv(1.0, self._right, image, trans=1)
             out = dgemv(1.0, self._left, shares, beta=1.0, y=out, overwrite_y=1)
         return out
+
+    def image_and_product(self, g: Array) -> tuple[Array, Array]:
+        """``J'g`` and ``J J'g``, reading J once."""
+        n = len(g)
+        image = self._right @ (g @ self._left)
+        product = np.zeros(n)
+        width = max(1, CACHED // n)
+        for first in range(0, n, width):
+            part = slice(first, first + width)
+            columns = self._matrix[:, part]
+            image[part] = dgemv(1.0, columns, g, trans=1, beta=1.0, y=image[part])
+            product = dgemv(1.0, columns, image[part], beta=1.0, y=product, overwrite_y=1)
+        if self._count:
+            product += self._left @ (image @ self._right)
+        return image, product
 
     def change(self, s: Array, v: Array) -> None:
         """Add ``s v'``."""

@@ -7,7 +7,7 @@ from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.square_factor import CHANGES, LARGE, SquareFactor
 
 
-@pytest.mark.parametrize("n", [3, LARGE])
+@pytest.mark.parametrize("n", [3, LARGE, 2 * LARGE])
 @pytest.mark.parametrize("count", [0, 1, CHANGES - 1, CHANGES, 2 * CHANGES + 3])
 def test_products_with_all_changes(n, count):
     rng = np.random.default_rng(count)
@@ -21,6 +21,9 @@ def test_products_with_all_changes(n, count):
     np.testing.assert_allclose(factor.image(gradients[0]), gradients[0] @ expected, atol=1e-12)
     np.testing.assert_allclose(factor.images(gradients), gradients @ expected, atol=1e-12)
     np.testing.assert_allclose(factor.expand(gradients[0]), expected @ gradients[0], atol=1e-12)
+    image, product = factor.image_and_product(gradients[0])
+    np.testing.assert_allclose(image, gradients[0] @ expected, atol=1e-12)
+    np.testing.assert_allclose(product, expected @ (gradients[0] @ expected), atol=1e-12)
     np.testing.assert_allclose(factor.dense(), expected, atol=1e-12)
     np.testing.assert_allclose(factor.expand(gradients[0]), expected @ gradients[0], atol=1e-12)
 
