@@ -24,6 +24,11 @@ class LimitedMemory(CompactMemory, Metric):
     """The last ``memory`` pairs, scaled by the newest as in (7.20)."""
 
     rowwise = False
+    _first: Array | None = None  # the diagonal of P, where it is not the identity
+
+    def start(self, scales: Array) -> None:
+        """Have ``P = diag(scales)^2``, in place of the identity, once there are pairs."""
+        self._first = scales**2
 
     def reset(self) -> None:
         """Forget everything."""
@@ -34,12 +39,13 @@ class LimitedMemory(CompactMemory, Metric):
         self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
-        sy, yy = float(s.dot(y)), float(y.dot(y))
-        if not is_curved(sy, yy):
+        w = self._start_from(y)
+        sy, yw = float(s.dot(y)), float(y.dot(w))
+        if not is_curved(sy, yw):
             return
-        self.append(s, y)
+        self.append(s, w)
         self.set_products(self.products(y))
-        self.scale = sy / yy
+        self.scale = sy / yw
 
     def root(self, gradients: Array) -> Array:
         """A factor of the inner products ``G H G'``, as many columns as rows."""
@@ -50,7 +56,11 @@ class LimitedMemory(CompactMemory, Metric):
 
     def apply(self, g: Array) -> Array:
         """``H g``."""
-        return self.combine(self.products(g), g)
+        return self.combine(self.products(g), g if self.fresh else self._start_from(g))
+
+    def _start_from(self, g: Array) -> Array:
+        """``P g``."""
+        return g if self._first is None else self._first * g
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import smoothmin
+from smoothmin.descent.bfgs import InverseHessian
+from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.scaling import LARGEST, coordinate_scales, starting_scales
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
@@ -91,12 +93,41 @@ def test_starting_scales_know_no_units():
 
 
 @pytest.mark.parametrize(
-    ("name", "budget"), [("chained-cb3-ii-100", 120), ("chained-crescent-i-100", 200)]
+    "metrics",
+    [
+        (InverseHessian(12), InverseHessian(12)),
+        (LimitedMemory(12, 3), LimitedMemory(12, 3)),
+    ],
 )
-def test_units_cost_little(name, budget):
+def test_a_metric_with_scales_is_one_of_scaled_variables(metrics):
+    scaled, plain = metrics
+    rng = np.random.default_rng(9)
+    scales = 10.0 ** rng.uniform(-1, 1, 12)
+    scaled.start(scales)
+    for _ in range(5):
+        s, y, g = rng.standard_normal((3, 12))
+        y *= np.sign(s @ y)
+        scaled.update(s * scales, y / scales)
+        plain.update(s, y)
+        np.testing.assert_allclose(scaled.apply(g / scales), scales * plain.apply(g), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "budget", "dense_up_to"),
+    [
+        ("chained-cb3-ii-100", 120, 2000),
+        ("chained-crescent-i-100", 200, 2000),
+        ("chained-crescent-i-100", 250, 0),
+    ],
+)
+def test_units_cost_little(name, budget, dense_up_to):
     (problem,) = (each for each in scalable(100) if each.name == name)
     problem = rescaled(problem, np.random.default_rng(8))
-    options = {"maxfev": budget, "f_target": problem.minimum + 1e-6 * max(1, abs(problem.minimum))}
+    options = {
+        "maxfev": budget,
+        "f_target": problem.minimum + 1e-6 * max(1, abs(problem.minimum)),
+        "dense_up_to": dense_up_to,
+    }
     result = smoothmin.minimize(
         problem.fun, problem.x0, jac=True, method="gradient-sampling", options=options, rng=0
     )
