@@ -12,6 +12,8 @@ correlated the variables are, and forward differences reach the noise level. Whe
 nothing is known, the inverse Hessian is some more than along the flattest step so far,
 since BFGS corrects one too large sooner than one too small. The line search uses values
 only, since a gradient costs as much as ``n`` of them, and it extends steps as well.
+Between bounds the step is to the model's minimizer there, by an active set, for up to a
+hundred variables: a step clipped afterwards climbs where variables interact.
 """
 
 from __future__ import annotations
