@@ -52,9 +52,7 @@ MODEL_FIRST = 50  # up to so many variables a model descent comes before the fir
 MANY = 100  # variables, from which on the first descent measures curvature, and searches
 # along coordinates come before those with a distribution, which learns too slowly
 SMOOTHING_LIMIT = 50  # evaluations per variable
-MODEL_LIMIT = 5  # simplex gradients, of n + 1 evaluations each, that it gets
-MODEL_RADIUS = 3.0  # its first radius without a box, in units of the scale: it shrinks at will,
-# and from farther points noise says less
+MODEL_LIMIT = 6  # simplex gradients, of n + 1 evaluations each, that it gets
 FIRST_LIMIT = 60  # evaluations per variable of the first descent where scouts may do better
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
@@ -106,7 +104,7 @@ class BlackBox:
         self._boxed = problem.box is not None and bool(np.isfinite(problem.box).all())
         self._ledger = Ledger()
         self._noise = 0.0
-        self._radius = 1.0  # where the model descent was left, in units of its first
+        self._radius = 1.0  # where the model descent was left, in units of the scale
         self._seen: list[tuple[Array, Array]] = []  # its points and values
         self._low, self._end = np.inf, problem.x0  # the lowest iterate of the last phase
         self._settled = False  # whether the descent found a minimum, maybe not the lowest
@@ -159,8 +157,7 @@ class BlackBox:
         """A model, then differences; whether noise or kinks made these useless."""
         if self._n <= MODEL_FIRST:
             limit = MODEL_LIMIT * (self._n + 1)
-            scale = self._scale * (1.0 if self._boxed else MODEL_RADIUS)
-            yield from self._phase("model", ModelDescent(scale), x0, limit)
+            yield from self._phase("model", ModelDescent(self._scale), x0, limit)
         elif self._n > MANY:
             limit = SMOOTHING_LIMIT * self._n
             yield from self._phase("smoothing", DirectionalSmoothing(self._scale), x0, limit)
@@ -174,7 +171,7 @@ class BlackBox:
         scale = self._scale
         seen = self._typical - self._best > SIGNAL * self._noise  # more than noise
         if not self._boxed and lost and seen:
-            scale = scale * min(1.0, MODEL_RADIUS * self._radius)
+            scale = scale * min(1.0, self._radius)
         method = GaussianSearch(scale, self._population, noise=self._noise)
         x0 = self._problem.x0 if self._boxed else self._best_x
         return (yield from self._search(method, x0, scouts=self._scouting))
