@@ -46,7 +46,7 @@ from smoothmin.sampling.directional_smoothing import DirectionalSmoothing
 from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
 from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
-from smoothmin.sampling.scale import START_SHARE, search_range
+from smoothmin.sampling.scale import START_SHARE, box_scale, search_range
 
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
 MANY = 100  # variables, from which on the first descent measures curvature, and searches
@@ -101,7 +101,7 @@ class BlackBox:
         self._population = max(5, population or default_population(self._n))
         self._best, self._best_x = np.inf, problem.x0
         self._typical = np.inf  # the median of the first values
-        self._boxed = problem.box is not None and bool(np.isfinite(problem.box).all())
+        self._boxed = not np.isnan(box_scale(problem)).any()
         self._ledger = Ledger()
         self._noise = 0.0
         self._radius = 1.0  # where the model descent was left, in units of the scale

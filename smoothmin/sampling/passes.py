@@ -32,6 +32,7 @@ from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.sampling.gradient_sampling import GradientSampling
 from smoothmin.sampling.minima import Minima
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
+from smoothmin.sampling.scale import search_range
 
 FIRST_SAMPLES = 4
 STAGE_STEPS = 8  # steps of the inner method at one sigma
@@ -198,13 +199,9 @@ class Passes:
 
     def _start_anew(self) -> Generator[Any, Any, None]:
         """Polish random points, until their share of the cost is used."""
-        box, x0 = self._problem.box, self._problem.x0
+        around = search_range(self._problem, self._problem.x0, self._sigma)
         while self._ledger.cost("random") < RANDOM_SHARE * self._ledger.cost("smoothed", "polish"):
-            low, high = x0 - 2.5 * self._sigma, x0 + 2.5 * self._sigma
-            if box is not None:
-                low = np.where(np.isfinite(box[0]), box[0], low)
-                high = np.where(np.isfinite(box[1]), box[1], high)
-            yield from self._polish(self._rng.uniform(low, high), "random")
+            yield from self._polish(self._rng.uniform(*around), "random")
 
     def _polish(self, x: Array, phase: str = "polish") -> Generator[Any, Any, Array]:
         """Minimize the true function from ``x``, unless it is hopeless; where it ends."""

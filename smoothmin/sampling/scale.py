@@ -37,9 +37,15 @@ def box_scale(problem: Problem) -> Array:
 
 
 def search_range(problem: Problem, x: Array, scale: Array) -> tuple[Array, Array]:
-    """The bounds, and where there is none `HALF_RANGE` scales around ``x``."""
+    """The bounds, and where there is none `HALF_RANGE` scales around ``x``.
+
+    Where the box says nothing, what of that lies inside it.
+    """
     low, high = x - HALF_RANGE * scale, x + HALF_RANGE * scale
-    if problem.box is not None:
-        low = np.where(np.isfinite(problem.box[0]), problem.box[0], low)
-        high = np.where(np.isfinite(problem.box[1]), problem.box[1], high)
+    if problem.box is None:
+        return low, high
+    lower, upper = problem.box
+    wide = np.isfinite(upper - lower) & np.isnan(box_scale(problem))
+    low = np.where(np.isfinite(lower), np.where(wide, np.maximum(lower, low), lower), low)
+    high = np.where(np.isfinite(upper), np.where(wide, np.minimum(upper, high), upper), high)
     return low, high
