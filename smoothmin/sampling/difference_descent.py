@@ -152,7 +152,9 @@ class _Descent:
             direction = self._direction(x, g, pg)
             slope, level = float(pg @ direction), self._level(f)
             if -0.5 * slope <= level:
-                said = f"Predicted decrease {-0.5 * slope:.3g} is at the noise level {level:.3g}."
+                said = (
+                    f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
+                )
                 return Finish(Status.CONVERGED, said)
             found = yield from self._search(x, f, direction, slope)
             if found is None:
