@@ -81,7 +81,8 @@ class Homotopy(Method):
     ``maxfev`` alone does not make it go on after the first round; ``restarts`` does.
 
     ``res.phase_nfev`` says what each kind of phase cost and ``res.phase_gain`` by how much
-    it lowered the best value. With gradients ``res.passes`` counts the passes. From values
+    it lowered the best value. With gradients ``res.passes`` counts the passes, and a run that
+    ends on a kink has the ``stationarity`` and ``radius`` of `GradientSamplingDescent`. From values
     alone ``res.noise`` is the standard deviation of the noise as last measured (0 if
     none was seen), and ``res.error`` how far ``res.fun`` is expected to lie below the
     noise-free value, being the lowest of many. The samples of a generation, the
