@@ -40,6 +40,8 @@ def as_bounds(bounds: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None
         return None
     size = math.prod(shape)
     try:
+        if hasattr(bounds, "A") or hasattr(bounds, "fun"):
+            raise TypeError("this is a constraint")
         if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
             lower, upper = _spread_bound(bounds.lb, shape), _spread_bound(bounds.ub, shape)
         else:

@@ -98,7 +98,7 @@ class Run:
     def conversation(self) -> Generator[Ask, Answers, OptimizeResult]:
         """Ask for what the method needs; whatever goes wrong over the answer is thrown in."""
         method = within_bounds(self._method, self._problem.box)
-        steps = method.run(self._problem, self._rng)
+        steps = quiet().run(method.run, self._problem, self._rng)
         try:
             finish = yield from self._loop(steps)
             return self.result(finish)
@@ -175,7 +175,7 @@ class Run:
             "fun": float(iterate.fun),
             "best_fun": self._ledger.best.fun,
         } | {key: value for key, value in _plain(iterate.info).items() if np.ndim(value) == 0}
-        for key in self._history.keys() | row.keys():
+        for key in dict.fromkeys([*self._history, *row]):  # in order of appearance
             column = self._history.setdefault(key, [None] * (self._nit - 1))
             column.append(row.get(key))
 

@@ -65,6 +65,7 @@ class Ledger:
         self._limits = limits
         self._timed = limits.maxtime < math.inf
         self._first: float | None = None
+        self._varied = False  # whether any value differed from the first
         self._x0 = domain.problem(False).x0
         self.nfev = self.njev = self.n_nonfinite = 0
         self.best = Best()
@@ -76,8 +77,9 @@ class Ledger:
 
     @property
     def on_plateau(self) -> bool:
-        """Whether the last gradient was zero for want of values that differ."""
-        return self._stencil is not None and self._stencil.plateau
+        """Whether the last gradient, or all that is known, is for want of values that differ."""
+        alike = not self._varied and self.nfev > 1 and self.njev == 0
+        return alike or (self._stencil is not None and self._stencil.plateau)
 
     def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
         """Say what to evaluate for an answer, several times for finite differences."""
@@ -107,6 +109,8 @@ class Ledger:
         self.nfev += len(values)
         if len(values) and points.dtype == np.float64:
             self._note(points, values, gradients, center)
+        if not self._varied:
+            self._varied = bool((values != self._first).any())
 
     def _note(
         self, points: Array, values: Array, gradients: Array | None, center: Array | None

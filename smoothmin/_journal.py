@@ -3,12 +3,15 @@
 The same call makes the same points, so what was found at them need not be found again:
 the first values come from the journal, as long as there are any, and those after them are
 added to it. A record is one evaluation: a digest of the point, the value, the gradient.
+Before the first come a mark, so that no other file is taken for a journal, how many
+numbers a gradient has, and a seed, so that a run without one can be the same again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -19,6 +22,8 @@ from smoothmin._protocol import Array
 from smoothmin._source import Block, Halt, Limits, Serial, Source
 
 DIGEST_BYTES = 8
+MARK = b"smoothmin journal 1\n"
+HEADER = np.dtype([("mark", f"V{len(MARK)}"), ("width", "<u8"), ("seed", "V16")])
 # values, gradients (m, n) or of no columns, and what ends the run
 Kept: TypeAlias = tuple[NDArray[Any], Array, BaseException | None]
 
@@ -32,10 +37,16 @@ class Journal(Source):
     path : str or path-like
         Made if there is none.
 
+    Attributes
+    ----------
+    seed : int
+        For a run that has none of its own: the same for as long as the file is there.
+
     Raises
     ------
     TypeError, ValueError, OSError
         If ``path`` is no path, or not the journal of such a problem, or cannot be written.
+        What is in the file is left as it was.
     """
 
     def __init__(self, source: Source, path: Any) -> None:
@@ -47,15 +58,38 @@ class Journal(Source):
             raise TypeError(f"journal must be a path, got {path!r}") from None
         width = source.domain.size if source.objective.has_gradient else 0
         self._row = np.dtype([("point", f"V{DIGEST_BYTES}"), ("value", "c16"), ("g", "f8", width)])
-        # a killed process may leave half a record behind
         self._file = open(self._path, "ab+", buffering=0)  # noqa: SIM115 (closed with the source)
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.truncate(size - size % self._row.itemsize)
-        self._file.seek(0)
-        self._rows = np.frombuffer(self._file.read(), dtype=self._row)
+        try:
+            self._rows = self._read(width)
+        except BaseException:
+            self._file.close()
+            raise
         self._next = 0
         # what is lost if the process dies: what was asked of the source in one call
         self._one_by_one = isinstance(source, Serial)
+
+    def _read(self, width: int) -> NDArray[Any]:
+        """The records in the file, which gets a header if it is new."""
+        self._file.seek(0)
+        held = self._file.read()
+        if not (held.startswith(MARK) or MARK.startswith(held)):
+            raise ValueError(f"journal {self._path!r} is a file of something else")
+        if len(held) < HEADER.itemsize:
+            self._file.truncate(0)
+            held = MARK + width.to_bytes(8, "little") + secrets.token_bytes(16)
+            self._file.write(held)
+        header = np.frombuffer(held, HEADER, 1)[0]
+        if header["width"] != width:
+            raise ValueError(
+                f"journal {self._path!r} is of another run: its gradients have "
+                f"{header['width']} elements, those of this run {width}"
+            )
+        self.seed = int.from_bytes(header["seed"].tobytes(), "little")
+        # a killed process may leave half a record behind
+        records = held[HEADER.itemsize :]
+        whole = len(records) - len(records) % self._row.itemsize
+        self._file.truncate(HEADER.itemsize + whole)
+        return np.frombuffer(records[:whole], dtype=self._row)
 
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """As the source likes them."""

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult, OptimizeWarning
@@ -25,6 +25,9 @@ from smoothmin._protocol import Method
 from smoothmin._registry import COMMON_OPTIONS, default_method, method_class, option_names
 from smoothmin._source import Limits, Objective, Remembered, Serial, Source, Vectorized
 from smoothmin._stopping import as_termination
+
+if TYPE_CHECKING:
+    from smoothmin._journal import Journal
 
 
 def minimize(
@@ -139,14 +142,15 @@ def minimize(
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
     comes back, and what else was under way then is neither used nor counted. Values
     that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
-    infinity anywhere.
+    infinity anywhere. Without gradients, values that are all the same are no success:
+    the status is 4.
 
     Methods that know of no bounds see the function mirrored at them.
 
-    With ``journal`` a run that was killed, made again with the same arguments and the same
-    ``rng``, is the run that would have been: values come from the file as long as it has
-    any. It loses the evaluation it was at, or the batch if ``workers`` or ``vectorized``
-    evaluate it. To begin anew remove the file.
+    With ``journal`` a run that was killed, made again with the same arguments, ``rng``
+    included if it was given, is the run that would have been: values come from the file as
+    long as it has any. It loses the evaluation it was at, or the batch if ``workers`` or
+    ``vectorized`` evaluate it. To begin anew remove the file.
 
     Examples
     --------
@@ -179,7 +183,8 @@ def minimize(
     common, own = split_options(options)
     jac = as_jac(jac, common.pop("jac_method", None))
     chosen = as_method(method, own, tol, jac is not None)
-    generator = as_generator(common.pop("rng", None) if rng is None else rng)
+    seed = common.pop("rng", None) if rng is None else rng
+    generator = as_generator(seed)
     workers = common.pop("workers", None) if workers is None else workers
     journal = common.pop("journal", None)
     require_bool("vectorized", vectorized)
@@ -191,7 +196,8 @@ def minimize(
     source = _source(Objective(fun, None if scheme else jac, args), domain, workers, vectorized)
     try:
         if journal is not None:
-            source = _journaled(source, journal)
+            source = kept = _journaled(source, journal)
+            generator = as_generator(kept.seed) if seed is None else generator
         stencil = stencil_for(scheme, jac, domain, generator)
         evaluator = Evaluator(source, domain, plan.limits, stencil)
         problem = domain.problem(jac is not None or stencil is not None, stencil)
@@ -268,7 +274,9 @@ def _warn_of_unused(hess: Any, hessp: Any, constraints: Any) -> None:
                 f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
             )
     if constraints is not None and not (isinstance(constraints, (tuple, list)) and not constraints):
-        warnings.warn("no method can handle constraints", RuntimeWarning, stacklevel=3)
+        warnings.warn(
+            "no method can handle constraints: they are ignored", RuntimeWarning, stacklevel=3
+        )
 
 
 def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -308,7 +316,9 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
     elif inspect.isclass(method) and issubclass(method, Method):
         cls, chosen = method, None
     else:
-        raise TypeError(f"method must be a name, a Method or a callable, got {method!r}")
+        # `minimize` has taken callables by now, `Optimizer` has no use for them
+        kinds = "a name or a Method" if callable(method) else "a name, a Method or a callable"
+        raise TypeError(f"method must be {kinds}, got {method!r}")
     known = option_names(cls)
     _warn_of_unknown([key for key in own if key not in known], known)
     own = {key: value for key, value in own.items() if key in known}
@@ -394,7 +404,7 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
     return source_for(objective, domain, workers)
 
 
-def _journaled(source: Source, path: Any) -> Source:
+def _journaled(source: Source, path: Any) -> Journal:
     from smoothmin._journal import Journal
 
     return Journal(source, path)

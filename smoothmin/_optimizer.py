@@ -30,6 +30,7 @@ from smoothmin._source import Halt, as_values
 from smoothmin._status import Status
 
 Told: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables
+OF_NO_EFFECT = ("disp", "journal", "return_on_interrupt", "workers")  # where users evaluate
 
 
 class Optimizer:
@@ -52,7 +53,8 @@ class Optimizer:
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     options : dict, optional
-        As in `minimize`; what concerns callbacks and workers is of no effect.
+        As in `minimize`, but ``disp``, ``journal``, ``return_on_interrupt`` and
+        ``workers`` are of no effect, with a warning.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness.
 
@@ -60,6 +62,13 @@ class Optimizer:
     ------
     TypeError, ValueError
         For arguments of a wrong kind or value.
+
+    Warns
+    -----
+    scipy.optimize.OptimizeWarning
+        For unknown options and a start outside the bounds.
+    RuntimeWarning
+        For options of no effect.
 
     Notes
     -----
@@ -92,6 +101,10 @@ class Optimizer:
     ) -> None:
         self._given = (copy.copy(x0), method, jac, bounds, tol, copy.copy(options))
         common, own = split_options(options)
+        unused = [name for name in OF_NO_EFFECT if common.get(name)]
+        if unused:
+            said = f"options of no effect on an Optimizer: {', '.join(unused)}"
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
         jac = as_jac(jac, common.pop("jac_method", None))
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
@@ -208,7 +221,7 @@ class Optimizer:
         asked = self.ask()
         if not np.array_equal(np.asarray(points), asked):
             raise ValueError(f"points must be those that were asked for, got {points!r:.80}")
-        found = as_values(list(np.atleast_1d(values)), np.float64)
+        found = as_values(list(values) if np.iterable(values) else [values], np.float64)
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
         self._tell(found, self._as_rows(gradients, asked.shape) if self._gradients else None)

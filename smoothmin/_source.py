@@ -275,7 +275,7 @@ class Serial(Source):
         if gradients is not None:
             rows, loop = gradients, self._pairs if self._jac is None else self._both
             shape = self._gradient_shape
-            if shape is not None and len(shape) != 1:
+            if shape is not None and len(shape) > 1:
                 rows = gradients.reshape(-1, *shape)
         if done == 0 and len(points) <= self._chunk:
             return loop(fresh(points), rows, add)
@@ -422,9 +422,14 @@ def as_complex(value: Any) -> complex:
 
 def _only_element(value: Any, kinds: str) -> Any:
     """The one number in ``value``, if that is what it is and of one of the dtype ``kinds``."""
-    found = np.asarray(value)
+    try:
+        found = np.asarray(value)
+    except ValueError:  # of parts of different shapes
+        found = np.empty(0)
     if found.size != 1:
-        raise ValueError(f"fun must return one number, got {value!r:.80}")
+        pair = isinstance(value, (tuple, list)) and len(value) == 2
+        hint = "; if that is (value, gradient), jac must be True" if pair else ""
+        raise ValueError(f"fun must return one number, got {value!r:.80}{hint}")
     number = found.reshape(-1)[0]
     if found.dtype.kind not in kinds or number is None:
         raise TypeError(f"fun must return a real number, got {value!r:.80}")

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from smoothmin import minimize
+from smoothmin._journal import HEADER, MARK
 from smoothmin._registry import METHODS
 
 X0 = np.array([2.0, -1.5, 0.7])
@@ -89,7 +90,7 @@ def test_half_a_record_is_dropped(tmp_path):
     path = tmp_path / "journal"
     whole = Fragile(True).minimize("lbfgs", path)
     size = path.stat().st_size
-    assert size % whole.nfev == 0
+    assert (size - HEADER.itemsize) % whole.nfev == 0
     path.write_bytes(path.read_bytes()[:-5])
     last = Fragile(True)
     assert_same(last.minimize("lbfgs", path), whole)
@@ -128,6 +129,55 @@ def test_another_run_is_told_from_this(tmp_path):
         Fragile(None).minimize("homotopy", path, rng=5)
     with pytest.raises(ValueError, match="journal"):
         Fragile(None).minimize("homotopy", path, x0=X0 + 1)
+
+
+def test_a_run_without_a_seed_goes_on_as_well(tmp_path):
+    def ask(last, path):
+        points = []
+
+        def fun(x):
+            points.append(x)
+            if len(points) == last:
+                raise Killed
+            return value(x)
+
+        minimize(fun, X0, options={"journal": path, "maxfev": 200, "sigma": 0.5})
+        return np.array(points)
+
+    with pytest.raises(Killed):
+        ask(100, tmp_path / "a")
+    assert len(ask(np.inf, tmp_path / "a")) == 101
+    # another file is another run
+    first = [ask(np.inf, tmp_path / name)[:99] for name in "bc"]
+    assert not np.array_equal(*first)
+
+
+@pytest.mark.parametrize("held", [b"x", b"a,b\n1,2\n", b"data" * 50, MARK[:5] + b"x"])
+def test_other_files_are_left_alone(held, tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(held)
+    with pytest.raises(ValueError, match="something else"):
+        Fragile(None).minimize("homotopy", path)
+    assert path.read_bytes() == held
+
+
+def test_a_journal_of_other_records_is_left_alone(tmp_path):
+    path = tmp_path / "journal"
+    Fragile(True).minimize("lbfgs", path)
+    held = path.read_bytes()
+    with pytest.raises(ValueError, match="gradients have 3 elements"):
+        Fragile(None).minimize("lbfgs", path)
+    assert path.read_bytes() == held
+
+
+@pytest.mark.parametrize("kept", [0, 3, HEADER.itemsize - 1])
+def test_half_a_header_is_written_anew(kept, tmp_path):
+    path = tmp_path / "journal"
+    whole = Fragile(True).minimize("lbfgs", path)
+    held = path.read_bytes()
+    path.write_bytes(held[:kept])
+    assert_same(Fragile(True).minimize("lbfgs", path), whole)
+    assert path.read_bytes()[HEADER.itemsize :] == held[HEADER.itemsize :]
 
 
 def test_bad_paths(tmp_path):

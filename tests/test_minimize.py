@@ -10,6 +10,7 @@ from quadratic import X0, both, quadratic, quadratic_grad
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
+from smoothmin._registry import METHODS
 
 # signature
 
@@ -124,6 +125,16 @@ def test_a_bad_start_is_refused(x0, error):
         minimize(quadratic, x0)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("jac", [lambda x: 2 * (x[0] - 0.5), lambda x: 2 * (x - 0.5)])
+def test_one_variable_may_have_a_number_for_a_gradient(method, jac):
+    options = {"maxfev": 300}
+    res = minimize(lambda x: (x[0] - 0.5) ** 2, 3, jac=jac, method=method, options=options, rng=0)
+    assert_allclose(res.x, 0.5, atol=1e-6)
+    res = minimize(lambda x: (x[0] ** 2, 2 * x[0]), 3, jac=True, method=method, options=options)
+    assert_allclose(res.x, 0, atol=1e-6)
+
+
 # args and outputs of fun
 
 
@@ -215,6 +226,13 @@ def test_a_bad_gradient_is_refused(gradient, error, message):
         minimize(lambda x: (quadratic(x), gradient), X0, jac=True, method="bfgs")
 
 
+def test_a_pair_where_a_number_is_expected_points_to_jac():
+    with pytest.raises(ValueError, match=r"must return one number, got \(.*jac must be True"):
+        minimize(both, X0)
+    with pytest.raises(ValueError, match=r"must return one number, got array\(\[.*\]\)$"):
+        minimize(quadratic_grad, X0)
+
+
 def test_jac_true_wants_a_pair():
     with pytest.raises(ValueError, match=r"fun must return \(value, gradient\), got 4"):
         minimize(lambda x: 4.0, X0, jac=True, method="bfgs")
@@ -237,6 +255,22 @@ def test_every_form_of_jac_finds_the_minimum(jac, tol, method):
 def test_complex_steps_find_the_minimum():
     res = minimize(lambda x: ((x - 1) ** 2).sum(), X0, jac="cs", method="bfgs")
     assert_allclose(res.x, 1, atol=1e-9)
+
+
+@pytest.mark.parametrize("jac", [None, "2-point", "3-point", "cs"])
+@pytest.mark.parametrize("method", METHODS)
+def test_values_that_are_all_the_same_are_no_success(jac, method):
+    res = minimize(lambda x: 7.0, X0, jac=jac, method=method, rng=0)
+    assert (res.success, res.status) == (False, 4)
+    assert "plateau" in res.message
+    assert_array_equal(res.x, X0)
+
+
+def test_complex_steps_that_fun_does_not_see_are_no_success():
+    res = minimize(lambda x: float(quadratic(x.real)), X0, jac="cs", method="bfgs")
+    assert (res.success, res.status) == (False, 4)
+    # a true minimum is one
+    assert minimize(lambda x: ((x - 1) ** 2).sum(), [1.0, 1.0], jac="cs", method="bfgs").success
 
 
 def test_jac_true_costs_one_call_a_point():

@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from quadratic import X0, both, quadratic
-from scipy.optimize import Bounds, OptimizeWarning, rosen, rosen_der
+from scipy.optimize import (
+    Bounds,
+    LinearConstraint,
+    NonlinearConstraint,
+    OptimizeWarning,
+    rosen,
+    rosen_der,
+)
 
 from smoothmin import minimize
+from smoothmin._registry import METHODS
 from smoothmin._status import Status
 
 # bounds
@@ -56,11 +64,25 @@ def test_bounds_of_a_field():
         (3, "pairs"),
         ([(0, "x")] * 3, "pairs"),
         (Bounds([0, 1], [1, 2]), "Bounds of x0's shape"),
+        (LinearConstraint(np.eye(3), 0, 1), "Bounds of x0's shape"),
+        (NonlinearConstraint(quadratic, 0, 1), "Bounds of x0's shape"),
     ],
 )
 def test_bad_bounds_are_refused(bounds, message):
     with pytest.raises(ValueError, match=message):
         minimize(both, X0, jac=True, bounds=bounds)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("jac", [True, None])
+@pytest.mark.parametrize("largest", [1e300, np.finfo(float).max])
+def test_bounds_so_far_away_that_their_distance_overflows(method, jac, largest):
+    options = {"restarts": 1} if method == "homotopy" else {}
+    fun = both if jac else quadratic
+    bounds = [(-largest, largest)] * 3
+    res = minimize(fun, X0, method=method, jac=jac, bounds=bounds, options=options, rng=0)
+    assert res.success
+    assert_allclose(res.x, 1, atol=1e-5)
 
 
 def test_a_start_outside_is_clipped_with_a_warning():

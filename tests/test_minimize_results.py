@@ -66,6 +66,7 @@ def test_allvecs_runs_from_the_start_to_the_end():
 def test_the_history_has_an_entry_for_every_iteration():
     res = minimize(rosen, X0, jac=rosen_der, method="bfgs", options={"history": True})
     history = res.history
+    assert list(history) == ["nit", "nfev", "fun", "best_fun"]
     assert history["nit"] == list(range(1, res.nit + 1))
     assert history["best_fun"][-1] == res.fun
     assert all(a <= b for a, b in zip(history["nfev"], history["nfev"][1:], strict=False))

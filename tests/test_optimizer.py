@@ -174,6 +174,29 @@ def test_bad_arguments(error, name, kw):
         Optimizer(X0, **kw)
 
 
+def test_options_that_are_of_no_use_are_told():
+    options = {"journal": "run.journal", "workers": 2, "disp": False}
+    with pytest.warns(RuntimeWarning, match=": journal, workers$") as caught:
+        optimizer = Optimizer(X0, options=options)
+    assert caught[0].filename == __file__
+    pickle.loads(pickle.dumps(optimizer))  # not told again
+
+
+def test_a_callable_is_no_method_here():
+    with pytest.raises(TypeError, match="must be a name or a Method, got"):
+        Optimizer(X0, lambda fun, x0, **options: None)
+
+
+@pytest.mark.parametrize("form", [tuple, iter, np.array, lambda v: np.array(v)[:, None]])
+def test_values_in_any_form(form):
+    optimizer = Optimizer(X0, "bfgs", options={"maxfev": 50}, rng=0)
+    while not optimizer.stop():
+        points = optimizer.ask()
+        optimizer.tell(points, form([fun(x) for x in points]))
+    theirs = minimize(fun, X0, method="bfgs", options={"maxfev": 50}, rng=0)
+    assert_same(optimizer.result, theirs)
+
+
 def test_what_is_told_has_to_fit():
     optimizer = Optimizer(X0, "bfgs", True, rng=0)
     points = optimizer.ask()

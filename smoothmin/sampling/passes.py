@@ -83,7 +83,6 @@ class Passes:
         self._best_x, self._best = problem.x0, np.inf
         self._pass_x, self._pass_best = problem.x0, np.inf  # lowest point of this pass
         self._ledger = Ledger()
-        self._kind = "polish"  # what the evaluations are booked under
         self._passes = 0
         self._finish = Finish(Status.PRECISION, "No polish was made.")
         self._kinked = False  # whether the best point is where a polish met a kink

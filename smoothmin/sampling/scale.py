@@ -45,7 +45,7 @@ def search_range(problem: Problem, x: Array, scale: Array) -> tuple[Array, Array
     if problem.box is None:
         return low, high
     lower, upper = problem.box
-    wide = np.isfinite(upper - lower) & np.isnan(box_scale(problem))
+    wide = np.isfinite(lower) & np.isfinite(upper) & np.isnan(box_scale(problem))
     low = np.where(np.isfinite(lower), np.where(wide, np.maximum(lower, low), lower), low)
     high = np.where(np.isfinite(upper), np.where(wide, np.minimum(upper, high), upper), high)
     return low, high

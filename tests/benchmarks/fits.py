@@ -46,13 +46,6 @@ def _off(values, factor, rng):
     return values * factor ** rng.uniform(-1, 1, values.size)
 
 
-def _rounded(values):
-    """To one digit, as guesses are."""
-    values = np.asarray(values, dtype=float)
-    size = 10.0 ** np.floor(np.log10(np.abs(values)))
-    return np.round(values / size) * size
-
-
 def _integrated(rates, state, span, count, substeps):
     """``count`` states (count, n) at equal times, by the classical Runge-Kutta method."""
     h = span / (count - 1) / substeps

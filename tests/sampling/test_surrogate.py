@@ -159,7 +159,7 @@ def test_minimizer_in_a_box(seed):
     ).fun
     clipped = np.clip(model.minimizer(100.0, None), *box)
     assert model(x[None])[0] <= model(clipped[None])[0] + 1e-9
-    assert model(x[None])[0] <= best + 0.02 * abs(best)
+    assert model(x[None])[0] <= best + 0.05 * abs(best)  # a heuristic
 
 
 def test_minimizer_of_a_slope_is_the_corner():
