@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
-from smoothmin._protocol import Answers, Array, Ask, Samples
+from smoothmin._protocol import Answers, Array, Ask, Samples, quiet
 from smoothmin._source import Halt, Limits, Source
 from smoothmin._status import Status
 
@@ -62,6 +62,7 @@ class Ledger:
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self._stencil = stencil
+        self._quiet = quiet()  # in which differences are taken
         self._limits = limits
         self._timed = limits.maxtime < math.inf
         self._first: float | None = None
@@ -142,11 +143,11 @@ class Ledger:
         """Values and finite-difference gradients, each point's in one batch or a few."""
         lowest = self.best.fun
         steps = stencil.gradients(points)
-        batch = next(steps)
+        batch = self._quiet.run(next, steps)
         while True:
             found, _ = yield batch, 0
             try:
-                batch = steps.send(found)
+                batch = self._quiet.run(steps.send, found)
             except StopIteration as end:
                 values, gradients = end.value
                 break

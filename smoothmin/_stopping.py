@@ -148,7 +148,20 @@ class _BothWatch(Watch):
 
 @dataclass(frozen=True)
 class AfterSteps(Criterion):
-    """After ``steps`` steps."""
+    """After ``steps`` steps.
+
+    Parameters
+    ----------
+    steps : int
+        At least 1.
+    n : int, default 1
+        Patience: how many steps running it must hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+    """
 
     status: ClassVar[Status] = Status.MAXITER
     steps: int
@@ -165,7 +178,20 @@ class AfterSteps(Criterion):
 
 @dataclass(frozen=True)
 class AfterEvaluations(Criterion):
-    """After ``evaluations`` evaluations, at the next step."""
+    """After ``evaluations`` evaluations, at the next step.
+
+    Parameters
+    ----------
+    evaluations : int
+        At least 1.
+    n : int, default 1
+        Patience: how many steps running it must hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+    """
 
     status: ClassVar[Status] = Status.MAXFEV
     evaluations: int
@@ -185,6 +211,18 @@ class AfterSeconds(Criterion):
     """After ``seconds`` seconds, at the next step.
 
     The one criterion that makes a run depend on the machine.
+
+    Parameters
+    ----------
+    seconds : float
+        At least 0.
+    n : int, default 1
+        Patience: how many steps running it must hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
     """
 
     status: ClassVar[Status] = Status.MAXTIME
@@ -202,7 +240,22 @@ class AfterSeconds(Criterion):
 
 @dataclass(frozen=True)
 class GradientNorm(Criterion):
-    """When the Euclidean norm of the gradient is at most ``tol``."""
+    """When the Euclidean norm of the gradient is at most ``tol``.
+
+    Components that push against a bound do not count.
+
+    Parameters
+    ----------
+    tol : float, default 1e-6
+        In the units of the gradient.
+    n : int, default 1
+        Patience: how many steps running it must hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+    """
 
     tol: float = 1e-6
     n: int = 1
@@ -221,7 +274,20 @@ class GradientNorm(Criterion):
 
 @dataclass(frozen=True)
 class UpdateNorm(Criterion):
-    """When the Euclidean norm of the step is at most ``tol``."""
+    """When the Euclidean norm of the step is at most ``tol``.
+
+    Parameters
+    ----------
+    tol : float, default 1e-6
+        In the units of the variables.
+    n : int, default 1
+        Patience: how many steps running it must hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+    """
 
     tol: float = 1e-6
     n: int = 1
@@ -248,6 +314,23 @@ class NoImprovement(Termination):
         Decrease, in the units of the value, that still counts as none.
     n : int, default 10
         Patience, in steps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+
+    Examples
+    --------
+    Criteria combine with ``|`` and ``&``:
+
+    >>> import smoothmin
+    >>> idle = smoothmin.NoImprovement(tol=1e-3, n=5) | smoothmin.AfterSteps(500)
+    >>> res = smoothmin.minimize(lambda x: (x @ x, 2 * x), [3.0, 4.0], jac=True,
+    ...                          method=smoothmin.GradientDescent(lr=0.1),
+    ...                          options={"termination": idle})
+    >>> res.message
+    'No decrease of more than 0.001 in 5 steps.'
     """
 
     tol: float = 0.0
@@ -284,7 +367,20 @@ class _NoImprovementWatch(Watch):
 
 @dataclass(frozen=True)
 class TargetValue(Criterion):
-    """When the value is at most ``value``."""
+    """When the value is at most ``value``.
+
+    Parameters
+    ----------
+    value : float
+        Not NaN.
+    n : int, default 1
+        Patience: how many steps running it must hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+    """
 
     status: ClassVar[Status] = Status.TARGET
     value: float

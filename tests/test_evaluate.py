@@ -11,6 +11,7 @@ from smoothmin import minimize
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Best, Evaluator
 from smoothmin._protocol import Ask, Finish, Iterate, Method, Samples
+from smoothmin._registry import METHODS
 from smoothmin._source import Halt, Limits, Objective, Serial
 from smoothmin._status import Status
 
@@ -205,3 +206,20 @@ def test_a_limit_reached_keeps_what_came_before():
     assert caught.value.status == Status.MAXFEV
     assert (evaluator.nfev, evaluator.njev) == (3, 3)
     assert evaluator.best.fun == min(rosen(x) for x in points[:3])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("jac", [None, "3-point", True])
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300])
+def test_underflow_and_overflow_are_expected_even_where_numpy_raises(method, jac, unit):
+    def fun(x):
+        with np.errstate(all="ignore"):
+            value, gradient = unit * float(x @ x), unit * 2 * x
+        return (value, gradient) if jac is True else value
+
+    options = {"maxfev": 300}
+    with np.errstate(all="raise"):
+        ours = minimize(fun, [1.0, 2.0], method=method, jac=jac, options=options, rng=0)
+    theirs = minimize(fun, [1.0, 2.0], method=method, jac=jac, options=options, rng=0)
+    assert ours.fun == theirs.fun
+    assert ours.nfev == theirs.nfev

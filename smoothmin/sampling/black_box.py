@@ -53,6 +53,7 @@ MANY = 100  # variables, from which on the first descent measures curvature, and
 # along coordinates come before those with a distribution, which learns too slowly
 SMOOTHING_LIMIT = 50  # evaluations per variable
 MODEL_LIMIT = 6  # simplex gradients, of n + 1 evaluations each, that it gets
+LOOSEST = 0.1  # tolerance of its length, in units of the scale
 FIRST_LIMIT = 60  # evaluations per variable of the first descent where scouts may do better
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
@@ -84,6 +85,9 @@ class BlackBox:
         Of the first search.
     restarts : float
         How many further rounds, each a larger search and as much local effort.
+    xtol, ftol : float
+        Tolerances of the searches; ``ftol`` in units of the decrease so far, or of 1 if
+        that is less.
     """
 
     def __init__(
@@ -94,8 +98,11 @@ class BlackBox:
         guessed: bool,
         population: int | None,
         restarts: float,
+        xtol: float,
+        ftol: float,
     ) -> None:
         self._problem, self._rng, self._restarts = problem, rng, restarts
+        self._xtol, self._ftol = xtol, ftol
         self._scale, self._guessed = scale, guessed
         self._n = problem.x0.size
         self._population = max(5, population or default_population(self._n))
@@ -157,7 +164,9 @@ class BlackBox:
         """A model, then differences; whether noise or kinks made these useless."""
         if self._n <= MODEL_FIRST:
             limit = MODEL_LIMIT * (self._n + 1)
-            yield from self._phase("model", ModelDescent(self._scale), x0, limit)
+            xtol = min(max(self._xtol, ModelDescent.xtol), LOOSEST)
+            method = ModelDescent(self._scale, xtol)
+            yield from self._phase("model", method, x0, limit)
         elif self._n > MANY:
             limit = SMOOTHING_LIMIT * self._n
             yield from self._phase("smoothing", DirectionalSmoothing(self._scale), x0, limit)
@@ -172,7 +181,7 @@ class BlackBox:
         seen = self._typical - self._best > SIGNAL * self._noise  # more than noise
         if not self._boxed and lost and seen:
             scale = scale * min(1.0, self._radius)
-        method = GaussianSearch(scale, self._population, noise=self._noise)
+        method = self._gaussian(scale, self._population, noise=self._noise)
         x0 = self._problem.x0 if self._boxed else self._best_x
         return (yield from self._search(method, x0, scouts=self._scouting))
 
@@ -189,7 +198,7 @@ class BlackBox:
                 break
         yield from self._search_coordinates()
         population = min(self._population * 2**number, LARGEST_POPULATION)
-        larger = GaussianSearch(self._scale, population, model=False)
+        larger = self._gaussian(self._scale, population, model=False)
         yield from self._search(larger, self._random(), hopeless(self._best, PATIENCE))
 
     def _search_coordinates(self) -> Generator[Any, Any, None]:
@@ -215,7 +224,7 @@ class BlackBox:
             return hopeless_now(now)
 
         scale = arm.value * self._scale
-        search = GaussianSearch(scale, self._population, noise=self._noise)
+        search = self._gaussian(scale, self._population, noise=self._noise)
         yield from self._phase("scout", search, self._problem.x0, watch=watch)
         if self._settled:
             descent, limit = DifferenceDescent(scale=self._scale), DESCENT_LIMIT * self._n
@@ -256,6 +265,11 @@ class BlackBox:
                     yield from self._scout()
         finally:
             steps.close()
+
+    def _gaussian(self, scale: Array, population: int, **how: Any) -> GaussianSearch:
+        """A search to the tolerances asked for, whatever the units of the values."""
+        ftol = self._ftol * min(1.0, self._typical - self._best)
+        return GaussianSearch(scale, population, xtol=self._xtol, ftol=ftol, **how)
 
     def _scouts_due(self) -> bool:
         """Whether scouts have had less than their share; in a single round, one at each scale."""

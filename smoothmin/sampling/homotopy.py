@@ -70,6 +70,13 @@ class Homotopy(Method):
     gtol : float, default 1e-6
         With gradients, a polish has converged when no element of the gradient is larger, as
         in `LBFGS`.
+    xtol : float, default 1e-11
+        From values alone, a search has converged when no standard deviation of its
+        distribution is larger, in units of the first.
+    ftol : float, default 1e-12
+        From values alone, a search has converged when the values of its last generations
+        differ by no more, in units of the decrease so far if that is less than 1, or by no
+        more than rounding.
 
     Raises
     ------
@@ -117,7 +124,7 @@ class Homotopy(Method):
     reference: ClassVar[str] = "Mobahi, Fisher (2015); Hansen (2016)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
-    tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
+    tolerances: ClassVar[tuple[str, ...]] = ("gtol", "xtol", "ftol")
 
     sigma: Any = None
     n: int | None = None
@@ -128,6 +135,8 @@ class Homotopy(Method):
     restarts: int | str = 0
     growth: float = 1.1
     gtol: float = 1e-6
+    xtol: float = 1e-11
+    ftol: float = 1e-12
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
@@ -141,7 +150,8 @@ class Homotopy(Method):
         if self.restarts != "budget":
             require_integer("restarts", self.restarts, 0)
         require_real("growth", self.growth, minimum=1, below=np.inf)
-        require_real("gtol", self.gtol, minimum=0)
+        for name in ("gtol", "xtol", "ftol"):
+            require_real(name, getattr(self, name), minimum=0)
 
     @property
     def needs_gradient(self) -> bool:
@@ -156,7 +166,8 @@ class Homotopy(Method):
             given = per_coordinate("sigma", self.sigma, problem.x0.size, problem.free)
         if not problem.has_gradient:
             scale = typical_scale(problem) if given is None else given
-            return BlackBox(problem, rng, scale, given is None, self.n, restarts).run()
+            ends = restarts, self.xtol, self.ftol
+            return BlackBox(problem, rng, scale, given is None, self.n, *ends).run()
         if given is None:
             given = box_scale(problem)
         schedule = Schedule(

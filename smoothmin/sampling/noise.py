@@ -57,7 +57,9 @@ def estimate_noise(values: Array) -> Estimate:
         ``level`` is zero unless the verdict is that there is noise.
     """
     m = len(values) - 1
-    table = values.astype(float)
+    # squares of values in units of a power of two near them neither overflow nor vanish
+    unit = math.ldexp(0.5, math.frexp(float(np.abs(values).max()))[1])
+    table = values / unit
     if np.count_nonzero(np.diff(table) == 0) >= m / 2:
         return Estimate(0.0, Verdict.TOO_CLOSE)
     levels, changes = [], []
@@ -70,7 +72,7 @@ def estimate_noise(values: Array) -> Estimate:
     for k in range(m - 2):
         three = levels[k : k + 3]
         if max(three) <= 4 * min(three) and changes[k]:
-            return Estimate(levels[k], Verdict.NOISE)
+            return Estimate(unit * levels[k], Verdict.NOISE)
     return Estimate(0.0, Verdict.TOO_FAR)
 
 

@@ -103,3 +103,30 @@ def test_scouts_have_a_smaller_share_where_differences_were_useless():
     )  # fmt: skip
     assert res.phase_nfev["scout"] < 0.6 * res.phase_nfev["search"]
     assert res.fun < 1e-6
+
+
+def kinked(x):
+    return float(np.abs(x - [0.3, -0.2, 0.1]).sum() + 2 * abs(x.sum()))
+
+
+@pytest.mark.parametrize("bounds", [None, [(-5, 5)] * 3])
+@pytest.mark.parametrize("unit", [1e-20, 1e-9, 1e6])
+def test_units_of_the_value_do_not_matter(bounds, unit):
+    x0 = [2.2, -1.7, 3.3]
+    plain = minimize(kinked, x0, bounds=bounds, rng=0)
+    ours = minimize(lambda x: unit * kinked(x), x0, bounds=bounds, rng=0)
+    assert ours.success
+    assert ours.nfev < 2 * plain.nfev
+    assert ours.fun / unit - 0.2 < 1e-10
+
+
+def test_a_tolerance_saves_evaluations():
+    runs = [minimize(kinked, [2.2, -1.7, 3.3], tol=tol, rng=0) for tol in (None, 1e-5, 1e-2, 1.0)]
+    assert all(run.success for run in runs)
+    assert runs[1].fun - 0.2 < 1e-5
+    assert runs[2].fun - 0.2 < 1e-2
+    saved = [run.nfev for run in runs]
+    assert saved == sorted(saved, reverse=True)
+    assert saved[2] < 0.7 * saved[0]
+    option = {"options": {"xtol": 1e-5, "ftol": 1e-5}}
+    assert minimize(kinked, [2.2, -1.7, 3.3], **option, rng=0).nfev == saved[1]

@@ -340,6 +340,7 @@ def test_first_size_is_taken():
     [
         {"sigma": 0}, {"n": 2}, {"decay": 1}, {"stages": 0}, {"aggregate": "median"},
         {"design": "grid"}, {"restarts": -1}, {"restarts": "always"}, {"growth": 0.5}, {"gtol": -1},
+        {"xtol": -1}, {"ftol": np.nan},
     ],
 )  # fmt: skip
 def test_options_are_checked(options):

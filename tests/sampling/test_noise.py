@@ -78,3 +78,11 @@ def test_nothing_finite_is_no_noise():
     x = np.zeros(2)
     steps = measure_noise(problem(x), x, np.ones(2), np.random.default_rng(0))
     assert answered(steps, lambda x: np.nan)[0] == 0.0
+
+
+@pytest.mark.parametrize("exponent", [-1000, -60, 60, 1000])
+def test_units_of_the_value_do_not_matter(exponent):
+    values = 1 + np.linspace(0, 1e-3, 8) + 1e-6 * np.random.default_rng(0).standard_normal(8)
+    found, scaled = estimate_noise(values), estimate_noise(2.0**exponent * values)
+    assert found.verdict is scaled.verdict is Verdict.NOISE
+    assert scaled.level == 2.0**exponent * found.level
