@@ -7,9 +7,12 @@ surrogate models and line searches", GECCO (2013) (model first, line searches).
 
 The phases are methods of their own: `ModelDescent`, `DifferenceDescent`,
 `GaussianSearch`, `CoordinateSearch`. The model comes down fastest at first, noise or not;
-where there is none, differences get to the minimum sooner. The first search trusts a
+where there is none, differences get to the minimum sooner. In a box a few values then tell
+whether the function is a sum over the variables: every variable is searched by itself, which
+neither other minima nor different curvatures make any harder. The first search trusts a
 model and starts with what the model descent saw; the later ones, with larger populations,
-do not: a function that is still unsolved then is not nearly quadratic.
+do not: a function that is still unsolved then is not nearly quadratic. Descents to further
+minima begin at the lowest points of a sample, as in multi level single linkage (`Starts`).
 
 Without a box the scale is a guess, and the minimum next to the start may have been passed
 by, or be the wrong one. Hence the scouts: searches that begin at the start as well, with a
@@ -47,6 +50,8 @@ from smoothmin.sampling.gaussian_search import GaussianSearch, default_populatio
 from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
 from smoothmin.sampling.scale import START_SHARE, box_scale, search_range
+from smoothmin.sampling.separability import separable
+from smoothmin.sampling.starts import Starts
 
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
 MANY = 100  # variables, from which on the first descent measures curvature, and searches
@@ -57,6 +62,8 @@ LOOSEST = 0.1  # tolerance of its length, in units of the scale
 FIRST_LIMIT = 60  # evaluations per variable of the first descent where scouts may do better
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
+SAMPLE = 6  # points per variable from which another descent's start is chosen
+VAIN = 3  # descents in a row without a step, after which there are no more in a round
 PATIENCE = 30  # generations over which a later search is judged
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
@@ -107,6 +114,9 @@ class BlackBox:
         self._n = problem.x0.size
         self._population = max(5, population or default_population(self._n))
         self._best, self._best_x = np.inf, problem.x0
+        self._first = (problem.x0, np.inf)  # the first point with a value
+        self._separable = False  # whether it is known to be a sum over the variables
+        self._starts = Starts(scale)
         self._typical = np.inf  # the median of the first values
         self._boxed = not np.isnan(box_scale(problem)).any()
         self._ledger = Ledger()
@@ -124,7 +134,7 @@ class BlackBox:
         if self._guessed:
             yield from self._measure_scale()
         lost = yield from self._come_down(x0)
-        if self._n > MANY and np.isfinite(self._best):
+        if self._n > MANY and not self._separable and np.isfinite(self._best):
             yield from self._search_coordinates()
         last = yield from self._first_search(lost)
         if not np.isfinite(self._best):
@@ -151,9 +161,7 @@ class BlackBox:
         sides = [np.diag(size)[unclear] for size in (near, -near, self._scale, -self._scale)]
         points = self._problem.clip(x0 + np.concatenate(sides))
         answers = yield Ask(points, 0)
-        before = self._best
-        self._note(points, answers.values)
-        self._ledger.add("scale", len(points), before - self._best)
+        self._book("scale", points, answers.values)
         values = np.where(np.isnan(answers.values), np.inf, answers.values)
         nearer, farther = values.reshape(2, 2, -1).min(axis=1)
         lower = unclear[nearer < farther]
@@ -161,7 +169,10 @@ class BlackBox:
         self._scale[lower] = near[lower]
 
     def _come_down(self, x0: Array) -> Generator[Any, Any, bool]:
-        """A model, then differences; whether noise or kinks made these useless."""
+        """A model, then differences; whether noise or kinks made these useless.
+
+        Where the function is a sum over the variables, a search along these instead.
+        """
         if self._n <= MODEL_FIRST:
             limit = MODEL_LIMIT * (self._n + 1)
             xtol = min(max(self._xtol, ModelDescent.xtol), LOOSEST)
@@ -171,7 +182,12 @@ class BlackBox:
             limit = SMOOTHING_LIMIT * self._n
             yield from self._phase("smoothing", DirectionalSmoothing(self._scale), x0, limit)
         creeping = _after(FIRST_LIMIT * self._n) if self._scouting else None
-        finish = yield from self._descend(self._best_x, creeping)
+        if self._boxed and np.isfinite(self._best):
+            self._separable = yield from self._separate()
+        if self._separable:
+            finish = yield from self._search_coordinates()
+        else:
+            finish = yield from self._descend(self._best_x, creeping)
         self._settled = finish is not None and finish.status.success
         return self._ledger.cost("descent") > 0 and not self._settled
 
@@ -188,26 +204,54 @@ class BlackBox:
     def _round(self, number: int) -> Generator[Any, Any, None]:
         """Local runs from new points and from the best, then a larger search."""
         ledger = self._ledger
-        while ledger.cost("descent", "coordinates", "scout") < ledger.cost("search"):
+        vain = 0  # descents in a row without a step, as on a plateau
+        while vain < VAIN and ledger.cost("descent", "coordinates", "scout") < ledger.cost(
+            "search"
+        ):
             if self._scouting:
                 yield from self._scout()
                 continue
-            cost = ledger.cost("descent")
-            yield from self._descend(self._random(), hopeless(self._best))
-            if ledger.cost("descent") == cost:  # noise makes differences useless
+            if self._noisy:
                 break
+            x = yield from self._promising()
+            yield from self._descend(x, hopeless(self._best))
+            vain = 0 if np.isfinite(self._low) else vain + 1
+            if vain == 0:
+                self._starts.add(self._end[None], np.array([self._low]), fresh=False)
         yield from self._search_coordinates()
         population = min(self._population * 2**number, LARGEST_POPULATION)
         larger = self._gaussian(self._scale, population, model=False)
         yield from self._search(larger, self._random(), hopeless(self._best, PATIENCE))
 
-    def _search_coordinates(self) -> Generator[Any, Any, None]:
+    def _promising(self) -> Generator[Ask, Answers, Array]:
+        """Where to descend: the best of a sample that grows."""
+        points = np.array([self._random() for _ in range(SAMPLE * self._n)])
+        answers = yield Ask(points, 0)
+        self._book("descent", points, answers.values)
+        self._starts.add(points, answers.values)
+        return self._starts.take()
+
+    def _separate(self) -> Generator[Ask, Answers, bool]:
+        """Whether the function is a sum over the variables, on the way so far."""
+        (start, first), (end, last) = self._first, (self._best_x, self._best)
+        test = separable((start, end), (first, last), self._rng)
+        reply: Any = None
+        while True:
+            try:
+                ask = test.send(reply)
+            except StopIteration as end_of_test:
+                return bool(end_of_test.value)
+            reply = yield ask
+            self._book("separability", ask.points, reply.values)
+
+    def _search_coordinates(self) -> Generator[Any, Any, Finish | None]:
         """From the best point, and a descent if there is a new one."""
         before = self._best
-        method = CoordinateSearch(scale=self._scale)
+        method = CoordinateSearch(separable=self._separable, scale=self._scale)
         yield from self._phase("coordinates", method, self._best_x)
         if self._best < before:
-            yield from self._descend(self._best_x)
+            return (yield from self._descend(self._best_x))
+        return None
 
     def _scout(self) -> Generator[Any, Any, None]:
         """A search around the start, given up early: another scale may find another minimum."""
@@ -233,7 +277,7 @@ class BlackBox:
 
     def _descend(self, x: Array, watch: Watch | None = None) -> Generator[Any, Any, Finish | None]:
         """A descent, unless noise makes differences useless."""
-        if self._noise > NOISY * (self._typical - self._best):
+        if self._noisy:
             return None
         first = "descent" not in self._ledger.nfev
         method = DifferenceDescent(scale=self._scale, curvature=first and self._n > MANY)
@@ -241,6 +285,11 @@ class BlackBox:
         if finish is not None:
             self._noise = finish.info.get("noise", self._noise)
         return finish
+
+    @property
+    def _noisy(self) -> bool:
+        """Whether noise makes differences useless."""
+        return self._noise > NOISY * (self._typical - self._best)
 
     def _search(
         self, method: GaussianSearch, x: Array, watch: Watch | None = None, scouts: bool = False
@@ -310,9 +359,7 @@ class BlackBox:
             if isinstance(message, Ask):
                 reply = yield message
                 assert isinstance(reply, Answers)
-                before = self._best
-                self._note(message.points, reply.values)
-                self._ledger.add(name, len(message.points), before - self._best)
+                self._book(name, message.points, reply.values)
                 cost += len(message.points)
                 if name == "model":
                     self._seen.append((message.points, reply.values))
@@ -331,13 +378,17 @@ class BlackBox:
                     return None
         return None
 
-    def _note(self, points: Array, values: Array) -> None:
+    def _book(self, name: str, points: Array, values: Array) -> None:
+        """Keep the best point, and what the phase cost and gained."""
         values = np.where(np.isnan(values), np.inf, values)
         if self._typical == np.inf:
             self._typical = float(np.median(values))
-        k = int(values.argmin())
+        if not np.isfinite(self._first[1]):
+            self._first = (points[0].copy(), float(values[0]))
+        before, k = self._best, int(values.argmin())
         if values[k] < self._best:
             self._best, self._best_x = float(values[k]), points[k].copy()
+        self._ledger.add(name, len(points), before - self._best)
 
     def _info(self) -> dict[str, Any]:
         """What the result says of the run."""

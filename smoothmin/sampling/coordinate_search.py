@@ -1,11 +1,14 @@
 """`CoordinateSearch`: one variable after the other, each over its whole range.
 
 Reference: R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), Chapter
-5, for parabolic steps and golden sections within a bracket.
+5, for the steps within a bracket, see `valley`.
 
-Deviations: the brackets are the lowest valleys of a systematic sample of the range, whose
-offset is drawn anew for every line, and a few steps are made in each; the descent that
-comes afterwards does the rest.
+Deviations: the brackets are the valleys of systematic samples, of the range and then more
+closely around the lowest point, whose offsets are drawn anew for every line. The next step
+is in the valley that promises the lowest value, until that has got there roughly; the
+descent that comes afterwards does the rest. Where the function is a sum over the variables
+no descent is needed: every variable goes to the minimum next to it first, and each line's
+lowest valley is followed to its end.
 """
 
 from __future__ import annotations
@@ -17,13 +20,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._check import require_integer, require_scale
+from smoothmin._check import require_bool, require_integer, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
 from smoothmin.sampling.scale import search_range, typical_scale
+from smoothmin.sampling.valley import Valley, valleys_of
 
-GOLDEN = 0.381966
-VALLEYS = 3  # lowest ones of a line that are refined
+ROUNDING = 4 * float(np.finfo(float).eps)
+ZOOM = 0.3  # width of a closer sample relative to the one before
+ROUGH = 1e-3  # share of a line's spread, to which its valleys are compared
+ELSEWHERE = 1e-3  # share of the range that takes a variable to another part of it
+STEP = 0.02  # share of the range, first step to the minimum next to a point
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,14 @@ class CoordinateSearch(Method):
 
     Parameters
     ----------
-    points : int, default 40
+    points : int, default 24
         Points of the range's sample.
-    refinements : int, default 8
-        Parabolic steps in each of the three best brackets.
+    closer : int, default 12
+        Points of each of two further samples, of 0.3 and of 0.09 of the range.
+    refinements : int, default 40
+        Largest number of steps within the brackets of a line.
+    separable : bool, default False
+        Whether the function is known to be a sum of functions of one variable each.
     scale : float or array_like of shape (d,), optional
         How far variables typically move. The range is the box, or without one
         2.5 times the scale to either side of the start.
@@ -66,8 +77,9 @@ class CoordinateSearch(Method):
     ...     return float(np.sum(x**2 + 10 - 10 * np.cos(2 * np.pi * x)))
     >>> bounds = [(-5.12, 5.12)] * 4
     >>> start = [3.0, -2.0, 4.0, 1.0]
-    >>> res = minimize(waves, start, method=CoordinateSearch(), bounds=bounds, rng=0)
-    >>> res.success, res.fun < 1e-3
+    >>> method = CoordinateSearch(separable=True)
+    >>> res = minimize(waves, start, method=method, bounds=bounds, rng=0)
+    >>> res.success, res.fun < 1e-8
     (True, True)
     """
 
@@ -75,13 +87,17 @@ class CoordinateSearch(Method):
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
-    points: int = 40
-    refinements: int = 8
+    points: int = 24
+    closer: int = 12
+    refinements: int = 40
+    separable: bool = False
     scale: Any = None
 
     def __post_init__(self) -> None:
         require_integer("points", self.points, 3)
+        require_integer("closer", self.closer, 0)
         require_integer("refinements", self.refinements, 0)
+        require_bool("separable", self.separable)
         if self.scale is not None:
             require_scale("scale", self.scale)
 
@@ -99,15 +115,19 @@ class CoordinateSearch(Method):
         f = float(answers.values[0])
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        if self.separable:
+            for i in range(n):
+                t, f = yield from self._nearest(x, f, i, (low[i], high[i]))
+                x = _with(x, i, t)
+                yield Iterate(x, f)
         patience = 1  # idle sweeps before the end; one more where there was something to gain
         while True:
             moved = 0
             for i in rng.permutation(n):
                 t, f_t = yield from self._line(x, f, int(i), (low[i], high[i]), rng)
                 if f_t < f:
-                    moved += abs(t - x[i]) > 1e-3 * (high[i] - low[i])
-                    x = x.copy()
-                    x[i], f = t, f_t
+                    moved += abs(t - x[i]) > ELSEWHERE * (high[i] - low[i])
+                    x, f = _with(x, int(i), t), f_t
                 yield Iterate(x, f)
             patience = 2 if moved else patience - 1
             if patience == 0:
@@ -118,58 +138,76 @@ class CoordinateSearch(Method):
     ) -> Generator[Ask, Answers, tuple[float, float]]:
         """The lowest point found along variable ``i``, and its value."""
         low, high = ends
-        share = (np.arange(self.points) + rng.random()) / self.points
-        t = np.append(low + share * (high - low), x[i])
-        values = np.append((yield from _along(x, i, t[:-1])), f)
-        order = np.argsort(t)
-        t, values = t[order], np.where(np.isfinite(values[order]), values[order], np.inf)
-        below = np.append(values, np.inf)
-        valley = np.flatnonzero((values < below[1:]) & (values <= np.roll(below, 1)[:-1]))
-        best_t, best = float(t[values.argmin()]), float(values.min())
-        for k in valley[np.argsort(values[valley], kind="stable")][:VALLEYS]:
-            a, b = t[max(k - 1, 0)], t[min(k + 1, len(t) - 1)]
-            at, lowest = yield from self._refine(x, i, (a, t[k], b), values, k)
-            if lowest < best:
-                best_t, best = at, lowest
-        return best_t, best
+        t, values = x[i : i + 1], np.array([f])
+        width = high - low
+        for count in (self.points, self.closer, self.closer):
+            start = min(max(float(t[values.argmin()]) - 0.5 * width, low), high - width)
+            new = start + (np.arange(count) + rng.random()) / max(count, 1) * width
+            t = np.append(t, new)
+            values = np.append(values, (yield from _along(x, i, new)))
+            width *= ZOOM
+        best = float(t[values.argmin()])
+        end = low if best == t.min() else high if best == t.max() else best
+        if end != best:
+            t = np.append(t, end)
+            values = np.append(values, (yield from _along(x, i, np.array([end]))))
+        order = np.argsort(t, kind="stable")
+        t, values = t[order], values[order]
+        valleys = valleys_of(t.tolist(), values.tolist())
+        spread = float(np.ptp(values[np.isfinite(values)]))
+        yield from self._refine(x, i, valleys, ROUGH * spread)
+        lowest = min(valleys, key=lambda valley: valley.f_m)
+        if self.separable and abs(lowest.m - x[i]) > ELSEWHERE * (high - low):
+            yield from self._refine(x, i, [lowest], ROUNDING * abs(lowest.f_m))
+        return lowest.m, lowest.f_m
 
     def _refine(
-        self, x: Array, i: int, bracket: tuple[float, float, float], values: Array, k: int
-    ) -> Generator[Ask, Answers, tuple[float, float]]:
-        """Parabolic steps in a bracket, golden sections where they fail."""
-        a, m, b = (float(t) for t in bracket)
-        f_a, f_m = float(values[max(k - 1, 0)]), float(values[k])
-        f_b = float(values[min(k + 1, len(values) - 1)])
+        self, x: Array, i: int, valleys: list[Valley], settled: float
+    ) -> Generator[Ask, Answers, None]:
+        """Steps where they promise most, until that is a decrease of no more than ``settled``."""
         for _ in range(self.refinements):
-            u = _vertex((a, f_a), (m, f_m), (b, f_b))
-            edge = 1e-3 * (b - a)
-            if not a + edge < u < b - edge or abs(u - m) < 1e-9 * (b - a):
-                u = m + GOLDEN * ((b - m) if b - m > m - a else (a - m))
-            f_u = float((yield from _along(x, i, np.array([u])))[0])
-            f_u = f_u if f_u == f_u else np.inf
-            if f_u < f_m:
-                if u < m:
-                    b, f_b = m, f_m
-                else:
-                    a, f_a = m, f_m
-                m, f_m = u, f_u
-            elif u < m:
-                a, f_a = u, f_u
-            else:
-                b, f_b = u, f_u
-        return m, f_m
+            valley = min(valleys, key=lambda valley: valley.promise)
+            if valley.decrease <= settled:
+                return
+            u = valley.next_point()
+            valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))
+
+    def _nearest(
+        self, x: Array, f: float, i: int, ends: tuple[float, float]
+    ) -> Generator[Ask, Answers, tuple[float, float]]:
+        """The minimum next to ``x`` along variable ``i``: go downhill, then refine."""
+        low, high = ends
+        walk = {float(x[i]): f}
+        for step in (STEP * (high - low), STEP * (low - high)):
+            u, lowest = float(x[i]), f
+            while True:
+                u = min(max(u + step, low), high)
+                if u in walk:  # at a bound
+                    break
+                walk[u] = float((yield from _along(x, i, np.array([u])))[0])
+                if walk[u] > lowest:
+                    break
+                lowest = walk[u]
+                step *= 2
+            if lowest < f:
+                break
+        t = sorted(walk)
+        valley = min(valleys_of(t, [walk[u] for u in t]), key=lambda valley: valley.f_m)
+        yield from self._refine(x, i, [valley], ROUNDING * abs(valley.f_m))
+        return valley.m, valley.f_m
 
 
-def _vertex(p: tuple[float, float], q: tuple[float, float], r: tuple[float, float]) -> float:
-    """Where the parabola through three points is lowest; NaN if there is no such place."""
-    (a, f_a), (m, f_m), (b, f_b) = p, q, r
-    left, right = (m - a) * (f_m - f_b), (m - b) * (f_m - f_a)
-    below = left - right
-    return m - 0.5 * ((m - a) * left - (m - b) * right) / below if below < 0 else np.nan
+def _with(x: Array, i: int, t: float) -> Array:
+    x = x.copy()
+    x[i] = t
+    return x
 
 
 def _along(x: Array, i: int, t: Array) -> Generator[Ask, Answers, Array]:
+    """Values with variable ``i`` at each ``t``; infinite where there is none."""
+    if len(t) == 0:
+        return t
     points = np.repeat(x[None], len(t), axis=0)
     points[:, i] = t
     answers = yield Ask(points, 0)
-    return answers.values
+    return np.where(np.isfinite(answers.values), answers.values, np.inf)

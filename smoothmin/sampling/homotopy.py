@@ -34,7 +34,8 @@ class Homotopy(Method):
     From values alone: a descent with a quadratic through few points, a quasi-Newton descent
     with differences, and a Gaussian search with a fitted quadratic, whose normal distribution
     is the smoothing and shrinks as it learns; with ``restarts``, larger searches, searches
-    along the coordinates and descents from new points in equal shares. Where there is no
+    along the coordinates and descents from new points in equal shares. In a box, a function
+    that is a sum over the variables is searched along these first. Where there is no
     box, scouts, short searches from the start at several scales, share the effort of the
     first search. More than a hundred variables are first smoothed along each coordinate.
 

@@ -28,9 +28,10 @@ def test_nothing_finite_is_said():
 @pytest.mark.parametrize("n", [3, 20, 60])
 def test_phases_come_in_the_order_that_the_size_suggests(n):
     def fun(x):
-        return ((x - 0.3) ** 4).sum(axis=0)
+        return ((x - 0.3) ** 4).sum(axis=0) + (x[1:] - x[:-1]).sum(axis=0) ** 2
 
-    expected = {3: ["model", "descent"], 20: ["model", "descent"], 60: ["descent"]}
+    expected = {n: ["model", "separability", "descent"] for n in (3, 20)}
+    expected[60] = ["descent"]
     bounds = [(-5, 5)] * n
     res = minimize(
         fun, np.ones(n), method="homotopy", vectorized=True, bounds=bounds, rng=0,
@@ -103,6 +104,31 @@ def test_scouts_have_a_smaller_share_where_differences_were_useless():
     )  # fmt: skip
     assert res.phase_nfev["scout"] < 0.6 * res.phase_nfev["search"]
     assert res.fun < 1e-6
+
+
+def test_sum_over_the_variables_is_searched_along_these():
+    centre = np.array([0.7, -1.3, 2.9, 0.1, -3.3, 1.0, 2.0, -2.2])
+
+    def waves(x):
+        z = x - centre
+        return float((z**2 + 10 - 10 * np.cos(2 * np.pi * z)).sum())
+
+    x0 = np.random.default_rng(1).uniform(-4, 4, 8)
+    options = {"maxfev": 1200, "restarts": "budget"}
+    res = minimize(waves, x0, method="homotopy", bounds=[(-5, 5)] * 8, rng=0, options=options)
+    assert list(res.phase_nfev)[:3] == ["model", "separability", "coordinates"]
+    assert res.fun < 1e-8
+
+
+def test_descents_on_a_plateau_are_given_up():
+    def steps(x):
+        return float(np.floor(np.abs(x - 0.3) * 2).sum() + np.floor(np.abs(x @ np.ones(6))))
+
+    options = {"maxfev": 3000, "restarts": "budget"}
+    res = minimize(
+        steps, np.full(6, 3.9), method="homotopy", bounds=[(-5, 5)] * 6, rng=0, options=options
+    )
+    assert res.phase_nfev["descent"] < 0.25 * res.nfev
 
 
 def kinked(x):

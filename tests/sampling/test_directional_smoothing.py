@@ -104,7 +104,7 @@ def test_many_variables_begin_with_it():
         options={"maxfev": 60 * n},
     )
     assert res.fun < 1e-20
-    assert list(res.phase_nfev)[:2] == ["smoothing", "descent"]
+    assert list(res.phase_nfev)[:3] == ["smoothing", "separability", "coordinates"]
 
 
 @pytest.mark.parametrize("options", [{"sigma": 0}, {"decay": 1}, {"xtol": 0}])

@@ -1,0 +1,52 @@
+"""Whether a function is a sum of functions of one variable each, from a few values.
+
+Reference: M. N. Omidvar, X. Li, Y. Mei, X. Yao, "Cooperative co-evolution with
+differential grouping for large scale optimization", IEEE Trans. Evol. Comput. 18 (2014),
+:doi:`10.1109/TEVC.2013.2281543`: variables interact where the change that one makes
+depends on another.
+
+Deviation: halves of the variables are compared instead of pairs. A function that is a sum
+passes for every split in halves; the splits are by the digits of the variables' numbers,
+so that any two variables are on different sides of one, ``2 log2(d)`` values in all and
+two where the first split fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from smoothmin._protocol import Answers, Array, Ask
+
+EPS = float(np.finfo(float).eps)
+ROUNDING = 16 * EPS  # relative error of the sums compared
+AGREEMENT = 1e-9  # of the sums, relative to the change from one point to the other
+RESOLVED = 1e-6  # largest error, relative to that change, that decides anything
+
+
+def separable(
+    points: tuple[Array, Array], values: tuple[float, float], rng: np.random.Generator
+) -> Generator[Ask, Answers, bool]:
+    """Whether nothing seen between two points contradicts a sum over the variables.
+
+    Parameters
+    ----------
+    points : two ndarrays, shape (d,)
+    values : two floats
+        The values there.
+    rng : Generator
+        Numbers the variables.
+    """
+    (p, q), (f_p, f_q) = points, values
+    change = abs(f_p - f_q)
+    error = max(AGREEMENT * change, ROUNDING * max(abs(f_p), abs(f_q)))
+    if not np.isfinite(change) or error > RESOLVED * change:
+        return False
+    numbers = rng.permutation(p.size)
+    for digit in range(int(p.size - 1).bit_length()):
+        side = (numbers >> digit) % 2 == 0
+        answers = yield Ask(np.stack([np.where(side, p, q), np.where(side, q, p)]), 0)
+        if not abs(answers.values.sum() - f_p - f_q) <= error:
+            return False
+    return True

@@ -1,0 +1,96 @@
+"""`Valley`: a bracket of a minimum on a line, and what it promises.
+
+Reference: R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), Chapter
+5, for parabolic steps and golden sections within a bracket.
+
+Deviation: a golden section follows two steps that have not halved the bracket, as where
+the curvature jumps at the minimum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+OPTIMISM = 2.0  # times the decrease that a parabola foretells may be gained
+GOLDEN = 0.381966
+PATIENCE = 2  # steps in a row that may leave more than half of the bracket
+EDGE = 1e-3  # share of the bracket, so near to its ends parabolic steps are refused
+SAME = 1e-9  # share of the bracket, so near to the lowest point
+
+
+class Valley:
+    """A bracket ``a <= m <= b`` with ``m`` the lowest, and the parabola through the three.
+
+    Parameters
+    ----------
+    points : three floats
+        Ascending. Where two are the same, the minimum is at an end of the line.
+    values : three floats
+        The values there.
+    """
+
+    def __init__(
+        self, points: tuple[float, float, float], values: tuple[float, float, float]
+    ) -> None:
+        self._a, self.m, self._b = points
+        self._f_a, self.f_m, self._f_b = values
+        self._slow = 0  # steps in a row that left more than half of the bracket
+        self._foretell()
+
+    @property
+    def promise(self) -> float:
+        """A value that may well be reached."""
+        return self.f_m - OPTIMISM * self.decrease
+
+    def _foretell(self) -> None:
+        """Where the parabola has its vertex, and how far below ``m``; NaN and 0 if nowhere."""
+        left, right = self._a - self.m, self._b - self.m
+        self.vertex, self.decrease = np.nan, 0.0
+        if not left < 0 < right or not np.isfinite(self._f_a + self._f_b):
+            return
+        fall, rise = (self._f_a - self.f_m) / left, (self._f_b - self.f_m) / right
+        curvature = (rise - fall) / (right - left)
+        if curvature > 0:
+            slope = fall - curvature * left
+            self.vertex = self.m - 0.5 * slope / curvature
+            self.decrease = 0.25 * slope**2 / curvature
+
+    def next_point(self) -> float:
+        """The vertex, or a golden section of the larger part where that is no good."""
+        a, m, b = self._a, self.m, self._b
+        edge = EDGE * (b - a)
+        inside = a + edge < self.vertex < b - edge and abs(self.vertex - m) > SAME * (b - a)
+        if inside and self._slow < PATIENCE:
+            return self.vertex
+        return m + GOLDEN * ((b - m) if b - m > m - a else (a - m))
+
+    def add(self, u: float, f_u: float) -> None:
+        """Shrink the bracket by the value at ``u``."""
+        width = self._b - self._a
+        if f_u < self.f_m:
+            if u < self.m:
+                self._b, self._f_b = self.m, self.f_m
+            else:
+                self._a, self._f_a = self.m, self.f_m
+            self.m, self.f_m = u, f_u
+        elif u < self.m:
+            self._a, self._f_a = u, f_u
+        else:
+            self._b, self._f_b = u, f_u
+        self._slow = self._slow + 1 if self._b - self._a > 0.5 * width else 0
+        self._foretell()
+
+
+def valleys_of(t: list[float], values: list[float]) -> list[Valley]:
+    """One for every sample that is no higher than the one before and lower than the next."""
+    last = len(t) - 1
+    found = []
+    for k in range(len(t)):
+        before, after = max(k - 1, 0), min(k + 1, last)
+        if values[k] <= values[before] and (k == last or values[k] < values[after]):
+            points, heights = (
+                (t[before], t[k], t[after]),
+                (values[before], values[k], values[after]),
+            )
+            found.append(Valley(points, heights))
+    return found

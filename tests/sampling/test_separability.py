@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from smoothmin.sampling.separability import separable
+
+
+def ask(fun, n, seed=0):
+    """What `separable` says of ``fun``, and how many values it took."""
+    rng = np.random.default_rng(seed)
+    p, q = rng.uniform(-3, 3, (2, n))
+    test, reply, count = separable((p, q), (fun(p), fun(q)), rng), None, 0
+    while True:
+        try:
+            points = test.send(reply).points
+        except StopIteration as finish:
+            return finish.value, count
+        values = np.array([fun(x) for x in points])
+        count += len(values)
+        reply = type("Values", (), {"values": values})
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 33])
+def test_sums_pass(n):
+    def fun(x):
+        return float((np.arange(1, n + 1) * np.abs(x - 0.2) ** 1.5 - np.cos(7 * x)).sum() + 100)
+
+    said, count = ask(fun, n)
+    assert said
+    assert count == 2 * int(np.ceil(np.log2(n)))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_two_variables_that_interact_are_found(seed):
+    rng = np.random.default_rng(seed)
+    i, j = rng.choice(9, 2, replace=False)
+    assert not ask(lambda x: float(x @ x + 1e-3 * x[i] * x[j]), 9, seed)[0]
+
+
+def test_functions_that_are_no_sums_take_two_values():
+    assert ask(lambda x: float(np.sqrt(1 + x @ x)), 20) == (False, 2)
+    noise = np.random.default_rng(0)
+    assert ask(lambda x: float(x @ x + 1e-3 * noise.standard_normal()), 20) == (False, 2)
+
+
+def test_where_values_say_nothing_none_are_asked():
+    assert ask(lambda x: 1.0, 4) == (False, 0)
+    assert ask(lambda x: np.inf, 4) == (False, 0)
+    assert ask(lambda x: float(1e9 + 1e-3 * (x @ x)), 4) == (False, 0)

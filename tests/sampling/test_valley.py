@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from smoothmin.sampling.valley import Valley, valleys_of
+
+
+def test_parabola_is_foretold():
+    valley = Valley((-1.0, 0.0, 2.0), tuple(3 * (t - 0.4) ** 2 + 1 for t in (-1.0, 0.0, 2.0)))
+    assert valley.vertex == pytest.approx(0.4)
+    assert valley.decrease == pytest.approx(3 * 0.4**2)
+    assert valley.next_point() == valley.vertex
+
+
+def test_nothing_is_foretold_at_an_end_or_beside_no_value():
+    for valley in (
+        Valley((0.0, 0.0, 1.0), (1.0, 1.0, 2.0)),
+        Valley((-1.0, 0.0, 1.0), (np.inf, 0.0, 2.0)),
+        Valley((-1.0, 0.0, 1.0), (1.0, 1.0, 1.0)),
+    ):
+        assert np.isnan(valley.vertex)
+        assert (valley.decrease, valley.promise) == (0, valley.f_m)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 30.0, 1e4])
+def test_bracket_closes_where_the_curvature_jumps(ratio):
+    def fun(t):
+        return (t - 0.3) ** 2 * (ratio if t > 0.3 else 1.0)
+
+    valley = Valley((-1.0, 0.0, 2.0), (fun(-1.0), fun(0.0), fun(2.0)))
+    for _ in range(60):
+        u = valley.next_point()
+        valley.add(u, fun(u))
+    assert abs(valley.m - 0.3) < 1e-5
+
+
+def test_valleys_of_a_sample():
+    values = [0.0, 1.0, 0.5, 0.5, 2.0, 2.0, 1.0]
+    found = valleys_of([float(k) for k in range(7)], values)
+    assert [valley.m for valley in found] == [0.0, 3.0, 6.0]
+    assert [valley.f_m for valley in found] == [0.0, 0.5, 1.0]
