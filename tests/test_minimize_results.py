@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.optimize
 from numpy.testing import assert_array_equal
 from quadratic import X0, both, quadratic, quadratic_grad
 from scipy.optimize import rosen, rosen_der
@@ -218,3 +219,22 @@ def test_the_global_random_state_is_neither_read_nor_changed():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     minimize(quadratic, X0, options={"maxfev": 50}, rng=0)
     assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("method", ["gradient-sampling", "homotopy", "bfgs", "lbfgs", "laplacian"])
+@pytest.mark.parametrize("bounds", [None, [(-1, 0.5)] * 4])
+@pytest.mark.parametrize("unit", [1e-9, 1e3, 1e6, 1e12])
+def test_a_smooth_fit_in_any_units_is_a_success(method, bounds, unit):
+    rng = np.random.default_rng(5)
+    a = rng.standard_normal((40, 4)) * [0.1, 1, 3, 10]
+    b = a @ rng.standard_normal(4) + 0.1 * rng.standard_normal(40)
+
+    def fun(x):
+        residual = a @ x - b
+        return unit * float(residual @ residual), unit * 2 * a.T @ residual
+
+    res = minimize(fun, np.zeros(4), jac=True, method=method, bounds=bounds, rng=0)
+    assert res.success
+    box = (-np.inf, np.inf) if bounds is None else (-1, 0.5)
+    best = unit * 2 * scipy.optimize.lsq_linear(a, b, box, tol=1e-14).cost
+    assert res.fun - best < 1e-9 * (fun(np.zeros(4))[0] - best)

@@ -56,7 +56,7 @@ from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
 from smoothmin.descent.min_norm import cutting_plane_weights
 from smoothmin.descent.piecewise import MOST_VARIABLES, PiecewisePhase
-from smoothmin.descent.quasi_newton import EPS, Metric, first_step, search_direction
+from smoothmin.descent.quasi_newton import EPS, RESOLVED, Metric, first_step, search_direction
 from smoothmin.descent.scaling import coordinate_scales, starting_scales
 
 # quasi-Newton steps
@@ -249,7 +249,8 @@ class _State:
         self.target = SHRINK * float(np.linalg.norm(self.g))
         self.certificate = self._own_certificate()
         # how a function is scaled does not make its start a minimum
-        self.stationarity_tol = self._tolerance * min(1.0, self.certificate.stationarity)
+        first = self.certificate.stationarity
+        self.stationarity_tol, self.resolved = self._tolerance * min(1.0, first), RESOLVED * first
         return None
 
     def _own_certificate(self) -> Certificate:
@@ -475,8 +476,12 @@ class _State:
         if self.problem.resolution:
             limit = self.radius_tol
         if self.radius <= limit or self.in_vain >= IN_VAIN:
-            # nothing lower is to be found: the tolerance as it is will do
-            done = self.certificate.success(self._tolerance, self.radius_needed)
+            # nothing lower is to be found: the tolerance as it is will do, and where the
+            # function is smooth a gradient as small as rounding leaves it
+            gradients = self.problem.projected_gradient(self.x, self.bundle.near(self.radius)[0])
+            smooth = np.linalg.norm(gradients, axis=1).max() <= self.resolved
+            tolerance = max(self._tolerance, self.resolved) if smooth else self._tolerance
+            done = self.certificate.success(tolerance, self.radius_needed)
             return done or self.certificate.failure()
         above = self.radius > self.radius_tol
         self.radius *= SHRINK

@@ -29,6 +29,7 @@ from smoothmin._status import Status
 from smoothmin._stopping import AfterSteps, Progress, UpdateNorm
 from smoothmin.descent.gradient_sampling import GradientSamplingDescent
 from smoothmin.descent.lbfgs import LBFGS
+from smoothmin.descent.quasi_newton import RESOLVED
 from smoothmin.sampling.gradient_sampling import GradientSampling
 from smoothmin.sampling.minima import Minima
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
@@ -83,6 +84,7 @@ class Passes:
         self._best_x, self._best = problem.x0, np.inf
         self._pass_x, self._pass_best = problem.x0, np.inf  # lowest point of this pass
         self._ledger = Ledger()
+        self._first: float | None = None  # largest element of the gradient at the start
         self._passes = 0
         self._finish = Finish(Status.PRECISION, "No polish was made.")
         self._kinked = False  # whether the best point is where a polish met a kink
@@ -210,6 +212,8 @@ class Passes:
         x, finish = yield from self._phase(phase, method, x, witness)
         if witness.stalled >= STALLED:
             finish = Finish(Status.PRECISION, f"No lower value in {STALLED} steps.")
+        if finish is not None and finish.status == Status.PRECISION:
+            finish = self._resolved(x, witness.grad) or finish
         if finish is not None and (self._best < before or not np.isfinite(before)):
             self._finish, self._kinked = finish, finish.status == Status.PRECISION
         self._scale = witness.scale or self._scale
@@ -217,6 +221,17 @@ class Passes:
         if phase != "random" and self._is_interior(x):
             self._minima.add(x, witness.value)
         return x
+
+    def _resolved(self, x: Array, grad: Array | None) -> Finish | None:
+        """Convergence, where nothing is lower and the gradient, to the first, as rounding is."""
+        if grad is None or self._first is None:
+            return None
+        size, tolerance = self._size(x, grad), RESOLVED * self._first
+        said = f"Gradient's largest element {size:.3g} <= {tolerance:.3g}."
+        return Finish(Status.CONVERGED, said) if size <= tolerance else None
+
+    def _size(self, x: Array, grad: Array) -> float:
+        return float(np.abs(self._problem.projected_gradient(x, grad)).max())
 
     def _settle_on_kink(self, share: float) -> Generator[Any, Any, None]:
         """Descend along a kink from the best point, at a share of the passes' cost."""
@@ -242,6 +257,8 @@ class Passes:
                 if isinstance(message, Ask):
                     reply = yield message
                     cost += len(reply.values)
+                    if self._first is None:
+                        self._first = self._size(message.points[0], reply.gradients[0])
                     before = self._best
                     self._note(message, reply.values)
                     self._ledger.add(phase, len(reply.values), before - self._best)
@@ -304,8 +321,8 @@ class _Hop:
 class _Witness:
     """Watches a polish: says when to give up, remembers what it saw.
 
-    ``value`` is the last, ``scale`` the inverse curvature between the first two steps,
-    ``stalled`` the number of steps since the lowest value.
+    ``value`` and ``grad`` are the last, ``scale`` is the inverse curvature between the first
+    two steps, ``stalled`` the number of steps since the lowest value.
     """
 
     def __init__(self, best: float) -> None:
@@ -313,11 +330,12 @@ class _Witness:
         self._last: Progress | None = None
         self._lowest = math.inf
         self.value = math.nan
+        self.grad: Array | None = None
         self.scale: float | None = None
         self.stalled = 0
 
     def __call__(self, now: Progress) -> str | None:
-        last, self._last, self.value = self._last, now, now.fun
+        last, self._last, self.value, self.grad = self._last, now, now.fun, now.grad
         if self.scale is None and last is not None:
             assert last.grad is not None
             assert now.grad is not None
