@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from smoothmin._status import Status
 
 Array: TypeAlias = NDArray[np.float64]
+Mask: TypeAlias = NDArray[np.bool_]
 
 
 class Ask:

@@ -6,11 +6,14 @@ methods", Math. Program. 141 (2013), Algorithm 2.1; J. Nocedal, S. J. Wright,
 Gourlay, J. Greenstadt, "Rank-one and rank-two corrections to positive definite
 matrices expressed in product form", J. Inst. Math. Appl. 11 (1973).
 
-Deviation: the inverse Hessian is kept as a product H = J J', updated by a rank-one
+Deviations, and why: the inverse Hessian is kept as a product H = J J', updated by a rank-one
 change of J. In exact arithmetic that is (6.17); in floating point H stays positive
 definite, which it does not otherwise on kinks, where its condition number grows
 without bound. For steps that were bent by bounds the inverse of J is kept as well. Where
 J is large, it is read once an iteration, and products of the next J follow from those.
+Between bounds, where steps end before they have shown how flat the function is, H would
+begin too small and learn late: it is scaled as by M. Al-Baali, "Numerical experience with
+a class of self-scaling quasi-Newton algorithms", J. Optim. Theory Appl. 96 (1998).
 """
 
 from __future__ import annotations
@@ -21,12 +24,15 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.linalg.blas import dgemv, dger
+from scipy.linalg.lapack import dposv
 
 from smoothmin._check import require_real
-from smoothmin._protocol import Array, Method, Problem, Steps
+from smoothmin._protocol import Array, Mask, Method, Problem, Steps
+from smoothmin.descent.in_range import in_range
 from smoothmin.descent.quasi_newton import Metric, descend
 from smoothmin.descent.square_factor import SquareFactor
 
+LARGEST_GROWTH = 100.0  # of H at once
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
 
 
@@ -45,9 +51,14 @@ class _Known(NamedTuple):
 
 
 class InverseHessian(Metric):
-    """H = J J' with a dense square J."""
+    """H = J J' with a dense square J.
 
-    def __init__(self, n: int) -> None:
+    If ``growing``, steps whose length is known, not given by a cause, first enlarge H as a
+    whole where it makes too little of their flatness.
+    """
+
+    def __init__(self, n: int, *, growing: bool = False) -> None:
+        self._growing = growing
         self._j: SquareFactor | None = None
         self._scales = np.ones(n)
         self._here: _Known | None = None  # of the last gradient to be applied to
@@ -87,6 +98,44 @@ class InverseHessian(Metric):
         """``gradients @ J``."""
         return gradients if self._j is None else self._j.images(gradients)
 
+    def model(self) -> InverseHessian:
+        """The same, which knows the inverse K of J."""
+        return self
+
+    def curve(self, s: Array) -> Array:
+        """``K'K s``, K being the inverse of J."""
+        inverse = self._inverted()
+        curve: Array = dgemv(1.0, inverse, dgemv(1.0, inverse, s), trans=1)
+        return curve
+
+    def newton(self, r: Array, free: Mask) -> Array:
+        """By the rows of J that are not free, or by the columns of K that are, if these are fewer.
+
+        ``B = K'K``; the step ``-J (J'r + w)`` has no elements in the rows ``R w = -R J'r``.
+        """
+        assert self._j is not None
+        step, j = np.zeros_like(r), self._j.dense()
+        count = np.count_nonzero(free)
+        if count == len(r):
+            whole: Array = -j.dot(j.T.dot(r))
+            return whole
+        if count == 0:
+            return step
+        if 2 * count <= len(r):
+            step[free] = -gram_solved(self._inverted()[:, free], r[free])
+            return step
+        image = j[free].T.dot(r[free])
+        rows = j[~free]
+        image -= rows.T.dot(gram_solved(rows.T, rows.dot(image)))
+        step[free] = -(j[free].dot(image))
+        return step
+
+    def _inverted(self) -> Array:
+        assert self._j is not None
+        if self._inverse is None:
+            self._inverse = np.asfortranarray(np.linalg.inv(self._j.dense()))
+        return self._inverse
+
     def update(
         self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
     ) -> None:
@@ -101,6 +150,8 @@ class InverseHessian(Metric):
         u = self._along(self._j, s, cause) if self._j is not None else self._begin(s, y, sy)
         if self._j is None or u is None:
             return
+        if self._growing and cause is None:
+            u = self._grown(self._j, u, sy)
         ends = self._ends(self._j, y, gradient)
         image = self._j.image(y) if ends is None else ends[1].image - ends[0].image
         factor = math.sqrt(sy) / math.sqrt(u.dot(u))
@@ -117,6 +168,18 @@ class InverseHessian(Metric):
         if self._inverse is not None:  # by Sherman and Morrison, with 1 + v'u = 1 / factor
             row = dgemv(1.0, self._inverse, v, trans=1)
             self._inverse = dger(-factor, u, row, a=self._inverse, overwrite_a=1)
+
+    def _grown(self, j: SquareFactor, u: Array, sy: float) -> Array:
+        """``J^-1 s`` after H is multiplied by ``s'H^-1 s / s'y``, if that is more than 1."""
+        growth = min(float(u.dot(u)) / sy, LARGEST_GROWTH)
+        if not growth > 1:
+            return u
+        factor = math.sqrt(growth)
+        j.scale(factor)
+        self._here = self._mixed = None
+        if self._inverse is not None:
+            self._inverse /= factor
+        return u / factor
 
     def _begin(self, s: Array, y: Array, sy: float) -> Array | None:
         """The first J, scaled to the curvature just seen by (6.20), and u but for its length."""
@@ -163,16 +226,24 @@ class InverseHessian(Metric):
     def _preimage(self, j: Array, s: Array) -> Array:
         """``J^-1 s``, by the inverse for as long as it is one."""
         for _ in range(2):
-            if self._inverse is None:
-                self._inverse = np.asfortranarray(np.linalg.inv(j))
-            u: Array = dgemv(1.0, self._inverse, s)
+            inverse = self._inverted()
+            u: Array = dgemv(1.0, inverse, s)
             rest = s - dgemv(1.0, j, u)
             # one correction makes up for what the inverse has lost, if that is little
             if float(rest @ rest) <= DRIFT**2 * float(s @ s):
-                u += dgemv(1.0, self._inverse, rest)
+                u += dgemv(1.0, inverse, rest)
                 return u
             self._inverse = None
         return np.asarray(np.linalg.solve(j, s), dtype=float)
+
+
+def gram_solved(c: Array, right: Array) -> Array:
+    """``(C'C)^-1 right``; by the triangle of C's decomposition where C'C is none to rounding."""
+    solution, failed = dposv(c.T.dot(c), right)[1:]
+    if failed:
+        triangle: Array = np.linalg.qr(c)[1]
+        solution = np.linalg.solve(triangle, np.linalg.solve(triangle.T, right))
+    return np.asarray(solution, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -223,4 +294,5 @@ class BFGS(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return descend(problem, InverseHessian(problem.x0.size), self.gtol)
+        metric = InverseHessian(problem.x0.size, growing=problem.box is not None)
+        return in_range(problem, lambda inner: descend(inner, metric, self.gtol))

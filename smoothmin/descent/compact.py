@@ -16,15 +16,21 @@ import math
 import numpy as np
 from scipy.linalg.blas import dgemv, dsymv, dtrsv
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Mask
 
-# share of y'w below which s'y is rounding
-SMALLEST_CURVATURE = 1e-16
+SMALLEST_CURVATURE = 1e-16  # share of what s'y may be below which it is rounding
 
 
-def is_curved(sy: float, yw: float) -> bool:
-    """Whether a pair's curvature is positive, and gamma ``s'y / y'w`` a number."""
-    return sy > SMALLEST_CURVATURE * yw and 0 < yw < math.inf and sy / yw < math.inf
+def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
+    """Whether a pair's curvature is positive, and gamma ``s'y / y'w`` a number.
+
+    No more than a share of ``least``, by default ``y'w``, is rounding.
+    """
+    return (
+        sy > SMALLEST_CURVATURE * (yw if least is None else least)
+        and 0 < yw < math.inf
+        and sy / yw < math.inf
+    )
 
 
 class CompactMemory:
@@ -79,6 +85,25 @@ class CompactMemory:
         result: Array = dgemv(scale, self._rows.T, shares, beta=scale, y=image)
         return result
 
+    def factors(self) -> tuple[Array, Array, Array]:
+        """U' as rows (2k, n), their weights c (2k,), and K (2k, 2k).
+
+        ``H = scale * (P + U diag(c) K^-1 diag(c) U')``; K is the inverse of the matrix in
+        the middle of (3.1), for pairs scaled to a curvature of 1.
+        """
+        steps, images = self._in_time
+        unit = 1 / np.sqrt(self._curvatures)
+        units, scale = np.outer(unit, unit), math.sqrt(self.scale)
+        weights = np.empty(2 * self._count)
+        weights[steps], weights[images] = unit / scale, unit * scale
+        inverse = np.zeros((2 * self._count, 2 * self._count))
+        inverse[steps[:, None], images] = -np.triu(self._sy) * units
+        inverse[images[:, None], steps] = inverse[steps[:, None], images].T
+        upper = np.triu(self._yw)
+        inner = self.scale * units * (upper + np.triu(upper, 1).T)
+        inverse[images[:, None], images] = -np.eye(self._count) - inner
+        return self._rows, weights, inverse
+
     def append(self, s: Array, w: Array) -> int:
         """Keep s and w, dropping the oldest pair if need be; where among the pairs.
 
@@ -119,3 +144,50 @@ class CompactMemory:
         self._sy, self._yw = self._columns[0, :k, :k].T, self._columns[1, :k, :k].T
         self._curvatures = self._sy.diagonal()
         self._in_time = self._wheel[:, self._oldest : self._oldest + k]
+
+
+class CompactModel:
+    """The inverse of H, where P is a diagonal or, if that is None, the identity."""
+
+    def __init__(self, memory: CompactMemory, diagonal: Array | None) -> None:
+        self._scale = memory.scale
+        self._diagonal = np.ones(1) if diagonal is None else diagonal
+        self._rows, self._weights, self._inverse = memory.factors()
+        self._whole = self._inverse + self._gram(self._rows, self._diagonal)
+
+    def curve(self, s: Array) -> Array:
+        """``H^-1 s``, by Sherman, Morrison and Woodbury."""
+        image = s / self._diagonal
+        image -= self._low_rank(self._whole, image) / self._diagonal
+        image /= self._scale
+        return image
+
+    def newton(self, r: Array, free: Mask) -> Array:
+        """Minus the inverse of the free part of ``H^-1`` times r; 0 elsewhere.
+
+        It is the free part of ``H`` with the Gram matrix of the other rows added to K.
+        """
+        fixed = ~free
+        inner = self._inverse
+        if fixed.any():
+            diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[fixed]
+            inner = inner + self._gram(self._rows[:, fixed], diagonal)
+        r = np.where(free, r, 0.0)
+        step = self._diagonal * r
+        step += self._low_rank(inner, r)
+        step *= -self._scale
+        step[fixed] = 0.0
+        return step
+
+    def _gram(self, rows: Array, diagonal: Array) -> Array:
+        """``C U' P^-1 U C`` of some columns of the rows."""
+        gram: Array = (rows / diagonal).dot(rows.T)
+        gram *= self._weights[:, None]
+        gram *= self._weights
+        return gram
+
+    def _low_rank(self, inner: Array, v: Array) -> Array:
+        """``U C inner^-1 C U'v``."""
+        shares = np.linalg.solve(inner, self._weights * self._rows.dot(v))
+        product: Array = (self._weights * shares).dot(self._rows)
+        return product

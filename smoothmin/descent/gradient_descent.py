@@ -15,8 +15,19 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_one_of, require_real
-from smoothmin._protocol import Array, Changed, Finish, Iterate, Method, Problem, Steps, ask_one
+from smoothmin._protocol import (
+    Array,
+    Changed,
+    Finish,
+    Iterate,
+    Mask,
+    Method,
+    Problem,
+    Steps,
+    ask_one,
+)
 from smoothmin._status import Status
+from smoothmin.descent.in_range import in_range
 from smoothmin.descent.line_search import armijo
 from smoothmin.descent.quasi_newton import (
     Metric,
@@ -41,6 +52,18 @@ class Identity(Metric):
     def root(self, gradients: Array) -> Array:
         """The gradients themselves."""
         return gradients
+
+    def model(self) -> Identity:
+        """Itself."""
+        return self
+
+    def curve(self, s: Array) -> Array:
+        """A copy."""
+        return s.copy()
+
+    def newton(self, r: Array, free: Mask) -> Array:
+        """Down the gradient."""
+        return np.where(free, -r, 0.0)
 
     def update(
         self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
@@ -125,9 +148,11 @@ class GradientDescent(Method):
         if self.lr is not None:
             return self._fixed_rate(problem, self.lr)
         if self.line_search == "barzilai-borwein":
-            return self._barzilai_borwein(problem)
+            return in_range(problem, self._barzilai_borwein)
         curvature = self.line_search != "armijo"
-        return descend(problem, Identity(), self.gtol, curvature=curvature)
+        return in_range(
+            problem, lambda inner: descend(inner, Identity(), self.gtol, curvature=curvature)
+        )
 
     def _fixed_rate(self, problem: Problem, lr: float) -> Steps:
         """One evaluation, one step."""

@@ -52,6 +52,7 @@ from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.bundle import Bundle
 from smoothmin.descent.certificate import Certificate
 from smoothmin.descent.hull import Hull
+from smoothmin.descent.in_range import in_range
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
 from smoothmin.descent.min_norm import cutting_plane_weights
@@ -176,6 +177,10 @@ class GradientSamplingDescent(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
+        return in_range(problem, lambda inner: self._restarting(inner, rng))
+
+    def _restarting(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """All runs; the end of the lowest."""
         best, finish = yield from self._descend(problem, rng)
         for k in range(self.restarts):
             size = max(1.0, float(np.abs(best.x).max()))
@@ -216,7 +221,9 @@ class _State:
         memory = min(2 * n + 10, 250) if options.memory is None else options.memory
         self.bundle = Bundle(n, memory)
         self.metric: Metric = (
-            InverseHessian(n) if n <= options.dense_up_to else LimitedMemory(n, 20)
+            InverseHessian(n, growing=problem.box is not None)
+            if n <= options.dense_up_to
+            else LimitedMemory(n, 20)
         )
         self.x = problem.clip(problem.x0)
         self.size = float(np.abs(self.x).max(initial=1.0))
@@ -304,7 +311,7 @@ class _State:
         if self.piecewise is not None and (yield from self._piecewise_step(self.piecewise)):
             return True
         cause = problem.projected_gradient(self.x, self.g)
-        direction = search_direction(problem, metric, self.x, cause)
+        direction = search_direction(problem, metric, self.x, self.g)
         if metric.fresh:
             direction *= self.scales**2
         cause, direction, t = self._beyond_kinks(cause, direction)

@@ -9,6 +9,7 @@ over memory than the two-loop recursion takes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +17,8 @@ import numpy as np
 
 from smoothmin._check import require_integer, require_real
 from smoothmin._protocol import Array, Method, Problem, Steps
-from smoothmin.descent.compact import CompactMemory, is_curved
+from smoothmin.descent.compact import CompactMemory, CompactModel, is_curved
+from smoothmin.descent.in_range import in_range
 from smoothmin.descent.quasi_newton import Metric, descend
 
 
@@ -41,7 +43,7 @@ class LimitedMemory(CompactMemory, Metric):
         """Keep the pair if its curvature is positive, dropping the oldest."""
         w = self._start_from(y)
         sy, yw = float(s.dot(y)), float(y.dot(w))
-        if not is_curved(sy, yw):
+        if not is_curved(sy, yw, math.sqrt(s.dot(s)) * math.sqrt(max(yw, 0.0))):
             return
         self.append(s, w)
         self.set_products(self.products(y))
@@ -57,6 +59,10 @@ class LimitedMemory(CompactMemory, Metric):
     def apply(self, g: Array) -> Array:
         """``H g``."""
         return self.combine(self.products(g), g if self.fresh else self._start_from(g))
+
+    def model(self) -> CompactModel:
+        """``H^-1``."""
+        return CompactModel(self, self._first)
 
     def _start_from(self, g: Array) -> Array:
         """``P g``."""
@@ -128,5 +134,8 @@ class LBFGS(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         metric = LimitedMemory(problem.x0.size, self.memory)
-        metric.scale = self.scale or 1.0
-        return descend(problem, metric, self.gtol, length=self.first_step or 0.0)
+        length = self.first_step or 0.0
+        if self.scale is not None:  # who knows it knows the function's unit
+            metric.scale = self.scale
+            return descend(problem, metric, self.gtol, length=length)
+        return in_range(problem, lambda inner: descend(inner, metric, self.gtol, length=length))

@@ -7,8 +7,10 @@ Deviations, and why: an extension of the step is sized by the secant of the
 directional derivative (between doubling and tenfold), and the first reductions
 by interpolation, of a kink or of a parabola as the ends' slopes suggest, kept within
 [0.1, 0.9] of the bracket: both need fewer evaluations than bisection, which takes over
-later. Steps are projected into the box. The lowest point seen is kept when the search
-fails, and all points tried are handed back, for methods that learn from rejected ones.
+later. Steps are projected into the box. There one that ends at a bound, or makes the slope
+a little flatter, will do: a longer one would leave the face that the model has found. The
+lowest point seen is kept when the search fails, and all points tried are handed back, for
+methods that learn from rejected ones.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a parabola's
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
+AT_BOUND = 4 * float(np.finfo(float).eps)  # rounding of the step that meets a bound
 
 
 @dataclass(slots=True)
@@ -99,9 +102,10 @@ def weak_wolfe(
     smooth : bool
         Expect no kinks: be content with a little flatter slope, and reduce by cubics.
     """
-    bounded = problem.box is not None
+    path = _Path(problem.box, x, direction) if problem.box is not None else None
     slope = float(grad @ direction) if slope is None else slope
-    flatter, reduced = (SMOOTH_WOLFE, _reduced_by_cubic) if smooth else (WOLFE, _reduced)
+    flatter = SMOOTH_WOLFE if smooth or path is not None else WOLFE
+    reduced = _reduced_by_cubic if smooth else _reduced
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     low = LinePoint(0.0, x, fun, grad, slope)
     high: LinePoint | None = None
@@ -109,13 +113,13 @@ def weak_wolfe(
     reductions = 0
     trials: list[LinePoint] = []
     while len(trials) < MAX_TRIALS:
-        x_t = x + (direction if t == 1 else t * direction)
-        straight = True
-        if bounded:
-            unbounded, x_t = x_t, problem.clip(x_t)
-            straight = np.array_equal(x_t, unbounded)
+        straight, moving = True, direction
+        arrived = path is not None and t >= path.first
+        if path is not None and arrived:
+            x_t, straight, moving = path.at(t)
+        else:
+            x_t = x + (direction if t == 1 else t * direction)
         f_t, g_t = yield from ask_one(x_t)
-        moving = direction if straight else np.where(x_t == unbounded, direction, 0.0)
         trial = LinePoint(t, x_t, f_t, g_t, float(g_t.dot(moving)))
         trials.append(trial)
         # any element of the gradient that is not finite makes the slope so
@@ -130,8 +134,13 @@ def weak_wolfe(
                 break
             if low.t == 0 and len(trials) >= patience:
                 break
-        # W: flatter slope, (2.2)
-        elif not curvature or trial.slope >= flatter * slope or not moving.any():
+        # W: flatter slope, (2.2); a step that ends at a bound was to end there
+        elif (
+            not curvature
+            or trial.slope >= flatter * slope
+            or (arrived and straight)
+            or not moving.any()
+        ):
             return LineResult(trial, True, True, trials)
         else:
             previous, low = low, trial
@@ -143,6 +152,28 @@ def weak_wolfe(
         if not low.t < t < high.t or _no_room(x, direction, low.t, high.t):
             break
     return LineResult(best, False, best.fun < fun, trials)
+
+
+class _Path:
+    """The way along a direction, bent where variables meet their bounds.
+
+    ``first`` is where the first of them does, but for rounding.
+    """
+
+    def __init__(self, box: tuple[Array, Array], x: Array, direction: Array) -> None:
+        self._x, self._direction = x, direction
+        self._bound = np.where(direction < 0, *box)
+        self._room = np.full(len(x), np.inf)
+        np.divide(self._bound - x, direction, out=self._room, where=direction != 0)
+        self.first = (1 - AT_BOUND) * float(self._room.min())
+
+    def at(self, t: float) -> tuple[Array, bool, Array]:
+        """The point, whether it is on the line, and the direction there."""
+        met = self._room * (1 - AT_BOUND) <= t
+        x = np.where(met, self._bound, self._x + t * self._direction)
+        # one that has just arrived is still on the line
+        past = self._room * (1 + AT_BOUND) < t
+        return x, not past.any(), np.where(past, 0.0, self._direction)
 
 
 def _extended(previous: LinePoint, low: LinePoint) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._protocol import Array, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
+from smoothmin.descent.box_step import Model, box_step
 from smoothmin.descent.line_search import LineResult, weak_wolfe
 
 EPS = float(np.finfo(float).eps)
@@ -55,6 +56,10 @@ class Metric(ABC):
         """Take the lengths of coordinates (n,) for the first update to begin with."""
 
     @abstractmethod
+    def model(self) -> Model:
+        """``H^-1``, until the next update."""
+
+    @abstractmethod
     def reset(self) -> None:
         """Forget everything."""
 
@@ -86,9 +91,9 @@ def descend(
         pg = problem.projected_gradient(x, g)
         if (finish := small.found(pg)) is not None:
             return finish
-        direction = search_direction(problem, metric, x, pg)
+        direction = search_direction(problem, metric, x, g)
         t = first_step(x, direction, step) if metric.fresh else 1.0
-        decrease = -float(pg @ direction) * t
+        decrease = -float(g @ direction) * t
         # below rounding of f no search can see a decrease: as good as it gets
         if not guess and decrease < 2 * EPS * abs(f):
             said = f"Predicted decrease {decrease:.3g} is at rounding level"
@@ -165,16 +170,18 @@ class SmallGradient:
         return Finish(Status.CONVERGED, said)
 
 
-def search_direction(problem: Problem, metric: Metric, x: Array, pg: Array) -> Array:
-    """``-H pg`` on the free variables; steepest descent if that is no descent."""
-    direction = -metric.apply(pg)
-    if problem.box is not None:
+def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> Array:
+    """To the least point of the metric's model in the box; steepest descent if it is not down."""
+    pg = problem.projected_gradient(x, g)
+    if problem.box is None or metric.fresh:
+        direction = -metric.apply(pg)
+    else:
         lower, upper = problem.box
-        # a variable at a bound may leave it, not push against it
-        stuck = (pg == 0) | ((x <= lower) & (direction < 0))
-        stuck |= (x >= upper) & (direction > 0)
-        direction[stuck] = 0.0
-    if not pg @ direction < 0:
+        try:
+            direction = box_step(metric.model(), g, lower - x, upper - x)
+        except np.linalg.LinAlgError:  # the metric is lost to rounding
+            direction = np.zeros_like(g)
+    if not g @ direction < 0:
         metric.reset()
         direction = -pg
     return direction

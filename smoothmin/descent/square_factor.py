@@ -84,6 +84,11 @@ class SquareFactor:
         if self._count == CHANGES:
             self.dense()
 
+    def scale(self, factor: float) -> None:
+        """Multiply by a number."""
+        self._matrix *= factor
+        self._right *= factor
+
     def dense(self) -> Array:
         """J itself, in Fortran's order."""
         if self._count:

@@ -12,8 +12,8 @@ correlated the variables are, and forward differences reach the noise level. Whe
 nothing is known, the inverse Hessian is some more than along the flattest step so far,
 since BFGS corrects one too large sooner than one too small. The line search uses values
 only, since a gradient costs as much as ``n`` of them, and it extends steps as well.
-Between bounds the step is to the model's minimizer there, by an active set, for up to a
-hundred variables: a step clipped afterwards climbs where variables interact.
+Between bounds the step is to the model's minimizer there: one clipped afterwards climbs
+where variables interact.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class _Descent:
         while True:
             pg = problem.projected_gradient(x, g)
             direction = self._direction(x, g, pg)
-            slope, level = float(pg @ direction), self._level(f)
+            slope, level = float(g @ direction), self._level(f)
             if -0.5 * slope <= level:
                 said = (
                     f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
@@ -212,14 +212,8 @@ class _Descent:
 
     def _direction(self, x: Array, g: Array, pg: Array) -> Array:
         """Along ``-H g``, within the bounds; along the scaled gradient before H is known."""
-        metric, box = self._metric, self._problem.box
-        if not metric.fresh:
-            if box is not None and isinstance(metric, DenseMetric):
-                # a step bent by bounds afterwards would climb where variables interact
-                step = metric.step_within(g, box[0] - x, box[1] - x)
-                if pg @ step < 0:
-                    return step
-            return search_direction(self._problem, metric, x, pg)
+        if not self._metric.fresh:
+            return search_direction(self._problem, self._metric, x, g)
         direction = -pg * self._scale**2
         length = float(np.linalg.norm(direction / self._scale))
         return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction

@@ -13,8 +13,9 @@ from collections import deque
 
 import numpy as np
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Mask
 from smoothmin.descent.bfgs import InverseHessian
+from smoothmin.descent.box_step import Model
 from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.quasi_newton import Metric
 from smoothmin.descent.square_factor import SquareFactor
@@ -23,7 +24,6 @@ FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variabl
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
 MOST = 100.0  # factor by which it grows at once: no curvature may be mere rounding
-RELEASES = 3  # rounds of letting variables go from their bounds
 REMEMBERED = 4  # times as many steps as variables, from which H is made anew
 MEMORY = 100  # steps that a limited memory holds
 FADING = 0.7  # of the credit of a diagonal from step to step
@@ -81,38 +81,6 @@ class DenseMetric(InverseHessian):
         self._multiple, self._updates = multiple, 0
         self._j = SquareFactor(self._unit * math.sqrt(multiple))
 
-    def step_within(self, g: Array, low: Array, high: Array) -> Array:
-        """Minimize ``g's + s'H^-1 s / 2`` between bounds around zero, by an active set.
-
-        With ``s = -J (J'g + u)`` and some variables F fixed, ``u`` is the shortest vector
-        that meets what is asked of the rows F of J; the model's slopes in F are the weights
-        of these rows in it.
-        """
-        assert self._j is not None
-        j = self._j.dense()
-        free_step = -(j.T @ g)
-        fixed = ((low >= 0) & (g > 0)) | ((high <= 0) & (g < 0))
-        at = np.where(g > 0, low, high)
-        releases = 0
-        while True:
-            s, rows = j @ free_step, j[fixed]
-            if not fixed.any() and ((low <= s) & (s <= high)).all():
-                return s
-            u = np.linalg.lstsq(rows, at[fixed] - s[fixed], rcond=None)[0]
-            s += j @ u
-            s[fixed] = at[fixed]
-            outside = (s < low) | (s > high)
-            if outside.any():
-                at = np.where(outside, np.where(s < low, low, high), at)
-                fixed |= outside
-                continue
-            slopes = np.linalg.lstsq(rows.T, u, rcond=None)[0]
-            wrong = np.where(at[fixed] == low[fixed], slopes < 0, slopes > 0)
-            if releases == RELEASES or not wrong.any():
-                return s
-            releases += 1
-            fixed[np.flatnonzero(fixed)[wrong]] = False
-
     def difference_steps(self, noise: float) -> Array:
         """Rows to take differences along."""
         if self._j is None:
@@ -158,6 +126,10 @@ class LargeMetric(Metric):
         """A factor of the inner products ``G H G'``."""
         return self._memory.root(gradients * self._unit)
 
+    def model(self) -> InUnits:
+        """``H^-1``."""
+        return InUnits(self._memory.model(), self._unit)
+
     def update(
         self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
     ) -> None:
@@ -181,6 +153,21 @@ class LargeMetric(Metric):
         if not self.fresh:
             size = np.minimum(size, self._unit * (2 * math.sqrt(noise * self._memory.scale)))
         return np.diag(size)
+
+
+class InUnits:
+    """A model whose variables are measured in units (n,)."""
+
+    def __init__(self, model: Model, unit: Array) -> None:
+        self._model, self._unit = model, unit
+
+    def curve(self, s: Array) -> Array:
+        """``B s``."""
+        return self._model.curve(s / self._unit) / self._unit
+
+    def newton(self, r: Array, free: Mask) -> Array:
+        """``-B^-1 r`` for the rows and columns ``free`` alone; 0 elsewhere."""
+        return self._unit * self._model.newton(self._unit * r, free)
 
 
 def _cosine(a: Array, b: Array) -> float:

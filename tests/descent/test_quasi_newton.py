@@ -411,7 +411,7 @@ def far_kinks(x):
     return value, 1000 * np.array([a + 0.5 * b, b - c, c])
 
 
-@pytest.mark.parametrize("method", ["lbfgs", "gradient-descent"])
+@pytest.mark.parametrize("method", [LBFGS(memory=2), GradientDescent()])
 def test_a_descent_that_creeps_along_a_kink_ends_and_says_so(method):
     res = minimize(far_kinks, np.array([-1.2e-3, 1e-3, 1e-3]), jac=True, method=method)
     assert (res.success, res.status) == (False, 4)
