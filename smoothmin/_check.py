@@ -78,3 +78,13 @@ def per_coordinate(name: str, value: Any, n: int, free: NDArray[np.intp] | None 
     if scale.size not in (1, n):
         raise ValueError(f"{name} must be one number or {n} of them, got {scale.size}")
     return np.broadcast_to(scale, (n,))
+
+
+def as_generator(rng: Any) -> np.random.Generator:
+    """A Generator from any seed `numpy.random.default_rng` takes (SPEC 7)."""
+    if rng is np.random or isinstance(rng, np.random.RandomState):
+        raise TypeError(f"rng must be a Generator or a seed for one, got {rng!r}")
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"rng must be a Generator or a seed for one, got {rng!r}") from error

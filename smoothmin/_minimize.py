@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import OptimizeResult, OptimizeWarning
 
-from smoothmin._check import require_bool, require_integer, require_one_of, require_real
+from smoothmin._check import (
+    as_generator,
+    require_bool,
+    require_integer,
+    require_one_of,
+    require_real,
+)
 from smoothmin._differences import SCHEMES, Stencil
 from smoothmin._domain import Domain, as_start
 from smoothmin._engine import Callback, Run, Settings, as_callback
@@ -238,16 +244,6 @@ def minimize_as_scipy_method(
     return minimize(
         fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
     )
-
-
-def as_generator(rng: Any) -> np.random.Generator:
-    """A Generator from any seed `numpy.random.default_rng` takes (SPEC 7)."""
-    if rng is np.random or isinstance(rng, np.random.RandomState):
-        raise TypeError(f"rng must be a Generator or a seed for one, got {rng!r}")
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"rng must be a Generator or a seed for one, got {rng!r}") from error
 
 
 def scheme_for(jac: Any, method: Method) -> str | None:

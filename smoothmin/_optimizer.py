@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
 from smoothmin import _status
+from smoothmin._check import as_generator
 from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
 from smoothmin._engine import Run
 from smoothmin._evaluate import Ledger
 from smoothmin._minimize import (
     Plan,
-    as_generator,
     as_jac,
     as_method,
     scheme_for,

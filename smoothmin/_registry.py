@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 from typing import Any
 
@@ -28,7 +29,9 @@ def canonical(name: str) -> str:
     key = name.lower().replace("_", "-")
     key = SCIPY_NAMES.get(key, key)
     if key not in METHODS:
-        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}")
+        near = difflib.get_close_matches(key, METHODS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}{hint}")
     return key
 
 
@@ -55,7 +58,7 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
     Parameters
     ----------
     method : str, optional
-        A method's name, as `minimize` takes it. All methods if None.
+        A method's name, as `minimize` takes it. All methods, after a line on each, if None.
     disp : bool, default True
         Print the text; otherwise return it.
 
@@ -79,7 +82,7 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
     import inspect
 
     names = sorted(METHODS) if method is None else [canonical(method)]
-    texts = []
+    texts = [_overview()] if method is None else []
     for name in names:
         cls = method_class(name)
         title = f'method="{name}", smoothmin.{cls.__name__}'
@@ -90,6 +93,15 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
         return text
     print(text)
     return None
+
+
+def _overview() -> str:
+    """A line on each method, in the registry's order."""
+    lines = ["Methods", "======="]
+    for name in METHODS:
+        cls = method_class(name)
+        lines.append(f"{name} : {cls.summary} [{cls.reference}]")
+    return "\n".join(lines) + "\n"
 
 
 COMMON_OPTIONS: dict[str, Any] = {

@@ -81,12 +81,22 @@ def test_show_options_of_all():
     text = show_options(disp=False)
     assert all(f'method="{name}", smoothmin.' in text for name in METHODS)
     assert text.count("Options of every method") == 1
+    for name in METHODS:
+        line = next(line for line in text.splitlines() if line.startswith(f"{name} : "))
+        assert method_class(name).summary in line
 
 
 @pytest.mark.parametrize(("name", "error"), [("simplex", ValueError), (3, TypeError)])
 def test_show_options_of_none(name, error):
     with pytest.raises(error, match="method must be one of"):
         show_options(name)
+
+
+def test_a_name_that_is_nearly_one_is_suggested():
+    with pytest.raises(ValueError, match=r"got 'homotpy' \(did you mean 'homotopy'\?\)$"):
+        canonical("homotpy")
+    with pytest.raises(ValueError, match=r"got 'Nelder-Mead'$"):
+        canonical("Nelder-Mead")
 
 
 def test_names_are_found_whatever_their_case():

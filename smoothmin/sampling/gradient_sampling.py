@@ -20,6 +20,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import (
+    as_generator,
     require_bool,
     require_integer,
     require_one_of,
@@ -192,6 +193,8 @@ class GradientSampling(Method):
         for name in ("include_x0", "fixed", "pre_generate", "reset_on_termination"):
             require_bool(name, getattr(self, name))
         as_termination("termination", self.termination)
+        if self.rng is not None:
+            as_generator(self.rng)
         require_real("decay", self.decay, above=0, maximum=1)
         self._check_strategy()
 
@@ -216,7 +219,7 @@ class GradientSampling(Method):
         """The aggregated objective of a problem, with perturbations drawn."""
         if self.sigma_strategy == "grad-norm" and not problem.has_gradient:
             raise ValueError("sigma_strategy='grad-norm' needs gradients; use 'value'")
-        return Sampler(self, problem, rng if self.rng is None else np.random.default_rng(self.rng))
+        return Sampler(self, problem, rng if self.rng is None else as_generator(self.rng))
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._check import require_bool
+from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain
-from smoothmin._minimize import as_generator
 from smoothmin._protocol import Answers, Array, Samples, quiet
 from smoothmin._source import Halt, Limits, Objective, Serial, Source, Vectorized
 from smoothmin.sampling.gradient_sampling import GradientSampling
