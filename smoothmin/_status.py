@@ -17,6 +17,7 @@ class Status(IntEnum):
     MAXTIME = 5
     TARGET = 6
     INTERRUPTED = 7
+    GRADIENT = 8
     CALLBACK = 99
 
     @property
@@ -58,6 +59,15 @@ def unbounded(value: float) -> str:
 def raised(error: BaseException) -> str:
     """Sentence of `Status.INTERRUPTED` for the result that an exception carries."""
     return f"The run was ended by {error!r}."
+
+
+def gradient_contradicted(length: float, predicted: float, change: float) -> str:
+    """Sentence of `Status.GRADIENT`."""
+    return (
+        f"The gradient contradicts the values: over a step of {length:.3g} it predicts a change "
+        f"of {predicted:.3g}, and the values change by {change:.3g}. "
+        "`scipy.optimize.check_grad` compares it with differences."
+    )
 
 
 NONFINITE_GRADIENT = "The gradient is not finite at `x0`."

@@ -295,6 +295,7 @@ def test_the_numbers_are_those_of_the_contract():
         "MAXTIME": 5,
         "TARGET": 6,
         "INTERRUPTED": 7,
+        "GRADIENT": 8,
         "CALLBACK": 99,
     }
     assert {status.name: status.value for status in Status} == expected

@@ -186,7 +186,7 @@ class GradientDescent(Method):
             pg = problem.projected_gradient(x, g)
             if (finish := small.found(pg)) is not None:
                 return finish
-            t = t if t > 0 else first_step(x, -pg, 0.0)
+            t = t if t > 0 else first_step(x, -pg, 0.0, f, -float(pg @ pg))
             found = yield from armijo(problem, x, max(highest), g, -pg, t)
             if not found.lower:
                 return small.at_last(x, g) or Finish(Status.PRECISION, failed_search(found))

@@ -51,6 +51,7 @@ from smoothmin._status import Status
 from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.bundle import Bundle
 from smoothmin.descent.certificate import Certificate
+from smoothmin.descent.doubt import Doubt
 from smoothmin.descent.hull import Hull
 from smoothmin.descent.in_range import in_range
 from smoothmin.descent.lbfgs import LimitedMemory
@@ -76,6 +77,8 @@ LEAST_NULLS, MOST_NULLS = 30, 100  # enlargements of a hull, n between these, an
 BLUR = 10.0  # least radius of the certificate, in units of finite differences' step
 SAMPLINGS = 2  # ... random samplings, before the radius shrinks
 IN_VAIN = 4  # hulls that were given up before the run is
+NEARBY = 1e-5  # largest radius asked for, in units of the largest element of x so far
+CANCELLED = 1e-10  # size of a mix of gradients, in units of theirs, that is as good as zero
 DEEPEST = 1e-4  # least radius, in units of the one asked for
 
 
@@ -91,9 +94,11 @@ class GradientSamplingDescent(Method):
     ----------
     stationarity_tol : float, default 1e-6
         Largest norm of the least element of the hull of nearby gradients, in units of the
-        first gradient's norm if that is less than 1, ...
+        first gradient's norm if that is less than 1, or at least 1e-10 in units of the last
+        gradient's, ...
     radius_tol : float, default 1e-8
-        ... and largest distance of these gradients' points, for success.
+        ... and largest distance of these gradients' points, for success; never more than
+        a hundred-thousandth of the largest element that ``x`` has had.
     radius : float, optional
         First sampling radius. A tenth of the largest element of ``x0``, or of 1, if None.
     samples : int, optional
@@ -118,6 +123,8 @@ class GradientSamplingDescent(Method):
     of the convex hull of gradients (plus normals of bounds) at points no farther
     than ``radius`` from the solution. Success is reported only if both meet their
     tolerances; a short gradient at the solution itself is a certificate of radius zero.
+    If searches show that values change at another rate than gradients say, at three points of
+    a line on which these are alike, the status is 8: the gradient is wrong.
     With at most 50 variables, exact gradients and no bounds, functions that show few smooth
     pieces are minimized by models of these, in the manner of [4]_, for as long as the
     models predict the values.
@@ -230,12 +237,14 @@ class _State:
         # finite differences tell nothing of kinks nearer than their step; where noise makes
         # them long this is no success
         usual = min(problem.resolution, EPS**0.5) if problem.noise else problem.resolution
-        self.radius_needed = max(options.radius_tol, BLUR * usual * self.size)
+        self._radius_tol, self._blur = options.radius_tol, BLUR * usual * self.size
+        self.largest = 0.0  # element of x so far
         self.radius = 0.1 * self.size if options.radius is None else options.radius
         self.ceiling = self.radius
         self.last_step = 0.0
         self.small_steps, self.small_steps_needed = 0, SMALL_STEPS
         self.in_vain = 0
+        self.doubt = Doubt(problem)
         self.most_nulls = min(max(n, LEAST_NULLS), MOST_NULLS, memory)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
@@ -263,6 +272,14 @@ class _State:
     def _own_certificate(self) -> Certificate:
         pg = self.problem.projected_gradient(self.x, self.g)
         return Certificate(float(np.linalg.norm(pg)), 0.0)
+
+    @property
+    def radius_needed(self) -> float:
+        """The radius of success: small beside the variables too, or beside the way to f = 0."""
+        self.largest = max(self.largest, float(np.abs(self.x).max()))
+        size = self.largest or abs(self.f) / float(np.linalg.norm(self.g))
+        share = NEARBY * size if size > 0 else np.inf
+        return max(min(self._radius_tol, share), self._blur)
 
     @property
     def radius_tol(self) -> float:
@@ -316,6 +333,7 @@ class _State:
             direction *= self.scales**2
         cause, direction, t = self._beyond_kinks(cause, direction)
         found = yield from self._search(direction, t, patience=PATIENCE)
+        self.doubt.hear(found, direction, self.f, float(self.g @ direction), self._noise())
         if found.lower:
             self._move(found.point, cause if problem.box is None else None)
             return True
@@ -352,9 +370,9 @@ class _State:
         the step goes to the minimum of all cuts within reach instead, if they are few: a
         cut for each of few smooth pieces. A sum of many kinks has more pieces than cuts.
         """
-        if self.metric.fresh:
-            return cause, direction, first_step(self.x, direction, self.last_step)
         slope = float(self.g @ direction)
+        if self.metric.fresh:
+            return cause, direction, first_step(self.x, direction, self.last_step, self.f, slope)
         meets, slopes = self.bundle.kinks(direction, slope)
         kink = float(meets[slopes > 0].min(initial=np.inf))
         reached = np.flatnonzero(meets < 1)
@@ -376,7 +394,7 @@ class _State:
 
         Ends with a lower point, or with the certificate, or at the limit of precision.
         """
-        if (finish := self._finished()) is not None:
+        if (finish := self._finished() or self.doubt.finish) is not None:
             return finish
         nulls = samplings = 0
         hull = Hull(self.metric, self._normals())
@@ -443,9 +461,12 @@ class _State:
 
     def _target(self) -> float:
         """Length at which the hull's least element counts as small at this radius."""
-        if self.radius <= self.radius_tol:
-            return self.stationarity_tol
-        return max(self.target, self.stationarity_tol)
+        small = self._small()
+        return small if self.radius <= self.radius_tol else max(self.target, small)
+
+    def _small(self) -> float:
+        """The tolerance, or what is next to nothing beside the gradients mixed."""
+        return max(self.stationarity_tol, CANCELLED * float(np.linalg.norm(self.g)))
 
     def _normals(self) -> Array:
         """Outward normals (k, n) of the bounds within the radius."""
@@ -500,4 +521,4 @@ class _State:
 
     def _finished(self) -> Finish | None:
         """Success, if both tolerances are met."""
-        return self.certificate.success(self.stationarity_tol, self.radius_needed)
+        return self.certificate.success(self._small(), self.radius_needed)

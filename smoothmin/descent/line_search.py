@@ -134,12 +134,14 @@ def weak_wolfe(
                 break
             if low.t == 0 and len(trials) >= patience:
                 break
-        # W: flatter slope, (2.2); a step that ends at a bound was to end there
+        # W: flatter slope, (2.2); a step that ends at a bound was to end there, and one that
+        # squeezes against a wall, beyond which there are no values, leaves no room to turn
         elif (
             not curvature
             or trial.slope >= flatter * slope
             or (arrived and straight)
             or not moving.any()
+            or (high is not None and not math.isfinite(high.fun))
         ):
             return LineResult(trial, True, True, trials)
         else:

@@ -15,6 +15,7 @@ from smoothmin import _status
 from smoothmin._protocol import Array, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
 from smoothmin.descent.box_step import Model, box_step
+from smoothmin.descent.doubt import Doubt
 from smoothmin.descent.line_search import LineResult, weak_wolfe
 
 EPS = float(np.finfo(float).eps)
@@ -22,6 +23,7 @@ CREEP_STEPS = 10  # steps, or as many as variables, that have to lower the value
 CREEP = 1e-12  # ... a share of what was gained so far
 KINKED = 1e-3  # size of a gradient, in units of the first, that is not small at rounding level
 RESOLVED = 1e-7  # of the first gradient, that differences cannot be trusted to tell from zero
+STEEPEST = 1e3  # decrease that a first step without curvature may predict, in units of |f|
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
 
@@ -86,19 +88,21 @@ def descend(
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
     step, guess, f_at_reset = length, True, np.inf
     steps, first, checked = 0, f, f
-    small = SmallGradient(problem, gtol)
+    small, doubt = SmallGradient(problem, gtol), Doubt(problem, enough=1)
     while True:
         pg = problem.projected_gradient(x, g)
         if (finish := small.found(pg)) is not None:
             return finish
         direction = search_direction(problem, metric, x, g)
-        t = first_step(x, direction, step) if metric.fresh else 1.0
+        t = first_step(x, direction, step, f, float(g @ direction)) if metric.fresh else 1.0
         decrease = -float(g @ direction) * t
         # below rounding of f no search can see a decrease: as good as it gets
         if not guess and decrease < 2 * EPS * abs(f):
             said = f"Predicted decrease {decrease:.3g} is at rounding level"
             return small.nothing_lower(x, g, said)
         found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
+        noise = max(problem.noise, EPS * (abs(f) + float(np.abs(g) @ np.abs(x))))
+        doubt.hear(found, direction, f, float(g @ direction), noise)
         # two failures with no decrease between them but rounding's are the end as well
         last_chance = metric.fresh or not f_at_reset - found.point.fun > 10 * EPS * abs(f)
         if found.wolfe:
@@ -113,7 +117,8 @@ def descend(
         x, f, g = found.point.x, found.point.fun, found.point.grad
         reply = yield Iterate(x, f, g)
         if last_chance and not found.wolfe:
-            return small.at_last(x, g) or Finish(Status.PRECISION, failed_search(found))
+            failed = doubt.finish or Finish(Status.PRECISION, failed_search(found))
+            return small.at_last(x, g) or failed
         steps += 1
         if steps % max(CREEP_STEPS, x.size) == 0:
             if checked - f <= CREEP * (first - f):
@@ -187,14 +192,21 @@ def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> Ar
     return direction
 
 
-def first_step(x: Array, direction: Array, previous: float) -> float:
-    """First trial of a search without curvature: as long as the last step, or a guess."""
+def first_step(
+    x: Array, direction: Array, previous: float, fun: float = 0.0, slope: float = 0.0
+) -> float:
+    """First trial of a search without curvature: as long as the last step, or a guess.
+
+    A guess that predicts a decrease of a thousand times the value is too long.
+    """
     length = float(np.linalg.norm(direction))
     if length == 0:  # or lost to underflow
         return 1.0
     if previous > 0:
         return previous / length
     reach = max(1.0, float(np.linalg.norm(x))) / length
+    if fun != 0 and slope != 0:
+        reach = min(reach, STEEPEST * abs(fun / slope))
     return min(max(1.0, SHORTEST_GUESS * reach), reach)
 
 

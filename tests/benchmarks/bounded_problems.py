@@ -152,7 +152,7 @@ def quadratic(n: int, condition: float, rng: np.random.Generator) -> BoundedProb
 def rosenbrock(n: int, rng: np.random.Generator) -> BoundedProblem:
     """The chained function, with the minimum of every third variable cut off."""
     upper = np.where(np.arange(n) % 3 == 2, rng.uniform(0.3, 0.9, n), 2.0)
-    x0 = rng.uniform(-1, 0.3, n)
+    x0 = rng.uniform(0, 0.3, n)  # away from the local minimum
     return BoundedProblem(f"chain_{n}", lambda x: (rosen(x), rosen_der(x)), x0, -np.ones(n), upper)
 
 
