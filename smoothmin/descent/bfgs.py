@@ -4,7 +4,8 @@ References: A. S. Lewis, M. L. Overton, "Nonsmooth optimization via quasi-Newton
 methods", Math. Program. 141 (2013), Algorithm 2.1; J. Nocedal, S. J. Wright,
 *Numerical Optimization*, 2nd ed. (2006), (6.17) and (6.20); K. W. Brodlie, A. R.
 Gourlay, J. Greenstadt, "Rank-one and rank-two corrections to positive definite
-matrices expressed in product form", J. Inst. Math. Appl. 11 (1973).
+matrices expressed in product form", J. Inst. Math. Appl. 11 (1973); S. S. Oren, D. G.
+Luenberger, "Self-scaling variable metric (SSVM) algorithms", Management Sci. 20 (1974).
 
 Deviations, and why: the inverse Hessian is kept as a product H = J J', updated by a rank-one
 change of J. In exact arithmetic that is (6.17); in floating point H stays positive
@@ -19,6 +20,7 @@ a class of self-scaling quasi-Newton algorithms", J. Optim. Theory Appl. 96 (199
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -32,6 +34,7 @@ from smoothmin.descent.in_range import in_range
 from smoothmin.descent.quasi_newton import Metric, descend
 from smoothmin.descent.square_factor import SquareFactor
 
+SELF_SCALING = 0.25  # power of the excess by which H is shortened, 1 in Oren and Luenberger
 LARGEST_GROWTH = 100.0  # of H at once
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
 
@@ -64,6 +67,8 @@ class InverseHessian(Metric):
         self._here: _Known | None = None  # of the last gradient to be applied to
         self._mixed: _Known | None = None  # of the last mix of gradients
         self._inverse: Array | None = None  # of J, once it has been needed
+        self.excess = 1.0  # y'Hy / s'y at the last update: how many times too long H was
+        self.self_scaling = False  # whether updates shorten H first, as a whole
 
     @property
     def fresh(self) -> bool:
@@ -154,6 +159,11 @@ class InverseHessian(Metric):
             u = self._grown(self._j, u, sy)
         ends = self._ends(self._j, y, gradient)
         image = self._j.image(y) if ends is None else ends[1].image - ends[0].image
+        self.excess = float(image.dot(image)) / sy
+        if self.self_scaling and 1 < self.excess < math.inf:
+            shrink = self.excess ** (-SELF_SCALING / 2)
+            self._multiply(self._j, shrink)
+            u, image, ends = u / shrink, shrink * image, None
         factor = math.sqrt(sy) / math.sqrt(u.dot(u))
         v = (factor * u - image) / sy
         if not math.isfinite(v.sum()):
@@ -169,17 +179,32 @@ class InverseHessian(Metric):
             row = dgemv(1.0, self._inverse, v, trans=1)
             self._inverse = dger(-factor, u, row, a=self._inverse, overwrite_a=1)
 
+    def save(self) -> SquareFactor | None:
+        """A copy of J."""
+        if self._j is not None:
+            self._j.dense()  # collected changes would not survive the copy
+        return deepcopy(self._j)
+
+    def restore(self, saved: SquareFactor | None) -> None:
+        """Back to a J that was saved."""
+        self.reset()
+        self._j = saved
+
     def _grown(self, j: SquareFactor, u: Array, sy: float) -> Array:
         """``J^-1 s`` after H is multiplied by ``s'H^-1 s / s'y``, if that is more than 1."""
         growth = min(float(u.dot(u)) / sy, LARGEST_GROWTH)
         if not growth > 1:
             return u
         factor = math.sqrt(growth)
+        self._multiply(j, factor)
+        return u / factor
+
+    def _multiply(self, j: SquareFactor, factor: float) -> None:
+        """Multiply J."""
         j.scale(factor)
         self._here = self._mixed = None
         if self._inverse is not None:
             self._inverse /= factor
-        return u / factor
 
     def _begin(self, s: Array, y: Array, sy: float) -> Array | None:
         """The first J, scaled to the curvature just seen by (6.20), and u but for its length."""

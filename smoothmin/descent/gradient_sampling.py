@@ -21,6 +21,10 @@ Deviations, and why:
   (Curtis and Que, (3.3)), while the certificate is its Euclidean norm.
 * The first metric is diagonal where the start and its gradient, or the gradients of the
   first search, show that the variables have different scales.
+* Where the metric is far too long in all directions, updates that shorten it as a whole
+  are tried (`self_scaling`).
+* Where the metric is far too long in all directions, self-scaling updates are tried
+  (`self_scaling`).
 * Where the function shows few smooth pieces, steps go to the minimum of their models
   for as long as these predict its values (`piecewise`).
 * Bounds within the radius add their normals to the hull; samples are clipped into the box.
@@ -60,6 +64,7 @@ from smoothmin.descent.min_norm import cutting_plane_weights
 from smoothmin.descent.piecewise import MOST_VARIABLES, PiecewisePhase
 from smoothmin.descent.quasi_newton import EPS, RESOLVED, Metric, first_step, search_direction
 from smoothmin.descent.scaling import coordinate_scales, starting_scales
+from smoothmin.descent.self_scaling import ScalingTrials
 
 # quasi-Newton steps
 PATIENCE = 20  # trials of a search before the hull is asked
@@ -232,6 +237,7 @@ class _State:
             if n <= options.dense_up_to
             else LimitedMemory(n, 20)
         )
+        self.scaling = ScalingTrials(self.metric)
         self.x = problem.clip(problem.x0)
         self.size = float(np.abs(self.x).max(initial=1.0))
         # finite differences tell nothing of kinks nearer than their step; where noise makes
@@ -335,7 +341,14 @@ class _State:
         found = yield from self._search(direction, t, patience=PATIENCE)
         self.doubt.hear(found, direction, self.f, float(self.g @ direction), self._noise())
         if found.lower:
+            gained = self.f - found.point.fun
             self._move(found.point, cause if problem.box is None else None)
+            back = self.scaling.stepped(gained, found.point, found.nfev)
+        else:
+            back = self.scaling.failed()
+        if back is not None:
+            self._settle(back)
+        if found.lower or back is not None:
             return True
         nearest = min(float(np.linalg.norm(trial.x - self.x)) for trial in found.trials)
         self.radius = min(self.ceiling, max(self.radius_tol, 10 * nearest))
