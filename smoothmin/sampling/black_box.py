@@ -46,7 +46,7 @@ from smoothmin._stopping import Progress
 from smoothmin.sampling.coordinate_search import CoordinateSearch
 from smoothmin.sampling.difference_descent import DifferenceDescent
 from smoothmin.sampling.directional_smoothing import DirectionalSmoothing
-from smoothmin.sampling.gaussian_search import GaussianSearch, default_population
+from smoothmin.sampling.gaussian_search import FULL, GaussianSearch, default_population
 from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
 from smoothmin.sampling.scale import START_SHARE, box_scale, search_range
@@ -63,6 +63,7 @@ FIRST_LIMIT = 60  # evaluations per variable of the first descent where scouts m
 DESCENT_LIMIT = 200  # evaluations per variable of one descent
 LARGEST_POPULATION = 2**14
 SAMPLE = 6  # points per variable from which another descent's start is chosen
+ORDERED = 4  # times the population where a model chooses which of its points are evaluated
 VAIN = 3  # descents in a row without a step, after which there are no more in a round
 PATIENCE = 30  # generations over which a later search is judged
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
@@ -112,13 +113,16 @@ class BlackBox:
         self._xtol, self._ftol = xtol, ftol
         self._scale, self._guessed = scale, guessed
         self._n = problem.x0.size
-        self._population = max(5, population or default_population(self._n))
         self._best, self._best_x = np.inf, problem.x0
         self._first = (problem.x0, np.inf)  # the first point with a value
         self._separable = False  # whether it is known to be a sum over the variables
         self._starts = Starts(scale)
         self._typical = np.inf  # the median of the first values
         self._boxed = not np.isnan(box_scale(problem)).any()
+        self._population = max(5, population or default_population(self._n))
+        # far from the minimum, as in a box, more points are wanted, and a model makes them cheap
+        more = ORDERED if self._boxed and population is None and self._n <= FULL else 1
+        self._first_population = more * self._population
         self._ledger = Ledger()
         self._noise = 0.0
         self._radius = 1.0  # where the model descent was left, in units of the scale
@@ -197,7 +201,7 @@ class BlackBox:
         seen = self._typical - self._best > SIGNAL * self._noise  # more than noise
         if not self._boxed and lost and seen:
             scale = scale * min(1.0, self._radius)
-        method = self._gaussian(scale, self._population, noise=self._noise)
+        method = self._gaussian(scale, self._first_population, noise=self._noise)
         x0 = self._problem.x0 if self._boxed else self._best_x
         return (yield from self._search(method, x0, scouts=self._scouting))
 

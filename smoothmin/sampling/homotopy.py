@@ -54,8 +54,9 @@ class Homotopy(Method):
         lead lower; with gradients what the first polish moved each coordinate on the average.
     n : int, optional
         From values alone, points per generation of the first search, by default
-        ``4 + 3 log(d)``, at least 5. With gradients, points per evaluation of the smoothed
-        function, by default 4.
+        ``4 + 3 log(d)``, at least 5, and in a box, for ``d`` up to 200, four times as many,
+        of which a model chooses the few that are evaluated. With gradients, points per
+        evaluation of the smoothed function, by default 4.
     decay : float, default 0.4
         With gradients, factor from one size to the next.
     stages : int, default 3
