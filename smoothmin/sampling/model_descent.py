@@ -7,7 +7,10 @@ algorithm for bound constrained optimization without derivatives", report DAMTP 
 
 Deviations: both subproblems are solved by eigenvectors, since here ``n`` is small; the
 radius grows fourfold where the model foretells nearly everything, since starts may be
-far away; a point without a value counts as the worst that is known.
+far away; a point without a value counts as the worst that is known. Far away a linear
+model is enough, so the first steps are along gradients of simplices, each as long as
+values fall about as foretold, and the quadratic begins where curvature shows, with a
+radius like the last of these steps; not where bounds say how far variables move.
 """
 
 from __future__ import annotations
@@ -26,11 +29,12 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Pr
 from smoothmin._status import Status
 from smoothmin.sampling.interpolation import Interpolation
 from smoothmin.sampling.noise import measure_noise
-from smoothmin.sampling.scale import typical_scale
+from smoothmin.sampling.scale import box_scale, typical_scale
 from smoothmin.sampling.surrogate import trust_region_step
 
 POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
 GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
+HALF = 0.5  # ratio along a line at the minimum of a parabola
 DOUBTFUL = 0.5  # errors of the model relative to the changes it foretold
 SMALL = 0.01  # radius from which curvature explains such errors no more
 NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease is lost
@@ -122,7 +126,8 @@ class _Descent:
 
     def run(self) -> Steps:
         """Minimize."""
-        start = yield from self._first_model()  # box 1
+        x, known = yield from self._approach()
+        start = yield from self._first_model(x, known)  # box 1
         if isinstance(start, Finish):
             return start
         model = self._model = start
@@ -152,12 +157,58 @@ class _Descent:
                     self._reduce()  # box 12
             self._settle()
 
-    def _first_model(self) -> Generator[Ask, Answers, Interpolation | Finish]:
-        """The model through a star of points, as small a star as needs be for values."""
+    def _approach(self) -> Generator[Any, Any, tuple[Array, Array]]:
+        """Down the gradients of simplices; the first point of the last one, and its values."""
+        x = np.clip(self._problem.x0 / self._scale, self._low, self._high)
+        if not np.isnan(box_scale(self._problem)).any():  # what bounds say is near
+            return x, np.empty(0)
         while True:
-            points = self._star()
-            answers = yield Ask(self._outward(points), 0)
+            simplex = self._star(x)[: x.size + 1]
+            answers = yield Ask(self._outward(simplex), 0)
             values = answers.values
+            slope = (values[1:] - values[0]) / np.diagonal(simplex[1:] - x)
+            if not (np.isfinite(slope).all() and slope.any()):
+                return x, values
+            lower, f = yield from self._walk(x, float(values[0]), slope)
+            if lower is None:
+                return x, values
+            length = float(np.linalg.norm(lower - x))
+            widest = 0.5 * float((self._high - self._low).min())
+            self._rho = self._delta = min(max(self._rho, length / FAST_GROWTH), widest)
+            x = lower
+            yield Iterate(self._outward(x), f, radius=self._delta)
+
+    def _walk(
+        self, x: Array, first: float, slope: Array
+    ) -> Generator[Any, Any, tuple[Array | None, float]]:
+        """The lowest of ever longer steps down a slope, none if curvature shows at once."""
+        down = -slope / np.abs(slope).max()  # whose square does not underflow
+        lowest, f, step = None, first, down * (self._rho / float(np.linalg.norm(down)))
+        while True:
+            trial = np.clip(x + step, self._low, self._high)
+            value = yield from self._value(trial)
+            predicted = float(slope @ (trial - x))
+            ratio = (value - first) / predicted if predicted < 0 and np.isfinite(value) else -1.0
+            if lowest is None and ratio < GOOD:
+                return None, f
+            if ratio <= 0 or value >= f:
+                return lowest, f
+            lowest, f = trial, value
+            if ratio < HALF:
+                return lowest, f
+            step = step * FAST_GROWTH
+
+    def _first_model(
+        self, x: Array, known: Array
+    ) -> Generator[Ask, Answers, Interpolation | Finish]:
+        """The model through a star of points, as small a star as needs be for values.
+
+        The values of its first points are ``known``.
+        """
+        while True:
+            points = self._star(x)
+            answers = yield Ask(self._outward(points[len(known) :]), 0)
+            values = np.concatenate([known, answers.values])
             if not np.isfinite(values[0]):
                 return Finish(Status.NONFINITE, _status.nonfinite_start(values[0]))
             if np.isfinite(values).all():
@@ -165,18 +216,17 @@ class _Descent:
             if self._rho <= self._last_rho:
                 return Finish(Status.PRECISION, "No finite value next to the start.")
             self._rho *= 0.1
-            self._delta = self._rho
+            self._delta, known = self._rho, values[:1]
 
-    def _star(self) -> Array:
-        """The start and two points along every axis, both to one side at a bound."""
+    def _star(self, x: Array) -> Array:
+        """A point and two along every axis, both to one side at a bound."""
         rho = self._rho
-        x0 = np.clip(self._problem.x0 / self._scale, self._low, self._high)
-        up, down = np.minimum(self._high - x0, 2 * rho), np.minimum(x0 - self._low, 2 * rho)
+        up, down = np.minimum(self._high - x, 2 * rho), np.minimum(x - self._low, 2 * rho)
         first = np.where(up < 0.5 * rho, -0.5 * down, np.minimum(up, rho))
         second = np.where(down < 0.5 * rho, up, -np.minimum(down, rho))
         first = np.where(down < 0.5 * rho, 0.5 * up, first)
         second = np.where(up < 0.5 * rho, -down, second)
-        return np.concatenate([x0[None], x0 + np.diag(first), x0 + np.diag(second)])
+        return np.concatenate([x[None], x + np.diag(first), x + np.diag(second)])
 
     def _try(self, step: Array, length: float) -> Generator[Any, Any, float]:
         """Evaluate at the model's minimizer, change the radius, let the model meet the value."""

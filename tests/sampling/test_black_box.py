@@ -54,18 +54,23 @@ def test_noise_seen_by_the_model_descent_is_reported_without_many_evaluations():
     assert res.error > res.noise
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_noise_larger_than_what_the_start_shows_is_no_convergence(seed):
+def test_noise_larger_than_what_the_start_shows_is_no_convergence():
     """Around the start the function changes by less than its noise, farther off by more."""
-    rng = np.random.default_rng(seed)
 
     def exact(x):
         return (x[0] - 2) ** 2 + abs(x[1] + 1)
 
-    res = minimize(lambda x: exact(x) + 0.5 * rng.standard_normal(), [0.0, 0.0], rng=seed)
-    assert res.success
-    assert exact(res.x) < 1.0
-    assert 0.1 < res.noise < 2.0
+    ends = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        res = minimize(
+            lambda x, rng=rng: exact(x) + 0.5 * rng.standard_normal(), [0.0, 0.0], rng=seed
+        )
+        assert res.success
+        assert 0.1 < res.noise < 2.0
+        ends.append(exact(res.x))
+    assert np.median(ends) < 0.25
+    assert np.count_nonzero(np.array(ends) < 1.0) >= 9
 
 
 def test_small_start_values_say_their_own_scale():

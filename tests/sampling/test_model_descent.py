@@ -37,6 +37,57 @@ def test_rosenbrock(n, budget):
     assert res.nfev < budget
 
 
+@pytest.mark.parametrize("n", [2, 5, 12])
+@pytest.mark.parametrize("distance", [30.0, 1e3, 1e5])
+def test_a_minimum_far_away_takes_little_more(n, distance):
+    """Steps grow fourfold, and the model begins where they end, at their scale."""
+    rng = np.random.default_rng(n)
+    turn = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    weights, centre = np.geomspace(1, 10, n), distance * rng.standard_normal(n)
+    values = []
+
+    def fun(x):
+        values.append(float(weights @ (turn @ (x - centre)) ** 2))
+        return values[-1]
+
+    minimize(fun, np.zeros(n), method=ModelDescent(), options={"maxfev": 16 * (n + 1)})
+    assert min(values) < 1e-6 * values[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_far_away_noise_of_a_share_of_the_value_hardly_matters(seed):
+    rng = np.random.default_rng(seed)
+    centre, n = 10.0 * rng.standard_normal(6), 6
+
+    def exact(x):
+        return float(np.geomspace(1, 10, n) @ (x - centre) ** 2)
+
+    def fun(x):
+        return exact(x) * (1 + 1e-3 * rng.uniform(-1, 1))
+
+    res = minimize(fun, np.zeros(n), method=ModelDescent(), options={"maxfev": 10 * (n + 1)})
+    assert exact(res.x) < 1e-4 * exact(np.zeros(n))
+
+
+@pytest.mark.parametrize("bounds", [None, [(-5, 5)] * 3, [(-1e9, 1e9)] * 3])
+def test_the_model_begins_at_once_where_bounds_say_the_scale(bounds):
+    asked = []
+
+    def fun(x):
+        asked.append(x)
+        return float(x @ x)
+
+    minimize(fun, np.full(3, 4.0), method=ModelDescent(), bounds=bounds, options={"maxfev": 30})
+    star = np.abs(np.array(asked[1:7]) - asked[0])
+    assert (np.count_nonzero(star, axis=1) == 1).all() == (bounds == [(-5, 5)] * 3)
+
+
+def test_down_a_slope_without_end_the_run_ends():
+    res = minimize(lambda x: float(x.sum()), np.zeros(3), method=ModelDescent())
+    assert not res.success
+    assert res.nfev < 3000
+
+
 def test_units_do_not_matter():
     runs = []
     for unit in (2.0**-20, 1.0, 2.0**20):
@@ -68,7 +119,7 @@ def test_first_points_are_apart_and_inside(seed, n):
     low, high = np.zeros(n), np.full(n, 2.0)
     x0 = np.where(rng.random(n) < 0.5, rng.uniform(0, 2, n), rng.integers(0, 2, n) * 2.0)
     descent = _Descent(Problem(x0, (low, high), False, (n,)), np.ones(n), 1e-8, rng)
-    steps = descent._star()[1:] - x0
+    steps = descent._star(x0)[1:] - x0
     assert np.all((x0 + steps >= low) & (x0 + steps <= high))
     first, second = np.diagonal(steps[:n]), np.diagonal(steps[n:])
     assert np.abs(first).min() >= 0.25
