@@ -62,9 +62,17 @@ from smoothmin.descent.lbfgs import LimitedMemory
 from smoothmin.descent.line_search import WOLFE, LinePoint, LineResult, weak_wolfe
 from smoothmin.descent.min_norm import cutting_plane_weights
 from smoothmin.descent.piecewise import MOST_VARIABLES, PiecewisePhase
-from smoothmin.descent.quasi_newton import EPS, RESOLVED, Metric, first_step, search_direction
+from smoothmin.descent.quasi_newton import (
+    EPS,
+    RESOLVED,
+    Metric,
+    first_step,
+    learn_wall,
+    search_direction,
+)
 from smoothmin.descent.scaling import coordinate_scales, starting_scales
 from smoothmin.descent.self_scaling import ScalingTrials
+from smoothmin.descent.wall import Wall
 
 # quasi-Newton steps
 PATIENCE = 20  # trials of a search before the hull is asked
@@ -250,7 +258,7 @@ class _State:
         self.last_step = 0.0
         self.small_steps, self.small_steps_needed = 0, SMALL_STEPS
         self.in_vain = 0
-        self.doubt = Doubt(problem)
+        self.doubt, self.wall = Doubt(problem), Wall()
         self.most_nulls = min(max(n, LEAST_NULLS), MOST_NULLS, memory)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
@@ -341,8 +349,9 @@ class _State:
         found = yield from self._search(direction, t, patience=PATIENCE)
         self.doubt.hear(found, direction, self.f, float(self.g @ direction), self._noise())
         if found.lower:
-            gained = self.f - found.point.fun
+            gained, x, g = self.f - found.point.fun, self.x, self.g
             self._move(found.point, cause if problem.box is None else None)
+            learn_wall(self.metric, self.wall, found, x, g)
             back = self.scaling.stepped(gained, found.point, found.nfev)
         else:
             back = self.scaling.failed()

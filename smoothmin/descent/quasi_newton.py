@@ -17,6 +17,7 @@ from smoothmin._status import Status
 from smoothmin.descent.box_step import Model, box_step
 from smoothmin.descent.doubt import Doubt
 from smoothmin.descent.line_search import LineResult, weak_wolfe
+from smoothmin.descent.wall import Wall
 
 EPS = float(np.finfo(float).eps)
 CREEP_STEPS = 10  # steps, or as many as variables, that have to lower the value by more than ...
@@ -88,7 +89,7 @@ def descend(
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
     step, guess, f_at_reset = length, True, np.inf
     steps, first, checked = 0, f, f
-    small, doubt = SmallGradient(problem, gtol), Doubt(problem, enough=1)
+    small, doubt, wall = SmallGradient(problem, gtol), Doubt(problem, enough=1), Wall()
     while True:
         pg = problem.projected_gradient(x, g)
         if (finish := small.found(pg)) is not None:
@@ -109,6 +110,7 @@ def descend(
             new = found.point
             cause = pg if problem.box is None else None
             metric.update(new.x - x, new.grad - g, cause, new.grad)
+            learn_wall(metric, wall, found, x, g)
             step, guess = float(np.linalg.norm(new.x - x)), False
         else:
             # what the metric was taught by noise or a kink misleads: once more without
@@ -190,6 +192,16 @@ def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> Ar
         metric.reset()
         direction = -pg
     return direction
+
+
+def learn_wall(metric: Metric, wall: Wall, found: LineResult, x: Array, g: Array) -> None:
+    """Teach the metric what a search from ``x`` has met where there are no values."""
+    pair = wall.pair(found, x, g)
+    if pair is None:
+        return
+    if metric.fresh:  # its scale is that of the step, not of the wall
+        metric.update(found.point.x - x, -g)
+    metric.update(*pair)
 
 
 def first_step(

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from smoothmin import minimize
+from smoothmin.descent.line_search import LinePoint, LineResult
+from smoothmin.descent.wall import Wall
 
 
 def kinked(z):
@@ -62,3 +64,71 @@ def test_walls_beside_a_smooth_minimum(method, distance):
         res = minimize(walled, x0, jac=True, method=method, rng=0, options={"maxfev": 200})
         assert res.success
         assert res.fun <= best.fun * (1 + 1e-8)
+
+
+def walled(seed, n, distance):
+    """Least absolute deviations, without values outside a ball whose edge is near the minimum."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(5 * n, n)), rng.normal(size=5 * n)
+
+    def fun(x):
+        return float(np.abs(a @ x - b).sum()), a.T @ np.sign(a @ x - b)
+
+    best = minimize(fun, np.zeros(n), jac=True, method="gradient-sampling", rng=0)
+    centre = best.x + rng.normal(size=n) / n**0.5
+    radius = np.linalg.norm(best.x - centre) + distance
+
+    def inside(x):
+        value, gradient = fun(x)
+        return (value if np.linalg.norm(x - centre) <= radius else np.inf), gradient
+
+    return inside, centre, best.fun
+
+
+@pytest.mark.parametrize("method", ["bfgs", "gradient-sampling"])
+@pytest.mark.parametrize("n", [2, 5])
+def test_walls_beside_a_kinked_minimum(method, n):
+    stuck = 0
+    for seed in range(8):
+        fun, x0, least = walled(seed, n, 0.02)
+        res = minimize(fun, x0, jac=True, method=method, rng=0, options={"maxfev": 800})
+        stuck += res.fun > least * (1 + 1e-6)
+        assert res.success or method == "bfgs"
+    assert stuck <= (method == "bfgs")
+
+
+@pytest.mark.parametrize("method", ["bfgs", "gradient-sampling"])
+def test_a_minimum_at_a_wall_is_approached_along_it(method):
+    """Beyond x0 + x1 = 1 the distance to (2, 1) has no value."""
+
+    def fun(x):
+        away = x - np.array([2.0, 1.0])
+        return (np.nan if x.sum() > 1 else float(away @ away)), 2 * away
+
+    for start in ([-1.0, 0.0], [0.0, 0.3], [-3.0, -2.0]):
+        res = minimize(fun, start, jac=True, method=method, rng=0, options={"maxfev": 1000})
+        np.testing.assert_allclose(res.x, [1.0, 0.0], atol=2e-2)
+        assert res.fun <= 2 * (1 + 1e-3)
+
+
+def test_a_walls_normal_separates_what_has_values():
+    rng = np.random.default_rng(0)
+    normal = np.array([0.6, 0.8, 0.0])
+    here, wall = np.zeros(3), Wall()
+    trials = []
+    for point in rng.normal(size=(200, 3)):
+        value = np.nan if normal @ point > 0 else 1.0
+        trials.append(LinePoint(1.0, point, value, point, 0.0))
+    found = LineResult(LinePoint(1.0, here, 1.0, here, 0.0), True, True, trials)
+    step, jump = wall.pair(found, np.array([0.0, -1.0, 0.0]), np.array([3.0, 4.0, 0.0]))
+    assert normal @ step > 0
+    assert step @ jump > 0
+    assert np.linalg.norm(jump) == pytest.approx(50)
+    assert normal @ jump >= 0.95 * np.linalg.norm(jump)
+    # no plane separates points of either kind at random, and no wall is none
+    for trial in trials:
+        trial.fun = np.nan if rng.random() < 0.5 else 1.0
+    assert wall.pair(found, here, here) is None
+    for trial in trials:
+        trial.fun = 1.0
+    assert wall.pair(found, here, here) is None
