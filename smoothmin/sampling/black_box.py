@@ -9,10 +9,11 @@ The phases are methods of their own: `ModelDescent`, `DifferenceDescent`,
 `GaussianSearch`, `CoordinateSearch`. The model comes down fastest at first, noise or not;
 where there is none, differences get to the minimum sooner. In a box a few values then tell
 whether the function is a sum over the variables: every variable is searched by itself, which
-neither other minima nor different curvatures make any harder. The first search trusts a
-model and starts with what the model descent saw; the later ones, with larger populations,
-do not: a function that is still unsolved then is not nearly quadratic. Descents to further
-minima begin at the lowest points of a sample, as in multi level single linkage (`Starts`).
+neither other minima nor different curvatures make any harder. Where a descent creeps, a
+search near by goes on. The first search trusts a model and starts with what the model
+descent saw; the later ones, with larger populations, do not: a function that is still
+unsolved then is not nearly quadratic. Descents to further minima begin at the lowest points
+of a sample, as in multi level single linkage (`Starts`).
 
 Without a box the scale is a guess, and the minimum next to the start may have been passed
 by, or be the wrong one. Hence the scouts: searches that begin at the start as well, with a
@@ -23,6 +24,7 @@ point; they are given up unless they soon come lower.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Generator
 from typing import Any
 
@@ -75,6 +77,8 @@ NEAR = 1e-3  # share of the decrease so far, so near to the best value a scout m
 UNSETTLED_SHARE = 1 / 3  # of the scouts, compared with the search, where there is no minimum yet
 NEWS = 1e-6  # share of the decrease so far that is more than another polish of a minimum
 SLICE = 15  # simplex gradients of the first search between scouts
+TRAIL = 6  # iterates of a phase that are remembered
+CREEPING = 1e-6  # share of the decrease so far that these gained, where there was more to gain
 NOISY = 1e-7  # noise relative to the decrease so far from which differences are given up
 
 
@@ -128,6 +132,7 @@ class BlackBox:
         self._radius = 1.0  # where the model descent was left, in units of the scale
         self._seen: list[tuple[Array, Array]] = []  # its points and values
         self._low, self._end = np.inf, problem.x0  # the lowest iterate of the last phase
+        self._trail: deque[tuple[float, Array]] = deque(maxlen=TRAIL)  # its last iterates
         self._settled = False  # whether the descent found a minimum, maybe not the lowest
         self._scouting = not self._boxed and self._n <= MODEL_FIRST
         self._scouts = [Arm(multiple) for multiple in MULTIPLES]
@@ -193,7 +198,21 @@ class BlackBox:
         else:
             finish = yield from self._descend(self._best_x, creeping)
         self._settled = finish is not None and finish.status.success
-        return self._ledger.cost("descent") > 0 and not self._settled
+        lost = self._ledger.cost("descent") > 0 and not self._settled
+        if lost and self._boxed:
+            yield from self._search_near()
+        return lost
+
+    def _search_near(self) -> Generator[Any, Any, None]:
+        """Where a descent has come far and creeps, a search as wide as its last steps led."""
+        if len(self._trail) < TRAIL:
+            return
+        (early, x), (late, x_late) = self._trail[0], self._trail[-1]
+        size = float(np.linalg.norm((x_late - x) / self._scale)) / math.sqrt(self._n)
+        if size == 0 or early - late > CREEPING * (self._typical - self._best):
+            return
+        method = self._gaussian(size * self._scale, self._population, noise=self._noise)
+        yield from self._phase("search", method, self._best_x)
 
     def _first_search(self, lost: bool) -> Generator[Any, Any, Finish | None]:
         """From the start in a box, from the best point without; near it if it is no minimum."""
@@ -346,6 +365,7 @@ class BlackBox:
         """Run a method from ``x``, until told otherwise; its last word, if it had one."""
         steps = method.run(self._problem.at(x), self._rng)
         self._low, self._end = np.inf, x
+        self._trail.clear()
         try:
             return (yield from self._drive(name, steps, limit, watch))
         finally:
@@ -370,6 +390,7 @@ class BlackBox:
             elif isinstance(message, Finish):
                 return message
             else:
+                self._trail.append((message.fun, message.x))
                 if message.fun < self._low:
                     self._low, self._end = message.fun, message.x
                 info = {**message.info, **self._info(), "phase": name}

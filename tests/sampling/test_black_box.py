@@ -161,3 +161,22 @@ def test_a_tolerance_saves_evaluations():
     assert saved[2] < 0.7 * saved[0]
     option = {"options": {"xtol": 1e-5, "ftol": 1e-5}}
     assert minimize(kinked, [2.2, -1.7, 3.3], **option, rng=0).nfev == saved[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_a_descent_creeps_a_search_near_by_goes_on(seed):
+    """Across every face through the minimum the curvature jumps by a factor of ten thousand."""
+    n = 8
+    turned = np.linalg.qr(np.random.default_rng(1).standard_normal((n, n)))[0]
+    points = []
+
+    def fun(x):
+        points.append(x.copy())
+        z = turned @ (x - 0.5)
+        return float((np.where(z > 0, 1e4, 1) * z * z).sum() ** 0.9)
+
+    x0 = np.random.default_rng(seed).uniform(-4, 4, n)
+    options = {"maxfev": 215 * n}
+    res = minimize(fun, x0, method="homotopy", bounds=[(-5, 5)] * n, rng=seed, options=options)
+    assert res.phase_nfev["search"] > 10
+    assert np.abs(np.array(points[-10:]) - res.x).max() < 0.1
