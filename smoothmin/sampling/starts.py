@@ -12,8 +12,12 @@ no idea of how many minima there are; the lowest such point comes first.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Mask
+
+MOST = 5000  # points kept, the lowest of both kinds; twice as many before others are dropped
+AGAIN = 1.2  # growth of the sample after which a point with a lower one near is looked at again
 
 
 class Starts:
@@ -28,15 +32,33 @@ class Starts:
     def __init__(self, scale: Array) -> None:
         self._scale = scale
         self._points = np.empty((0, scale.size))
+        self._squares = np.empty(0)  # lengths of the points, in units of the scale, squared
         self._values = np.empty(0)
         self._fresh = np.empty(0, dtype=bool)  # whether no descent has begun there
+        self._due = np.empty(0)  # size of the sample at which to look again
+        self._size = 0  # of the sample, points dropped since included
 
     def add(self, points: Array, values: Array, fresh: bool = True) -> None:
         """More points (m, d) and values (m,); minima, with ``fresh=False``, are no starts."""
         values = np.where(np.isnan(values), np.inf, values)
         self._points = np.concatenate([self._points, points])
+        squares = np.square(points / self._scale).sum(axis=1)
+        self._squares = np.concatenate([self._squares, squares])
         self._values = np.concatenate([self._values, values])
         self._fresh = np.concatenate([self._fresh, np.full(len(points), fresh)])
+        self._due = np.concatenate([self._due, np.zeros(len(points))])
+        self._size += len(points)
+        if len(self._values) > 2 * MOST:
+            self._keep(np.concatenate([self._lowest(kind) for kind in (self._fresh, ~self._fresh)]))
+
+    def _lowest(self, kind: Mask) -> NDArray[np.intp]:
+        rows = np.flatnonzero(kind)
+        return rows[np.argsort(self._values[rows], kind="stable")[: MOST // 2]]
+
+    def _keep(self, rows: NDArray[np.intp]) -> None:
+        self._points, self._squares = self._points[rows], self._squares[rows]
+        self._values, self._fresh = self._values[rows], self._fresh[rows]
+        self._due = self._due[rows]
 
     def take(self) -> Array:
         """The lowest fresh point with no lower one near, or else the lowest fresh point."""
@@ -48,7 +70,12 @@ class Starts:
         return point
 
     def _lowest_around(self, k: int) -> bool:
-        distances = np.square((self._points - self._points[k]) / self._scale).sum(axis=1)
+        """Whether the ``d`` nearest points are nearer than any lower one, if it is due to look."""
+        if self._due[k] > self._size:
+            return False
+        self._due[k] = AGAIN * self._size
+        # squared distances but for a constant
+        distances = self._squares - self._points @ (2.0 * self._points[k] / self._scale**2)
         distances[k] = np.inf
-        near = np.argsort(distances, kind="stable")[: self._scale.size]
-        return bool((self._values[near] >= self._values[k]).all())
+        lower = distances[self._values < self._values[k]].min(initial=np.inf)
+        return bool(lower == np.inf or np.count_nonzero(distances < lower) >= self._scale.size)

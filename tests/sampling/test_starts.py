@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from smoothmin.sampling import starts as module
 from smoothmin.sampling.starts import Starts
 
 
@@ -19,3 +21,36 @@ def test_points_without_a_value_are_last():
     starts.add(np.array([[0.0], [1.0]]), np.array([np.nan, 7.0]))
     assert starts.take() == 1.0
     assert starts.take() == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_start_has_none_lower_among_the_nearest(seed):
+    rng = np.random.default_rng(seed)
+    points, values = rng.standard_normal((200, 3)), rng.standard_normal(200)
+    starts = Starts(np.array([1.0, 2.0, 0.5]))
+    starts.add(points, values)
+    scaled = points / [1.0, 2.0, 0.5]
+
+    def lonely(k):
+        distances = np.linalg.norm(scaled - scaled[k], axis=1)
+        return (values[np.argsort(distances)[1:4]] >= values[k]).all()
+
+    expected = [k for k in np.argsort(values) if lonely(k)]
+    assert 3 < len(expected) < 100
+    for k in expected:
+        np.testing.assert_array_equal(starts.take(), points[k])
+
+
+def test_the_lowest_of_many_points_are_kept(monkeypatch):
+    monkeypatch.setattr(module, "MOST", 50)
+    rng = np.random.default_rng(0)
+    starts, values = Starts(np.ones(2)), rng.standard_normal(1000)
+    for part in np.split(values, 100):
+        starts.add(np.column_stack([part, part]), part)
+        assert len(starts._values) <= 100
+    starts.add(np.zeros((3, 2)), np.full(3, np.nan))
+    np.testing.assert_array_equal(starts.take(), np.full(2, values.min()))
+    assert set(np.sort(values)[:25]) <= set(starts._values)
+    for _ in range(30):  # minima, all lower, leave room for starts
+        starts.add(np.zeros((10, 2)), np.full(10, -9.0), fresh=False)
+    assert starts.take()[0] == np.sort(values)[1]
