@@ -129,11 +129,10 @@ class InverseHessian(Metric):
         if 2 * count <= len(r):
             step[free] = -gram_solved(self._inverted()[:, free], r[free])
             return step
-        image = j[free].T.dot(r[free])
+        image = j.T.dot(np.where(free, r, 0.0))
         rows = j[~free]
         image -= rows.T.dot(gram_solved(rows.T, rows.dot(image)))
-        step[free] = -(j[free].dot(image))
-        return step
+        return np.where(free, -j.dot(image), 0.0)
 
     def _inverted(self) -> Array:
         assert self._j is not None

@@ -50,6 +50,7 @@ class CompactMemory:
         self._columns = np.zeros((2, memory, memory))
         # any order of time is a window on two turns of the wheel
         self._wheel = np.tile(np.arange(2 * memory).reshape(2, memory, order="F"), 2)
+        self._upper = np.tri(memory, dtype=bool).T
         self.scale = scale
         self.reset()
 
@@ -96,12 +97,14 @@ class CompactMemory:
         units, scale = np.outer(unit, unit), math.sqrt(self.scale)
         weights = np.empty(2 * self._count)
         weights[steps], weights[images] = unit / scale, unit * scale
+        meant = self._upper[: self._count, : self._count]
+        triangle = np.where(meant, self._sy, 0.0) * -units
+        inner = np.where(meant, self._yw, self._yw.T) * (-self.scale * units)
+        inner.flat[:: self._count + 1] -= 1.0
         inverse = np.zeros((2 * self._count, 2 * self._count))
-        inverse[steps[:, None], images] = -np.triu(self._sy) * units
-        inverse[images[:, None], steps] = inverse[steps[:, None], images].T
-        upper = np.triu(self._yw)
-        inner = self.scale * units * (upper + np.triu(upper, 1).T)
-        inverse[images[:, None], images] = -np.eye(self._count) - inner
+        inverse[steps[:, None], images] = triangle
+        inverse[images[:, None], steps] = triangle.T
+        inverse[images[:, None], images] = inner
         return self._rows, weights, inverse
 
     def append(self, s: Array, w: Array) -> int:
