@@ -29,6 +29,7 @@ UNDEFINED = 1e-6  # least cosine between a step and what the update adds
 SHARP = 2.0  # a jump of the slope, in units of what the largest curvature explains
 FADING = 0.9  # of the largest curvature, from pair to pair
 RECENT = 10  # points
+FEW = 8  # pieces
 ABOVE = 1e-3  # a piece so far above the value, in units of the pieces' spread, is none
 
 
@@ -54,6 +55,7 @@ class Pieces:
         self._each = np.arange(most)
         self._common = np.zeros((n, n))  # curvature learnt from pairs of any piece
         self._steepest = 0.0  # largest curvature of late
+        self._paired = False  # whether two points of one piece have told of it
         self._clock = 0
         self._sharp = -RECENT  # when a kink was seen last
         self._most = most
@@ -104,6 +106,12 @@ class Pieces:
         """Whether kinks were seen at all."""
         return self._sharp > 0
 
+    @property
+    def polyhedral(self) -> bool:
+        """Whether there are more pieces than variables, and none has shown any curvature."""
+        several = self._count > max(self._common.shape[0], FEW)
+        return self._paired and self._steepest == 0 and several
+
     def _is_sharp(self, curved: Array, squares: Array, piece: int | None) -> bool:
         """Whether the gradient has jumped since the nearest point of another piece."""
         if self._steepest == 0:
@@ -151,6 +159,7 @@ class Pieces:
         square = float(step.dot(step))
         if square == 0:
             return
+        self._paired = True
         steepness = _length(change) / math.sqrt(square)
         self._steepest = max(steepness, FADING * self._steepest)
         if not self._common.any():

@@ -93,6 +93,11 @@ class PiecewisePhase:
             # points taken for those of one piece were not: what was learnt misleads
             self._pieces, self._wrong = self._none_known(), 0
 
+    @property
+    def kinked(self) -> bool:
+        """Whether kinks were seen of late."""
+        return self._pieces.kinked or self._pieces.polyhedral
+
     def _none_known(self) -> Pieces:
         return Pieces(self._n, min(2 * self._n + 2, MOST_PIECES))
 

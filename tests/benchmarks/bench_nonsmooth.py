@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
-from nonsmooth_problems import NonsmoothProblem, scalable, small
+from nonsmooth_problems import NonsmoothProblem, scalable, sharp, small
 
 import smoothmin
 
@@ -166,7 +166,7 @@ def main() -> None:
     arguments = parser.parse_args()
     plot, seed = arguments.plot, arguments.rescale
     names = [*OURS, *(f"scipy {name}" for name in SCIPYS)]
-    problems = small() + scalable(10) + scalable(50) + scalable(200)
+    problems = small() + scalable(10) + scalable(50) + scalable(200) + sharp(50) + sharp(200)
     if seed is not None:
         rng = np.random.default_rng(seed)
         problems = [rescaled(problem, rng) for problem in problems]

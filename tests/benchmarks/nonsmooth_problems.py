@@ -4,7 +4,10 @@ The scalable ones are those of M. Haarala, K. Miettinen, M. M. Makela, "New limi
 memory bundle method for large-scale nonsmooth optimization", Optim. Methods Softw. 19
 (2004); the small ones are collected in L. Luksan, J. Vlcek, "Test problems for nonsmooth
 unconstrained and linearly constrained optimization", Tech. Rep. 798, Inst. Computer
-Science, Prague (2000). On a kink the gradient is that of one of the active pieces.
+Science, Prague (2000); the sharp ones are E. J. Candes, T. Tao, "Decoding by linear
+programming", IEEE Trans. Inf. Theory 51 (2005), and J. C. Duchi, F. Ruan, "Solving (most)
+of a set of quadratic equalities: composite optimization for robust phase retrieval", Inf.
+Inference 8 (2019). On a kink the gradient is that of one of the active pieces.
 """
 
 from __future__ import annotations
@@ -263,6 +266,39 @@ def scalable(n: int) -> list[NonsmoothProblem]:
             f"chained-crescent-ii-{n}", chained_crescent_ii, _alternating(n, -1.5, 2.0), 0.0
         ),
     ]
+
+
+def outliers(n: int, m: int, seed: int) -> tuple[NonsmoothProblem, Array]:
+    """Mean absolute residual of ``m`` equations, 15 % of them wrong; and the solution."""
+    rng = np.random.default_rng(seed)
+    a, solution = rng.standard_normal((m, n)), rng.standard_normal(n)
+    b = a @ solution + (rng.random(m) < 0.15) * 10 * rng.standard_normal(m)
+
+    def fun(x: Array) -> Pair:
+        rest = a @ x - b
+        return float(abs(rest).mean()), sign(rest) @ a / m
+
+    return NonsmoothProblem(f"outliers-{n}", fun, np.zeros(n), fun(solution)[0]), solution
+
+
+def phases(n: int, m: int, seed: int) -> tuple[NonsmoothProblem, Array]:
+    """Mean of ``|(a'x)^2 - b|`` over ``m`` vectors a, from nearby; and the solution."""
+    rng = np.random.default_rng(seed)
+    a, solution = rng.standard_normal((m, n)), rng.standard_normal(n) / np.sqrt(n)
+    b = (a @ solution) ** 2
+    start = solution + 0.4 * rng.standard_normal(n) / np.sqrt(n)
+
+    def fun(x: Array) -> Pair:
+        image = a @ x
+        rest = image**2 - b
+        return float(abs(rest).mean()), (2 / m) * ((sign(rest) * image) @ a)
+
+    return NonsmoothProblem(f"phases-{n}", fun, start, 0.0), solution
+
+
+def sharp(n: int) -> list[NonsmoothProblem]:
+    """Means of many kinks with a minimum that is sharp in all directions."""
+    return [outliers(n, 5 * n, 0)[0], phases(n, 6 * n, 0)[0]]
 
 
 def small() -> list[NonsmoothProblem]:

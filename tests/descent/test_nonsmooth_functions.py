@@ -10,7 +10,7 @@ from smoothmin import minimize
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
-from nonsmooth_problems import mifflin1, scalable, small
+from nonsmooth_problems import mifflin1, scalable, sharp, small
 
 # evaluations to a relative gap of 1e-6; about one and a half times what was measured
 BUDGETS = {
@@ -34,8 +34,10 @@ BUDGETS = {
     "wolfe": 60,
     "rosen-suzuki": 100,
     "hald-madsen1": 200,
+    "outliers-50": 110,
+    "phases-50": 120,
 }
-PROBLEMS = scalable(10) + small()
+PROBLEMS = scalable(10) + small() + sharp(50)
 
 
 @pytest.fixture(params=PROBLEMS, ids=lambda problem: problem.name)

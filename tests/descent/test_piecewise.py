@@ -167,11 +167,11 @@ def test_maxima_of_quadratics_are_certified(seed):
 def test_smooth_functions_are_left_to_the_quasi_newton_steps(monkeypatch):
     from scipy.optimize import rosen, rosen_der
 
-    from smoothmin.descent import gradient_sampling
+    from smoothmin.descent import kink_state
 
     kw = {"jac": rosen_der, "method": "gradient-sampling", "rng": 0}
     with_phase = minimize(rosen, np.tile([-1.2, 1.0], 5), **kw)
-    monkeypatch.setattr(gradient_sampling, "MOST_VARIABLES", 0)
+    monkeypatch.setattr(kink_state, "MOST_VARIABLES", 0)
     without = minimize(rosen, np.tile([-1.2, 1.0], 5), **kw)
     assert with_phase.nfev == without.nfev
     assert MOST_VARIABLES >= 10
@@ -179,7 +179,7 @@ def test_smooth_functions_are_left_to_the_quasi_newton_steps(monkeypatch):
 
 def test_many_pieces_cost_few_evaluations_more(monkeypatch):
     """Least absolute deviations has more pieces than can be modelled."""
-    from smoothmin.descent import gradient_sampling
+    from smoothmin.descent import kink_state
 
     rng = np.random.default_rng(3)
     matrix, target = rng.standard_normal((60, 10)), rng.standard_normal(60)
@@ -190,7 +190,7 @@ def test_many_pieces_cost_few_evaluations_more(monkeypatch):
 
     kw = {"jac": True, "method": "gradient-sampling", "rng": 0}
     with_phase = minimize(fun, np.zeros(10), **kw)
-    monkeypatch.setattr(gradient_sampling, "MOST_VARIABLES", 0)
+    monkeypatch.setattr(kink_state, "MOST_VARIABLES", 0)
     without = minimize(fun, np.zeros(10), **kw)
     assert with_phase.nfev <= 1.2 * without.nfev
     assert abs(with_phase.fun - without.fun) < 1e-8

@@ -1,5 +1,8 @@
 """Self-scaling updates: their formula, the trial of them, and sharp minima in few evaluations."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +22,10 @@ from smoothmin.descent.self_scaling import (
     WINDOW,
     ScalingTrials,
 )
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from nonsmooth_problems import outliers, phases
 
 
 def dense(metric, n):
@@ -143,35 +150,6 @@ def test_limited_memory_is_left_alone():
     assert trials.failed() is None
 
 
-def outliers(n, m, seed):
-    """Mean of absolute residuals of equations some of which are wrong by far."""
-    rng = np.random.default_rng(seed)
-    a, solution = rng.standard_normal((m, n)), rng.standard_normal(n)
-    wrong = rng.random(m) < 0.15
-    b = a @ solution + wrong * 10 * rng.standard_normal(m)
-
-    def fun(x):
-        rest = a @ x - b
-        return np.abs(rest).mean(), np.where(rest >= 0, 1.0, -1.0) @ a / m
-
-    return fun, np.zeros(n), solution
-
-
-def phases(n, m, seed):
-    """Robust phase retrieval: mean of ``|(a'x)^2 - b|``."""
-    rng = np.random.default_rng(seed)
-    a, solution = rng.standard_normal((m, n)), rng.standard_normal(n) / np.sqrt(n)
-    b = (a @ solution) ** 2
-    start = solution + 0.4 * rng.standard_normal(n) / np.sqrt(n)
-
-    def fun(x):
-        image = a @ x
-        rest = image**2 - b
-        return np.abs(rest).mean(), (2 / m) * (np.where(rest >= 0, image, -image) @ a)
-
-    return fun, start, solution
-
-
 @pytest.mark.parametrize(
     ("problem", "n", "m", "budget"),
     [
@@ -184,8 +162,7 @@ def phases(n, m, seed):
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sharp_minima_are_found_in_few_evaluations(problem, n, m, budget, seed):
-    fun, start, solution = problem(n, m, seed)
-    res = minimize(
-        fun, start, jac=True, method="gradient-sampling", rng=0, options={"maxfev": budget}
-    )
+    case, solution = problem(n, m, seed)
+    options = {"maxfev": budget}
+    res = minimize(case.fun, case.x0, jac=True, method="gradient-sampling", rng=0, options=options)
     np.testing.assert_allclose(res.x, solution, atol=1e-8)
