@@ -8,9 +8,10 @@ algorithm for bound constrained optimization without derivatives", report DAMTP 
 Deviations: both subproblems are solved by eigenvectors, since here ``n`` is small; the
 radius grows fourfold where the model foretells nearly everything, since starts may be
 far away; a point without a value counts as the worst that is known. Far away a linear
-model is enough, so the first steps are along gradients of simplices, each as long as
-values fall about as foretold, and the quadratic begins where curvature shows, with a
-radius like the last of these steps; not where bounds say how far variables move.
+model is enough, so the first steps are along gradients of simplices, ever longer while
+values fall about as foretold but not beyond the minimum of a parabola through them, and
+the quadratic begins where curvature shows, with a radius like the last of these steps;
+not where bounds say how far variables move.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from smoothmin.sampling.surrogate import trust_region_step
 
 POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
 GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
-HALF = 0.5  # ratio along a line at the minimum of a parabola
+LOW = 0.55  # ratio on a line just before the minimum of a parabola, where it is a half
 DOUBTFUL = 0.5  # errors of the model relative to the changes it foretold
 SMALL = 0.01  # radius from which curvature explains such errors no more
 NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease is lost
@@ -181,7 +182,10 @@ class _Descent:
     def _walk(
         self, x: Array, first: float, slope: Array
     ) -> Generator[Any, Any, tuple[Array | None, float]]:
-        """The lowest of ever longer steps down a slope, none if curvature shows at once."""
+        """The lowest of ever longer steps down a slope, none if curvature shows at once.
+
+        No step goes beyond the minimum of the parabola with that slope and the last value.
+        """
         down = -slope / np.abs(slope).max()  # whose square does not underflow
         lowest, f, step = None, first, down * (self._rho / float(np.linalg.norm(down)))
         while True:
@@ -194,9 +198,9 @@ class _Descent:
             if ratio <= 0 or value >= f:
                 return lowest, f
             lowest, f = trial, value
-            if ratio < HALF:
+            if ratio < LOW:
                 return lowest, f
-            step = step * FAST_GROWTH
+            step = step * (0.5 / max(1 - ratio, 0.5 / FAST_GROWTH))  # to that minimum
 
     def _first_model(
         self, x: Array, known: Array

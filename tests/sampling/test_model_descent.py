@@ -26,7 +26,7 @@ def test_quadratics_take_a_few_evaluations_per_variable(n):
     res = minimize(fun, np.full(n, 3.0), method=ModelDescent())
     assert res.success
     assert res.fun - 7 < 1e-10
-    assert res.nfev < 60 * n + 40
+    assert res.nfev < 70 * n + 40  # the spread over rotations is ten per cent
 
 
 @pytest.mark.parametrize(("n", "budget"), [(2, 250), (5, 600)])
