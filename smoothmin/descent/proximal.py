@@ -158,7 +158,9 @@ class ProximalPhase:
         start = (serials[:, None] == self.support) @ self._weights
         if not start.sum() > 0:
             start[gaps.argmin()] = 1.0
-        weights = simplex_weights(self._t * (rows @ rows.T), gaps, start / start.sum())
+        # the copy lets NumPy call gemm; syrk wakes all threads, which takes longer than it does
+        products = rows @ np.ascontiguousarray(rows.T)
+        weights = simplex_weights(self._t * products, gaps, start / start.sum())
         used = weights > 0
         self.support, self._weights = serials[used], weights[used]
         bundle.hold(self.support)
