@@ -77,8 +77,8 @@ def misfit(logs: Array, rtol: float = 1e-2) -> float:
 
 def run(budget: int = 1500) -> list[Racer]:
     """Race from one rough guess of the parameters."""
-    # the whole budget is meant to be used; left to guess the scale of six logarithms, half of
-    # the seeds end in another minimum
+    # the whole budget is meant to be used; left to guess the scale of six logarithms, some
+    # seeds end in another minimum
     options = {"restarts": "budget", "sigma": 0.2}
     ours: dict[str, Any] = {"method": "homotopy", "options": options}
     return race(misfit, START, jac=False, budget=budget, ours=ours, theirs=THEIRS, name="homotopy")
