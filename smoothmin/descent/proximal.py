@@ -25,6 +25,7 @@ from smoothmin.descent.bundle import Bundle
 from smoothmin.descent.line_search import LinePoint
 from smoothmin.descent.minimax import simplex_weights
 from smoothmin.descent.piecewise import FLATTER, Visit
+from smoothmin.descent.window import Window
 
 SERIOUS = 0.1  # share of the predicted decrease that makes a trial the next centre
 ROUNDING = 100.0  # of the value, in units of its least: less than this is nothing
@@ -68,36 +69,28 @@ class ProximalPhase:
     """
 
     def __init__(self, n: int) -> None:
-        self._window = min(n + 10, MOST_WINDOW)
-        self._fall = 10 ** (-DECADES * self._window / (n + 1))
+        self._plain = Window(PLAIN)  # steps of the metric
+        self._own = Window(min(n + 10, MOST_WINDOW))  # steps of the phase
+        self._fall = 10 ** (-DECADES * self._own.size / (n + 1))
         self.inside = False
         self._comparing = False  # the next step by the metric with the last window
         self.converged = False
-        # by steps of the metric
-        self._plain_gained, self._plain_spent, self._plain_rate = 0.0, 0, 0.0
         self._slow_going = False
-        self._lengths = deque([0.0], maxlen=RECENT)
-        # by those of the phase
-        self._gained, self._spent, self._rate, self._slow_windows = 0.0, 0, 0.0, 0
+        self._lengths = deque([0.0], maxlen=RECENT)  # of steps by the metric
+        self._slow_windows = 0
         self._t = 0.0  # the proximal parameter
-        self._wait, self._next_wait = 0, WAIT * self._window
+        self._wait, self._next_wait = 0, WAIT * self._own.size
         self.support, self._weights = np.empty(0, dtype=np.intp), np.empty(0)
 
     def watch(self, gained: float, nfev: int, length: float) -> None:
         """Take note of a step by the metric: decrease, evaluations, length."""
         self._lengths.append(length)
         self._wait -= nfev
-        self._plain_gained, self._plain_spent = (
-            self._plain_gained + gained,
-            self._plain_spent + nfev,
-        )
-        if self._plain_spent >= PLAIN:
-            rate = self._plain_gained / self._plain_spent
-            self._slow_going = rate > SLOW * self._plain_rate > 0
-            self._plain_rate, self._plain_gained, self._plain_spent = rate, 0.0, 0
+        if self._plain.add(gained, nfev):
+            self._slow_going = self._plain.rate > SLOW * self._plain.before > 0
         if self._comparing:
             self._comparing = False
-            if gained / nfev > BETTER * self._rate:
+            if gained / nfev > BETTER * self._own.rate:
                 self._leave()
 
     def visit(
@@ -148,7 +141,8 @@ class ProximalPhase:
             return False
         self.inside = True
         self._t = REACH * far / length
-        self._gained, self._spent, self._rate, self._slow_windows = 0.0, 0, 0.0, 0
+        self._own.clear()
+        self._slow_windows = 0
         return True
 
     def _model(self, bundle: Bundle, scales: Array) -> _Model:
@@ -180,16 +174,14 @@ class ProximalPhase:
 
     def _count(self, gained: float) -> None:
         """Take note of an evaluation; after each window of them see whether they pay."""
-        self._gained, self._spent = self._gained + gained, self._spent + 1
-        if self._spent < self._window or not self.inside:
+        if not self._own.add(gained, 1) or not self.inside:
             return
-        before, self._rate = self._rate, self._gained / self._spent
-        slow = self._gained == 0 or (before > 0 and self._rate > self._fall * before)
+        rate, before = self._own.rate, self._own.before
+        slow = rate == 0 or (before > 0 and rate > self._fall * before)
         self._slow_windows = self._slow_windows + 1 if slow else 0
-        self._gained, self._spent = 0.0, 0
         self._comparing = True
         if self._slow_windows >= SLOW_WINDOWS:
-            self.converged = self._rate == 0
+            self.converged = rate == 0
             self._leave()
 
     def _leave(self) -> None:

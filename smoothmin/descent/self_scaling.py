@@ -18,6 +18,7 @@ from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.line_search import LinePoint
 from smoothmin.descent.quasi_newton import Metric
 from smoothmin.descent.square_factor import SquareFactor
+from smoothmin.descent.window import Window
 
 WINDOW = 10  # evaluations, at least, between looks at the value
 TOO_LONG = 10.0  # excess of the matrix at each of ...
@@ -42,30 +43,28 @@ class ScalingTrials:
         self._before: tuple[SquareFactor | None, LinePoint] | None = None  # the trial
         self._wait, self._next_wait = 0, SELDOM
         self._long = 0  # steps that found the metric too long, one after the other
-        self._gained, self._spent = 0.0, 0  # in this window
-        self._gain = 0.0  # an evaluation's, in the last window
+        self._window = Window(WINDOW)
 
     def stepped(self, gained: float, here: LinePoint, nfev: int) -> LinePoint | None:
         """Take note of a step of ``nfev`` evaluations; the point to go back to, if any."""
         metric = self._metric
         if metric is None:
             return None
-        self._gained, self._spent = self._gained + gained, self._spent + nfev
         self._long = self._long + 1 if metric.excess > TOO_LONG else 0
-        if self._spent < WINDOW:
+        if not self._window.add(gained, nfev):
             return None
-        last, self._gain = self._gain, self._gained / self._spent
-        self._gained, self._spent = 0.0, 0
         if metric.self_scaling:
             return self._judge(metric)
         self._wait -= 1
-        if self._wait < 0 and self._long >= STEPS and self._gain > SLOW * last > 0:
-            self._begin(metric, here, self._gain * min(1.0, self._gain / last))
+        gain, last = self._window.rate, self._window.before
+        if self._wait < 0 and self._long >= STEPS and gain > SLOW * last > 0:
+            self._begin(metric, here, gain * min(1.0, gain / last))
         return None
 
     def failed(self) -> LinePoint | None:
         """Take note of a search that found nothing lower; the point to go back to, if any."""
-        self._gained, self._spent, self._gain, self._long = 0.0, 0, 0.0, 0
+        self._window.clear()
+        self._long = 0
         metric = self._metric
         return self._end(metric) if metric is not None and metric.self_scaling else None
 
@@ -79,11 +78,12 @@ class ScalingTrials:
 
     def _judge(self, metric: InverseHessian) -> LinePoint | None:
         """Go on, or end the trial."""
-        if not self._least <= self._gain <= self._most:
+        gain = self._window.rate
+        if not self._least <= gain <= self._most:
             return self._end(metric)
         self._windows += 1
         self._least = 0.0
-        self._most = SLOW * self._gain if self._windows == 1 else FAST * self._most
+        self._most = SLOW * gain if self._windows == 1 else FAST * self._most
         return None
 
     def _end(self, metric: InverseHessian) -> LinePoint | None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 from bounded_problems import BoundedProblem, kinked, quadratic, smooth
+from oracle import Timed
 
 import smoothmin
 
@@ -97,24 +98,16 @@ def table(problems: list[BoundedProblem], gap: float, verbose: bool) -> None:
 def microseconds(n: int, name: str, bounded: bool) -> float:
     """Processor time of the library alone, per iteration, in ``n`` variables."""
     problem = quadratic(n, 1e5, np.random.default_rng(0))
-    spent = 0.0
-
-    def timed(x: Any) -> Any:
-        nonlocal spent
-        start = time.process_time()
-        pair = problem.fun(x)
-        spent += time.process_time() - start
-        return pair
-
+    timed = Timed(problem.fun)
     bounds = scipy.optimize.Bounds(problem.lower, problem.upper) if bounded else None
     best = np.inf
     for most in (3, 60, 60, 60):  # the first one imports
-        spent, start = 0.0, time.process_time()
+        timed.seconds, start = 0.0, time.process_time()
         res = smoothmin.minimize(
             timed, problem.x0, jac=True, method=name, bounds=bounds, options={"maxiter": most}
         )
         if most > 3:
-            best = min(best, (time.process_time() - start - spent) / res.nit)
+            best = min(best, (time.process_time() - start - timed.seconds) / res.nit)
     return 1e6 * best
 
 

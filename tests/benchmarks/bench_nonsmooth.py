@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 from nonsmooth_problems import NonsmoothProblem, scalable, sharp, small
+from oracle import Timed
 
 import smoothmin
 
@@ -94,15 +95,8 @@ def measure(problem: NonsmoothProblem) -> list[int | None]:
 
 def seconds_per_iteration(n: int, iterations: int) -> float:
     """Processor time of the library alone, per iteration, in ``n`` variables."""
-    spent = 0.0
     problem = scalable(n)[0]
-
-    def timed(x: Any) -> Any:
-        nonlocal spent
-        start = time.process_time()
-        pair = problem.fun(x)
-        spent += time.process_time() - start
-        return pair
+    timed = Timed(problem.fun)
 
     def run(most: int) -> int:
         options = {"maxiter": most}
@@ -112,9 +106,9 @@ def seconds_per_iteration(n: int, iterations: int) -> float:
         return int(res.nit)
 
     run(3)  # imports are no part of an iteration
-    spent, start = 0.0, time.process_time()
+    timed.seconds, start = 0.0, time.process_time()
     count = run(iterations)
-    return (time.process_time() - start - spent) / count
+    return (time.process_time() - start - timed.seconds) / count
 
 
 def draw_profile(

@@ -13,12 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nonsmooth_problems import scalable
-from numpy.typing import NDArray
+from nonsmooth_problems import Array, Pair, scalable
 from scipy.optimize import minimize, rosen, rosen_der
-
-Array = NDArray[np.float64]
-Pair = tuple[float, Array]
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def test_linear_programs_in_disguise_are_solved_and_certified(problem, n, m, bud
 @pytest.mark.parametrize(
     ("name", "budget"), [("chained-lq-50", 150), ("chained-cb3-i-50", 250), ("maxq-50", 600)]
 )
-def test_curved_pieces_take_no_longer_than_they_did(name, budget):
+def test_curved_pieces_take_few_evaluations(name, budget):
     case = next(case for case in scalable(50) if case.name == name)
     options = {"maxfev": budget}
     res = minimize(case.fun, case.x0, jac=True, method="gradient-sampling", rng=0, options=options)
