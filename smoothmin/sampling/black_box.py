@@ -7,13 +7,13 @@ surrogate models and line searches", GECCO (2013) (model first, line searches).
 
 The phases are methods of their own: `ModelDescent`, `DifferenceDescent`,
 `GaussianSearch`, `CoordinateSearch`. The model comes down fastest at first, noise or not;
-where there is none, differences get to the minimum sooner. In a box a few values then tell
-whether the function is a sum over the variables: every variable is searched by itself, which
-neither other minima nor different curvatures make any harder. Where a descent creeps, a
-search near by goes on. The first search trusts a model and starts with what the model
-descent saw; the later ones, with larger populations, do not: a function that is still
-unsolved then is not nearly quadratic. Descents to further minima begin at the lowest points
-of a sample, as in multi level single linkage (`Starts`).
+where there is none, differences get to the minimum sooner. In a box the model's first points
+and one more tell whether the function is a sum over the variables: every variable is
+searched by itself, which neither other minima nor different curvatures make any harder. Where
+a descent creeps, a search near by goes on. The first search trusts a model and starts with
+what the model descent saw; the later ones, with larger populations, do not: a function that is
+still unsolved then is not nearly quadratic. Descents to further minima begin at the lowest
+points of a sample, as in multi level single linkage (`Starts`).
 
 Without a box the scale is a guess, and the minimum next to the start may have been passed
 by, or be the wrong one. Hence the scouts: searches that begin at the start as well, with a
@@ -23,6 +23,7 @@ point; they are given up unless they soon come lower.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
 from collections.abc import Generator
@@ -52,7 +53,7 @@ from smoothmin.sampling.gaussian_search import FULL, GaussianSearch, default_pop
 from smoothmin.sampling.model_descent import ModelDescent
 from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
 from smoothmin.sampling.scale import START_SHARE, box_scale, search_range
-from smoothmin.sampling.separability import separable
+from smoothmin.sampling.separability import foretold, separable
 from smoothmin.sampling.starts import Starts
 
 MODEL_FIRST = 50  # up to so many variables a model descent comes before the first differences
@@ -182,26 +183,46 @@ class BlackBox:
 
         Where the function is a sum over the variables, a search along these instead.
         """
+        finish: Finish | None = None
         if self._n <= MODEL_FIRST:
-            limit = MODEL_LIMIT * (self._n + 1)
-            xtol = min(max(self._xtol, ModelDescent.xtol), LOOSEST)
-            method = ModelDescent(self._scale, xtol)
-            yield from self._phase("model", method, x0, limit)
-        elif self._n > MANY:
+            finish = yield from self._come_down_a_model(x0)
+        elif self._boxed:
+            other = self._problem.clip(x0 + self._scale)
+            other = np.where(other - x0 < self._scale, x0 - self._scale, other)
+            ends = np.stack([x0, self._problem.clip(other)])
+            self._separable = yield from self._test(separable(ends, None, self._rng))
+            if self._separable:
+                finish = yield from self._search_coordinates()
+        if self._n > MANY and not self._separable:
             limit = SMOOTHING_LIMIT * self._n
             yield from self._phase("smoothing", DirectionalSmoothing(self._scale), x0, limit)
-        creeping = _after(FIRST_LIMIT * self._n) if self._scouting else None
-        if self._boxed and np.isfinite(self._best):
-            self._separable = yield from self._separate()
-        if self._separable:
-            finish = yield from self._search_coordinates()
-        else:
+        if not self._separable:
+            creeping = _after(FIRST_LIMIT * self._n) if self._scouting else None
             finish = yield from self._descend(self._best_x, creeping)
         self._settled = finish is not None and finish.status.success
         lost = self._ledger.cost("descent") > 0 and not self._settled
         if lost and self._boxed:
             yield from self._search_near()
         return lost
+
+    def _come_down_a_model(self, x0: Array) -> Generator[Any, Any, Finish | None]:
+        """In a box only where its first points do not look like a sum's."""
+        limit = MODEL_LIMIT * (self._n + 1)
+        method = ModelDescent(self._scale, min(max(self._xtol, ModelDescent.xtol), LOOSEST))
+        steps = method.run(self._problem.at(x0), self._rng)
+        finish: Finish | None = None
+        with contextlib.closing(steps):
+            if self._boxed:
+                if (yield from self._drive("model", steps, watch=_after(0))) is not None:
+                    return None
+                star = self._seen[0]
+                limit -= len(star[1])
+                self._separable = yield from self._test(foretold(*star))
+                if self._separable:
+                    finish = yield from self._search_coordinates(star)
+            if not self._separable:
+                yield from self._drive("model", steps, limit)
+        return finish
 
     def _search_near(self) -> Generator[Any, Any, None]:
         """Where a descent has come far and creeps, a search as wide as its last steps led."""
@@ -254,25 +275,33 @@ class BlackBox:
         self._starts.add(points, answers.values)
         return self._starts.take()
 
-    def _separate(self) -> Generator[Ask, Answers, bool]:
-        """Whether the function is a sum over the variables, on the way so far."""
-        (start, first), (end, last) = self._first, (self._best_x, self._best)
-        test = separable((start, end), (first, last), self._rng)
+    def _test(self, test: Generator[Ask, Answers, bool]) -> Generator[Ask, Answers, bool]:
+        """What a test of separability says."""
         reply: Any = None
         while True:
             try:
                 ask = test.send(reply)
-            except StopIteration as end_of_test:
-                return bool(end_of_test.value)
+            except StopIteration as end:
+                return bool(end.value)
             reply = yield ask
             self._book("separability", ask.points, reply.values)
 
-    def _search_coordinates(self) -> Generator[Any, Any, Finish | None]:
-        """From the best point, and a descent if there is a new one."""
+    def _search_coordinates(
+        self, star: tuple[Array, Array] | None = None
+    ) -> Generator[Any, Any, Finish | None]:
+        """From the best point or a star that is known, and a descent if there is a new one."""
         before = self._best
         method = CoordinateSearch(separable=self._separable, scale=self._scale)
-        yield from self._phase("coordinates", method, self._best_x)
-        if self._best < before:
+        problem = self._problem.at(self._best_x)
+        if star is None:
+            steps = method.run(problem, self._rng)
+        else:
+            steps = method.run_from(problem, self._rng, *star)
+        with contextlib.closing(steps):
+            finish = yield from self._drive("coordinates", steps)
+        if finish is not None and not finish.status.success:
+            self._separable = False
+        elif self._best < before:
             return (yield from self._descend(self._best_x))
         return None
 

@@ -1,14 +1,13 @@
 """`CoordinateSearch`: one variable after the other, each over its whole range.
 
-Reference: R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), Chapter
-5, for the steps within a bracket, see `valley`.
+References: J. Calvin, A. Žilinskas, "On the convergence of the P-algorithm for
+one-dimensional global optimization of smooth functions", J. Optim. Theory Appl. 102 (1999),
+see `line`; R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), Chapter
+5, for the steps within the lowest valley, see `valley`.
 
-Deviations: the brackets are the valleys of systematic samples, of the range and then more
-closely around the lowest point, whose offsets are drawn anew for every line. The next step
-is in the valley that promises the lowest value, until that has got there roughly; the
-descent that comes afterwards does the rest. Where the function is a sum over the variables
-no descent is needed: every variable goes to the minimum next to it first, and each line's
-lowest valley is followed to its end.
+Deviations: a line's steps end when they promise little; the descent that comes afterwards
+does the rest. Where the function is a sum over the variables no descent is needed, and lines
+keep what they have seen: a first sweep looks roughly, each later one twice as closely.
 """
 
 from __future__ import annotations
@@ -23,14 +22,19 @@ from smoothmin import _status
 from smoothmin._check import require_bool, require_integer, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
+from smoothmin.sampling.line import Line
 from smoothmin.sampling.scale import search_range, typical_scale
-from smoothmin.sampling.valley import Valley, valleys_of
+from smoothmin.sampling.separability import separable
 
 ROUNDING = 4 * float(np.finfo(float).eps)
-ZOOM = 0.3  # width of a closer sample relative to the one before
-ROUGH = 1e-3  # share of a line's spread, to which its valleys are compared
+FIRST = 3  # systematic samples between a line's ends, if fewer are known
+BATCH = 2  # samples of a line that are asked at once
+DOUBT = 2.0  # times the curvature seen there may be elsewhere
+ROUGHLY = 2  # times fewer samples are taken in the first sweep over a sum
+ROUGH = 1e-3  # share of a line's spread, to which its lowest valley is followed
+STEPS = 40  # most steps in a valley
+NO_SUM = "Values contradict a sum of functions of one variable each."
 ELSEWHERE = 1e-3  # share of the range that takes a variable to another part of it
-STEP = 0.02  # share of the range, first step to the minimum next to a point
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,8 @@ class CoordinateSearch(Method):
 
     Parameters
     ----------
-    points : int, default 24
-        Points of the range's sample.
-    closer : int, default 12
-        Points of each of two further samples, of 0.3 and of 0.09 of the range.
-    refinements : int, default 40
-        Largest number of steps within the brackets of a line.
+    points : int, default 32
+        Most samples of a line before its lowest valley is followed.
     separable : bool, default False
         Whether the function is known to be a sum of functions of one variable each.
     scale : float or array_like of shape (d,), optional
@@ -61,12 +61,14 @@ class CoordinateSearch(Method):
 
     Notes
     -----
-    The sample of a line is one batch. The run ends after a sweep over all variables that
-    gained next to nothing.
+    Samples of a line are asked two at a time. The run ends after a sweep over all variables
+    that gained next to nothing.
 
     References
     ----------
-    .. [1] R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), chapter 5.
+    .. [1] J. Calvin, A. Žilinskas, "On the convergence of the P-algorithm for one-dimensional
+       global optimization of smooth functions", J. Optim. Theory Appl. 102 (1999).
+    .. [2] R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), chapter 5.
 
     Examples
     --------
@@ -87,16 +89,12 @@ class CoordinateSearch(Method):
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
-    points: int = 24
-    closer: int = 12
-    refinements: int = 40
+    points: int = 32
     separable: bool = False
     scale: Any = None
 
     def __post_init__(self) -> None:
-        require_integer("points", self.points, 3)
-        require_integer("closer", self.closer, 0)
-        require_integer("refinements", self.refinements, 0)
+        require_integer("points", self.points, 8)
         require_bool("separable", self.separable)
         if self.scale is not None:
             require_scale("scale", self.scale)
@@ -107,94 +105,88 @@ class CoordinateSearch(Method):
         return False
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
-        """Sweep over the variables until a sweep gains next to nothing."""
-        n, x = problem.x0.size, problem.clip(problem.x0)
+        """Minimize."""
+        return self._sweeps(problem, rng, problem.clip(problem.x0), {})
+
+    def run_from(
+        self, problem: Problem, rng: np.random.Generator, points: Array, values: Array
+    ) -> Steps:
+        """Minimize a sum over the variables, with ``values`` (m,) at ``points`` (m, d) known.
+
+        Each of these differs from the first in one variable at most.
+        """
+        x, lines = points[0].copy(), {}
+        for i in range(x.size):
+            known = points[:, i] != x[i]
+            known[0] = True  # the first one is on all lines
+            lines[i] = Line(points[known, i], values[known])
+            x[i] = lines[i].t[lines[i].best]
+        return self._sweeps(problem, rng, x, lines)
+
+    def _sweeps(
+        self, problem: Problem, rng: np.random.Generator, x: Array, lines: dict[int, Line]
+    ) -> Steps:
+        """Over all variables, until a sweep gains next to nothing."""
         scale = typical_scale(problem, "scale", self.scale)
-        low, high = search_range(problem, x, scale)
+        ends = np.stack(search_range(problem, x, scale), axis=1)
         answers = yield Ask(x.reshape(1, -1), 0)
         f = float(answers.values[0])
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
-        if self.separable:
-            for i in range(n):
-                t, f = yield from self._nearest(x, f, i, (low[i], high[i]))
-                x = _with(x, i, t)
-                yield Iterate(x, f)
+        start, first = x, f
+        closer = 1 / ROUGHLY if self.separable else 1.0
         patience = 1  # idle sweeps before the end; one more where there was something to gain
         while True:
             moved = 0
-            for i in rng.permutation(n):
-                t, f_t = yield from self._line(x, f, int(i), (low[i], high[i]), rng)
-                if f_t < f:
-                    moved += abs(t - x[i]) > ELSEWHERE * (high[i] - low[i])
-                    x, f = _with(x, int(i), t), f_t
+            for i in rng.permutation(x.size):
+                if i not in lines or not self.separable:
+                    lines[i] = Line(x[i : i + 1], np.array([f]))
+                line = lines[i]
+                line.shift(f)
+                yield from self._explore(line, x, i, ends[i], closer, rng)
+                if not line.settled:
+                    yield from self._follow(line, x, i, self.separable and closer >= 1)
+                t, f = float(line.t[line.best]), float(line.values[line.best])
+                moved += abs(t - x[i]) > ELSEWHERE * (ends[i, 1] - ends[i, 0])
+                x = _with(x, i, t)
                 yield Iterate(x, f)
-            patience = 2 if moved else patience - 1
+            if closer < 1 and f < first:
+                ends_seen = np.stack([start, x])
+                if not (yield from separable(ends_seen, np.array([first, f]), rng)):
+                    return Finish(Status.PRECISION, NO_SUM)
+            patience = 2 if moved or closer < 1 else patience - 1
             if patience == 0:
                 return Finish(Status.CONVERGED, "No variable moves to another part of its range.")
+            if self.separable:
+                closer *= 2
 
-    def _line(
-        self, x: Array, f: float, i: int, ends: tuple[float, float], rng: np.random.Generator
-    ) -> Generator[Ask, Answers, tuple[float, float]]:
-        """The lowest point found along variable ``i``, and its value."""
-        low, high = ends
-        t, values = x[i : i + 1], np.array([f])
-        width = high - low
-        for count in (self.points, self.closer, self.closer):
-            start = min(max(float(t[values.argmin()]) - 0.5 * width, low), high - width)
-            new = start + (np.arange(count) + rng.random()) / max(count, 1) * width
-            t = np.append(t, new)
-            values = np.append(values, (yield from _along(x, i, new)))
-            width *= ZOOM
-        best = float(t[values.argmin()])
-        end = low if best == t.min() else high if best == t.max() else best
-        if end != best:
-            t = np.append(t, end)
-            values = np.append(values, (yield from _along(x, i, np.array([end]))))
-        order = np.argsort(t, kind="stable")
-        t, values = t[order], values[order]
-        valleys = valleys_of(t.tolist(), values.tolist())
-        spread = float(np.ptp(values[np.isfinite(values)]))
-        yield from self._refine(x, i, valleys, ROUGH * spread)
-        lowest = min(valleys, key=lambda valley: valley.f_m)
-        if self.separable and abs(lowest.m - x[i]) > ELSEWHERE * (high - low):
-            yield from self._refine(x, i, [lowest], ROUNDING * abs(lowest.f_m))
-        return lowest.m, lowest.f_m
-
-    def _refine(
-        self, x: Array, i: int, valleys: list[Valley], settled: float
+    def _explore(
+        self, line: Line, x: Array, i: int, ends: Array, closer: float, rng: np.random.Generator
     ) -> Generator[Ask, Answers, None]:
-        """Steps where they promise most, until that is a decrease of no more than ``settled``."""
-        for _ in range(self.refinements):
-            valley = min(valleys, key=lambda valley: valley.promise)
-            if valley.decrease <= settled:
+        """Samples along variable ``i`` until a lower value seems unlikely, or there are enough."""
+        new = np.setdiff1d(ends, line.t)
+        if len(line.t) < FIRST:
+            between = (np.arange(FIRST) + rng.random(FIRST)) / FIRST
+            new = np.append(new, ends[0] + between * (ends[1] - ends[0]))
+        while True:
+            if len(new) > 0:
+                line.add(new, (yield from _along(x, i, new)))
+            room = int(closer * self.points) - line.asked
+            new = line.doubtful(min(BATCH, max(0, room)), closer * DOUBT)
+            if len(new) == 0:
                 return
+
+    def _follow(self, line: Line, x: Array, i: int, wholly: bool) -> Generator[Ask, Answers, None]:
+        """Down the lowest valley, while steps promise more than a little, or to its end."""
+        valley = line.valley()
+        little = ROUGH * float(np.ptp(line.values[np.isfinite(line.values)]))
+        for _ in range(STEPS):
+            if valley.decrease <= (ROUNDING * abs(valley.f_m) if wholly else little):
+                break
             u = valley.next_point()
             valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))
-
-    def _nearest(
-        self, x: Array, f: float, i: int, ends: tuple[float, float]
-    ) -> Generator[Ask, Answers, tuple[float, float]]:
-        """The minimum next to ``x`` along variable ``i``: go downhill, then refine."""
-        low, high = ends
-        walk = {float(x[i]): f}
-        for step in (STEP * (high - low), STEP * (low - high)):
-            u, lowest = float(x[i]), f
-            while True:
-                u = min(max(u + step, low), high)
-                if u in walk:  # at a bound
-                    break
-                walk[u] = float((yield from _along(x, i, np.array([u])))[0])
-                if walk[u] > lowest:
-                    break
-                lowest = walk[u]
-                step *= 2
-            if lowest < f:
-                break
-        t = sorted(walk)
-        valley = min(valleys_of(t, [walk[u] for u in t]), key=lambda valley: valley.f_m)
-        yield from self._refine(x, i, [valley], ROUNDING * abs(valley.f_m))
-        return valley.m, valley.f_m
+        line.settle(valley.m, valley.f_m)
+        line.settled = wholly
 
 
 def _with(x: Array, i: int, t: float) -> Array:
@@ -205,8 +197,6 @@ def _with(x: Array, i: int, t: float) -> Array:
 
 def _along(x: Array, i: int, t: Array) -> Generator[Ask, Answers, Array]:
     """Values with variable ``i`` at each ``t``; infinite where there is none."""
-    if len(t) == 0:
-        return t
     points = np.repeat(x[None], len(t), axis=0)
     points[:, i] = t
     answers = yield Ask(points, 0)

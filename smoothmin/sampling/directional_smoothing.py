@@ -11,7 +11,8 @@ each coordinate; both are a least-squares parabola's, weighted by the quadrature
 the same where nothing is cut off by a bound; the lowest samples of all coordinates taken
 together are a candidate as well, and solve separable functions; the smoothing
 shrinks when a step gains little, instead of following the step's length, and differs
-from coordinate to coordinate, so that errors of the quadrature do not add up.
+from coordinate to coordinate, so that errors of the quadrature do not add up; the run ends
+where parabolas are all there is, whose slopes take other methods a value each.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ MIDDLE = float(_WEIGHTS[2] / _WEIGHTS.sum())
 REACH = 3.0  # longest step of a coordinate, in units of sigma
 LONGEST, SHORTEST = 2.0, 0.02  # shares of the step that are tried, and what is between
 TRIALS = (10, 50)  # how many of them, a twentieth of the variables within these limits
+PARABOLIC = 0.01  # share of the rises' variance that is no parabola's, below which none is smoothed
 LITTLE = 0.2  # share of the value gained by a step from which sigma is kept
 JITTER = 0.3  # relative change of each coordinate's sigma, drawn anew for each step
 SMALLEST_CURVATURE = 1e-3  # relative to slope over sigma, of all coordinates together
@@ -120,7 +122,7 @@ class DirectionalSmoothing(Method):
         while size > self.xtol:
             lengths = size * sigma * rng.uniform(1 - JITTER, 1 + JITTER, x.size)
             offsets, rises = yield from _samples(problem, x, f, lengths)
-            newton, steepest = _steps(offsets, rises, lengths)
+            newton, steepest, waves = _steps(offsets, rises, lengths)
             lowest = np.take_along_axis(offsets, rises.argmin(axis=1)[:, None], axis=1)[:, 0]
             lowest = np.where(rises.min(axis=1) < 0, lowest, 0.0)
             candidates = problem.clip(x + np.vstack([shares * newton, shares * steepest, lowest]))
@@ -133,6 +135,8 @@ class DirectionalSmoothing(Method):
             if not gain > LITTLE * abs(f):
                 size *= self.decay
             yield Iterate(x, f, sigma=size)
+            if waves < PARABOLIC:
+                return Finish(Status.CONVERGED, f"No more than {waves:.3g} of it is not parabolic.")
         return Finish(Status.CONVERGED, f"sigma {size:.3g} of the first <= {self.xtol:g}.")
 
 
@@ -157,11 +161,12 @@ def _samples(
     return offsets, np.where(np.isfinite(rises), rises, np.nanmax(rises, initial=0.0))
 
 
-def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array]:
+def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array, float]:
     """Newton's step for the weighted parabola along every coordinate, of bounded length.
 
     And one along the gradient, with the mean curvature for all: what a curvature owes to
-    waves that four points do not resolve is lost in the mean.
+    waves that four points do not resolve is lost in the mean. And the share of the rises'
+    variance that these parabolas leave.
     """
     t = offsets / sigma[:, None]
     # normal equations of c + g t + h t^2 / 2, the middle point being at 0 with no rise
@@ -170,10 +175,14 @@ def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array]:
     gram[:, 0, 0] += MIDDLE
     gram += TINY * np.eye(3)
     right = np.einsum("aik,ik,k->ia", basis, rises, WEIGHTS)
-    _, slope, curvature = np.linalg.solve(gram, right[:, :, None])[:, :, 0].T
+    parabolas = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+    constant, slope, curvature = parabolas.T
+    errors = rises - np.einsum("ia,aik->ik", parabolas, basis)
+    left = float(np.sum(errors**2 @ WEIGHTS + MIDDLE * constant**2))
+    variance = float(np.sum(rises**2 @ WEIGHTS - (rises @ WEIGHTS) ** 2))
     bounded = np.maximum(curvature, np.abs(slope) / REACH)
     newton: Array = -slope / np.maximum(bounded, 1e-300) * sigma
     mean = float(np.mean(np.maximum(curvature, 0.0) / sigma**2))
     floor = SMALLEST_CURVATURE * float((np.abs(slope) / sigma**2).max())
     steepest: Array = -slope / sigma / max(mean, floor, 1e-300)
-    return newton, steepest
+    return newton, steepest, left / max(variance, 1e-300)

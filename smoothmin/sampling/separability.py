@@ -8,7 +8,8 @@ depends on another.
 Deviation: halves of the variables are compared instead of pairs. A function that is a sum
 passes for every split in halves; the splits are by the digits of the variables' numbers,
 so that any two variables are on different sides of one, ``2 log2(d)`` values in all and
-two where the first split fails.
+two where the first split fails. A star of points, as there is around a start, foretells
+other values of a sum, and a single one may show that it is none.
 """
 
 from __future__ import annotations
@@ -26,19 +27,21 @@ RESOLVED = 1e-6  # largest error, relative to that change, that decides anything
 
 
 def separable(
-    points: tuple[Array, Array], values: tuple[float, float], rng: np.random.Generator
+    points: Array, values: Array | None, rng: np.random.Generator
 ) -> Generator[Ask, Answers, bool]:
     """Whether nothing seen between two points contradicts a sum over the variables.
 
     Parameters
     ----------
-    points : two ndarrays, shape (d,)
-    values : two floats
-        The values there.
+    points : ndarray, shape (2, d)
+    values : ndarray, shape (2,), or None
+        The values there, if they are known.
     rng : Generator
         Numbers the variables.
     """
-    (p, q), (f_p, f_q) = points, values
+    if values is None:
+        values = (yield Ask(points, 0)).values
+    (p, q), (f_p, f_q) = points, values.tolist()
     change = abs(f_p - f_q)
     error = max(AGREEMENT * change, ROUNDING * max(abs(f_p), abs(f_q)))
     if not np.isfinite(change) or error > RESOLVED * change:
@@ -50,3 +53,23 @@ def separable(
         if not abs(answers.values.sum() - f_p - f_q) <= error:
             return False
     return True
+
+
+def foretold(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
+    """Whether a star of points foretells the value where all variables differ, as a sum's does.
+
+    Parameters
+    ----------
+    points : ndarray, shape (m, d)
+        Each differs from the first in one variable; for every variable there is one.
+    values : ndarray, shape (m,)
+    """
+    if not np.isfinite(values).all():
+        return False
+    heights = np.where(points[1:] != points[0], values[1:, None], np.inf)
+    chosen = 1 + heights.argmin(axis=0)  # the lowest of the points along each variable
+    answers = yield Ask(points[chosen, np.arange(points.shape[1])][None], 0)
+    value, first = float(answers.values[0]), float(values[0])
+    expected = first + float((values[chosen] - first).sum())
+    error = max(AGREEMENT * abs(value - first), ROUNDING * float(np.abs(values).sum()))
+    return abs(value - expected) <= error <= RESOLVED * abs(value - first)
