@@ -34,6 +34,8 @@ from smoothmin._source import Halt
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
 
+HISTORY = ("nit", "nfev", "fun", "best_fun")  # what any method's history has
+
 
 class Callback(NamedTuple):
     """The user's callback, and whether it wants an `OptimizeResult` or only ``x``."""
@@ -77,7 +79,7 @@ class Run:
         self._last: Iterate | None = None
         self._info: dict[str, Any] = {}
         self._allvecs: list[Array] = []
-        self._history: dict[str, list[Any]] = {}
+        self._history: dict[str, list[Any]] = {key: [] for key in HISTORY}
 
     def drive(self, answer: Callable[[Ask], Answers]) -> OptimizeResult:
         """Run to the end, whatever ends it."""
@@ -97,10 +99,8 @@ class Run:
 
     def conversation(self) -> Generator[Ask, Answers, OptimizeResult]:
         """Ask for what the method needs; whatever goes wrong over the answer is thrown in."""
-        method = within_bounds(self._method, self._problem.box)
-        steps = quiet().run(method.run, self._problem, self._rng)
         try:
-            finish = yield from self._loop(steps)
+            finish = yield from self._loop()
             return self.result(finish)
         except Halt as halt:
             return self.result(Finish(halt.status, halt.message))
@@ -113,11 +113,9 @@ class Run:
                     Finish(Status.INTERRUPTED, _status.raised(error))
                 )
             raise
-        finally:
-            steps.close()
 
-    def _loop(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
-        """Pass messages until the method returns."""
+    def _loop(self) -> Generator[Ask, Answers, Finish]:
+        """Run the method, unless there is nothing for it to do."""
         start = self._problem.x0[None, :]
         if start.size == 0:
             yield Ask(start, 0)
@@ -125,6 +123,15 @@ class Run:
         if self._settings.maxiter == 0:
             yield Ask(start, 1)
             return Finish(Status.MAXITER, _status.maxiter_reached(0))
+        method = within_bounds(self._method, self._problem.box)
+        steps = quiet().run(method.run, self._problem, self._rng)
+        try:
+            return (yield from self._converse(steps))
+        finally:
+            steps.close()
+
+    def _converse(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
+        """Pass messages until the method returns."""
         reply: Reply = None
         context = quiet()
         while True:

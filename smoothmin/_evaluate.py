@@ -89,15 +89,26 @@ class Ledger:
         values, gradients = yield ask.points, ask.order
         return Answers(values, gradients)
 
-    def admit(self, points: NDArray[Any]) -> tuple[NDArray[Any], Halt | None]:
-        """As many of the points as the limits allow, and what to raise after them."""
+    def admit(
+        self, points: NDArray[Any], center: Array | None = None
+    ) -> tuple[NDArray[Any], Halt | None]:
+        """As many of the points as may be evaluated, and what to raise after them.
+
+        Those that are finite, as far as the limits allow; all are if ``center`` is, which
+        points are relative to if it is given.
+        """
         if self._timed and self.nfev:
             self._limits.look_at_clock()
+        over = None
+        finite = np.isfinite(points if center is None else center[None])
+        if not finite.all():
+            over = Halt(Status.NONFINITE, _status.LEFT_NUMBERS)
+            points = points[: int(finite.all(axis=1).argmin())]
         room = self._limits.maxfev - self.nfev
-        if len(points) <= room:
-            return points, None
-        said = _status.maxfev_reached(int(self._limits.maxfev))
-        return points[: int(room)], Halt(Status.MAXFEV, said)
+        if len(points) > room:
+            over = Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
+            points = points[: int(room)]
+        return points, over
 
     def take(
         self,
@@ -196,7 +207,7 @@ class Evaluator(Ledger):
 
         Points are relative to ``center`` if it is given.
         """
-        points, over = self.admit(points)
+        points, over = self.admit(points, center)
         if len(points) or over is None:
             values, gradients, ended = self._source(points, order, self._limits, center)
             self.take(points, values, gradients, center)

@@ -70,6 +70,10 @@ def gradient_contradicted(length: float, predicted: float, change: float) -> str
     )
 
 
+LEFT_NUMBERS = (
+    "The run left the range of numbers: the next point is not finite. "
+    "`fun` may be unbounded below, or steps too long."
+)
 NONFINITE_GRADIENT = "The gradient is not finite at `x0`."
 NO_FINITE_SAMPLE = "No sample around `x0` has a finite value and gradient."
 CALLBACK_RAISED = "`callback` raised `StopIteration`."

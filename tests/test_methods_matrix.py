@@ -248,6 +248,13 @@ def test_fixed_variables(method, form):
 
 @every_method
 @every_form
+def test_all_variables_fixed(method, form):
+    res = recorded(form).minimize(X0, method, bounds=[(x, x) for x in X0])
+    assert (res.nfev, res.success, res.fun) == (1, True, sphere(X0))
+
+
+@every_method
+@every_form
 def test_a_field(method, form):
     x0 = np.zeros((3, 4))
     fun = recorded(form)
@@ -269,8 +276,11 @@ def test_a_constant(method, form):
 @every_method
 @every_form
 def test_a_line_without_end(method, form):
-    res = recorded(form, lambda x: float(x.sum()), np.ones_like).minimize(X0, method)
-    assert res.fun < X0.sum()
+    fun = recorded(form, lambda x: float(x.sum()), np.ones_like)
+    res = fun.minimize(X0, method, maxfev=3000)
+    assert res.fun < -1e3
+    assert not res.success
+    assert np.isfinite(fun.points).all()
 
 
 @every_method
@@ -286,6 +296,20 @@ def test_a_kink(method, form):
 def test_a_start_at_the_minimum(method, form):
     res = recorded(form).minimize(np.ones(3), method, maxfev=3000)
     assert res.fun <= 1e-15
+
+
+@every_method
+@every_form
+def test_a_start_at_the_origin_that_is_the_minimum(method, form):
+    fun = recorded(form, lambda x: 1.0 + float(x @ x), lambda x: 2 * x)
+    assert abs(fun.minimize(np.zeros(3), method, maxfev=3000).fun - 1) <= 1e-12
+
+
+@every_method
+def test_results_can_be_printed_whatever_was_reported(method):
+    for options in ({"maxfev": 1}, {"maxiter": 0}, {"maxfev": 200}):
+        res = recorded("paired").minimize(X0, method, options={"history": True} | options)
+        assert "best_fun" in repr(res)
 
 
 @every_method

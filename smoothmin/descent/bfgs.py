@@ -289,7 +289,8 @@ class BFGS(Method):
     -----
     The best plain choice up to about a thousand variables, on nonsmooth functions
     too, where it converges linearly to a kink without a certificate; see
-    `GradientSamplingDescent` for one. An iteration costs O(n^2).
+    `GradientSamplingDescent` for one. An iteration costs O(n^2), and the matrix takes
+    8 n^2 bytes; with more variables see `LBFGS`.
 
     References
     ----------

@@ -97,7 +97,9 @@ class KinkState:
     def radius_needed(self) -> float:
         """The radius of success: small beside the variables too, or beside the way to f = 0."""
         self.largest = max(self.largest, float(np.abs(self.x).max()))
-        size = self.largest or abs(self.f) / float(np.linalg.norm(self.g))
+        size, slope = self.largest, float(np.linalg.norm(self.g))
+        if size == 0 and slope > 0:
+            size = abs(self.f) / slope
         share = NEARBY * size if size > 0 else np.inf
         return max(min(self._radius_tol, share), self._blur)
 

@@ -63,6 +63,13 @@ class LineResult:
         """Number of points tried."""
         return len(self.trials)
 
+    @property
+    def endless(self) -> bool:
+        """Whether values still fell at the last trial, the longest of as many as are made."""
+        last = self.trials[-1]
+        farthest = max(trial.t for trial in self.trials)
+        return self.nfev >= MAX_TRIALS and last is self.point and last.t == farthest
+
 
 def weak_wolfe(
     problem: Problem,

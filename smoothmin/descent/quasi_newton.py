@@ -120,7 +120,7 @@ def descend(
         reply = yield Iterate(x, f, g)
         if last_chance and not found.wolfe:
             failed = doubt.finish or Finish(Status.PRECISION, failed_search(found))
-            return small.at_last(x, g) or failed
+            return (None if found.endless else small.at_last(x, g)) or failed
         steps += 1
         if steps % max(CREEP_STEPS, x.size) == 0:
             if checked - f <= CREEP * (first - f):
@@ -223,7 +223,9 @@ def first_step(
 
 
 def failed_search(found: LineResult) -> str:
-    """Sentence for a search that found no lower point."""
+    """Sentence for a search that found no point that suffices."""
+    if found.endless:
+        return f"Values fall for as far as a line search goes, to {found.point.fun:.3g}."
     return (
         f"The line search found no step that suffices in {found.nfev} trials: "
         "a kink, noise, a wrong gradient, or the limit of precision."

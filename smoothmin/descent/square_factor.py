@@ -28,7 +28,13 @@ class SquareFactor:
 
     def __init__(self, diagonal: Array) -> None:
         n = len(diagonal)
-        self._matrix = np.zeros((n, n), order="F")
+        try:
+            self._matrix = np.zeros((n, n), order="F")
+        except MemoryError:
+            raise MemoryError(
+                f"a dense metric of {n} variables takes {n * n / 2**27:.3g} GiB: take method "
+                '"lbfgs", or with "gradient-sampling" a smaller dense_up_to'
+            ) from None
         np.fill_diagonal(self._matrix, diagonal)
         self.large = n >= LARGE
         self._room = np.empty((2, CHANGES, n) if self.large else (2, 0, n))

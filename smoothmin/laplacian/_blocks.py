@@ -44,6 +44,7 @@ class Layout:
         require_one_of("boundary", boundary, boundaries)
         require_integer("order", order, 1)
         grids = None if shapes is None else as_shapes(shapes)
+        as_spacing(spacing)
         for grid in grids or ():
             as_spacing(spacing, len(grid) if layerwise else 1)
         return cls(grids, layerwise, min_numel, boundary, spacing, order)

@@ -184,8 +184,8 @@ def lbfgs(
             found = yield from weak_wolfe(
                 problem, here.x, here.fun, here.grad, direction, slope=slope, smooth=True
             )
-        if found is None or not found.lower:
-            if memory.fresh:
+        if found is None or not found.lower or found.endless:
+            if memory.fresh or (found is not None and found.endless):
                 return Finish(Status.PRECISION, failed_search(found) if found else NO_DESCENT)
             memory.reset()
             continue
@@ -229,7 +229,8 @@ def barzilai_borwein(
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
         curvature = float((new.x - here.x) @ (new.grad - here.grad))
         # A s is -t g, up to what the bounds cut off
-        t = (found.point.t * here.norm) ** 2 / curvature if curvature > 0 else 2 * found.point.t
+        length = found.point.t * here.norm
+        t = length * length / curvature if curvature > 0 else 2 * found.point.t
         here = new
         highest = [*highest[1 - REMEMBERED :], here.fun]
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)

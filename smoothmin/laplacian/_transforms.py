@@ -144,12 +144,17 @@ def _ends(v: Floats) -> Floats:
     return result
 
 
-def as_spacing(spacing: Any, dimensions: int) -> tuple[float, ...]:
-    """One positive spacing per axis, from None, one number or one per axis."""
+def as_spacing(spacing: Any, dimensions: int | None = None) -> tuple[float, ...]:
+    """One positive spacing per axis, from None, one number or one per axis.
+
+    Without ``dimensions`` of as many axes as there are numbers.
+    """
     try:
         given = np.asarray(1.0 if spacing is None else spacing, dtype=float).ravel()
     except (TypeError, ValueError):
         raise TypeError(f"spacing must be a number or one per axis, got {spacing!r}") from None
+    if dimensions is None:
+        dimensions = max(1, given.size)
     if given.size not in (1, dimensions):
         raise ValueError(f"spacing must be one number or {dimensions} of them, got {spacing!r}")
     if not np.all((given > 0) & np.isfinite(given)):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -215,6 +215,15 @@ class GradientSampling(Method):
         """Never: slopes along the perturbations stand in."""
         return False
 
+    def with_tolerance(self, tol: float) -> Self:
+        """A copy whose inner method has the tolerance."""
+        return replace(self, inner=self.descent.with_tolerance(tol))
+
+    @property
+    def descent(self) -> Method:
+        """The inner method."""
+        return GradientDescent() if self.inner is None else self.inner
+
     def sampler(self, problem: Problem, rng: np.random.Generator) -> Sampler:
         """The aggregated objective of a problem, with perturbations drawn."""
         if self.sigma_strategy == "grad-norm" and not problem.has_gradient:
@@ -238,7 +247,7 @@ class _Smoothing:
     ) -> None:
         self._options, self._sampler, self._rng = options, sampler, rng
         self._problem = replace(problem, has_gradient=True)
-        self._inner = within_bounds(options.inner or GradientDescent(), problem.box)
+        self._inner = within_bounds(options.descent, problem.box)
         self._termination = as_termination("termination", options.termination)
         self._x = problem.x0
         self._nfev = 0
@@ -275,6 +284,8 @@ class _Smoothing:
                     message.info.setdefault("n_left_out", sampler.left_out)
                     if failed:
                         message.message = _status.NO_FINITE_SAMPLE
+                    else:
+                        message.message += " This is of the aggregated function."
                     return message
                 self._shrink()
                 steps, reply = self._begin(), None

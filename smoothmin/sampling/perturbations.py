@@ -36,7 +36,8 @@ TABLE_ELEMENTS = 2**22  # 32 MB: largest design made in one piece
 
 def check_design(distribution: Any, design: Any) -> None:
     """Raise unless the two are known and go together."""
-    if not callable(distribution) and distribution not in DISTRIBUTIONS:
+    named = isinstance(distribution, str) and distribution in DISTRIBUTIONS
+    if not callable(distribution) and not named:
         raise ValueError(
             f"distribution must be callable or one of {list(DISTRIBUTIONS)}, got {distribution!r}"
         )

@@ -6,7 +6,15 @@ from drive import drive, problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smoothmin.descent.line_search import ARMIJO, WOLFE, armijo, weak_wolfe
+from smoothmin.descent.line_search import (
+    ARMIJO,
+    MAX_TRIALS,
+    WOLFE,
+    LinePoint,
+    LineResult,
+    armijo,
+    weak_wolfe,
+)
 
 
 def search(fun, x, direction, t=1.0, box=None, find=weak_wolfe, **options):
@@ -124,4 +132,13 @@ def test_a_null_step_ends_at_the_first_news():
 def test_an_unbounded_line_is_followed_for_a_limited_time():
     found, _, _ = search(lambda x: (float(-x[0]), -np.ones(1)), [0.0], [1.0])
     assert found.lower
+    assert found.endless
     assert found.nfev <= 60
+
+
+def test_a_search_that_closes_in_has_an_end():
+    lengths = [2.0, *np.linspace(0.5, 1.0, MAX_TRIALS - 1)]
+    trials = [LinePoint(t, np.array([t]), -t, np.array([-1.0]), -1.0) for t in lengths]
+    assert not LineResult(trials[-1], False, True, trials).endless
+    trials[0].t = 0.25
+    assert LineResult(trials[-1], False, True, trials).endless

@@ -418,6 +418,16 @@ def test_a_descent_that_creeps_along_a_kink_ends_and_says_so(method):
     assert res.nfev < 2000
 
 
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "gradient-descent", "laplacian"])
+@pytest.mark.parametrize("slope", [1.0, 1e-8])
+def test_values_that_fall_without_end_are_said_to(method, slope):
+    gradient = np.full(2, slope)
+    res = minimize(lambda x: (float(gradient @ x), gradient), [1.0, 2.0], jac=True, method=method)
+    assert res.status == 4
+    assert res.message.startswith("Values fall")
+    assert res.nfev < 100
+
+
 def test_what_differences_cannot_tell_from_zero_will_do():
     res = minimize(lambda x: 1e12 * rosen(x), [-1.2, 1.0, 1.0], method="bfgs", rng=0)
     assert res.success

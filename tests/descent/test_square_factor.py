@@ -7,6 +7,12 @@ from smoothmin.descent.bfgs import InverseHessian
 from smoothmin.descent.square_factor import CHANGES, LARGE, SquareFactor
 
 
+def test_what_does_not_fit_into_memory_is_told_a_way_out():
+    many = np.broadcast_to(1.0, 6_000_000)
+    with pytest.raises(MemoryError, match='"lbfgs"'):
+        SquareFactor(many)
+
+
 @pytest.mark.parametrize("n", [3, LARGE, 2 * LARGE])
 @pytest.mark.parametrize("count", [0, 1, CHANGES - 1, CHANGES, 2 * CHANGES + 3])
 def test_products_with_all_changes(n, count):

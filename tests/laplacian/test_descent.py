@@ -384,6 +384,8 @@ def test_noise_in_the_gradient_is_smoothed_away(sigma, low, high):
         ({"decay": 0.5}, ValueError),
         ({"preconditioner": np.eye(3)}, TypeError),
         ({"shapes": "image"}, TypeError),
+        ({"spacing": [1.0, 0.0]}, ValueError),
+        ({"spacing": []}, ValueError),
     ],
 )
 def test_wrong_options_are_named(options, error):
@@ -410,3 +412,20 @@ def test_a_kink_at_rounding_level_is_no_success():
     assert sm.minimize(
         fun, np.zeros(20), jac=True, method="laplacian", options={"ftol": 1e-6}
     ).success
+
+
+def test_steps_that_leave_the_range_of_numbers_end_the_run():
+    points = []
+
+    def line(x):
+        points.append(x.copy())
+        return float(x[0]), np.eye(5)[0]
+
+    for step in ("bb", "fixed"):
+        method = sm.LaplacianDescent(step=step, sigma=1.0, lr=1e306 if step == "fixed" else None)
+        options = {"maxfev": 3000, "maxiter": 3000}
+        res = sm.minimize(line, np.zeros(5), jac=True, method=method, options=options)
+        assert res.status == 3
+        assert "not finite" in res.message
+        assert np.isfinite(points).all()
+        assert np.isfinite(res.x).all()

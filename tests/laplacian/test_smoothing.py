@@ -182,6 +182,8 @@ def test_values_alone_pass_through():
         ({"order": 0}, ValueError),
         ({"boundary": "auto"}, ValueError),
         ({"spacing": -1.0}, ValueError),
+        ({"spacing": -1.0, "shapes": None}, ValueError),
+        ({"spacing": "wide", "shapes": None}, TypeError),
     ],
 )
 def test_wrong_options_are_named(options, error):

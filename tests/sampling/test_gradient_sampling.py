@@ -365,6 +365,18 @@ def test_nests_in_itself():
     assert sum(len(points) for points, _ in run.asks) % 20 == 0
 
 
+@pytest.mark.parametrize("inner", [None, LBFGS()])
+def test_tolerance_reaches_the_inner_method(inner):
+    method = GradientSampling(inner, n=5, sigma=0.1)
+    assert method.with_tolerance(1e-3).inner.gtol == 1e-3
+    loose, tight = (
+        minimize(lambda x: (x @ x, 2 * x), [3.0, 4.0], jac=True, method=method, tol=tol, rng=0)
+        for tol in (1.0, 1e-9)
+    )
+    assert loose.nfev < tight.nfev
+    assert "aggregated" in tight.message
+
+
 def test_own_rng_makes_the_run_independent_of_the_other():
     method = GradientSampling(n=9, rng=5)
     runs = [
@@ -395,6 +407,7 @@ def test_shrinking_ends_by_itself():
         ({"rng": np.random.RandomState(0)}, TypeError, "rng must be a Generator"),
         ({"rng": -1}, ValueError, "rng must be a Generator"),
         ({"distribution": "cauchy"}, ValueError, "distribution"),
+        ({"distribution": np.ones(2)}, ValueError, "distribution"),
         ({"design": "grid"}, ValueError, "design"),
         ({"include_x0": 1}, TypeError, "include_x0"),
         ({"termination": "soon"}, TypeError, "termination"),
