@@ -88,6 +88,8 @@ class GradientSamplingDescent(Method):
     of the convex hull of gradients (plus normals of bounds) at points no farther
     than ``radius`` from the solution. Success is reported only if both meet their
     tolerances; a short gradient at the solution itself is a certificate of radius zero.
+    Where nothing lower is to be found, a stationarity that is no more than rounding leaves of
+    it is a success as well; the message has the tolerance that was met.
     If searches show that values change at another rate than gradients say, at three points of
     a line on which these are alike, the status is 8: the gradient is wrong.
     With at most 50 variables, exact gradients and no bounds, functions that show few smooth

@@ -22,6 +22,7 @@ HULL_PATIENCE = 8  # trials of a search along the hull's least element
 SAMPLINGS = 2  # at random, before the radius shrinks
 IN_VAIN = 4  # hulls that were given up before the run is
 CANCELLED = 1e-10  # size of a mix of gradients, in units of theirs, that is as good as zero
+ROUNDED = 1e-6  # root of EPS, and room for curvature
 DEEPEST = 1e-4  # least radius, in units of the one asked for
 
 
@@ -88,6 +89,7 @@ class HullSteps(KinkState):
         cause, direction, slope = hull.least_element(*self.bundle.near(self.radius))
         self.bundle.hold(hull.support)
         self.certificate = Certificate(float(np.linalg.norm(cause)), self.radius)
+        self.closest = self._closer(self.closest, self.certificate)
         length = float(np.linalg.norm(direction))
         t = min(1.0, 0.9 * self.radius / length) if length > 0 else 0.0
         return cause, direction, slope, t
@@ -131,13 +133,10 @@ class HullSteps(KinkState):
         if self.problem.resolution:
             limit = self.radius_tol
         if self.radius <= limit or self.in_vain >= IN_VAIN:
-            # nothing lower is to be found: the tolerance as it is will do, and where the
-            # function is smooth a gradient as small as rounding leaves it
-            gradients = self.problem.projected_gradient(self.x, self.bundle.near(self.radius)[0])
-            smooth = np.linalg.norm(gradients, axis=1).max() <= self.resolved
-            tolerance = max(self._tolerance, self.resolved) if smooth else self._tolerance
-            done = self.certificate.success(tolerance, self.radius_needed)
-            return done or self.certificate.failure()
+            # nothing lower is to be found: the tolerance as it is will do
+            tolerance = max(self._tolerance, self._resolved())
+            done = self.closest.success(tolerance, self.radius_needed)
+            return done or self.closest.failure()
         above = self.radius > self.radius_tol
         self.radius *= SHRINK
         if above:
@@ -145,6 +144,18 @@ class HullSteps(KinkState):
         if reached:
             self.target *= SHRINK
         return None
+
+    def _resolved(self) -> float:
+        """What rounding leaves of gradients.
+
+        Where values are rounded, f - f* is some EPS |f|, and the slope some root of EPS times
+        the slope that brings f to zero. Smooth functions need no such proof.
+        """
+        gradients = self.problem.projected_gradient(self.x, self.bundle.near(self.radius)[0])
+        if np.linalg.norm(gradients, axis=1).max() <= self.resolved:
+            return self.resolved
+        steep = abs(self.f) / self.largest if self.largest > 0 else 0.0
+        return min(self.resolved, ROUNDED * steep)
 
     def _finished(self) -> Finish | None:
         """Success, if both tolerances are met."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ class KinkState:
         if self.piecewise is not None:
             self.piecewise.watch(LinePoint(0.0, self.x, self.f, self.g, 0.0), self.x, self.f, 0.0)
         self.target = SHRINK * float(np.linalg.norm(self.g))
-        self.certificate = self._own_certificate()
+        self.certificate = self.closest = self._own_certificate()
         # how a function is scaled does not make its start a minimum
         first = self.certificate.stationarity
         self.stationarity_tol, self.resolved = self._tolerance * min(1.0, first), RESOLVED * first
@@ -92,6 +93,11 @@ class KinkState:
     def _own_certificate(self) -> Certificate:
         pg = self.problem.projected_gradient(self.x, self.g)
         return Certificate(float(np.linalg.norm(pg)), 0.0)
+
+    def _closer(self, one: Certificate, other: Certificate) -> Certificate:
+        """The one of less stationarity, of those within the radius needed."""
+        near = [known for known in (one, other) if known.radius <= self.radius_needed]
+        return min(near or [other], key=lambda known: known.stationarity)
 
     @property
     def radius_needed(self) -> float:
@@ -135,6 +141,8 @@ class KinkState:
         self.x, self.f, self.g = point.x, point.fun, point.grad
         self.bundle.move(self.x, self.f, self.g)
         self.certificate = self._own_certificate()
+        moved = dataclasses.replace(self.closest, radius=self.closest.radius + self.last_step)
+        self.closest = self._closer(moved, self.certificate)
 
     def _search(self, direction: Array, t: float, **how: Any) -> Generator[Ask, Any, LineResult]:
         """A weak Wolfe search of which the bundle keeps every point."""

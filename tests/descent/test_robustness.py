@@ -132,3 +132,63 @@ def test_a_walls_normal_separates_what_has_values():
     for trial in trials:
         trial.fun = 1.0
     assert wall.pair(found, here, here) is None
+
+
+def curved_kink(n, seed):
+    """One more than three times |quadratic| plus a quadratic."""
+    rng = np.random.default_rng(seed)
+    a, root = rng.normal(size=n), rng.normal(size=(n, n))
+    hessian = root.T @ root / n + 0.1 * np.eye(n)
+
+    def fun(x):
+        inside = x @ hessian @ x / 2 - 0.5 - a @ x
+        slope = 3 * np.sign(inside) * (hessian @ x - a) + 2 * (x - a)
+        return float(1 + 3 * abs(inside) + (x - a) @ (x - a)), slope
+
+    return fun
+
+
+def penalized(n, seed):
+    """A quadratic of condition 1e4 and multiples of absolute values."""
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    hessian = (axes * np.logspace(0, 4, n)) @ axes.T
+    b = hessian @ (rng.normal(size=n) * (rng.random(n) < 0.5))
+    weight = 0.1 * np.abs(b).max()
+
+    def fun(x):
+        value = x @ hessian @ x / 2 - b @ x + weight * np.abs(x).sum()
+        return float(value), hessian @ x - b + weight * np.sign(x)
+
+    return fun
+
+
+@pytest.mark.parametrize("make", [curved_kink, penalized])
+@pytest.mark.parametrize("n", [2, 5, 10])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_minimum_in_large_units_is_a_success(make, n, seed):
+    fun, unit = make(n, seed), 1e6
+    x0 = 2 * np.random.default_rng(100 + seed).normal(size=n)
+    res = minimize(lambda x: tuple(unit * part for part in fun(x)), x0, jac=True, rng=0)
+    assert res.success, res.message
+    again = minimize(fun, res.x + 1e-4, jac=True, rng=1)
+    assert fun(res.x)[0] - again.fun <= 1e-11 * abs(again.fun)
+
+
+@pytest.mark.parametrize(
+    ("n", "weight", "seed"), [(5, 1e6, 1), (5, 1e6, 4), (5, 1e7, 0), (15, 1e8, 4)]
+)
+def test_a_steep_penalty_does_not_make_slopes_beside_it_small(n, weight, seed):
+    rng = np.random.default_rng(seed)
+    rows, solution, multipliers = rng.normal(size=(2, n)), rng.normal(size=n), rng.normal(size=2)
+    center = solution + rows.T @ multipliers
+
+    def fun(x):
+        rest = rows @ (x - solution)
+        value = (x - center) @ (x - center) / 2 + weight * np.abs(rest).sum()
+        return float(value), x - center + weight * (rows.T @ np.sign(rest))
+
+    res = minimize(fun, 2 * rng.normal(size=n), jac=True, rng=0, options={"maxfev": 6000})
+    above = res.fun - fun(solution)[0]
+    assert above >= 0
+    assert above <= 1e-6 or not res.success
