@@ -149,10 +149,13 @@ def minimize(
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
     comes back, and what else was under way then is neither used nor counted. Values
     that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
-    infinity anywhere. Without gradients, values that are all the same are no success:
-    the status is 4.
+    infinity anywhere, or a point to evaluate that is not finite. Without gradients, values
+    that are all the same are no success: the status is 4.
 
     Methods that know of no bounds see the function mirrored at them.
+
+    Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
+    where processors are busy: ``OMP_NUM_THREADS=1`` in the environment turns them off.
 
     With ``journal`` a run that was killed, made again with the same arguments, ``rng``
     included if it was given, is the run that would have been: values come from the file as
