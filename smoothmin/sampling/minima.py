@@ -22,6 +22,7 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.sampling.surrogate import full_size, trust_region_step
+from smoothmin.sampling.trend import Metric
 
 FEWEST = 4  # minima for a model
 WINDOW = 2.0  # the nearest minima that a model is fitted to, per coefficient
@@ -56,15 +57,15 @@ class Minima:
             self._found.append((x, value))
             self.added += 1
 
-    def propose(self, x: Array, value: float, sigma: Array) -> Array | None:
+    def propose(self, x: Array, value: float, metric: Metric) -> Array | None:
         """Where the model that passes through ``value`` at ``x`` is lowest, within reach.
 
-        ``sigma`` (n,) is the length that counts as one in each coordinate.
+        Distances are those of the metric.
         """
         if len(self._found) < FEWEST:
             return None
         n = self._dimension
-        z = (np.array([at for at, _ in self._found]) - x) / sigma
+        z = metric.inward(np.array([at for at, _ in self._found]) - x)
         rise = np.array([f for _, f in self._found]) - value
         distance = np.sqrt(np.square(z).sum(axis=1))
         order = np.argsort(distance, kind="stable")
@@ -78,7 +79,7 @@ class Minima:
             step = _full_step(z[near], rise[near], distance[near], reach)
         else:
             step = _round_step(z[near], rise[near], distance[near], reach)
-        proposed: Array = x + sigma * step
+        proposed: Array = x + metric.outward(step)
         return proposed
 
 

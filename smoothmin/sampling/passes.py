@@ -10,8 +10,10 @@ basin; the point where a pass ends and the lowest point it sampled are both
 polished on the true function. Later passes start from the best point known with
 more samples, and a share of their cost goes to hops, just long enough that few lead
 back, to steps of a model of the minima they find (see `minima`), and to random starts.
-A polish that will not reach the best value known is given up. Where the best of a pass
-lies on a kink, which ends a polish early, a descent made for kinks goes on from there.
+A polish that will not reach the best value known is given up, and one that creeps along
+a kink, too. Where the best of a pass lies on a kink, a descent made for kinks goes on from
+there. Once the samples show a trend that is steeper in some directions (see `trend`),
+smoothing and hops are shorter in these.
 """
 
 from __future__ import annotations
@@ -24,7 +26,16 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._protocol import Array, Ask, Finish, Iterate, Method, Problem, Steps, resume
+from smoothmin._protocol import (
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Problem,
+    Samples,
+    Steps,
+    resume,
+)
 from smoothmin._status import Status
 from smoothmin._stopping import AfterSteps, Progress, UpdateNorm
 from smoothmin.descent.gradient_sampling import GradientSamplingDescent
@@ -32,8 +43,9 @@ from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.descent.quasi_newton import RESOLVED
 from smoothmin.sampling.gradient_sampling import GradientSampling
 from smoothmin.sampling.minima import Minima
-from smoothmin.sampling.phases import Arm, Ledger, Watch, choose, hopeless
+from smoothmin.sampling.phases import Arm, Ledger, Watch, Witness, choose
 from smoothmin.sampling.scale import search_range
+from smoothmin.sampling.trend import MOST_VARIABLES, Metric, Trend, in_metric
 
 FIRST_SAMPLES = 4
 STAGE_STEPS = 8  # steps of the inner method at one sigma
@@ -42,7 +54,7 @@ STAGE_STEP_SIZE = 0.1  # a stage ends at shorter steps, in the same units
 STAGE_LIMIT = 16  # evaluations of the smoothed function that end a stage in any case
 HOP_SHARE = 1.0  # of the cost of the passes that may go to hops and the model of minima
 RANDOM_SHARE = 0.1  # and to random starts
-KINK_SHARE = 0.1  # and to descents along kinks, except for the last
+KINK_SHARE = 1.0  # and to descents along kinks, except for the last
 HOP_PARTS = (1.0, 0.1)  # share of the variables that a hop moves
 FIRST_HOP = 0.3  # in units of sigma
 LONGEST_HOP = 3.0
@@ -50,7 +62,6 @@ RETURNS = 0.25  # share of the hops that are to lead back to where they began
 HOP_RATE = 0.2  # of the logarithm of the length, from hop to hop
 NEWS = 0.1  # new minima for a new model, as a share of those it needs
 SAME_MINIMUM = 0.1  # share of the step; a polish that ends as near has gone back
-STALLED = 10  # steps of a polish without a lower value: it goes back and forth over a kink
 EXTENSIONS = 3  # of a model's step, twice as long each, while polishes go back
 MULTIPLES = (1.0, 2.0, 8.0)  # of sigma tried in turn where it is a guess
 
@@ -88,6 +99,10 @@ class Passes:
         self._passes = 0
         self._finish = Finish(Status.PRECISION, "No polish was made.")
         self._kinked = False  # whether the best point is where a polish met a kink
+        self._along: Steps | None = None  # descent along the kink
+        self._settled = math.inf  # the best value when that was interrupted
+        self._metric = Metric(self._sigma)
+        self._trend: Trend | None = None  # where there are not too many variables
         self._minima = Minima(self._d)
         self._modelled = 0  # how many minima there were when the model was last tried
         self._scale: float | None = None  # inverse curvature that the last polish met first
@@ -101,10 +116,13 @@ class Passes:
             return self._finish
         if self._guessed:
             self._sigma = self._completed(self._sigma)
+        self._metric = Metric(self._sigma)
+        if self._d <= MOST_VARIABLES:
+            self._trend = Trend(self._sigma)
         while True:
             arm = self._next_scale()
             before = self._best
-            yield from self._pass(self._best_x, arm.value * self._sigma)
+            yield from self._pass(self._best_x, self._metric.times(arm.value))
             if self._kinked:
                 last = self._passes == self._schedule.restarts
                 yield from self._settle_on_kink(math.inf if last else KINK_SHARE)
@@ -112,7 +130,9 @@ class Passes:
             self._passes += 1
             if self._passes > self._schedule.restarts:
                 break
-            yield from self._hop(arm.value * self._sigma)
+            if self._trend is not None:
+                self._metric = self._trend.metric()
+            yield from self._hop(self._metric.times(arm.value))
             yield from self._start_anew()
         if not np.isfinite(self._best):
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
@@ -133,32 +153,41 @@ class Passes:
         guess = moved if moved > 0 else np.maximum(1.0, 0.1 * np.abs(self._problem.x0))
         return np.where(np.isfinite(sigma), sigma, guess)
 
-    def _pass(self, x: Array, sigma: Array) -> Generator[Any, Any, None]:
-        """Shrink the smoothing from ``sigma`` on, then polish."""
+    def _pass(self, x: Array, metric: Metric) -> Generator[Any, Any, None]:
+        """Shrink the smoothing from a size of one in ``metric`` on, then polish."""
         schedule = self._schedule
         self._pass_best = np.inf
         samples = math.ceil((schedule.n or FIRST_SAMPLES) * schedule.growth**self._passes)
         for stage in range(schedule.stages):
-            size = sigma * schedule.decay**stage
-            reach = float(np.linalg.norm(size))  # sigma * sqrt(d)
-            smoothed = GradientSampling(
-                LBFGS(gtol=0.0, first_step=FIRST_STEP * reach),
-                sigma=size,
-                n=samples,
-                aggregate=schedule.aggregate,
-                design=schedule.design,
-                include_x0=False,
-                beyond="shorten",
-            )
+            size = metric.times(schedule.decay**stage)
+            reach = float(np.linalg.norm(size.scale))  # sigma * sqrt(d)
             watch = (AfterSteps(STAGE_STEPS) | UpdateNorm(STAGE_STEP_SIZE * reach)).start()
-            limit = STAGE_LIMIT * samples
-            x, _ = yield from self._phase("smoothed", smoothed, x, watch, limit)
+            steps = self._smoothed(size, samples, x)
+            x, _ = yield from self._phase("smoothed", steps, x, watch, STAGE_LIMIT * samples)
         lowest = self._pass_x
         yield from self._polish(x)
         if not np.array_equal(lowest, x):
             yield from self._polish(lowest)
 
-    def _hop(self, sigma: Array) -> Generator[Any, Any, None]:
+    def _smoothed(self, size: Metric, samples: int, x: Array) -> Steps:
+        """Minimize the function smoothed by ``samples`` points, from ``x``."""
+        schedule, problem = self._schedule, self._problem.at(x)
+        sigma = size.scale if size.root is None else np.ones(self._d)
+        first_step = FIRST_STEP * float(np.linalg.norm(sigma))
+        method = GradientSampling(
+            LBFGS(gtol=0.0, first_step=first_step),
+            sigma=sigma,
+            n=samples,
+            aggregate=schedule.aggregate,
+            design=schedule.design,
+            include_x0=False,
+            beyond="shorten",
+        )
+        if size.root is None:
+            return method.run(problem, self._rng)
+        return in_metric(method, size, problem, self._rng)
+
+    def _hop(self, metric: Metric) -> Generator[Any, Any, None]:
         """Polish near the best point, until the hops' share of the cost is used."""
         ledger, minima = self._ledger, self._minima
         while ledger.cost("hop", "model") < HOP_SHARE * ledger.cost("smoothed", "polish"):
@@ -172,7 +201,7 @@ class Passes:
             arm = choose(self._hops, self._rng)
             hop: _Hop = arm.value
             start = self._best_x
-            to = self._problem.clip(start + sigma * hop.draw(self._d, self._rng))
+            to = self._problem.clip(start + metric.outward(hop.draw(self._d, self._rng)))
             end = yield from self._polish(to, "hop")
             hop.adapt(self._went_back(start, to, end))
             arm.note(self._improved(before))
@@ -180,7 +209,7 @@ class Passes:
     def _step_of_model(self) -> Generator[Any, Any, None]:
         """Polish where the model of the minima is lowest, or beyond if that leads back."""
         start, before = self._best_x, self._best
-        x = self._minima.propose(start, before, self._sigma)
+        x = self._minima.propose(start, before, self._metric)
         if x is None:
             return
         for doubling in range(EXTENSIONS + 1):
@@ -191,7 +220,7 @@ class Passes:
 
     def _went_back(self, start: Array, to: Array, end: Array) -> bool:
         """Whether a polish from ``to`` ended where the step there began."""
-        gone, aimed = (float(np.linalg.norm((x - start) / self._sigma)) for x in (end, to))
+        gone, aimed = (float(np.linalg.norm(self._metric.inward(x - start))) for x in (end, to))
         return gone <= SAME_MINIMUM * aimed
 
     def _improved(self, before: float) -> bool:
@@ -207,11 +236,12 @@ class Passes:
     def _polish(self, x: Array, phase: str = "polish") -> Generator[Any, Any, Array]:
         """Minimize the true function from ``x``, unless it is hopeless; where it ends."""
         before = self._best
-        witness = _Witness(before)
+        witness = Witness(before)
         method = LBFGS(gtol=self._schedule.gtol, scale=self._scale)
-        x, finish = yield from self._phase(phase, method, x, witness)
-        if witness.stalled >= STALLED:
-            finish = Finish(Status.PRECISION, f"No lower value in {STALLED} steps.")
+        steps = method.run(self._problem.at(x), self._rng)
+        x, finish = yield from self._phase(phase, steps, x, witness)
+        if witness.kinked:
+            finish = Finish(Status.PRECISION, "Steps creep along a kink.")
         if finish is not None and finish.status == Status.PRECISION:
             finish = self._resolved(x, witness.grad) or finish
         if finish is not None and (self._best < before or not np.isfinite(before)):
@@ -234,46 +264,55 @@ class Passes:
         return float(np.abs(self._problem.projected_gradient(x, grad)).max())
 
     def _settle_on_kink(self, share: float) -> Generator[Any, Any, None]:
-        """Descend along a kink from the best point, at a share of the passes' cost."""
-        limit = share * self._ledger.cost("smoothed", "polish") - self._ledger.cost("kink")
-        if limit <= 0:
-            return
-        self._kinked = False
-        method = GradientSamplingDescent(stationarity_tol=self._schedule.gtol)
-        _, finish = yield from self._phase("kink", method, self._best_x, lambda now: None, limit)
+        """Descend along a kink from the best point, at a share of the passes' cost.
+
+        What the share interrupted goes on with the next pass that finds nothing lower.
+        """
+        ledger = self._ledger
+        if self._along is None or self._best < self._settled:
+            method = GradientSamplingDescent(stationarity_tol=self._schedule.gtol)
+            self._along = method.run(self._problem.at(self._best_x), self._rng)
+
+        def spent(now: Progress) -> str | None:
+            over = ledger.cost("kink") >= share * ledger.cost("smoothed", "polish")
+            return "Spent." if over else None
+
+        _, finish = yield from self._phase("kink", self._along, self._best_x, spent)
+        self._settled = self._best
         if finish is not None:
-            self._finish = finish
+            self._finish, self._kinked, self._along = finish, False, None
 
     def _phase(
-        self, phase: str, method: Method, x: Array, watch: Watch, limit: float = math.inf
+        self, phase: str, steps: Steps, x: Array, watch: Watch, limit: float = math.inf
     ) -> Generator[Any, Any, tuple[Array, Finish | None]]:
-        """Run a method from ``x`` until it is done or told to; where it stands then."""
-        steps = method.run(self._problem.at(x), self._rng)
+        """Go on with a method at ``x`` until it is done or told to; where it stands then."""
+        learning = phase == "smoothed" and self._trend is not None
         nit, cost, reply = 0, 0, None
-        try:
-            while cost < limit:
-                message: Any = resume(steps, reply)
-                reply = None
-                if isinstance(message, Ask):
-                    reply = yield message
-                    cost += len(reply.values)
-                    if self._first is None:
-                        self._first = self._size(message.points[0], reply.gradients[0])
-                    before = self._best
-                    self._note(message, reply.values)
-                    self._ledger.add(phase, len(reply.values), before - self._best)
-                elif isinstance(message, Iterate):
-                    x, nit = message.x, nit + 1
-                    info = {**message.info, **self._info(), "phase": phase}
-                    yield Iterate(x, message.fun, message.grad, **info)
-                    now = Progress(nit, 0, 0.0, x, message.fun, message.grad)
-                    if watch(now):
-                        return x, None
-                else:
-                    return x, message
-            return x, None
-        finally:
-            steps.close()
+        while cost < limit:
+            message: Any = resume(steps, reply)
+            reply = None
+            if isinstance(message, Ask):
+                if learning and isinstance(message, Samples):
+                    message = Ask(message.points)  # so that gradients are seen here
+                reply = yield message
+                cost += len(reply.values)
+                if learning and self._trend is not None:
+                    self._trend.add(message.points, reply.gradients)
+                if self._first is None:
+                    self._first = self._size(message.points[0], reply.gradients[0])
+                before = self._best
+                self._note(message, reply.values)
+                self._ledger.add(phase, len(reply.values), before - self._best)
+            elif isinstance(message, Iterate):
+                x, nit = message.x, nit + 1
+                info = {**message.info, **self._info(), "phase": phase}
+                yield Iterate(x, message.fun, message.grad, **info)
+                now = Progress(nit, 0, 0.0, x, message.fun, message.grad)
+                if watch(now):
+                    return x, None
+            else:
+                return x, message
+        return x, None
 
     def _is_interior(self, x: Array) -> bool:
         """Whether no variable is at a bound."""
@@ -316,35 +355,3 @@ class _Hop:
         """Go farther after a return, and otherwise less far."""
         self.size *= math.exp(HOP_RATE * (went_back - RETURNS))
         self.size = min(self.size, LONGEST_HOP)
-
-
-class _Witness:
-    """Watches a polish: says when to give up, remembers what it saw.
-
-    ``value`` and ``grad`` are the last, ``scale`` is the inverse curvature between the first
-    two steps, ``stalled`` the number of steps since the lowest value.
-    """
-
-    def __init__(self, best: float) -> None:
-        self._hopeless: Watch | None = hopeless(best) if np.isfinite(best) else None
-        self._last: Progress | None = None
-        self._lowest = math.inf
-        self.value = math.nan
-        self.grad: Array | None = None
-        self.scale: float | None = None
-        self.stalled = 0
-
-    def __call__(self, now: Progress) -> str | None:
-        last, self._last, self.value, self.grad = self._last, now, now.fun, now.grad
-        if self.scale is None and last is not None:
-            assert last.grad is not None
-            assert now.grad is not None
-            y = now.grad - last.grad
-            curvature = float(y @ (now.x - last.x))
-            if curvature > 0:
-                self.scale = curvature / float(y @ y)
-        self.stalled = 0 if now.fun < self._lowest else self.stalled + 1
-        self._lowest = min(self._lowest, now.fun)
-        if self.stalled >= STALLED:
-            return "Stalled."
-        return None if self._hopeless is None else self._hopeless(now)

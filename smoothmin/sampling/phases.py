@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from smoothmin._protocol import Array
 from smoothmin._stopping import Progress
 
 OPTIMISM = 100.0
+WINDOW = 10  # steps of a polish that are compared with its first
+KINK = 30.0  # times the largest curvature of the first steps: what the last cross is no bend
+CREEP = 0.2  # share of the fall of the steps before, from which on a fall is slow
 
 
 @dataclass
@@ -50,6 +56,56 @@ def hopeless(value: float, patience: int = 5) -> Watch:
         return "Hopeless." if min(values) - expected > value else None
 
     return watch
+
+
+class Witness:
+    """Watches a polish: says when to give up, remembers what it saw.
+
+    ``value`` and ``grad`` are the last, ``scale`` is the inverse curvature between the first
+    two steps. A polish is ``kinked`` where the gradient changes so much over such short steps
+    as along no smooth valley that it came from, and values hardly fall any more.
+    """
+
+    def __init__(self, best: float) -> None:
+        self._hopeless: Watch | None = hopeless(best) if np.isfinite(best) else None
+        self._last: Progress | None = None
+        self._first_curvature = 0.0
+        self._curvatures: deque[float] = deque(maxlen=WINDOW)
+        self._lowest: deque[float] = deque(maxlen=WINDOW + 1)
+        self.value = math.nan
+        self.grad: Array | None = None
+        self.scale: float | None = None
+        self.kinked = False
+
+    def __call__(self, now: Progress) -> str | None:
+        """A reason to end the polish, or None."""
+        if self._last is not None:
+            self._compare(self._last, now)
+        self._lowest.append(min([now.fun, *list(self._lowest)[-1:]]))
+        self._last, self.value, self.grad = now, now.fun, now.grad
+        self.kinked = now.nit > 2 * WINDOW and self._creeps_on_kink()
+        if self.kinked:
+            return "Kink."
+        return None if self._hopeless is None else self._hopeless(now)
+
+    def _compare(self, last: Progress, now: Progress) -> None:
+        assert last.grad is not None
+        assert now.grad is not None
+        s, y = now.x - last.x, now.grad - last.grad
+        along, across = float(y @ s), float(y @ y)
+        if self.scale is None and along > 0:
+            self.scale = along / across
+        length = float(s @ s)
+        curvature = math.sqrt(across / length) if length > 0 else math.inf
+        if now.nit <= WINDOW + 1:
+            self._first_curvature = max(self._first_curvature, curvature)
+        self._curvatures.append(curvature)
+
+    def _creeps_on_kink(self) -> bool:
+        lowest, half = self._lowest, WINDOW // 2
+        fell, falls = lowest[0] - lowest[half], lowest[half] - lowest[-1]
+        sharp = np.median(self._curvatures) > KINK * self._first_curvature
+        return bool(sharp) and falls >= CREEP * fell
 
 
 @dataclass

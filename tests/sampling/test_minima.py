@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from smoothmin.sampling.minima import FEWEST, Minima, _shortest
 from smoothmin.sampling.surrogate import full_size
+from smoothmin.sampling.trend import Metric
 
 
 def bowl(x, lowest, hessian):
@@ -27,7 +28,7 @@ def test_as_many_as_slopes_and_one_find_the_bottom_of_a_round_bowl(n):
     centre, lowest, hessian = rng.standard_normal(n), 0.3 * rng.standard_normal(n), 8.0 * np.eye(n)
     lowest += centre
     minima = filled(rng, centre, lowest, hessian, max(n + 2, FEWEST))
-    x = minima.propose(centre, bowl(centre, lowest, hessian), np.ones(n))
+    x = minima.propose(centre, bowl(centre, lowest, hessian), Metric(np.ones(n)))
     assert_allclose(x, lowest, atol=1e-3)
 
 
@@ -39,7 +40,7 @@ def test_fewer_go_down_in_what_they_span():
     gains = []
     for count in (8, 15, 25):
         minima = filled(np.random.default_rng(2), centre, lowest, hessian, count)
-        x = minima.propose(centre, before, np.ones(n))
+        x = minima.propose(centre, before, Metric(np.ones(n)))
         gains.append(before - bowl(x, lowest, hessian))
     assert 0 < gains[0] < gains[1] < gains[2] <= before + 3.0
 
@@ -51,7 +52,7 @@ def test_enough_find_the_bottom_of_any_bowl():
     hessian = root @ root.T + 0.1 * np.eye(n)
     centre, lowest = np.zeros(n), 0.2 * rng.standard_normal(n)
     minima = filled(rng, centre, lowest, hessian, 2 * full_size(n))
-    x = minima.propose(centre, bowl(centre, lowest, hessian), np.ones(n))
+    x = minima.propose(centre, bowl(centre, lowest, hessian), Metric(np.ones(n)))
     assert_allclose(x, lowest, atol=1e-3)
 
 
@@ -63,8 +64,8 @@ def test_units_do_not_matter():
         z, value = rng.standard_normal(n), float(rng.random())
         plain.add(z, value)
         scaled.add(sigma * z, value)
-    expected = plain.propose(np.zeros(n), 0.1, np.ones(n))
-    assert_allclose(scaled.propose(np.zeros(n), 0.1, sigma) / sigma, expected, rtol=1e-9)
+    expected = plain.propose(np.zeros(n), 0.1, Metric(np.ones(n)))
+    assert_allclose(scaled.propose(np.zeros(n), 0.1, Metric(sigma)) / sigma, expected, rtol=1e-9)
 
 
 def test_the_centre_itself_and_infinite_values_tell_nothing():
@@ -73,7 +74,7 @@ def test_the_centre_itself_and_infinite_values_tell_nothing():
         minima.add(np.zeros(2), 1.0)
         minima.add(np.ones(2), np.inf)
     assert minima.added == 20
-    assert minima.propose(np.zeros(2), 1.0, np.ones(2)) is None
+    assert minima.propose(np.zeros(2), 1.0, Metric(np.ones(2))) is None
 
 
 def test_memory_is_bounded():

@@ -4,33 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from smoothmin import minimize
 from smoothmin._protocol import Answers, Ask, Method, Problem
-from smoothmin._stopping import Progress
-from smoothmin.sampling.passes import RETURNS, STALLED, Passes, Schedule, _Hop, _Witness
-
-
-def step(fun, x=0.0, grad=0.0):
-    return Progress(0, 0, 0.0, np.array([x]), fun, np.array([grad]))
-
-
-def test_a_polish_that_goes_back_and_forth_over_a_kink_is_ended():
-    witness = _Witness(np.inf)
-    said = [witness(step(1.0, x=k % 2)) for k in range(STALLED + 1)]
-    assert said[:-1] == [None] * STALLED
-    assert said[-1]
-
-
-def test_a_polish_that_goes_down_is_not():
-    witness = _Witness(np.inf)
-    assert not any(witness(step(1.0 / (k + 1))) for k in range(5 * STALLED))
-
-
-def test_curvature_is_that_of_the_first_two_steps():
-    witness = _Witness(np.inf)
-    for x in (1.0, 0.5, 0.25):
-        witness(step(x**2, x, 8.0 * x))
-    assert witness.scale == pytest.approx(1 / 8)
-    assert witness.value == 0.0625
+from smoothmin.sampling.passes import RETURNS, Passes, Schedule, _Hop
+from smoothmin.sampling.phases import Witness
 
 
 def test_hops_become_just_long_enough_to_leave():
@@ -58,7 +35,9 @@ def test_a_stage_whose_line_search_finds_nothing_is_cut_short():
     problem = Problem(np.ones(2), None, True, (2,))
     schedule = Schedule(np.ones(2), 4, 0.4, 3, "mean", "antithetic", 1.25, 1e-6, np.inf)
     passes = Passes(schedule, problem, np.random.default_rng(0))
-    steps = passes._phase("smoothed", Endless(), np.ones(2), _Witness(np.inf), limit=7)
+    steps = passes._phase(
+        "smoothed", Endless().run(problem, None), np.ones(2), Witness(np.inf), limit=7
+    )
     answers = Answers(np.array([3.0]), np.ones((1, 2)))
     asked = [next(steps)] + [steps.send(answers) for _ in range(6)]
     assert all(isinstance(message, Ask) for message in asked)
@@ -66,3 +45,68 @@ def test_a_stage_whose_line_search_finds_nothing_is_cut_short():
         steps.send(answers)
     assert_array_equal(end.value.value[0], np.ones(2))
     assert passes._ledger.nfev == {"smoothed": 7}
+
+
+def kinks(seed, d=30):
+    """Least absolute deviations of 3 d equations, a third of them wrong."""
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((3 * d, d))
+    b = a @ rng.standard_normal(d) + 5 * (rng.random(3 * d) < 0.3) * rng.standard_normal(3 * d)
+
+    def fun(x):
+        r = a @ x - b
+        return np.abs(r).mean(), a.T @ np.sign(r) / len(b)
+
+    return fun
+
+
+def test_a_function_with_kinks_is_not_crept_along():
+    for seed in range(3):
+        fun = kinks(seed)
+        best = minimize(fun, np.zeros(30), method="gradient-sampling", jac=True, rng=0).fun
+        res = minimize(fun, np.zeros(30), method="homotopy", jac=True, rng=0)
+        assert res.success
+        assert res.fun < best + 1e-8
+        assert res.phase_nfev["polish"] < 450
+        assert res.nfev < 1000
+
+
+def test_an_interrupted_descent_along_a_kink_goes_on():
+    fun, costs, values = kinks(0, d=60), [], []
+    for maxfev in (400, 2000):
+        options = {"maxfev": maxfev, "restarts": "budget"}
+        res = minimize(fun, np.zeros(60), method="homotopy", jac=True, rng=0, options=options)
+        costs.append(res.phase_nfev["kink"])
+        values.append(res.fun)
+    assert costs[1] > 2 * costs[0] > 0
+    best = minimize(fun, np.zeros(60), method="gradient-sampling", jac=True, rng=0).fun
+    assert values[1] < best + 1e-8 < values[0]
+
+
+def valley(seed, d=12):
+    """A long bowl in turned axes, with ripples of its own along each; lowest at zero."""
+    rng = np.random.default_rng(seed)
+    turn = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    weights = np.logspace(0, 3, d)
+
+    def fun(x):
+        z = turn @ x
+        value = np.sum(weights * z**2 + 3 * (1 - np.cos(2 * np.pi * z)))
+        return value, turn.T @ (2 * weights * z + 6 * np.pi * np.sin(2 * np.pi * z))
+
+    return fun
+
+
+def test_the_trend_is_learned_and_used():
+    start = np.full(12, 3.3)
+    for seed in range(3):
+        res = minimize(
+            valley(seed),
+            start,
+            method="homotopy",
+            jac=True,
+            bounds=[(-5, 6)] * 12,
+            rng=seed,
+            options={"maxfev": 4000, "restarts": "budget", "f_target": 1e-6},
+        )
+        assert res.fun <= 1e-6

@@ -1,0 +1,155 @@
+"""The trend under the ripples: how slopes change over all samples, and lengths that fit it.
+
+Reference: least squares for a symmetric matrix, N. J. Higham, "The symmetric Procrustes
+problem", BIT 28 (1988), :doi:`10.1007/BF01934701`.
+
+Ripples turn the slope this way and that, as noise would, while the trend changes it in
+proportion to the distance. So the Hessian of the trend is what best takes points to
+gradients, over all samples of all passes. The landscape goes up in the end: negative
+curvatures are noise, and say how large positive ones must be to mean something.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Method,
+    Problem,
+    Reply,
+    Samples,
+    Steps,
+    resume,
+)
+
+MOST_VARIABLES = 300  # of a trend: its matrices are solved once a pass
+FEWEST = 3.0  # samples per variable
+UNSEEN = 1e-3  # least spread of the samples in any direction, in units of the mean
+CLEAR = 10.0  # times the noise: the largest curvature from which on there is a trend
+HUGE = 1e100  # samples of which the squares are not summed
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Lengths that count as one: ``x - x0 = scale * (root z)``.
+
+    ``root`` and its inverse, symmetric (n, n), are None where all directions are alike.
+    """
+
+    scale: Array
+    root: Array | None = None
+    inverse: Array | None = None
+
+    def outward(self, z: Array) -> Array:
+        """Steps ``z`` (n,) or (m, n) in the variables themselves."""
+        step: Array = self.scale * (z if self.root is None else z @ self.root)
+        return step
+
+    def inward(self, steps: Array) -> Array:
+        """Steps (n,) or (m, n) in units of the lengths."""
+        z: Array = steps / self.scale
+        return z if self.inverse is None else z @ self.inverse
+
+    def slopes(self, gradients: Array) -> Array:
+        """Gradients (m, n) with respect to ``z``."""
+        g: Array = gradients * self.scale
+        return g if self.root is None else g @ self.root
+
+    def times(self, factor: float) -> Metric:
+        """All lengths multiplied."""
+        return replace(self, scale=factor * self.scale)
+
+
+class Trend:
+    """Sums over samples, in units of ``scale`` (n,), and the metric they suggest."""
+
+    def __init__(self, scale: Array) -> None:
+        n = scale.size
+        self._scale = scale
+        self._origin: Array | None = None
+        self._count = 0
+        self._x, self._g = np.zeros(n), np.zeros(n)
+        self._xx, self._xg, self._gg = np.zeros((n, n)), np.zeros((n, n)), 0.0
+
+    def add(self, points: Array, gradients: Array) -> None:
+        """Take samples: points and gradients (m, n)."""
+        if self._origin is None:
+            self._origin = points[0].copy()
+        x, g = (points - self._origin) / self._scale, gradients * self._scale
+        good = np.maximum(np.abs(x), np.abs(g)).max(axis=1) < HUGE  # not so NaN
+        x, g = x[good], g[good]
+        self._count += len(x)
+        self._x += x.sum(axis=0)
+        self._g += g.sum(axis=0)
+        self._xx += x.T @ x
+        self._xg += x.T @ g
+        self._gg += float(np.square(g).sum())
+
+    def metric(self) -> Metric:
+        """Lengths at which the trend rises alike in all directions, if one is clear."""
+        n, m = self._scale.size, self._count
+        round_metric = Metric(self._scale)
+        if n == 1 or m < FEWEST * n:
+            return round_metric
+        x, g = self._x / m, self._g / m
+        spread, axes = np.linalg.eigh(self._xx / m - np.outer(x, x))
+        if not spread[-1] > 0:
+            return round_metric
+        spread = np.maximum(spread, 0.0) + UNSEEN * float(spread.mean())
+        products = axes.T @ (self._xg / m - np.outer(x, g)) @ axes
+        # 1. the symmetric H of least |g - Hx|^2, in the axes of the samples
+        hessian = (products + products.T) / (spread[:, None] + spread)
+        curvatures, vectors = np.linalg.eigh(hessian)
+        # 2. its noise: the largest eigenvalue that slopes left unexplained would make
+        explained = float((hessian * products).sum())
+        residual = max(self._gg / m - float(g @ g) - explained, 0.0) / n
+        noise = math.sqrt(2 * n * residual / m / math.exp(float(np.log(spread).mean())))
+        least = max(noise, -float(curvatures[0]), 1e-6 * float(curvatures[-1]))
+        if not curvatures[-1] > CLEAR * least:
+            return round_metric
+        # 3. lengths by what stands out of it, the longest as given
+        lengths = np.sqrt(least / np.maximum(curvatures, least))
+        lengths /= lengths.max()
+        vectors = axes @ vectors
+        root, inverse = ((vectors * size) @ vectors.T for size in (lengths, 1 / lengths))
+        return Metric(self._scale, root, inverse)
+
+
+def in_metric(method: Method, metric: Metric, problem: Problem, rng: np.random.Generator) -> Steps:
+    """Run a method in the variables ``z`` of a metric around the start, which is zero.
+
+    It sees no box: points beyond are moved to its nearest point, and steps of samples cut
+    to the distance of the nearer bound, alike in both directions.
+    """
+    start, box = problem.x0, problem.box
+    steps = method.run(replace(problem, x0=np.zeros(start.size), box=None), rng)
+    reply: Reply = None
+    while True:
+        message = resume(steps, reply)
+        if isinstance(message, Finish):
+            return message
+        if isinstance(message, Iterate):
+            x = problem.clip(start + metric.outward(message.x))
+            reply = yield Iterate(x, message.fun, None, **message.info)
+            continue
+        if isinstance(message, Samples):
+            center = problem.clip(start + metric.outward(message.center))
+            moves = metric.outward(np.concatenate(list(message.blocks())))
+            if box is not None:
+                room = np.minimum(center - box[0], box[1] - center)
+                moves = np.clip(moves, -room, room)
+            points = problem.clip(center + moves)
+        else:
+            points = problem.clip(start + metric.outward(message.points))
+        answers = yield Ask(points, message.order)
+        gradients = answers.gradients
+        mapped = None if gradients is None else metric.slopes(gradients)
+        reply = Answers(answers.values, mapped)
