@@ -81,7 +81,7 @@ class Bundle:
             away = self._points[:m] - self._centre
             self._distances[:m] = np.einsum("ij,ij->i", away, away)
             self._measured = True
-        rows = np.flatnonzero(self._distances[:m] <= radius**2)
+        rows = np.flatnonzero(self._distances[:m] <= radius * radius)
         gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
         return gradients, np.concatenate([[CENTRE], self._serials[rows]])
 

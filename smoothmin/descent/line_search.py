@@ -109,9 +109,9 @@ def weak_wolfe(
     smooth : bool
         Expect no kinks: be content with a little flatter slope, and reduce by cubics.
     """
-    path = _Path(problem.box, x, direction) if problem.box is not None else None
     slope = float(grad @ direction) if slope is None else slope
-    flatter = SMOOTH_WOLFE if smooth or path is not None else WOLFE
+    line = _Line(problem.box, x, grad, direction, slope)
+    flatter = SMOOTH_WOLFE if smooth or problem.box is not None else WOLFE
     reduced = _reduced_by_cubic if smooth else _reduced
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     low = LinePoint(0.0, x, fun, grad, slope)
@@ -120,22 +120,14 @@ def weak_wolfe(
     reductions = 0
     trials: list[LinePoint] = []
     while len(trials) < MAX_TRIALS:
-        straight, moving = True, direction
-        arrived = path is not None and t >= path.first
-        if path is not None and arrived:
-            x_t, straight, moving = path.at(t)
-        else:
-            x_t = x + (direction if t == 1 else t * direction)
-        f_t, g_t = yield from ask_one(x_t)
-        trial = LinePoint(t, x_t, f_t, g_t, float(g_t.dot(moving)))
+        trial, predicted, ended = yield from line.trial(t)
         trials.append(trial)
         # any element of the gradient that is not finite makes the slope so
-        finite = f_t - f_t == 0 and trial.slope - trial.slope == 0
-        if finite and f_t < best.fun:
+        finite = trial.fun - trial.fun == 0 and trial.slope - trial.slope == 0
+        if finite and trial.fun < best.fun:
             best = trial
-        predicted = t * slope if straight else float(grad @ (x_t - x))
         # A: sufficient decrease, Lewis-Overton (2.1); a projected step must go down as well
-        if not finite or f_t > fun + ARMIJO * predicted or predicted >= 0:
+        if not finite or trial.fun > fun + ARMIJO * predicted or predicted >= 0:
             high = trial
             if low.t == 0 and finite and trial.slope >= WOLFE * slope and t * length <= null_within:
                 break
@@ -146,8 +138,7 @@ def weak_wolfe(
         elif (
             not curvature
             or trial.slope >= flatter * slope
-            or (arrived and straight)
-            or not moving.any()
+            or ended
             or (high is not None and not math.isfinite(high.fun))
         ):
             return LineResult(trial, True, True, trials)
@@ -163,20 +154,43 @@ def weak_wolfe(
     return LineResult(best, False, best.fun < fun, trials)
 
 
-class _Path:
-    """The way along a direction, bent where variables meet their bounds.
+class _Line:
+    """The way along a direction, bent where variables meet their bounds."""
 
-    ``first`` is where the first of them does, but for rounding.
-    """
+    def __init__(
+        self,
+        box: tuple[Array, Array] | None,
+        x: Array,
+        grad: Array,
+        direction: Array,
+        slope: float,
+    ) -> None:
+        self._x, self._grad, self._direction, self._slope = x, grad, direction, slope
+        self._bent = box is not None
+        if box is not None:
+            self._bound = np.where(direction < 0, *box)
+            self._room = np.full(len(x), np.inf)
+            np.divide(self._bound - x, direction, out=self._room, where=direction != 0)
+            # where the first variable meets its bound, but for rounding
+            self._first = (1 - AT_BOUND) * float(self._room.min())
 
-    def __init__(self, box: tuple[Array, Array], x: Array, direction: Array) -> None:
-        self._x, self._direction = x, direction
-        self._bound = np.where(direction < 0, *box)
-        self._room = np.full(len(x), np.inf)
-        np.divide(self._bound - x, direction, out=self._room, where=direction != 0)
-        self.first = (1 - AT_BOUND) * float(self._room.min())
+    def trial(self, t: float) -> Generator[Ask, Any, tuple[LinePoint, float, bool]]:
+        """A point, the change of the value that is predicted for it, and whether it is an end.
 
-    def at(self, t: float) -> tuple[Array, bool, Array]:
+        That is the first bound, or where the last variable has met its own.
+        """
+        if not (self._bent and t >= self._first):
+            x = self._x + (self._direction if t == 1 else t * self._direction)
+            fun, grad = yield from ask_one(x)
+            slope = float(grad.dot(self._direction))
+            return LinePoint(t, x, fun, grad, slope), t * self._slope, False
+        x, straight, moving = self._at(t)
+        fun, grad = yield from ask_one(x)
+        predicted = t * self._slope if straight else float(self._grad @ (x - self._x))
+        point = LinePoint(t, x, fun, grad, float(grad.dot(moving)))
+        return point, predicted, straight or not moving.any()
+
+    def _at(self, t: float) -> tuple[Array, bool, Array]:
         """The point, whether it is on the line, and the direction there."""
         met = self._room * (1 - AT_BOUND) <= t
         x = np.where(met, self._bound, self._x + t * self._direction)

@@ -105,7 +105,8 @@ def cutting_plane_weights(gradients: Array, gaps: Array) -> Array:
     -----
     ``|w @ gradients|^2 + (w @ gaps)^2 / penalty`` has the same minimizer if the penalty
     is ``w @ gaps``: a min-norm problem with one more coordinate. That penalty is found
-    by iteration from above, where the map is increasing.
+    by iteration from above, where the map is increasing. Steps by exact weights, which
+    `minimax.simplex_weights` gives, take some evaluations more.
     """
     squares = np.einsum("ij,ij->i", gradients, gradients)
     penalty = 0.5 * float(squares[gaps == 0].min())

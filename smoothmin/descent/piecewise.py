@@ -82,7 +82,7 @@ class PiecewisePhase:
         if not math.isfinite(point.fun) or not np.isfinite(point.grad).all():
             return
         away = point.x - x
-        near = float(away.dot(away)) <= (REACH * last_step) ** 2
+        near = math.sqrt(away.dot(away)) <= REACH * last_step
         if near and self._pieces.ever_kinked:
             error = abs(point.fun - self._pieces.predict(point.x))
             accurate = error <= ACCURATE * abs(point.fun - fun) + 1e-14 * abs(point.fun)

@@ -88,8 +88,8 @@ def descend(
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
     step, guess, f_at_reset = length, True, np.inf
-    steps, first, checked = 0, f, f
     small, doubt, wall = SmallGradient(problem, gtol), Doubt(problem, enough=1), Wall()
+    creep = Creep(x.size, f)
     while True:
         pg = problem.projected_gradient(x, g)
         if (finish := small.found(pg)) is not None:
@@ -121,14 +121,33 @@ def descend(
         if last_chance and not found.wolfe:
             failed = doubt.finish or Finish(Status.PRECISION, failed_search(found))
             return (None if found.endless else small.at_last(x, g)) or failed
-        steps += 1
-        if steps % max(CREEP_STEPS, x.size) == 0:
-            if checked - f <= CREEP * (first - f):
-                return small.nothing_lower(x, g, f"Steps lower the value by {checked - f:.3g} only")
-            checked = f
+        if (crept := creep.step(f)) is not None:
+            return small.nothing_lower(x, g, crept)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(x)
-            f_at_reset, first, checked = np.inf, f, f
+            f_at_reset = np.inf
+            creep.begin(f)
+
+
+class Creep:
+    """Sees where many steps together lower the value by next to nothing."""
+
+    def __init__(self, n: int, f: float) -> None:
+        self._every, self._steps = max(CREEP_STEPS, n), 0
+        self.begin(f)
+
+    def begin(self, f: float) -> None:
+        """Compare with this value from now on."""
+        self._first = self._checked = f
+
+    def step(self, f: float) -> str | None:
+        """A sentence, if the last steps were in vain, at a step that leads to ``f``."""
+        self._steps += 1
+        if self._steps % self._every:
+            return None
+        decrease, self._checked = self._checked - f, f
+        idle = decrease <= CREEP * (self._first - f)
+        return f"Steps lower the value by {decrease:.3g} only" if idle else None
 
 
 class SmallGradient:

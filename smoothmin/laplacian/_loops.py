@@ -15,7 +15,7 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
-from smoothmin.descent.line_search import armijo, weak_wolfe
+from smoothmin.descent.line_search import LinePoint, armijo, weak_wolfe
 from smoothmin.descent.quasi_newton import KINKED, failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
@@ -191,14 +191,8 @@ def lbfgs(
             continue
         # 3. update
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
-        if isinstance(memory, RenewedMemory):
-            memory.renew(new.x - here.x, new.grad - here.grad, smoother.solve)
-        elif problem.box is None and found.wolfe:
-            t, change = found.point.t, found.point.slope - slope
-            memory.follow(t, direction, t * change, here, new)
-        else:
-            y = new.grad - here.grad
-            memory.update(new.x - here.x, y, smoother.solve(y))
+        straight = problem.box is None and found.wolfe
+        _learn(memory, smoother, here, new, (found.point, direction, slope) if straight else None)
         decrease, here = here.fun - new.fun, new
         better = None if refit is None else refit.after_step(memory)
         if refit is not None and better is not None:
@@ -208,6 +202,24 @@ def lbfgs(
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)
             here, decrease = Point.of(problem, smoother, here.x, f, g), None
+
+
+def _learn(
+    memory: SobolevMemory,
+    smoother: Smoother,
+    here: Point,
+    new: Point,
+    along: tuple[LinePoint, Array, float] | None,
+) -> None:
+    """Remember a step; ``along`` is where it ended on a line, its direction and first slope."""
+    if isinstance(memory, RenewedMemory):
+        memory.renew(new.x - here.x, new.grad - here.grad, smoother.solve)
+    elif along is not None:
+        point, direction, slope = along
+        memory.follow(point.t, direction, point.t * (point.slope - slope), here, new)
+    else:
+        y = new.grad - here.grad
+        memory.update(new.x - here.x, y, smoother.solve(y))
 
 
 def barzilai_borwein(

@@ -192,3 +192,14 @@ def test_a_steep_penalty_does_not_make_slopes_beside_it_small(n, weight, seed):
     above = res.fun - fun(solution)[0]
     assert above >= 0
     assert above <= 1e-6 or not res.success
+
+
+@pytest.mark.parametrize("scale", [1e80, 1e160])
+def test_variables_whose_squares_overflow(scale):
+    def fun(x):
+        value, gradient = kinked(x / scale)
+        return value, gradient / scale
+
+    x0 = scale * np.array([2.0, -1.0])
+    res = minimize(fun, x0, jac=True, method="gradient-sampling", options={"maxfev": 100})
+    assert res.fun < fun(x0)[0]
