@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ class _Smoothed:
         self._objective, self._options, self._rng = objective, options, rng
         self._vectorized = vectorized
         self._context = quiet()
+        self._seed = rng  # as it is when the perturbations are drawn
         self._sampler: Sampler | None = None
         self._at: tuple[tuple[int, ...], bytes] | None = None
         self._answer: tuple[float, Array] = (np.nan, np.empty(0))
@@ -40,6 +42,7 @@ class _Smoothed:
             self._source = kind(self._objective, domain)
             problem = domain.problem(self._objective.has_gradient)
             self._shape = domain.shape
+            self._seed = copy.deepcopy(self._rng)
             self._sampler = self._options.sampler(problem, self._rng)
         return self._sampler
 
@@ -48,6 +51,8 @@ class _Smoothed:
         key = (point.shape, point.tobytes())
         if key == self._at:
             return self._answer
+        if not np.isfinite(point).all():  # as where no sample has a value
+            return np.inf, np.full(point.shape, np.nan)
         sampler = self._prepare(point)
         if point.shape != self._shape:
             raise ValueError(f"x must have shape {self._shape} as at first, got {point.shape}")
@@ -72,6 +77,14 @@ class _Smoothed:
         if ended is not None:
             raise ended
         return values, gradients
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """What a copy draws the same perturbations from."""
+        return self._objective, self._options, self._seed, self._vectorized
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Begin anew."""
+        self.__init__(*state)  # type: ignore[misc]
 
     def value(self, x: Any) -> float:
         """The smoothed value."""
@@ -132,7 +145,8 @@ def smooth(
     -----
     Both are deterministic: the perturbations stay the same, so any optimizer can
     take them, and the gradient is that of the value (exactly for "mean" and
-    "softmin" with gradients).
+    "softmin" with gradients). They can be pickled if ``fun`` and ``jac`` can, and their
+    copies are the same functions. Where ``x`` is not finite the value is infinite.
 
     Examples
     --------
@@ -148,7 +162,7 @@ def smooth(
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
-    if jac is not None and not isinstance(jac, bool) and not callable(jac):
+    if jac is not None and not isinstance(jac, (bool, np.bool_)) and not callable(jac):
         raise TypeError(f"jac must be callable, a bool or None, got {jac!r}")
     require_bool("vectorized", vectorized)
     options = GradientSampling(
@@ -162,6 +176,7 @@ def smooth(
         pre_generate=pre_generate,
     )
     arguments = args if isinstance(args, tuple) else (args,)
-    objective = Objective(fun, jac or None, arguments)
+    gradient = jac if callable(jac) else (True if jac else None)
+    objective = Objective(fun, gradient, arguments)
     smoothed = _Smoothed(objective, options, as_generator(rng), vectorized)
     return smoothed.value, smoothed.gradient

@@ -1,8 +1,10 @@
 """`smooth`: a pair of callables with fixed perturbations and shared evaluations."""
 
+import pickle
+
 import numpy as np
 import pytest
-from scipy.optimize import check_grad, minimize
+from scipy.optimize import check_grad, minimize, rosen, rosen_der
 
 import smoothmin
 
@@ -125,3 +127,30 @@ def test_what_is_not_finite_and_what_is_raised():
 
     with pytest.raises(StopIteration):
         smoothmin.smooth(stopping, rng=0)[0](X)
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("jac", [None, rosen_der])
+def test_copies_are_the_same_functions(first, jac):
+    pair = smoothmin.smooth(rosen, jac=jac, sigma=0.3, n=6, rng=np.random.default_rng(5))
+    if first:
+        pair[0](X)
+    value, gradient = pickle.loads(pickle.dumps(pair))
+    assert value(X) == pair[0](X)
+    np.testing.assert_array_equal(gradient(X), pair[1](X))
+
+
+def test_points_that_are_not_finite_are_not_evaluated():
+    def fun(x):
+        assert np.isfinite(x).all()
+        return float(x @ x)
+
+    value, gradient = smoothmin.smooth(fun, n=5, rng=0)
+    for point in ([np.nan, 1.0], [np.inf, 1.0], X, [-np.inf, 0.0, 1.0]):
+        assert value(point) == np.inf or point is X
+        assert np.isnan(gradient(point)).all() or point is X
+
+
+@pytest.mark.parametrize("jac", [np.True_, True])
+def test_a_truth_value_of_numpys_is_one(jac):
+    assert np.isfinite(smoothmin.smooth(rippled, jac=jac, n=5, rng=0)[0](X))
