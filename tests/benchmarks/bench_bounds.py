@@ -20,6 +20,7 @@ import numpy as np
 import scipy.optimize
 from bounded_problems import BoundedProblem, kinked, quadratic, smooth
 from oracle import Timed
+from tables import row
 
 import smoothmin
 
@@ -79,7 +80,7 @@ def table(problems: list[BoundedProblem], gap: float, verbose: bool) -> None:
         reached = [np.flatnonzero(run <= enough) for run in runs]
         rows.append([int(at[0]) + 1 if at.size else BUDGET for at in reached])
         if verbose:
-            print(f"{problem.name:24s}" + "".join(f"{value:>18}" for value in rows[-1]), flush=True)
+            print(row(problem.name, rows[-1]), flush=True)
         runs = [values(problem, name, tight=False) for name in names]
         ends.append([run.size for run in runs])
         good.append([run[-1] <= enough for run in runs])
@@ -87,12 +88,12 @@ def table(problems: list[BoundedProblem], gap: float, verbose: bool) -> None:
     means = np.exp(np.log(counts).mean(axis=0))
     solved = (counts < BUDGET).sum(axis=0)
     own = np.exp(np.log(ends).mean(axis=0))
-    print(f"{'':24s}" + "".join(f"{name:>18}" for name in names))
-    print(f"{f'solved of {len(rows)}':24s}" + "".join(f"{value:>18}" for value in solved))
-    print(f"{'geometric mean':24s}" + "".join(f"{value:>18.1f}" for value in means))
-    print(f"{'largest':24s}" + "".join(f"{value:>18}" for value in counts.max(axis=0)))
-    print(f"{'own end':24s}" + "".join(f"{value:>18.1f}" for value in own))
-    print(f"{'... at the gap':24s}" + "".join(f"{value:>18}" for value in np.sum(good, axis=0)))
+    print(row("", names))
+    print(row(f"solved of {len(rows)}", solved))
+    print(row("geometric mean", means, ".1f"))
+    print(row("largest", counts.max(axis=0)))
+    print(row("own end", own, ".1f"))
+    print(row("... at the gap", np.sum(good, axis=0)))
 
 
 def microseconds(n: int, name: str, bounded: bool) -> float:

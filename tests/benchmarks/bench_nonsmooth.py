@@ -22,6 +22,7 @@ import numpy as np
 import scipy.optimize
 from nonsmooth_problems import NonsmoothProblem, scalable, sharp, small
 from oracle import Timed
+from tables import row
 
 import smoothmin
 
@@ -164,20 +165,18 @@ def main() -> None:
     if seed is not None:
         rng = np.random.default_rng(seed)
         problems = [rescaled(problem, rng) for problem in problems]
-    print(f"{'':26s}" + "".join(f"{name:>18s}" for name in names))
+    print(row("", names))
     rows = []
     for problem in problems:
-        row = measure(problem)
-        rows.append(row)
-        cells = "".join(f"{'-' if value is None else value:>18}" for value in row)
-        print(f"{problem.name:26s}{cells}", flush=True)
+        rows.append(measure(problem))
+        print(row(problem.name, rows[-1]), flush=True)
     solved = [sum(value is not None for value in column) for column in zip(*rows, strict=True)]
     means = [
         math.exp(sum(math.log(value or 2 * BUDGET) for value in column) / len(column))
         for column in zip(*rows, strict=True)
     ]
-    print(f"{f'solved of {len(rows)}':26s}" + "".join(f"{value:>18}" for value in solved))
-    print(f"{'geometric mean':26s}" + "".join(f"{value:>18.0f}" for value in means))
+    print(row(f"solved of {len(rows)}", solved))
+    print(row("geometric mean", means, ".0f"))
     print(f"(unsolved counted as {2 * BUDGET} in the mean)")
     if plot is not None:
         draw_profile(plot, names, problems, rows)
