@@ -73,6 +73,7 @@ SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 UNCLEAR = 0.03  # share of the scale below which a tenth of a start value suggests another
 MULTIPLES = (3.0, 0.3, 1.0)  # of the scale at which scouts go out in turn, then by credit
+AFAR = 2  # times the population of a scout, which is to tell valleys apart, not to end in one
 SCOUT_LIMIT = 40  # simplex gradients after which a scout must have found something lower
 NEAR = 1e-3  # share of the decrease so far, so near to the best value a scout may descend
 UNSETTLED_SHARE = 1 / 3  # of the scouts, compared with the search, where there is no minimum yet
@@ -320,7 +321,7 @@ class BlackBox:
             return hopeless_now(now)
 
         scale = arm.value * self._scale
-        search = self._gaussian(scale, self._population, noise=self._noise)
+        search = self._gaussian(scale, AFAR * self._population, noise=self._noise)
         yield from self._phase("scout", search, self._problem.x0, watch=watch)
         if self._settled:
             descent, limit = DifferenceDescent(scale=self._scale), DESCENT_LIMIT * self._n
