@@ -197,6 +197,30 @@ def test_no_value_that_is_not_finite_hides_the_lowest(order):
     assert evaluator.n_nonfinite == np.count_nonzero(~np.isfinite(order))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 2])
+def test_nothing_from_a_point_on_that_is_not_finite_is_evaluated(bad, place):
+    seen = []
+
+    def fun(x):
+        seen.append(x.copy())
+        return float(np.abs(x).max())
+
+    domain = Domain.build(X0, None)
+    evaluator = Evaluator(Serial(Objective(fun, None, ()), domain), domain, Limits(), None)
+    points = np.full((4, 3), 1e200)  # of squares that overflow, which is no harm
+    assert len(evaluator.answer(Ask(points, 0)).values) == 4
+    points[place, 1] = bad
+    with np.errstate(all="raise"), pytest.raises(Halt, match="not finite") as halt:
+        evaluator.answer(Ask(points, 0))
+    assert halt.value.status == Status.NONFINITE
+    assert evaluator.nfev == len(seen) == 4 + place
+    samples = Samples(points[place], lambda: iter([np.zeros((2, 3))]), 0, lambda *_: None)
+    with pytest.raises(Halt, match="not finite"):
+        evaluator.answer(samples)
+    assert len(seen) == 4 + place
+
+
 def test_a_limit_reached_keeps_what_came_before():
     domain = Domain.build(X0, None)
     evaluator = Evaluator(Serial(Objective(both, True, ()), domain), domain, Limits(maxfev=3), None)
