@@ -41,9 +41,10 @@ class Homotopy(Method):
 
     With gradients: polish the start, minimize the smoothed function roughly at
     ``stages`` shrinking sizes of the smoothing, polish where that ends and the lowest
-    point it sampled, go on by `GradientSamplingDescent` if that ends on a kink; with
-    ``restarts``, again from the best point with more samples, and in between hops from the
-    best point, steps to where a model of the minima found is lowest, and random starts.
+    point it sampled, go on by `GradientSamplingDescent` if that ends on a kink or creeps
+    along one; with ``restarts``, again from the best point with more samples, and in between
+    hops from the best point, steps to where a model of the minima found is lowest, and random
+    starts, in a metric learned from all samples where these show one.
 
     Parameters
     ----------

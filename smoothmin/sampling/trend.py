@@ -33,7 +33,7 @@ from smoothmin._protocol import (
 MOST_VARIABLES = 300  # of a trend: its matrices are solved once a pass
 FEWEST = 3.0  # samples per variable
 UNSEEN = 1e-3  # least spread of the samples in any direction, in units of the mean
-CLEAR = 10.0  # times the noise: the largest curvature from which on there is a trend
+CLEAR = 10.0  # times the noise and the least curvature: the largest that makes a difference
 HUGE = 1e100  # samples of which the squares are not summed
 
 
@@ -112,12 +112,11 @@ class Trend:
         explained = float((hessian * products).sum())
         residual = max(self._gg / m - float(g @ g) - explained, 0.0) / n
         noise = math.sqrt(2 * n * residual / m / math.exp(float(np.log(spread).mean())))
-        least = max(noise, -float(curvatures[0]), 1e-6 * float(curvatures[-1]))
+        least = max(noise, abs(float(curvatures[0])), 1e-6 * float(curvatures[-1]))
         if not curvatures[-1] > CLEAR * least:
             return round_metric
         # 3. lengths by what stands out of it, the longest as given
         lengths = np.sqrt(least / np.maximum(curvatures, least))
-        lengths /= lengths.max()
         vectors = axes @ vectors
         root, inverse = ((vectors * size) @ vectors.T for size in (lengths, 1 / lengths))
         return Metric(self._scale, root, inverse)
