@@ -411,6 +411,9 @@ class BlackBox:
             message: Any = resume(steps, reply)
             reply = None
             if isinstance(message, Ask):
+                if cost == 0 and self._knows(name, message.points):
+                    reply = Answers(np.array([self._best]))
+                    continue
                 reply = yield message
                 assert isinstance(reply, Answers)
                 self._book(name, message.points, reply.values)
@@ -432,6 +435,10 @@ class BlackBox:
                 if watch is not None and watch(now):
                     return None
         return None
+
+    def _knows(self, name: str, points: Array) -> bool:
+        """Whether a descent begins by asking for the value of the best point."""
+        return name == "descent" and len(points) == 1 and np.array_equal(points[0], self._best_x)
 
     def _book(self, name: str, points: Array, values: Array) -> None:
         """Keep the best point, and what the phase cost and gained."""

@@ -13,7 +13,10 @@ nothing is known, the inverse Hessian is some more than along the flattest step 
 since BFGS corrects one too large sooner than one too small. The line search uses values
 only, since a gradient costs as much as ``n`` of them, and it extends steps as well.
 Between bounds the step is to the model's minimizer there: one clipped afterwards climbs
-where variables interact.
+where variables interact. Where the values on a line are straight up to a kink, the step
+leads just beyond it (A. S. Lewis, M. L. Overton, "Nonsmooth optimization via
+quasi-Newton methods", Math. Program. 141 (2013), on why BFGS needs that), and steps are
+taken on which the last tangents agree, as in bundle methods (`Tangents`).
 """
 
 from __future__ import annotations
@@ -30,9 +33,11 @@ from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
 from smoothmin.descent.quasi_newton import search_direction
+from smoothmin.sampling.crossing import Line
 from smoothmin.sampling.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
 from smoothmin.sampling.noise import measure_noise
 from smoothmin.sampling.scale import typical_scale
+from smoothmin.sampling.tangents import Tangents
 
 EPS = float(np.finfo(float).eps)
 ARMIJO = 1e-4
@@ -45,6 +50,10 @@ LINEAR = 0.1  # change of slope over a difference's length, from which it may we
 RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
 EXTENSION = 2.0  # a step is extended if a parabola has its minimum so many times farther
 LONGEST_EXTENSION = 10.0
+STRAIGHT = 0.8  # share of the foretold decrease from which a point is before a kink
+CROSSINGS = 3  # values that locate it
+CROSSING_GAIN = 0.1  # share of the decrease on the line, worth another value there
+ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
 LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened to it
 
 
@@ -147,6 +156,7 @@ class _Descent:
         if self._curvature:
             x, f = yield from self._begin(x, f)
         g = yield from self._gradient(x, f)
+        tangents = Tangents()
         while True:
             pg = problem.projected_gradient(x, g)
             direction = self._direction(x, g, pg)
@@ -156,8 +166,14 @@ class _Descent:
                     f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
                 )
                 return Finish(Status.CONVERGED, said)
-            found = yield from self._search(x, f, direction, slope)
+            agreed = None
+            if problem.box is None and not metric.fresh:
+                agreed = tangents.step(metric, x, f, g)
+            found = yield from self._search(x, f, *(agreed or (direction, slope)))
             if found is None:
+                if agreed is not None:
+                    tangents.clear()
+                    continue
                 if -slope <= RESOLVED * (first - f):
                     said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
                     return Finish(Status.CONVERGED, said)
@@ -168,8 +184,10 @@ class _Descent:
                 continue
             x_new, f_new = found
             g_new = yield from self._gradient(x_new, f_new)
-            # the step is along -H pg unless it was projected
-            metric.learn(x_new - x, g_new - g, pg if problem.box is None else None)
+            # the step is along -H pg unless it was projected, or others had a say
+            along = problem.box is None and agreed is None
+            metric.learn(x_new - x, g_new - g, pg if along else None)
+            tangents.add(x, f, g)
             x, f, g = x_new, f_new, g_new
             yield Iterate(x, f, g)
 
@@ -247,33 +265,59 @@ class _Descent:
 
     def _search(
         self, x: Array, f: float, direction: Array, slope: float
-    ) -> Generator[Ask, Answers, tuple[Array, float] | None]:
+    ) -> Generator[Any, Any, tuple[Array, float] | None]:
         """A lower point by values alone: shrink by interpolation, or extend while it pays."""
-        problem, level, t = self._problem, self._level(f), 1.0
+        level, t = self._level(f), 1.0
+        beyond: tuple[float, float] | None = None  # the last point that was too far
+
+        def value(t: float) -> Generator[Any, Any, float]:
+            return _value(self._problem.clip(x + t * direction))
+
         for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
-            x_t = problem.clip(x + t * direction)
-            f_t = yield from _value(x_t)
+            f_t = yield from value(t)
             if f_t < f and f_t <= f + ARMIJO * t * slope:
                 break
             share = _vertex(t * slope, f_t - f)
+            if np.isfinite(f_t):
+                beyond = t, f_t
             t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1
             if -t * slope < level:
                 return None
         else:
             return None
-        while t >= 1.0:
+        if beyond is not None and f_t - f <= STRAIGHT * t * slope:
+            line = Line([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
+            yield from line.narrow(value, CROSSINGS, CROSSING_GAIN)
+            t, f_t = _across(line)
+        elif t >= 1.0:
+            t, f_t = yield from self._extend(x, f, direction, slope, f_t)
+        return self._problem.clip(x + t * direction), f_t
+
+    def _extend(
+        self, x: Array, f: float, direction: Array, slope: float, f_t: float
+    ) -> Generator[Any, Any, tuple[float, float]]:
+        """Farther than one, while a parabola has its minimum there and values fall."""
+        t = 1.0
+        while True:
             share = _vertex(t * slope, f_t - f)
             if share < EXTENSION:
-                break
-            t *= min(share, LONGEST_EXTENSION)
-            x_new = problem.clip(x + t * direction)
-            if np.array_equal(x_new, x_t):
-                break
+                return t, f_t
+            longer = t * min(share, LONGEST_EXTENSION)
+            x_new = self._problem.clip(x + longer * direction)
+            if np.array_equal(x_new, self._problem.clip(x + t * direction)):
+                return t, f_t
             f_new = yield from _value(x_new)
             if not f_new < f_t:
-                break
-            x_t, f_t = x_new, f_new
-        return x_t, f_t
+                return t, f_t
+            t, f_t = longer, f_new
+
+
+def _across(line: Line) -> tuple[float, float]:
+    """The point just beyond the lowest if it is lower than the start, since kinks are between."""
+    t, f, k = line.t, line.values, line.lowest
+    if k + 1 < len(t) and f[0] - f[k + 1] >= ENOUGH * (f[0] - f[k]):
+        k += 1
+    return t[k], f[k]
 
 
 def _lost(noise: float) -> Finish:

@@ -16,6 +16,8 @@ import numpy as np
 
 from smoothmin._protocol import Array
 
+INDEPENDENT = 1e-4  # of the largest change of a Lagrange function that a new point must bring
+
 
 class Interpolation:
     """``m`` points, their values and the quadratic through them.
@@ -144,3 +146,34 @@ class Interpolation:
         self._add(error * inverse[:m, k], error * inverse[m + 1 :, k])
         if value < self.values[self.best]:
             self.best = k
+
+    def add(self, x: Array, value: float) -> bool:
+        """One point more, unless the others leave the quadratic no freedom there."""
+        error = value - self.fun - self.change(x)
+        h_w, beta = self._update_terms(x)
+        z = (x - self.base) / self.unit
+        if not beta > INDEPENDENT * max(1.0, 0.5 * float(z @ z) ** 2):
+            return False
+        m = len(self.values)
+        border = np.insert(-h_w, m, 1.0)  # the bordered matrix has the Schur complement beta
+        inverse = np.insert(np.insert(self._inverse, m, 0.0, axis=0), m, 0.0, axis=1)
+        self._inverse = inverse + np.outer(border, border) / beta
+        self.points = np.concatenate([self.points, x[None]])
+        self.values = np.append(self.values, value)
+        self._z = np.concatenate([self._z, z[None]])
+        self._replaced += 1
+        self._add(error * self._inverse[: m + 1, m], error * self._inverse[m + 2 :, m])
+        if value < self.values[self.best]:
+            self.best = m
+        return True
+
+    def drop(self) -> None:
+        """One point less: far away, and not needed to tell quadratics apart."""
+        distance = np.square(self.points - self.x).sum(axis=1) / self.unit**2
+        score = np.diagonal(self._inverse)[: len(self.values)] * distance**2
+        score[self.best] = -np.inf
+        k = int(score.argmax())
+        self.points = np.delete(self.points, k, axis=0)
+        self.values = np.delete(self.values, k)
+        self.best -= self.best > k
+        self.rebuild(self.unit)

@@ -7,11 +7,12 @@ algorithm for bound constrained optimization without derivatives", report DAMTP 
 
 Deviations: both subproblems are solved by eigenvectors, since here ``n`` is small; the
 radius grows fourfold where the model foretells nearly everything, since starts may be
-far away; a point without a value counts as the worst that is known. Far away a linear
-model is enough, so the first steps are along gradients of simplices, ever longer while
-values fall about as foretold but not beyond the minimum of a parabola through them, and
-the quadratic begins where curvature shows, with a radius like the last of these steps;
-not where bounds say how far variables move.
+far away; a point without a value counts as the worst that is known; points are added instead
+of replaced while all are near and do not determine the model. Far away a linear model is
+enough, so the first steps are along gradients of simplices, ever longer while values fall
+about as foretold but not beyond the minimum of a parabola through them, or to the kink
+where a straight line ends; and the quadratic begins where curvature shows, with a radius
+like the last of these steps. Not so where bounds say how far variables move.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from smoothmin import _status
 from smoothmin._check import require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
+from smoothmin.sampling.crossing import Line
 from smoothmin.sampling.interpolation import Interpolation
 from smoothmin.sampling.noise import measure_noise
 from smoothmin.sampling.scale import box_scale, typical_scale
@@ -40,6 +42,10 @@ DOUBTFUL = 0.5  # errors of the model relative to the changes it foretold
 SMALL = 0.01  # radius from which curvature explains such errors no more
 NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease is lost
 RELEASES = 3  # rounds of letting variables go from their bounds
+MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
+REACH = 5.0  # of the points, in radii, with which the model may gain another
+STRAIGHT = 0.01  # relative error of foretold decreases along a line without curvature
+CROSSING_GAIN = 1e-6  # share of the decrease on a line, worth another value there
 UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
 
@@ -138,14 +144,14 @@ class _Descent:
                 return Finish(Status.PRECISION, "The model is lost to rounding.")
             step = self._minimizer(model.slope(), model.hessian, self._delta)  # box 2
             length = float(np.linalg.norm(step)) * model.unit
-            ratio = -1.0
+            ratio, grown = -1.0, False
             if length >= 0.5 * self._rho:
-                ratio = yield from self._try(step, length)  # boxes 3 to 6
+                ratio, grown = yield from self._try(step, length)  # boxes 3 to 6
             else:  # box 14
                 self._resize(0.1 * self._delta)
-            if ratio < POOR:
-                far = model.farthest()  # box 7
-                if model.distance(far) > 2 * self._delta:
+            if ratio < POOR and not grown:
+                far = self._far()  # box 7
+                if far is not None:
                     yield from self._improve(far)  # boxes 8 and 9
                 elif ratio <= 0 and max(self._delta, length) <= self._rho:  # box 10
                     if self._rho <= self._last_rho:  # box 11
@@ -163,44 +169,64 @@ class _Descent:
         x = np.clip(self._problem.x0 / self._scale, self._low, self._high)
         if not np.isnan(box_scale(self._problem)).any():  # what bounds say is near
             return x, np.empty(0)
+        known = np.empty(0)  # the value at x
         while True:
             simplex = self._star(x)[: x.size + 1]
-            answers = yield Ask(self._outward(simplex), 0)
-            values = answers.values
+            answers = yield Ask(self._outward(simplex[len(known) :]), 0)
+            values = np.concatenate([known, answers.values])
             slope = (values[1:] - values[0]) / np.diagonal(simplex[1:] - x)
             if not (np.isfinite(slope).all() and slope.any()):
                 return x, values
-            lower, f = yield from self._walk(x, float(values[0]), slope)
+            lower, f, length = yield from self._walk(x, float(values[0]), slope)
             if lower is None:
                 return x, values
-            length = float(np.linalg.norm(lower - x))
             widest = 0.5 * float((self._high - self._low).min())
             self._rho = self._delta = min(max(self._rho, length / FAST_GROWTH), widest)
-            x = lower
+            x, known = lower, np.array([f])
             yield Iterate(self._outward(x), f, radius=self._delta)
 
     def _walk(
         self, x: Array, first: float, slope: Array
-    ) -> Generator[Any, Any, tuple[Array | None, float]]:
+    ) -> Generator[Any, Any, tuple[Array | None, float, float]]:
         """The lowest of ever longer steps down a slope, none if curvature shows at once.
 
-        No step goes beyond the minimum of the parabola with that slope and the last value.
+        With it, its value and the length of the walk. No step goes beyond the minimum of the
+        parabola with that slope and the last value.
         """
         down = -slope / np.abs(slope).max()  # whose square does not underflow
-        lowest, f, step = None, first, down * (self._rho / float(np.linalg.norm(down)))
+        down /= float(np.linalg.norm(down))
+        lowest, f, t, straight = x, first, self._rho, False
+        line = Line([0.0], [first], float(slope @ down))
         while True:
-            trial = np.clip(x + step, self._low, self._high)
+            trial = np.clip(x + t * down, self._low, self._high)
             value = yield from self._value(trial)
             predicted = float(slope @ (trial - x))
             ratio = (value - first) / predicted if predicted < 0 and np.isfinite(value) else -1.0
-            if lowest is None and ratio < GOOD:
-                return None, f
+            line.t.append(t)
+            line.values.append(value)
+            if lowest is x and ratio < GOOD:
+                return None, f, 0.0
             if ratio <= 0 or value >= f:
-                return lowest, f
+                if straight and np.isfinite(value):
+                    return (yield from self._kink(x, down, line))
+                return lowest, f, float(np.linalg.norm(lowest - x))
+            straight = abs(ratio - 1) < STRAIGHT
             lowest, f = trial, value
             if ratio < LOW:
-                return lowest, f
-            step = step * (0.5 / max(1 - ratio, 0.5 / FAST_GROWTH))  # to that minimum
+                return lowest, f, float(np.linalg.norm(lowest - x))
+            t *= 0.5 / max(1 - ratio, 0.5 / FAST_GROWTH)  # to that minimum
+
+    def _kink(
+        self, x: Array, down: Array, line: Line
+    ) -> Generator[Any, Any, tuple[Array, float, float]]:
+        """The minimum on a line that is straight before and after; its length tells nothing."""
+
+        def value(t: float) -> Generator[Any, Any, float]:
+            return self._value(np.clip(x + t * down, self._low, self._high))
+
+        yield from line.narrow(value, max(3, x.size), CROSSING_GAIN)
+        k = line.lowest
+        return np.clip(x + line.t[k] * down, self._low, self._high), line.values[k], 0.0
 
     def _first_model(
         self, x: Array, known: Array
@@ -232,8 +258,11 @@ class _Descent:
         second = np.where(up < 0.5 * rho, -down, second)
         return np.concatenate([x[None], x + np.diag(first), x + np.diag(second)])
 
-    def _try(self, step: Array, length: float) -> Generator[Any, Any, float]:
-        """Evaluate at the model's minimizer, change the radius, let the model meet the value."""
+    def _try(self, step: Array, length: float) -> Generator[Any, Any, tuple[float, bool]]:
+        """Evaluate at the model's minimizer, change the radius, let the model meet the value.
+
+        The ratio of the actual to the foretold decrease, and whether there is a point more.
+        """
         model = self._model
         x = self._inside(step)
         predicted = model.change(x)
@@ -246,11 +275,33 @@ class _Descent:
         else:
             growth = 1.0 if ratio <= GOOD else GROWTH if ratio <= EXCELLENT else FAST_GROWTH
             self._resize(max(0.5 * self._delta, growth * length))
+        value = f if np.isfinite(f) else float(model.values.max())
+        if self._has_room(max(self._delta, length)) and model.add(x, value):
+            yield self._iterate()
+            return ratio, True
         k = self._outgoing(x, change < 0)
         if k is not None:
-            model.replace(k, x, f if np.isfinite(f) else float(model.values.max()))
+            model.replace(k, x, value)
             yield self._iterate()
-        return ratio
+        return ratio, False
+
+    def _has_room(self, size: float) -> bool:
+        """Whether the model may gain a point: not yet determined, and all points are near."""
+        model = self._model
+        m, n = model.points.shape
+        determined = (n + 1) * (n + 2) // 2
+        if m >= min(determined, max(2 * n + 1, MOST_POINTS)):
+            return False
+        return model.distance(model.farthest()) <= REACH * size
+
+    def _far(self) -> int | None:
+        """A point too far away; points that the model gained are given up instead."""
+        model = self._model
+        few = 2 * model.points.shape[1] + 1
+        while len(model.values) > few and model.distance(model.farthest()) > REACH * self._delta:
+            model.drop()
+        far = model.farthest()
+        return far if len(model.values) == few and model.distance(far) > 2 * self._delta else None
 
     def _outgoing(self, x: Array, better: bool) -> int | None:
         """Which point to give up for ``x``: far away, and the rest well placed without it."""

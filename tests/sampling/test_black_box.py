@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.optimize import rosen
 
 from smoothmin import minimize
 from smoothmin._status import Status
@@ -163,20 +164,49 @@ def test_a_tolerance_saves_evaluations():
     assert minimize(kinked, [2.2, -1.7, 3.3], **option, rng=0).nfev == saved[1]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_where_a_descent_creeps_a_search_near_by_goes_on(seed):
-    """Across every face through the minimum the curvature jumps by a factor of ten thousand."""
+def jumping_curvature(power):
+    """Across every face through the minimum at 0.5 the curvature jumps by a million."""
     n = 8
     turned = np.linalg.qr(np.random.default_rng(1).standard_normal((n, n)))[0]
-    points = []
 
     def fun(x):
-        points.append(x.copy())
         z = turned @ (x - 0.5)
-        return float((np.where(z > 0, 1e4, 1) * z * z).sum() ** 0.9)
+        return float((np.where(z > 0, 1e6, 1) * z * z).sum() ** power)
+
+    return fun
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_a_descent_creeps_a_search_near_by_goes_on(seed):
+    n, points = 8, []
+    fun = jumping_curvature(0.5)
+
+    def noted(x):
+        points.append(x.copy())
+        return fun(x)
 
     x0 = np.random.default_rng(seed).uniform(-4, 4, n)
     options = {"maxfev": 215 * n}
-    res = minimize(fun, x0, method="homotopy", bounds=[(-5, 5)] * n, rng=seed, options=options)
+    res = minimize(noted, x0, method="homotopy", bounds=[(-5, 5)] * n, rng=seed, options=options)
     assert res.phase_nfev["search"] > 10
     assert np.abs(np.array(points[-10:]) - res.x).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_descents_get_along_where_curvature_jumps(seed):
+    x0 = np.random.default_rng(seed).uniform(-4, 4, 8)
+    options = {"maxfev": 120 * 8}
+    res = minimize(jumping_curvature(0.9), x0, bounds=[(-5, 5)] * 8, rng=seed, options=options)
+    assert res.phase_gain["descent"] > 0
+    assert res.fun < 1e-12
+
+
+def test_no_phase_asks_again_for_what_is_known():
+    points = []
+
+    def fun(x):
+        points.append(tuple(x))
+        return rosen(x)
+
+    minimize(fun, np.array([-1.2, 1.0, 0.7]), rng=0, options={"maxfev": 60})
+    assert len(set(points)) == len(points)

@@ -49,6 +49,21 @@ def test_rosenbrock(n, budget):
     assert res.nfev < budget
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("n", "budget"), [(4, 18), (8, 35), (15, 45)])
+def test_kinks(n, budget, seed):
+    """Sums of absolute residuals: SLSQP with differences takes about 35, 50 and 75 (n + 1)."""
+    rng = np.random.default_rng(seed)
+    a, solution = rng.standard_normal((3 * n, n)), rng.standard_normal(n)
+
+    def fun(x):
+        return float(np.abs(a @ (x - solution)).sum())
+
+    options = {"maxfev": budget * (n + 1)}
+    res = minimize(fun, np.zeros(n), method=DifferenceDescent(), options=options)
+    assert res.fun < 1e-5 * fun(np.zeros(n))
+
+
 def test_units_of_the_value_do_not_matter():
     runs = []
     for unit in (2.0**-40, 1.0, 2.0**40):

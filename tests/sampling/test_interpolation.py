@@ -72,6 +72,36 @@ def test_inverse_is_one_and_denominators_are_ratios_of_determinants():
         assert_allclose(model._inverse @ kkt(z), np.eye(3 * n + 2), atol=1e-7)
 
 
+def test_points_are_added_until_the_quadratic_is_determined_and_given_up_again():
+    rng = np.random.default_rng(2)
+    n = 4
+    curved, slope = rng.standard_normal((n, n)), rng.standard_normal(n)
+    curved += curved.T
+
+    def quadratic(x):
+        return 0.5 * x @ curved @ x + slope @ x
+
+    points = star(n, rng)
+    model = Interpolation(points, np.array([quadratic(x) for x in points]), 1.0)
+    most = (n + 1) * (n + 2) // 2
+    for m in range(len(points) + 1, most + 1):
+        x = model.x + rng.standard_normal(n)
+        assert model.add(x, quadratic(x))
+        z = (model.points - model.base) / model.unit
+        assert_allclose(model._inverse @ kkt(z), np.eye(m + n + 1), atol=1e-7)
+        changes = [model.change(x) for x in model.points]
+        assert_allclose(changes, model.values - model.fun, atol=1e-9)
+    assert_allclose(model.hessian / model.unit**2, curved, atol=1e-8)
+    assert not model.add(model.x + rng.standard_normal(n), 0.0)  # nothing is free any more
+    best = model.fun
+    while len(model.values) > len(points):
+        model.drop()
+        z = (model.points - model.base) / model.unit
+        assert_allclose(model._inverse @ kkt(z), np.eye(len(z) + n + 1), atol=1e-7)
+    assert model.fun == best
+    assert_allclose(model.hessian / model.unit**2, curved, atol=1e-8)
+
+
 def test_new_coordinates_leave_the_model_as_it_is():
     rng = np.random.default_rng(2)
     n = 3

@@ -29,6 +29,17 @@ def test_quadratics_take_a_few_evaluations_per_variable(n):
     assert res.nfev < 70 * n + 40  # the spread over rotations is ten per cent
 
 
+def test_where_a_straight_line_ends_in_a_kink_few_values_find_it():
+    weights = np.arange(1.0, 8.0)
+
+    def fun(x):
+        return float(np.abs(np.arange(1, 36) * (weights @ x) - 1).sum())
+
+    least = fun(np.eye(7)[0] / 25)  # the weighted median of the kinks
+    res = minimize(fun, np.ones(7), method=ModelDescent(), options={"maxfev": 20})
+    assert res.fun - least < 1e-5 * (fun(np.ones(7)) - least)
+
+
 @pytest.mark.parametrize(("n", "budget"), [(2, 250), (5, 600)])
 def test_rosenbrock(n, budget):
     res = minimize(rosen, np.tile([-1.2, 1.0], n)[:n], method=ModelDescent())

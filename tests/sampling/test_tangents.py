@@ -1,0 +1,111 @@
+"""`Tangents`: the step on which they agree."""
+
+import numpy as np
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+
+from smoothmin.descent.bfgs import InverseHessian
+from smoothmin.sampling.tangents import ROOM, Tangents
+
+
+def metric(n, rng):
+    found = InverseHessian(n)
+    for _ in range(2 * n):
+        s = rng.standard_normal(n)
+        found.update(s, np.arange(1, n + 1) * s)
+    return found
+
+
+def test_the_highest_tangent_plus_half_the_square_is_least():
+    """Against the same problem as a smooth one with a constraint for each tangent."""
+    rng = np.random.default_rng(4)
+    n, k = 3, 4
+    h = metric(n, rng)
+    x, f, g = np.zeros(n), 0.0, np.array([1.0, 0.5, -0.2])
+    kept = Tangents()
+    slopes, gaps = [g], [0.0]
+    for _ in range(k):
+        point, slope = 0.1 * rng.standard_normal(n), rng.standard_normal(n)
+        gap = rng.uniform(0, 0.05)
+        kept.add(point, f - gap - slope @ (x - point), slope)
+        slopes.append(slope)
+        gaps.append(gap)
+    step, change = kept.step(h, x, f, g)
+    b = np.linalg.inv(np.array([h.apply(e) for e in np.eye(n)]))
+    slopes, gaps = np.array(slopes), np.array(gaps)
+    reference = minimize(
+        lambda z: z[n] + 0.5 * z[:n] @ b @ z[:n],
+        np.zeros(n + 1),
+        method="SLSQP",
+        constraints={"type": "ineq", "fun": lambda z: z[n] - (slopes @ z[:n] - gaps)},
+        options={"ftol": 1e-15},
+    )
+    assert_allclose(step, reference.x[:n], atol=1e-5)
+    assert_allclose(change, (slopes @ step - gaps).max())
+    assert change < 0
+
+
+def test_on_a_kink_the_step_is_along_it():
+    """|x0| + x1: two tangents that differ in one sign leave x1."""
+    h = InverseHessian(2)
+    h.update(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
+    kept = Tangents()
+    kept.add(np.array([-1e-3, 0.0]), 1e-3, np.array([-1.0, 1.0]))
+    step, change = kept.step(h, np.array([1e-3, 0.0]), 1e-3, np.array([1.0, 1.0]))
+    assert abs(step[0]) < 1e-2 * abs(step[1])
+    assert step[1] < 0
+    assert change < 0
+
+
+def test_none_where_the_newest_decides_alone():
+    h = InverseHessian(2)
+    kept = Tangents()
+    assert kept.step(h, np.zeros(2), 0.0, np.ones(2)) is None
+    kept.add(np.zeros(2), -100.0, np.array([1.0, -1.0]))  # far below
+    assert kept.step(h, np.zeros(2), 0.0, np.ones(2)) is None
+
+
+def test_none_where_they_oppose_each_other():
+    h = InverseHessian(1)
+    kept = Tangents()
+    kept.add(np.zeros(1), 0.0, np.array([-1.0]))
+    assert kept.step(h, np.zeros(1), 0.0, np.ones(1)) is None
+
+
+def test_smooth_functions_are_told_from_kinks():
+    h = InverseHessian(2)
+    kept, x = Tangents(), np.array([4.0, -3.0])
+    weights = np.array([1.0, 10.0])
+    for _ in range(15):
+        kept.add(x, 0.5 * float(weights @ x**2), weights * x)
+        x = 0.5 * x
+        kept.step(h, x, 0.5 * float(weights @ x**2), weights * x)
+    assert kept._skewness < 0.1
+    for _ in range(10):
+        kept.add(x, float(np.abs(x).sum()), np.sign(x))
+        x = -0.2 * x
+        kept.step(h, x, float(np.abs(x).sum()), np.sign(x))
+    assert kept._skewness > 0.2
+
+
+def test_a_tangent_above_the_value_makes_it_begin_anew():
+    h = InverseHessian(2)
+    kept = Tangents()
+    kept.add(np.zeros(2), 1.0, np.array([-1.0, 0.5]))
+    assert kept.step(h, np.zeros(2), 0.0, np.ones(2)) is None
+    assert kept.step(h, np.zeros(2), 2.0, np.ones(2)) is None  # forgotten
+    kept.add(np.zeros(2), 1.0, np.array([-1.0, 0.5]))
+    assert kept.step(h, np.zeros(2), 1.1, np.ones(2)) is not None
+
+
+def test_room_and_clearing():
+    h = InverseHessian(2)
+    kept = Tangents()
+    kept.add(np.zeros(2), 0.0, np.array([-1.0, 0.5]))
+    assert kept.step(h, np.zeros(2), 0.0, np.ones(2)) is not None
+    for _ in range(ROOM):
+        kept.add(np.zeros(2), -100.0, np.ones(2))
+    assert kept.step(h, np.zeros(2), 0.0, np.ones(2)) is None  # the opposed one is gone
+    kept.add(np.zeros(2), 0.0, np.array([-1.0, 0.5]))
+    kept.clear()
+    assert kept.step(h, np.zeros(2), 0.0, np.ones(2)) is None
