@@ -150,7 +150,7 @@ class Homotopy(Method):
         require_integer("stages", self.stages, 1)
         require_one_of("aggregate", self.aggregate, AGGREGATES)
         check_design("gaussian", self.design)
-        if self.restarts != "budget":
+        if not (isinstance(self.restarts, str) and self.restarts == "budget"):
             require_integer("restarts", self.restarts, 0)
         require_real("growth", self.growth, minimum=1, below=np.inf)
         for name in ("gtol", "xtol", "ftol"):

@@ -96,7 +96,7 @@ class Passes:
         self._pass_x, self._pass_best = problem.x0, np.inf  # lowest point of this pass
         self._ledger = Ledger()
         self._first: float | None = None  # largest element of the gradient at the start
-        self._passes = 0
+        self._passes = self._steps = 0
         self._finish = Finish(Status.PRECISION, "No polish was made.")
         self._kinked = False  # whether the best point is where a polish met a kink
         self._along: Steps | None = None  # descent along the kink
@@ -119,6 +119,7 @@ class Passes:
         self._metric = Metric(self._sigma)
         if self._d <= MOST_VARIABLES:
             self._trend = Trend(self._sigma)
+        steps = -1
         while True:
             arm = self._next_scale()
             before = self._best
@@ -130,6 +131,9 @@ class Passes:
             self._passes += 1
             if self._passes > self._schedule.restarts:
                 break
+            if self._steps == steps and np.isfinite(self._best):  # so that limits are looked at
+                yield Iterate(self._best_x, self._best, None, **self._info())
+            steps = self._steps
             if self._trend is not None:
                 self._metric = self._trend.metric()
             yield from self._hop(self._metric.times(arm.value))
@@ -305,6 +309,7 @@ class Passes:
                 self._ledger.add(phase, len(reply.values), before - self._best)
             elif isinstance(message, Iterate):
                 x, nit = message.x, nit + 1
+                self._steps += 1
                 info = {**message.info, **self._info(), "phase": phase}
                 yield Iterate(x, message.fun, message.grad, **info)
                 now = Progress(nit, 0, 0.0, x, message.fun, message.grad)

@@ -93,7 +93,7 @@ class Witness:
         assert now.grad is not None
         s, y = now.x - last.x, now.grad - last.grad
         along, across = float(y @ s), float(y @ y)
-        if self.scale is None and along > 0:
+        if self.scale is None and along > 0 and across > 0:
             self.scale = along / across
         length = float(s @ s)
         curvature = math.sqrt(across / length) if length > 0 else math.inf

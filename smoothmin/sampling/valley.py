@@ -1,4 +1,4 @@
-"""`Valley`: a bracket of a minimum on a line, and what it promises.
+"""`Valley`: a bracket of a minimum on a line.
 
 Reference: R. P. Brent, *Algorithms for Minimization Without Derivatives* (1973), Chapter
 5, for parabolic steps and golden sections within a bracket.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 
-OPTIMISM = 2.0  # times the decrease that a parabola foretells may be gained
 GOLDEN = 0.381966
 PATIENCE = 2  # steps in a row that may leave more than half of the bracket
 EDGE = 1e-3  # share of the bracket, so near to its ends parabolic steps are refused
@@ -36,11 +35,6 @@ class Valley:
         self._f_a, self.f_m, self._f_b = values
         self._slow = 0  # steps in a row that left more than half of the bracket
         self._foretell()
-
-    @property
-    def promise(self) -> float:
-        """A value that may well be reached."""
-        return self.f_m - OPTIMISM * self.decrease
 
     def _foretell(self) -> None:
         """Where the parabola has its vertex, and how far below ``m``; NaN and 0 if nowhere."""
@@ -79,18 +73,3 @@ class Valley:
             self._b, self._f_b = u, f_u
         self._slow = self._slow + 1 if self._b - self._a > 0.5 * width else 0
         self._foretell()
-
-
-def valleys_of(t: list[float], values: list[float]) -> list[Valley]:
-    """One for every sample that is no higher than the one before and lower than the next."""
-    last = len(t) - 1
-    found = []
-    for k in range(len(t)):
-        before, after = max(k - 1, 0), min(k + 1, last)
-        if values[k] <= values[before] and (k == last or values[k] < values[after]):
-            points, heights = (
-                (t[before], t[k], t[after]),
-                (values[before], values[k], values[after]),
-            )
-            found.append(Valley(points, heights))
-    return found

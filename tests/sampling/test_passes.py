@@ -6,6 +6,8 @@ from numpy.testing import assert_array_equal
 
 from smoothmin import minimize
 from smoothmin._protocol import Answers, Ask, Method, Problem
+from smoothmin._status import Status
+from smoothmin.sampling.homotopy import Homotopy
 from smoothmin.sampling.passes import RETURNS, Passes, Schedule, _Hop
 from smoothmin.sampling.phases import Witness
 
@@ -110,3 +112,24 @@ def test_the_trend_is_learned_and_used():
             options={"maxfev": 4000, "restarts": "budget", "f_target": 1e-6},
         )
         assert res.fun <= 1e-6
+
+
+def test_passes_without_a_step_end_with_the_limits():
+    """On a plateau no polish makes a step."""
+
+    def stairs(x):
+        return float(np.floor(3 * np.abs(x)).sum())
+
+    method = Homotopy(restarts="budget")
+    options = {"maxiter": 5}
+    res = minimize(stairs, [1.8, 3.06], jac="2-point", method=method, options=options, rng=0)
+    assert res.nit <= 5
+    assert res.status == Status.MAXITER
+
+
+def test_gradients_whose_squares_underflow():
+    def tiny(x):
+        return 1e-300 * abs(x[0] - 1), 1e-300 * np.sign(x - 1)
+
+    res = minimize(tiny, [3.0], jac=True, method="homotopy", rng=0, options={"maxfev": 500})
+    assert res.fun < 1e-302

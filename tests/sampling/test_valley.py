@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from smoothmin.sampling.valley import Valley, valleys_of
+from smoothmin.sampling.valley import Valley
 
 
 def test_parabola_is_foretold():
@@ -18,7 +18,7 @@ def test_nothing_is_foretold_at_an_end_or_beside_no_value():
         Valley((-1.0, 0.0, 1.0), (1.0, 1.0, 1.0)),
     ):
         assert np.isnan(valley.vertex)
-        assert (valley.decrease, valley.promise) == (0, valley.f_m)
+        assert valley.decrease == 0
 
 
 @pytest.mark.parametrize("ratio", [1.0, 30.0, 1e4])
@@ -31,10 +31,3 @@ def test_bracket_closes_where_the_curvature_jumps(ratio):
         u = valley.next_point()
         valley.add(u, fun(u))
     assert abs(valley.m - 0.3) < 1e-5
-
-
-def test_valleys_of_a_sample():
-    values = [0.0, 1.0, 0.5, 0.5, 2.0, 2.0, 1.0]
-    found = valleys_of([float(k) for k in range(7)], values)
-    assert [valley.m for valley in found] == [0.0, 3.0, 6.0]
-    assert [valley.f_m for valley in found] == [0.0, 0.5, 1.0]
