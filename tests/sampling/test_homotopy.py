@@ -339,8 +339,8 @@ def test_first_size_is_taken():
     "options",
     [
         {"sigma": 0}, {"n": 2}, {"decay": 1}, {"stages": 0}, {"aggregate": "median"},
-        {"design": "grid"}, {"restarts": -1}, {"restarts": np.ones(2)}, {"restarts": "always"}, {"growth": 0.5}, {"gtol": -1},
-        {"xtol": -1}, {"ftol": np.nan},
+        {"design": "grid"}, {"restarts": -1}, {"restarts": "always"}, {"growth": 0.5}, {"gtol": -1},
+        {"restarts": np.ones(2)}, {"xtol": -1}, {"ftol": np.nan},
     ],
 )  # fmt: skip
 def test_options_are_checked(options):
