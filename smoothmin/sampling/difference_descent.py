@@ -136,7 +136,7 @@ class _Descent:
         rng: np.random.Generator,
     ) -> None:
         self._problem, self._scale, self._noise, self._rng = problem, scale, noise, rng
-        self._curvature = curvature
+        self._curvature, self._tangents = curvature, Tangents()
         n = problem.x0.size
         self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
 
@@ -156,7 +156,6 @@ class _Descent:
         if self._curvature:
             x, f = yield from self._begin(x, f)
         g = yield from self._gradient(x, f)
-        tangents = Tangents()
         while True:
             pg = problem.projected_gradient(x, g)
             direction = self._direction(x, g, pg)
@@ -166,13 +165,11 @@ class _Descent:
                     f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
                 )
                 return Finish(Status.CONVERGED, said)
-            agreed = None
-            if problem.box is None and not metric.fresh:
-                agreed = tangents.step(metric, x, f, g)
+            agreed = self._agreed(x, f, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
             if found is None:
                 if agreed is not None:
-                    tangents.clear()
+                    self._tangents.clear()
                     continue
                 if -slope <= RESOLVED * (first - f):
                     said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
@@ -187,7 +184,7 @@ class _Descent:
             # the step is along -H pg unless it was projected, or others had a say
             along = problem.box is None and agreed is None
             metric.learn(x_new - x, g_new - g, pg if along else None)
-            tangents.add(x, f, g)
+            self._tangents.add(x, f, g)
             x, f, g = x_new, f_new, g_new
             yield Iterate(x, f, g)
 
@@ -235,6 +232,16 @@ class _Descent:
         direction = -pg * self._scale**2
         length = float(np.linalg.norm(direction / self._scale))
         return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction
+
+    def _agreed(self, x: Array, f: float, g: Array, pg: Array) -> tuple[Array, float] | None:
+        """The step on which tangents agree and how much they fall, if no bound is in its way."""
+        if self._metric.fresh or not np.array_equal(pg, g):
+            return None
+        agreed = self._tangents.step(self._metric, x, f, g)
+        if agreed is None or self._problem.box is None:
+            return agreed
+        end = x + agreed[0]
+        return agreed if np.array_equal(self._problem.clip(end), end) else None
 
     def _gradient(self, x: Array, f: float) -> Generator[Ask, Answers, Array]:
         """By forward differences along the columns of J, or along coordinates near a bound."""

@@ -176,7 +176,7 @@ def jumping_curvature(power):
     return fun
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [1, 2, 7, 9])  # from where descents do creep
 def test_where_a_descent_creeps_a_search_near_by_goes_on(seed):
     n, points = 8, []
     fun = jumping_curvature(0.5)
@@ -188,6 +188,7 @@ def test_where_a_descent_creeps_a_search_near_by_goes_on(seed):
     x0 = np.random.default_rng(seed).uniform(-4, 4, n)
     options = {"maxfev": 215 * n}
     res = minimize(noted, x0, method="homotopy", bounds=[(-5, 5)] * n, rng=seed, options=options)
+    assert res.phase_nfev["descent"] > 1000
     assert res.phase_nfev["search"] > 10
     assert np.abs(np.array(points[-10:]) - res.x).max() < 0.1
 

@@ -51,11 +51,15 @@ def test_rosenbrock(n, budget):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("n", "budget"), [(4, 18), (8, 35), (15, 45)])
-def test_kinks(n, budget, seed):
+@pytest.mark.parametrize(
+    ("n", "budget", "bounds"),
+    [(4, 18, None), (8, 35, None), (15, 45, None), (4, 18, (-4, 4)), (8, 35, (-4, 4))],
+)
+def test_kinks(n, budget, bounds, seed):
     """Sums of absolute residuals, in fewer values than SLSQP takes with differences."""
     rng = np.random.default_rng(seed)
     a, solution = rng.standard_normal((3 * n, n)), rng.standard_normal(n)
+    box = None if bounds is None else [bounds] * n
     values = []
 
     def fun(x):
@@ -64,10 +68,11 @@ def test_kinks(n, budget, seed):
 
     goal = 1e-5 * fun(np.zeros(n))
     options = {"maxfev": budget * (n + 1), "f_target": goal}
-    ours = minimize(fun, np.zeros(n), method=DifferenceDescent(), options=options)
+    ours = minimize(fun, np.zeros(n), method=DifferenceDescent(), bounds=box, options=options)
     assert ours.status == Status.TARGET
     values.clear()
-    optimize.minimize(fun, np.zeros(n), method="SLSQP", options={"ftol": 1e-12, "maxiter": 500})
+    options = {"ftol": 1e-12, "maxiter": 500}
+    optimize.minimize(fun, np.zeros(n), method="SLSQP", bounds=box, options=options)
     assert ours.nfev < 0.6 * next((k for k, f in enumerate(values) if f <= goal), np.inf)
 
 
