@@ -33,8 +33,8 @@ from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
 from smoothmin.descent.quasi_newton import search_direction
-from smoothmin.sampling.crossing import Line
 from smoothmin.sampling.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
+from smoothmin.sampling.kinked_line import KinkedLine
 from smoothmin.sampling.noise import measure_noise
 from smoothmin.sampling.scale import typical_scale
 from smoothmin.sampling.tangents import Tangents
@@ -59,7 +59,7 @@ LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened t
 
 @dataclass(frozen=True)
 class DifferenceDescent(Method):
-    """Minimize a smooth function from values alone by BFGS with differences.
+    """Minimize a function from values alone by BFGS with differences.
 
     Parameters
     ----------
@@ -79,16 +79,19 @@ class DifferenceDescent(Method):
 
     Notes
     -----
-    A gradient is ``d`` values asked as one batch. The run ends when the decrease that
-    the gradient predicts is below the noise. Where differences lead nowhere, or three
-    values close together are on no line, the noise is measured; ``res.noise`` is what
-    was found.
+    A gradient is ``d`` values asked as one batch. Kinks are allowed for: steps lead beyond
+    them, in directions on which the last 30 tangents agree [2]_. The run ends when the
+    decrease that the gradient predicts is below the noise. Where differences lead nowhere,
+    or three values close together are on no line, the noise is measured; ``res.noise`` is
+    what was found.
 
     References
     ----------
     .. [1] A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of
        noisy functions via quasi-Newton methods", SIAM J. Optim. 29 (2019),
        :doi:`10.1137/18M1177718`.
+    .. [2] L. Lukšan, J. Vlček, "A bundle-Newton method for nonsmooth unconstrained
+       minimization", Math. Program. 83 (1998).
 
     Examples
     --------
@@ -293,7 +296,7 @@ class _Descent:
         else:
             return None
         if beyond is not None and f_t - f <= STRAIGHT * t * slope:
-            line = Line([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
+            line = KinkedLine([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
             yield from line.narrow(value, CROSSINGS, CROSSING_GAIN)
             t, f_t = _across(line)
         elif t >= 1.0:
@@ -319,7 +322,7 @@ class _Descent:
             t, f_t = longer, f_new
 
 
-def _across(line: Line) -> tuple[float, float]:
+def _across(line: KinkedLine) -> tuple[float, float]:
     """The point just beyond the lowest if it is lower than the start, since kinks are between."""
     t, f, k = line.t, line.values, line.lowest
     if k + 1 < len(t) and f[0] - f[k + 1] >= ENOUGH * (f[0] - f[k]):

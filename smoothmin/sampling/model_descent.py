@@ -29,8 +29,8 @@ from smoothmin import _status
 from smoothmin._check import require_real, require_scale
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
 from smoothmin._status import Status
-from smoothmin.sampling.crossing import Line
 from smoothmin.sampling.interpolation import Interpolation
+from smoothmin.sampling.kinked_line import KinkedLine
 from smoothmin.sampling.noise import measure_noise
 from smoothmin.sampling.scale import box_scale, typical_scale
 from smoothmin.sampling.surrogate import trust_region_step
@@ -45,13 +45,14 @@ RELEASES = 3  # rounds of letting variables go from their bounds
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
 STRAIGHT = 0.01  # relative error of foretold decreases along a line without curvature
+CROSSINGS = 3  # values that locate such a line's kink, or as many as variables
 CROSSING_GAIN = 1e-6  # share of the decrease on a line, worth another value there
 UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
 
 @dataclass(frozen=True)
 class ModelDescent(Method):
-    """Minimize from values alone with a quadratic through ``2 d + 1`` points.
+    """Minimize from values alone with a quadratic through ``2 d + 1`` points or more.
 
     Parameters
     ----------
@@ -196,7 +197,7 @@ class _Descent:
         down = -slope / np.abs(slope).max()  # whose square does not underflow
         down /= float(np.linalg.norm(down))
         lowest, f, t, straight = x, first, self._rho, False
-        line = Line([0.0], [first], float(slope @ down))
+        line = KinkedLine([0.0], [first], float(slope @ down))
         while True:
             trial = np.clip(x + t * down, self._low, self._high)
             value = yield from self._value(trial)
@@ -217,14 +218,14 @@ class _Descent:
             t *= 0.5 / max(1 - ratio, 0.5 / FAST_GROWTH)  # to that minimum
 
     def _kink(
-        self, x: Array, down: Array, line: Line
+        self, x: Array, down: Array, line: KinkedLine
     ) -> Generator[Any, Any, tuple[Array, float, float]]:
         """The minimum on a line that is straight before and after; its length tells nothing."""
 
         def value(t: float) -> Generator[Any, Any, float]:
             return self._value(np.clip(x + t * down, self._low, self._high))
 
-        yield from line.narrow(value, max(3, x.size), CROSSING_GAIN)
+        yield from line.narrow(value, max(CROSSINGS, x.size), CROSSING_GAIN)
         k = line.lowest
         return np.clip(x + line.t[k] * down, self._low, self._high), line.values[k], 0.0
 

@@ -1,4 +1,4 @@
-"""The minimum on a line of a function with kinks, by the secants on either side of it.
+"""`KinkedLine`: the minimum of a function with kinks on a line, by secants from both sides.
 
 Reference: R. Mifflin, J.-J. Strodiot, "A bracketing technique to ensure desirable
 convergence in univariate minimization", Math. Program. 43 (1989) (polyhedral steps).
@@ -15,7 +15,7 @@ from typing import Any
 STEEPER = 1.5  # slope after the last point, in units of the secant before it, if nothing is known
 
 
-class Line:
+class KinkedLine:
     """Points t on a line in ascending order, and their values.
 
     Parameters
@@ -37,7 +37,17 @@ class Line:
     def narrow(
         self, value: Callable[[float], Generator[Any, Any, float]], trials: int, gain: float
     ) -> Generator[Any, Any, None]:
-        """Evaluate where secants cross, while that may add this share to the decrease."""
+        """Evaluate where secants cross, while that may add to the decrease.
+
+        Parameters
+        ----------
+        value : callable
+            A generator that asks for the value at ``t`` and returns it.
+        trials : int
+            Most values.
+        gain : float
+            Share of the decrease that the next one has to promise.
+        """
         for _ in range(trials):
             crossings = [found for k in (self.lowest - 1, self.lowest) if (found := self._cross(k))]
             if not crossings:

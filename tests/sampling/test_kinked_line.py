@@ -1,15 +1,15 @@
-"""`Line`: minima of functions with kinks, on a line."""
+"""`KinkedLine`: minima of functions with kinks, on a line."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoothmin.sampling.crossing import Line
+from smoothmin.sampling.kinked_line import KinkedLine
 
 
 def narrow(fun, t, slope, trials, gain):
-    line, asked = Line(list(t), [fun(u) for u in t], slope), []
+    line, asked = KinkedLine(list(t), [fun(u) for u in t], slope), []
 
     def value(u):
         asked.append(u)
