@@ -139,7 +139,7 @@ class _Descent:
         rng: np.random.Generator,
     ) -> None:
         self._problem, self._scale, self._noise, self._rng = problem, scale, noise, rng
-        self._curvature, self._tangents = curvature, Tangents()
+        self._curvature = curvature
         n = problem.x0.size
         self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
 
@@ -159,6 +159,7 @@ class _Descent:
         if self._curvature:
             x, f = yield from self._begin(x, f)
         g = yield from self._gradient(x, f)
+        tangents = Tangents(x, f, g)
         while True:
             pg = problem.projected_gradient(x, g)
             direction = self._direction(x, g, pg)
@@ -168,11 +169,11 @@ class _Descent:
                     f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
                 )
                 return Finish(Status.CONVERGED, said)
-            agreed = self._agreed(x, f, g, pg)
+            agreed = self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
             if found is None:
                 if agreed is not None:
-                    self._tangents.clear()
+                    tangents.clear()
                     continue
                 if -slope <= RESOLVED * (first - f):
                     said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
@@ -187,8 +188,8 @@ class _Descent:
             # the step is along -H pg unless it was projected, or others had a say
             along = problem.box is None and agreed is None
             metric.learn(x_new - x, g_new - g, pg if along else None)
-            self._tangents.add(x, f, g)
             x, f, g = x_new, f_new, g_new
+            tangents.move(x, f, g)
             yield Iterate(x, f, g)
 
     def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
@@ -236,11 +237,13 @@ class _Descent:
         length = float(np.linalg.norm(direction / self._scale))
         return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction
 
-    def _agreed(self, x: Array, f: float, g: Array, pg: Array) -> tuple[Array, float] | None:
+    def _agreed(
+        self, tangents: Tangents, x: Array, g: Array, pg: Array
+    ) -> tuple[Array, float] | None:
         """The step on which tangents agree and how much they fall, if no bound is in its way."""
         if self._metric.fresh or not np.array_equal(pg, g):
             return None
-        agreed = self._tangents.step(self._metric, x, f, g)
+        agreed = tangents.step(self._metric)
         if agreed is None or self._problem.box is None:
             return agreed
         end = x + agreed[0]

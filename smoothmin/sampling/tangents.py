@@ -14,15 +14,14 @@ half the change of the slope along the step; while that holds, older ones have n
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from smoothmin._protocol import Array
+from smoothmin.descent.bundle import Bundle
 from smoothmin.descent.minimax import simplex_weights
 from smoothmin.descent.quasi_newton import Metric
 
-ROOM = 30  # tangents
+ROOM = 30  # tangents before the newest
 SKEWED = 0.08  # mean distance of that share from a half, from which there are kinks
 FADING = 0.8  # of that mean, from step to step
 ABOVE = 1e-12  # share of the value by which rounding may put a tangent above it
@@ -30,53 +29,47 @@ ALONE = 0.999  # weight of the newest tangent from which the others do not matte
 
 
 class Tangents:
-    """Points, values and gradients of the last iterates."""
+    """Those at the last iterates, of which the newest is the centre of a bundle."""
 
-    def __init__(self) -> None:
+    def __init__(self, x: Array, f: float, g: Array) -> None:
+        self._bundle = Bundle(x.size, ROOM + 1)
         self._skewness = 0.5  # until it is known
-        self._kept: deque[tuple[Array, float, Array]] = deque(maxlen=ROOM)
+        self._x, self._f, self._g = x, f, g
+        self._bundle.restart(x, f, g)
 
-    def add(self, x: Array, f: float, g: Array) -> None:
-        """Keep one."""
-        self._kept.append((x, f, g))
+    def move(self, x: Array, f: float, g: Array) -> None:
+        """Take the tangent at the next iterate."""
+        whole = float((g - self._g) @ (x - self._x))
+        if 0 < whole < np.inf:  # how much the last tangent is off there
+            skewness = abs(abs(f - self._f - float(self._g @ (x - self._x))) / whole - 0.5)
+            self._skewness = FADING * self._skewness + (1 - FADING) * min(skewness, 0.5)
+        self._x, self._f, self._g = x, f, g
+        self._bundle.move(x, f, g)
+        self._bundle.add(x, f, g)
+        if not self._bundle.convex(ABOVE * abs(f)):
+            self.clear()
 
     def clear(self) -> None:
-        """Forget all."""
-        self._kept.clear()
+        """Forget all but the newest."""
+        self._bundle.restart(self._x, self._f, self._g)
 
-    def step(self, metric: Metric, x: Array, f: float, g: Array) -> tuple[Array, float] | None:
+    def step(self, metric: Metric) -> tuple[Array, float] | None:
         """The step that minimizes the highest tangent plus half the step's square.
 
         With it, how much the highest tangent falls; None where the newest alone decides,
-        where none would fall, where one is above the value, or where there are no kinks.
+        where none would fall, or where there are no kinks.
         """
-        gradients = np.array([g, *(slope for _, _, slope in self._kept)])
-        gaps = np.zeros(len(gradients))
-        for i, (point, low, slope) in enumerate(self._kept):
-            gaps[i + 1] = f - low - float(slope @ (x - point))
-        if not gaps.min() >= -ABOVE * abs(f):
-            self.clear()
+        if self._skewness < SKEWED or len(self._bundle) == 1:
             return None
-        gaps = np.abs(gaps)
-        if self._kept:
-            self._note(x, g, float(gaps[-1]))
-        if self._skewness < SKEWED:
-            return None
+        gradients, gaps, serials = self._bundle.tangents()
+        newest = serials == serials.max()
         root = metric.root(gradients)
         products = root @ root.T
-        if not (np.isfinite(products).all() and np.isfinite(gaps).all()):
+        if not np.isfinite(products).all():
             return None
-        weights = simplex_weights(products, gaps, np.eye(len(gaps))[0])
-        if weights[0] > ALONE:
+        weights = simplex_weights(products, gaps, newest.astype(float))
+        if weights[newest].sum() > ALONE:
             return None
         step = -metric.apply(weights @ gradients)
         change = float((gradients @ step - gaps).max())
         return (step, change) if change < 0 else None
-
-    def _note(self, x: Array, g: Array, gap: float) -> None:
-        """How much the newest tangent is off at the next point."""
-        point, _, slope = self._kept[-1]
-        whole = float((g - slope) @ (x - point))
-        if 0 < whole < np.inf:
-            skewness = abs(gap / whole - 0.5)
-            self._skewness = FADING * self._skewness + (1 - FADING) * min(skewness, 0.5)
