@@ -16,10 +16,10 @@ _EXPORTS = {
     "Optimizer": "_optimizer",
     "show_options": "_registry",
     "Method": "_protocol",
-    "Homotopy": "sampling.homotopy",
-    "GradientSampling": "sampling.gradient_sampling",
-    "smooth": "sampling.smooth",
-    "GradientSamplingDescent": "descent.gradient_sampling",
+    "Homotopy": "homotopy.method",
+    "GradientSampling": "smoothing.gradient_sampling",
+    "smooth": "smoothing.smooth",
+    "GradientSamplingDescent": "descent.gradient_sampling.method",
     "LBFGS": "descent.lbfgs",
     "BFGS": "descent.bfgs",
     "GradientDescent": "descent.gradient_descent",
@@ -55,16 +55,16 @@ if TYPE_CHECKING:
     from smoothmin._stopping import UpdateNorm as UpdateNorm
     from smoothmin.descent.bfgs import BFGS as BFGS
     from smoothmin.descent.gradient_descent import GradientDescent as GradientDescent
-    from smoothmin.descent.gradient_sampling import (
+    from smoothmin.descent.gradient_sampling.method import (
         GradientSamplingDescent as GradientSamplingDescent,
     )
     from smoothmin.descent.lbfgs import LBFGS as LBFGS
+    from smoothmin.homotopy.method import Homotopy as Homotopy
     from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
     from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
-    from smoothmin.sampling.gradient_sampling import GradientSampling as GradientSampling
-    from smoothmin.sampling.homotopy import Homotopy as Homotopy
-    from smoothmin.sampling.smooth import smooth as smooth
+    from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
+    from smoothmin.smoothing.smooth import smooth as smooth
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from scipy.optimize import OptimizeResult
 from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Ledger
-from smoothmin._fold import within_bounds
+from smoothmin._limits import Halt
 from smoothmin._protocol import (
     Answers,
     Array,
@@ -30,7 +30,7 @@ from smoothmin._protocol import (
     quiet,
     resume,
 )
-from smoothmin._source import Halt
+from smoothmin._reflection import within_bounds
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
+from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Answers, Array, Ask, Samples, quiet
-from smoothmin._source import Halt, Limits, Source
+from smoothmin._source import Source
 from smoothmin._status import Status
 
 # points to evaluate, in the free variables, and whether with gradients: 1, or not: 0

@@ -18,8 +18,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array
-from smoothmin._source import Block, Halt, Limits, Serial, Source
+from smoothmin._source import Block, Serial, Source
 
 DIGEST_BYTES = 8
 MARK = b"smoothmin journal 1\n"

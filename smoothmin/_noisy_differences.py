@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._differences import BLOCK_ELEMENTS, EPS, Stencil, moved, nonzero, slopes
+from smoothmin._noise import POINTS, noise_along
 from smoothmin._protocol import Array
-from smoothmin.sampling.noise import POINTS, noise_along
 
 ROUNDING = 100.0  # noise below so many units in the last place takes the usual steps
 CHANGED = 10.0  # noise is measured again where the value has changed by this factor

@@ -17,6 +17,7 @@ from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
 from smoothmin._engine import Run
 from smoothmin._evaluate import Ledger
+from smoothmin._limits import Halt
 from smoothmin._minimize import (
     Plan,
     as_jac,
@@ -26,7 +27,7 @@ from smoothmin._minimize import (
     stencil_for,
 )
 from smoothmin._protocol import Array, Ask, Finish, Method
-from smoothmin._source import Halt, as_values
+from smoothmin._source import as_values
 from smoothmin._status import Status
 
 Told: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables

@@ -10,8 +10,8 @@ from typing import Any
 from smoothmin._protocol import Method
 
 METHODS: dict[str, tuple[str, str]] = {
-    "homotopy": ("smoothmin.sampling.homotopy", "Homotopy"),
-    "gradient-sampling": ("smoothmin.descent.gradient_sampling", "GradientSamplingDescent"),
+    "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
+    "gradient-sampling": ("smoothmin.descent.gradient_sampling.method", "GradientSamplingDescent"),
     "laplacian": ("smoothmin.laplacian.descent", "LaplacianDescent"),
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
     "bfgs": ("smoothmin.descent.bfgs", "BFGS"),

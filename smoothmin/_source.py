@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._domain import Domain
+from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Answers, Array, Samples
 from smoothmin._status import Status
 
@@ -27,54 +26,11 @@ CHUNK_ELEMENTS = 2**15  # points made at a time for the user: 256 kB stay in the
 BATCH_ELEMENTS = 2**22  # points given to workers or a vectorized function at a time: 32 MB
 
 
-class Halt(Exception):
-    """The run must end, for the given reason; never reaches the user."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 # steps (k, n) to values (k,) and gradients (k, n) or None
 Evaluate: TypeAlias = Callable[[Array], tuple[Array, Array | None]]
 # values (k,) and gradients (k, n) of the first k points asked for, and, if those
 # are not all or the run must end: the `Halt`, or what the user's code raised
 Block: TypeAlias = tuple[NDArray[Any], Array | None, BaseException | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What ends a run in the midst of a batch."""
-
-    maxfev: float = math.inf
-    maxtime: float = math.inf
-    f_target: float = -math.inf
-    started: float = 0.0
-    watched: bool = field(init=False)  # whether each single value has to be looked at
-
-    def __post_init__(self) -> None:
-        watched = self.maxtime < math.inf or self.f_target > -math.inf
-        object.__setattr__(self, "watched", watched)
-
-    def look(self, value: float) -> None:
-        """Raise `Halt` if a value, or the time it took, ends the run."""
-        self.look_at_value(value)
-        self.look_at_clock()
-
-    def look_at_value(self, value: float) -> None:
-        """Raise `Halt` if the target is reached."""
-        if value <= self.f_target > -math.inf:
-            raise Halt(Status.TARGET, _status.target_reached(value, self.f_target))
-
-    def look_at_clock(self) -> None:
-        """Raise `Halt` if time is up."""
-        if self.maxtime < math.inf and self.seconds_left() <= 0:
-            raise Halt(Status.MAXTIME, _status.maxtime_reached(self.maxtime))
-
-    def seconds_left(self) -> float:
-        """Time until ``maxtime``."""
-        return self.maxtime - (time.perf_counter() - self.started)
 
 
 class Objective:

@@ -10,9 +10,10 @@ from scipy.optimize import rosen, rosen_der
 from smoothmin import minimize
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Best, Evaluator
+from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Ask, Finish, Iterate, Method, Samples
 from smoothmin._registry import METHODS
-from smoothmin._source import Halt, Limits, Objective, Serial
+from smoothmin._source import Objective, Serial
 from smoothmin._status import Status
 
 X0 = np.array([-1.2, 1.0, 0.8])

@@ -27,15 +27,10 @@ from smoothmin._protocol import (
     ask_one,
 )
 from smoothmin._status import Status
-from smoothmin.descent.in_range import in_range
-from smoothmin.descent.line_search import armijo
-from smoothmin.descent.quasi_newton import (
-    Metric,
-    SmallGradient,
-    descend,
-    failed_search,
-    first_step,
-)
+from smoothmin.descent.quasi_newton import SmallGradient, descend, failed_search, first_step
+from smoothmin.descent.rescaling import in_range
+from smoothmin.linesearch.weak_wolfe import armijo
+from smoothmin.metrics.metric import Metric
 
 SEARCHES = ("weak-wolfe", "armijo", "barzilai-borwein")
 

@@ -6,18 +6,16 @@ and what a step teaches about curvature.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import ClassVar
-
 import numpy as np
 
 from smoothmin import _status
 from smoothmin._protocol import Array, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
-from smoothmin.descent.box_step import Model, box_step
-from smoothmin.descent.doubt import Doubt
-from smoothmin.descent.line_search import LineResult, weak_wolfe
-from smoothmin.descent.wall import Wall
+from smoothmin.descent.gradient_check import Doubt
+from smoothmin.descent.hidden_constraints import Wall
+from smoothmin.linesearch.weak_wolfe import LineResult, weak_wolfe
+from smoothmin.metrics.metric import Metric
+from smoothmin.subproblems.box_qp import box_step
 
 EPS = float(np.finfo(float).eps)
 CREEP_STEPS = 10  # steps, or as many as variables, that have to lower the value by more than ...
@@ -26,50 +24,6 @@ KINKED = 1e-3  # size of a gradient, in units of the first, that is not small at
 RESOLVED = 1e-7  # of the first gradient, that differences cannot be trusted to tell from zero
 STEEPEST = 1e3  # decrease that a first step without curvature may predict, in units of |f|
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
-
-
-class Metric(ABC):
-    """An estimate H of the inverse Hessian, positive definite."""
-
-    @abstractmethod
-    def apply(self, g: Array) -> Array:
-        """``H g``, a new array."""
-
-    rowwise: ClassVar[bool] = True  # whether rows of `root` depend on their gradient alone
-
-    @abstractmethod
-    def root(self, gradients: Array) -> Array:
-        """Rows with the inner products in H of the rows of ``gradients``."""
-
-    def apply_to_mix(self, mix: Array, image: Array) -> Array:
-        """``H mix`` of gradients mixed, their rows of `root` mixed likewise in ``image``."""
-        return self.apply(mix)
-
-    @abstractmethod
-    def update(
-        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
-    ) -> None:
-        """Learn from a step ``s`` and the change ``y`` of the gradient.
-
-        ``cause`` is the vector along whose ``-H cause`` the step was, where it was one;
-        ``gradient`` that at the step's end, which may be of use.
-        """
-
-    def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)
-        """Take the lengths of coordinates (n,) for the first update to begin with."""
-
-    @abstractmethod
-    def model(self) -> Model:
-        """``H^-1``, until the next update."""
-
-    @abstractmethod
-    def reset(self) -> None:
-        """Forget everything."""
-
-    @property
-    @abstractmethod
-    def fresh(self) -> bool:
-        """Whether nothing has been learnt since the last reset."""
 
 
 def descend(

@@ -15,10 +15,10 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
-from smoothmin.descent.line_search import LinePoint, armijo, weak_wolfe
 from smoothmin.descent.quasi_newton import KINKED, failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
+from smoothmin.linesearch.weak_wolfe import LinePoint, armijo, weak_wolfe
 
 EPS = float(np.finfo(float).eps)
 # a first trial moves no element farther than this share of the largest

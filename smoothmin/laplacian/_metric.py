@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin.descent.compact import CompactMemory, is_curved
+from smoothmin.metrics.compact import CompactMemory, is_curved
 
 # a change of the gradient whose square is a smaller share would be lost in differences
 CANCELLING = 1e-6

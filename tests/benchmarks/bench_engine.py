@@ -14,8 +14,9 @@ import numpy as np
 
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Evaluator
+from smoothmin._limits import Limits
 from smoothmin._protocol import Ask
-from smoothmin._source import Limits, Objective, Serial
+from smoothmin._source import Objective, Serial
 
 BATCH = 100
 

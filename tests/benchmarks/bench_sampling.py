@@ -23,9 +23,10 @@ import numpy as np
 from smoothmin import GradientDescent, GradientSampling, minimize
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Evaluator
-from smoothmin._source import Limits, Objective, Serial
-from smoothmin.sampling import aggregate as aggregation
-from smoothmin.sampling.aggregate import AGGREGATES
+from smoothmin._limits import Limits
+from smoothmin._source import Objective, Serial
+from smoothmin.smoothing import aggregate as aggregation
+from smoothmin.smoothing.aggregate import AGGREGATES
 
 try:
     import torch

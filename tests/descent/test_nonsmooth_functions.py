@@ -80,7 +80,7 @@ def test_run_ends_with_a_certificate(case):
 
 def test_certificate_is_true():
     """Gradients sampled afresh within the radius have a hull as close to zero."""
-    from smoothmin.descent.min_norm import min_norm_point
+    from smoothmin.subproblems.min_norm import min_norm_point
 
     case = next(problem for problem in PROBLEMS if problem.name == "cb3")
     res = minimize(case.fun, case.x0, jac=True, method="gradient-sampling", rng=0)

@@ -8,8 +8,8 @@ from scipy.optimize import minimize as scipy_minimize
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import BFGS, LBFGS, GradientDescent, minimize
-from smoothmin.descent.bfgs import InverseHessian
-from smoothmin.descent.lbfgs import LimitedMemory
+from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.lbfgs import LimitedMemory
 
 METHODS = ["bfgs", "lbfgs", "gradient-sampling"]
 

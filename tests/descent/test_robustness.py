@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from smoothmin import minimize
-from smoothmin.descent.line_search import LinePoint, LineResult
-from smoothmin.descent.wall import Wall
+from smoothmin.descent.hidden_constraints import Wall
+from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
 
 def kinked(z):

@@ -1,0 +1,53 @@
+"""What ends a run from outside: evaluations, seconds, a target; and how it is told."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from smoothmin import _status
+from smoothmin._status import Status
+
+
+class Halt(Exception):
+    """The run must end, for the given reason; never reaches the user."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends a run in the midst of a batch."""
+
+    maxfev: float = math.inf
+    maxtime: float = math.inf
+    f_target: float = -math.inf
+    started: float = 0.0
+    watched: bool = field(init=False)  # whether each single value has to be looked at
+
+    def __post_init__(self) -> None:
+        watched = self.maxtime < math.inf or self.f_target > -math.inf
+        object.__setattr__(self, "watched", watched)
+
+    def look(self, value: float) -> None:
+        """Raise `Halt` if a value, or the time it took, ends the run."""
+        self.look_at_value(value)
+        self.look_at_clock()
+
+    def look_at_value(self, value: float) -> None:
+        """Raise `Halt` if the target is reached."""
+        if value <= self.f_target > -math.inf:
+            raise Halt(Status.TARGET, _status.target_reached(value, self.f_target))
+
+    def look_at_clock(self) -> None:
+        """Raise `Halt` if time is up."""
+        if self.maxtime < math.inf and self.seconds_left() <= 0:
+            raise Halt(Status.MAXTIME, _status.maxtime_reached(self.maxtime))
+
+    def seconds_left(self) -> float:
+        """Time until ``maxtime``."""
+        return self.maxtime - (time.perf_counter() - self.started)

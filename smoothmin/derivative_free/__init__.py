@@ -1,0 +1,1 @@
+"""Methods from values alone."""

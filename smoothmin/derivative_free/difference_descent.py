@@ -1,0 +1,361 @@
+"""`DifferenceDescent`: BFGS from values alone, each difference as long as it should be.
+
+References: A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of
+noisy functions via quasi-Newton methods", SIAM J. Optim. 29 (2019); J. J. Moré, S. M.
+Wild, "Estimating derivatives of noisy simulations", ACM Trans. Math. Softw. 38
+(2012).
+
+Deviations: the differences are taken along the columns of J, H = J J' being the inverse
+Hessian, instead of the coordinates. There the curvature is one as far as it is known,
+so one step length, ``2 sqrt(noise)``, is right for all of them, however badly scaled or
+correlated the variables are, and forward differences reach the noise level. Where
+nothing is known, the inverse Hessian is some more than along the flattest step so far,
+since BFGS corrects one too large sooner than one too small. The line search uses values
+only, since a gradient costs as much as ``n`` of them, and it extends steps as well.
+Between bounds the step is to the model's minimizer there: one clipped afterwards climbs
+where variables interact. Where the values on a line are straight up to a kink, the step
+leads just beyond it (A. S. Lewis, M. L. Overton, "Nonsmooth optimization via
+quasi-Newton methods", Math. Program. 141 (2013), on why BFGS needs that), and steps are
+taken on which the last tangents agree, as in bundle methods (`Tangents`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import require_bool, require_real, require_scale
+from smoothmin._noise import measure_noise
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._scale import typical_scale
+from smoothmin._status import Status
+from smoothmin.derivative_free.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
+from smoothmin.derivative_free.tangents import Tangents
+from smoothmin.descent.quasi_newton import search_direction
+from smoothmin.linesearch.polyhedral_search import KinkedLine
+
+EPS = float(np.finfo(float).eps)
+ARMIJO = 1e-4
+SECOND_DIFFERENCE = 0.1  # in units of the scale
+FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
+DENSE = 100  # up to so many variables the inverse Hessian is a full matrix
+BACKTRACKS = 15
+FIRST_BACKTRACKS = 8
+LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
+RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
+EXTENSION = 2.0  # a step is extended if a parabola has its minimum so many times farther
+LONGEST_EXTENSION = 10.0
+STRAIGHT = 0.8  # share of the foretold decrease from which a point is before a kink
+CROSSINGS = 3  # values that locate it
+CROSSING_GAIN = 0.1  # share of the decrease on the line, worth another value there
+ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
+LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened to it
+
+
+@dataclass(frozen=True)
+class DifferenceDescent(Method):
+    """Minimize a function from values alone by BFGS with differences.
+
+    Parameters
+    ----------
+    scale : float or array_like of shape (d,), optional
+        How far variables typically move. By default a fifth of the box's width, and
+        without a box a tenth of the larger of 1 and ``|x0|``.
+    noise : float, default 0
+        Standard deviation of the noise of the values. Rounding is always allowed for.
+    curvature : bool, default False
+        Begin with second differences along every coordinate, ``2 d`` values, for a first
+        diagonal Hessian: worth it for many variables of different curvature.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
+    Notes
+    -----
+    A gradient is ``d`` values asked as one batch. Kinks are allowed for: steps lead beyond
+    them, in directions on which the last 30 tangents agree [2]_. The run ends when the
+    decrease that the gradient predicts is below the noise. Where differences lead nowhere,
+    or three values close together are on no line, the noise is measured; ``res.noise`` is
+    what was found.
+
+    References
+    ----------
+    .. [1] A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of
+       noisy functions via quasi-Newton methods", SIAM J. Optim. 29 (2019),
+       :doi:`10.1137/18M1177718`.
+    .. [2] L. Lukšan, J. Vlček, "A bundle-Newton method for nonsmooth unconstrained
+       minimization", Math. Program. 83 (1998).
+
+    Examples
+    --------
+    >>> from scipy.optimize import rosen
+    >>> from smoothmin import minimize
+    >>> from smoothmin.derivative_free.difference_descent import DifferenceDescent
+    >>> res = minimize(rosen, [-1.2, 1.0], method=DifferenceDescent())
+    >>> res.success, bool(res.fun < 1e-12), res.nfev < 200
+    (True, True, True)
+    """
+
+    name: ClassVar[str] = "DifferenceDescent"
+    handles_bounds: ClassVar[bool] = True
+
+    scale: Any = None
+    noise: float = 0.0
+    curvature: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale is not None:
+            require_scale("scale", self.scale)
+        require_real("noise", self.noise, minimum=0, below=np.inf)
+        require_bool("curvature", self.curvature)
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Never."""
+        return False
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        scale = typical_scale(problem, "scale", self.scale)
+        return _Descent(problem, scale, self.noise, self.curvature, rng).run()
+
+
+class _Descent:
+    """One run."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        scale: Array,
+        noise: float,
+        curvature: bool,
+        rng: np.random.Generator,
+    ) -> None:
+        self._problem, self._scale, self._noise, self._rng = problem, scale, noise, rng
+        self._curvature = curvature
+        n = problem.x0.size
+        self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
+
+    def run(self) -> Steps:
+        """Minimize."""
+        problem, metric = self._problem, self._metric
+        x = problem.clip(problem.x0)
+        f = yield from _value(x)
+        if not np.isfinite(f):
+            return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        bent = yield from self._bent(x, f)
+        if bent:
+            seen = yield from measure_noise(problem, x, self._scale, self._rng)
+            if seen > FIRST_DIFFERENCE * abs(f):
+                return _lost(seen)
+        first = f
+        if self._curvature:
+            x, f = yield from self._begin(x, f)
+        g = yield from self._gradient(x, f)
+        tangents = Tangents(x, f, g)
+        while True:
+            pg = problem.projected_gradient(x, g)
+            direction = self._direction(x, g, pg)
+            slope, level = float(g @ direction), self._level(f)
+            if -0.5 * slope <= level:
+                said = (
+                    f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
+                )
+                return Finish(Status.CONVERGED, said)
+            agreed = self._agreed(tangents, x, g, pg)
+            found = yield from self._search(x, f, *(agreed or (direction, slope)))
+            if found is None:
+                if agreed is not None:
+                    tangents.clear()
+                    continue
+                if -slope <= RESOLVED * (first - f):
+                    said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
+                    return Finish(Status.CONVERGED, said)
+                if metric.fresh:
+                    seen = yield from measure_noise(problem, x, self._scale, self._rng)
+                    return _lost(seen)
+                metric.reset()
+                continue
+            x_new, f_new = found
+            g_new = yield from self._gradient(x_new, f_new)
+            # the step is along -H pg unless it was projected, or others had a say
+            along = problem.box is None and agreed is None
+            metric.learn(x_new - x, g_new - g, pg if along else None)
+            x, f, g = x_new, f_new, g_new
+            tangents.move(x, f, g)
+            yield Iterate(x, f, g)
+
+    def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
+        """Whether three values as near as differences are do not look like a line."""
+        step = FIRST_DIFFERENCE / math.sqrt(x.size) * self._scale
+        if self._problem.box is not None:
+            step = np.where(x + 2 * step > self._problem.box[1], -step, step)
+        answers = yield Ask(self._problem.clip(x + np.array([[1.0], [2.0]]) * step), 0)
+        first, second = answers.values[0] - f, answers.values[1] - answers.values[0]
+        bend = abs(second - first)
+        return bool(bend > LINEAR * (abs(first) + abs(second)) and bend > 100 * EPS * abs(f))
+
+    def _begin(self, x: Array, f: float) -> Generator[Ask, Answers, tuple[Array, float]]:
+        """Give the metric the curvature along every coordinate, and make Newton's step by it."""
+        problem, size = self._problem, SECOND_DIFFERENCE * self._scale
+        first, second = size, -size
+        if problem.box is not None:
+            low, high = problem.box
+            size = np.minimum(size, 0.25 * (high - low))
+            first = np.where(x + size > high, -size, size)
+            second = np.where(x + size > high, -2 * size, np.where(x - size < low, 2 * size, -size))
+        answers = yield Ask(problem.clip(x + np.concatenate([np.diag(first), np.diag(second)])), 0)
+        rise = np.where(np.isfinite(answers.values), answers.values - f, 0.0)
+        one, two = rise[: x.size] / first, rise[x.size :] / second
+        curvature = 2 * (one - two) / (first - second)
+        slope = one - 0.5 * curvature * first
+        # a step no longer than the scale
+        curvature = np.maximum(np.abs(curvature), np.abs(slope) / self._scale)
+        if not (curvature > 0).all():
+            return x, f
+        self._metric.begin(curvature)
+        x_new = problem.clip(x - slope / curvature)
+        f_new = yield from _value(x_new)
+        return (x_new, f_new) if f_new < f else (x, f)
+
+    def _level(self, f: float) -> float:
+        """What a difference of two values cannot resolve."""
+        return max(self._noise, 2 * EPS * abs(f), 1e-300)
+
+    def _direction(self, x: Array, g: Array, pg: Array) -> Array:
+        """Along ``-H g``, within the bounds; along the scaled gradient before H is known."""
+        if not self._metric.fresh:
+            return search_direction(self._problem, self._metric, x, g)
+        direction = -pg * self._scale**2
+        length = float(np.linalg.norm(direction / self._scale))
+        return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction
+
+    def _agreed(
+        self, tangents: Tangents, x: Array, g: Array, pg: Array
+    ) -> tuple[Array, float] | None:
+        """The step on which tangents agree and how much they fall, if no bound is in its way."""
+        if self._metric.fresh or not np.array_equal(pg, g):
+            return None
+        agreed = tangents.step(self._metric)
+        if agreed is None or self._problem.box is None:
+            return agreed
+        end = x + agreed[0]
+        return agreed if np.array_equal(self._problem.clip(end), end) else None
+
+    def _gradient(self, x: Array, f: float) -> Generator[Ask, Answers, Array]:
+        """By forward differences along the columns of J, or along coordinates near a bound."""
+        steps = self._metric.difference_steps(self._level(f))
+        size = np.abs(steps).max(axis=1)
+        steps *= np.maximum(1.0, LOST * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
+        points = self._inside(x, steps)
+        steps = points - x
+        answers = yield Ask(points, 0)
+        change = answers.values - f
+        change = np.where(np.isfinite(change), change, 0.0)
+        return _solved(steps, change)
+
+    def _inside(self, x: Array, steps: Array) -> Array:
+        """The points ``x + steps``; turned round, or along coordinates, if a bound is near."""
+        points, box = x + steps, self._problem.box
+        if box is None:
+            return points
+        outside = ((points < box[0]) | (points > box[1])).any(axis=1)
+        if not outside.any():
+            return points
+        points[outside] = x - steps[outside]
+        if ((points < box[0]) | (points > box[1])).any():
+            sizes = np.linalg.norm(steps, axis=0)
+            sizes = np.minimum(sizes, 0.5 * (box[1] - box[0]))
+            points = x + np.diag(np.where(x + sizes > box[1], -sizes, sizes))
+        return np.clip(points, *box)
+
+    def _search(
+        self, x: Array, f: float, direction: Array, slope: float
+    ) -> Generator[Any, Any, tuple[Array, float] | None]:
+        """A lower point by values alone: shrink by interpolation, or extend while it pays."""
+        level, t = self._level(f), 1.0
+        beyond: tuple[float, float] | None = None  # the last point that was too far
+
+        def value(t: float) -> Generator[Any, Any, float]:
+            return _value(self._problem.clip(x + t * direction))
+
+        for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
+            f_t = yield from value(t)
+            if f_t < f and f_t <= f + ARMIJO * t * slope:
+                break
+            share = _vertex(t * slope, f_t - f)
+            if np.isfinite(f_t):
+                beyond = t, f_t
+            t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1
+            if -t * slope < level:
+                return None
+        else:
+            return None
+        if beyond is not None and f_t - f <= STRAIGHT * t * slope:
+            line = KinkedLine([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
+            yield from line.narrow(value, CROSSINGS, CROSSING_GAIN)
+            t, f_t = _across(line)
+        elif t >= 1.0:
+            t, f_t = yield from self._extend(x, f, direction, slope, f_t)
+        return self._problem.clip(x + t * direction), f_t
+
+    def _extend(
+        self, x: Array, f: float, direction: Array, slope: float, f_t: float
+    ) -> Generator[Any, Any, tuple[float, float]]:
+        """Farther than one, while a parabola has its minimum there and values fall."""
+        t = 1.0
+        while True:
+            share = _vertex(t * slope, f_t - f)
+            if share < EXTENSION:
+                return t, f_t
+            longer = t * min(share, LONGEST_EXTENSION)
+            x_new = self._problem.clip(x + longer * direction)
+            if np.array_equal(x_new, self._problem.clip(x + t * direction)):
+                return t, f_t
+            f_new = yield from _value(x_new)
+            if not f_new < f_t:
+                return t, f_t
+            t, f_t = longer, f_new
+
+
+def _across(line: KinkedLine) -> tuple[float, float]:
+    """The point just beyond the lowest if it is lower than the start, since kinks are between."""
+    t, f, k = line.t, line.values, line.lowest
+    if k + 1 < len(t) and f[0] - f[k + 1] >= ENOUGH * (f[0] - f[k]):
+        k += 1
+    return t[k], f[k]
+
+
+def _lost(noise: float) -> Finish:
+    """The end where differences lead nowhere, and the noise that may be the reason."""
+    said = f"No lower point along the differences; the noise is {noise:.3g}."
+    return Finish(Status.PRECISION, said, noise=noise)
+
+
+def _solved(steps: Array, change: Array) -> Array:
+    """The gradient with these changes along these steps, at least in the least-squares sense."""
+    lengths = np.diagonal(steps)
+    if np.count_nonzero(steps) == np.count_nonzero(lengths) == len(change):  # along coordinates
+        return change / lengths
+    try:
+        return np.asarray(np.linalg.solve(steps, change), dtype=float)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(steps, change, rcond=None)[0], dtype=float)
+
+
+def _vertex(slope: float, rise: float) -> float:
+    """Where a parabola from 0 with this slope and value ``rise`` at 1 has its minimum."""
+    excess = rise - slope
+    return -0.5 * slope / excess if excess > 0 else np.inf
+
+
+def _value(x: Array) -> Generator[Ask, Answers, float]:
+    answers = yield Ask(x.reshape(1, -1), 0)
+    return float(answers.values[0])

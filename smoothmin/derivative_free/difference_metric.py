@@ -1,0 +1,175 @@
+"""Inverse Hessians for `DifferenceDescent`, and the differences that suit them.
+
+References: A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of
+noisy functions via quasi-Newton methods", SIAM J. Optim. 29 (2019), for the length of
+differences; J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006), Section
+7.2, for the limited memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+from smoothmin._protocol import Array, Mask
+from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.metric import Metric
+from smoothmin.metrics.product_form import SquareFactor
+from smoothmin.subproblems.box_qp import Model
+
+FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variables are known
+AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
+FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
+MOST = 100.0  # factor by which it grows at once: no curvature may be mere rounding
+REMEMBERED = 4  # times as many steps as variables, from which H is made anew
+MEMORY = 100  # steps that a limited memory holds
+FADING = 0.7  # of the credit of a diagonal from step to step
+
+
+class DenseMetric(InverseHessian):
+    """H = J J' from the last steps; J's columns have unit curvature as far as known.
+
+    H starts from a diagonal times `AHEAD` times the least curvature's inverse. Steps that
+    show less curvature make H anew from a larger multiple: updates alone take many steps to
+    raise what is too small along a direction, while a gradient costs ``n`` values.
+    """
+
+    def __init__(self, n: int, scale: Array) -> None:
+        super().__init__(n)
+        self._scale = self._unit = scale
+        self._multiple = 0.0  # of the square of the unit, from which H starts
+        self._steps: deque[tuple[Array, Array]] = deque(maxlen=REMEMBERED * n)
+        self._updates = 0  # since that start
+
+    def reset(self) -> None:
+        """Forget everything."""
+        super().reset()
+        self._unit, self._multiple = self._scale, 0.0
+        self._steps.clear()
+
+    def begin(self, curvature: Array) -> None:
+        """Start from a diagonal Hessian."""
+        self._unit = 1 / np.sqrt(curvature)
+        self._start(1.0)
+
+    def learn(self, s: Array, y: Array, cause: Array | None) -> None:
+        """Update by a step and the change of the gradient, or make H anew with them."""
+        sy = float(s @ y)
+        if not 0 < sy < np.inf:
+            return
+        self._steps.append((s, y))
+        in_units = s / self._unit
+        multiple = AHEAD * float(in_units @ in_units) / sy
+        if self._j is not None:
+            multiple = min(multiple, MOST * self._multiple)
+        if not multiple > FAR_BEHIND * self._multiple:
+            self._updates += 1
+            self.update(s, y, cause)
+        elif multiple < np.inf:
+            self._start(multiple)
+            for step, change in tuple(self._steps):
+                self._updates += 1
+                self.update(step, change)
+                if self.fresh:  # J was lost to rounding, and everything with it
+                    return
+
+    def _start(self, multiple: float) -> None:
+        super().reset()
+        self._multiple, self._updates = multiple, 0
+        self._j = SquareFactor(self._unit * math.sqrt(multiple))
+
+    def difference_steps(self, noise: float) -> Array:
+        """Rows to take differences along."""
+        if self._j is None:
+            return np.diag(FIRST_DIFFERENCE * self._scale)
+        steps = self._j.dense().T * (2 * math.sqrt(noise))
+        if self._updates < len(steps):
+            size = np.linalg.norm(steps / self._scale, axis=1)
+            steps = steps * np.minimum(1.0, FIRST_DIFFERENCE / size)[:, None]
+        return np.ascontiguousarray(steps)
+
+
+class LargeMetric(Metric):
+    """A diagonal, and the last steps: for more variables than steps can be made.
+
+    H starts from the diagonal times the newest ``s'y / y'y``, which a dense H never
+    forgets and takes as many steps as variables to correct.
+    """
+
+    def __init__(self, n: int, scale: Array) -> None:
+        self._scale = self._unit = scale  # H is scaled by the square of the unit
+        self._begun, self._credit = False, 0.0
+        self._memory = LimitedMemory(n, MEMORY)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing is known."""
+        return not self._begun and self._memory.fresh
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._memory.reset()
+        self._unit, self._begun = self._scale, False
+
+    def begin(self, curvature: Array) -> None:
+        """Start from a diagonal Hessian."""
+        self._unit, self._begun, self._credit = 1 / np.sqrt(curvature), True, 0.0
+
+    def apply(self, g: Array) -> Array:
+        """``H g``."""
+        return self._unit * self._memory.apply(self._unit * g)
+
+    def root(self, gradients: Array) -> Array:
+        """A factor of the inner products ``G H G'``."""
+        return self._memory.root(gradients * self._unit)
+
+    def model(self) -> InUnits:
+        """``H^-1``."""
+        return InUnits(self._memory.model(), self._unit)
+
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
+        """Remember a step and the change of the gradient."""
+        self._memory.update(s / self._unit, y * self._unit)
+
+    def learn(self, s: Array, y: Array, cause: Array | None) -> None:
+        """Remember; first give up a diagonal that makes steps and changes less alike."""
+        if self._begun and self._unit is not self._scale:
+            self._credit *= FADING
+            self._credit += _cosine(s / self._unit, y * self._unit)
+            self._credit -= _cosine(s / self._scale, y * self._scale)
+            if self._credit < 0:
+                self._memory.reset()
+                self._unit = self._scale
+        self.update(s, y)
+
+    def difference_steps(self, noise: float) -> Array:
+        """Rows to take differences along: the coordinates."""
+        size = FIRST_DIFFERENCE * self._scale
+        if not self.fresh:
+            size = np.minimum(size, self._unit * (2 * math.sqrt(noise * self._memory.scale)))
+        return np.diag(size)
+
+
+class InUnits:
+    """A model whose variables are measured in units (n,)."""
+
+    def __init__(self, model: Model, unit: Array) -> None:
+        self._model, self._unit = model, unit
+
+    def curve(self, s: Array) -> Array:
+        """``B s``."""
+        return self._model.curve(s / self._unit) / self._unit
+
+    def newton(self, r: Array, free: Mask) -> Array:
+        """``-B^-1 r`` for the rows and columns ``free`` alone; 0 elsewhere."""
+        return self._unit * self._model.newton(self._unit * r, free)
+
+
+def _cosine(a: Array, b: Array) -> float:
+    size = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
+    return float(a @ b) / size if size > 0 else 0.0

@@ -1,0 +1,358 @@
+"""`GaussianSearch`: a normal distribution that learns where low values are.
+
+References: N. Hansen, "The CMA evolution strategy: a tutorial" (2016) (see
+`distribution`); N. Hansen, "A global surrogate assisted CMA-ES", GECCO (2019),
+Algorithm 1 (evaluation in the order of a model, until that order is right); N. Hansen,
+"Injecting external solutions into CMA-ES", arXiv:1110.4181 (2011).
+
+Deviations: the model's minimizer is sought in a trust region and in the box, and takes
+the place of the last sampled point; it is trusted from a lower rank correlation on.
+Points beyond a bound are moved onto it, and the distribution learns from the moved
+ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import (
+    require_bool,
+    require_integer,
+    require_real,
+    require_scale,
+)
+from smoothmin._noise import measure_noise
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._scale import typical_scale
+from smoothmin._status import Status
+from smoothmin.derivative_free.cma import DiagonalDistribution, Distribution
+from smoothmin.derivative_free.quadratic_regression import (
+    CHEAP_COEFFICIENTS,
+    Archive,
+    Quadratic,
+    Regression,
+    kendall,
+)
+
+EPS = float(np.finfo(float).eps)
+AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
+FORESIGHT = 0.15  # the same of values foretold before they were known
+LOOK_BACK = 15  # evaluations over which tau is taken, at least
+HALF = 0.5  # of the box's width: largest standard deviation
+SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
+WIDENING = 3.0
+WIDEST = 1e4  # in units of the first standard deviation
+NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
+STAGNATION = 4  # spans of generations without a lower value that end the search
+FULL = 200  # up to so many variables C is a full matrix, and there is a model
+RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
+
+
+@dataclass(frozen=True)
+class GaussianSearch(Method):
+    """Minimize from values alone with a normal distribution that learns, and a model.
+
+    Parameters
+    ----------
+    sigma : float or array_like of shape (d,), optional
+        First standard deviation. By default a fifth of the box's width, and without a
+        box a tenth of the larger of 1 and ``|x0|``.
+    population : int, optional
+        Points per generation, by default ``4 + 3 log(d)``, at least 5.
+    model : bool, default True
+        Evaluate in the order of a quadratic fitted to earlier points, and only as many
+        as it takes to trust that order.
+    xtol : float, default 1e-11
+        Converged when no standard deviation is larger, in units of the first.
+    ftol : float, default 1e-12
+        Converged when the values of the last generations differ by no more, or by no
+        more than rounding.
+    noise : float, default 0
+        Standard deviation of the noise of the values, as far as it is known. It is measured
+        where there is no progress. Where the values show nothing else from the start, the
+        distribution is widened.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
+    Notes
+    -----
+    Invariant to increasing transformations of the values without the model, to affine
+    ones of the variables but for the first distribution.
+
+    References
+    ----------
+    .. [1] N. Hansen, "The CMA evolution strategy: a tutorial" (2016),
+       :doi:`10.48550/arXiv.1604.00772`.
+    .. [2] N. Hansen, "A global surrogate assisted CMA-ES", GECCO (2019),
+       :doi:`10.1145/3321707.3321842`.
+
+    Examples
+    --------
+    >>> from scipy.optimize import rosen
+    >>> from smoothmin import minimize
+    >>> from smoothmin.derivative_free.gaussian_search import GaussianSearch
+    >>> res = minimize(rosen, [-1.2, 1.0, 0.5], method=GaussianSearch(), rng=0)
+    >>> res.success, bool(res.fun < 1e-10)
+    (True, True)
+    """
+
+    name: ClassVar[str] = "GaussianSearch"
+    handles_bounds: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+
+    sigma: Any = None
+    population: int | None = None
+    model: bool = True
+    xtol: float = 1e-11
+    ftol: float = 1e-12
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.sigma is not None:
+            require_scale("sigma", self.sigma)
+        if self.population is not None:
+            require_integer("population", self.population, 5)
+        require_bool("model", self.model)
+        require_real("xtol", self.xtol, minimum=0)
+        require_real("ftol", self.ftol, minimum=0)
+        require_real("noise", self.noise, minimum=0, below=np.inf)
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Never."""
+        return False
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        return self._search(problem, rng).run()
+
+    def run_from(
+        self, problem: Problem, rng: np.random.Generator, points: Array, values: Array
+    ) -> Steps:
+        """Minimize, with ``values`` (m,) at ``points`` (m, d) known already."""
+        search = self._search(problem, rng)
+        search.learn(points, values)
+        return search.run()
+
+    def _search(self, problem: Problem, rng: np.random.Generator) -> _Search:
+        scale = typical_scale(problem, "sigma", self.sigma)
+        return _Search(self, problem, rng, scale)
+
+
+def default_population(n: int) -> int:
+    """``4 + 3 log(n)`` (48), at least 5."""
+    return max(5, 4 + int(3 * math.log(max(1, n))))
+
+
+class _Search:
+    """One run, in coordinates divided by the first standard deviation."""
+
+    def __init__(
+        self, options: GaussianSearch, problem: Problem, rng: np.random.Generator, scale: Array
+    ) -> None:
+        self._options, self._problem, self._rng, self._scale = options, problem, rng, scale
+        n = problem.x0.size
+        population = options.population or default_population(n)
+        kind = Distribution if n <= FULL else DiagonalDistribution
+        self._distribution = kind(problem.x0 / scale, 1.0, population)
+        self._modelled = options.model and n <= FULL
+        self._archive = Archive(n if self._modelled else 0)
+        self._regression = Regression(n if self._modelled else 0)
+        self._model: Quadratic | None = None
+        self._fitted = 0  # how many points had been added to the archive when it was fitted
+        self._radius = RADIUS * math.sqrt(n)
+        self._box = None
+        if problem.box is not None:
+            self._box = (problem.box[0] / scale, problem.box[1] / scale)
+            self._width = self._box[1] - self._box[0]
+        self._lowest: list[float] = []  # of the last generations
+        self._foretold: list[tuple[float, float]] = []  # by the model, and as they came out
+        self._best = np.inf
+        self._quiet = 0  # generations without a new lowest value
+        self._noise = options.noise
+        self._widest = 0.0  # largest standard deviation of a generation's values
+
+    def learn(self, points: Array, values: Array) -> None:
+        """Fit the first model to what is known already."""
+        if self._modelled:
+            self._archive.add(points / self._scale, values)
+            self._fit()
+
+    def run(self) -> Steps:
+        """Generations until nothing changes any more."""
+        distribution = self._distribution
+        while True:
+            points, values = yield from self._generation()
+            if not np.isfinite(values).any():
+                # nothing to learn from: look closer around the mean
+                distribution.sigma *= 0.5
+                if float(distribution.deviations.max()) <= self._options.xtol:
+                    return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+                continue
+            values = np.where(np.isnan(values), np.inf, values)
+            spread = float(np.std(values[np.isfinite(values)]))
+            self._widest = max(self._widest, spread)
+            if self._drowned():
+                self._widen()
+                continue
+            order = np.argsort(values, kind="stable")
+            distribution.update(points[order])
+            self._keep_within_box()
+            best = order[0]
+            x = self._outward(points[best : best + 1])[0]
+            yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
+            said = self._converged(values) or (yield from self._stagnated(values, spread))
+            if said and self._drowned():
+                self._widen()
+            elif said:
+                return Finish(Status.CONVERGED, said, noise=self._noise)
+
+    def _generation(self) -> Generator[Ask, Answers, tuple[Array, Array]]:
+        """Sample, and evaluate in the model's order as many as it takes to trust it."""
+        points = self._inside(self._distribution.sample(self._rng))
+        model = self._model
+        if model is None:
+            values = yield from self._evaluate(points)
+            self._fit()
+            return points, values
+        self._inject(points, model)
+        size = len(points)
+        values = np.full(size, np.nan)
+        guessed = model(points)
+        todo = np.argsort(guessed, kind="stable")
+        done, count = 0, 1 + round(0.02 * size)
+        while True:
+            now = todo[done : done + count]
+            values[now] = yield from self._evaluate(points[now])
+            self._foretold.extend(zip(guessed[now].tolist(), values[now].tolist(), strict=True))
+            done += len(now)
+            model = self._fit()
+            if done >= size or model is None:
+                return points, values
+            guessed = model(points)
+            if self._trusted(model, done):
+                break
+            todo[done:] = todo[done:][np.argsort(guessed[todo[done:]], kind="stable")]
+            count = math.ceil(0.5 * done)
+        # what was not evaluated keeps the model's order, and never beats what was
+        known, rest = todo[:done], todo[done:]
+        lowest = np.nanmin(values[known]) if np.isfinite(values[known]).any() else np.inf
+        values[rest] = guessed[rest] + max(0.0, float(lowest - guessed[rest].min()))
+        return points, values
+
+    def _inject(self, points: Array, model: Quadratic) -> None:
+        """The model's minimizer in place of the last point, unless it is known already."""
+        x = model.minimizer(self._radius, self._box)
+        known, _ = self._archive.last(min(self._archive.size, 4 * len(points)))
+        if not (known == x).all(axis=1).any():
+            points[-1] = x
+
+    def _trusted(self, model: Quadratic, done: int) -> bool:
+        """Whether the model orders the last evaluated points as they are."""
+        count = min(self._archive.size, max(LOOK_BACK, math.ceil(1.2 * done)))
+        points, values = self._archive.last(count)
+        if kendall(model(points), values) < AGREEMENT:
+            return False
+        # a model of noise agrees with what it was fitted to, and foretells nothing
+        del self._foretold[: -2 * LOOK_BACK]
+        foretold, seen = np.array(self._foretold).T
+        return len(seen) < LOOK_BACK or kendall(foretold, seen) >= FORESIGHT
+
+    def _fit(self) -> Quadratic | None:
+        """The model, fitted anew if there are enough new points to be worth it."""
+        if not self._modelled:
+            return None
+        archive, d = self._archive, self._distribution
+        patience = 0
+        if self._model is not None:
+            patience = self._model.size // CHEAP_COEFFICIENTS
+        if archive.added - self._fitted <= patience:
+            return self._model
+        points, values, kind = archive.training()
+        if kind >= 0:
+            frame = (d.mean, d.inverse_root / d.sigma, d.root * d.sigma)
+            self._model = self._regression.fit(points, values, kind, *frame)
+            self._fitted = archive.added
+        return self._model
+
+    def _evaluate(self, points: Array) -> Generator[Ask, Answers, Array]:
+        answers = yield Ask(self._outward(points), 0)
+        if self._modelled:
+            self._archive.add(points, answers.values)
+        return answers.values
+
+    def _outward(self, points: Array) -> Array:
+        """In the user's units; clipped again, against rounding."""
+        return self._problem.clip(points * self._scale)
+
+    def _inside(self, points: Array) -> Array:
+        return points if self._box is None else np.clip(points, *self._box)
+
+    def _keep_within_box(self) -> None:
+        """The mean inside, the deviations no larger than half the box."""
+        if self._box is not None:
+            d = self._distribution
+            d.mean = self._inside(d.mean)
+            d.sigma *= min(1.0, float((HALF * self._width / d.deviations).min()))
+
+    def _converged(self, values: Array) -> str | None:
+        """A sentence when the distribution or its values have shrunk to nothing."""
+        d, options = self._distribution, self._options
+        largest = float(d.deviations.max())
+        if largest <= options.xtol:
+            return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}."
+        lowest, new = self._lowest, float(values.min())
+        self._quiet = self._quiet + 1 if new >= self._best else 0
+        self._best = min(self._best, new)
+        lowest.append(new)
+        if len(lowest) < self._span:
+            return None
+        del lowest[: -self._span]
+        spread = max(max(lowest), float(values.max())) - min(lowest)
+        level = max(options.ftol, 4 * EPS * abs(lowest[-1]))
+        if spread <= level:
+            return f"Values of {self._span} generations within {spread:.3g} <= {level:.3g}."
+        return None
+
+    def _drowned(self) -> bool:
+        """Whether noise is all there was to be seen so far, and a wider look may show more."""
+        d = self._distribution
+        if self._noise == 0 or self._widest > SIGNAL * self._noise or d.sigma >= WIDEST:
+            return False
+        return self._box is None or bool((d.deviations < HALF * self._width).any())
+
+    def _widen(self) -> None:
+        """Begin anew with a wider distribution."""
+        d = self._distribution
+        d.sigma *= WIDENING
+        self._keep_within_box()
+        self._lowest.clear()
+        self._best, self._quiet = np.inf, 0
+
+    def _stagnated(self, values: Array, spread: float) -> Generator[Ask, Answers, str | None]:
+        """A sentence when there is no progress, by noise or for very long."""
+        if self._quiet == 0 or self._quiet % self._span:
+            return None
+        if self._quiet >= STAGNATION * self._span:
+            return f"No lower value in {self._quiet} generations."
+        d = self._distribution
+        x = self._outward(d.mean[None])[0]
+        scale = d.deviations * self._scale
+        self._noise = yield from measure_noise(self._problem, x, scale, self._rng)
+        if spread <= NOISE_FLOOR * self._noise:
+            return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}."
+        return None
+
+    @property
+    def _span(self) -> int:
+        """Generations over which progress is judged."""
+        return 10 + math.ceil(30 * self._distribution.n / self._distribution.population)

@@ -1,0 +1,67 @@
+"""Whether the gradient is that of the values: what failed line searches tell at no cost."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._protocol import Array, Finish, Problem
+from smoothmin._status import Status
+from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+
+ENOUGH = 3  # failed searches in a row that contradict
+WITNESSES = 3  # points of a search that must be on a line
+VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show, ...
+RESOLVED = 1e-12  # ... and of the largest value: what cancels in small ones leaves its rounding
+ALIKE = 0.2  # share by which slopes may differ that are those of a line
+REFUTED = 0.9  # share of the predicted decrease that must be missing
+
+
+class Doubt:
+    """Counts failed searches on which values and gradients exclude each other.
+
+    Over a short step on which the slopes are alike a function is a line. Values at three
+    points that are on a line too, but on another one, are not those of these gradients. Kinks
+    make slopes differ, and noise the values, so neither is taken for an error. Differences are
+    not the user's gradients, and are left alone.
+    """
+
+    def __init__(self, problem: Problem, enough: int = ENOUGH) -> None:
+        self._asked = problem.differences is None
+        self._enough, self._count = enough, 0
+        self._said, self._largest = "", 0.0
+
+    @property
+    def finish(self) -> Finish | None:
+        """The end, if enough searches in a row contradict."""
+        return None if self._count < self._enough else Finish(Status.GRADIENT, self._said)
+
+    def hear(
+        self, found: LineResult, direction: Array, fun: float, slope: float, noise: float
+    ) -> None:
+        """Take note of a search along ``direction`` from a point of this value and slope."""
+        self._largest = max(self._largest, abs(fun))
+        if found.lower or not self._asked:
+            self._count = 0
+            return
+        near = _contradicting(found, fun, slope, max(VISIBLE * noise, RESOLVED * self._largest))
+        self._count = 0 if near is None else self._count + 1
+        if near is not None:
+            length = near.t * float(np.linalg.norm(direction))
+            self._said = _status.gradient_contradicted(length, near.t * slope, near.fun - fun)
+
+
+def _contradicting(found: LineResult, fun: float, slope: float, visible: float) -> LinePoint | None:
+    """The nearest point that shows it, if as many do as it takes."""
+    shown = [
+        trial for trial in found.trials if math.isfinite(trial.fun) and -trial.t * slope > visible
+    ]
+    nearest = sorted(shown, key=lambda trial: trial.t)[:WITNESSES]
+    if len(nearest) < WITNESSES:
+        return None
+    rates = [(trial.fun - fun) / trial.t for trial in nearest]
+    slopes = all(abs(trial.slope - slope) <= ALIKE * abs(slope) for trial in nearest)
+    line = max(rates) - min(rates) <= ALIKE * max(abs(rates[0]), abs(slope))
+    return nearest[0] if slopes and line and rates[0] > (1 - REFUTED) * slope else None

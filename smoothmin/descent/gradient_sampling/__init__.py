@@ -1,0 +1,1 @@
+"""Minimization across kinks with a certificate: method="gradient-sampling"."""

@@ -1,0 +1,191 @@
+"""Gradient sampling with quasi-Newton steps: minimization across kinks, with a certificate.
+
+References: J. V. Burke, A. S. Lewis, M. L. Overton, "A robust gradient sampling
+algorithm for nonsmooth, nonconvex optimization", SIAM J. Optim. 15 (2005), the GS
+algorithm of section 2; F. E. Curtis, X. Que, "An adaptive gradient sampling algorithm
+for nonsmooth optimization", Optim. Methods Softw. 28 (2013), Algorithm 3.1; A. S.
+Lewis, M. L. Overton, Math. Program. 141 (2013), for the quasi-Newton steps.
+
+Deviations, and why:
+
+* Steps along ``-H g`` are taken for as long as their line search succeeds: they cost two
+  or three evaluations, a sampling step some n of them.
+* The hull is that of every gradient seen within the radius, line searches' rejected
+  points included, and is enlarged along the direction it gives, as a bundle method does.
+  Points are drawn at random only when that brings no news.
+* The bundle serves the quasi-Newton steps too. Their first trial lies just beyond the
+  nearest kink that the bundle's tangents predict, as in the limited-memory bundle method
+  (Haarala, Miettinen, Makela, Optim. Methods Softw. 19, 2004). Where that kink is very
+  near and few cuts are in reach, the step is that of a variable-metric bundle method.
+* The direction of a hull step is minus the least element of the hull in the metric H
+  (Curtis and Que, (3.3)), while the certificate is its Euclidean norm.
+* The first metric is diagonal where the start and its gradient, or the gradients of the
+  first search, show that the variables have different scales.
+* Where the metric is far too long in all directions, self-scaling updates are tried
+  (`self_scaling`).
+* Where a function looks convex and steps in the metric are slow, they go to the proximal
+  points of all tangents for as long as this is fast (`proximal`).
+* Where the function shows few smooth pieces, steps go to the minimum of their models
+  for as long as these predict its values (`piecewise`).
+* Bounds within the radius add their normals to the hull; samples are clipped into the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin._check import require_integer, require_real
+from smoothmin._protocol import Changed, Finish, Method, Problem, Steps
+from smoothmin.descent.gradient_sampling.hull_steps import HullSteps
+from smoothmin.descent.gradient_sampling.steps import KinkSteps
+from smoothmin.descent.rescaling import in_range
+
+RESTART = 0.1  # first perturbation of a restart, in units of the largest coordinate, or 1
+
+
+@dataclass(frozen=True)
+class GradientSamplingDescent(Method):
+    """Gradient sampling of Burke, Lewis and Overton, with quasi-Newton steps.
+
+    For functions that are differentiable almost everywhere, with kinks, convex or
+    not. Not to be confused with `GradientSampling`, which averages over perturbations
+    and wraps other methods.
+
+    Parameters
+    ----------
+    stationarity_tol : float, default 1e-6
+        Largest norm of the least element of the hull of nearby gradients, in units of the
+        first gradient's norm if that is less than 1, or at least 1e-10 in units of the last
+        gradient's, ...
+    radius_tol : float, default 1e-8
+        ... and largest distance of these gradients' points, for success; never more than
+        a hundred-thousandth of the largest element that ``x`` has had.
+    radius : float, optional
+        First sampling radius. A tenth of the largest element of ``x0``, or of 1, if None.
+    samples : int, optional
+        Points drawn at a time where the search finds no new gradients. ``n + 1``, but at
+        most 100, if None.
+    memory : int, optional
+        Gradients kept. ``2 n + 10``, but at most 250, if None.
+    restarts : int, default 0
+        Further runs, each from a random point around the lowest one found, farther each
+        time. They may leave a stationary point that is no minimum.
+    dense_up_to : int, default 2000
+        Most variables for which a dense metric is kept; limited memory beyond.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
+    Notes
+    -----
+    The result carries ``stationarity`` and ``radius``: zero lies within ``stationarity``
+    of the convex hull of gradients (plus normals of bounds) at points no farther
+    than ``radius`` from the solution. Success is reported only if both meet their
+    tolerances; a short gradient at the solution itself is a certificate of radius zero.
+    Where nothing lower is to be found, a stationarity that is no more than rounding leaves of
+    it is a success as well; the message has the tolerance that was met.
+    If searches show that values change at another rate than gradients say, at three points of
+    a line on which these are alike, the status is 8: the gradient is wrong.
+    With at most 50 variables, exact gradients and no bounds, functions that show few smooth
+    pieces are minimized by models of these, in the manner of [4]_, for as long as the
+    models predict the values. Among these, functions that look convex, such as least
+    absolute deviations, minimax fits and quantile regressions, are minimized by a proximal
+    bundle method [5]_ where that is faster.
+
+    Gradients by finite differences see no kink nearer than their step, so the radius
+    stays at ten steps or more; "2-point" has the shortest.
+
+    References
+    ----------
+    .. [1] J. V. Burke, A. S. Lewis, M. L. Overton, "A robust gradient sampling algorithm
+       for nonsmooth, nonconvex optimization", SIAM J. Optim. 15 (2005),
+       :doi:`10.1137/030601296`.
+    .. [2] A. S. Lewis, M. L. Overton, "Nonsmooth optimization via quasi-Newton
+       methods", Math. Program. 141 (2013), :doi:`10.1007/s10107-012-0514-2`.
+    .. [3] F. E. Curtis, X. Que, "An adaptive gradient sampling algorithm for nonsmooth
+       optimization", Optim. Methods Softw. 28 (2013), :doi:`10.1080/10556788.2012.714781`.
+    .. [4] A. S. Lewis, C. Wylie, "A simple Newton method for local nonsmooth
+       optimization" (2019), arXiv:1907.11742.
+
+    .. [5] K. C. Kiwiel, "Proximity control in bundle methods for convex nondifferentiable
+       minimization", Math. Program. 46 (1990), :doi:`10.1007/BF01585731`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import smoothmin
+    >>> fun = lambda x: (abs(x[0]) + 3 * abs(x[1] - 1),
+    ...                  np.array([np.sign(x[0]), 3 * np.sign(x[1] - 1)]))
+    >>> res = smoothmin.minimize(fun, [2.0, -1.0], jac=True, method="gradient-sampling", rng=0)
+    >>> res.success, res.stationarity <= 1e-6, res.radius <= 1e-8
+    (True, True, True)
+    """
+
+    name: ClassVar[str] = "gradient-sampling"
+    summary: ClassVar[str] = "quasi-Newton gradient sampling: kinks, with a certificate"
+    reference: ClassVar[str] = "Burke, Lewis, Overton (2005)"
+    handles_bounds: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+    tolerances: ClassVar[tuple[str, ...]] = ("stationarity_tol", "radius_tol")
+
+    stationarity_tol: float = 1e-6
+    radius_tol: float = 1e-8
+    radius: float | None = None
+    samples: int | None = None
+    memory: int | None = None
+    restarts: int = 0
+    dense_up_to: int = 2000
+
+    def __post_init__(self) -> None:
+        require_real("stationarity_tol", self.stationarity_tol, minimum=0)
+        require_real("radius_tol", self.radius_tol, minimum=0)
+        if self.radius is not None:
+            require_real("radius", self.radius, above=0, below=np.inf)
+        if self.samples is not None:
+            require_integer("samples", self.samples, 1)
+        if self.memory is not None:
+            require_integer("memory", self.memory, 2)
+        require_integer("restarts", self.restarts, 0)
+        require_integer("dense_up_to", self.dense_up_to, 0)
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        return in_range(problem, lambda inner: self._restarting(inner, rng))
+
+    def _restarting(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """All runs; the end of the lowest."""
+        best, finish = yield from self._descend(problem, rng)
+        for k in range(self.restarts):
+            size = max(1.0, float(np.abs(best.x).max()))
+            offset = RESTART * 2.0**k * size * rng.standard_normal(best.x.size)
+            again = problem.at(problem.clip(best.x + offset / np.sqrt(best.x.size)))
+            state, ended = yield from self._descend(again, rng)
+            if state.f < best.f:
+                best, finish = state, ended
+        return finish
+
+    def _descend(
+        self, problem: Problem, rng: np.random.Generator
+    ) -> Generator[Any, Any, tuple[_State, Finish]]:
+        """One run: the algorithm proper."""
+        state = _State(self, problem, rng)
+        finish = yield from state.start()
+        while finish is None:
+            moved = yield from state.quasi_newton_step()
+            if not moved:
+                finish = yield from state.hull_step()
+            if finish is None:
+                reply = yield state.iterate()
+                if isinstance(reply, Changed):
+                    finish = yield from state.start()
+        return state, finish
+
+
+class _State(KinkSteps, HullSteps):
+    """A run."""

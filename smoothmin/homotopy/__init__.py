@@ -1,0 +1,1 @@
+"""Many minima, with gradients: method="homotopy"."""

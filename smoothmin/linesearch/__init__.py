@@ -1,0 +1,1 @@
+"""Searches along a line, one a file."""

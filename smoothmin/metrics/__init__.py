@@ -1,0 +1,1 @@
+"""Estimates of the inverse Hessian, one a file, and where they start."""

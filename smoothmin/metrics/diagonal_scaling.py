@@ -1,0 +1,139 @@
+"""Scales of the variables, from the start and the first few gradients.
+
+A change of variables ``x = D z`` divides points by D and multiplies gradients by it.
+Where the elements of points and gradients differ oppositely, or those of gradients by
+more than chance, H = D^2 of the sizes undoes the change, and spares a quasi-Newton method
+the steps in which it would learn the same.
+
+References: W. James, C. Stein, "Estimation with quadratic loss", Proc. 4th Berkeley
+Symp. 1 (1961), for the shrinkage of many estimates toward their mean; H. Robbins, "An
+empirical Bayes approach to statistics", Proc. 3rd Berkeley Symp. 1 (1956); M. S.
+Bartlett, "Some aspects of the time-correlation problem in regard to tests of
+significance", J. R. Stat. Soc. 98 (1935), for correlations where neighbours are alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import polygamma
+
+from smoothmin._protocol import Array
+
+LARGEST = 10.0  # scale, and inverse of the smallest
+DEVIATIONS = 1.0  # by which the spread of chance may exceed its mean
+ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
+
+
+def coordinate_scales(changes: Array) -> Array:
+    """Scales that make changes of the gradient alike in all coordinates.
+
+    Parameters
+    ----------
+    changes : ndarray (m, n)
+        Differences of gradients.
+
+    Returns
+    -------
+    ndarray (n,)
+        Positive, their geometric mean 1 but for the limits; all 1 if the coordinates'
+        changes differ no more than Gaussian ones of the same variance would.
+
+    Notes
+    -----
+    The logarithm of a root mean square of k Gaussian numbers has the variance
+    ``trigamma(k / 2) / 4``. What the spread of the logarithms exceeds it by is taken for
+    the spread of the scales, and the logarithms are shrunk toward their mean
+    accordingly. Changes on one line are not independent: k is ``tr(K)^2 / tr(K^2)`` of
+    their Gram matrix K.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin.metrics.diagonal_scaling import coordinate_scales
+    >>> steep = 10.0 ** np.linspace(-1, 1, 9)
+    >>> changes = np.random.default_rng(0).standard_normal((20, 9)) * steep
+    >>> scales = coordinate_scales(changes)
+    >>> spreads = np.ptp(np.log10(steep)), np.ptp(np.log10(scales * steep))
+    >>> [float(round(spread, 1)) for spread in spreads]
+    [2.0, 0.5]
+    """
+    squares = np.einsum("ij,ij->j", changes, changes)
+    seen = squares > 0
+    scales = np.ones(len(squares))
+    count = int(seen.sum())
+    if count < 2 or not np.isfinite(squares.sum()):
+        return scales
+    logs = 0.5 * np.log(squares[seen])
+    logs -= logs.mean()
+    spread = float(logs @ logs) / (count - 1)
+    unit = changes / math.sqrt(float(squares.sum()))
+    independent = 1 / float(np.square(unit @ unit.T).sum())
+    chance = 0.25 * float(polygamma(1, 0.5 * independent))
+    chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
+    if spread > chance:
+        shrunk = (1 - chance / spread) * logs
+        scales[seen] = np.clip(np.exp(-shrunk), 1 / LARGEST, LARGEST)
+    return scales
+
+
+def starting_scales(x: Array, gradient: Array) -> Array:
+    """Scales that a start and its gradient have in common.
+
+    Parameters
+    ----------
+    x, gradient : ndarray (n,)
+
+    Returns
+    -------
+    ndarray (n,)
+        Positive; all 1 if the elements' sizes in ``x`` and in ``gradient`` are not opposite
+        beyond chance. 1 as well where either is 0.
+
+    Notes
+    -----
+    The logarithms of the sizes, less their means, are taken for ``d + a`` in ``x`` and
+    ``b - d`` in ``gradient`` with independent d, a, b. Minus their covariance is then the
+    variance of d, and the variances of a and b are what remains of theirs. This gives the
+    expectation of d, which is shrunk by the share of the squared covariance that its
+    standard error explains. Sizes that go smoothly with the index agree by chance more
+    easily: the squared error is multiplied by ``(1 + r) / (1 - r)``, r the product of the
+    correlations of neighbours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin.metrics.diagonal_scaling import starting_scales
+    >>> rng = np.random.default_rng(0)
+    >>> scale = 10.0 ** rng.uniform(-1, 1, 100)
+    >>> x, gradient = rng.uniform(1, 2, 100) * scale, rng.uniform(-1, 1, 100) / scale
+    >>> left = starting_scales(x, gradient) / scale
+    >>> [float(round(np.log10(each).std(), 1)) for each in (scale, left)]
+    [0.6, 0.1]
+    """
+    scales = np.ones(len(x))
+    seen = np.flatnonzero((x != 0) & (gradient != 0))
+    if len(seen) < 3:
+        return scales
+    sizes = np.log(np.abs(x[seen]))
+    slopes = np.log(np.abs(gradient[seen]))
+    sizes -= sizes.mean()
+    slopes -= slopes.mean()
+    products = -sizes * slopes
+    degrees = len(seen) - 1
+    common = float(products.sum()) / degrees
+    if not 0 < common < np.inf:
+        return scales
+    spreads = float(sizes @ sizes) / degrees, float(slopes @ slopes) / degrees
+    error = float(products @ products) / degrees**2
+    neighbours = float(sizes[1:] @ sizes[:-1]) * float(slopes[1:] @ slopes[:-1])
+    alike = max(0.0, neighbours / (degrees**2 * spreads[0] * spreads[1]))
+    error *= (1 + alike) / (1 - alike)
+    certain = 1 - ERRORS**2 * error / common**2
+    if certain > 0:
+        # means weighted by precision: of what x says, what the gradient says, and of 0
+        weights = [1 / max(spread - common, 1e-9 * spread) for spread in spreads]
+        expected = weights[0] * sizes - weights[1] * slopes
+        scales[seen] = np.exp(certain * expected / (sum(weights) + 1 / common))
+    return scales

@@ -1,0 +1,53 @@
+"""What a metric is to the methods: an estimate of the inverse Hessian."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from smoothmin._protocol import Array
+from smoothmin.subproblems.box_qp import Model
+
+
+class Metric(ABC):
+    """An estimate H of the inverse Hessian, positive definite."""
+
+    @abstractmethod
+    def apply(self, g: Array) -> Array:
+        """``H g``, a new array."""
+
+    rowwise: ClassVar[bool] = True  # whether rows of `root` depend on their gradient alone
+
+    @abstractmethod
+    def root(self, gradients: Array) -> Array:
+        """Rows with the inner products in H of the rows of ``gradients``."""
+
+    def apply_to_mix(self, mix: Array, image: Array) -> Array:
+        """``H mix`` of gradients mixed, their rows of `root` mixed likewise in ``image``."""
+        return self.apply(mix)
+
+    @abstractmethod
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
+        """Learn from a step ``s`` and the change ``y`` of the gradient.
+
+        ``cause`` is the vector along whose ``-H cause`` the step was, where it was one;
+        ``gradient`` that at the step's end, which may be of use.
+        """
+
+    def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)
+        """Take the lengths of coordinates (n,) for the first update to begin with."""
+
+    @abstractmethod
+    def model(self) -> Model:
+        """``H^-1``, until the next update."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything."""
+
+    @property
+    @abstractmethod
+    def fresh(self) -> bool:
+        """Whether nothing has been learnt since the last reset."""

@@ -1,0 +1,1 @@
+"""What methods made of phases share."""

@@ -1,1 +1,0 @@
-"""Sampling: perturbations, aggregation, and the methods built on them."""

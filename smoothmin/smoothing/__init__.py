@@ -1,0 +1,1 @@
+"""Perturbations, aggregates, smoothed functions: the reformulation `GradientSampling`."""

@@ -1,0 +1,354 @@
+"""`GradientSampling`: any method, run on an aggregate of randomly perturbed samples.
+
+References: H. Mobahi, J. W. Fisher III, "On the link between Gaussian homotopy
+continuation and convex envelopes", EMMCVPR (2015) (the mean: Gaussian
+smoothing); Yu. Nesterov, V. Spokoiny, "Random gradient-free minimization of
+convex functions", Found. Comput. Math. 17 (2017) (from values alone).
+
+The perturbations are common to all points until they are drawn anew, so that a line
+search on the aggregate is meaningful; how the samples are joined is in `sampler`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import (
+    as_generator,
+    require_bool,
+    require_integer,
+    require_one_of,
+    require_real,
+    require_scale,
+)
+from smoothmin._protocol import (
+    CHANGED,
+    Answers,
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Method,
+    Problem,
+    Reply,
+    Steps,
+    resume,
+)
+from smoothmin._reflection import within_bounds
+from smoothmin._status import Status
+from smoothmin._stopping import Progress, as_termination
+from smoothmin.descent.gradient_descent import GradientDescent
+from smoothmin.descent.lbfgs import LBFGS
+from smoothmin.smoothing.aggregate import AGGREGATES
+from smoothmin.smoothing.perturbations import check_design
+from smoothmin.smoothing.smoothed_function import Sampler
+
+STRATEGIES = ("grad-norm", "value")
+
+
+@dataclass(frozen=True)
+class GradientSampling(Method):
+    """Run a method on an aggregate of randomly perturbed samples.
+
+    The inner method sees, instead of the value and gradient at ``x``, those at
+    ``x + sigma * u_i`` for perturbations ``u_1, ..., u_n``, made into one value and one
+    gradient. With the mean this is Gaussian smoothing, which removes noise and
+    narrow minima.
+
+    Not to be confused with `GradientSamplingDescent`, the algorithm of Burke, Lewis
+    and Overton, which finds the shortest vector in the convex hull of sampled
+    gradients.
+
+    Parameters
+    ----------
+    inner : Method, optional
+        The method that minimizes the aggregated objective, `LBFGS` by default. None:
+        plain descent along the aggregated gradient with a line search.
+    sigma : float or array_like of shape (d,), default 1.0
+        Initial size of the perturbations, for all coordinates or each.
+    n : int, default 100
+        Points per evaluation, the unperturbed one included.
+    aggregate : str, default "mean"
+        "mean"; "max", "min": largest or smallest value, and per coordinate the
+        gradient element of largest or smallest magnitude, with its sign;
+        "min-norm": the sample with the shortest gradient; "min-value": the sample
+        with the lowest value; "softmin": Boltzmann weights
+        ``exp(-(f_i - min f) / T)``, the value being the free energy
+        ``-T log(mean exp(-f_i / T))`` whose gradient that is.
+    temperature : float, optional
+        ``T`` of "softmin", in units of the value. By default the mean of the
+        first values seen with the present perturbations, less their minimum.
+    distribution : str or callable, default "gaussian"
+        "gaussian" or "normal"; "uniform" on [-1, 1]; "sphere", of unit radius;
+        "rademacher"; or ``(rng, shape) -> array``.
+    design : str, default "iid"
+        "iid"; "antithetic": pairs ``u, -u``; "latin-hypercube"; "sobol", scrambled;
+        "orthogonal": blocks of orthogonal directions. The last three also after
+        "antithetic-".
+    include_x0 : bool, default True
+        Whether one of the points is the unperturbed one.
+    fixed : bool, default True
+        Keep the perturbations until the termination criterion fires. False: new ones
+        after every step of the inner method, never within its line search.
+    pre_generate : bool, default True
+        Draw once and store. False: generate the same ones anew at every evaluation,
+        so that memory stays at one chunk whatever ``n * d`` is.
+    termination : criterion or several, optional
+        When one fires, or the inner method is done, ``sigma`` is multiplied by
+        ``decay`` and new perturbations are drawn. None: the run ends with the inner
+        method.
+    decay : float, default 2/3
+        In (0, 1].
+    reset_on_termination : bool, default True
+        Start the inner method afresh then, without its memory.
+    sigma_strategy : {"grad-norm", "value"}, optional
+        After every step of the inner method: if at least ``sigma_target`` samples
+        have a shorter gradient, or lower value, than the unperturbed point, ``sigma``
+        is multiplied by ``sigma_nplus``, else by ``sigma_nminus``.
+    sigma_target : int or float, default 0.2
+        A count, or a fraction of the finite samples.
+    sigma_nplus, sigma_nminus : float, default 4/3 and 2/3
+    beyond : {"mirror", "shorten"}, default "mirror"
+        What becomes of samples beyond a bound: the function is mirrored there, or
+        steps are cut to the distance of the nearer bound, alike in both directions,
+        so that pairs remain pairs; the gradient is then that of the samples as they are.
+    rng : seed or Generator, optional
+        Own source of the perturbations instead of the run's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
+    Notes
+    -----
+    Samples with a non-finite value or gradient are left out and counted in
+    ``res.n_left_out``; if none is finite the aggregated value is +inf and the inner
+    method backs off. Without a gradient the samples come in antithetic pairs and
+    the slopes along them make the smoothed gradient. Samples beyond a bound are
+    mirrored at it. With ``termination``, the run ends when ``sigma`` is lost to
+    rounding.
+
+    References
+    ----------
+    .. [1] H. Mobahi, J. W. Fisher III, "On the link between Gaussian homotopy
+       continuation and convex envelopes", EMMCVPR (2015),
+       :doi:`10.1007/978-3-319-14612-6_4`.
+    .. [2] Yu. Nesterov, V. Spokoiny, "Random gradient-free minimization of convex
+       functions", Found. Comput. Math. 17 (2017), :doi:`10.1007/s10208-015-9296-2`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin import GradientSampling, NoImprovement, minimize
+    >>> def rippled(x):
+    ...     return x @ x + np.cos(9 * x).sum(), 2 * x - 9 * np.sin(9 * x)
+    >>> method = GradientSampling(sigma=0.5, termination=NoImprovement(n=3))
+    >>> res = minimize(rippled, [2.0, -1.5], jac=True, method=method, rng=1,
+    ...                options={"maxiter": 60})
+    >>> bool(res.fun < -1.7)
+    True
+    """
+
+    name: ClassVar[str] = "GradientSampling"
+    handles_bounds: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+
+    inner: Method | None = field(default_factory=LBFGS)
+    sigma: Any = 1.0
+    n: int = 100
+    aggregate: str = "mean"
+    temperature: float | None = None
+    distribution: Any = "gaussian"
+    design: str = "iid"
+    include_x0: bool = True
+    fixed: bool = True
+    pre_generate: bool = True
+    termination: Any = None
+    decay: float = 2 / 3
+    reset_on_termination: bool = True
+    sigma_strategy: str | None = None
+    sigma_target: float = 0.2
+    sigma_nplus: float = 4 / 3
+    sigma_nminus: float = 2 / 3
+    beyond: str = "mirror"
+    rng: Any = None
+
+    def __post_init__(self) -> None:
+        if self.inner is not None and not isinstance(self.inner, Method):
+            raise TypeError(f"inner must be a Method or None, got {self.inner!r}")
+        require_scale("sigma", self.sigma)
+        require_integer("n", self.n, 1)
+        require_one_of("aggregate", self.aggregate, AGGREGATES)
+        require_one_of("beyond", self.beyond, ("mirror", "shorten"))
+        if self.temperature is not None:
+            require_real("temperature", self.temperature, above=0, below=np.inf)
+        check_design(self.distribution, self.design)
+        for name in ("include_x0", "fixed", "pre_generate", "reset_on_termination"):
+            require_bool(name, getattr(self, name))
+        as_termination("termination", self.termination)
+        if self.rng is not None:
+            as_generator(self.rng)
+        require_real("decay", self.decay, above=0, maximum=1)
+        self._check_strategy()
+
+    def _check_strategy(self) -> None:
+        if self.sigma_strategy is not None:
+            require_one_of("sigma_strategy", self.sigma_strategy, STRATEGIES)
+            if not self.include_x0:
+                raise ValueError("include_x0 must be True with a sigma_strategy, got False")
+        if isinstance(self.sigma_target, (int, np.integer)):
+            require_integer("sigma_target", self.sigma_target, 0)
+        else:
+            require_real("sigma_target", self.sigma_target, minimum=0, maximum=1)
+        require_real("sigma_nplus", self.sigma_nplus, above=0, below=np.inf)
+        require_real("sigma_nminus", self.sigma_nminus, above=0, below=np.inf)
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Never: slopes along the perturbations stand in."""
+        return False
+
+    def with_tolerance(self, tol: float) -> Self:
+        """A copy whose inner method has the tolerance."""
+        return replace(self, inner=self.descent.with_tolerance(tol))
+
+    @property
+    def descent(self) -> Method:
+        """The inner method."""
+        return GradientDescent() if self.inner is None else self.inner
+
+    def sampler(self, problem: Problem, rng: np.random.Generator) -> Sampler:
+        """The aggregated objective of a problem, with perturbations drawn."""
+        if self.sigma_strategy == "grad-norm" and not problem.has_gradient:
+            raise ValueError("sigma_strategy='grad-norm' needs gradients; use 'value'")
+        return Sampler(self, problem, rng if self.rng is None else as_generator(self.rng))
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        return _Smoothing(self, problem, self.sampler(problem, rng), rng).run()
+
+
+class _Smoothing:
+    """One run of `GradientSampling`."""
+
+    def __init__(
+        self,
+        options: GradientSampling,
+        problem: Problem,
+        sampler: Sampler,
+        rng: np.random.Generator,
+    ) -> None:
+        self._options, self._sampler, self._rng = options, sampler, rng
+        self._problem = replace(problem, has_gradient=True)
+        self._inner = within_bounds(options.descent, problem.box)
+        self._termination = as_termination("termination", options.termination)
+        self._x = problem.x0
+        self._nfev = 0
+        self._shares: list[tuple[Array, float]] = []  # since the inner method's last step
+
+    def run(self) -> Steps:
+        """Let the inner method run; between its steps, see to the perturbations."""
+        sampler, options = self._sampler, self._options
+        steps = self._begin()
+        reply: Reply = None
+        while True:
+            message = resume(steps, reply)
+            if isinstance(message, Ask):
+                reply = yield from self._answer(message)
+            elif isinstance(message, Iterate):
+                self._x = message.x
+                info = {"sigma": _shown(sampler.sigma), "n_left_out": sampler.left_out}
+                yield Iterate(message.x, message.fun, message.grad, **{**message.info, **info})
+                fired = self._fired(message)
+                reply = self._adapt(message.x)
+                if fired:
+                    if sampler.negligible(self._x):
+                        return self._finish()
+                    self._shrink()
+                    reply = CHANGED
+                    if options.reset_on_termination:
+                        steps.close()
+                        steps, reply = self._begin(), None
+            else:
+                # an inner method that is done cannot be waited for
+                failed = message.status == Status.NONFINITE
+                if options.termination is None or failed or sampler.negligible(self._x):
+                    message.info.setdefault("sigma", _shown(sampler.sigma))
+                    message.info.setdefault("n_left_out", sampler.left_out)
+                    if failed:
+                        message.message = _status.NO_FINITE_SAMPLE
+                    else:
+                        message.message += " This is of the aggregated function."
+                    return message
+                self._shrink()
+                steps, reply = self._begin(), None
+
+    def _begin(self) -> Steps:
+        """Start the inner method, and the watch on its steps, where it now is."""
+        self._restart_watch()
+        return self._inner.run(self._problem.at(self._x), self._rng)
+
+    def _restart_watch(self) -> None:
+        self._watch = self._termination.start()
+        self._nit, self._from, self._started = 0, self._nfev, time.perf_counter()
+
+    def _answer(self, ask: Ask) -> Generator[Ask, Answers, Answers]:
+        """Aggregate at every point asked for."""
+        values = np.empty(len(ask.points))
+        gradients = np.empty(ask.points.shape) if ask.order else None
+        for i, x in enumerate(ask.points):
+            values[i], gradient = yield from self._sampler.evaluate(x, ask.order)
+            self._nfev += self._options.n
+            if gradients is not None:
+                gradients[i] = gradient
+            if self._sampler.share_better is not None:
+                self._shares.append((x.copy(), self._sampler.share_better))
+        return Answers(values, gradients)
+
+    def _fired(self, step: Iterate) -> bool:
+        """Whether the termination criterion is met at this step."""
+        if self._options.termination is None:
+            return False
+        self._nit += 1
+        seconds = time.perf_counter() - self._started
+        now = Progress(self._nit, self._nfev - self._from, seconds, step.x, step.fun, step.grad)
+        return self._watch(now) is not None
+
+    def _adapt(self, x: Array) -> Reply:
+        """What changes after every step: sigma by its strategy, unfixed perturbations."""
+        changed: Reply = None
+        shares = [share for at, share in self._shares if np.array_equal(at, x)]
+        self._shares.clear()
+        if shares:
+            options = self._options
+            self._sampler.scale(options.sigma_nplus if shares[-1] >= 1 else options.sigma_nminus)
+            changed = CHANGED
+        if not self._options.fixed:
+            self._sampler.draw()
+            changed = CHANGED
+        return changed
+
+    def _shrink(self) -> None:
+        self._sampler.sigma *= self._options.decay
+        self._sampler.draw()
+        self._restart_watch()
+
+    def _finish(self) -> Finish:
+        return Finish(
+            Status.CONVERGED,
+            "The perturbations have shrunk to rounding level.",
+            sigma=_shown(self._sampler.sigma),
+            n_left_out=self._sampler.left_out,
+        )
+
+
+def _shown(sigma: Array) -> Any:
+    """One number if all coordinates agree."""
+    return float(sigma[0]) if (sigma == sigma[0]).all() else sigma.copy()

@@ -1,0 +1,1 @@
+"""Small problems with an exact answer: hulls, quadratic programs, trust regions, minimax."""

@@ -1,0 +1,99 @@
+"""The least point of a quadratic in a ball, and in a ball and a box.
+
+Reference: J. J. More, D. C. Sorensen, "Computing a trust region step", SIAM J. Sci. Stat.
+Comput. 4 (1983), for the multiplier.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from smoothmin._protocol import Array, Mask
+
+RELEASES = 3  # rounds of letting variables go from their bounds
+
+
+def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Array:
+    """Minimize ``g's + s'Hs/2`` subject to ``|s| <= radius``.
+
+    By eigenvectors of H; the multiplier by Newton's method on ``1/radius - 1/|s|``,
+    safeguarded by bisection.
+    """
+    curvature, vectors = np.linalg.eigh(hessian)
+    g = vectors.T @ gradient
+    size = float(np.linalg.norm(g))
+    tiny = 1e-14 * max(float(np.abs(curvature).max()), size / radius, 1e-300)
+    if curvature[0] > tiny:
+        s = -g / curvature
+        if s @ s <= radius**2:
+            inside: Array = vectors @ s
+            return inside
+    low = max(0.0, tiny - float(curvature[0]))
+    high = low + size / radius + tiny
+    multiplier = low
+    for _ in range(60):
+        s = -g / (curvature + multiplier)
+        length = float(np.linalg.norm(s))
+        if abs(length - radius) <= 1e-3 * radius or (multiplier == low and length < radius):
+            break
+        if length > radius:
+            low = multiplier
+        else:
+            high = multiplier
+        slope = float((s * s / (curvature + multiplier)).sum())
+        multiplier += length**2 / slope * (length - radius) / radius
+        if not low < multiplier < high:
+            multiplier = 0.5 * (low + high)
+    if length < radius:  # the hard case: the rest of the way along the least curvature
+        s[0] += math.copysign(math.sqrt(radius**2 - length**2), -g[0])
+        length = float(np.linalg.norm(s))
+    step: Array = vectors @ (s * min(1.0, radius / length))
+    return step
+
+
+def boxed_step(gradient: Array, hessian: Array, radius: float, low: Array, high: Array) -> Array:
+    """Minimize ``g's + s'Hs/2`` in a ball and a box around zero, by an active-set heuristic."""
+    s = np.zeros_like(gradient)
+    fixed = ((low >= 0) & (gradient > 0)) | ((high <= 0) & (gradient < 0))
+    best, lowest = s, 0.0
+    for _ in range(RELEASES):
+        s = s.copy()
+        _fill(s, fixed, gradient, hessian, radius, low, high)
+        slope = gradient + hessian @ s
+        value = 0.5 * float(s @ (gradient + slope))
+        if value < lowest:
+            best, lowest = s, value
+        released = fixed & (((s <= low) & (slope < 0)) | ((s >= high) & (slope > 0)))
+        if not released.any():
+            break
+        fixed &= ~released
+    return best
+
+
+def _fill(
+    s: Array,
+    fixed: Mask,
+    gradient: Array,
+    hessian: Array,
+    radius: float,
+    low: Array,
+    high: Array,
+) -> None:
+    """Set the free variables of ``s``, and fix those that the minimizer takes to a bound."""
+    while not fixed.all():
+        free = ~fixed
+        room = radius**2 - float(s[fixed] @ s[fixed])
+        if room <= 0:
+            return
+        if not fixed.any():
+            step = trust_region_step(gradient, hessian, radius)
+        else:
+            slope = gradient[free] + hessian[np.ix_(free, fixed)] @ s[fixed]
+            step = trust_region_step(slope, hessian[np.ix_(free, free)], math.sqrt(room))
+        s[free] = np.clip(step, low[free], high[free])
+        outside = s[free] != step
+        if not outside.any():
+            return
+        fixed[free] = outside

@@ -1,0 +1,160 @@
+"""The bundle's tangents and hulls, against what they are by definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from smoothmin.descent.gradient_sampling.bundle import Bundle
+from smoothmin.descent.gradient_sampling.hull import Hull
+from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.subproblems.min_norm import cutting_plane_weights, min_norm_point
+
+
+def convex(x):
+    return float(np.abs(x).sum() + x @ x), np.sign(x) + 2 * x
+
+
+def filled(count, capacity=50, n=3, seed=0):
+    """A bundle of random points around the last of them."""
+    points = np.random.default_rng(seed).standard_normal((count, n))
+    bundle = Bundle(n, capacity)
+    bundle.restart(points[0], *convex(points[0]))
+    for x in points[1:]:
+        bundle.add(x, *convex(x))
+    bundle.move(points[-1], *convex(points[-1]))
+    return bundle, points
+
+
+def test_tangents_meet_where_they_do():
+    bundle, points = filled(20)
+    x = points[-1]
+    f, g = convex(x)
+    meets, slopes = bundle.kinks(-g, -g @ g)
+    for t, slope, point in zip(meets, slopes, points, strict=True):
+        value, gradient = convex(point)
+        assert slope == pytest.approx(-gradient @ g)
+        if np.isfinite(t):
+            there = x - t * g
+            own, other = f - t * (g @ g), value + gradient @ (there - point)
+            assert own == pytest.approx(other, abs=1e-9)
+            assert t > 0
+    assert np.isfinite(meets).any()
+
+
+def test_gaps_follow_the_centre():
+    bundle, points = filled(30)
+    gradients, gaps = bundle.cuts(np.arange(30))
+    x = points[-1]
+    f, g = convex(x)
+    np.testing.assert_array_equal(gradients[0], g)
+    assert gaps[0] == 0
+    for gap, point in zip(gaps[1:], points, strict=True):
+        value, gradient = convex(point)
+        assert gap == pytest.approx(f - value - gradient @ (x - point), abs=1e-12)
+
+
+def test_the_oldest_makes_room_and_the_centre_stays():
+    bundle, points = filled(30, capacity=8)
+    bundle.move(points[0], *convex(points[0]))  # long gone from the ring
+    assert len(bundle) == 8
+    gradients, serials = bundle.near(1e-12)
+    np.testing.assert_array_equal(gradients, [convex(points[0])[1]])
+    assert len(set(serials)) == len(serials)
+    everything, serials = bundle.near(np.inf)
+    assert len(everything) == 9
+    assert len(set(serials)) == 9
+
+
+def test_only_points_within_the_radius_are_near():
+    bundle, points = filled(20)
+    distances = np.linalg.norm(points - points[-1], axis=1)
+    radius = float(np.median(distances))
+    assert len(bundle.near(radius)[0]) == 1 + int((distances <= radius).sum())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_points_without_finite_values_are_not_kept(bad):
+    bundle, _ = filled(3)
+    bundle.add(np.zeros(3), bad, np.ones(3))
+    with np.errstate(invalid="ignore"):
+        bundle.add(np.zeros(3), 0.0, np.array([bad, 0, 0]))
+    assert len(bundle) == 3
+
+
+@pytest.mark.parametrize("metric", [InverseHessian(4), LimitedMemory(4, 3)])
+def test_the_hull_in_a_metric(metric):
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        s = rng.standard_normal(4)
+        metric.update(s, s * np.arange(1.0, 5))
+    gradients = rng.standard_normal((6, 4)) + 1
+    normals = -np.eye(4)[:1]
+    hull = Hull(metric, normals)
+    first, _, _ = hull.least_element(gradients[:4], np.arange(4))
+    least, direction, slope = hull.least_element(gradients, np.arange(6))
+    np.testing.assert_allclose(direction, -metric.apply(least), atol=1e-12)
+    assert slope == pytest.approx(least @ direction)
+    assert (gradients @ direction).max() <= slope + 1e-9  # downhill for every gradient
+    assert direction[0] >= -1e-9  # and into the box
+    assert -slope <= first @ metric.apply(first) + 1e-12  # more gradients, shorter element
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(1, 8), st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_cutting_planes_against_slsqp(m, n, seed):
+    rng = np.random.default_rng(seed)
+    gradients = rng.standard_normal((m, n))
+    gaps = np.concatenate([[0.0], rng.exponential(1.0, m - 1) * rng.choice([0.01, 1], m - 1)])
+
+    def model(w):
+        return 0.5 * float(np.sum((w @ gradients) ** 2)) + w @ gaps
+
+    weights = cutting_plane_weights(gradients, gaps)
+    assert weights.min() >= 0
+    assert weights.sum() == pytest.approx(1)
+    best = minimize(
+        model,
+        np.full(m, 1 / m),
+        method="SLSQP",
+        bounds=[(0, 1)] * m,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        options={"ftol": 1e-13, "maxiter": 300},
+    ).fun
+    start = 0.5 * float(gradients[0] @ gradients[0])
+    assert model(weights) <= best + 0.03 * start
+    step = -(weights @ gradients)
+    assert gradients[0] @ step <= 1e-9 * (1 + start)  # downhill at the centre
+
+
+def test_cuts_without_gaps_are_a_min_norm_problem():
+    gradients = np.array([[1.0, 1.0], [-1.0, 1.0], [0.3, 2.0]])
+    weights = cutting_plane_weights(gradients, np.zeros(3))
+    np.testing.assert_allclose(weights, min_norm_point(gradients).weights, atol=1e-12)
+
+
+def test_what_is_held_outlives_older_points_until_the_centre_moves():
+    bundle, points = filled(8, capacity=8)
+    _, serials = bundle.near(np.inf)
+    bundle.hold(serials[1:4])
+    for x in points[:6] + 0.1:
+        bundle.add(x, *convex(x))
+    kept = set(bundle.near(np.inf)[1].tolist())
+    assert set(serials[1:4].tolist()) <= kept
+    bundle.move(points[-1], *convex(points[-1]))
+    for x in points[:6] + 0.2:
+        bundle.add(x, *convex(x))
+    assert not set(serials[1:4].tolist()) & set(bundle.near(np.inf)[1].tolist())
+
+
+def test_distances_follow_points_and_centre():
+    bundle, points = filled(10)
+    for centre in points[:3]:
+        bundle.move(centre, *convex(centre))
+        bundle.add(centre + 0.01, *convex(centre + 0.01))
+        everything = np.vstack([points, *[p + 0.01 for p in points[:3]]])
+        for radius in (0.5, 1.5):
+            inside = np.linalg.norm(everything[: len(bundle)] - centre, axis=1) <= radius
+            assert len(bundle.near(radius)[1]) == 1 + int(inside.sum())

@@ -1,0 +1,197 @@
+"""Functions of few smooth pieces: their models, the models' minimum, the phase."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize as scipy_minimize
+
+from smoothmin import minimize
+from smoothmin.descent.gradient_sampling.bundle_newton import MOST_VARIABLES
+from smoothmin.descent.gradient_sampling.piece_models import Pieces
+from smoothmin.subproblems.minimax import least_maximum
+from smoothmin.subproblems.simplex_qp import simplex_weights
+
+
+def random_quadratics(rng, k, n, convex=True):
+    hessians = rng.standard_normal((k, n, n))
+    hessians = hessians @ hessians.transpose(0, 2, 1) if convex else hessians + hessians.mT
+    return rng.standard_normal(k), rng.standard_normal((k, n)), hessians
+
+
+def largest(values, gradients, hessians, d):
+    return float((values + gradients @ d + 0.5 * ((hessians @ d) @ d)).max())
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 8), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_simplex_weights_are_optimal(k, n, seed):
+    rng = np.random.default_rng(seed)
+    rows, gaps = rng.standard_normal((k, n)), rng.exponential(size=k)
+    start = rng.exponential(size=k)
+    w = simplex_weights(rows @ rows.T, gaps, start / start.sum())
+    assert (w >= 0).all()
+    assert_allclose(w.sum(), 1)
+    slopes = rows @ (rows.T @ w) + gaps
+    assert (slopes >= w @ slopes - 1e-9 * (1 + np.abs(slopes).max())).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_the_least_maximum_is_that_of_a_general_solver(k, n, seed):
+    rng = np.random.default_rng(seed)
+    values, gradients, hessians = random_quadratics(rng, k, n)
+    hessians += 0.1 * np.eye(n)
+    found = least_maximum(values, gradients, hessians, 1e3)
+    # the epigraph form: least t with every quadratic below it
+    constraint = {
+        "type": "ineq",
+        "fun": lambda z: z[-1] - values - gradients @ z[:-1] - 0.5 * ((hessians @ z[:-1]) @ z[:-1]),
+    }
+    start = np.append(np.zeros(n), values.max())
+    exact = scipy_minimize(lambda z: z[-1], start, constraints=[constraint], method="SLSQP").fun
+    drop = values.max() - exact
+    assert found is not None or drop < 1e-6
+    if found is not None:
+        assert_allclose(found.decrease, drop, rtol=0.02, atol=1e-6)
+        at = largest(values, gradients, hessians, found.step)
+        assert_allclose(values.max() - at, found.decrease, rtol=1e-8, atol=1e-12)
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32 - 1), st.floats(1e-3, 10))
+def test_steps_stay_in_the_ball_and_go_down(k, n, seed, radius):
+    values, gradients, hessians = random_quadratics(np.random.default_rng(seed), k, n, convex=False)
+    found = least_maximum(values, gradients, hessians, radius)
+    if found is not None:
+        assert found.decrease > 0
+        assert np.linalg.norm(found.step) <= radius * (1 + 1e-12)
+        at = largest(values, gradients, hessians, found.step)
+        assert_allclose(values.max() - at, found.decrease, rtol=1e-8, atol=1e-10)
+
+
+def test_a_ball_that_limits_says_so():
+    slopes, flat = np.array([[1.0, 0.0], [-1.0, 0.5]]), np.zeros((2, 2, 2))
+    assert least_maximum(np.array([1.0, 0.0]), slopes, flat, 2.0).limited
+    assert not least_maximum(np.array([1.0, 0.0]), slopes, flat + np.eye(2), 2.0).limited
+
+
+def test_pieces_are_told_apart_and_their_curvature_is_learnt():
+    rng = np.random.default_rng(0)
+    n, k = 4, 3
+    values, gradients, hessians = random_quadratics(rng, k, n)
+    pieces = Pieces(n, 6)
+    new = 0
+    for _ in range(80):
+        x = 0.5 * rng.standard_normal(n)
+        each = values + gradients @ x + 0.5 * ((hessians @ x) @ x)
+        top = int(each.argmax())
+        new += pieces.add(x, float(each[top]), gradients[top] + hessians[top] @ x)
+    for _ in range(20):
+        x = 0.3 * rng.standard_normal(n)
+        assert_allclose(pieces.predict(x), largest(values, gradients, hessians, x), atol=0.05)
+    assert k <= new <= 2 * k
+
+
+def test_kinks_are_seen_at_short_distance():
+    pieces = Pieces(2, 6)
+    for x in ([1.0, 1.0], [0.9, 0.7], [0.8, 0.9]):
+        pieces.add(np.array(x), abs(x[0]) + x[1] ** 2, np.array([np.sign(x[0]), 2 * x[1]]))
+    assert not pieces.kinked
+    pieces.add(np.array([-0.1, 0.8]), 0.1 + 0.64, np.array([-1.0, 1.6]))
+    pieces.add(np.array([0.1, 0.8]), 0.1 + 0.64, np.array([1.0, 1.6]))
+    assert pieces.kinked
+
+
+def test_a_smooth_function_has_no_kinks():
+    rng = np.random.default_rng(1)
+    pieces = Pieces(3, 6)
+    x = rng.standard_normal(3)
+    for k in range(60):
+        pieces.add(x, float(np.cosh(x).sum()), np.sinh(x))
+        x = x + 0.9**k * rng.standard_normal(3)
+    assert not pieces.kinked
+
+
+def hilly(x):
+    """Nonsmooth Rosenbrock: a valley with a kink along its curved floor."""
+    inner = x[1] - x[0] ** 2
+    slope = 100 * np.sign(inner)
+    return 100 * abs(inner) + (1 - x[0]) ** 2, np.array([-2 * x[0] * slope - 2 * (1 - x[0]), slope])
+
+
+def cb3(x):
+    """Charalambous and Bandler, problem 3; minimum 2."""
+    terms = [
+        (x[0] ** 4 + x[1] ** 2, [4 * x[0] ** 3, 2 * x[1]]),
+        ((2 - x[0]) ** 2 + (2 - x[1]) ** 2, [-2 * (2 - x[0]), -2 * (2 - x[1])]),
+        (2 * np.exp(x[1] - x[0]), [-2 * np.exp(x[1] - x[0]), 2 * np.exp(x[1] - x[0])]),
+    ]
+    value, gradient = max(terms, key=lambda term: term[0])
+    return value, np.array(gradient)
+
+
+def maxquad(n, k, seed):
+    rng = np.random.default_rng(seed)
+    values, gradients, hessians = random_quadratics(rng, k, n)
+    hessians = hessians + np.eye(n)
+
+    def fun(x):
+        each = values + gradients @ x + 0.5 * ((hessians @ x) @ x)
+        top = int(each.argmax())
+        return float(each[top]), gradients[top] + hessians[top] @ x
+
+    return fun, least_maximum(values, gradients, hessians, 1e6)
+
+
+@pytest.mark.parametrize(
+    ("fun", "start", "minimum", "budget"),
+    [(hilly, [-1.2, 1.0], 0.0, 60), (cb3, [2.0, 2.0], 2.0, 60)],
+)
+def test_few_pieces_take_few_evaluations(fun, start, minimum, budget):
+    options = {"f_target": minimum + 1e-8, "maxfev": 500}
+    res = minimize(fun, start, jac=True, method="gradient-sampling", rng=0, options=options)
+    assert res.status == 6
+    assert res.nfev <= budget
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_maxima_of_quadratics_are_certified(seed):
+    fun, _ = maxquad(6, 4, seed)
+    res = minimize(fun, np.zeros(6), jac=True, method="gradient-sampling", rng=0)
+    assert res.success
+    assert res.nfev < 400
+    around = res.x + 1e-3 * np.random.default_rng(seed).standard_normal((50, 6))
+    assert min(fun(x)[0] for x in around) >= res.fun
+
+
+def test_smooth_functions_are_left_to_the_quasi_newton_steps(monkeypatch):
+    from scipy.optimize import rosen, rosen_der
+
+    from smoothmin.descent.gradient_sampling import state as kink_state
+
+    kw = {"jac": rosen_der, "method": "gradient-sampling", "rng": 0}
+    with_phase = minimize(rosen, np.tile([-1.2, 1.0], 5), **kw)
+    monkeypatch.setattr(kink_state, "MOST_VARIABLES", 0)
+    without = minimize(rosen, np.tile([-1.2, 1.0], 5), **kw)
+    assert with_phase.nfev == without.nfev
+    assert MOST_VARIABLES >= 10
+
+
+def test_many_pieces_cost_few_evaluations_more(monkeypatch):
+    """Least absolute deviations has more pieces than can be modelled."""
+    from smoothmin.descent.gradient_sampling import state as kink_state
+
+    rng = np.random.default_rng(3)
+    matrix, target = rng.standard_normal((60, 10)), rng.standard_normal(60)
+
+    def fun(x):
+        residual = matrix @ x - target
+        return float(np.abs(residual).sum()), matrix.T @ np.sign(residual)
+
+    kw = {"jac": True, "method": "gradient-sampling", "rng": 0}
+    with_phase = minimize(fun, np.zeros(10), **kw)
+    monkeypatch.setattr(kink_state, "MOST_VARIABLES", 0)
+    without = minimize(fun, np.zeros(10), **kw)
+    assert with_phase.nfev <= 1.2 * without.nfev
+    assert abs(with_phase.fun - without.fun) < 1e-8

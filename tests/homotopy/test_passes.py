@@ -1,0 +1,135 @@
+"""The parts of `Homotopy` with gradients that a run does not show."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from smoothmin import minimize
+from smoothmin._protocol import Answers, Ask, Method, Problem
+from smoothmin._status import Status
+from smoothmin.homotopy.method import Homotopy
+from smoothmin.homotopy.passes import RETURNS, Passes, Schedule, _Hop
+from smoothmin.portfolio.phases import Witness
+
+
+def test_hops_become_just_long_enough_to_leave():
+    rng, hop, returns = np.random.default_rng(0), _Hop(1.0), []
+    for _ in range(3000):
+        returns.append(np.abs(hop.draw(5, rng)).max() < 0.04)
+        hop.adapt(returns[-1])
+    assert np.mean(returns[500:]) == pytest.approx(RETURNS, abs=0.05)
+
+
+def test_a_hop_moves_a_share_of_the_variables():
+    rng = np.random.default_rng(0)
+    assert [np.count_nonzero(_Hop(part).draw(20, rng)) for part in (1.0, 0.1, 0.01)] == [20, 2, 1]
+
+
+class Endless(Method):
+    """Asks forever, and never makes a step."""
+
+    def run(self, problem, rng):
+        while True:
+            yield Ask(problem.x0[None], 1)
+
+
+def test_a_stage_whose_line_search_finds_nothing_is_cut_short():
+    problem = Problem(np.ones(2), None, True, (2,))
+    schedule = Schedule(np.ones(2), 4, 0.4, 3, "mean", "antithetic", 1.25, 1e-6, np.inf)
+    passes = Passes(schedule, problem, np.random.default_rng(0))
+    steps = passes._phase(
+        "smoothed", Endless().run(problem, None), np.ones(2), Witness(np.inf), limit=7
+    )
+    answers = Answers(np.array([3.0]), np.ones((1, 2)))
+    asked = [next(steps)] + [steps.send(answers) for _ in range(6)]
+    assert all(isinstance(message, Ask) for message in asked)
+    with pytest.raises(StopIteration) as end:
+        steps.send(answers)
+    assert_array_equal(end.value.value[0], np.ones(2))
+    assert passes._ledger.nfev == {"smoothed": 7}
+
+
+def kinks(seed, d=30):
+    """Least absolute deviations of 3 d equations, a third of them wrong."""
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((3 * d, d))
+    b = a @ rng.standard_normal(d) + 5 * (rng.random(3 * d) < 0.3) * rng.standard_normal(3 * d)
+
+    def fun(x):
+        r = a @ x - b
+        return np.abs(r).mean(), a.T @ np.sign(r) / len(b)
+
+    return fun
+
+
+def test_a_function_with_kinks_is_not_crept_along():
+    for seed in range(3):
+        fun = kinks(seed)
+        best = minimize(fun, np.zeros(30), method="gradient-sampling", jac=True, rng=0).fun
+        res = minimize(fun, np.zeros(30), method="homotopy", jac=True, rng=0)
+        assert res.success
+        assert res.fun < best + 1e-8
+        assert res.phase_nfev["polish"] < 450
+        assert res.nfev < 1000
+
+
+def test_an_interrupted_descent_along_a_kink_goes_on():
+    fun, costs, values = kinks(0, d=60), [], []
+    for maxfev in (400, 2000):
+        options = {"maxfev": maxfev, "restarts": "budget"}
+        res = minimize(fun, np.zeros(60), method="homotopy", jac=True, rng=0, options=options)
+        costs.append(res.phase_nfev["kink"])
+        values.append(res.fun)
+    assert costs[1] > 2 * costs[0] > 0
+    best = minimize(fun, np.zeros(60), method="gradient-sampling", jac=True, rng=0).fun
+    assert values[1] < best + 1e-8 < values[0]
+
+
+def valley(seed, d=12):
+    """A long bowl in turned axes, with ripples of its own along each; lowest at zero."""
+    rng = np.random.default_rng(seed)
+    turn = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    weights = np.logspace(0, 3, d)
+
+    def fun(x):
+        z = turn @ x
+        value = np.sum(weights * z**2 + 3 * (1 - np.cos(2 * np.pi * z)))
+        return value, turn.T @ (2 * weights * z + 6 * np.pi * np.sin(2 * np.pi * z))
+
+    return fun
+
+
+def test_the_trend_is_learned_and_used():
+    start = np.full(12, 3.3)
+    for seed in range(3):
+        res = minimize(
+            valley(seed),
+            start,
+            method="homotopy",
+            jac=True,
+            bounds=[(-5, 6)] * 12,
+            rng=seed,
+            options={"maxfev": 4000, "restarts": "budget", "f_target": 1e-6},
+        )
+        assert res.fun <= 1e-6
+
+
+def test_passes_without_a_step_end_with_the_limits():
+    """On a plateau no polish makes a step."""
+
+    def stairs(x):
+        return float(np.floor(3 * np.abs(x)).sum())
+
+    method = Homotopy(restarts="budget")
+    options = {"maxiter": 5}
+    res = minimize(stairs, [1.8, 3.06], jac="2-point", method=method, options=options, rng=0)
+    assert res.nit <= 5
+    assert res.status == Status.MAXITER
+
+
+def test_gradients_whose_squares_underflow():
+    def tiny(x):
+        return 1e-300 * abs(x[0] - 1), 1e-300 * np.sign(x - 1)
+
+    res = minimize(tiny, [3.0], jac=True, method="homotopy", rng=0, options={"maxfev": 500})
+    assert res.fun < 1e-302

@@ -1,0 +1,144 @@
+"""The weak Wolfe search: its conditions hold, on smooth and kinked functions alike."""
+
+import numpy as np
+import pytest
+from drive import drive, problem
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smoothmin.linesearch.weak_wolfe import (
+    ARMIJO,
+    MAX_TRIALS,
+    WOLFE,
+    LinePoint,
+    LineResult,
+    armijo,
+    weak_wolfe,
+)
+
+
+def search(fun, x, direction, t=1.0, box=None, find=weak_wolfe, **options):
+    x, direction = np.asarray(x, float), np.asarray(direction, float)
+    f, g = fun(x)
+    return drive(find(problem(x, box), x, f, g, direction, t, **options), fun), f, g @ direction
+
+
+def quartic(x):
+    return float(np.sum(x**4 - x)), 4 * x**3 - 1
+
+
+def kinked(x):
+    """Absolute values at irrational places, and a little curvature."""
+    centres = np.sqrt(2 + np.arange(x.size))
+    away = x - centres
+    return float(np.abs(away).sum() + 0.1 * away @ away), np.sign(away) + 0.2 * away
+
+
+def wall(x):
+    return (np.inf, x * np.nan) if x[0] > 1 else (float(x @ x - 4 * x[0]), 2 * x - [4.0])
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([quartic, kinked]),
+    st.integers(1, 5),
+    st.integers(0, 2**32 - 1),
+    st.floats(1e-4, 1e4),
+)
+def test_both_conditions_hold(fun, n, seed, t):
+    rng = np.random.default_rng(seed)
+    x = 3 * rng.standard_normal(n)
+    direction = -fun(x)[1]
+    if np.linalg.norm(direction) < 1e-3:
+        return
+    found, f, slope = search(fun, x, direction, t)
+    assert found.wolfe
+    assert found.lower
+    assert found.point.fun <= f + ARMIJO * found.point.t * slope
+    assert found.point.grad @ direction >= WOLFE * slope
+    np.testing.assert_array_equal(found.point.x, x + found.point.t * direction)
+
+
+def test_a_first_trial_that_is_right_costs_one_evaluation():
+    found, _, _ = search(lambda x: (float(x @ x) / 2, x), [3.0, 1.0], [-3.0, -1.0])
+    assert found.nfev == 1
+    assert found.point.fun == 0
+
+
+@pytest.mark.parametrize("t", [1e-6, 1e-2, 50.0, 1e6])
+def test_few_evaluations_whatever_the_first_trial(t):
+    for fun in (quartic, kinked):
+        x = np.array([4.0, -3.0, 2.0])
+        found, _, _ = search(fun, x, -fun(x)[1], t)
+        assert found.wolfe
+        assert found.nfev <= 32
+
+
+def test_a_kink_is_found_where_the_tangents_meet():
+    found, _, _ = search(lambda x: (float(abs(x[0])), np.sign(x)), [0.3], [-1.0])
+    assert found.wolfe
+    assert found.nfev <= 3
+
+
+def test_armijo_alone_does_not_extend():
+    found, f, slope = search(kinked, [50.0, 40.0], [-1.0, -1.0], 1e-3, find=armijo)
+    assert found.nfev == 1
+    assert found.point.fun <= f + ARMIJO * 1e-3 * slope
+
+
+def test_steps_stay_inside_the_box():
+    box = (np.array([0.0, -1.0]), np.array([2.0, 1.0]))
+    found, f, _ = search(kinked, [0.1, 0.9], [1.0, 1.0], 10.0, box=box)
+    assert found.lower
+    for trial in found.trials:
+        assert (trial.x >= box[0]).all()
+        assert (trial.x <= box[1]).all()
+    assert found.point.fun < f
+
+
+def test_values_that_are_not_finite_are_stepped_back_from():
+    found, f, _ = search(wall, [0.0], [1.0], 8.0)
+    assert found.lower
+    assert np.isfinite(found.point.fun)
+    assert found.point.x[0] <= 1
+    assert found.point.fun < f
+
+
+def test_failure_keeps_the_lowest_point_and_all_trials():
+    def spike(x):  # the gradient promises a descent that is not there
+        return float(abs(x[0])), np.array([1.0])
+
+    found, _, _ = search(spike, [0.0], [-1.0])
+    assert not found.wolfe
+    assert not found.lower
+    assert found.point.fun == 0
+    assert found.nfev == len(found.trials) > 1
+
+
+def test_patience_limits_a_hopeless_search():
+    found, _, _ = search(lambda x: (float(abs(x[0])), np.ones(1)), [0.0], [-1.0], patience=5)
+    assert found.nfev == 5
+
+
+def test_a_null_step_ends_at_the_first_news():
+    def kink(x):
+        return float(abs(x[0])), np.where(x >= 0, 1.0, -1.0)
+
+    found, _, _ = search(kink, [0.0], [-1.0], null_within=2.0)
+    assert found.nfev == 1
+    assert found.trials[0].grad[0] == -1
+
+
+def test_an_unbounded_line_is_followed_for_a_limited_time():
+    found, _, _ = search(lambda x: (float(-x[0]), -np.ones(1)), [0.0], [1.0])
+    assert found.lower
+    assert found.endless
+    assert found.nfev <= 60
+
+
+def test_a_search_that_closes_in_has_an_end():
+    lengths = [2.0, *np.linspace(0.5, 1.0, MAX_TRIALS - 1)]
+    trials = [LinePoint(t, np.array([t]), -t, np.array([-1.0]), -1.0) for t in lengths]
+    assert not LineResult(trials[-1], False, True, trials).endless
+    trials[0].t = 0.25
+    assert LineResult(trials[-1], False, True, trials).endless

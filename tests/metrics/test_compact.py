@@ -1,0 +1,116 @@
+"""The compact form against the two-loop recursion and the dense update it stands for."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smoothmin.metrics.compact import CompactMemory, is_curved
+
+
+def two_loop(g, pairs, gamma, preconditioner):
+    """Nocedal and Wright, Algorithm 7.4."""
+    q, alphas = g.copy(), []
+    for s, y in reversed(pairs):
+        alphas.append((s @ q) / (s @ y))
+        q -= alphas[-1] * y
+    r = gamma * preconditioner @ q
+    for s, y in pairs:
+        r += (alphas.pop() - (y @ r) / (s @ y)) * s
+    return r
+
+
+def dense(pairs, gamma, preconditioner):
+    """Nocedal and Wright, (6.17)."""
+    h = gamma * preconditioner
+    for s, y in pairs:
+        left = np.eye(s.size) - np.outer(s, y) / (s @ y)
+        h = left @ h @ left.T + np.outer(s, s) / (s @ y)
+    return h
+
+
+def definite(rng, n, decades):
+    """A random positive definite matrix whose eigenvalues span so many decades."""
+    vectors = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    return (vectors * 10 ** rng.uniform(-decades / 2, decades / 2, n)) @ vectors.T
+
+
+def remember(metric, pairs, s, y, w, memory):
+    metric.append(s, w)
+    metric.set_products(metric.products(y))
+    return [*pairs, (s, y)][-memory:]
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    n=st.integers(1, 9),
+    memory=st.integers(1, 7),
+    count=st.integers(0, 16),
+    plain=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_is_the_matrix_of_the_last_pairs(n, memory, count, plain, seed):
+    rng = np.random.default_rng(seed)
+    hessian = definite(rng, n, 2)
+    preconditioner = np.eye(n) if plain else definite(rng, n, 2)
+    metric, pairs = CompactMemory(n, memory, 0.3), []
+    for _ in range(count):
+        s = rng.standard_normal(n)
+        pairs = remember(metric, pairs, s, hessian @ s, preconditioner @ hessian @ s, memory)
+        metric.scale = rng.uniform(0.1, 10)
+    g = rng.standard_normal(n)
+    found = metric.combine(metric.products(g), preconditioner @ g)
+    h = dense(pairs, metric.scale, preconditioner)
+    scale = np.linalg.norm(h) * np.linalg.norm(g)
+    np.testing.assert_allclose(found, h @ g, rtol=1e-7, atol=1e-9 * scale)
+    expected = two_loop(g, pairs, metric.scale, preconditioner)
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9 * scale)
+    assert metric.fresh == (count == 0)
+    metric.reset()
+    assert metric.fresh
+    np.testing.assert_array_equal(metric.combine(metric.products(g), g), metric.scale * g)
+
+
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).eps == np.finfo(float).eps, reason="needs longer numbers than double"
+)
+@pytest.mark.parametrize("decades", [4, 8, 12])
+def test_is_as_accurate_as_the_two_loop_recursion(decades):
+    # both lose digits as the Hessian's eigenvalues spread; how many, long arithmetic tells
+    rng = np.random.default_rng(decades)
+    n, memory, worse = 12, 10, []
+    for _ in range(40):
+        hessian = definite(rng, n, decades)
+        metric, pairs = CompactMemory(n, memory), []
+        for _ in range(14):
+            s = hessian @ rng.standard_normal(n)
+            y = hessian @ s
+            if is_curved(s @ y, y @ y):
+                pairs = remember(metric, pairs, s, y, y, memory)
+                metric.scale = (s @ y) / (y @ y)
+        g = rng.standard_normal(n)
+        long = [(s.astype(np.longdouble), y.astype(np.longdouble)) for s, y in pairs]
+        exact = two_loop(g.astype(np.longdouble), long, metric.scale, np.eye(n))
+        loop = np.linalg.norm((two_loop(g, pairs, metric.scale, np.eye(n)) - exact).astype(float))
+        found = metric.combine(metric.products(g), g)
+        error = np.linalg.norm((found - exact).astype(float))
+        worse.append(error / max(loop, 1e-16 * float(np.linalg.norm(exact.astype(float)))))
+    assert np.median(worse) < 2
+    assert np.max(worse) < 20
+
+
+@pytest.mark.parametrize(
+    ("sy", "yw", "expected"),
+    [
+        (1.0, 2.0, True),
+        (-1.0, 2.0, False),
+        (1e-20, 1.0, False),
+        (1e-200, 0.0, False),
+        (1.0, 1e-310, False),
+        (np.nan, 1.0, False),
+        (1.0, np.nan, False),
+        (1.0, np.inf, False),
+    ],
+)
+def test_pairs_that_teach_nothing(sy, yw, expected):
+    assert is_curved(sy, yw) == expected

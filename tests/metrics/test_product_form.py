@@ -1,0 +1,60 @@
+"""The factor of the inverse Hessian, small and large, against dense algebra."""
+
+import numpy as np
+import pytest
+
+from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.product_form import CHANGES, LARGE, SquareFactor
+
+
+def test_what_does_not_fit_into_memory_is_told_a_way_out():
+    many = np.broadcast_to(1.0, 6_000_000)
+    with pytest.raises(MemoryError, match='"lbfgs"'):
+        SquareFactor(many)
+
+
+@pytest.mark.parametrize("n", [3, LARGE, 2 * LARGE])
+@pytest.mark.parametrize("count", [0, 1, CHANGES - 1, CHANGES, 2 * CHANGES + 3])
+def test_products_with_all_changes(n, count):
+    rng = np.random.default_rng(count)
+    diagonal = rng.random(n)
+    factor, expected = SquareFactor(diagonal), np.diag(diagonal)
+    for _ in range(count):
+        s, v = rng.standard_normal((2, n)) / n
+        factor.change(s, v)
+        expected += np.outer(s, v)
+    gradients = rng.standard_normal((4, n))
+    np.testing.assert_allclose(factor.image(gradients[0]), gradients[0] @ expected, atol=1e-12)
+    np.testing.assert_allclose(factor.images(gradients), gradients @ expected, atol=1e-12)
+    np.testing.assert_allclose(factor.expand(gradients[0]), expected @ gradients[0], atol=1e-12)
+    image, product = factor.image_and_product(gradients[0])
+    np.testing.assert_allclose(image, gradients[0] @ expected, atol=1e-12)
+    np.testing.assert_allclose(product, expected @ (gradients[0] @ expected), atol=1e-12)
+    np.testing.assert_allclose(factor.dense(), expected, atol=1e-12)
+    np.testing.assert_allclose(factor.expand(gradients[0]), expected @ gradients[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("bent", [False, True])
+def test_what_is_known_of_images_is_right(bent):
+    """Steps along ``-H g`` or along a mix of gradients, and steps that nothing is said of."""
+    n = LARGE
+    rng = np.random.default_rng(0)
+    curvatures = np.linspace(1, 3, n)
+    told, untold = InverseHessian(n), InverseHessian(n)
+    g = rng.standard_normal(n)
+    for k in range(2 * CHANGES + 5):
+        cause, direction = g, -told.apply(g)
+        if bent and k % 3 == 1:
+            rows = np.array([g, rng.standard_normal(n)])
+            cause, image = 0.9 * rows[0] + 0.1 * rows[1], np.array([0.9, 0.1]) @ told.root(rows)
+            direction = -told.apply_to_mix(cause, image)
+        if k % 5 == 4:  # the current point may move without an update
+            g = g + 0.01 * rng.standard_normal(n)
+        s = (0.5 + rng.random()) * direction
+        new = g + curvatures * s
+        told.update(s, new - g, cause, new)
+        untold.update(s, new - g, cause)
+        g = new
+        other = rng.standard_normal(n)
+        np.testing.assert_allclose(told.apply(other), untold.apply(other), rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(told.apply(g), untold.apply(g), rtol=1e-8, atol=1e-10)

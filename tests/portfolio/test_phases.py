@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from smoothmin._stopping import Progress
+from smoothmin.portfolio.phases import WINDOW, Arm, Ledger, Witness, choose, hopeless
+
+
+def progress(fun):
+    return Progress(0, 0, 0.0, np.zeros(1), fun, None)
+
+
+def test_ledger():
+    ledger = Ledger()
+    ledger.add("search", 10, np.inf)
+    ledger.add("search", 5, 2.0)
+    ledger.add("polish", 3, 0.5)
+    assert ledger.nfev == {"search": 15, "polish": 3}
+    assert ledger.gain == {"search": 2.0, "polish": 0.5}
+    assert ledger.cost("search", "polish", "hop") == 18
+
+
+def test_credit_goes_to_what_succeeds():
+    rng = np.random.default_rng(0)
+    arms = [Arm("good"), Arm("bad")]
+    for _ in range(300):
+        arm = choose(arms, rng)
+        arm.note(rng.random() < (0.5 if arm.value == "good" else 0.05))
+    good, bad = (arm.wins + arm.losses for arm in arms)
+    assert good > 4 * bad > 0
+
+
+def test_a_descent_that_converges_above_the_best_is_hopeless():
+    watch = hopeless(0.0)
+    said = [watch(progress(1 + 0.1**k)) for k in range(20)]
+    assert said[0] is None
+    assert said[-1]
+
+
+def test_a_descent_that_may_get_there_is_not():
+    watch = hopeless(0.0)
+    assert not any(watch(progress(100.0 - k)) for k in range(100))
+    watch = hopeless(0.0)
+    assert not any(watch(progress(1 + 0.1**k)) for k in range(5))
+
+
+def watched(fun, points):
+    """What a witness of a polish through the points, one variable, said, and the witness."""
+    witness, said = Witness(np.inf), []
+    for k, x in enumerate(points, 1):
+        value, slope = fun(x)
+        said.append(witness(Progress(k, 0, 0.0, np.array([x]), value, np.array([slope]))))
+    return said, witness
+
+
+def kink(x):
+    return abs(x), np.sign(x)
+
+
+def test_a_polish_that_goes_back_and_forth_over_a_kink_is_ended():
+    away = [3.0 - 0.2 * k for k in range(WINDOW)]
+    across = [1e-3 * (-1) ** k * (1 - k / 100) for k in range(3 * WINDOW)]
+    said, witness = watched(kink, [-0.2, 0.2, *away, *across])
+    assert witness.kinked
+    assert any(said)
+    assert not any(said[: 2 * WINDOW])
+
+
+def test_one_that_halves_its_distance_to_a_kink_is_not():
+    said, witness = watched(kink, [3 * (-0.5) ** k for k in range(5 * WINDOW)])
+    assert not any(said)
+    assert not witness.kinked
+
+
+def test_one_that_creeps_down_a_smooth_valley_is_not():
+    said, _ = watched(lambda x: (x**4, 4 * x**3), [0.97**k for k in range(10 * WINDOW)])
+    assert not any(said)
+
+
+def test_curvature_is_that_of_the_first_two_steps():
+    _, witness = watched(lambda x: (x**2, 8.0 * x), [1.0, 0.5, 0.25])
+    assert witness.scale == pytest.approx(1 / 8)
+    assert witness.value == 0.0625
