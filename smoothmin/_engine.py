@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from smoothmin import _status
+from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Ledger
 from smoothmin._limits import Halt
@@ -216,11 +216,7 @@ class Run:
         best = ledger.best
         x = self._problem.x0 if best.x is None else best.x
         value = ledger.first_value if best.x is None else best.fun
-        status, message = Status(finish.status), finish.message
-        if status.success and not math.isfinite(value):
-            status, message = Status.NONFINITE, _status.NOTHING_FINITE
-        elif status is Status.CONVERGED and ledger.on_plateau:
-            status, message = Status.PRECISION, _status.PLATEAU
+        status, message = _verdict.final(finish, value, ledger)
         standard = {
             "x": self._domain.restore(x),
             "fun": value,

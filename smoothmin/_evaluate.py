@@ -23,6 +23,9 @@ Batch: TypeAlias = tuple[NDArray[Any], int]
 Found: TypeAlias = tuple[NDArray[Any], Array | None]
 
 
+DEAD = 10  # values in a row, all of the last, after which a function has none any more
+
+
 class Best:
     """The lowest value seen, where, and the gradient there if it is known."""
 
@@ -70,6 +73,7 @@ class Ledger:
         self._varied = False  # whether any value differed from the first
         self._x0 = domain.problem(False).x0
         self.nfev = self.njev = self.n_nonfinite = 0
+        self._dead = 0  # values in a row that were not finite
         self.best = Best()
 
     @property
@@ -82,6 +86,11 @@ class Ledger:
         """Whether the last gradient, or all that is known, is for want of values that differ."""
         alike = not self._varied and self.nfev > 1 and self.njev == 0
         return alike or (self._stencil is not None and self._stencil.plateau)
+
+    @property
+    def died(self) -> bool:
+        """Whether the last values were not finite, though others had been."""
+        return self._dead >= DEAD
 
     def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
         """Say what to evaluate for an answer, several times for finite differences."""
@@ -139,6 +148,7 @@ class Ledger:
         value = float(values[k])
         if m == 1 and not math.isfinite(value):
             self.n_nonfinite += 1
+        self._dead = 0 if math.isfinite(value) else self._dead + m
         if gradients is not None:
             self.njev += m
         if value <= self.best.fun:

@@ -152,8 +152,21 @@ class Differences(Protocol):
         ...
 
     @property
+    def displacement(self) -> float:
+        """Distance relative to max(1, |x|) of the points whose gradients they are, to rounding.
+
+        A forward difference of step h is the slope of a parabola h/2 ahead.
+        """
+        ...
+
+    @property
     def noise(self) -> float:
         """Standard deviation of the values' noise, zero if it is no more than rounding."""
+        ...
+
+    @property
+    def resolves(self) -> bool:
+        """Whether any difference could be told from rounding and noise so far."""
         ...
 
 

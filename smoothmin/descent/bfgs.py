@@ -24,9 +24,10 @@ class BFGS(Method):
 
     Parameters
     ----------
-    gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger, in units of the
-        first gradient's largest if that is less than 1.
+    gtol : float, optional
+        Converged as soon as no element of the (projected) gradient is larger, in its units.
+        By default where the decrease that is left is negligible beside the last ones, or
+        below what rounding and noise let values show.
 
     Raises
     ------
@@ -60,10 +61,11 @@ class BFGS(Method):
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
-    gtol: float = 1e-6
+    gtol: float | None = None
 
     def __post_init__(self) -> None:
-        require_real("gtol", self.gtol, minimum=0)
+        if self.gtol is not None:
+            require_real("gtol", self.gtol, minimum=0)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

@@ -13,7 +13,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from smoothmin import _status
 from smoothmin._check import require_bool, require_one_of, require_real
 from smoothmin._protocol import (
     Array,
@@ -27,7 +26,12 @@ from smoothmin._protocol import (
     ask_one,
 )
 from smoothmin._status import Status
-from smoothmin.descent.quasi_newton import SmallGradient, descend, failed_search, first_step
+from smoothmin.descent.convergence import Convergence, first_point
+from smoothmin.descent.quasi_newton import (
+    descend,
+    failed_search,
+    first_step,
+)
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import armijo
 from smoothmin.metrics.metric import Metric
@@ -84,9 +88,10 @@ class GradientDescent(Method):
     line_search : {"weak-wolfe", "armijo", "barzilai-borwein"}, optional
         With ``lr=None``; "weak-wolfe" by default. "barzilai-borwein" takes the step
         from the last change of the gradient and searches only where that goes up.
-    gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger; without ``lr`` in
-        units of the first gradient's largest if that is less than 1.
+    gtol : float, optional
+        Converged as soon as no element of the (projected) gradient is larger, in its units.
+        By default where the decrease that is left is negligible beside the last ones, or
+        below what rounding and noise let values show.
 
     Raises
     ------
@@ -123,10 +128,11 @@ class GradientDescent(Method):
     momentum: float = 0.0
     nesterov: bool = False
     line_search: str | None = None
-    gtol: float = 1e-6
+    gtol: float | None = None
 
     def __post_init__(self) -> None:
-        require_real("gtol", self.gtol, minimum=0)
+        if self.gtol is not None:
+            require_real("gtol", self.gtol, minimum=0)
         require_real("momentum", self.momentum, minimum=0, below=1)
         require_bool("nesterov", self.nesterov)
         if self.line_search is not None:
@@ -153,45 +159,62 @@ class GradientDescent(Method):
         """One evaluation, one step."""
         x = problem.clip(problem.x0)
         velocity = np.zeros_like(x)
-        small = SmallGradient(problem, self.gtol)
+        known, rate = Convergence(problem, self.gtol), lr / (1 - self.momentum)
         while True:
             f, g = yield from ask_one(x)
             if not np.isfinite(g).all():
                 return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
             # the step is taken after the report: a problem that changes then
             # is met with new answers at the new point, at no extra cost
-            yield Iterate(x, f, g)
-            # who chooses a rate knows the function's units
-            if (finish := small.at_last(x, g)) is not None:
-                return finish
+            reply = yield Iterate(x, f, g)
+            pg = problem.projected_gradient(x, g)
+            if isinstance(reply, Changed):
+                known.begin(x, f, pg)
+            else:
+                known.stepped(x, f, pg, length=float(np.linalg.norm(velocity)))
+            promised = 0.5 * rate * float(pg @ pg)
+            ended = known.met(pg) or (yield from known.enough(promised, rate * pg, x, f, g))
+            if isinstance(ended, Finish):
+                return ended
             velocity = self.momentum * velocity - lr * g
             step = self.momentum * velocity - lr * g if self.nesterov else velocity
             x = problem.clip(x + step)
 
     def _barzilai_borwein(self, problem: Problem) -> Steps:
         """Steps of length s's / s'y, backtracked only if they go up."""
-        x = problem.clip(problem.x0)
-        f, g = yield from ask_one(x)
-        if not (np.isfinite(f) and np.isfinite(g).all()):
-            return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        start = yield from first_point(problem, self.gtol)
+        if isinstance(start, Finish):
+            return start
+        x, f, g = start
         t = 0.0
         highest = [f]  # of the last ten: Raydan's nonmonotone reference value
-        small = SmallGradient(problem, self.gtol)
+        known = Convergence(problem, self.gtol)
+        known.begin(x, f, problem.projected_gradient(x, g))
         while True:
             pg = problem.projected_gradient(x, g)
-            if (finish := small.found(pg)) is not None:
-                return finish
+            promised = 0.5 * t * float(pg @ pg) if t > 0 else np.inf
+            ended = known.met(pg) or (yield from known.enough(promised, t * pg, x, f, g))
+            if isinstance(ended, Finish):
+                return ended
             t = t if t > 0 else first_step(x, -pg, 0.0, f, -float(pg @ pg))
             found = yield from armijo(problem, x, max(highest), g, -pg, t)
             if not found.lower:
-                return small.at_last(x, g) or Finish(Status.PRECISION, failed_search(found))
+                message = failed_search(found)
+                lower = yield from known.nothing_lower(message, found, promised, x, f, g)
+                if isinstance(lower, Finish):
+                    return lower
+                (x, f, g), t, highest = lower, 0.0, [lower[1]]
+                continue
             new = found.point
             s, y = new.x - x, new.grad - g
             sy = float(s @ y)
             t = float(s @ s) / sy if sy > 0 else 0.0
             x, f, g = new.x, new.fun, new.grad
             highest = [*highest[-9:], f]
+            length = float(np.linalg.norm(s))
+            known.stepped(x, f, problem.projected_gradient(x, g), length=length)
             reply = yield Iterate(x, f, g)
             if isinstance(reply, Changed):
                 f, g = yield from ask_one(x)
                 highest = [f]
+                known.begin(x, f, problem.projected_gradient(x, g))

@@ -101,6 +101,16 @@ class _Scaled:
         return self._differences.resolution
 
     @property
+    def displacement(self) -> float:
+        """As it is."""
+        return self._differences.displacement
+
+    @property
+    def resolves(self) -> bool:
+        """As it is."""
+        return self._differences.resolves
+
+    @property
     def noise(self) -> float:
         """In the unit of the values."""
         return self._differences.noise * self._unit

@@ -160,7 +160,8 @@ class InverseHessian(Metric):
             shrink = self.excess ** (-SELF_SCALING / 2)
             self._multiply(self._j, shrink)
             u, image, ends = u / shrink, shrink * image, None
-        factor = math.sqrt(sy) / math.sqrt(u.dot(u))
+        square = float(u.dot(u))
+        factor = math.sqrt(sy / square) if square > 0 else math.inf  # lost to underflow
         v = (factor * u - image) / sy
         if not math.isfinite(v.sum()):
             self.reset()
