@@ -17,13 +17,13 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Ledger
 from smoothmin._limits import Halt
+from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
     Array,
     Ask,
     Finish,
     Iterate,
-    Method,
     Problem,
     Reply,
     Steps,

@@ -27,8 +27,8 @@ from smoothmin._domain import Domain, as_start
 from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Evaluator
 from smoothmin._limits import Limits
+from smoothmin._method import Method
 from smoothmin._noisy_differences import NoiseAwareStencil
-from smoothmin._protocol import Method
 from smoothmin._registry import COMMON_OPTIONS, default_method, method_class, option_names
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
 from smoothmin._stopping import as_termination

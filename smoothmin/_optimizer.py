@@ -18,6 +18,7 @@ from smoothmin._domain import Domain
 from smoothmin._engine import Run
 from smoothmin._evaluate import Ledger
 from smoothmin._limits import Halt
+from smoothmin._method import Method
 from smoothmin._minimize import (
     Plan,
     as_jac,
@@ -26,7 +27,7 @@ from smoothmin._minimize import (
     split_options,
     stencil_for,
 )
-from smoothmin._protocol import Array, Ask, Finish, Method
+from smoothmin._protocol import Array, Ask, Finish
 from smoothmin._source import as_values
 from smoothmin._status import Status
 

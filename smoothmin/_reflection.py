@@ -11,18 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from smoothmin._protocol import (
-    Answers,
-    Array,
-    Ask,
-    Finish,
-    Iterate,
-    Method,
-    Problem,
-    Reply,
-    Steps,
-    resume,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Reply, Steps, resume
 
 HUGE = 1e300  # nothing is farther out: a remainder of infinity is no number
 

@@ -11,7 +11,8 @@ from smoothmin import minimize
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Best, Evaluator
 from smoothmin._limits import Halt, Limits
-from smoothmin._protocol import Ask, Finish, Iterate, Method, Samples
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Finish, Iterate, Samples
 from smoothmin._registry import METHODS
 from smoothmin._source import Objective, Serial
 from smoothmin._status import Status

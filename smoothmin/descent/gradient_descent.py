@@ -15,17 +15,8 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_one_of, require_real
-from smoothmin._protocol import (
-    Array,
-    Changed,
-    Finish,
-    Iterate,
-    Mask,
-    Method,
-    Problem,
-    Steps,
-    ask_one,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import Array, Changed, Finish, Iterate, Mask, Problem, Steps, ask_one
 from smoothmin._status import Status
 from smoothmin.descent.quasi_newton import SmallGradient, descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range

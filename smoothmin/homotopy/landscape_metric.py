@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
     Array,
     Ask,
     Finish,
     Iterate,
-    Method,
     Problem,
     Reply,
     Samples,

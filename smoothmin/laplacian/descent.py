@@ -21,7 +21,8 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_integer, require_one_of, require_real
-from smoothmin._protocol import Array, Ask, Finish, Method, Problem, Steps, ask_one
+from smoothmin._method import Method
+from smoothmin._protocol import Array, Ask, Finish, Problem, Steps, ask_one
 from smoothmin._status import Status
 from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
 from smoothmin.laplacian._loops import (

@@ -17,18 +17,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from smoothmin._protocol import (
-    Answers,
-    Array,
-    Ask,
-    Finish,
-    Iterate,
-    Method,
-    Problem,
-    Reply,
-    Steps,
-    resume,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Reply, Steps, resume
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.laplacian._blocks import Blocks, Layout, require_sigma, whole_shape
 
