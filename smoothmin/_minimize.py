@@ -14,7 +14,7 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
-from smoothmin._setup import Arguments, refuse_constraints
+from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def minimize(
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
         variable. A start outside is moved to the nearest bound, with a warning.
     constraints : optional
-        Not implemented: anything but none raises `NotImplementedError`.
+        Not implemented: anything but none raises `NotImplementedError`. A callable
+        ``method`` that is not of this library is handed them.
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     callback : callable, optional
@@ -169,7 +170,6 @@ def minimize(
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     args = args if isinstance(args, tuple) else (args,)
-    refuse_constraints(constraints)
     if callable(method) and not isinstance(method, Method) and not inspect.isclass(method):
         theirs = {"hess": hess, "hessp": hessp, "bounds": bounds, "constraints": constraints}
         ours = {"tol": tol, "rng": rng, "workers": workers, "vectorized": vectorized or None}
