@@ -17,16 +17,18 @@ from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Ledger
 from smoothmin._limits import Halt
+from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
     Array,
     Ask,
+    Done,
     Finish,
     Iterate,
-    Method,
     Problem,
     Reply,
     Steps,
+    advance,
     quiet,
     resume,
 )
@@ -84,18 +86,14 @@ class Run:
     def drive(self, answer: Callable[[Ask], Answers]) -> OptimizeResult:
         """Run to the end, whatever ends it."""
         talk = self.conversation()
-        try:
-            ask = next(talk)
-            while True:
-                try:
-                    reply = answer(ask)
-                except BaseException as error:
-                    ask = talk.throw(error)
-                else:
-                    ask = talk.send(reply)
-        except StopIteration as end:
-            result: OptimizeResult = end.value
-            return result
+        message = advance(talk)
+        while not isinstance(message, Done):
+            try:
+                reply: Answers | BaseException = answer(message)
+            except BaseException as error:  # the method's own to clean up after
+                reply = error
+            message = advance(talk, reply)
+        return message.value
 
     def conversation(self) -> Generator[Ask, Answers, OptimizeResult]:
         """Ask for what the method needs; whatever goes wrong over the answer is thrown in."""

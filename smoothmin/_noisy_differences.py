@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from smoothmin._differences import BLOCK_ELEMENTS, EPS, VISIBLE, Stencil, moved, nonzero, slopes
 from smoothmin._noise import POINTS, noise_along
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Done, advance
 
 ROUNDING = 100.0  # noise below so many units in the last place takes the usual steps
 CHANGED = 10.0  # noise is measured again where the value has changed by this factor
@@ -104,17 +104,17 @@ class NoiseAwareStencil(Stencil):
     def _measure(self, x: Array) -> Generator[NDArray[Any], NDArray[Any], None]:
         """Find the noise at ``x`` and the steps for it."""
         line = noise_along(self._line(x))
-        values = yield next(line)
-        f = float(values[0])
-        self._measured_at = self._last = abs(f)
-        self._flat = True
-        while True:
+        found = advance(line)
+        first = True
+        while not isinstance(found, Done):
+            values = yield found
+            if first:
+                f, first = float(values[0]), False
+                self._measured_at = self._last = abs(f)
+                self._flat = True
             self._flat = self._flat and bool((values == f).all())
-            try:
-                values = yield line.send(values)
-            except StopIteration as end:
-                level: float = end.value
-                break
+            found = advance(line, values)
+        level: float = found.value
         size = float(np.abs(values).max())
         if not level > ROUNDING * EPS * size:
             return  # what was found before, if anything, is the better guess

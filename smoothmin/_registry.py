@@ -7,7 +7,7 @@ import difflib
 import importlib
 from typing import Any
 
-from smoothmin._protocol import Method
+from smoothmin._method import Method
 
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),

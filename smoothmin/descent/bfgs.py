@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from smoothmin._check import require_real
-from smoothmin._protocol import Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Problem, Steps
 from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
 from smoothmin.metrics.dense_bfgs import InverseHessian

@@ -14,17 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from smoothmin._check import require_bool, require_one_of, require_real
-from smoothmin._protocol import (
-    Array,
-    Changed,
-    Finish,
-    Iterate,
-    Mask,
-    Method,
-    Problem,
-    Steps,
-    ask_one,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import Array, Changed, Finish, Iterate, Mask, Problem, Steps, ask_one
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, first_point
 from smoothmin.descent.quasi_newton import (

@@ -19,7 +19,8 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
-from smoothmin._protocol import Array, Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Array, Problem, Steps
 from smoothmin._scale import box_scale, typical_scale
 from smoothmin.derivative_free.black_box import BlackBox
 from smoothmin.homotopy.passes import Passes, Schedule

@@ -20,7 +20,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin._check import require_integer, require_one_of, require_real
-from smoothmin._protocol import Array, Ask, Finish, Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Array, Ask, Finish, Problem, Steps
 from smoothmin.descent.convergence import first_point
 from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
 from smoothmin.laplacian._loops import (

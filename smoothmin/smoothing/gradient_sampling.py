@@ -27,6 +27,7 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
+from smoothmin._method import Method
 from smoothmin._protocol import (
     CHANGED,
     Answers,
@@ -34,7 +35,6 @@ from smoothmin._protocol import (
     Ask,
     Finish,
     Iterate,
-    Method,
     Problem,
     Reply,
     Steps,

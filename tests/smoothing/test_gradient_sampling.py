@@ -13,17 +13,8 @@ from smoothmin import (
     UpdateNorm,
     minimize,
 )
-from smoothmin._protocol import (
-    CHANGED,
-    Answers,
-    Ask,
-    Finish,
-    Iterate,
-    Method,
-    Problem,
-    quiet,
-    resume,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import CHANGED, Answers, Ask, Finish, Iterate, Problem, quiet, resume
 from smoothmin._status import Status
 
 START = np.array([1.5, -0.5, 2.0])

@@ -39,7 +39,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin._check import require_integer, require_real
-from smoothmin._protocol import Changed, Finish, Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Changed, Finish, Problem, Steps
 from smoothmin.descent.gradient_sampling.hull_steps import HullSteps
 from smoothmin.descent.gradient_sampling.steps import KinkSteps
 from smoothmin.descent.rescaling import in_range
