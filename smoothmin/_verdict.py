@@ -18,7 +18,7 @@ The rules, and where they come from:
    values the share for the last ``w`` steps is the power ``w / h``: it is asked of shorter
    windows, too, so that convergence must have gone on to the end.
    A value that is still small beside its falls may go on falling for long: the promise has
-   to be negligible beside the value, too, down to `SMALL` of the fall.
+   to be negligible beside the value, too, down to that share of the fall.
    At a minimum where the function is flatter than a parabola values fall by that share while
    variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
 4. A metric that has met a kink promises little anywhere on it. Where a function is smooth
@@ -40,7 +40,6 @@ from smoothmin._status import Status
 
 NEGLIGIBLE = 1e-8  # share of what values changed by lately: a digit more than single precision's
 SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the root of NEGLIGIBLE
-SMALL = 1e-6  # of a fall, size of a value that is none: minima may well be zero
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
 
 
@@ -100,7 +99,7 @@ class Knowledge:
         """What counts as negligible, at least so much."""
         falls = [NEGLIGIBLE**share * fall for share, fall in self.lately]
         whole = self.lately[0][1] if self.lately else 0.0
-        beside_value = NEGLIGIBLE * max(self.size, SMALL * whole)
+        beside_value = NEGLIGIBLE * max(self.size, NEGLIGIBLE * whole)
         return max(least, min([*falls, beside_value])) if falls else least
 
 

@@ -253,3 +253,24 @@ def test_underflow_and_overflow_are_expected_even_where_numpy_raises(method, jac
     theirs = minimize(fun, [1.0, 2.0], method=method, jac=jac, options=options, rng=0)
     assert ours.fun == theirs.fun
     assert ours.nfev == theirs.nfev
+
+
+@pytest.mark.filterwarnings("ignore:.*converting a masked element:UserWarning")
+@pytest.mark.parametrize("how", ["serial", "timed", "mapped", "vectorized"])
+def test_a_masked_value_is_none_whoever_evaluates(how):
+    def one(x):
+        return np.ma.masked if x[0] < 0.9 else 5 + float(((x - 1) ** 2).sum())
+
+    def many(x):
+        return np.ma.masked_where(x[0] < 0.9, 5 + ((x - 1) ** 2).sum(axis=0))
+
+    how = {
+        "serial": {},
+        "timed": {"options": {"maxtime": 60}},
+        "mapped": {"workers": map},
+        "vectorized": {"vectorized": True},
+    }[how]
+    fun = many if "vectorized" in how else one
+    res = minimize(fun, [2.0, 2.0], rng=0, **how)
+    assert 5 <= res.fun < 5.01
+    assert res.n_nonfinite > 0
