@@ -7,8 +7,9 @@ chapter XV.
 
 Deviations, and why: whether the function is convex is not asked but observed: on a convex
 one no tangent lies above any value. Nor is it known whether tangents alone make for faster
-progress than a metric does, so a trial begins where that has become slow. Tangents that are
-used are kept, others make room for new ones in the order of their age.
+progress than a metric does, so a trial begins where that has become slow, and after each
+window one step by the metric is compared with it. Tangents that are used are kept, others
+make room for new ones in the order of their age.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class ProximalBundle:
         self._own = Rates(min(n + 10, settings.most_window))
         self._fall = 10 ** (-settings.decades * self._own.size / (n + 1))
         self._lengths = deque([0.0], maxlen=settings.recent)  # of other steps
-        self._slow = False
+        self._slow = self._comparing = False
         self._t = 0.0  # the proximal parameter
         self._support, self._weights = np.empty(0, dtype=np.intp), np.empty(0)
         state.watchers.append(self._watch)
@@ -62,15 +63,20 @@ class ProximalBundle:
         self._trials.plain(found.nfev)
         step = found.point.x - self._state.x
         self._lengths.append(math.sqrt(step @ step))
-        if self._plain.add(self._state.f - found.point.fun, found.nfev):
+        gained = self._state.f - found.point.fun
+        if self._plain.add(gained, found.nfev):
             self._slow = self._plain.fall_less(self._settings.slow)
+        if self._comparing:
+            self._comparing = False
+            if self._trials.active and gained > self._settings.better * self._own.rate * found.nfev:
+                self._trials.leave()
 
     def step(self) -> Generator[Ask, Any, Outcome]:
         """Null steps until one is serious, while a trial is under way."""
-        if not self._trials.active and not self._begin():
+        if self._comparing or not (self._trials.active or self._begin()):
             return Outcome.NOTHING
         state = self._state
-        while self._trials.active:
+        while self._trials.active and not self._comparing:
             # 1. the proximal point of the model
             noise = self._settings.rounding * state.noise()
             model = self._model() if state.bundle.convex(noise) else None
@@ -95,7 +101,7 @@ class ProximalBundle:
             if serious or (decrease > 0 and not self._trials.active):
                 follow(state, trial, model.step)
                 return Outcome.LOWER
-        idle = convex and self._own.rate == 0
+        idle = convex and self._own.rate == 0 and not self._comparing
         return (yield from self._prove()) if idle else Outcome.NOTHING
 
     def _begin(self) -> bool:
@@ -151,4 +157,5 @@ class ProximalBundle:
         """Take note of an evaluation; after each window of them see whether they pay."""
         if self._own.add(gained, 1):
             rate, before = self._own.rate, self._own.before
-            self._trials.judge(rate > 0 and not (before > 0 and rate > self._fall * before))
+            good = rate > 0 and not (before > 0 and rate > self._fall * before)
+            self._comparing = self._trials.judge(good)

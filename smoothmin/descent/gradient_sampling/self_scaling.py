@@ -12,6 +12,8 @@ these. How far the matrix is off does not tell which is the case; how the value 
 
 from __future__ import annotations
 
+import math
+
 from smoothmin.descent.gradient_sampling.settings import SelfScalingSettings
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint
@@ -32,7 +34,7 @@ class SelfScaling:
         self._trials, self._rates = Trials(settings.trials), Rates(settings.window)
         self._before: tuple[SquareFactor | None, LinePoint] | None = None  # the trial
         self._long = 0  # steps that found the metric too long, one after the other
-        self._promised = 0.0
+        self._least, self._most = 0.0, math.inf  # that the next window of a trial may gain
         metric.self_scaling = 0.0
 
     def stepped(self, gained: float, here: LinePoint, nfev: int) -> LinePoint | None:
@@ -44,18 +46,24 @@ class SelfScaling:
         if not rates.add(gained, nfev):
             return None
         if self._trials.active:
-            # the first window is to bring a share of what plain updates promised
-            begun, self._promised = self._promised, 0.0
-            good = rates.rate >= begun if begun > 0 else not rates.fall_less(settings.slow)
-            return None if self._trials.judge(good) else self._end()
+            return None if self._trials.judge(self._falls_fast()) else self._end()
         slow = rates.fall_less(settings.slow) and self._long >= settings.steps
         if slow and self._trials.ready:
-            self._promised = settings.share * rates.rate * min(1.0, rates.rate / rates.before)
+            self._least = settings.share * rates.rate * min(1.0, rates.rate / rates.before)
+            self._most = math.inf
             self._before = self._metric.save(), here
             self._metric.reset()
             self._metric.self_scaling = settings.power
             self._trials.enter()
         return None
+
+    def _falls_fast(self) -> bool:
+        """Whether a trial's first window was what plain updates promised, the later ones small."""
+        gain, settings = self._rates.rate, self._settings
+        good = self._least <= gain <= self._most
+        self._most = settings.fast * self._most if self._most < math.inf else settings.slow * gain
+        self._least = 0.0
+        return good
 
     def failed(self) -> LinePoint | None:
         """Take note of a search that found nothing lower; the point to go back to, if any."""

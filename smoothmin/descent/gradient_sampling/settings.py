@@ -101,6 +101,9 @@ class SelfScalingSettings:
         ... the last steps before a trial; 1 or more.
     share : float
         Of what plain updates promise, that the first window of a trial is to gain; in [0, 1].
+    fast : float
+        Share to which gains are to fall from window to window of a trial, once it has shown to
+        be faster than ``slow``; in (0, 1).
     power : float
         Of tau, by which updates shorten the matrix: 1 in Oren and Luenberger; in (0, 1].
     trials : TrialSettings
@@ -112,6 +115,7 @@ class SelfScalingSettings:
     too_long: float = 10.0
     steps: int = 5
     share: float = 0.5
+    fast: float = 0.25
     power: float = 0.25
     trials: TrialSettings = field(default=TrialSettings(strikes=1, proven=5, wait=1000))
 
@@ -215,6 +219,9 @@ class ProximalSettings:
         Evaluations, ``n + 10`` at most, that make a window of proximal steps; 1 or more.
     decades : float
         By which gains are to fall in ``n + 1`` evaluations; above 0.
+    better : float
+        Gain of another step for an evaluation, in units of the last window's, that ends a trial;
+        1 or more.
     close : float
         Distance of gradients for a certificate, in units of its radius; in (0, 1).
     trials : TrialSettings
@@ -231,6 +238,7 @@ class ProximalSettings:
     slow: float = 0.3
     most_window: int = 25
     decades: float = 0.25
+    better: float = 2.0
     close: float = 0.9
     trials: TrialSettings = field(default=TrialSettings(proven=1000))
 
