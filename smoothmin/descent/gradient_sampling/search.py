@@ -70,7 +70,7 @@ class QuasiNewtonSearch:
             slope = float(state.g @ direction)
             t = first_step(state.x, direction, state.last_step, state.f, slope)
             return cause, direction, t
-        if not state.settings.look_ahead:
+        if not state.settings.look_ahead or state.skewness < self._settings.skewed:
             return cause, direction, 1.0
         kink, reached = self._kinks(direction)
         few = len(reached) <= self._settings.most_cuts and state.problem.box is None

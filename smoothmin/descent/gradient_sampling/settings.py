@@ -65,6 +65,11 @@ class SearchSettings:
     ----------
     patience : int
         Trials of a search before the hull is asked; 1 or more.
+    skewed : float
+        Mean distance of changes, in units of what the slopes at both ends make them, from a
+        half, with which there are kinks to look ahead to; in (0, 1/2).
+    fading : float
+        Of that mean, from step to step; in [0, 1).
     beyond : float
         First trial beyond a kink, in units of the distance to it; above 1.
     shortest : float
@@ -78,6 +83,8 @@ class SearchSettings:
     """
 
     patience: int = 20
+    skewed: float = 0.08
+    fading: float = 0.8
     beyond: float = 1.25
     shortest: float = 0.01
     blocked: float = 0.2

@@ -52,6 +52,9 @@ class State:
         Told of each search along a line: its result, before the state moves.
     small_steps : int
         Steps in a row too short, or too little lower, to matter.
+    skewness : float
+        How unlike a parabola the last steps' changes were, a mean: by the trapezoid rule a change
+        is half of what the slopes at both ends make it, and off by up to half across a kink.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class State:
         self.radius = 0.1 * size if options.radius is None else options.radius
         self.last_step = 0.0
         self.small_steps = 0
+        self.skewness = 0.5
         self.doubt, self.wall = Doubt(problem), Wall()
         self.watchers: list[Callable[[LineResult], None]] = []
 
@@ -115,12 +119,22 @@ class State:
     def settle(self, point: LinePoint) -> None:
         """Make a point the current one."""
         step = point.x - self.x
+        self._compare(step, point)
         self.last_step = math.sqrt(step @ step)
         small = self.last_step <= self.certifier.least_radius or self.f - point.fun <= self.noise()
         self.small_steps = self.small_steps + 1 if small else 0
         self.x, self.f, self.g = point.x, point.fun, point.grad
         self.bundle.move(self.x, self.f, self.g)
         self.certifier.move(self.x, self.f, self.g, self.last_step)
+
+    def _compare(self, step: Array, point: LinePoint) -> None:
+        """Update the skewness by a step to a point."""
+        slope = float(self.g @ step)
+        whole = float(point.grad @ step) - slope
+        if 0 < whole < np.inf:
+            skewness = abs((point.fun - self.f - slope) / whole - 0.5)
+            fading = self.settings.search.fading
+            self.skewness = fading * self.skewness + (1 - fading) * min(skewness, 0.5)
 
     def search(self, direction: Array, t: float, **how: Any) -> Generator[Ask, Any, LineResult]:
         """A weak Wolfe search of which the bundle keeps every point."""
