@@ -1,8 +1,7 @@
 """Every number of "gradient-sampling" that could be another, and switches for its mechanisms.
 
-Where the source is not a paper the number was chosen by ``tests/benchmarks/bench_sensitivity.py``:
-evaluations to a gap of 1e-6 on problems rotated, rescaled and shifted. *Flat* says that half and
-twice the number cost less than 3 % there.
+Where no paper is named the number is a choice, which ``tests/benchmarks/bench_sensitivity.py``
+halves and doubles on problems rotated, rescaled and shifted.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ class TrialSettings:
     strikes : int
         Bad verdicts in a row that end a trial; 1 or more.
     proven : int
-        Good verdicts with which a trial has paid; 0 or more. Flat.
+        Good verdicts with which a trial has paid; 0 or more.
     wait : int
         Evaluations by other means before the next trial; 0 or more.
     backoff : int
