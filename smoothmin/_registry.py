@@ -44,7 +44,8 @@ def method_class(name: str) -> type[Method]:
 
 def option_names(cls: type[Method]) -> list[str]:
     """The options a method takes, in the order of its signature."""
-    return [field.name for field in dataclasses.fields(cls) if field.init]
+    every = dataclasses.fields(cls)
+    return [each.name for each in every if each.init and each.metadata.get("option", True)]
 
 
 def default_method(has_gradient: bool) -> str:

@@ -190,7 +190,7 @@ class Convergence:
         finish = judge(knows)
         if not finish.status.success:
             return finish
-        return (yield from self._polled(x, f, g, noise)) or finish
+        return (yield from self.polled(x, f, g, noise)) or finish
 
     def _unresolved(self, x: Array, f: float, g: Array) -> bool:
         """Whether all that is left of a gradient by differences is their error."""
@@ -203,7 +203,7 @@ class Convergence:
         rounded = 2 * max(problem.noise, self.recent.unit * abs(f)) / differences.resolution
         return _size(problem.projected_gradient(x, g)) <= displaced + rounded
 
-    def _polled(
+    def polled(
         self, x: Array, f: float, g: Array, noise: float
     ) -> Generator[Ask, Any, Found | None]:
         """A lower point on one of the coordinates that promise most, if there is any."""

@@ -34,6 +34,7 @@ MAX_TRIALS = 60
 EPS = float(np.finfo(float).eps)
 FUTILE = 0.1  # predicted change, in units of rounding, after which to look no closer
 FLOOR_TRIALS = 3  # over which a step that is shortened fourfold has to bring the change down
+MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
 AT_BOUND = 4 * EPS  # rounding of the step that meets a bound
 
 
@@ -211,7 +212,9 @@ def _noise(trials: list[LinePoint], fun: float) -> bool:
     if len(trials) <= FLOOR_TRIALS:
         return False
     earlier, last = trials[-1 - FLOOR_TRIALS], trials[-1]
-    return last.t <= 0.25 * earlier.t and abs(last.fun - fun) >= 0.5 * abs(earlier.fun - fun)
+    change = abs(last.fun - fun)
+    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= 0.25 * earlier.t
+    return stays and change <= MOST_NOISE * abs(fun)
 
 
 def _extended(previous: LinePoint, low: LinePoint) -> float:
