@@ -73,7 +73,7 @@ def minimize(
         A name listed by `show_options` (upper case and ``_`` for ``-`` are fine), a
         method object such as ``Homotopy(sigma=2.0)``, or a callable with SciPy's
         custom-method protocol. By default "gradient-sampling" if there is a gradient
-        and "homotopy" if not; ``res.method`` says which.
+        and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
         along with the value, or a finite-difference scheme, of SciPy's steps. None or
@@ -320,10 +320,17 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
         # `minimize` has taken callables by now, `Optimizer` has no use for them
         kinds = "a name or a Method" if callable(method) else "a name, a Method or a callable"
         raise TypeError(f"method must be {kinds}, got {method!r}")
-    known = option_names(cls)
-    _warn_of_unknown([key for key in own if key not in known], known)
+    if chosen is not None:
+        chosen = chosen.for_problem(has_gradient)
+    target = type(chosen) if chosen is not None else cls.class_for(has_gradient)
+    known = option_names(target)
+    unused = [key for key in own if key not in known and key in option_names(cls)]
+    if unused:
+        said = "of no effect " + ("with" if has_gradient else "without") + " a gradient"
+        warnings.warn(f"options {said}: {', '.join(unused)}", RuntimeWarning, stacklevel=3)
+    _warn_of_unknown([key for key in own if key not in known and key not in unused], known)
     own = {key: value for key, value in own.items() if key in known}
-    chosen = cls(**own) if chosen is None else chosen.with_options(**own)
+    chosen = target(**own) if chosen is None else chosen.with_options(**own)
     if tol is not None:
         require_real("tol", tol, minimum=0)
         # an option is meant more than tol, which may set the same

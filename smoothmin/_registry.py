@@ -11,11 +11,20 @@ from smoothmin._protocol import Method
 
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
+    "derivative-free": ("smoothmin.derivative_free.method", "DerivativeFree"),
     "gradient-sampling": ("smoothmin.descent.gradient_sampling.method", "GradientSamplingDescent"),
     "laplacian": ("smoothmin.laplacian.descent", "LaplacianDescent"),
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
     "bfgs": ("smoothmin.descent.bfgs", "BFGS"),
     "gradient-descent": ("smoothmin.descent.gradient_descent", "GradientDescent"),
+    "model-descent": ("smoothmin.derivative_free.model_descent", "ModelDescent"),
+    "difference-descent": ("smoothmin.derivative_free.difference_descent", "DifferenceDescent"),
+    "gaussian-search": ("smoothmin.derivative_free.gaussian_search", "GaussianSearch"),
+    "coordinate-search": ("smoothmin.derivative_free.coordinate_search", "CoordinateSearch"),
+    "directional-smoothing": (
+        "smoothmin.derivative_free.directional_smoothing",
+        "DirectionalSmoothing",
+    ),
 }
 
 
@@ -44,12 +53,16 @@ def method_class(name: str) -> type[Method]:
 
 def option_names(cls: type[Method]) -> list[str]:
     """The options a method takes, in the order of its signature."""
-    return [field.name for field in dataclasses.fields(cls) if field.init]
+    return [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.init and field.metadata.get("option", True)
+    ]
 
 
 def default_method(has_gradient: bool) -> str:
     """What ``method=None`` means."""
-    return "gradient-sampling" if has_gradient else "homotopy"
+    return "gradient-sampling" if has_gradient else "derivative-free"
 
 
 def show_options(method: str | None = None, disp: bool = True) -> str | None:

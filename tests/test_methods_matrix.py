@@ -146,7 +146,7 @@ def test_minus_infinity(method, form):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite(method, form, value):
     res = recorded(form, gradient=lambda x: np.full(3, value)).minimize(X0, method)
-    assert not res.success
+    assert not res.success or res.njev == 0  # from values alone
     assert res.fun <= sphere(X0)
 
 

@@ -32,7 +32,7 @@ def test_a_scipy_call_by_position_works():
 def test_the_default_method_depends_on_the_gradient_and_is_named():
     assert minimize(both, X0, jac=True).method == "gradient-sampling"
     assert minimize(quadratic, X0, jac="3-point").method == "gradient-sampling"
-    assert minimize(quadratic, X0, options={"maxfev": 30}, rng=0).method == "homotopy"
+    assert minimize(quadratic, X0, options={"maxfev": 30}, rng=0).method == "derivative-free"
 
 
 def test_fun_must_be_callable():

@@ -73,8 +73,7 @@ class CoordinateSearch(Method):
     Examples
     --------
     >>> import numpy as np
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.coordinate_search import CoordinateSearch
+    >>> from smoothmin import CoordinateSearch, minimize
     >>> def waves(x):
     ...     return float(np.sum(x**2 + 10 - 10 * np.cos(2 * np.pi * x)))
     >>> bounds = [(-5.12, 5.12)] * 4
@@ -85,7 +84,9 @@ class CoordinateSearch(Method):
     (True, True)
     """
 
-    name: ClassVar[str] = "CoordinateSearch"
+    name: ClassVar[str] = "coordinate-search"
+    summary: ClassVar[str] = "values alone: every variable over its whole range"
+    reference: ClassVar[str] = "Calvin, Žilinskas (1999)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 

@@ -96,14 +96,17 @@ class DifferenceDescent(Method):
     Examples
     --------
     >>> from scipy.optimize import rosen
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.difference_descent import DifferenceDescent
+    >>> from smoothmin import DifferenceDescent, minimize
     >>> res = minimize(rosen, [-1.2, 1.0], method=DifferenceDescent())
     >>> res.success, bool(res.fun < 1e-12), res.nfev < 200
     (True, True, True)
     """
 
-    name: ClassVar[str] = "DifferenceDescent"
+    name: ClassVar[str] = "difference-descent"
+    summary: ClassVar[str] = (
+        "values alone: BFGS with differences as long as they should be; noise, kinks"
+    )
+    reference: ClassVar[str] = "Berahas, Byrd, Nocedal (2019)"
     handles_bounds: ClassVar[bool] = True
 
     scale: Any = None

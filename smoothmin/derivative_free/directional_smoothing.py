@@ -79,8 +79,7 @@ class DirectionalSmoothing(Method):
     Examples
     --------
     >>> import numpy as np
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
+    >>> from smoothmin import DirectionalSmoothing, minimize
     >>> def waves(x):
     ...     return float(np.sum(x**2 + 10 - 10 * np.cos(2 * np.pi * x)))
     >>> start = np.linspace(-4, 4, 60)
@@ -89,7 +88,9 @@ class DirectionalSmoothing(Method):
     (True, True)
     """
 
-    name: ClassVar[str] = "DirectionalSmoothing"
+    name: ClassVar[str] = "directional-smoothing"
+    summary: ClassVar[str] = "values alone: many variables and minima, roughly"
+    reference: ClassVar[str] = "Zhang et al. (2021)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 

@@ -98,14 +98,15 @@ class GaussianSearch(Method):
     Examples
     --------
     >>> from scipy.optimize import rosen
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.gaussian_search import GaussianSearch
+    >>> from smoothmin import GaussianSearch, minimize
     >>> res = minimize(rosen, [-1.2, 1.0, 0.5], method=GaussianSearch(), rng=0)
     >>> res.success, bool(res.fun < 1e-10)
     (True, True)
     """
 
-    name: ClassVar[str] = "GaussianSearch"
+    name: ClassVar[str] = "gaussian-search"
+    summary: ClassVar[str] = "values alone: a normal distribution that learns, and a fitted model"
+    reference: ClassVar[str] = "Hansen (2016, 2019)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
