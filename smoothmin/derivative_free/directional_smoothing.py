@@ -133,10 +133,14 @@ class DirectionalSmoothing(Method):
             gain = f - float(values[k])
             if gain > 0:
                 x, f = candidates[k], float(values[k])
-            if not gain > LITTLE * abs(f):
+            # index 1 and its like among steepest steps are the longest
+            farther = gain > 0 and k in (1, 1 + len(shares)) and waves < PARABOLIC
+            if farther:
+                size /= self.decay  # the longest step is the best: sigma is too small
+            elif not gain > LITTLE * abs(f):
                 size *= self.decay
             yield Iterate(x, f, sigma=size)
-            if waves < PARABOLIC:
+            if waves < PARABOLIC and not farther:
                 return Finish(Status.CONVERGED, f"No more than {waves:.3g} of it is not parabolic.")
         return Finish(Status.CONVERGED, f"sigma {size:.3g} of the first <= {self.xtol:g}.")
 

@@ -43,6 +43,7 @@ from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, defa
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
 from smoothmin.derivative_free.separability import predicted, separable
+from smoothmin.derivative_free.verification import verified
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
 from smoothmin.portfolio.decisions import Action, Facts, next_action
@@ -277,7 +278,7 @@ class _Run:
             facts = self._facts = self._observed()
             action = next_action(facts)
             if action is Action.END:
-                return self._end()
+                return (yield from self._end())
             if action is Action.ROUND:
                 self._futile = 0
                 self._facts = replace(facts, round=facts.round + 1, done=frozenset())
@@ -314,15 +315,21 @@ class _Run:
         """Of the scouts: less where the first search has found no minimum to begin with."""
         return 1.0 if self._settled else self._settings.unsettled_share
 
-    def _end(self) -> Finish:
+    def _end(self) -> Generator[Any, Any, Finish]:
         """The last word."""
-        if not self._incumbent.finite:
+        incumbent = self._incumbent
+        if not incumbent.finite:
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
         finish = self._finish
         assert finish is not None
-        if finish.status is Status.NONFINITE:  # what is known is from before the search
-            finish = Finish(Status.PRECISION, SEARCHED_IN_VAIN)
-        return Finish(finish.status, finish.message, **self._incumbent.info())
+        status, message = finish.status, finish.message
+        if status is Status.NONFINITE:  # what is known is from before the search
+            status, message = Status.PRECISION, SEARCHED_IN_VAIN
+        if status.success:
+            doubt = yield from verified(incumbent, self._scale)
+            if doubt is not None:
+                status, message = Status.PRECISION, doubt
+        return Finish(status, message, **incumbent.info())
 
     # actions; each says whether it is done in this round
 
@@ -535,9 +542,16 @@ class _Run:
 
     def _gaussian(self, scale: Array, population: int) -> GaussianSearch:
         """A search to the tolerances asked for, whatever the units of the values."""
-        ftol, noise = self._options.ftol * min(1.0, self._incumbent.decrease), self._incumbent.noise
-        assert noise is not None
-        return GaussianSearch(scale, population, xtol=self._options.xtol, ftol=ftol, noise=noise)
+        incumbent, options = self._incumbent, self._options
+        assert incumbent.noise is not None
+        return GaussianSearch(
+            scale,
+            population,
+            xtol=options.xtol,
+            ftol=options.ftol,
+            decrease=max(0.0, min(1.0, incumbent.decrease)) if incumbent.finite else 1.0,
+            noise=incumbent.noise,
+        )
 
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""

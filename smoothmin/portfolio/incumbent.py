@@ -25,6 +25,9 @@ class Incumbent:
         self.x, self.fun = problem.x0, np.inf
         self.typical = np.inf  # the median of the first values
         self.noise: float | None = None  # of the values; None where nobody looks for it
+        self.start: float | None = None  # the value at the start, once it is known
+        self.highest = -np.inf  # of all finite values
+        self.silent = 0  # values since the last finite one
         self.steps = 0  # of all phases
         self.accounts = Accounts()
         self.notes: dict[str, Any] = {}  # what else the result says of the run
@@ -44,11 +47,25 @@ class Incumbent:
         values = np.where(np.isnan(values), np.inf, values)
         if self.typical == np.inf:
             self.typical = float(np.median(values))
+        if self.start is None and np.array_equal(row(ask, 0), self.problem.x0):
+            self.start = float(values[0])
+        finite = np.flatnonzero(np.isfinite(values))
+        self.silent = (
+            self.silent + len(values) if len(finite) == 0 else len(values) - 1 - finite[-1]
+        )
+        if len(finite):
+            self.highest = max(self.highest, float(values[finite].max()))
         before, k = self.fun, int(values.argmin())
         if values[k] < self.fun:
             self.x, self.fun = row(ask, k), float(values[k])
         self.accounts.add(phase, len(values), before - self.fun)
         return float(values[k])
+
+    def known(self, x: Array) -> float | None:
+        """The value at a point that is the best, or the start."""
+        if self.finite and np.array_equal(x, self.x):
+            return self.fun
+        return self.start if np.array_equal(x, self.problem.x0) else None
 
     def info(self) -> dict[str, Any]:
         """What the result says of the run."""

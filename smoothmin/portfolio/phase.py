@@ -151,9 +151,10 @@ def _answer(
     phase: Phase, ask: Ask, incumbent: Incumbent, outcome: Outcome
 ) -> Generator[Any, Any, Reply]:
     """The answer to a request, booked; that to the first one may be known."""
-    first = outcome.cost == 0 and phase.rest is None and incumbent.finite
-    if first and ask.order == 0 and len(ask.points) == 1 and (ask.points[0] == incumbent.x).all():
-        return Answers(np.array([incumbent.fun]))
+    if outcome.cost == 0 and phase.rest is None and ask.order == 0 and len(ask.points) == 1:
+        value = incumbent.known(ask.points[0])
+        if value is not None:
+            return Answers(np.array([value]))
     shown = ask
     if phase.observe is not None and isinstance(ask, Samples):
         shown = _observed(ask, phase.observe)
