@@ -17,6 +17,12 @@ _EXPORTS = {
     "show_options": "_registry",
     "Method": "_method",
     "Homotopy": "homotopy.method",
+    "DerivativeFree": "derivative_free.method",
+    "ModelDescent": "derivative_free.model_descent",
+    "DifferenceDescent": "derivative_free.difference_descent",
+    "GaussianSearch": "derivative_free.gaussian_search",
+    "CoordinateSearch": "derivative_free.coordinate_search",
+    "DirectionalSmoothing": "derivative_free.directional_smoothing",
     "GradientSampling": "smoothing.gradient_sampling",
     "smooth": "smoothing.smooth",
     "GradientSamplingDescent": "descent.gradient_sampling.method",
@@ -53,6 +59,14 @@ if TYPE_CHECKING:
     from smoothmin._stopping import NoImprovement as NoImprovement
     from smoothmin._stopping import TargetValue as TargetValue
     from smoothmin._stopping import UpdateNorm as UpdateNorm
+    from smoothmin.derivative_free.coordinate_search import CoordinateSearch as CoordinateSearch
+    from smoothmin.derivative_free.difference_descent import DifferenceDescent as DifferenceDescent
+    from smoothmin.derivative_free.directional_smoothing import (
+        DirectionalSmoothing as DirectionalSmoothing,
+    )
+    from smoothmin.derivative_free.gaussian_search import GaussianSearch as GaussianSearch
+    from smoothmin.derivative_free.method import DerivativeFree as DerivativeFree
+    from smoothmin.derivative_free.model_descent import ModelDescent as ModelDescent
     from smoothmin.descent.bfgs import BFGS as BFGS
     from smoothmin.descent.gradient_descent import GradientDescent as GradientDescent
     from smoothmin.descent.gradient_sampling.method import (

@@ -36,6 +36,15 @@ class Method(ABC):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize: yield `Ask` and `Iterate`, return `Finish`."""
 
+    @classmethod
+    def class_for(cls, has_gradient: bool) -> type[Method]:
+        """What runs where this class is asked for by name."""
+        return cls
+
+    def for_problem(self, has_gradient: bool) -> Method:
+        """The method that runs where there is a gradient, or none."""
+        return self
+
     def with_options(self, **options: Any) -> Self:
         """A copy with some options changed, validated again."""
         return dataclasses.replace(self, **options)

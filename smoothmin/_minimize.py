@@ -57,7 +57,7 @@ def minimize(
         A name listed by `show_options` (upper case and ``_`` for ``-`` are fine), a
         method object such as ``Homotopy(sigma=2.0)``, or a callable with SciPy's
         custom-method protocol. By default "gradient-sampling" if there is a gradient
-        and "homotopy" if not; ``res.method`` says which.
+        and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
         along with the value, or a finite-difference scheme, of SciPy's steps. None or

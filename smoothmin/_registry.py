@@ -11,11 +11,20 @@ from smoothmin._method import Method
 
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
+    "derivative-free": ("smoothmin.derivative_free.method", "DerivativeFree"),
     "gradient-sampling": ("smoothmin.descent.gradient_sampling.method", "GradientSamplingDescent"),
     "laplacian": ("smoothmin.laplacian.descent", "LaplacianDescent"),
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
     "bfgs": ("smoothmin.descent.bfgs", "BFGS"),
     "gradient-descent": ("smoothmin.descent.gradient_descent", "GradientDescent"),
+    "model-descent": ("smoothmin.derivative_free.model_descent", "ModelDescent"),
+    "difference-descent": ("smoothmin.derivative_free.difference_descent", "DifferenceDescent"),
+    "gaussian-search": ("smoothmin.derivative_free.gaussian_search", "GaussianSearch"),
+    "coordinate-search": ("smoothmin.derivative_free.coordinate_search", "CoordinateSearch"),
+    "directional-smoothing": (
+        "smoothmin.derivative_free.directional_smoothing",
+        "DirectionalSmoothing",
+    ),
 }
 
 
@@ -50,7 +59,7 @@ def option_names(cls: type[Method]) -> list[str]:
 
 def default_method(has_gradient: bool) -> str:
     """What ``method=None`` means."""
-    return "gradient-sampling" if has_gradient else "homotopy"
+    return "gradient-sampling" if has_gradient else "derivative-free"
 
 
 def show_options(method: str | None = None, disp: bool = True) -> str | None:

@@ -149,10 +149,17 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
         # `minimize` has taken callables by now, `Optimizer` has no use for them
         kinds = "a name or a Method" if callable(method) else "a name, a Method or a callable"
         raise TypeError(f"method must be {kinds}, got {method!r}")
-    known = option_names(cls)
-    _warn_of_unknown([key for key in own if key not in known], known)
+    if chosen is not None:
+        chosen = chosen.for_problem(has_gradient)
+    target = type(chosen) if chosen is not None else cls.class_for(has_gradient)
+    known = option_names(target)
+    unused = [key for key in own if key not in known and key in option_names(cls)]
+    if unused:
+        message = "of no effect " + ("with" if has_gradient else "without") + " a gradient"
+        warnings.warn(f"options {message}: {', '.join(unused)}", RuntimeWarning, stacklevel=4)
+    _warn_of_unknown([key for key in own if key not in known and key not in unused], known)
     own = {key: value for key, value in own.items() if key in known}
-    chosen = cls(**own) if chosen is None else chosen.with_options(**own)
+    chosen = target(**own) if chosen is None else chosen.with_options(**own)
     if tol is not None:
         require_real("tol", tol, minimum=0)
         # an option is meant more than tol, which may set the same

@@ -35,6 +35,7 @@ ROUGHLY = 2  # times fewer samples are taken in the first sweep over a sum
 ROUGH = 1e-3  # share of a line's spread, to which its lowest valley is followed
 STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
+EDGE = 0.05  # share of the range, so near to its end the minimum may be beyond
 ELSEWHERE = 1e-3  # share of the range that takes a variable to another part of it
 
 
@@ -74,8 +75,7 @@ class CoordinateSearch(Method):
     Examples
     --------
     >>> import numpy as np
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.coordinate_search import CoordinateSearch
+    >>> from smoothmin import CoordinateSearch, minimize
     >>> def waves(x):
     ...     return float(np.sum(x**2 + 10 - 10 * np.cos(2 * np.pi * x)))
     >>> bounds = [(-5.12, 5.12)] * 4
@@ -86,7 +86,9 @@ class CoordinateSearch(Method):
     (True, True)
     """
 
-    name: ClassVar[str] = "CoordinateSearch"
+    name: ClassVar[str] = "coordinate-search"
+    summary: ClassVar[str] = "values alone: every variable over its whole range"
+    reference: ClassVar[str] = "Calvin, Žilinskas (1999)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
@@ -144,11 +146,21 @@ class CoordinateSearch(Method):
                     lines[i] = Line(x[i : i + 1], np.array([f]))
                 line = lines[i]
                 line.shift(f)
+                before = f
                 yield from self._explore(line, x, i, ends[i], closer, rng)
                 if not line.settled:
                     yield from self._follow(line, x, i, self.separable and closer >= 1)
                 t, f = float(line.t[line.best]), float(line.values[line.best])
-                moved += abs(t - x[i]) > ELSEWHERE * (ends[i, 1] - ends[i, 0])
+                width = ends[i, 1] - ends[i, 0]
+                moved += abs(t - x[i]) > ELSEWHERE * width
+                # at the end of a range that is a guess: a range twice as wide around it
+                at_end = min(t - ends[i, 0], ends[i, 1] - t) <= EDGE * width
+                if at_end and f < before and width < 1e150:
+                    wider = problem.clip(np.array([_with(x, i, t - width), _with(x, i, t + width)]))
+                    if wider[0, i] < ends[i, 0] or wider[1, i] > ends[i, 1]:
+                        ends[i] = wider[:, i]
+                        moved += 1
+                        lines.pop(i, None)
                 x = _with(x, i, t)
                 yield Iterate(x, f)
             if closer < 1 and f < first:

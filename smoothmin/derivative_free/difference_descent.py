@@ -97,14 +97,17 @@ class DifferenceDescent(Method):
     Examples
     --------
     >>> from scipy.optimize import rosen
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.difference_descent import DifferenceDescent
+    >>> from smoothmin import DifferenceDescent, minimize
     >>> res = minimize(rosen, [-1.2, 1.0], method=DifferenceDescent())
     >>> res.success, bool(res.fun < 1e-12), res.nfev < 200
     (True, True, True)
     """
 
-    name: ClassVar[str] = "DifferenceDescent"
+    name: ClassVar[str] = "difference-descent"
+    summary: ClassVar[str] = (
+        "values alone: BFGS with differences as long as they should be; noise, kinks"
+    )
+    reference: ClassVar[str] = "Berahas, Byrd, Nocedal (2019)"
     handles_bounds: ClassVar[bool] = True
 
     scale: Any = None
@@ -165,6 +168,8 @@ class _Descent:
             pg = problem.projected_gradient(x, g)
             direction = self._direction(x, g, pg)
             slope, level = float(g @ direction), self._level(f)
+            if -0.5 * slope <= level and metric.fresh:
+                return (yield from self._end(x, f, g))
             if -0.5 * slope <= level:
                 said = (
                     f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
@@ -180,8 +185,7 @@ class _Descent:
                     said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
                     return Finish(Status.CONVERGED, said)
                 if metric.fresh:
-                    seen = yield from measure_noise(problem, x, self._scale, self._rng)
-                    return _lost(seen)
+                    return (yield from self._end(x, f, g))
                 metric.reset()
                 continue
             x_new, f_new = found
@@ -192,6 +196,27 @@ class _Descent:
             x, f, g = x_new, f_new, g_new
             tangents.move(x, f, g)
             yield Iterate(x, f, g)
+
+    def _end(self, x: Array, f: float, g: Array) -> Generator[Ask, Answers, Finish]:
+        """Where differences lead nowhere: a minimum if they are rounding, and values rise around.
+
+        On a plateau values rise nowhere; on a kink differences are more than rounding.
+        """
+        rounding = 4 * self._level(f)
+        if (np.abs(self._metric.difference_steps(self._level(f)) @ g) <= rounding).all():
+            steps = SECOND_DIFFERENCE * np.diag(self._scale)
+            points = self._problem.clip(x + np.concatenate([steps, -steps]))
+            moved = (points != x).any(axis=1)
+            if not moved.any():
+                return Finish(Status.PRECISION, _status.PLATEAU)
+            answers = yield Ask(points[moved], 0)
+            if (answers.values == f).all():
+                return Finish(Status.PRECISION, _status.PLATEAU)
+            if (answers.values > f + rounding).all():
+                message = "Differences are at the noise level, and values rise in all directions."
+                return Finish(Status.CONVERGED, message)
+        noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
+        return _lost(noise)
 
     def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
         """Whether three values as near as differences are do not look like a line."""

@@ -80,8 +80,7 @@ class DirectionalSmoothing(Method):
     Examples
     --------
     >>> import numpy as np
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
+    >>> from smoothmin import DirectionalSmoothing, minimize
     >>> def waves(x):
     ...     return float(np.sum(x**2 + 10 - 10 * np.cos(2 * np.pi * x)))
     >>> start = np.linspace(-4, 4, 60)
@@ -90,7 +89,9 @@ class DirectionalSmoothing(Method):
     (True, True)
     """
 
-    name: ClassVar[str] = "DirectionalSmoothing"
+    name: ClassVar[str] = "directional-smoothing"
+    summary: ClassVar[str] = "values alone: many variables and minima, roughly"
+    reference: ClassVar[str] = "Zhang et al. (2021)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
@@ -133,10 +134,14 @@ class DirectionalSmoothing(Method):
             gain = f - float(values[k])
             if gain > 0:
                 x, f = candidates[k], float(values[k])
-            if not gain > LITTLE * abs(f):
+            # index 1 and its like among steepest steps are the longest
+            farther = gain > 0 and k in (1, 1 + len(shares)) and waves < PARABOLIC
+            if farther:
+                size /= self.decay  # the longest step is the best: sigma is too small
+            elif not gain > LITTLE * abs(f):
                 size *= self.decay
             yield Iterate(x, f, sigma=size)
-            if waves < PARABOLIC:
+            if waves < PARABOLIC and not farther:
                 return Finish(Status.CONVERGED, f"No more than {waves:.3g} of it is not parabolic.")
         return Finish(Status.CONVERGED, f"sigma {size:.3g} of the first <= {self.xtol:g}.")
 

@@ -72,8 +72,11 @@ class GaussianSearch(Method):
     xtol : float, default 1e-11
         Converged when no standard deviation is larger, in units of the first.
     ftol : float, default 1e-12
-        Converged when the values of the last generations differ by no more, or by no
-        more than rounding.
+        Converged when the values of the last generations differ by no more, in units of
+        ``decrease``, or by no more than rounding.
+    decrease : float, optional
+        How much lower than the start values are expected. By default the decrease so far, or 1
+        if that is less.
     noise : float, default 0
         Standard deviation of the noise of the values, as far as it is known. It is measured
         where there is no progress. Where the values show nothing else from the start, the
@@ -99,14 +102,15 @@ class GaussianSearch(Method):
     Examples
     --------
     >>> from scipy.optimize import rosen
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.gaussian_search import GaussianSearch
+    >>> from smoothmin import GaussianSearch, minimize
     >>> res = minimize(rosen, [-1.2, 1.0, 0.5], method=GaussianSearch(), rng=0)
     >>> res.success, bool(res.fun < 1e-10)
     (True, True)
     """
 
-    name: ClassVar[str] = "GaussianSearch"
+    name: ClassVar[str] = "gaussian-search"
+    summary: ClassVar[str] = "values alone: a normal distribution that learns, and a fitted model"
+    reference: ClassVar[str] = "Hansen (2016, 2019)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
@@ -115,6 +119,7 @@ class GaussianSearch(Method):
     model: bool = True
     xtol: float = 1e-11
     ftol: float = 1e-12
+    decrease: float | None = None
     noise: float = 0.0
 
     def __post_init__(self) -> None:
@@ -125,6 +130,8 @@ class GaussianSearch(Method):
         require_bool("model", self.model)
         require_real("xtol", self.xtol, minimum=0)
         require_real("ftol", self.ftol, minimum=0)
+        if self.decrease is not None:
+            require_real("decrease", self.decrease, minimum=0)
         require_real("noise", self.noise, minimum=0, below=np.inf)
 
     @property
@@ -177,7 +184,7 @@ class _Search:
             self._width = self._box[1] - self._box[0]
         self._lowest: list[float] = []  # of the last generations
         self._foretold: list[tuple[float, float]] = []  # by the model, and as they came out
-        self._best = np.inf
+        self._best = self._first = np.inf  # the lowest value, and the median of the first
         self._quiet = 0  # generations without a new lowest value
         self._noise = options.noise
         self._widest = 0.0  # largest standard deviation of a generation's values
@@ -191,6 +198,8 @@ class _Search:
     def run(self) -> Steps:
         """Generations until nothing changes any more."""
         distribution = self._distribution
+        start = self._problem.clip(self._problem.x0)
+        yield Ask(start[None], 0)  # so that no result is above it; it is no sample
         while True:
             points, values = yield from self._generation()
             if not np.isfinite(values).any():
@@ -200,6 +209,8 @@ class _Search:
                     return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
                 continue
             values = np.where(np.isnan(values), np.inf, values)
+            if self._first == np.inf:
+                self._first = float(np.median(values[np.isfinite(values)]))
             spread = float(np.std(values[np.isfinite(values)]))
             self._widest = max(self._widest, spread)
             if self._drowned():
@@ -214,6 +225,8 @@ class _Search:
             said = self._converged(values) or (yield from self._stagnated(values, spread))
             if said and self._drowned():
                 self._widen()
+            elif said and not 0 < float(distribution.deviations.max()) < np.inf:
+                return Finish(Status.PRECISION, "The distribution is lost to rounding.")
             elif said:
                 return Finish(Status.CONVERGED, said, noise=self._noise)
 
@@ -319,7 +332,10 @@ class _Search:
             return None
         del lowest[: -self._span]
         spread = max(max(lowest), float(values.max())) - min(lowest)
-        level = max(options.ftol, 4 * EPS * abs(lowest[-1]))
+        decrease = options.decrease
+        if decrease is None:
+            decrease = min(1.0, self._first - self._best)
+        level = max(options.ftol * decrease, 4 * EPS * abs(lowest[-1]))
         if spread <= level:
             return f"Values of {self._span} generations within {spread:.3g} <= {level:.3g}."
         return None

@@ -83,14 +83,15 @@ class ModelDescent(Method):
     Examples
     --------
     >>> from scipy.optimize import rosen
-    >>> from smoothmin import minimize
-    >>> from smoothmin.derivative_free.model_descent import ModelDescent
+    >>> from smoothmin import ModelDescent, minimize
     >>> res = minimize(rosen, [-1.2, 1.0], method=ModelDescent())
     >>> res.success, bool(res.fun < 1e-10), res.nfev < 300
     (True, True, True)
     """
 
-    name: ClassVar[str] = "ModelDescent"
+    name: ClassVar[str] = "model-descent"
+    summary: ClassVar[str] = "values alone: a trust region and a quadratic of few points"
+    reference: ClassVar[str] = "Powell (2006, 2009)"
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 

@@ -8,7 +8,7 @@ depends on another.
 Deviation: halves of the variables are compared instead of pairs. A function that is a sum
 passes for every split in halves; the splits are by the digits of the variables' numbers,
 so that any two variables are on different sides of one, ``2 log2(d)`` values in all and
-two where the first split fails. A star of points, as there is around a start, foretells
+two where the first split fails. A star of points, as there is around a start, predicts
 other values of a sum, and a single one may show that it is none.
 """
 
@@ -55,8 +55,8 @@ def separable(
     return True
 
 
-def foretold(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
-    """Whether a star of points foretells the value where all variables differ, as a sum's does.
+def predicted(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
+    """Whether a star of points predicts the value where all variables differ, as a sum's does.
 
     Parameters
     ----------

@@ -23,7 +23,6 @@ from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
 EPS = float(np.finfo(float).eps)
-RESOLVED = 1e-7  # of the first gradient, that differences cannot be trusted to tell from zero
 PATIENCE = 15  # trials of a search along a metric's step, which should be right
 STEEPEST = 1e3  # decrease that a first step without curvature may predict, in units of |f|
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)

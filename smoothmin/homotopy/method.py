@@ -1,17 +1,31 @@
-"""`Homotopy`: minimize a smoothed function, shrink the smoothing, polish.
+"""`Homotopy`: minimize a smoothed function, shrink the smoothing, polish, hop.
 
-With gradients see `passes`, from values alone `black_box`: this file holds the options
-and decides by what the problem offers.
+References: H. Mobahi, J. W. Fisher III, "On the link between Gaussian homotopy
+continuation and convex envelopes", EMMCVPR (2015); D. J. Wales, J. P. K. Doye,
+"Global optimization by basin-hopping", J. Phys. Chem. A 101 (1997).
+
+Deviations: the smoothed function is a mean over few points, drawn anew at every
+stage, and is minimized only roughly, since its minimum is not wanted but its
+basin; the point where a pass ends and the lowest point it sampled are both
+polished on the true function. Later passes start from the best point known with
+more samples, and a share of their cost goes to hops, just long enough that few lead
+back, to steps of a model of the minima they find (see `minima`), and to random starts.
+A polish that will not reach the best value known is given up, and one that creeps along
+a kink, too. Where the best of a pass lies on a kink, a descent made for kinks goes on from
+there. Once the samples show a trend that is steeper in some directions (see
+`landscape_metric`), smoothing and hops are shorter in these.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
 
+from smoothmin import _status
 from smoothmin._check import (
     per_coordinate,
     require_integer,
@@ -20,10 +34,16 @@ from smoothmin._check import (
     require_scale,
 )
 from smoothmin._method import Method
-from smoothmin._protocol import Array, Problem, Steps
-from smoothmin._scale import box_scale, typical_scale
-from smoothmin.derivative_free.black_box import BlackBox
-from smoothmin.homotopy.passes import Passes, Schedule
+from smoothmin._protocol import Array, Finish, Iterate, Problem, Steps
+from smoothmin._scale import box_scale, search_range
+from smoothmin._status import Status
+from smoothmin.homotopy.hops import Hops
+from smoothmin.homotopy.landscape_metric import MOST_VARIABLES, Metric, Trend
+from smoothmin.homotopy.polishes import KinkDescent, Polisher
+from smoothmin.homotopy.settings import HomotopySettings
+from smoothmin.homotopy.stages import Stages
+from smoothmin.portfolio.bandit import Arm, Bandit
+from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.smoothing.aggregate import AGGREGATES
 from smoothmin.smoothing.perturbations import check_design
 
@@ -32,55 +52,37 @@ from smoothmin.smoothing.perturbations import check_design
 class Homotopy(Method):
     """Minimize a smoothed function, shrink the smoothing, polish the true function.
 
-    From values alone: a descent with a quadratic through few points, a quasi-Newton descent
-    with differences, and a Gaussian search with a fitted quadratic, whose normal distribution
-    is the smoothing and shrinks as it learns; with ``restarts``, larger searches, searches
-    along the coordinates and descents from new points in equal shares. In a box, a function
-    that is a sum over the variables is searched along these first. Where there is no
-    box, scouts, short searches from the start at several scales, share the effort of the
-    first search. More than a hundred variables are first smoothed along each coordinate.
-
-    With gradients: polish the start, minimize the smoothed function roughly at
-    ``stages`` shrinking sizes of the smoothing, polish where that ends and the lowest
-    point it sampled, go on by `GradientSamplingDescent` if that ends on a kink or creeps
-    along one; with ``restarts``, again from the best point with more samples, and in between
-    hops from the best point, steps to where a model of the minima found is lowest, and random
-    starts, in a metric learned from all samples where these show one.
+    Polish the start, minimize the smoothed function roughly at ``stages`` shrinking sizes of
+    the smoothing, polish where that ends and the lowest point it sampled, go on by
+    `GradientSamplingDescent` if that ends on a kink or creeps along one; with ``restarts``,
+    again from the best point with more samples, and in between hops from the best point, steps
+    to where a model of the minima found is lowest, and random starts, in a metric learned from
+    all samples where these show one. From values alone see `DerivativeFree`, which takes over
+    there.
 
     Parameters
     ----------
     sigma : float or array_like of shape (d,), optional
         First size of the smoothing. By default a fifth of the box's width. Without a box, or
-        in one that is 1e4 times wider than the larger of 1 and ``|x0|``: from values alone a
-        tenth of the larger of 1 and ``|x0|``, or of ``|x0|`` where it is small and such steps
-        lead lower; with gradients what the first polish moved each coordinate on the average.
+        in one that is 1e4 times wider than the larger of 1 and ``|x0|``, what the first polish
+        moved each coordinate on the average.
     n : int, optional
-        From values alone, points per generation of the first search, by default
-        ``4 + 3 log(d)``, at least 5, and in a box, for ``d`` up to 200, four times as many,
-        of which a model chooses the few that are evaluated. With gradients, points per
-        evaluation of the smoothed function, by default 4.
+        Points per evaluation of the smoothed function, by default 4.
     decay : float, default 0.4
-        With gradients, factor from one size to the next.
+        Factor from one size to the next.
     stages : int, default 3
-        With gradients, number of sizes in a pass.
+        Number of sizes in a pass.
     aggregate : str, default "mean"
-        With gradients; see `GradientSampling`.
+        See `GradientSampling`.
     design : str, default "antithetic-latin-hypercube"
-        With gradients; see `GradientSampling`.
+        See `GradientSampling`.
     restarts : int or "budget", default 0
         Further rounds after the first; "budget": until a limit ends the run.
     growth : float, default 1.1
-        With gradients, factor of ``n`` from pass to pass.
+        Factor of ``n`` from pass to pass.
     gtol : float, optional
-        With gradients, a polish has converged when no element of the gradient is larger, as
+        A polish has converged when no element of the gradient is larger, as
         in `LBFGS`.
-    xtol : float, default 1e-11
-        From values alone, a search has converged when no standard deviation of its
-        distribution is larger, in units of the first.
-    ftol : float, default 1e-12
-        From values alone, a search has converged when the values of its last generations
-        differ by no more, in units of the decrease so far if that is less than 1, or by no
-        more than rounding.
 
     Raises
     ------
@@ -92,43 +94,36 @@ class Homotopy(Method):
     ``maxfev`` alone does not make it go on after the first round; ``restarts`` does.
 
     ``res.phase_nfev`` says what each kind of phase cost and ``res.phase_gain`` by how much
-    it lowered the best value. With gradients ``res.passes`` counts the passes, and a run that
-    ends on a kink has the ``stationarity`` and ``radius`` of `GradientSamplingDescent`. From values
-    alone ``res.noise`` is the standard deviation of the noise as last measured (0 if
-    none was seen), and ``res.error`` how far ``res.fun`` is expected to lie below the
-    noise-free value, being the lowest of many. The samples of a generation, the
-    differences of a gradient and the points of a line's range are asked as one batch.
+    it lowered the best value. ``res.passes`` counts the passes, and a run that ends on a kink
+    has the ``stationarity`` and ``radius`` of `GradientSamplingDescent`.
 
     References
     ----------
     .. [1] H. Mobahi, J. W. Fisher III, "On the link between Gaussian homotopy
        continuation and convex envelopes", EMMCVPR (2015),
        :doi:`10.1007/978-3-319-14612-6_4`.
-    .. [2] N. Hansen, "The CMA evolution strategy: a tutorial" (2016),
-       :doi:`10.48550/arXiv.1604.00772`.
-    .. [3] N. Hansen, "A global surrogate assisted CMA-ES", GECCO (2019),
-       :doi:`10.1145/3321707.3321842`.
-    .. [4] J. J. Moré, S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33
-       (2011), :doi:`10.1137/100786125`.
+    .. [2] D. J. Wales, J. P. K. Doye, "Global optimization by basin-hopping", J. Phys. Chem.
+       A 101 (1997), :doi:`10.1021/jp970984n`.
 
     Examples
     --------
     >>> import numpy as np
     >>> import smoothmin
     >>> def rastrigin(x):
-    ...     return 10 * x.size + np.sum(x**2 - 10 * np.cos(2 * np.pi * x))
-    >>> res = smoothmin.minimize(rastrigin, [2.2, -1.7], bounds=[(-5, 5)] * 2, rng=0,
-    ...                          options={"maxfev": 1000, "restarts": "budget"})
+    ...     value = 10 * x.size + np.sum(x**2 - 10 * np.cos(2 * np.pi * x))
+    ...     return value, 2 * x + 20 * np.pi * np.sin(2 * np.pi * x)
+    >>> res = smoothmin.minimize(rastrigin, [2.2, -1.7], jac=True, method="homotopy", rng=0,
+    ...                          options={"maxfev": 2000, "restarts": "budget"})
     >>> res.method, bool(res.fun < 1e-8)
     ('homotopy', True)
     """
 
     name: ClassVar[str] = "homotopy"
-    summary: ClassVar[str] = "smoothing that shrinks; many minima, noise; values alone suffice"
-    reference: ClassVar[str] = "Mobahi, Fisher (2015); Hansen (2016)"
+    summary: ClassVar[str] = "smoothing that shrinks; many minima, with gradients"
+    reference: ClassVar[str] = "Mobahi, Fisher (2015); Wales, Doye (1997)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
-    tolerances: ClassVar[tuple[str, ...]] = ("gtol", "xtol", "ftol")
+    tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
     sigma: Any = None
     n: int | None = None
@@ -139,8 +134,9 @@ class Homotopy(Method):
     restarts: int | str = 0
     growth: float = 1.1
     gtol: float | None = None
-    xtol: float = 1e-11
-    ftol: float = 1e-12
+    settings: HomotopySettings = field(
+        default=HomotopySettings(), repr=False, kw_only=True, metadata={"option": False}
+    )
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
@@ -154,9 +150,8 @@ class Homotopy(Method):
         if not (isinstance(self.restarts, str) and self.restarts == "budget"):
             require_integer("restarts", self.restarts, 0)
         require_real("growth", self.growth, minimum=1, below=np.inf)
-        for name in ("gtol", "xtol", "ftol"):
-            if getattr(self, name) is not None:
-                require_real(name, getattr(self, name), minimum=0)
+        if self.gtol is not None:
+            require_real("gtol", self.gtol, minimum=0)
 
     @property
     def needs_gradient(self) -> bool:
@@ -165,25 +160,105 @@ class Homotopy(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        restarts = math.inf if self.restarts == "budget" else float(self.restarts)
-        given: Array | None = None
-        if self.sigma is not None:
-            given = per_coordinate("sigma", self.sigma, problem.x0.size, problem.free)
-        if not problem.has_gradient:
-            scale = typical_scale(problem) if given is None else given
-            ends = restarts, self.xtol, self.ftol
-            return BlackBox(problem, rng, scale, given is None, self.n, *ends).run()
-        if given is None:
-            given = box_scale(problem)
-        schedule = Schedule(
-            given,
-            self.n,
-            self.decay,
-            self.stages,
-            self.aggregate,
-            self.design,
-            self.growth,
-            self.gtol,
-            restarts,
+        if not problem.has_gradient:  # as inside a reformulation
+            return self.for_problem(False).run(problem, rng)
+        return _Run(self, problem, rng).run()
+
+    @classmethod
+    def class_for(cls, has_gradient: bool) -> type[Method]:
+        """Itself, or `DerivativeFree`."""
+        if has_gradient:
+            return cls
+        from smoothmin.derivative_free.method import DerivativeFree
+
+        return DerivativeFree
+
+    def for_problem(self, has_gradient: bool) -> Method:
+        """Itself; from values alone `DerivativeFree`, with the options that both have."""
+        if has_gradient:
+            return self
+        from smoothmin.derivative_free.method import DerivativeFree
+
+        changed = [
+            item.name
+            for item in fields(self)
+            if item.name not in ("sigma", "n", "restarts", "settings")
+            and getattr(self, item.name) != item.default
+        ]
+        if changed:
+            message = f"options of no effect without a gradient: {', '.join(changed)}"
+            warnings.warn(message, RuntimeWarning, stacklevel=4)
+        return DerivativeFree(sigma=self.sigma, n=self.n, restarts=self.restarts)
+
+
+class _Run:
+    """Passes of shrinking smoothing, and what comes between them."""
+
+    def __init__(self, options: Homotopy, problem: Problem, rng: np.random.Generator) -> None:
+        self._options, self._settings = options, options.settings
+        self._problem, self._rng, self._d = problem, rng, problem.x0.size
+        self._incumbent = Incumbent(problem, rng)
+        self._incumbent.notes["passes"] = 0
+        self._restarts = math.inf if options.restarts == "budget" else float(options.restarts)
+        if options.sigma is None:
+            self._sigma = box_scale(problem)
+        else:
+            self._sigma = per_coordinate("sigma", options.sigma, self._d, problem.free)
+        guessed = not np.isfinite(self._sigma).all()
+        multiples = self._settings.multiples if guessed else self._settings.multiples[:1]
+        self._scales = Bandit(multiples)
+        self._polisher = Polisher(self._incumbent, options.gtol)
+        self._passes = 0
+
+    def run(self) -> Steps:
+        """Passes, one or as many as asked for."""
+        incumbent, polisher = self._incumbent, self._polisher
+        yield from polisher.polish(self._problem.x0)
+        if polisher.finish.status == Status.NONFINITE and not incumbent.finite:
+            return polisher.finish
+        self._sigma = self._completed(self._sigma)
+        trend = Trend(self._sigma) if self._d <= MOST_VARIABLES else None
+        stages = Stages(self._options, incumbent, polisher, trend)
+        hops = Hops(
+            self._settings,
+            incumbent,
+            polisher,
+            search_range(self._problem, self._problem.x0, self._sigma),
         )
-        return Passes(schedule, problem, rng).run()
+        metric, kink = Metric(self._sigma), KinkDescent(self._options.gtol, incumbent, polisher)
+        while True:
+            before, steps = incumbent.fun, incumbent.steps
+            arm = self._next_scale()
+            yield from stages.one_pass(self._passes, metric.times(arm.value))
+            last = self._passes == self._restarts
+            if polisher.kinked:
+                yield from kink.go_on(math.inf if last else self._settings.kink_share)
+            arm.note(incumbent.fun < before)
+            self._passes += 1
+            incumbent.notes["passes"] = self._passes
+            if last:
+                break
+            if trend is not None:
+                metric = trend.metric()
+            yield from hops.hop(metric, arm.value)
+            yield from hops.start_anew()
+            if incumbent.steps == steps and incumbent.finite:  # so that limits are looked at
+                yield Iterate(incumbent.x, incumbent.fun, None, **incumbent.info())
+        if not incumbent.finite:
+            return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+        finish = polisher.finish
+        return Finish(finish.status, finish.message, **{**finish.info, **incumbent.info()})
+
+    def _next_scale(self) -> Arm[float]:
+        """The multiple of sigma for the next pass: each in turn, then by credit."""
+        arms = self._scales.arms
+        if len(arms) == 1:
+            return arms[0]
+        return arms[self._passes] if self._passes < len(arms) else self._scales.choose(self._rng)
+
+    def _completed(self, sigma: Array) -> Array:
+        """Where nothing tells the size: what the first polish moved a coordinate."""
+        x0 = self._problem.x0
+        moved = float(np.linalg.norm(self._incumbent.x - x0)) / math.sqrt(self._d)
+        guess = moved if moved > 0 else np.maximum(1.0, 0.1 * np.abs(x0))
+        return np.where(np.isfinite(sigma), sigma, guess)

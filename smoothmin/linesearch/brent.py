@@ -47,7 +47,7 @@ class Valley:
         if curvature > 0:
             slope = fall - curvature * left
             self.vertex = self.m - 0.5 * slope / curvature
-            self.decrease = 0.25 * slope**2 / curvature
+            self.decrease = 0.25 * slope * slope / curvature
 
     def next_point(self) -> float:
         """The vertex, or a golden section of the larger part where that is no good."""

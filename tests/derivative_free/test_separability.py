@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from smoothmin.derivative_free.separability import foretold, separable
+from smoothmin.derivative_free.separability import predicted, separable
 
 
 def said(test, fun):
@@ -25,10 +25,10 @@ def ask(fun, n, seed=0):
 
 
 def ask_star(fun, n, seed=0):
-    """What `foretold` says."""
+    """What `predicted` says."""
     x = np.random.default_rng(seed).uniform(-3, 3, n)
     star = np.concatenate([x[None], x + np.eye(n), x - np.eye(n)])
-    return said(foretold(star, np.array([fun(x) for x in star])), fun)
+    return said(predicted(star, np.array([fun(x) for x in star])), fun)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 33])

@@ -69,7 +69,7 @@ def test_stops_by_itself_where_it_has_converged(fun, n):
     if fun is rosen and n == 1:
         return
     res = minimize(fun, np.full(n, 1.7), rng=0)
-    assert (res.method, res.status, res.success) == ("homotopy", Status.CONVERGED, True)
+    assert (res.method, res.status, res.success) == ("derivative-free", Status.CONVERGED, True)
     assert res.fun - (7 if res.fun > 5 else 0) < 1e-9
     assert res.nfev < 400 * n + 200
     assert any(word in res.message for word in ("<=", "noise", "generations"))
@@ -164,7 +164,7 @@ def test_result_says_what_the_phases_cost_and_gained(jac):
     if jac:
         names = {"smoothed", "polish", "hop", "model", "random"}
     else:
-        names = {"model", "separability", "coordinates", "descent", "search"}
+        names = {"model", "separability", "coordinates", "descent", "search", "check"}
     assert set(res.phase_nfev) == names
 
 
@@ -340,9 +340,48 @@ def test_first_size_is_taken():
     [
         {"sigma": 0}, {"n": 2}, {"decay": 1}, {"stages": 0}, {"aggregate": "median"},
         {"design": "grid"}, {"restarts": -1}, {"restarts": "always"}, {"growth": 0.5}, {"gtol": -1},
-        {"restarts": np.ones(2)}, {"xtol": -1}, {"ftol": np.nan},
+        {"restarts": np.ones(2)},
     ],
 )  # fmt: skip
 def test_options_are_checked(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         Homotopy(**options)
+
+
+def test_from_values_alone_it_is_derivative_free():
+    f = lambda x: float(x @ x)  # noqa: E731
+    for method in ("homotopy", Homotopy(restarts=1), Homotopy):
+        options = {"maxfev": 200, "xtol": 1e-3}
+        assert minimize(f, [1.0, 2.0], method=method, rng=0, options=options).method == (
+            "derivative-free"
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"decay": 0.9}, {"stages": 7}, {"aggregate": "max"}, {"growth": 1.9}, {"gtol": 1e-2},
+     {"design": "iid"}],
+)  # fmt: skip
+def test_an_option_without_effect_is_warned_of(options):
+    f = lambda x: float(x @ x)  # noqa: E731
+    name = next(iter(options))
+    with pytest.warns(RuntimeWarning, match=name):
+        minimize(f, [1.0, 2.0], method="homotopy", options=options | {"maxfev": 50}, rng=0)
+    with pytest.warns(RuntimeWarning, match=name):
+        minimize(f, [1.0, 2.0], method=Homotopy(**options), options={"maxfev": 50}, rng=0)
+
+
+def test_a_population_that_is_too_small_is_an_error():
+    f = lambda x: float(x @ x)  # noqa: E731
+    with pytest.raises(ValueError, match="n must"):
+        minimize(f, [1.0, 2.0], method="homotopy", options={"n": 3}, rng=0)
+
+
+def test_derivative_free_asks_for_no_gradient():
+    def gradient(x):
+        raise AssertionError
+
+    f = lambda x: float(x @ x)  # noqa: E731
+    res = minimize(f, [1.0, 2.0], jac=gradient, method="derivative-free", rng=0)
+    assert res.success
+    assert res.njev == 0

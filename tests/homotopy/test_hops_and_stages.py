@@ -2,52 +2,29 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 
 from smoothmin import minimize
-from smoothmin._method import Method
-from smoothmin._protocol import Answers, Ask, Problem
 from smoothmin._status import Status
+from smoothmin.homotopy.hops import Hop
 from smoothmin.homotopy.method import Homotopy
-from smoothmin.homotopy.passes import RETURNS, Passes, Schedule, _Hop
-from smoothmin.portfolio.phases import Witness
+from smoothmin.homotopy.settings import HomotopySettings
 
 
 def test_hops_become_just_long_enough_to_leave():
-    rng, hop, returns = np.random.default_rng(0), _Hop(1.0), []
+    settings = HomotopySettings(returns=0.4)
+    rng, hop, returns = np.random.default_rng(0), Hop(1.0, 0.3, settings), []
     for _ in range(3000):
         returns.append(np.abs(hop.draw(5, rng)).max() < 0.04)
         hop.adapt(returns[-1])
-    assert np.mean(returns[500:]) == pytest.approx(RETURNS, abs=0.05)
+    assert np.mean(returns[500:]) == pytest.approx(0.4, abs=0.05)
 
 
 def test_a_hop_moves_a_share_of_the_variables():
     rng = np.random.default_rng(0)
-    assert [np.count_nonzero(_Hop(part).draw(20, rng)) for part in (1.0, 0.1, 0.01)] == [20, 2, 1]
-
-
-class Endless(Method):
-    """Asks forever, and never makes a step."""
-
-    def run(self, problem, rng):
-        while True:
-            yield Ask(problem.x0[None], 1)
-
-
-def test_a_stage_whose_line_search_finds_nothing_is_cut_short():
-    problem = Problem(np.ones(2), None, True, (2,))
-    schedule = Schedule(np.ones(2), 4, 0.4, 3, "mean", "antithetic", 1.25, 1e-6, np.inf)
-    passes = Passes(schedule, problem, np.random.default_rng(0))
-    steps = passes._phase(
-        "smoothed", Endless().run(problem, None), np.ones(2), Witness(np.inf), limit=7
-    )
-    answers = Answers(np.array([3.0]), np.ones((1, 2)))
-    asked = [next(steps)] + [steps.send(answers) for _ in range(6)]
-    assert all(isinstance(message, Ask) for message in asked)
-    with pytest.raises(StopIteration) as end:
-        steps.send(answers)
-    assert_array_equal(end.value.value[0], np.ones(2))
-    assert passes._ledger.nfev == {"smoothed": 7}
+    assert [
+        np.count_nonzero(Hop(part, 1.0, HomotopySettings()).draw(20, rng))
+        for part in (1.0, 0.1, 0.01)
+    ] == [20, 2, 1]
 
 
 def kinks(seed, d=30):

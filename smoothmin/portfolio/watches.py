@@ -1,43 +1,20 @@
-"""What the phases of a run share: their ledger, choices by credit, when to give up."""
+"""When to give up a phase: a descent that will not get below, a polish on a kink."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin._stopping import Progress
+from smoothmin.portfolio.phase import Watch
 
 OPTIMISM = 100.0
 WINDOW = 10  # steps of a polish that are compared with its first
 KINK = 30.0  # times the largest curvature of the first steps: what the last cross is no bend
 CREEP = 0.2  # share of the fall of the steps before, from which on a fall is slow
-
-
-@dataclass
-class Ledger:
-    """What each kind of phase cost and gained."""
-
-    nfev: dict[str, int] = field(default_factory=dict)
-    gain: dict[str, float] = field(default_factory=dict)
-
-    def add(self, phase: str, cost: int, gain: float) -> None:
-        """Book a phase; the first finite value is no gain."""
-        self.nfev[phase] = self.nfev.get(phase, 0) + cost
-        if np.isfinite(gain):
-            self.gain[phase] = self.gain.get(phase, 0.0) + gain
-
-    def cost(self, *phases: str) -> int:
-        """Evaluations of these phases."""
-        return sum(self.nfev.get(phase, 0) for phase in phases)
-
-
-Watch: TypeAlias = Callable[[Progress], str | None]
 
 
 def hopeless(value: float, patience: int = 5) -> Watch:
@@ -108,21 +85,6 @@ class Witness:
         return bool(sharp) and falls >= CREEP * fell
 
 
-@dataclass
-class Arm:
-    """A choice that earns credit by success."""
-
-    value: Any
-    wins: int = 0
-    losses: int = 0
-
-    def note(self, won: bool) -> None:
-        """Count a trial."""
-        self.wins += won
-        self.losses += not won
-
-
-def choose(arms: list[Arm], rng: np.random.Generator) -> Arm:
-    """The arm with the highest draw from its success rate's posterior (Thompson)."""
-    draws = [rng.beta(1 + arm.wins, 1 + arm.losses) for arm in arms]
-    return arms[int(np.argmax(draws))]
+def after(cost: float) -> Watch:
+    """A watch that fires after so many evaluations."""
+    return lambda now: "Enough." if now.nfev >= cost else None

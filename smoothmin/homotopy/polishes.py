@@ -1,0 +1,86 @@
+"""Descents on the true function: polishes, and what goes on along a kink."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array, Finish
+from smoothmin._status import Status
+from smoothmin._stopping import Progress
+from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
+from smoothmin.descent.lbfgs import LBFGS
+from smoothmin.homotopy.minima import Minima
+from smoothmin.portfolio.accounts import Share
+from smoothmin.portfolio.incumbent import Incumbent
+from smoothmin.portfolio.phase import Outcome, Phase, play
+from smoothmin.portfolio.watches import Witness
+
+
+class Polisher:
+    """Polishes, the minima they find, and the last word of the best one.
+
+    Parameters
+    ----------
+    incumbent : Incumbent
+    gtol : float or None
+    """
+
+    def __init__(self, incumbent: Incumbent, gtol: float | None) -> None:
+        self._incumbent, self._gtol = incumbent, gtol
+        self.finish = Finish(Status.PRECISION, "No polish was made.")
+        self.kinked = False  # whether the best point is where a polish met a kink
+        self.minima = Minima(incumbent.problem.x0.size)
+        self._scale: float | None = None  # inverse curvature that the last polish met first
+
+    def polish(self, x: Array, name: str = "polish") -> Generator[Any, Any, Array]:
+        """Minimize the true function from ``x``, unless it is hopeless; where it ends."""
+        incumbent, before = self._incumbent, self._incumbent.fun
+        witness = Witness(before)
+        method = LBFGS(gtol=self._gtol, scale=self._scale)
+        outcome = yield from play(Phase(name, method, x, watch=witness), incumbent)
+        finish = outcome.finish
+        if witness.kinked:
+            finish = Finish(Status.PRECISION, "Steps creep along a kink.")
+        if finish is not None and (incumbent.fun < before or not np.isfinite(before)):
+            self.finish, self.kinked = finish, finish.status == Status.PRECISION
+        self._scale = witness.scale or self._scale
+        # a minimum at a bound, or far away, says little of the trend
+        if name != "random" and self._is_interior(outcome.x):
+            self.minima.add(outcome.x, witness.value)
+        return outcome.x
+
+    def _is_interior(self, x: Array) -> bool:
+        """Whether no variable is at a bound."""
+        box = self._incumbent.problem.box
+        return box is None or bool(((x > box[0]) & (x < box[1])).all())
+
+
+class KinkDescent:
+    """A descent along a kink that goes on from pass to pass while nothing lower is found."""
+
+    def __init__(self, gtol: float | None, incumbent: Incumbent, polisher: Polisher) -> None:
+        self._method = GradientSamplingDescent(stationarity_tol=gtol)
+        self._incumbent, self._polisher = incumbent, polisher
+        self._suspended: Outcome | None = None
+        self._settled = math.inf  # the best value when that was suspended
+
+    def go_on(self, factor: float) -> Generator[Any, Any, None]:
+        """From the best point, at a share of the passes' cost."""
+        incumbent, share = self._incumbent, Share(("kink",), ("smoothed", "polish"), factor)
+
+        def spent(now: Progress) -> str | None:
+            return None if share.left(incumbent.accounts) else "Spent."
+
+        phase = Phase("kink", self._method, incumbent.x, watch=spent)
+        if self._suspended is not None and incumbent.fun >= self._settled:
+            phase = self._suspended.resumed(phase)
+        outcome = yield from play(phase, incumbent, keep=True)
+        outcome.asked.clear()
+        self._settled = incumbent.fun
+        self._suspended = outcome if outcome.finish is None else None
+        if outcome.finish is not None:
+            self._polisher.finish, self._polisher.kinked = outcome.finish, False

@@ -1,0 +1,138 @@
+"""What comes next in a search from values alone: a table over what is known.
+
+`next_action` is a pure function of `Facts`: the first row of `TABLE` whose condition holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Action(Enum):
+    """What a search from values alone can do next."""
+
+    SCALE = "measure the scale of small start values"
+    STAR = "the first points of a model"
+    TEST = "test whether the function is a sum over the variables"
+    SUM = "search every variable of a sum"
+    MODEL = "model descent"
+    SMOOTHING = "directional smoothing"
+    DESCENT = "difference descent from the best point"
+    NEAR = "Gaussian search near where a descent creeps"
+    COORDINATES = "search along the coordinates"
+    SEARCH = "Gaussian search, or a slice of it"
+    SCOUT = "short search at another scale"
+    POLISH = "difference descent from the best point, at the end of the first round"
+    RESTART = "difference descent from a promising point"
+    LARGER = "Gaussian search with a larger population"
+    ROUND = "begin the next round"
+    END = "end"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides about the next action.
+
+    Parameters
+    ----------
+    n : int
+        Number of variables.
+    boxed : bool
+        Whether bounds say how far every variable moves.
+    guessed : bool
+        Whether nobody said that.
+    finite : bool
+        Whether any value was finite.
+    separable : bool
+        Whether the function is known to be a sum over the variables.
+    noisy : bool
+        Whether noise makes differences useless.
+    lost : bool
+        Whether the first descent ended at no minimum.
+    scouting : bool
+        Whether scouts may go out at all.
+    scouts_due : bool
+        Whether they have had less than their share beside the first search.
+    local_left : bool
+        Whether local effort has had less than its share beside the searches.
+    futile : bool
+        Whether descents make no steps, as on a plateau.
+    round, restarts : float
+        The round, the first being 0, and the last one.
+    done : frozenset of Action
+        In this round.
+    model_first, many : int
+        Numbers of variables up to which models are descended, and from which on smoothing
+        and coordinates come before distributions.
+    """
+
+    n: int
+    boxed: bool = False
+    guessed: bool = True
+    finite: bool = True
+    separable: bool = False
+    noisy: bool = False
+    lost: bool = False
+    scouting: bool = False
+    scouts_due: bool = False
+    local_left: bool = False
+    futile: bool = False
+    round: int = 0
+    restarts: float = 0
+    done: frozenset[Action] = frozenset()
+    model_first: int = 50
+    many: int = 100
+
+    @property
+    def small(self) -> bool:
+        """Whether a model comes before the first differences."""
+        return self.n <= self.model_first
+
+    @property
+    def large(self) -> bool:
+        """Whether a distribution learns too slowly to come first."""
+        return self.n > self.many
+
+
+Condition = Callable[[Facts], bool]
+
+# rows of the first round are for actions not done yet; those below for every later round
+FIRST: tuple[tuple[Action, Condition], ...] = (
+    (Action.SCALE, lambda f: f.guessed and not f.boxed),
+    (Action.STAR, lambda f: f.boxed and f.small),
+    (Action.TEST, lambda f: f.boxed),
+    (Action.SUM, lambda f: f.separable),
+    (Action.MODEL, lambda f: f.small and not f.separable),
+    (Action.SMOOTHING, lambda f: f.large and not f.separable),
+    (Action.DESCENT, lambda f: not f.separable),
+    (Action.NEAR, lambda f: f.boxed and f.lost),
+    (Action.COORDINATES, lambda f: f.large and f.finite and not f.separable),
+    (Action.SEARCH, lambda f: True),
+    (Action.POLISH, lambda f: f.finite),
+)
+LATER: tuple[tuple[Action, Condition], ...] = (
+    (Action.COORDINATES, lambda f: True),
+    (Action.LARGER, lambda f: True),
+)
+
+
+def next_action(facts: Facts) -> Action:
+    """The first action that is not done and whose condition holds."""
+    if facts.round == 0:
+        if facts.scouts_due and Action.SEARCH not in facts.done:
+            return Action.SCOUT
+        rows = FIRST
+    else:
+        if facts.local_left and not {Action.COORDINATES, Action.LARGER} & facts.done:
+            if facts.scouting:
+                return Action.SCOUT
+            if not facts.noisy and not facts.futile:
+                return Action.RESTART
+        rows = LATER
+    for action, condition in rows:
+        if action not in facts.done and condition(facts):
+            return action
+    more = facts.finite and facts.round < facts.restarts
+    return Action.ROUND if more else Action.END

@@ -1,0 +1,91 @@
+"""`Incumbent`: the best point of a run of several phases, and what these cost and gained."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask, Problem, Samples
+from smoothmin.portfolio.accounts import Accounts
+
+
+class Incumbent:
+    """What all phases of a run share.
+
+    Parameters
+    ----------
+    problem : Problem
+    rng : Generator
+    """
+
+    def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
+        self.problem, self.rng = problem, rng
+        self.x, self.fun = problem.x0, np.inf
+        self.typical = np.inf  # the median of the first values
+        self.noise: float | None = None  # of the values; None where nobody looks for it
+        self.start: float | None = None  # the value at the start, once it is known
+        self.highest = -np.inf  # of all finite values
+        self.silent = 0  # values since the last finite one
+        self.steps = 0  # of all phases
+        self.accounts = Accounts()
+        self.notes: dict[str, Any] = {}  # what else the result says of the run
+
+    @property
+    def finite(self) -> bool:
+        """Whether any value was finite."""
+        return bool(np.isfinite(self.fun))
+
+    @property
+    def decrease(self) -> float:
+        """By how much the best value lies below the first ones."""
+        return self.typical - self.fun
+
+    def book(self, phase: str, ask: Ask, values: Array) -> float:
+        """Keep the best point, and what a phase paid for it; the lowest value."""
+        values = np.where(np.isnan(values), np.inf, values)
+        if self.typical == np.inf:
+            self.typical = float(np.median(values))
+        if self.start is None and np.array_equal(row(ask, 0), self.problem.x0):
+            self.start = float(values[0])
+        finite = np.flatnonzero(np.isfinite(values))
+        self.silent = (
+            self.silent + len(values) if len(finite) == 0 else len(values) - 1 - finite[-1]
+        )
+        if len(finite):
+            self.highest = max(self.highest, float(values[finite].max()))
+        before, k = self.fun, int(values.argmin())
+        if values[k] < self.fun:
+            self.x, self.fun = row(ask, k), float(values[k])
+        self.accounts.add(phase, len(values), before - self.fun)
+        return float(values[k])
+
+    def known(self, x: Array) -> float | None:
+        """The value at a point that is the best, or the start."""
+        if self.finite and np.array_equal(x, self.x):
+            return self.fun
+        return self.start if np.array_equal(x, self.problem.x0) else None
+
+    def info(self) -> dict[str, Any]:
+        """What the result says of the run."""
+        accounts = self.accounts
+        info = {"phase_nfev": dict(accounts.nfev), "phase_gain": dict(accounts.gain)} | self.notes
+        if self.noise is None:
+            return info
+        # the expected minimum of as many normal deviates as there were evaluations
+        error = self.noise * math.sqrt(2 * math.log(max(2, sum(accounts.nfev.values()))))
+        return info | {"noise": self.noise, "error": error}
+
+
+def row(ask: Ask, k: int) -> Array:
+    """The k-th point of a request, without the others of `Samples`."""
+    if not isinstance(ask, Samples):
+        point: Array = ask.points[k].copy()
+        return point
+    for steps in ask.blocks():
+        if k < len(steps):
+            sample: Array = ask.center + steps[k]
+            return sample
+        k -= len(steps)
+    raise IndexError(k)
