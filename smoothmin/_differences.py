@@ -17,7 +17,7 @@ from smoothmin._protocol import Array
 
 SCHEMES = ("2-point", "3-point", "cs")
 EPS = float(np.finfo(float).eps)
-VISIBLE = 4.0  # difference of values, in units of rounding or noise, that is none of these
+VISIBLE = 30.0  # difference of values, in units of rounding or noise, that is none of these
 BLOCK_ELEMENTS = 2**21  # 16 MB of stencil points at a time
 
 

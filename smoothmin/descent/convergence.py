@@ -90,22 +90,29 @@ class Convergence:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
         size = _size(pg)
         if size == 0:
-            return judge(Knowledge("The gradient is zero", promised=0.0))
+            differences = self._problem.differences
+            resolved = differences is None or differences.resolves
+            return judge(Knowledge("The gradient is zero", promised=0.0, resolved=resolved))
         if self._gtol is None or not size <= self._gtol:
             return None
         message = f"Gradient's largest element {size:.3g} <= gtol={self._gtol:.3g}"
         return judge(Knowledge(message, tolerance_met=True))
 
-    def noise(self, x: Array, f: float, g: Array) -> float:
+    def rounding(self, x: Array, f: float, g: Array) -> float:
         """What rounding, or the noise that was found, hides of values at ``x``."""
         rounding = self.recent.unit * (abs(f) + float(np.abs(g) @ np.abs(x)))
-        noise = max(self._problem.noise, ROUNDINGS * rounding if math.isfinite(rounding) else 0.0)
-        differences = self._problem.differences
+        return max(self._problem.noise, ROUNDINGS * rounding if math.isfinite(rounding) else 0.0)
+
+    def noise(self, x: Array, f: float, g: Array) -> float:
+        """The same, or what differences hide, whose gradient vanishes beside a minimum.
+
+        There the value is off by what it rises over the displacement.
+        """
+        hidden, differences = self.rounding(x, f, g), self._problem.differences
         if differences is None or differences.noise > 0:
-            return noise
-        # where their gradient vanishes the value is off by what it rises over the displacement
+            return hidden
         away = differences.displacement * np.maximum(1.0, np.abs(x))
-        return max(noise, 0.5 * self._curvature * float(away @ away))
+        return max(hidden, 0.5 * self._curvature * float(away @ away))
 
     def enough(
         self, promised: float, step: Array, x: Array, f: float, g: Array
@@ -116,7 +123,7 @@ class Convergence:
         the gradient promises by itself, which the gradient a step along it tells, may not be
         much more. Where it is the answer is true: the metric is to be forgotten.
         """
-        knows = self._knows("Converged", promised, self.noise(x, f, g))
+        knows = self._knows("Converged", promised, x, f, g)
         if promised < math.inf:
             moved = self.recent.moved(x)
             far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
@@ -160,7 +167,7 @@ class Convergence:
         if self._since < self._idle:
             return False
         self._since = 0
-        return self.recent.gained(self._idle) <= self.noise(x, f, g)
+        return self.recent.gained(self._idle) <= self.rounding(x, f, g)
 
     def searched(self, promised: float, f: float) -> None:
         """Take note of a search from a value of ``f`` that did not keep a metric's promise."""
@@ -186,7 +193,8 @@ class Convergence:
         if self._unresolved(x, f, g):
             promised = noise
         # no gains are to be extrapolated where there are none
-        knows = dataclasses.replace(self._knows(message, promised, noise), extrapolated=0.0)
+        knows = self._knows(message, promised, x, f, g)
+        knows = dataclasses.replace(knows, extrapolated=0.0, noise=noise)
         finish = judge(knows)
         if not finish.status.success:
             return finish
@@ -224,15 +232,15 @@ class Convergence:
         found = yield from ask_one(there)
         return (there, *found) if unusable(*found) is None else None
 
-    def _knows(self, message: str, promised: float, noise: float) -> Knowledge:
+    def _knows(self, message: str, promised: float, x: Array, f: float, g: Array) -> Knowledge:
         recent, differences = self.recent, self._problem.differences
         return Knowledge(
             message,
             promised=promised,
-            extrapolated=recent.extrapolated(noise),
+            extrapolated=recent.extrapolated(self.rounding(x, f, g)),
             lately=recent.changes,
             size=abs(recent.value),
-            noise=noise,
+            noise=self.noise(x, f, g),
             steep=recent.steepness,
             resolved=differences is None or differences.resolves,
         )
