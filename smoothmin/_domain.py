@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._precision import Precision
 from smoothmin._protocol import Array, Differences, Problem
 
 
@@ -124,12 +125,19 @@ class Domain:
         """Number of free variables."""
         return self.start.size if self.free is None else self.free.size
 
-    def problem(self, has_gradient: bool, differences: Differences | None = None) -> Problem:
+    def problem(
+        self,
+        has_gradient: bool,
+        differences: Differences | None = None,
+        precision: Precision | None = None,
+    ) -> Problem:
         """The problem in the free variables, as methods are told of it."""
         x0 = self.start.copy() if self.free is None else self.start[self.free]
         shape = self.shape if self.free is None else (self.size,)
         x0.flags.writeable = False
-        return Problem(x0, self.box, has_gradient, shape, self.free, self.shape, differences)
+        return Problem(
+            x0, self.box, has_gradient, shape, self.free, self.shape, differences, precision
+        )
 
     def spread(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""

@@ -13,6 +13,7 @@ from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
+from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
 from smoothmin._source import Source
 from smoothmin._status import Status
@@ -62,6 +63,7 @@ class Ledger:
         Calls of ``fun``, gradients computed by the user's code, and values
         among the first that were not finite.
     best : Best
+    precision : Precision
     """
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
@@ -73,7 +75,7 @@ class Ledger:
         self._x0 = domain.problem(False).x0
         self.nfev = self.njev = self.n_nonfinite = 0
         self._dead = 0  # values in a row that were not finite
-        self.best = Best()
+        self.best, self.precision = Best(), Precision()
 
     @property
     def limits(self) -> Limits:
@@ -135,6 +137,7 @@ class Ledger:
         """Count what was found; points off the real axis are candidates for nothing."""
         self.nfev += len(values)
         if len(values) and points.dtype == np.float64:
+            self.precision.add(values.item(0))
             self._note(points, values, gradients, center)
         if not self._varied:
             self._varied = bool((values != self._first).any())

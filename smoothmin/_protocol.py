@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._precision import DOUBLE, Precision
 from smoothmin._status import Status
 
 Array: TypeAlias = NDArray[np.float64]
@@ -194,6 +195,8 @@ class Problem:
         The shape of the user's ``x``, fixed variables included; ``shape`` if None.
     differences : Differences or None
         What gradients are made of if they are finite differences.
+    precision : Precision or None
+        What is known of the values' type.
     """
 
     x0: Array
@@ -203,6 +206,12 @@ class Problem:
     free: NDArray[np.intp] | None = None
     whole: tuple[int, ...] | None = None
     differences: Differences | None = None
+    precision: Precision | None = None
+
+    @property
+    def unit(self) -> float:
+        """Rounding unit of the values, which may have been computed in single precision."""
+        return DOUBLE if self.precision is None else self.precision.unit
 
     @property
     def resolution(self) -> float:

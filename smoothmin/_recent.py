@@ -1,4 +1,4 @@
-"""What a descent has observed lately: values, points, gradients, the precision of values.
+"""What a descent has observed lately: values, points, and sizes of gradients.
 
 "Lately" is the last half of the steps, so that nothing depends on how a run began.
 """
@@ -12,20 +12,15 @@ import numpy as np
 
 from smoothmin._protocol import Array
 
-DOUBLE, SINGLE = 2.0**-52, 2.0**-23  # rounding units of floating-point types
-SINGLE_BITS = 24  # of a mantissa in single precision ...
-PLAIN_BITS = 12  # ... and so few that a value may be a round number instead
 WINDOWS, FEWEST = 4, 3  # shares of the last half of the steps, of so many steps at least
 SIDES = 4  # steps of which some have led to another side of a kink, if there is one
 SHRUNK = 10.0  # times a gradient that one on another side of a kink may be larger at most
-EVIDENCE = 3  # values of more bits than that, and none of more than single precision has
 
 
 class Recent:
     """Values (each lower than the last, but for noise) and gradient sizes, step by step."""
 
     def __init__(self) -> None:
-        self._precision = Precision()
         self.clear()
 
     def clear(self) -> None:
@@ -38,7 +33,6 @@ class Recent:
         """Take note of an iterate, its value, and the largest element of its gradient."""
         self._values.append(value)
         self._sizes.append(size)
-        self._precision.add(value)
         if self.steps > 0 and self.steps & (self.steps - 1) == 0:  # a power of two
             self._marks.append(x)
 
@@ -56,11 +50,6 @@ class Recent:
     def value(self) -> float:
         """The last value."""
         return self._values[-1]
-
-    @property
-    def unit(self) -> float:
-        """Rounding unit of the values."""
-        return self._precision.unit
 
     @property
     def changes(self) -> tuple[tuple[float, float], ...]:
@@ -112,24 +101,3 @@ class Recent:
             return 0.0
         gain = self._values[-1 - steps] - self._values[-1]
         return gain if math.isfinite(gain) else 0.0
-
-
-class Precision:
-    """Finds whether values were computed in single precision, though they come as doubles."""
-
-    def __init__(self) -> None:
-        self._evidence = 0
-        self._double = False
-
-    def add(self, value: float) -> None:
-        """Look at the mantissa of a value."""
-        if self._double or not math.isfinite(value):
-            return
-        mantissa = math.frexp(value)[0]
-        self._double = not math.ldexp(mantissa, SINGLE_BITS).is_integer()
-        self._evidence += not math.ldexp(mantissa, PLAIN_BITS).is_integer()
-
-    @property
-    def unit(self) -> float:
-        """Rounding unit of the type that the values seem to have been computed in."""
-        return SINGLE if not self._double and self._evidence >= EVIDENCE else DOUBLE

@@ -98,7 +98,8 @@ class Arguments:
         """The run, and the ledger of what is evaluated for it."""
         domain, stencil = self.domain, self._stencil(rng)
         ledger = Ledger(domain, self.plan.limits, stencil)
-        problem = domain.problem(self.jac is not None or stencil is not None, stencil)
+        has_gradient = self.jac is not None or stencil is not None
+        problem = domain.problem(has_gradient, stencil, ledger.precision)
         return Run(self.method, ledger, domain, problem, rng, self.plan.settings), ledger
 
     def _stencil(self, rng: np.random.Generator) -> Stencil | None:

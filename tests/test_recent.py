@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoothmin._recent import Precision, Recent
+from smoothmin._recent import Recent
 
 
 def filled(values, sizes=None):
@@ -52,20 +52,3 @@ def test_gradients_that_stay_are_steep_and_those_that_vanish_are_not():
 def test_how_far_steps_have_led():
     recent = filled(np.ones(41))
     assert recent.moved(np.full(2, 40.0)) == pytest.approx(math.sqrt(2) * (40 - 16))
-
-
-@pytest.mark.parametrize(
-    ("values", "single"),
-    [
-        (np.float32([0.1, 0.2, 0.3, 0.7]), True),
-        ([0.1, 0.2, 0.3, 0.7], False),
-        ([13, 8, 5, 2, 1, 0.5, 0.25], False),  # round numbers are no evidence
-        ([*np.float32([0.1, 0.2, 0.3, 0.7]), 0.1], False),
-        ([math.nan, *np.float32([0.1, 0.2, 0.3, 0.7])], True),
-    ],
-)
-def test_single_precision_is_found_in_doubles(values, single):
-    precision = Precision()
-    for value in values:
-        precision.add(float(value))
-    assert precision.unit == (2.0**-23 if single else 2.0**-52)

@@ -100,7 +100,7 @@ class Convergence:
 
     def rounding(self, x: Array, f: float, g: Array) -> float:
         """What rounding, or the noise that was found, hides of values at ``x``."""
-        rounding = self.recent.unit * (abs(f) + float(np.abs(g) @ np.abs(x)))
+        rounding = self._problem.unit * (abs(f) + float(np.abs(g) @ np.abs(x)))
         return max(self._problem.noise, ROUNDINGS * rounding if math.isfinite(rounding) else 0.0)
 
     def noise(self, x: Array, f: float, g: Array) -> float:
@@ -208,7 +208,7 @@ class Convergence:
         size = max(1.0, float(np.abs(x).max()))
         exact = problem.noise == 0  # else what looks like curvature may be noise
         displaced = exact * self._curvature * differences.displacement * size
-        rounded = 2 * max(problem.noise, self.recent.unit * abs(f)) / differences.resolution
+        rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
         return _size(problem.projected_gradient(x, g)) <= displaced + rounded
 
     def polled(

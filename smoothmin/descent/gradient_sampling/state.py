@@ -101,8 +101,7 @@ class State:
 
     def noise(self) -> float:
         """What the value's noise may be, and rounding: of itself and of the coordinates."""
-        unit = self.known.recent.unit
-        rounding = unit * (abs(self.f) + float(np.abs(self.g) @ np.abs(self.x)))
+        rounding = self.problem.unit * (abs(self.f) + float(np.abs(self.g) @ np.abs(self.x)))
         return max(self.problem.noise, rounding)
 
     def iterate(self) -> Iterate:

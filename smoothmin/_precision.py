@@ -1,0 +1,31 @@
+"""Finds whether values were computed in single precision, though they come as doubles."""
+
+from __future__ import annotations
+
+import math
+
+DOUBLE, SINGLE = 2.0**-52, 2.0**-23  # rounding units of floating-point types
+SINGLE_BITS = 24  # of a mantissa in single precision ...
+PLAIN_BITS = 12  # ... and so few that a value may be a round number instead
+EVIDENCE = 3  # values of more bits than that, and none of more than single precision has
+
+
+class Precision:
+    """What the mantissas of a function's values tell of their type."""
+
+    def __init__(self) -> None:
+        self._evidence = 0
+        self._double = False
+
+    def add(self, value: float) -> None:
+        """Look at the mantissa of a value."""
+        if self._double or not math.isfinite(value):
+            return
+        mantissa = math.frexp(value)[0]
+        self._double = not math.ldexp(mantissa, SINGLE_BITS).is_integer()
+        self._evidence += not math.ldexp(mantissa, PLAIN_BITS).is_integer()
+
+    @property
+    def unit(self) -> float:
+        """Rounding unit of the type that the values seem to have been computed in."""
+        return SINGLE if not self._double and self._evidence >= EVIDENCE else DOUBLE
