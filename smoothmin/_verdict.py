@@ -150,12 +150,12 @@ def _decide(knows: Knowledge) -> tuple[Status, str]:
 def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
     """Status and sentence of a run that ended so, with this lowest value."""
     status = Status(finish.status)
+    if run.on_plateau and status in (Status.CONVERGED, Status.PRECISION):
+        return Status.PRECISION, _status.PLATEAU
     if not status.success:
         return status, finish.message
     if not math.isfinite(value):
         return Status.NONFINITE, _status.NOTHING_FINITE
     if status is Status.CONVERGED and run.died:
         return Status.NONFINITE, _status.DIED
-    if status is Status.CONVERGED and run.on_plateau:
-        return Status.PRECISION, _status.PLATEAU
     return status, finish.message

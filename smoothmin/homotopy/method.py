@@ -214,8 +214,9 @@ class _Run:
         """Passes, one or as many as asked for."""
         incumbent, polisher = self._incumbent, self._polisher
         yield from polisher.polish(self._problem.x0)
-        if polisher.finish.status == Status.NONFINITE and not incumbent.finite:
-            return polisher.finish
+        finish = polisher.finish
+        if finish is not None and finish.status == Status.NONFINITE and not incumbent.finite:
+            return finish
         self._sigma = self._completed(self._sigma)
         trend = Trend(self._sigma) if self._d <= MOST_VARIABLES else None
         stages = Stages(self._options, incumbent, polisher, trend)
@@ -246,7 +247,7 @@ class _Run:
                 yield Iterate(incumbent.x, incumbent.fun, None, **incumbent.info())
         if not incumbent.finite:
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
-        finish = polisher.finish
+        finish = yield from polisher.last_word()
         return Finish(finish.status, finish.message, **{**finish.info, **incumbent.info()})
 
     def _next_scale(self) -> Arm[float]:

@@ -31,7 +31,8 @@ class Polisher:
 
     def __init__(self, incumbent: Incumbent, gtol: float | None) -> None:
         self._incumbent, self._gtol = incumbent, gtol
-        self.finish = Finish(Status.PRECISION, "No polish was made.")
+        # the last word on the best point; None where nobody has asked for it
+        self.finish: Finish | None = Finish(Status.PRECISION, "No polish was made.")
         self.kinked = False  # whether the best point is where a polish met a kink
         self.minima = Minima(incumbent.problem.x0.size)
         self._scale: float | None = None  # inverse curvature that the last polish met first
@@ -45,13 +46,25 @@ class Polisher:
         finish = outcome.finish
         if witness.kinked:
             finish = Finish(Status.PRECISION, "Steps creep along a kink.")
-        if finish is not None and (incumbent.fun < before or not np.isfinite(before)):
-            self.finish, self.kinked = finish, finish.status == Status.PRECISION
+        if incumbent.fun < before or not np.isfinite(before):
+            if finish is not None:
+                self.finish, self.kinked = finish, finish.status == Status.PRECISION
+            elif witness.settled:
+                self.finish, self.kinked = None, False
         self._scale = witness.scale or self._scale
         # a minimum at a bound, or far away, says little of the trend
         if name != "random" and self._is_interior(outcome.x):
             self.minima.add(outcome.x, witness.value)
         return outcome.x
+
+    def last_word(self) -> Generator[Any, Any, Finish]:
+        """What a descent from the best point that is not given up says at its end."""
+        if self.finish is None:
+            method = LBFGS(gtol=self._gtol, scale=self._scale)
+            outcome = yield from play(Phase("polish", method, self._incumbent.x), self._incumbent)
+            assert outcome.finish is not None
+            self.finish = outcome.finish
+        return self.finish
 
     def _is_interior(self, x: Array) -> bool:
         """Whether no variable is at a bound."""

@@ -14,6 +14,7 @@ from smoothmin.portfolio.phase import Watch
 OPTIMISM = 100.0
 WINDOW = 10  # steps of a polish that are compared with its first
 KINK = 30.0  # times the largest curvature of the first steps: what the last cross is no bend
+SETTLED = 1e-6  # size of a gradient, in units of the largest of a polish
 CREEP = 0.2  # share of the fall of the steps before, from which on a fall is slow
 
 
@@ -40,7 +41,8 @@ class Witness:
 
     ``value`` and ``grad`` are the last, ``scale`` is the inverse curvature between the first
     two steps. A polish is ``kinked`` where the gradient changes so much over such short steps
-    as along no smooth valley that it came from, and values hardly fall any more.
+    as along no smooth valley that it came from, and values hardly fall any more, and ``settled``
+    where the gradient tells that little is left: whether that is the end is not for it to say.
     """
 
     def __init__(self, best: float) -> None:
@@ -52,7 +54,8 @@ class Witness:
         self.value = math.nan
         self.grad: Array | None = None
         self.scale: float | None = None
-        self.kinked = False
+        self.kinked = self.settled = False
+        self._steepest = 0.0
 
     def __call__(self, now: Progress) -> str | None:
         """A reason to end the polish, or None."""
@@ -63,6 +66,11 @@ class Witness:
         self.kinked = now.nit > 2 * WINDOW and self._creeps_on_kink()
         if self.kinked:
             return "Kink."
+        size = 0.0 if now.grad is None else float(np.abs(now.grad).max())
+        self._steepest = max(self._steepest, size)
+        self.settled = size <= SETTLED * self._steepest
+        if self.settled:
+            return "Settled."
         return None if self._hopeless is None else self._hopeless(now)
 
     def _compare(self, last: Progress, now: Progress) -> None:
