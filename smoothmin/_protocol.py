@@ -131,12 +131,20 @@ class Finish:
 
 
 class Changed:
-    """Reply to an `Iterate`: the problem changed, earlier answers no longer compare."""
+    """Reply to an `Iterate`: the problem changed, earlier answers no longer compare.
 
-    __slots__ = ()
+    ``redrawn`` if it is another sample of much the same function: whoever compares
+    values has to ask again, whoever only follows gradients can use the last one.
+    """
+
+    __slots__ = ("redrawn",)
+
+    def __init__(self, *, redrawn: bool = False) -> None:
+        self.redrawn = redrawn
 
 
 CHANGED: Final = Changed()
+REDRAWN: Final = Changed(redrawn=True)
 
 Message: TypeAlias = Ask | Iterate
 Reply: TypeAlias = Answers | Changed | None
@@ -178,6 +186,12 @@ class Problem:
         The shape of the user's ``x``, fixed variables included; ``shape`` if None.
     differences : Differences or None
         What gradients are made of if they are finite differences.
+    blocks : tuple of int, or None
+        How many elements of the user's flat ``x``, fixed ones included, each block of
+        it has: what options of one value per block go by.
+    held : ndarray, or None
+        The user's flat start, whose fixed variables keep their values; None when none
+        is fixed.
     """
 
     x0: Array
@@ -187,6 +201,8 @@ class Problem:
     free: NDArray[np.intp] | None = None
     whole: tuple[int, ...] | None = None
     differences: Differences | None = None
+    blocks: tuple[int, ...] | None = None
+    held: Array | None = None
 
     @property
     def resolution(self) -> float:

@@ -8,15 +8,19 @@ J. Barzilai, J. M. Borwein, IMA J. Numer. Anal. 8 (1988), (5).
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_one_of, require_real
+from smoothmin._per_block import block_sizes, per_block, require_per_block
 from smoothmin._protocol import (
     Array,
+    Ask,
     Changed,
     Finish,
     Iterate,
@@ -27,6 +31,7 @@ from smoothmin._protocol import (
     ask_one,
 )
 from smoothmin._status import Status
+from smoothmin.descent.fixed_rate import Geometry, Momentum, Point, fixed_rate
 from smoothmin.descent.quasi_newton import SmallGradient, descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import armijo
@@ -75,8 +80,9 @@ class GradientDescent(Method):
 
     Parameters
     ----------
-    lr : float, optional
-        Fixed rate: ``x <- x - lr * gradient``. None: a line search finds the step.
+    lr : float or sequence of float, optional
+        Fixed rate: ``x <- x - lr * gradient``; one for all variables, or one per block of
+        `shapes`. None: a line search finds the step.
     momentum : float, default 0
         Share of the last step added to this one, in [0, 1); with ``lr`` only.
     nesterov : bool, default False
@@ -87,6 +93,9 @@ class GradientDescent(Method):
     gtol : float, default 1e-6
         Converged when no element of the (projected) gradient is larger; without ``lr`` in
         units of the first gradient's largest if that is less than 1.
+    shapes : sequence of int or tuple, optional
+        How the flat vector splits into blocks, in order, where no method around this one
+        says so.
 
     Raises
     ------
@@ -95,9 +104,9 @@ class GradientDescent(Method):
 
     Notes
     -----
-    At a fixed rate one step is one evaluation, and nothing keeps the value from
-    rising; the result is still the best point evaluated. Bounds are handled by
-    projection.
+    At a fixed rate one step is one evaluation, after one at the start, and nothing
+    keeps the value from rising; the result is still the best point evaluated. Bounds are
+    handled by projection.
 
     References
     ----------
@@ -119,11 +128,12 @@ class GradientDescent(Method):
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
-    lr: float | None = None
+    lr: Any = None
     momentum: float = 0.0
     nesterov: bool = False
     line_search: str | None = None
     gtol: float = 1e-6
+    shapes: Any = None
 
     def __post_init__(self) -> None:
         require_real("gtol", self.gtol, minimum=0)
@@ -132,16 +142,18 @@ class GradientDescent(Method):
         if self.line_search is not None:
             require_one_of("line_search", self.line_search, SEARCHES)
         if self.lr is not None:
-            require_real("lr", self.lr, above=0, below=np.inf)
+            require_per_block("lr", self.lr, above=0, below=np.inf)
             if self.line_search is not None:
                 raise ValueError(f"line_search must be None with lr={self.lr!r}: the rate is fixed")
         elif self.momentum or self.nesterov:
             raise ValueError(f"lr must be given with momentum={self.momentum!r} or nesterov")
+        if self.shapes is not None:
+            block_sizes(self.shapes)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         if self.lr is not None:
-            return self._fixed_rate(problem, self.lr)
+            return self.at_fixed_rate(problem, _Plain(problem, self.gtol))
         if self.line_search == "barzilai-borwein":
             return in_range(problem, self._barzilai_borwein)
         curvature = self.line_search != "armijo"
@@ -149,24 +161,15 @@ class GradientDescent(Method):
             problem, lambda inner: descend(inner, Identity(), self.gtol, curvature=curvature)
         )
 
-    def _fixed_rate(self, problem: Problem, lr: float) -> Steps:
-        """One evaluation, one step."""
-        x = problem.clip(problem.x0)
-        velocity = np.zeros_like(x)
-        small = SmallGradient(problem, self.gtol)
-        while True:
-            f, g = yield from ask_one(x)
-            if not np.isfinite(g).all():
-                return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
-            # the step is taken after the report: a problem that changes then
-            # is met with new answers at the new point, at no extra cost
-            yield Iterate(x, f, g)
-            # who chooses a rate knows the function's units
-            if (finish := small.at_last(x, g)) is not None:
-                return finish
-            velocity = self.momentum * velocity - lr * g
-            step = self.momentum * velocity - lr * g if self.nesterov else velocity
-            x = problem.clip(x + step)
+    def at_fixed_rate(self, problem: Problem, geometry: Geometry) -> Steps:
+        """Descend at the rate `lr` in a geometry that may not be the plain one."""
+        rate = per_block("lr", self.lr, problem, self.shapes)
+        here = yield from _start(problem, geometry)
+        if isinstance(here, Finish):
+            return here
+        momentum = Momentum(self.momentum, self.nesterov)
+        finish = yield from fixed_rate(problem, geometry, here, itertools.repeat(rate), momentum)
+        return finish
 
     def _barzilai_borwein(self, problem: Problem) -> Steps:
         """Steps of length s's / s'y, backtracked only if they go up."""
@@ -195,3 +198,29 @@ class GradientDescent(Method):
             if isinstance(reply, Changed):
                 f, g = yield from ask_one(x)
                 highest = [f]
+
+
+class _Plain(Geometry):
+    """Steps along the gradient itself."""
+
+    def __init__(self, problem: Problem, gtol: float) -> None:
+        self._small = SmallGradient(problem, gtol)
+
+    def at(self, x: Array, fun: float, grad: Array) -> Point:
+        """The gradient is the direction."""
+        return Point(x, fun, grad, grad)
+
+    def done(self, here: Point) -> Finish | None:
+        """The gradient is small."""
+        # who chooses a rate knows the function's units
+        return self._small.at_last(here.x, here.grad)
+
+
+def _start(problem: Problem, geometry: Geometry) -> Generator[Ask, Any, Point | Finish]:
+    """Where a descent begins, or the end if the gradient there is of no use."""
+    x = problem.clip(problem.x0)
+    f, g = yield from ask_one(x)
+    if not np.isfinite(g).all():
+        return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
+    here: Point = geometry.at(x, f, g)
+    return here

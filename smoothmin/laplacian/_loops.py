@@ -1,4 +1,4 @@
-"""The loops of `LaplacianDescent`: L-BFGS, fixed rate, and Barzilai-Borwein.
+"""The loops of `LaplacianDescent`: L-BFGS and Barzilai-Borwein, and its fixed-rate geometry.
 
 All move along the smoothed gradient ``A^-1 g`` or what L-BFGS makes of it, and all
 searches are shown the true gradient: slopes are ``g'd``.
@@ -7,7 +7,7 @@ searches are shown the true gradient: slopes are ``g'd``.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
+from smoothmin.descent.fixed_rate import Geometry
 from smoothmin.descent.quasi_newton import KINKED, failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
@@ -252,31 +253,27 @@ def barzilai_borwein(
             highest = [f]
 
 
-def fixed_rate(
-    problem: Problem,
-    smoother: Smoother,
-    here: Point,
-    rates: Iterator[float],
-    momentum: float,
-    done: Convergence,
-) -> Steps:
-    """``v <- momentum v - rate A^-1 g; x <- x + v``: one evaluation a step."""
-    velocity = np.zeros_like(here.x) if momentum else None
-    for rate in rates:
-        yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
-        finish = done.reached(here, None)
-        if finish is not None:
-            return finish
-        step = -rate * here.smooth
-        if velocity is not None:
-            step += momentum * velocity
-            velocity = step
-        if problem.box is None:
-            x = here.x + step
-        else:
-            x = problem.clip(here.x + direction_within(problem, here.x, here.free, step))
-        f, g = yield from ask_one(x)
-        here = Point.of(problem, smoother, x, f, g)
+class Smoothed(Geometry):
+    """Steps at a fixed rate along ``-A^-1 g``."""
+
+    def __init__(self, problem: Problem, smoother: Smoother, done: Convergence) -> None:
+        self._problem, self._smoother, self._convergence = problem, smoother, done
+
+    def at(self, x: Array, fun: float, grad: Array) -> Point:
+        """Smooth the gradient at ``x``."""
+        return Point.of(self._problem, self._smoother, x, fun, grad)
+
+    def done(self, here: Point) -> Finish | None:
+        """The dual norm is small, or no number."""
         if not math.isfinite(here.norm):
-            return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
-    raise AssertionError("rates never end")
+            said = f"The gradient's dual norm is not finite at a value of {here.fun}."
+            return Finish(Status.NONFINITE, said)
+        return self._convergence.reached(here, None)
+
+    def within(self, here: Point, step: Array) -> Array:
+        """What the bounds leave of a step."""
+        return direction_within(self._problem, here.x, here.free, step)
+
+    def facts(self, here: Point) -> dict[str, Any]:
+        """The dual norm, and what there is to say of the metric."""
+        return {"dual_norm": here.norm, **self._convergence.facts}
