@@ -29,7 +29,13 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._limits import Limits
 from smoothmin._noisy_differences import NoiseAwareStencil
 from smoothmin._protocol import Method
-from smoothmin._registry import COMMON_OPTIONS, default_method, method_class, option_names
+from smoothmin._registry import (
+    COMMON_OPTIONS,
+    default_method,
+    method_class,
+    mistaken_for,
+    option_names,
+)
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
 from smoothmin._stopping import as_termination
 
@@ -321,7 +327,8 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
         kinds = "a name or a Method" if callable(method) else "a name, a Method or a callable"
         raise TypeError(f"method must be {kinds}, got {method!r}")
     known = option_names(cls)
-    _warn_of_unknown([key for key in own if key not in known], known)
+    unknown = [key for key in own if key not in known]
+    _warn_of_unknown(unknown, known, mistaken_for(cls, unknown))
     own = {key: value for key, value in own.items() if key in known}
     chosen = cls(**own) if chosen is None else chosen.with_options(**own)
     if tol is not None:
@@ -331,7 +338,7 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
     return chosen
 
 
-def _warn_of_unknown(unknown: list[str], known: list[str]) -> None:
+def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
     """SciPy's warning, with the nearest name that exists."""
     if not unknown:
         return
@@ -339,7 +346,8 @@ def _warn_of_unknown(unknown: list[str], known: list[str]) -> None:
     for key in unknown:
         near = difflib.get_close_matches(str(key), [*known, *COMMON_OPTIONS], n=1)
         hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
-    warnings.warn(f"Unknown solver options: {', '.join(hints)}", OptimizeWarning, stacklevel=4)
+    said = f"Unknown solver options: {', '.join(hints)}{advice}"
+    warnings.warn(said, OptimizeWarning, stacklevel=4)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,18 @@ class GradientSampling(Method):
     method backs off. Without a gradient the samples come in antithetic pairs and
     the slopes along them make the smoothed gradient. Samples beyond a bound are
     mirrored at it. With ``termination``, the run ends when ``sigma`` is lost to
-    rounding.
+    rounding. A round that the inner method ends without a step counts as an iteration.
+
+    ``res.x`` is the point of the lowest value that was evaluated, whichever sample that
+    is. Of a function with noise or narrow holes the luckiest sample is the wrong answer:
+    there ``options={"result": "last"}`` makes it where the inner method arrived, which
+    ``res.x_last`` is in any case; ``res.fun_last`` is the smoothed value there.
+
+    Mini-batches: ``fun`` uses the batch of the present step, and the callback, which is
+    called after every step, draws the next. All samples of a step then see one batch. At a
+    fixed rate nothing is ever compared between batches; line searches would, so the
+    inner method is `GradientDescent` with ``lr``, and no ``termination`` looks at values.
+    The batch of the first step is seen twice, at its start and at its end.
 
     References
     ----------
@@ -155,9 +166,29 @@ class GradientSampling(Method):
     ...                options={"maxiter": 60})
     >>> bool(res.fun < -1.7)
     True
+
+    A least-squares fit by mini-batches of 20 of 1000 data:
+
+    >>> rng = np.random.default_rng(0)
+    >>> A, true = rng.standard_normal((1000, 3)), np.array([1.0, -2.0, 0.5])
+    >>> b = A @ true + 0.1 * rng.standard_normal(1000)
+    >>> batch = rng.integers(1000, size=20)
+    >>> def loss(x):
+    ...     residual = A[batch] @ x - b[batch]
+    ...     return residual @ residual / 40, A[batch].T @ residual / 20
+    >>> def next_batch(x):
+    ...     batch[:] = rng.integers(1000, size=20)
+    >>> from smoothmin import GradientDescent
+    >>> method = GradientSampling(GradientDescent(lr=0.1, gtol=0), sigma=0.01, n=8)
+    >>> res = minimize(loss, np.zeros(3), jac=True, method=method, rng=0, callback=next_batch,
+    ...                options={"maxiter": 300, "result": "last"})
+    >>> bool(np.abs(res.x - true).max() < 0.05)
+    True
     """
 
     name: ClassVar[str] = "GradientSampling"
+    summary: ClassVar[str] = "any method on an aggregate of randomly perturbed samples"
+    reference: ClassVar[str] = "Mobahi, Fisher (2015)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
