@@ -151,6 +151,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "return_all": "keep every iterate in res.allvecs",
     "history": "keep what each iterate reported in res.history, a dict of lists",
     "journal": "file of all evaluations: the same call made again goes on after the last of them",
+    "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
