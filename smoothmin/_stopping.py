@@ -1,6 +1,7 @@
 """Termination criteria, combined with ``|`` and ``&``.
 
-They are torchzero's in purpose, not in every number. A tolerance is met by equality, too.
+They are torchzero's in purpose, not in every number: its norms have to be small at 3 steps
+running with a tolerance of 1e-8, these at 1 step with 1e-6, by default.
 Counts of steps and evaluations start where the watch does: at the start of a run, or of
 each stage of `GradientSampling`. Evaluations are single points, all samples counted.
 Norms are of the whole vector, not a mean over its elements, and of one step. `NoImprovement`
