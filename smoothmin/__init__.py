@@ -15,7 +15,7 @@ _EXPORTS = {
     "minimize": "_minimize",
     "Optimizer": "_optimizer",
     "show_options": "_registry",
-    "Method": "_protocol",
+    "Method": "_method",
     "Homotopy": "homotopy.method",
     "GradientSampling": "smoothing.gradient_sampling",
     "smooth": "smoothing.smooth",
@@ -43,9 +43,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from smoothmin._method import Method as Method
     from smoothmin._minimize import minimize as minimize
     from smoothmin._optimizer import Optimizer as Optimizer
-    from smoothmin._protocol import Method as Method
     from smoothmin._registry import show_options as show_options
     from smoothmin._stopping import AfterEvaluations as AfterEvaluations
     from smoothmin._stopping import AfterSeconds as AfterSeconds

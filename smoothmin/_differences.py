@@ -17,6 +17,7 @@ from smoothmin._protocol import Array
 
 SCHEMES = ("2-point", "3-point", "cs")
 EPS = float(np.finfo(float).eps)
+VISIBLE = 4.0  # difference of values, in units of rounding or noise, that is none of these
 BLOCK_ELEMENTS = 2**21  # 16 MB of stencil points at a time
 
 
@@ -36,6 +37,8 @@ class Stencil:
         Standard deviation of the values' noise, as far as known; zero for rounding alone.
     plateau : bool
         Whether gradients of zero say nothing, as far as known.
+    resolves : bool
+        Whether any difference could be told from rounding and noise.
     """
 
     def __init__(
@@ -51,11 +54,17 @@ class Stencil:
         self._least: float | Array = 1.0  # what steps are relative to where |x| is less
         self.noise = 0.0
         self.plateau = False
+        self.resolves = False
 
     @property
     def resolution(self) -> float:
         """Relative distance below which differences see no kink; "cs" takes none."""
         return 0.0 if self.scheme == "cs" else float(np.max(self._relative * self._least))
+
+    @property
+    def displacement(self) -> float:
+        """See `smoothmin._protocol.Differences`: exact for parabolas but for one-sided steps."""
+        return 0.5 * self.resolution if self.scheme == "2-point" else self.resolution**2
 
     def gradients(
         self, points: Array
@@ -95,6 +104,9 @@ class Stencil:
             steps = (ends - points)[:, :, columns]
             with np.errstate(all="ignore"):  # values may not be finite, or huge
                 gradients[:, columns] = slopes(found, values[:, None], steps)
+                rises = np.abs(found - values[:, None])
+            least = VISIBLE * max(self.noise, EPS * float(np.abs(values).max()))
+            self.resolves = self.resolves or bool((rises > least).any())
 
     def ends(self, points: Array) -> NDArray[Any]:
         """Each coordinate moved: (1, m, n) for one-sided schemes, (2, m, n) for "3-point"."""

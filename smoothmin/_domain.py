@@ -109,7 +109,7 @@ class Domain:
             from scipy.optimize import OptimizeWarning
 
             warnings.warn(
-                "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=3
+                "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=4
             )
         if np.isinf(lower).all() and np.isinf(upper).all():
             return cls(shape, flat, None, None)

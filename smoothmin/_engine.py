@@ -13,20 +13,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from smoothmin import _status
+from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Ledger
 from smoothmin._limits import Halt
+from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
     Array,
     Ask,
+    Done,
     Finish,
     Iterate,
-    Method,
     Problem,
     Reply,
     Steps,
+    advance,
     quiet,
     resume,
 )
@@ -85,18 +87,14 @@ class Run:
     def drive(self, answer: Callable[[Ask], Answers]) -> OptimizeResult:
         """Run to the end, whatever ends it."""
         talk = self.conversation()
-        try:
-            ask = next(talk)
-            while True:
-                try:
-                    reply = answer(ask)
-                except BaseException as error:
-                    ask = talk.throw(error)
-                else:
-                    ask = talk.send(reply)
-        except StopIteration as end:
-            result: OptimizeResult = end.value
-            return result
+        message = advance(talk)
+        while not isinstance(message, Done):
+            try:
+                reply: Answers | BaseException = answer(message)
+            except BaseException as error:  # the method's own to clean up after
+                reply = error
+            message = advance(talk, reply)
+        return message.value
 
     def conversation(self) -> Generator[Ask, Answers, OptimizeResult]:
         """Ask for what the method needs; whatever goes wrong over the answer is thrown in."""
@@ -222,11 +220,7 @@ class Run:
             last_x, last_value = self._last.x, float(self._last.fun)
         if self._settings.result == "last":
             x, value = last_x, last_value
-        status, message = Status(finish.status), finish.message
-        if status.success and not math.isfinite(value):
-            status, message = Status.NONFINITE, _status.NOTHING_FINITE
-        elif status is Status.CONVERGED and ledger.on_plateau:
-            status, message = Status.PRECISION, _status.PLATEAU
+        status, message = _verdict.final(finish, value, ledger)
         standard = {
             "x": self._domain.restore(x),
             "fun": value,

@@ -13,7 +13,7 @@ from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
-from smoothmin._protocol import Answers, Array, Ask, Samples, quiet
+from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
 from smoothmin._source import Source
 from smoothmin._status import Status
 
@@ -21,6 +21,9 @@ from smoothmin._status import Status
 Batch: TypeAlias = tuple[NDArray[Any], int]
 # their values, and gradients or None
 Found: TypeAlias = tuple[NDArray[Any], Array | None]
+
+
+DEAD = 10  # values in a row, all of the last, after which a function has none any more
 
 
 class Best:
@@ -63,14 +66,24 @@ class Ledger:
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self._stencil = stencil
-        self._quiet = quiet()  # in which differences are taken
         self._limits = limits
         self._timed = limits.maxtime < math.inf
         self._first: float | None = None
         self._varied = False  # whether any value differed from the first
         self._x0 = domain.problem(False).x0
         self.nfev = self.njev = self.n_nonfinite = 0
+        self._dead = 0  # values in a row that were not finite
         self.best = Best()
+
+    @property
+    def limits(self) -> Limits:
+        """What ends the run."""
+        return self._limits
+
+    @property
+    def stencil(self) -> Stencil | None:
+        """What gradients are made of, if they are finite differences."""
+        return self._stencil
 
     @property
     def first_value(self) -> float:
@@ -83,12 +96,10 @@ class Ledger:
         alike = not self._varied and self.nfev > 1 and self.njev == 0
         return alike or (self._stencil is not None and self._stencil.plateau)
 
-    def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
-        """Say what to evaluate for an answer, several times for finite differences."""
-        if ask.order and self._stencil is not None:
-            return (yield from self._by_differences(ask.points, self._stencil))
-        values, gradients = yield ask.points, ask.order
-        return Answers(values, gradients)
+    @property
+    def died(self) -> bool:
+        """Whether the last values were not finite, though others had been."""
+        return self._dead >= DEAD
 
     def admit(
         self, points: NDArray[Any], center: Array | None = None
@@ -139,6 +150,7 @@ class Ledger:
         value = float(values[k])
         if m == 1 and not math.isfinite(value):
             self.n_nonfinite += 1
+        self._dead = 0 if math.isfinite(value) else self._dead + m
         if gradients is not None:
             self.njev += m
         if value <= self.best.fun:
@@ -154,67 +166,67 @@ class Ledger:
             if np.array_equal(first, self._x0):
                 raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
 
-    def _by_differences(self, points: Array, stencil: Stencil) -> Generator[Batch, Found, Answers]:
-        """Values and finite-difference gradients, each point's in one batch or a few."""
-        lowest = self.best.fun
-        steps = stencil.gradients(points)
-        batch = self._quiet.run(next, steps)
-        while True:
-            found, _ = yield batch, 0
-            try:
-                batch = self._quiet.run(steps.send, found)
-            except StopIteration as end:
-                values, gradients = end.value
-                break
-        if self.best.x is not None and self.best.fun < lowest:
-            # the best is one of these points or a step away from it, close enough for the
-            # gradient there to be as good as finite differences are, unless it was found
-            # while looking for noise
-            away = np.abs(points - self.best.x) / np.maximum(1.0, np.abs(self.best.x))
-            owner = away.max(axis=1).argmin()
-            if away[owner].max() <= 2 * max(stencil.resolution, EPS**0.5):
-                self.best.grad = gradients[owner].copy()
-        return Answers(values, gradients)
+
+def exchange(ask: Ask, ledger: Ledger) -> Generator[Batch, Found, Answers]:
+    """Say what to evaluate for an answer, several times for finite differences."""
+    if ask.order and ledger.stencil is not None:
+        return (yield from _by_differences(ask.points, ledger.stencil, ledger.best))
+    values, gradients = yield ask.points, ask.order
+    return Answers(values, gradients)
 
 
-class Evaluator(Ledger):
-    """Evaluates what methods ask for, within the limits."""
+def _by_differences(
+    points: Array, stencil: Stencil, best: Best
+) -> Generator[Batch, Found, Answers]:
+    """Values and finite-difference gradients, each point's in one batch or a few."""
+    lowest, context = best.fun, quiet()
+    steps = stencil.gradients(points)
+    batch = context.run(advance, steps)
+    while not isinstance(batch, Done):
+        found, _ = yield batch, 0
+        batch = context.run(advance, steps, found)
+    values, gradients = batch.value
+    if best.x is not None and best.fun < lowest:
+        # the best is one of these points or a step away from it, close enough for the
+        # gradient there to be as good as finite differences are, unless it was found
+        # while looking for noise
+        away = np.abs(points - best.x) / np.maximum(1.0, np.abs(best.x))
+        owner = away.max(axis=1).argmin()
+        if away[owner].max() <= 2 * max(stencil.resolution, EPS**0.5):
+            best.grad = gradients[owner].copy()
+    return Answers(values, gradients)
 
-    def __init__(
-        self, source: Source, domain: Domain, limits: Limits, stencil: Stencil | None
-    ) -> None:
-        super().__init__(domain, limits, stencil)
-        self._source = source
+
+class Evaluator:
+    """Evaluates what methods ask for, by a source and within a ledger's limits."""
+
+    def __init__(self, source: Source, ledger: Ledger) -> None:
+        self._source, self.ledger = source, ledger
 
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
-        if ask.order and self._stencil is not None:
-            exchange = self.exchange(ask)
-            batch, order = next(exchange)
-            while True:
-                found = self._evaluate(batch, order)
-                try:
-                    batch, order = exchange.send(found)
-                except StopIteration as end:
-                    answers: Answers = end.value
-                    return answers
+        if ask.order and self.ledger.stencil is not None:
+            talk = exchange(ask, self.ledger)
+            batch = advance(talk)
+            while not isinstance(batch, Done):
+                batch = advance(talk, self._evaluate(*batch))
+            return batch.value
         if type(ask) is Samples:
             order, center = ask.order, ask.center
             return self._source.sample(ask, lambda s: self._evaluate(s, order, center=center))
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
 
-    def _evaluate(
-        self, points: NDArray[Any], order: int, *, center: Array | None = None
-    ) -> tuple[NDArray[Any], Array | None]:
+    def _evaluate(self, points: NDArray[Any], order: int, *, center: Array | None = None) -> Found:
         """Values and gradients, as far as the limits allow; `Halt` if that is not all.
 
         Points are relative to ``center`` if it is given.
         """
-        points, over = self.admit(points, center)
+        ledger = self.ledger
+        points, over = ledger.admit(points, center)
         if len(points) or over is None:
-            values, gradients, ended = self._source(points, order, self._limits, center)
-            self.take(points, values, gradients, center)
+            values, gradients, ended = self._source(points, order, ledger.limits, center)
+            ledger.take(points, values, gradients, center)
             if ended is not None:
                 raise ended
         if over is not None:

@@ -1,43 +1,21 @@
-"""The front end: checks at the door, method lookup, the run, the result."""
+"""The front end: arguments to a run, the run to a result."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import math
-import numbers
-import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult, OptimizeWarning
+from scipy.optimize import OptimizeResult
 
-from smoothmin._check import (
-    as_generator,
-    require_bool,
-    require_integer,
-    require_one_of,
-    require_real,
-)
-from smoothmin._differences import SCHEMES, Stencil
+from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
-from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Evaluator
-from smoothmin._limits import Limits
-from smoothmin._noisy_differences import NoiseAwareStencil
-from smoothmin._protocol import Method
-from smoothmin._registry import (
-    COMMON_OPTIONS,
-    default_method,
-    method_class,
-    mistaken_for,
-    option_names,
-)
+from smoothmin._method import Method
+from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
-from smoothmin._stopping import as_termination
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -92,7 +70,8 @@ def minimize(
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
         variable. A start outside is moved to the nearest bound, with a warning.
     constraints : optional
-        Accepted and not used, with a warning.
+        Not implemented: anything but none raises `NotImplementedError`. A callable
+        ``method`` that is not of this library is handed them.
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     callback : callable, optional
@@ -140,6 +119,8 @@ def minimize(
 
     Raises
     ------
+    NotImplementedError
+        For constraints: `scipy.optimize.minimize` with ``method="SLSQP"`` takes them.
     TypeError, ValueError
         For arguments of a wrong kind or value, before any evaluation, and for what
         ``fun`` or ``jac`` should not return. What they raise is passed on with the
@@ -195,37 +176,28 @@ def minimize(
     if callable(method) and not isinstance(method, Method) and not inspect.isclass(method):
         theirs = {"hess": hess, "hessp": hessp, "bounds": bounds, "constraints": constraints}
         ours = {"tol": tol, "rng": rng, "workers": workers, "vectorized": vectorized or None}
-        given = {key: value for key, value in ours.items() if value is not None}
+        rest = {key: value for key, value in ours.items() if value is not None}
         return _by_custom_method(
-            method, fun, x0, args, jac, **theirs, callback=callback, **{**given, **(options or {})}
+            method, fun, x0, args, jac, **theirs, callback=callback, **{**rest, **(options or {})}
         )
-    _warn_of_unused(hess, hessp, constraints)
-    common, own = split_options(options)
-    jac = as_jac(jac, common.pop("jac_method", None))
-    chosen = as_method(method, own, tol, jac is not None)
-    seed = common.pop("rng", None) if rng is None else rng
-    generator = as_generator(seed)
-    workers = common.pop("workers", None) if workers is None else workers
-    journal = common.pop("journal", None)
+    _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
+    given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)
+    workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    domain = Domain.build(x0, bounds)
-    plan = Plan.of(common, as_callback(callback), domain.size)
-    scheme = scheme_for(jac, chosen)
-    source = _source(Objective(fun, None if scheme else jac, args), domain, workers, vectorized)
+    objective = Objective(fun, None if given.scheme else given.jac, args)
+    source = _source(objective, given.domain, workers, vectorized)
     try:
-        if journal is not None:
-            source = kept = _journaled(source, journal)
-            generator = as_generator(kept.seed) if seed is None else generator
-        stencil = stencil_for(scheme, jac, domain, generator)
-        evaluator = Evaluator(source, domain, plan.limits, stencil)
-        problem = domain.problem(jac is not None or stencil is not None, stencil)
-        run = Run(chosen, evaluator, domain, problem, generator, plan.settings)
-        result = run.drive(evaluator.answer)
+        generator = as_generator(given.seed)
+        if given.journal is not None:
+            source = kept = _journaled(source, given.journal)
+            generator = as_generator(kept.seed) if given.seed is None else generator
+        run, ledger = given.assemble(generator)
+        result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
-    if plan.disp:
+    if given.plan.disp:
         _display(result)
     return result
 
@@ -260,152 +232,13 @@ def minimize_as_scipy_method(
     )
 
 
-def scheme_for(jac: Any, method: Method) -> str | None:
-    """The finite-difference scheme that gradients are made by, if they are."""
-    if jac is None:
-        return "2-point" if method.needs_gradient else None
-    return jac if isinstance(jac, str) else None
-
-
-def stencil_for(
-    scheme: str | None, jac: Any, domain: Domain, rng: np.random.Generator
-) -> Stencil | None:
-    """Finite differences: of SciPy's steps if asked for by name, of the noise's if not."""
-    if scheme is None:
-        return None
-    return NoiseAwareStencil(domain.box, rng) if jac is None else Stencil(scheme, domain.box)
-
-
-def _warn_of_unused(hess: Any, hessp: Any, constraints: Any) -> None:
+def _warn_of_unused(hess: Any, hessp: Any) -> None:
     """Say which of SciPy's arguments no method here uses."""
     for name, given in (("hess", hess), ("hessp", hessp)):
         if given is not None:
             warnings.warn(
                 f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
             )
-    if constraints is not None and not (isinstance(constraints, (tuple, list)) and not constraints):
-        warnings.warn(
-            "no method can handle constraints: they are ignored", RuntimeWarning, stacklevel=3
-        )
-
-
-def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of every method, and the rest."""
-    if options is None:
-        return {}, {}
-    if not isinstance(options, Mapping):
-        raise TypeError(f"options must be a dict, got {options!r}")
-    common = {k: v for k, v in options.items() if k in COMMON_OPTIONS}
-    return common, {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
-
-
-def as_jac(jac: Any, scheme: Any) -> Any:
-    """A callable, True, a scheme, or None for no gradient."""
-    name = "jac"
-    if isinstance(jac, (bool, np.bool_)):
-        jac = True if jac else None
-    if jac is None and scheme is not None:
-        name, jac = "jac_method", scheme
-    if jac is None or jac is True or callable(jac):
-        return jac
-    if not isinstance(jac, str):
-        raise TypeError(f"{name} must be callable, a bool or one of {list(SCHEMES)}, got {jac!r}")
-    require_one_of(name, jac, SCHEMES)
-    return jac
-
-
-def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient: bool) -> Method:
-    """The method object meant, with its options."""
-    if method is None:
-        method = default_method(has_gradient)
-    if isinstance(method, str):
-        cls = method_class(method)
-        chosen: Method | None = None
-    elif isinstance(method, Method):
-        cls, chosen = type(method), method
-    elif inspect.isclass(method) and issubclass(method, Method):
-        cls, chosen = method, None
-    else:
-        # `minimize` has taken callables by now, `Optimizer` has no use for them
-        kinds = "a name or a Method" if callable(method) else "a name, a Method or a callable"
-        raise TypeError(f"method must be {kinds}, got {method!r}")
-    known = option_names(cls)
-    unknown = [key for key in own if key not in known]
-    _warn_of_unknown(unknown, known, mistaken_for(cls, unknown))
-    own = {key: value for key, value in own.items() if key in known}
-    chosen = cls(**own) if chosen is None else chosen.with_options(**own)
-    if tol is not None:
-        require_real("tol", tol, minimum=0)
-        # an option is meant more than tol, which may set the same
-        chosen = chosen.with_tolerance(tol).with_options(**own)
-    return chosen
-
-
-def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
-    """SciPy's warning, with the nearest name that exists."""
-    if not unknown:
-        return
-    hints = []
-    for key in unknown:
-        near = difflib.get_close_matches(str(key), [*known, *COMMON_OPTIONS], n=1)
-        hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
-    said = f"Unknown solver options: {', '.join(hints)}{advice}"
-    warnings.warn(said, OptimizeWarning, stacklevel=4)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The common options, checked."""
-
-    limits: Limits
-    settings: Settings
-    disp: bool
-
-    @classmethod
-    def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
-        given = {key: value for key, value in common.items() if value is not None}
-        bounded = {"maxiter", "maxfev", "maxtime"} & given.keys()
-        maxiter = _limit("maxiter", given.get("maxiter"), 0)
-        maxtime, f_target = given.get("maxtime", math.inf), given.get("f_target", -math.inf)
-        require_real("maxtime", maxtime, minimum=0)
-        require_real("f_target", f_target)
-        limits = Limits(
-            _limit("maxfev", given.get("maxfev"), 1),
-            float(maxtime),
-            float(f_target),
-            time.perf_counter(),
-        )
-        flags = {
-            name: _flag(name, given.get(name, False))
-            for name in ("disp", "return_all", "history", "return_on_interrupt")
-        }
-        disp = flags.pop("disp")
-        require_one_of("result", given.get("result", "best"), ("best", "last"))
-        settings = Settings(
-            maxiter if bounded else max(1000, 200 * n),
-            as_termination("termination", given.get("termination")),
-            callback,
-            result=given.get("result", "best"),
-            **flags,
-        )
-        return cls(limits, settings, disp)
-
-
-def _limit(name: str, value: Any, minimum: int) -> float:
-    """A count, which may be written as a float such as 1e4; infinity for None."""
-    if value is None or value == math.inf:
-        return math.inf
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    require_integer(name, value, minimum)
-    return int(value)
-
-
-def _flag(name: str, value: Any) -> bool:
-    """A truth value, which may be written as a number, as SciPy's ``disp``."""
-    if not isinstance(value, numbers.Integral):
-        require_bool(name, value)
-    return bool(value)
 
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:

@@ -19,7 +19,7 @@ from enum import Enum
 
 import numpy as np
 
-from smoothmin._protocol import Answers, Array, Ask, Problem
+from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
 POINTS = 8
 SPACING = 1e-7  # of the points, in units of the scale
@@ -125,11 +125,8 @@ def measure_noise(
         return points
 
     attempts = noise_along(line)
-    points = next(attempts)
-    while True:
+    points = advance(attempts)
+    while not isinstance(points, Done):
         answers = yield Ask(points, 0)
-        try:
-            points = attempts.send(answers.values)
-        except StopIteration as end:
-            level: float = end.value
-            return level
+        points = advance(attempts, answers.values)
+    return points.value

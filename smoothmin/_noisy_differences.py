@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._differences import BLOCK_ELEMENTS, EPS, Stencil, moved, nonzero, slopes
+from smoothmin._differences import BLOCK_ELEMENTS, EPS, VISIBLE, Stencil, moved, nonzero, slopes
 from smoothmin._noise import POINTS, noise_along
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Done, advance
 
 ROUNDING = 100.0  # noise below so many units in the last place takes the usual steps
 CHANGED = 10.0  # noise is measured again where the value has changed by this factor
+RESOLVED = 100.0  # units of rounding that the usual steps have to change the value by
 SMALL = 0.01  # size below which a variable is a small one
 LONGEST = 0.1  # distance over which curvatures are taken, at most
 BEST = 8**0.25  # step in units of sqrt(noise / curvature), Moré and Wild (2012), (3.4)
@@ -64,11 +65,19 @@ class NoiseAwareStencil(Stencil):
             # steps too short for the values to change at all, or nothing to be seen anyway
             yield from self._measure(points[0])
             values, gradients = yield from super().gradients(points)
+        elif first and self._unresolved(points[0], float(values[0]), gradients[0]):
+            yield from self._lengthen(points[0], float(values[0]), EPS * abs(float(values[0])))
+            values, gradients = yield from super().gradients(points)
         elif first and self.noise == 0 and self._shorten(points[0], float(values[0]), gradients[0]):
             values, gradients = yield from super().gradients(points)
         self.plateau = (self._flat or self.noise > 0) and not gradients.any()
         self._last = abs(float(values[0]))
         return values, gradients
+
+    def _unresolved(self, x: Array, f: float, g: Array) -> bool:
+        """Whether rounding of a large value is most of what the usual steps change it by."""
+        steps = self._usual * np.maximum(1.0, np.abs(x))
+        return self.noise == 0 and bool(np.abs(g * steps).max() < RESOLVED * EPS * abs(f))
 
     def _shorten(self, x: Array, f: float, g: Array) -> bool:
         """Whether variables are so small that steps are to be shorter than the usual.
@@ -95,22 +104,28 @@ class NoiseAwareStencil(Stencil):
     def _measure(self, x: Array) -> Generator[NDArray[Any], NDArray[Any], None]:
         """Find the noise at ``x`` and the steps for it."""
         line = noise_along(self._line(x))
-        values = yield next(line)
-        f = float(values[0])
-        self._measured_at = self._last = abs(f)
-        self._flat = True
-        while True:
+        found = advance(line)
+        first = True
+        while not isinstance(found, Done):
+            values = yield found
+            if first:
+                f, first = float(values[0]), False
+                self._measured_at = self._last = abs(f)
+                self._flat = True
             self._flat = self._flat and bool((values == f).all())
-            try:
-                values = yield line.send(values)
-            except StopIteration as end:
-                level: float = end.value
-                break
+            found = advance(line, values)
+        level: float = found.value
         size = float(np.abs(values).max())
         if not level > ROUNDING * EPS * size:
             return  # what was found before, if anything, is the better guess
         self.noise = level
-        distance = min(LONGEST, (level / size) ** 0.25)
+        yield from self._lengthen(x, f, level)
+
+    def _lengthen(
+        self, x: Array, f: float, level: float
+    ) -> Generator[NDArray[Any], NDArray[Any], None]:
+        """Choose steps for a noise of this level."""
+        distance = min(LONGEST, (level / max(abs(f), level)) ** 0.25)
         bend = yield from self._bend(x, f, distance)
         steps = BEST * np.sqrt(level / np.maximum(bend, level / distance**2))
         self._relative = np.clip(steps, self._usual, LONGEST)
@@ -152,6 +167,8 @@ class NoiseAwareStencil(Stencil):
             columns = np.arange(first, min(first + width, n))
             found = yield moved(x[None], ends, columns)
             rises = found.reshape(2, 1, -1) - f
+            least = VISIBLE * max(self.noise, EPS * abs(f))
+            self.resolves = self.resolves or bool((np.abs(rises) > least).any())
             a, b = (ends - x)[:, :, columns]
             with np.errstate(all="ignore"):  # values may not be finite
                 second = 2 * (rises[0] / nonzero(a) - rises[1] / nonzero(b)) / nonzero(a - b)

@@ -13,20 +13,10 @@ from scipy.optimize import OptimizeResult
 
 from smoothmin import _status
 from smoothmin._check import as_generator
-from smoothmin._differences import Stencil
-from smoothmin._domain import Domain
-from smoothmin._engine import Run
-from smoothmin._evaluate import Ledger
+from smoothmin._evaluate import exchange
 from smoothmin._limits import Halt
-from smoothmin._minimize import (
-    Plan,
-    as_jac,
-    as_method,
-    scheme_for,
-    split_options,
-    stencil_for,
-)
-from smoothmin._protocol import Array, Ask, Finish, Method
+from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
+from smoothmin._setup import Arguments
 from smoothmin._source import as_values
 from smoothmin._status import Status
 
@@ -56,11 +46,15 @@ class Optimizer:
     options : dict, optional
         As in `minimize`, but ``disp``, ``journal``, ``return_on_interrupt`` and
         ``workers`` are of no effect, with a warning.
+    constraints : optional
+        Not implemented: anything but none raises `NotImplementedError`.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness.
 
     Raises
     ------
+    NotImplementedError
+        For constraints.
     TypeError, ValueError
         For arguments of a wrong kind or value.
 
@@ -98,43 +92,21 @@ class Optimizer:
         tol: float | None = None,
         options: Mapping[str, Any] | None = None,
         *,
+        constraints: Any = (),
         rng: Any = None,
     ) -> None:
         self._given = (copy.copy(x0), method, jac, bounds, tol, copy.copy(options))
-        common, own = split_options(options)
-        unused = [name for name in OF_NO_EFFECT if common.get(name)]
-        if unused:
-            said = f"options of no effect on an Optimizer: {', '.join(unused)}"
-            warnings.warn(said, RuntimeWarning, stacklevel=2)
-        jac = as_jac(jac, common.pop("jac_method", None))
+        _warn_of_unused(options)
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
-        if jac == "cs":
+        given = Arguments.of(x0, method, jac, bounds, constraints, tol, None, options, rng)
+        if given.jac == "cs":
             raise ValueError('jac must not be "cs": complex points are not asked for')
-        chosen = as_method(method, own, tol, jac is not None)
-        seed = common.pop("rng", None) if rng is None else rng
-        generator = as_generator(seed)
+        generator = as_generator(given.seed)
         self._seed = copy.deepcopy(generator)
-        self._domain = Domain.build(x0, bounds)
-        plan = Plan.of(common, None, self._domain.size)
-        stencil = stencil_for(scheme_for(jac, chosen), jac, self._domain, generator)
-        self._start(chosen, plan, stencil, jac is True, generator)
-
-    def _start(
-        self,
-        chosen: Method,
-        plan: Plan,
-        stencil: Stencil | None,
-        gradients: bool,
-        generator: np.random.Generator,
-    ) -> None:
-        """Run as far as the first points."""
-        domain = self._domain
-        self._gradients = gradients
-        self._limits = plan.limits
-        self._ledger = Ledger(domain, plan.limits, stencil)
-        problem = domain.problem(gradients or stencil is not None, stencil)
-        self._run = Run(chosen, self._ledger, domain, problem, generator, plan.settings)
+        self._domain, self._limits = given.domain, given.plan.limits
+        self._gradients = given.jac is True
+        self._run, self._ledger = given.assemble(generator)
         self._told: list[Told] = []
         self._ended: tuple[str, OptimizeResult] | None = None
         self._batches = self._converse()
@@ -143,24 +115,21 @@ class Optimizer:
     def _converse(self) -> Generator[Array, Told, OptimizeResult]:
         """Yield points in the free variables until the method is done."""
         talk = self._run.conversation()
-        try:
-            ask = next(talk)
-            while True:
-                try:
-                    answers = yield from self._exchange(ask)
-                except Halt as halt:
-                    ask = talk.throw(halt)
-                else:
-                    ask = talk.send(answers)
-        except StopIteration as end:
-            result: OptimizeResult = end.value
-            return result
+        ask = advance(talk)
+        while not isinstance(ask, Done):
+            try:
+                reply: Answers | Halt = yield from self._exchange(ask)
+            except Halt as halt:
+                reply = halt
+            ask = advance(talk, reply)
+        return ask.value
 
-    def _exchange(self, ask: Ask) -> Generator[Array, Told, Any]:
+    def _exchange(self, ask: Ask) -> Generator[Array, Told, Answers]:
         """The answer to one request, which may take several batches."""
-        exchange = self._ledger.exchange(ask)
-        points, order = next(exchange)
-        while True:
+        talk = exchange(ask, self._ledger)
+        batch = advance(talk)
+        while not isinstance(batch, Done):
+            points, order = batch
             points, over = self._ledger.admit(points)
             if len(points) or over is None:
                 values, gradients = yield points
@@ -168,19 +137,17 @@ class Optimizer:
                 self._limits.look_at_value(float(np.fmin.reduce(values)))
             if over is not None:
                 raise over
-            try:
-                points, order = exchange.send((values, gradients))
-            except StopIteration as end:
-                return end.value
+            batch = advance(talk, (values, gradients))
+        return batch.value
 
     def _next(self, told: Told | None) -> Array:
         """The points to ask for after what was told; none at the end."""
-        try:
-            return next(self._batches) if told is None else self._batches.send(told)
-        except StopIteration as end:
-            result: OptimizeResult = end.value
+        message = advance(self._batches, told)
+        if isinstance(message, Done):
+            result = message.value
             self._ended = Status(result.status).name.lower(), result
             return np.empty((0, self._domain.size))
+        return message
 
     def ask(self) -> Array:
         """Points to evaluate.
@@ -269,3 +236,12 @@ class Optimizer:
             self.__init__(*state["given"], rng=copy.deepcopy(state["seed"]))  # type: ignore[misc]
         for values, gradients in state["told"]:
             self._tell(values, gradients)
+
+
+def _warn_of_unused(options: Any) -> None:
+    """Say which options are of no use to users who evaluate by themselves."""
+    given = options if isinstance(options, Mapping) else {}
+    unused = [name for name in OF_NO_EFFECT if given.get(name)]
+    if unused:
+        text = f"options of no effect on an Optimizer: {', '.join(unused)}"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)

@@ -1,6 +1,6 @@
 """What a method and the engine say to each other.
 
-A method never calls the user's function. Its `Method.run` is a generator that
+A method never calls the user's function. Its `run` is a generator that
 yields `Ask` (answered by `Answers`) and `Iterate` (answered by None or
 `CHANGED`), and returns a `Finish`. Whatever drives it, the engine or a
 reformulation around it, decides how the answers are found.
@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,10 @@ from smoothmin._status import Status
 
 Array: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
+
+Y = TypeVar("Y")  # what a generator yields
+S = TypeVar("S")  # what it is sent
+R = TypeVar("R")  # what it returns
 
 
 class Ask:
@@ -160,8 +163,21 @@ class Differences(Protocol):
         ...
 
     @property
+    def displacement(self) -> float:
+        """Distance relative to max(1, |x|) of the points whose gradients they are, to rounding.
+
+        A forward difference of step h is the slope of a parabola h/2 ahead.
+        """
+        ...
+
+    @property
     def noise(self) -> float:
         """Standard deviation of the values' noise, zero if it is no more than rounding."""
+        ...
+
+    @property
+    def resolves(self) -> bool:
+        """Whether any difference could be told from rounding and noise so far."""
         ...
 
 
@@ -231,45 +247,6 @@ class Problem:
         return np.where(blocked, 0.0, g)
 
 
-@dataclass(frozen=True)
-class Method(ABC):
-    """A way to minimize: a frozen dataclass whose fields are its options.
-
-    Subclasses validate their fields in ``__post_init__`` and implement `run`.
-    A method is also a callable with SciPy's custom-method protocol.
-    """
-
-    name: ClassVar[str] = ""
-    summary: ClassVar[str] = ""
-    reference: ClassVar[str] = ""
-    handles_bounds: ClassVar[bool] = False
-    stochastic: ClassVar[bool] = False
-    tolerances: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def needs_gradient(self) -> bool:
-        """Whether `run` can do nothing with values alone."""
-        return True
-
-    @abstractmethod
-    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
-        """Minimize: yield `Ask` and `Iterate`, return `Finish`."""
-
-    def with_options(self, **options: Any) -> Self:
-        """A copy with some options changed, validated again."""
-        return dataclasses.replace(self, **options)
-
-    def with_tolerance(self, tol: float) -> Self:
-        """A copy whose main tolerances are ``tol``."""
-        return self.with_options(**dict.fromkeys(self.tolerances, tol))
-
-    def __call__(self, fun: Any, x0: Any, args: Any = (), **options: Any) -> Any:
-        """Minimize as ``scipy.optimize.minimize(fun, x0, method=self)`` does."""
-        from smoothmin._minimize import minimize_as_scipy_method
-
-        return minimize_as_scipy_method(self, fun, x0, args, **options)
-
-
 def quiet() -> contextvars.Context:
     """A context in which NumPy does not warn: methods meet infinities by design."""
     context = contextvars.copy_context()
@@ -277,14 +254,31 @@ def quiet() -> contextvars.Context:
     return context
 
 
+@dataclass(frozen=True, slots=True)
+class Done(Generic[R]):
+    """What a generator returned, where it might have yielded."""
+
+    value: R
+
+
+def advance(talk: Generator[Y, S, R], reply: S | BaseException | None = None) -> Y | Done[R]:
+    """The next message of a generator that is driven by hand, or `Done` with what it returns.
+
+    A reply that is an exception is raised in the generator.
+    """
+    try:
+        if isinstance(reply, BaseException):
+            return talk.throw(reply)
+        return talk.send(cast("S", reply))
+    except StopIteration as end:
+        value: R = end.value
+        return Done(value)
+
+
 def resume(steps: Steps, reply: Reply) -> Message | Finish:
     """The next message of a method that is driven by hand, or its last word."""
-    try:
-        message: Message = steps.send(reply)
-    except StopIteration as end:
-        finish: Finish = end.value
-        return finish
-    return message
+    message = advance(steps, reply)
+    return message.value if isinstance(message, Done) else message
 
 
 def ask_one(x: Array) -> Generator[Ask, Answers, tuple[float, Array]]:

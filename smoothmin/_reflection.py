@@ -11,18 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from smoothmin._protocol import (
-    Answers,
-    Array,
-    Ask,
-    Finish,
-    Iterate,
-    Method,
-    Problem,
-    Reply,
-    Steps,
-    resume,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Array, Iterate, Problem, Steps
+from smoothmin._reformulate import Reformulation, relay
 
 HUGE = 1e300  # nothing is farther out: a remainder of infinity is no number
 
@@ -52,6 +43,31 @@ def fold(z: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     return np.clip(x, lower, upper), slope
 
 
+class _Mirror(Reformulation):
+    """Points anywhere, reflected into the box."""
+
+    def __init__(self, lower: Array, upper: Array) -> None:
+        self._lower, self._upper = lower, upper
+        self._slope = np.ones(())
+
+    def outward(self, points: Array) -> Array:
+        """Into the box."""
+        x, self._slope = fold(points, self._lower, self._upper)
+        return x
+
+    def inward(self, answers: Answers) -> Answers:
+        """With the gradients of the mirrored function."""
+        gradients = answers.gradients
+        mirrored = None if gradients is None else gradients * self._slope
+        return Answers(answers.values, mirrored)
+
+    def iterate(self, message: Iterate) -> Iterate:
+        """Where it is in the box."""
+        x, slope = fold(message.x, self._lower, self._upper)
+        grad = None if message.grad is None else message.grad * slope
+        return Iterate(x, message.fun, grad, **message.info)
+
+
 @dataclass(frozen=True)
 class Folded(Method):
     """A method run on the mirrored function, without bounds."""
@@ -68,24 +84,7 @@ class Folded(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Map the inner method's points into the box and gradients back."""
         assert problem.box is not None
-        lower, upper = problem.box
-        steps = self.inner.run(replace(problem, box=None), rng)
-        reply: Reply = None
-        while True:
-            message = resume(steps, reply)
-            if isinstance(message, Finish):
-                return message
-            if isinstance(message, Ask):
-                points, slope = fold(message.points, lower, upper)
-                answers = yield Ask(points, message.order)
-                gradients = answers.gradients
-                if gradients is not None:
-                    gradients = gradients * slope
-                reply = Answers(answers.values, gradients)
-            else:
-                x, slope = fold(message.x, lower, upper)
-                grad = None if message.grad is None else message.grad * slope
-                reply = yield Iterate(x, message.fun, grad, **message.info)
+        return relay(_Mirror(*problem.box), self.inner.run(replace(problem, box=None), rng))
 
 
 def within_bounds(method: Method, box: tuple[Array, Array] | None) -> Method:

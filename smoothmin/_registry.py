@@ -7,7 +7,7 @@ import difflib
 import importlib
 from typing import Any
 
-from smoothmin._protocol import Method
+from smoothmin._method import Method
 
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
@@ -62,7 +62,8 @@ def method_class(name: str) -> type[Method]:
 
 def option_names(cls: type[Method]) -> list[str]:
     """The options a method takes, in the order of its signature."""
-    return [field.name for field in dataclasses.fields(cls) if field.init]
+    every = dataclasses.fields(cls)
+    return [each.name for each in every if each.init and each.metadata.get("option", True)]
 
 
 def default_method(has_gradient: bool) -> str:

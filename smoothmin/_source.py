@@ -331,6 +331,7 @@ class Vectorized(Source):
         return values, gradients, ended
 
     def _as_values(self, values: Any, m: int, dtype: Any) -> NDArray[Any]:
+        values = _unmasked(values)
         values = np.asarray(values)
         if values.size != m:
             raise ValueError(
@@ -356,13 +357,20 @@ def as_value(value: Any) -> float:
     """A float from what ``fun`` returned: a real number or an array of one."""
     if isinstance(value, (float, int)):
         return float(value)
-    return float(_only_element(value, "biufO"))
+    return float(_only_element(_unmasked(value), "biufO"))
+
+
+def _unmasked(value: Any) -> Any:
+    """What is masked is no number, instead of whatever lies below the mask."""
+    if isinstance(value, np.ma.MaskedArray):
+        return np.ma.filled(value.astype(float), np.nan)
+    return value
 
 
 def as_values(values: list[Any], dtype: Any) -> NDArray[Any]:
     """One array from what ``fun`` returned, call by call."""
     try:  # not contextlib.suppress, which takes longer than all the rest
-        out = np.array(values)
+        out = np.array(values)  # masked ones become NaN
         if out.dtype == dtype and out.ndim == 1:
             return out
     except ValueError:  # of different shapes

@@ -75,11 +75,17 @@ LEFT_NUMBERS = (
     "`fun` may be unbounded below, or steps too long."
 )
 NONFINITE_GRADIENT = "The gradient is not finite at `x0`."
+ZERO_GRADIENT = (
+    "The gradient is zero at two points between which values differ. "
+    "`scipy.optimize.check_grad` compares it with differences."
+)
 NO_FINITE_SAMPLE = "No sample around `x0` has a finite value and gradient."
 CALLBACK_RAISED = "`callback` raised `StopIteration`."
 CALLBACK_TRUE = "`callback` returned True."
 FUN_RAISED = "`fun` raised `StopIteration`."
 NOTHING_FINITE = "No value was finite."
+DIED = "`fun` returned no finite values any more: the lowest before need not be a minimum."
+UNBOUNDED = "Values fall for as far as numbers go: `fun` seems to be unbounded below."
 INTERRUPTED = "Interrupted by the keyboard."
 UNDER_WAY = "The run is under way."
 PLATEAU = "On a plateau of `fun`: values do not differ, which does not make it a minimum."

@@ -9,7 +9,8 @@ from scipy.optimize import rosen, rosen_der
 
 from smoothmin import _differences, minimize
 from smoothmin._differences import SCHEMES, Stencil
-from smoothmin._protocol import Ask, Finish, Method
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Finish
 from smoothmin._status import Status
 
 TOLERANCES = {"2-point": 1e-5, "3-point": 1e-7, "cs": 1e-13}

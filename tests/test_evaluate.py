@@ -9,9 +9,10 @@ from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
 from smoothmin._domain import Domain
-from smoothmin._evaluate import Best, Evaluator
+from smoothmin._evaluate import Best, Evaluator, Ledger
 from smoothmin._limits import Halt, Limits
-from smoothmin._protocol import Ask, Finish, Iterate, Method, Samples
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Finish, Iterate, Samples
 from smoothmin._registry import METHODS
 from smoothmin._source import Objective, Serial
 from smoothmin._status import Status
@@ -135,7 +136,7 @@ def test_what_fun_does_to_its_argument_does_not_matter():
 
 def test_arrays_of_an_answer_belong_to_the_asker():
     domain = Domain.build(X0, None)
-    evaluator = Evaluator(Serial(Objective(both, True, ()), domain), domain, Limits(), None)
+    evaluator = Evaluator(Serial(Objective(both, True, ()), domain), Ledger(domain, Limits(), None))
     points = X0 + np.zeros((4, 3))
     first = evaluator.answer(Ask(points, 1))
     values, gradients = first.values.copy(), first.gradients.copy()
@@ -144,14 +145,16 @@ def test_arrays_of_an_answer_belong_to_the_asker():
     assert_array_equal(first.gradients, gradients)
     first.gradients[:] = np.nan
     points[:] = np.nan
-    assert_array_equal(evaluator.best.x, X0)
-    assert_array_equal(evaluator.best.grad, rosen_der(X0))
+    assert_array_equal(evaluator.ledger.best.x, X0)
+    assert_array_equal(evaluator.ledger.best.grad, rosen_der(X0))
 
 
 def test_points_in_any_memory_order_are_understood():
     domain = Domain.build(X0, None)
     points = np.random.default_rng(0).standard_normal((3, 5)).T
-    evaluator = Evaluator(Serial(Objective(rosen, None, ()), domain), domain, Limits(), None)
+    evaluator = Evaluator(
+        Serial(Objective(rosen, None, ()), domain), Ledger(domain, Limits(), None)
+    )
     answers = evaluator.answer(Ask(points[:, ::-1], 0))
     assert_array_equal(answers.values, [rosen(row) for row in points[:, ::-1]])
 
@@ -176,13 +179,13 @@ def test_the_best_is_the_lowest_and_ties_go_to_the_known_gradient():
 
 def test_a_value_first_seen_alone_gets_its_gradient_later():
     domain = Domain.build(X0, None)
-    evaluator = Evaluator(Serial(Objective(both, True, ()), domain), domain, Limits(), None)
+    evaluator = Evaluator(Serial(Objective(both, True, ()), domain), Ledger(domain, Limits(), None))
     evaluator.answer(Ask(X0[None, :], 0))
-    assert evaluator.best.grad is None
-    assert evaluator.njev == 0
+    assert evaluator.ledger.best.grad is None
+    assert evaluator.ledger.njev == 0
     evaluator.answer(Ask(X0[None, :], 1))
-    assert_array_equal(evaluator.best.grad, rosen_der(X0))
-    assert (evaluator.nfev, evaluator.njev) == (2, 1)
+    assert_array_equal(evaluator.ledger.best.grad, rosen_der(X0))
+    assert (evaluator.ledger.nfev, evaluator.ledger.njev) == (2, 1)
 
 
 @pytest.mark.parametrize("order", [[np.nan, 3.0, np.inf, 1.0], [2.0, np.nan, np.nan, np.nan]])
@@ -190,12 +193,12 @@ def test_no_value_that_is_not_finite_hides_the_lowest(order):
     values = iter(order)
     domain = Domain.build([0.0], None)
     evaluator = Evaluator(
-        Serial(Objective(lambda x: next(values), None, ()), domain), domain, Limits(), None
+        Serial(Objective(lambda x: next(values), None, ()), domain), Ledger(domain, Limits(), None)
     )
     answers = evaluator.answer(Ask(np.arange(1.0, 5.0)[:, None], 0))
     assert_array_equal(answers.values, order)
-    assert evaluator.best.fun == np.nanmin(order)
-    assert evaluator.n_nonfinite == np.count_nonzero(~np.isfinite(order))
+    assert evaluator.ledger.best.fun == np.nanmin(order)
+    assert evaluator.ledger.n_nonfinite == np.count_nonzero(~np.isfinite(order))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -208,14 +211,14 @@ def test_nothing_from_a_point_on_that_is_not_finite_is_evaluated(bad, place):
         return float(np.abs(x).max())
 
     domain = Domain.build(X0, None)
-    evaluator = Evaluator(Serial(Objective(fun, None, ()), domain), domain, Limits(), None)
+    evaluator = Evaluator(Serial(Objective(fun, None, ()), domain), Ledger(domain, Limits(), None))
     points = np.full((4, 3), 1e200)  # of squares that overflow, which is no harm
     assert len(evaluator.answer(Ask(points, 0)).values) == 4
     points[place, 1] = bad
     with np.errstate(all="raise"), pytest.raises(Halt, match="not finite") as halt:
         evaluator.answer(Ask(points, 0))
     assert halt.value.status == Status.NONFINITE
-    assert evaluator.nfev == len(seen) == 4 + place
+    assert evaluator.ledger.nfev == len(seen) == 4 + place
     samples = Samples(points[place], lambda: iter([np.zeros((2, 3))]), 0, lambda *_: None)
     with pytest.raises(Halt, match="not finite"):
         evaluator.answer(samples)
@@ -224,13 +227,15 @@ def test_nothing_from_a_point_on_that_is_not_finite_is_evaluated(bad, place):
 
 def test_a_limit_reached_keeps_what_came_before():
     domain = Domain.build(X0, None)
-    evaluator = Evaluator(Serial(Objective(both, True, ()), domain), domain, Limits(maxfev=3), None)
+    evaluator = Evaluator(
+        Serial(Objective(both, True, ()), domain), Ledger(domain, Limits(maxfev=3), None)
+    )
     points = X0 + np.arange(5.0)[:, None] / 10
     with pytest.raises(Halt) as caught:
         evaluator.answer(Ask(points, 1))
     assert caught.value.status == Status.MAXFEV
-    assert (evaluator.nfev, evaluator.njev) == (3, 3)
-    assert evaluator.best.fun == min(rosen(x) for x in points[:3])
+    assert (evaluator.ledger.nfev, evaluator.ledger.njev) == (3, 3)
+    assert evaluator.ledger.best.fun == min(rosen(x) for x in points[:3])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -248,3 +253,24 @@ def test_underflow_and_overflow_are_expected_even_where_numpy_raises(method, jac
     theirs = minimize(fun, [1.0, 2.0], method=method, jac=jac, options=options, rng=0)
     assert ours.fun == theirs.fun
     assert ours.nfev == theirs.nfev
+
+
+@pytest.mark.filterwarnings("ignore:.*converting a masked element:UserWarning")
+@pytest.mark.parametrize("how", ["serial", "timed", "mapped", "vectorized"])
+def test_a_masked_value_is_none_whoever_evaluates(how):
+    def one(x):
+        return np.ma.masked if x[0] < 0.9 else 5 + float(((x - 1) ** 2).sum())
+
+    def many(x):
+        return np.ma.masked_where(x[0] < 0.9, 5 + ((x - 1) ** 2).sum(axis=0))
+
+    how = {
+        "serial": {},
+        "timed": {"options": {"maxtime": 60}},
+        "mapped": {"workers": map},
+        "vectorized": {"vectorized": True},
+    }[how]
+    fun = many if "vectorized" in how else one
+    res = minimize(fun, [2.0, 2.0], rng=0, **how)
+    assert 5 <= res.fun < 5.01
+    assert res.n_nonfinite > 0

@@ -15,7 +15,7 @@ def test_tol_sets_the_main_tolerance_unless_an_option_does():
     kw = {"jac": rosen_der, "method": "bfgs"}
     loose = minimize(rosen, X0, tol=1e-1, **kw)
     tight = minimize(rosen, X0, tol=1e-9, **kw)
-    assert "<= 0.1" in loose.message
+    assert "<= gtol=0.1" in loose.message
     assert loose.nit < tight.nit
     option = minimize(rosen, X0, tol=1e-1, options={"gtol": 1e-9}, **kw)
     assert_array_equal(option.x, tight.x)
@@ -118,7 +118,7 @@ def test_a_callback_may_take_an_intermediate_result():
         assert all(isinstance(r, OptimizeResult) for r in results)
         assert all(r.fun == rosen(r.x) and r.best_fun <= r.fun for r in results)
         assert_array_equal([r.jac for r in results], [rosen_der(r.x) for r in results])
-        assert results[-1].nfev == res.nfev
+        assert results[-1].nfev <= res.nfev
 
 
 @pytest.mark.parametrize("wants_result", [True, False])

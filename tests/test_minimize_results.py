@@ -10,7 +10,8 @@ from quadratic import X0, both, quadratic, quadratic_grad
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import GradientDescent, minimize
-from smoothmin._protocol import Ask, Finish, Iterate, Method
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Finish, Iterate
 from smoothmin._status import Status
 
 # the result

@@ -201,7 +201,7 @@ def test_an_exact_minimum_is_no_plateau():
     # one-sided differences are exactly zero here, where longer steps are not
     res = minimize(lambda x: 1 + np.sum(x**2), np.zeros(3), method="bfgs", rng=0)
     assert res.success
-    assert res.nfev < 30
+    assert res.nfev < 40
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-6, 1e-3])

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from smoothmin import minimize
-from smoothmin._protocol import Ask, Finish, Iterate, Method
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Finish, Iterate
 from smoothmin._reflection import Folded, fold, within_bounds
 from smoothmin._status import Status
 from smoothmin.descent.lbfgs import LBFGS

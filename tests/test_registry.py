@@ -8,7 +8,7 @@ import pytest
 
 import smoothmin
 from smoothmin import _registry, show_options
-from smoothmin._protocol import Method
+from smoothmin._method import Method
 from smoothmin._registry import COMMON_OPTIONS, METHODS, canonical, method_class, option_names
 
 every_method = pytest.mark.parametrize("name", METHODS)

@@ -15,7 +15,8 @@ from smoothmin import (
     UpdateNorm,
     minimize,
 )
-from smoothmin._protocol import Ask, Iterate, Method
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Iterate
 from smoothmin._status import Status
 from smoothmin._stopping import Progress, as_termination
 

@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
-from smoothmin._protocol import Ask, Finish, Iterate, Method
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Finish, Iterate
 from smoothmin._status import Status
 
 X0 = np.array([-1.2, 1.0, 0.8])

@@ -32,18 +32,8 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._protocol import (
-    Answers,
-    Array,
-    Ask,
-    Finish,
-    Iterate,
-    Method,
-    Problem,
-    Reply,
-    Steps,
-    resume,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Reply, Steps, resume
 from smoothmin._scale import START_SHARE, box_scale, search_range
 from smoothmin._status import Status
 from smoothmin._stopping import Progress

@@ -20,7 +20,8 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_integer, require_scale
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin.derivative_free.separability import separable

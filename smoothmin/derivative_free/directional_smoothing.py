@@ -25,7 +25,8 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 

@@ -26,8 +26,9 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
+from smoothmin._method import Method
 from smoothmin._noise import measure_noise
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Method, Problem, Steps
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import box_scale, typical_scale
 from smoothmin._status import Status
 from smoothmin.derivative_free.minimum_frobenius import Interpolation

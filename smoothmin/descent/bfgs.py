@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from smoothmin._check import require_real
-from smoothmin._protocol import Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Problem, Steps
 from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
 from smoothmin.metrics.dense_bfgs import InverseHessian
@@ -24,9 +25,10 @@ class BFGS(Method):
 
     Parameters
     ----------
-    gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger, in units of the
-        first gradient's largest if that is less than 1.
+    gtol : float, optional
+        Converged as soon as no element of the (projected) gradient is larger, in its units.
+        By default where the decrease that is left is negligible beside the last ones, or
+        below what rounding and noise let values show.
 
     Raises
     ------
@@ -60,10 +62,11 @@ class BFGS(Method):
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
-    gtol: float = 1e-6
+    gtol: float | None = None
 
     def __post_init__(self) -> None:
-        require_real("gtol", self.gtol, minimum=0)
+        if self.gtol is not None:
+            require_real("gtol", self.gtol, minimum=0)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

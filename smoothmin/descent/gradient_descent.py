@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from smoothmin import _status
 from smoothmin._check import require_bool, require_one_of, require_real
+from smoothmin._method import Method
 from smoothmin._per_block import block_sizes, per_block, require_per_block
 from smoothmin._protocol import (
     Array,
@@ -25,14 +25,14 @@ from smoothmin._protocol import (
     Finish,
     Iterate,
     Mask,
-    Method,
     Problem,
     Steps,
     ask_one,
 )
 from smoothmin._status import Status
+from smoothmin.descent.convergence import Convergence, first_point
 from smoothmin.descent.fixed_rate import Geometry, Momentum, Point, fixed_rate
-from smoothmin.descent.quasi_newton import SmallGradient, descend, failed_search, first_step
+from smoothmin.descent.quasi_newton import descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import armijo
 from smoothmin.metrics.metric import Metric
@@ -90,9 +90,10 @@ class GradientDescent(Method):
     line_search : {"weak-wolfe", "armijo", "barzilai-borwein"}, optional
         With ``lr=None``; "weak-wolfe" by default. "barzilai-borwein" takes the step
         from the last change of the gradient and searches only where that goes up.
-    gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger; without ``lr`` in
-        units of the first gradient's largest if that is less than 1.
+    gtol : float, optional
+        Converged as soon as no element of the (projected) gradient is larger, in its units.
+        By default where the decrease that is left is negligible beside the last ones, or
+        below what rounding and noise let values show.
     shapes : sequence of int or tuple, optional
         How the flat vector splits into blocks, in order, where no method around this one
         says so.
@@ -132,11 +133,12 @@ class GradientDescent(Method):
     momentum: float = 0.0
     nesterov: bool = False
     line_search: str | None = None
-    gtol: float = 1e-6
+    gtol: float | None = None
     shapes: Any = None
 
     def __post_init__(self) -> None:
-        require_real("gtol", self.gtol, minimum=0)
+        if self.gtol is not None:
+            require_real("gtol", self.gtol, minimum=0)
         require_real("momentum", self.momentum, minimum=0, below=1)
         require_bool("nesterov", self.nesterov)
         if self.line_search is not None:
@@ -153,7 +155,7 @@ class GradientDescent(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         if self.lr is not None:
-            return self.at_fixed_rate(problem, _Plain(problem, self.gtol))
+            return self.at_fixed_rate(problem, _Plain(problem, Convergence(problem, self.gtol)))
         if self.line_search == "barzilai-borwein":
             return in_range(problem, self._barzilai_borwein)
         curvature = self.line_search != "armijo"
@@ -173,47 +175,54 @@ class GradientDescent(Method):
 
     def _barzilai_borwein(self, problem: Problem) -> Steps:
         """Steps of length s's / s'y, backtracked only if they go up."""
-        x = problem.clip(problem.x0)
-        f, g = yield from ask_one(x)
-        if not (np.isfinite(f) and np.isfinite(g).all()):
-            return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+        start = yield from first_point(problem, self.gtol)
+        if isinstance(start, Finish):
+            return start
+        x, f, g = start
         t = 0.0
         highest = [f]  # of the last ten: Raydan's nonmonotone reference value
-        small = SmallGradient(problem, self.gtol)
+        known = Convergence(problem, self.gtol)
+        known.begin(x, f, problem.projected_gradient(x, g))
         while True:
             pg = problem.projected_gradient(x, g)
-            if (finish := small.found(pg)) is not None:
-                return finish
+            promised = 0.5 * t * float(pg @ pg) if t > 0 else np.inf
+            ended = known.met(pg) or (yield from known.enough(promised, t * pg, x, f, g))
+            if isinstance(ended, Finish):
+                return ended
             t = t if t > 0 else first_step(x, -pg, 0.0, f, -float(pg @ pg))
             found = yield from armijo(problem, x, max(highest), g, -pg, t)
             if not found.lower:
-                return small.at_last(x, g) or Finish(Status.PRECISION, failed_search(found))
+                message = failed_search(found)
+                lower = yield from known.nothing_lower(message, found, promised, x, f, g)
+                if isinstance(lower, Finish):
+                    return lower
+                (x, f, g), t, highest = lower, 0.0, [lower[1]]
+                continue
             new = found.point
             s, y = new.x - x, new.grad - g
             sy = float(s @ y)
             t = float(s @ s) / sy if sy > 0 else 0.0
             x, f, g = new.x, new.fun, new.grad
             highest = [*highest[-9:], f]
+            length = float(np.linalg.norm(s))
+            known.stepped(x, f, problem.projected_gradient(x, g), length=length)
             reply = yield Iterate(x, f, g)
             if isinstance(reply, Changed):
                 f, g = yield from ask_one(x)
                 highest = [f]
+                known.begin(x, f, problem.projected_gradient(x, g))
 
 
 class _Plain(Geometry):
     """Steps along the gradient itself."""
 
-    def __init__(self, problem: Problem, gtol: float) -> None:
-        self._small = SmallGradient(problem, gtol)
-
     def at(self, x: Array, fun: float, grad: Array) -> Point:
         """The gradient is the direction."""
-        return Point(x, fun, grad, grad)
+        return Point(x, fun, grad, self.problem.projected_gradient(x, grad), grad)
 
-    def done(self, here: Point) -> Finish | None:
-        """The gradient is small."""
-        # who chooses a rate knows the function's units
-        return self._small.at_last(here.x, here.grad)
+    def towards(self, here: Point) -> Array:
+        """The part of the gradient that does not push against a bound."""
+        return here.free
 
 
 def _start(problem: Problem, geometry: Geometry) -> Generator[Ask, Any, Point | Finish]:
@@ -223,4 +232,5 @@ def _start(problem: Problem, geometry: Geometry) -> Generator[Ask, Any, Point | 
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
     here: Point = geometry.at(x, f, g)
+    geometry.begin(here)
     return here

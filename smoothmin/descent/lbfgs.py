@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from smoothmin._check import require_integer, require_real
-from smoothmin._protocol import Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Problem, Steps
 from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
 from smoothmin.metrics.lbfgs import LimitedMemory
@@ -26,9 +27,10 @@ class LBFGS(Method):
     ----------
     memory : int, default 10
         Number of steps whose curvature is remembered.
-    gtol : float, default 1e-6
-        Converged when no element of the (projected) gradient is larger, in units of the
-        first gradient's largest if that is less than 1.
+    gtol : float, optional
+        Converged as soon as no element of the (projected) gradient is larger, in its units.
+        By default where the decrease that is left is negligible beside the last ones, or
+        below what rounding and noise let values show.
     first_step : float, optional
         Length of the very first trial step. By default at most 1 along the gradient, and
         no longer than the larger of 1 and ``|x0|``.
@@ -68,13 +70,14 @@ class LBFGS(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
     memory: int = 10
-    gtol: float = 1e-6
+    gtol: float | None = None
     first_step: float | None = None
     scale: float | None = None
 
     def __post_init__(self) -> None:
         require_integer("memory", self.memory, 1)
-        require_real("gtol", self.gtol, minimum=0)
+        if self.gtol is not None:
+            require_real("gtol", self.gtol, minimum=0)
         if self.first_step is not None:
             require_real("first_step", self.first_step, above=0, below=np.inf)
         if self.scale is not None:

@@ -6,28 +6,36 @@ and what a step teaches about curvature.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Generator
+from typing import Any
+
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._protocol import Array, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
+from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
-from smoothmin.linesearch.weak_wolfe import LineResult, weak_wolfe
+from smoothmin.linesearch.weak_wolfe import MAX_TRIALS, LineResult, weak_wolfe
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
 EPS = float(np.finfo(float).eps)
-CREEP_STEPS = 10  # steps, or as many as variables, that have to lower the value by more than ...
-CREEP = 1e-12  # ... a share of what was gained so far
-KINKED = 1e-3  # size of a gradient, in units of the first, that is not small at rounding level
 RESOLVED = 1e-7  # of the first gradient, that differences cannot be trusted to tell from zero
+PATIENCE = 15  # trials of a search along a metric's step, which should be right
 STEEPEST = 1e3  # decrease that a first step without curvature may predict, in units of |f|
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
 
 def descend(
-    problem: Problem, metric: Metric, gtol: float, *, curvature: bool = True, length: float = 0.0
+    problem: Problem,
+    metric: Metric,
+    gtol: float | None,
+    *,
+    curvature: bool = True,
+    length: float = 0.0,
 ) -> Steps:
     """Minimize by steps along ``-H g``, each found by a weak Wolfe search.
 
@@ -35,119 +43,128 @@ def descend(
     restricted to the variables that are free to move (Bertsekas, "Projected Newton
     methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
-    x = problem.clip(problem.x0)
-    f, g = yield from ask_one(x)
-    if not np.isfinite(f):
-        return Finish(Status.NONFINITE, _status.nonfinite_start(f))
-    if not np.isfinite(g).all():
-        return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
-    step, guess, f_at_reset = length, True, np.inf
-    small, doubt, wall = SmallGradient(problem, gtol), Doubt(problem, enough=1), Wall()
-    creep = Creep(x.size, f)
+    start = yield from first_point(problem, gtol)
+    if isinstance(start, Finish):
+        return start
+    descent = _Descent(problem, metric, Convergence(problem, gtol), start, length)
     while True:
-        pg = problem.projected_gradient(x, g)
-        if (finish := small.found(pg)) is not None:
+        finish = yield from descent.step(curvature)
+        if finish is not None:
             return finish
-        direction = search_direction(problem, metric, x, g)
-        t = first_step(x, direction, step, f, float(g @ direction)) if metric.fresh else 1.0
-        decrease = -float(g @ direction) * t
-        # below rounding of f no search can see a decrease: as good as it gets
-        if not guess and decrease < 2 * EPS * abs(f):
-            said = f"Predicted decrease {decrease:.3g} is at rounding level"
-            return small.nothing_lower(x, g, said)
-        found = yield from weak_wolfe(problem, x, f, g, direction, t, curvature=curvature)
-        noise = max(problem.noise, EPS * (abs(f) + float(np.abs(g) @ np.abs(x))))
-        doubt.hear(found, direction, f, float(g @ direction), noise)
+        reply = yield Iterate(descent.x, descent.f, descent.g)
+        if isinstance(reply, Changed):
+            yield from descent.look_again()
+        else:
+            finish = yield from descent.creep()
+            if finish is not None:
+                return finish
+
+
+class _Descent:
+    """Where a descent is, and what it knows."""
+
+    def __init__(
+        self, problem: Problem, metric: Metric, known: Convergence, start: Found, length: float
+    ) -> None:
+        self._problem, self._metric, self._known = problem, metric, known
+        self.x, self.f, self.g = start
+        known.begin(self.x, self.f, self._projected)
+        self._doubt, self._wall = Doubt(problem, enough=1), Wall()
+        self._length, self._guess = length, True  # of the last step; whether the next is guessed
+        self._f_at_reset = math.inf
+        self._promised, self._last_chance = math.inf, False  # of the last search
+
+    @property
+    def _projected(self) -> Array:
+        return self._problem.projected_gradient(self.x, self.g)
+
+    def step(self, curvature: bool) -> Generator[Ask, Any, Finish | None]:
+        """One step, or the end."""
+        problem, metric, known = self._problem, self._metric, self._known
+        while True:
+            pg = self._projected
+            if (finish := known.met(pg)) is not None:
+                return finish
+            # 1. direction and first trial
+            direction = search_direction(problem, metric, self.x, self.g)
+            slope = float(self.g @ direction)
+            t = first_step(self.x, direction, self._length, self.f, slope) if metric.fresh else 1.0
+            self._promised = math.inf if self._guess else -0.5 * slope * t
+            ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
+            if isinstance(ended, Finish):
+                return ended
+            if not ended:
+                break
+            self._forget()  # what the metric was taught far away misleads here
+        # 2. search
+        patience = MAX_TRIALS if metric.fresh else PATIENCE
+        found = yield from weak_wolfe(
+            problem, self.x, self.f, self.g, direction, t, curvature=curvature, patience=patience
+        )
+        noise = known.noise(self.x, self.f, self.g)
+        self._doubt.hear(found, direction, self.f, slope, noise)
         # two failures with no decrease between them but rounding's are the end as well
-        last_chance = metric.fresh or not f_at_reset - found.point.fun > 10 * EPS * abs(f)
+        self._last_chance = metric.fresh or not self._f_at_reset - found.point.fun > noise
+        if found.endless:
+            return Finish(Status.NONFINITE, _status.UNBOUNDED)
+        if not found.wolfe and self._last_chance and not self.f - found.point.fun > noise:
+            return (yield from self._nothing_lower(failed_search(found), found))
+        # 3. update
         if found.wolfe:
             new = found.point
             cause = pg if problem.box is None else None
-            metric.update(new.x - x, new.grad - g, cause, new.grad)
-            learn_wall(metric, wall, found, x, g)
-            step, guess = float(np.linalg.norm(new.x - x)), False
+            metric.update(new.x - self.x, new.grad - self.g, cause, new.grad)
+            learn_wall(metric, self._wall, found, self.x, self.g)
         else:
             # what the metric was taught by noise or a kink misleads: once more without
-            metric.reset()
-            step, guess, f_at_reset = 0.0, True, found.point.fun
-        x, f, g = found.point.x, found.point.fun, found.point.grad
-        reply = yield Iterate(x, f, g)
-        if last_chance and not found.wolfe:
-            failed = doubt.finish or Finish(Status.PRECISION, failed_search(found))
-            return (None if found.endless else small.at_last(x, g)) or failed
-        if (crept := creep.step(f)) is not None:
-            return small.nothing_lower(x, g, crept)
-        if isinstance(reply, Changed):
-            f, g = yield from ask_one(x)
-            f_at_reset = np.inf
-            creep.begin(f)
+            known.searched(math.inf if metric.fresh else self._promised, self.f)
+        self._move((found.point.x, found.point.fun, found.point.grad))
+        if not found.wolfe:
+            self._forget()
+        return None
 
+    def look_again(self) -> Generator[Ask, Any, None]:
+        """Evaluate the point anew: the problem has changed."""
+        self.f, self.g = yield from ask_one(self.x)
+        self._f_at_reset = math.inf
+        self._known.begin(self.x, self.f, self._projected)
 
-class Creep:
-    """Sees where many steps together lower the value by next to nothing."""
-
-    def __init__(self, n: int, f: float) -> None:
-        self._every, self._steps = max(CREEP_STEPS, n), 0
-        self.begin(f)
-
-    def begin(self, f: float) -> None:
-        """Compare with this value from now on."""
-        self._first = self._checked = f
-
-    def step(self, f: float) -> str | None:
-        """A sentence, if the last steps were in vain, at a step that leads to ``f``."""
-        self._steps += 1
-        if self._steps % self._every:
+    def creep(self) -> Generator[Ask, Any, Finish | None]:
+        """The end where many steps gain nothing, after another try without memory."""
+        if not self._known.idle(self.x, self.f, self.g):
             return None
-        decrease, self._checked = self._checked - f, f
-        idle = decrease <= CREEP * (self._first - f)
-        return f"Steps lower the value by {decrease:.3g} only" if idle else None
+        if self._last_chance:
+            return (yield from self._nothing_lower("Steps gain no more than rounding", None))
+        self._forget()
+        return None
 
-
-class SmallGradient:
-    """The test of convergence: the largest element of the gradient is small.
-
-    Small is the tolerance, in units of the first gradient where that is below 1: how a
-    function is scaled does not make its start a minimum. Where nothing lower can be found
-    the tolerance as it is will do, and a gradient ten million times smaller than the first.
-    """
-
-    def __init__(self, problem: Problem, gtol: float) -> None:
-        self._problem, self._gtol = problem, gtol
-        self._first: float | None = None
-
-    def found(self, pg: Array) -> Finish | None:
-        """The end, if a projected gradient is small enough."""
-        size = float(np.abs(pg).max())
-        if self._first is None:
-            self._first = size
-        return self._finish(size, self._gtol * min(1.0, self._first))
-
-    def at_last(self, x: Array, g: Array) -> Finish | None:
-        """The same at ``x``, where nothing lower was found."""
-        return self._finish(self._size(x, g), max(self._gtol, RESOLVED * (self._first or 0.0)))
-
-    def nothing_lower(self, x: Array, g: Array, said: str) -> Finish:
-        """The end where steps do next to nothing, or are predicted to.
-
-        A metric that has met a kink predicts little far from any minimum, and creeps there.
-        """
-        size = self._size(x, g)
-        assert self._first is not None
-        if size <= KINKED * self._first:
-            return Finish(Status.CONVERGED, f"{said}.")
-        steep = f"{said}, the gradient's largest element is {size:.3g}: a kink."
-        return self.at_last(x, g) or Finish(Status.PRECISION, steep)
-
-    def _size(self, x: Array, g: Array) -> float:
-        return float(np.abs(self._problem.projected_gradient(x, g)).max())
-
-    @staticmethod
-    def _finish(size: float, tolerance: float) -> Finish | None:
-        if not size <= tolerance:
+    def _nothing_lower(
+        self, message: str, found: LineResult | None
+    ) -> Generator[Ask, Any, Finish | None]:
+        """The end, or a step to a point that is lower after all."""
+        ended = yield from self._known.nothing_lower(
+            message, found, self._promised, self.x, self.f, self.g
+        )
+        if not isinstance(ended, Finish):
+            self._move(ended)
+            self._forget()
             return None
-        said = f"Gradient's largest element {size:.3g} <= {tolerance:.3g}."
-        return Finish(Status.CONVERGED, said)
+        return ended if ended.status.success else self._doubt.finish or ended
+
+    def _move(self, to: Found) -> None:
+        step, change = to[0] - self.x, to[2] - self.g
+        self.x, self.f, self.g = to
+        self._length, self._guess = float(np.linalg.norm(step)), False
+        square = self._length**2
+        curvature = float(step @ change) / square if square > 0 else 0.0
+        self._known.stepped(
+            self.x, self.f, self._projected, length=self._length, curvature=curvature
+        )
+
+    def _forget(self) -> None:
+        """Start the memory afresh."""
+        self._metric.reset()
+        self._length, self._guess, self._f_at_reset = 0.0, True, self.f
 
 
 def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> Array:
@@ -196,10 +213,5 @@ def first_step(
 
 
 def failed_search(found: LineResult) -> str:
-    """Sentence for a search that found no point that suffices."""
-    if found.endless:
-        return f"Values fall for as far as a line search goes, to {found.point.fun:.3g}."
-    return (
-        f"The line search found no step that suffices in {found.nfev} trials: "
-        "a kink, noise, a wrong gradient, or the limit of precision."
-    )
+    """Sentence for a search that found no point that suffices, without a full stop."""
+    return f"The line search found nothing lower in {found.nfev} trials"

@@ -13,17 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._protocol import (
-    Answers,
-    Ask,
-    Differences,
-    Finish,
-    Iterate,
-    Problem,
-    Reply,
-    Steps,
-    resume,
-)
+from smoothmin._protocol import Answers, Ask, Differences, Finish, Iterate, Problem, Steps, resume
+from smoothmin._reformulate import Reformulation, relay
 
 SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
 LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
@@ -35,35 +26,38 @@ def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
     assert answers.gradients is not None
     size = float(np.abs(answers.gradients).max())
     power = _power(size, abs(answers.values.item(0)))
-    if power == 0:
-        return (yield from _through(run(problem), answers))
-    unit = 2.0**power
-    differences = problem.differences
-    if differences is not None:
-        differences = _Scaled(differences, unit)
-    steps = run(dataclasses.replace(problem, differences=differences))
-    resume(steps, None)
-    reply: Reply = _times(answers, unit)
-    while True:
-        message = resume(steps, reply)
-        if isinstance(message, Finish):
-            said = f"{message.message} These numbers are in units of {1 / unit:.3g}."
-            return Finish(message.status, said, **_reported(message.info, unit))
-        if isinstance(message, Ask):
-            reply = _times((yield message), unit)
-        else:
-            grad = None if message.grad is None else message.grad / unit
-            known = _reported(message.info, unit)
-            reply = yield Iterate(message.x, message.fun / unit, grad, **known)
+    view, shown = Reformulation(), problem
+    if power != 0:
+        unit = 2.0**power
+        view = _InUnit(unit)
+        if problem.differences is not None:
+            shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
+    steps = run(shown)
+    resume(steps, None)  # asks for the start
+    return (yield from relay(view, steps, view.inward(answers)))
 
 
-def _through(steps: Steps, answers: Answers) -> Steps:
-    """The rest of a run whose first question has been answered."""
-    resume(steps, None)
-    message = resume(steps, answers)
-    while not isinstance(message, Finish):
-        message = resume(steps, (yield message))
-    return message
+class _InUnit(Reformulation):
+    """The function multiplied by ``unit``."""
+
+    def __init__(self, unit: float) -> None:
+        self._unit = unit
+
+    def inward(self, answers: Answers) -> Answers:
+        """Multiplied."""
+        gradients = None if answers.gradients is None else answers.gradients * self._unit
+        return Answers(answers.values * self._unit, gradients)
+
+    def iterate(self, message: Iterate) -> Iterate:
+        """Divided."""
+        unit = self._unit
+        grad = None if message.grad is None else message.grad / unit
+        return Iterate(message.x, message.fun / unit, grad, **_reported(message.info, unit))
+
+    def finish(self, message: Finish) -> Finish:
+        """With a word on the numbers it names."""
+        sentence = f"{message.message} These numbers are in units of {1 / self._unit:.3g}."
+        return Finish(message.status, sentence, **_reported(message.info, self._unit))
 
 
 def _power(size: float, value: float) -> int:
@@ -75,11 +69,6 @@ def _power(size: float, value: float) -> int:
     power = math.ceil(math.log2(SMALLEST) - math.log2(size))
     room = math.log2(LARGEST_VALUE) - math.log2(value) if value > 0 else math.inf
     return max(0, min(power, math.floor(min(room, 1e4))))
-
-
-def _times(answers: Answers, unit: float) -> Answers:
-    gradients = None if answers.gradients is None else answers.gradients * unit
-    return Answers(answers.values * unit, gradients)
 
 
 def _reported(info: dict[str, Any], unit: float) -> dict[str, Any]:
@@ -99,6 +88,16 @@ class _Scaled:
     def resolution(self) -> float:
         """As it is."""
         return self._differences.resolution
+
+    @property
+    def displacement(self) -> float:
+        """As it is."""
+        return self._differences.displacement
+
+    @property
+    def resolves(self) -> bool:
+        """As it is."""
+        return self._differences.resolves
 
     @property
     def noise(self) -> float:

@@ -16,19 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from smoothmin._protocol import (
-    Answers,
-    Array,
-    Ask,
-    Finish,
-    Iterate,
-    Method,
-    Problem,
-    Reply,
-    Samples,
-    Steps,
-    resume,
-)
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Array, Ask, Iterate, Problem, Samples, Steps
+from smoothmin._reformulate import Reformulation, relay
 
 MOST_VARIABLES = 300  # of a trend: its matrices are solved once a pass
 FEWEST = 3.0  # samples per variable
@@ -128,27 +118,38 @@ def in_metric(method: Method, metric: Metric, problem: Problem, rng: np.random.G
     It sees no box: points beyond are moved to its nearest point, and steps of samples cut
     to the distance of the nearer bound, alike in both directions.
     """
-    start, box = problem.x0, problem.box
-    steps = method.run(replace(problem, x0=np.zeros(start.size), box=None), rng)
-    reply: Reply = None
-    while True:
-        message = resume(steps, reply)
-        if isinstance(message, Finish):
-            return message
-        if isinstance(message, Iterate):
-            x = problem.clip(start + metric.outward(message.x))
-            reply = yield Iterate(x, message.fun, None, **message.info)
-            continue
-        if isinstance(message, Samples):
-            center = problem.clip(start + metric.outward(message.center))
-            moves = metric.outward(np.concatenate(list(message.blocks())))
-            if box is not None:
-                room = np.minimum(center - box[0], box[1] - center)
-                moves = np.clip(moves, -room, room)
-            points = problem.clip(center + moves)
-        else:
-            points = problem.clip(start + metric.outward(message.points))
-        answers = yield Ask(points, message.order)
+    inside = replace(problem, x0=np.zeros(problem.x0.size), box=None)
+    return relay(_InMetric(metric, problem), method.run(inside, rng))
+
+
+class _InMetric(Reformulation):
+    """The variables of a metric around the start of a problem."""
+
+    def __init__(self, metric: Metric, problem: Problem) -> None:
+        self._metric, self._problem = metric, problem
+
+    def outward(self, points: Array) -> Array:
+        """In the variables themselves, in the box."""
+        return self._problem.clip(self._problem.x0 + self._metric.outward(points))
+
+    def ask(self, message: Ask) -> Ask:
+        """Samples keep their steps as far as there is room on both sides."""
+        if not isinstance(message, Samples):
+            return super().ask(message)
+        center = self.outward(message.center)
+        moves = self._metric.outward(np.concatenate(list(message.blocks())))
+        if self._problem.box is not None:
+            lower, upper = self._problem.box
+            room = np.minimum(center - lower, upper - center)
+            moves = np.clip(moves, -room, room)
+        return Ask(self._problem.clip(center + moves), message.order)
+
+    def inward(self, answers: Answers) -> Answers:
+        """With the slopes along the variables of the metric."""
         gradients = answers.gradients
-        mapped = None if gradients is None else metric.slopes(gradients)
-        reply = Answers(answers.values, mapped)
+        slopes = None if gradients is None else self._metric.slopes(gradients)
+        return Answers(answers.values, slopes)
+
+    def iterate(self, message: Iterate) -> Iterate:
+        """Where it is; gradients of smoothed functions are not reported."""
+        return Iterate(self.outward(message.x), message.fun, None, **message.info)

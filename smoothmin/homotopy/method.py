@@ -19,7 +19,8 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
-from smoothmin._protocol import Array, Method, Problem, Steps
+from smoothmin._method import Method
+from smoothmin._protocol import Array, Problem, Steps
 from smoothmin._scale import box_scale, typical_scale
 from smoothmin.derivative_free.black_box import BlackBox
 from smoothmin.homotopy.passes import Passes, Schedule
@@ -70,7 +71,7 @@ class Homotopy(Method):
         Further rounds after the first; "budget": until a limit ends the run.
     growth : float, default 1.1
         With gradients, factor of ``n`` from pass to pass.
-    gtol : float, default 1e-6
+    gtol : float, optional
         With gradients, a polish has converged when no element of the gradient is larger, as
         in `LBFGS`.
     xtol : float, default 1e-11
@@ -137,7 +138,7 @@ class Homotopy(Method):
     design: str = "antithetic-latin-hypercube"
     restarts: int | str = 0
     growth: float = 1.1
-    gtol: float = 1e-6
+    gtol: float | None = None
     xtol: float = 1e-11
     ftol: float = 1e-12
 
@@ -154,7 +155,8 @@ class Homotopy(Method):
             require_integer("restarts", self.restarts, 0)
         require_real("growth", self.growth, minimum=1, below=np.inf)
         for name in ("gtol", "xtol", "ftol"):
-            require_real(name, getattr(self, name), minimum=0)
+            if getattr(self, name) is not None:
+                require_real(name, getattr(self, name), minimum=0)
 
     @property
     def needs_gradient(self) -> bool:

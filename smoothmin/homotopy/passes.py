@@ -80,7 +80,7 @@ class Schedule:
     aggregate: str
     design: str
     growth: float
-    gtol: float
+    gtol: float | None
     restarts: float
 
 
@@ -274,7 +274,7 @@ class Passes:
         """
         ledger = self._ledger
         if self._along is None or self._best < self._settled:
-            method = GradientSamplingDescent(stationarity_tol=self._schedule.gtol)
+            method = GradientSamplingDescent()
             self._along = method.run(self._problem.at(self._best_x), self._rng)
 
         def spent(now: Progress) -> str | None:
@@ -300,9 +300,9 @@ class Passes:
                     message = Ask(message.points)  # so that gradients are seen here
                 reply = yield message
                 cost += len(reply.values)
-                if learning and self._trend is not None:
+                if learning and self._trend is not None and reply.gradients is not None:
                     self._trend.add(message.points, reply.gradients)
-                if self._first is None:
+                if self._first is None and reply.gradients is not None:
                     self._first = self._size(message.points[0], reply.gradients[0])
                 before = self._best
                 self._note(message, reply.values)

@@ -15,22 +15,21 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
+from smoothmin._verdict import Knowledge, judge
+from smoothmin.descent.convergence import Convergence, Found
 from smoothmin.descent.fixed_rate import Geometry
-from smoothmin.descent.quasi_newton import KINKED, failed_search
+from smoothmin.descent.quasi_newton import failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
-from smoothmin.linesearch.weak_wolfe import LinePoint, armijo, weak_wolfe
+from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, armijo, weak_wolfe
 
-EPS = float(np.finfo(float).eps)
 # a first trial moves no element farther than this share of the largest
 TRIAL = 1e-3
 # Raydan's nonmonotone search compares with the highest of so many values
 REMEMBERED = 10
 # so many small steps running are a sign of convergence, one may be bad luck
 SMALL_STEPS = 3
-# a tolerance of the value up to here is that of rounding
-ROUNDING = 1e-13
-NO_DESCENT = "The smoothed gradient is no direction of descent."
+NO_DESCENT = "The smoothed gradient is no direction of descent"
 
 
 class Smoother(Protocol):
@@ -74,44 +73,51 @@ class Point:
         return cls(x, fun, grad, free, smooth, 0.0 if square < 0 else math.sqrt(square))
 
 
-@dataclass
-class Convergence:
-    """When a loop is done: dual norm against that of the start, small decreases.
+class Ends:
+    """When a loop is done, and what every report says of the run: ``facts``.
 
-    ``facts`` are what every report is to say of the run.
+    Parameters
+    ----------
+    problem : Problem
+    gtol, ftol : float or None
+        The user's tolerances, of the gradient's largest element and of small decreases.
+    facts : dict
     """
 
-    gtol: float
-    ftol: float
-    first: float
-    facts: dict[str, Any]
-    small: int = 0
+    def __init__(
+        self, problem: Problem, gtol: float | None, ftol: float | None, facts: dict[str, Any]
+    ) -> None:
+        self.known, self._ftol, self.facts = Convergence(problem, gtol), ftol, facts
+        self._small = 0  # decreases in a row within ftol
 
-    def measure_by(self, smoother: Smoother, refit: Refit) -> None:
-        """Take the dual norm of another metric from now on."""
-        square = float(refit.first.dot(smoother.solve(refit.first)))
-        self.first = math.sqrt(max(square, 0.0))
-        self.facts["sigma"] = refit.sigma
+    def stepped(self, here: Point, new: Point) -> None:
+        """Take note of a step."""
+        step = new.x - here.x
+        length = float(np.linalg.norm(step))
+        square = length * length
+        curvature = float(step @ (new.grad - here.grad)) / square if square > 0 else 0.0
+        self.known.stepped(new.x, new.fun, new.free, length=length, curvature=curvature)
+        if self._ftol is not None:
+            is_small = 0 <= here.fun - new.fun <= self._ftol * abs(new.fun)
+            self._small = self._small + 1 if is_small else 0
 
-    def reached(self, point: Point, decrease: float | None) -> Finish | None:
-        """The reason to stop at ``point``, reached by a ``decrease`` of the value."""
-        if point.norm <= self.gtol * self.first or point.norm == 0.0:
-            return Finish(
-                Status.CONVERGED,
-                f"Gradient's dual norm {point.norm:.3g} <= {self.gtol:g} times its first.",
+    def reached(
+        self, at: Point, promised: float, step: Array
+    ) -> Generator[Ask, Any, Finish | bool]:
+        """The end at a point where the metric promises a decrease, or whether it lies there."""
+        if self._small >= SMALL_STEPS:
+            message = (
+                f"Value fell by at most {self._ftol:g} of itself in {SMALL_STEPS} steps running"
             )
-        if decrease is None:
-            return None
-        is_small = 0 <= decrease <= self.ftol * abs(point.fun)
-        self.small = self.small + 1 if is_small else 0
-        if self.small < SMALL_STEPS:
-            return None
-        said = f"Value fell by at most {self.ftol:g} of itself in {SMALL_STEPS} steps running"
-        if self.ftol <= ROUNDING and point.norm > KINKED * self.first:
-            return Finish(
-                Status.PRECISION, f"{said}, the gradient's dual norm is {point.norm:.3g}: a kink."
-            )
-        return Finish(Status.CONVERGED, f"{said}.")
+            return judge(Knowledge(message, tolerance_met=True))
+        met = self.known.met(at.free)
+        return met or (yield from self.known.enough(promised, step, at.x, at.fun, at.grad))
+
+    def nothing_lower(
+        self, message: str, found: LineResult | None, promised: float, at: Point
+    ) -> Generator[Ask, Any, Finish | Found]:
+        """The end where no lower value is to be found, or one that is lower after all."""
+        return self.known.nothing_lower(message, found, promised, at.x, at.fun, at.grad)
 
 
 def direction_within(problem: Problem, x: Array, free: Array, step: Array) -> Array:
@@ -158,7 +164,7 @@ def lbfgs(
     smoother: Smoother,
     here: Point,
     memory: SobolevMemory,
-    done: Convergence,
+    done: Ends,
     refit: Refit | None,
 ) -> Steps:
     """L-BFGS in the metric of ``smoother``; ``memory.scale`` is 0 where it is unknown.
@@ -166,19 +172,18 @@ def lbfgs(
     ``refit`` may replace the metric on the way.
     """
     memory.scale = yield from first_scale(problem, smoother, here, memory.scale)
-    decrease: float | None = None
     while True:
-        finish = done.reached(here, decrease)
-        if finish is not None:
-            return finish
         # 1. direction
         step = memory.apply(here.free, here.smooth, -1.0)
         direction = direction_within(problem, here.x, here.free, step)
         slope = float(here.free.dot(direction))
-        if not memory.fresh and -2 * EPS * abs(here.fun) < slope < 0:
-            return Finish(
-                Status.CONVERGED, f"Predicted decrease {-slope:.3g} is at rounding level."
-            )
+        promised = math.inf if memory.fresh else -0.5 * slope
+        ended = yield from done.reached(here, promised, direction)
+        if isinstance(ended, Finish):
+            return ended
+        if ended:
+            memory.reset()
+            continue
         # 2. search
         found = None
         if slope < 0:
@@ -187,22 +192,31 @@ def lbfgs(
             )
         if found is None or not found.lower or found.endless:
             if memory.fresh or (found is not None and found.endless):
-                return Finish(Status.PRECISION, failed_search(found) if found else NO_DESCENT)
+                message = failed_search(found) if found else NO_DESCENT
+                lower = yield from done.nothing_lower(message, found, promised, here)
+                if isinstance(lower, Finish):
+                    return lower
+                here = Point.of(problem, smoother, *lower)
+                yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
+                continue
+            done.known.searched(promised, here.fun)
             memory.reset()
             continue
         # 3. update
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
         straight = problem.box is None and found.wolfe
         _learn(memory, smoother, here, new, (found.point, direction, slope) if straight else None)
-        decrease, here = here.fun - new.fun, new
+        done.stepped(here, new)
+        here = new
         better = None if refit is None else refit.after_step(memory)
         if refit is not None and better is not None:
             smoother, here = better, Point.of(problem, better, new.x, new.fun, new.grad)
-            done.measure_by(smoother, refit)
+            done.facts["sigma"] = refit.sigma
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)
-            here, decrease = Point.of(problem, smoother, here.x, f, g), None
+            here = Point.of(problem, smoother, here.x, f, g)
+            done.known.begin(here.x, here.fun, here.free)
 
 
 def _learn(
@@ -224,56 +238,70 @@ def _learn(
 
 
 def barzilai_borwein(
-    problem: Problem, smoother: Smoother, here: Point, scale: float, done: Convergence
+    problem: Problem, smoother: Smoother, here: Point, scale: float, done: Ends
 ) -> Steps:
     """Steps of length ``s'As / s'y`` along ``-A^-1 g``, backtracked only if they go up."""
     t = yield from first_scale(problem, smoother, here, scale)
     highest = [here.fun]
     while True:
-        finish = done.reached(here, None)
-        if finish is not None:
-            return finish
+        ended = yield from done.reached(here, 0.5 * t * here.norm**2, t * here.smooth)
+        if isinstance(ended, Finish):
+            return ended
         direction = direction_within(problem, here.x, here.free, -here.smooth)
         if not float(here.free @ direction) < 0:
-            return Finish(Status.PRECISION, NO_DESCENT)
+            return Finish(Status.PRECISION, f"{NO_DESCENT}.")
         found = yield from armijo(problem, here.x, max(highest), here.grad, direction, t)
         if not found.lower:
-            return Finish(Status.PRECISION, failed_search(found))
+            lower = yield from done.nothing_lower(failed_search(found), found, math.inf, here)
+            if isinstance(lower, Finish):
+                return lower
+            here = Point.of(problem, smoother, *lower)
+            highest = [here.fun]
+            continue
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
         curvature = float((new.x - here.x) @ (new.grad - here.grad))
         # A s is -t g, up to what the bounds cut off
         length = found.point.t * here.norm
         t = length * length / curvature if curvature > 0 else 2 * found.point.t
+        done.stepped(here, new)
         here = new
         highest = [*highest[1 - REMEMBERED :], here.fun]
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)
             here = Point.of(problem, smoother, here.x, f, g)
+            done.known.begin(here.x, here.fun, here.free)
             highest = [f]
 
 
 class Smoothed(Geometry):
     """Steps at a fixed rate along ``-A^-1 g``."""
 
-    def __init__(self, problem: Problem, smoother: Smoother, done: Convergence) -> None:
-        self._problem, self._smoother, self._convergence = problem, smoother, done
+    def __init__(self, problem: Problem, smoother: Smoother, done: Ends) -> None:
+        super().__init__(problem, done.known)
+        self._smoother, self._done = smoother, done
 
     def at(self, x: Array, fun: float, grad: Array) -> Point:
         """Smooth the gradient at ``x``."""
-        return Point.of(self._problem, self._smoother, x, fun, grad)
+        return Point.of(self.problem, self._smoother, x, fun, grad)
 
-    def done(self, here: Point) -> Finish | None:
-        """The dual norm is small, or no number."""
+    def stepped(self, here: Point, new: Point) -> None:
+        """Take note of a step."""
+        self._done.stepped(here, new)
+
+    def reached(
+        self, here: Point, promised: float, step: Array
+    ) -> Generator[Ask, Any, Finish | bool]:
+        """The end, also where the dual norm is no number."""
         if not math.isfinite(here.norm):
-            said = f"The gradient's dual norm is not finite at a value of {here.fun}."
-            return Finish(Status.NONFINITE, said)
-        return self._convergence.reached(here, None)
+            message = f"The gradient's dual norm is not finite at a value of {here.fun}."
+            return Finish(Status.NONFINITE, message)
+        return (yield from self._done.reached(here, promised, step))
 
     def within(self, here: Point, step: Array) -> Array:
         """What the bounds leave of a step."""
-        return direction_within(self._problem, here.x, here.free, step)
+        return direction_within(self.problem, here.x, here.free, step)
 
     def facts(self, here: Point) -> dict[str, Any]:
         """The dual norm, and what there is to say of the metric."""
-        return {"dual_norm": here.norm, **self._convergence.facts}
+        return {"dual_norm": here.norm, **self._done.facts}

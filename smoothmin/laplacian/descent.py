@@ -19,15 +19,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from smoothmin import _status
 from smoothmin._check import require_integer, require_one_of, require_real
+from smoothmin._method import Method
 from smoothmin._per_block import per_block, require_per_block
-from smoothmin._protocol import Array, Ask, Finish, Method, Problem, Steps, ask_one
-from smoothmin._status import Status
+from smoothmin._protocol import Array, Ask, Finish, Problem, Steps
+from smoothmin.descent.convergence import first_point
 from smoothmin.descent.fixed_rate import Momentum, fixed_rate
 from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
 from smoothmin.laplacian._loops import (
-    Convergence,
+    Ends,
     Point,
     Smoothed,
     Smoother,
@@ -87,12 +87,12 @@ class LaplacianDescent(Method):
         Share of the last step added to this one, in [0, 1); "fixed" only.
     decay : float, default 1
         Factor on the rate after each step, in (0, 1]; "fixed" only.
-    gtol : float, default 1e-6
-        Converged when the gradient's dual norm ``sqrt(g' A^-1 g)`` is not more than
-        ``gtol`` times that at the start.
-    ftol : float, default 1e-14
-        Converged when three steps running lower ``fun`` by at most ``ftol * |fun|``
-        each; "lbfgs" only.
+    gtol : float, optional
+        Converged as soon as no element of the (projected) gradient is larger, in its units.
+        By default where the decrease that is left is negligible beside the last ones, or
+        below what rounding and noise let values show.
+    ftol : float, optional
+        Converged when three steps running lower ``fun`` by at most ``ftol * |fun|`` each.
     diffusivity : callable, optional
         For functions with large slopes. ``diffusivity(square)`` is how much a slope of
         that square resists to be changed, positive: ``1 / sqrt(1 + square)`` for the area of
@@ -166,8 +166,8 @@ class LaplacianDescent(Method):
     lr: Any = None
     momentum: float = 0.0
     decay: float = 1.0
-    gtol: float = 1e-6
-    ftol: float = 1e-14
+    gtol: float | None = None
+    ftol: float | None = None
     diffusivity: Any = None
     preconditioner: Any = None
     axes: Any = None
@@ -182,7 +182,8 @@ class LaplacianDescent(Method):
         if self.memory is not None:
             require_integer("memory", self.memory, 1)
         for name in ("gtol", "ftol"):
-            require_real(name, getattr(self, name), minimum=0)
+            if getattr(self, name) is not None:
+                require_real(name, getattr(self, name), minimum=0)
         require_real("momentum", self.momentum, minimum=0, below=1)
         require_real("decay", self.decay, above=0, maximum=1)
         if self.lr is not None:
@@ -212,15 +213,14 @@ class LaplacianDescent(Method):
 
     def _descend(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Fit the metric, then descend."""
-        x = problem.clip(problem.x0)
-        f, g = yield from ask_one(x)
-        if not np.isfinite(f):
-            return Finish(Status.NONFINITE, _status.nonfinite_start(f))
-        if not np.isfinite(g).all():
-            return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
+        start = yield from first_point(problem, self.gtol)
+        if isinstance(start, Finish):
+            return start
+        x, f, g = start
         smoother, scale, facts = yield from self._fit(problem, x, g, rng)
         here = Point.of(problem, smoother, x, f, g)
-        done = Convergence(self.gtol, self.ftol, here.norm, facts)
+        done = Ends(problem, self.gtol, self.ftol, facts)
+        done.known.begin(x, f, here.free)
         if self.step == "lbfgs":
             kind = RenewedMemory if smoother.changes else SobolevMemory
             few = FEWEST if smoother.changes else _remembered(x)

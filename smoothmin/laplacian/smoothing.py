@@ -17,23 +17,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from smoothmin._method import Method
 from smoothmin._per_block import with_blocks
-from smoothmin._protocol import (
-    Answers,
-    Array,
-    Ask,
-    Finish,
-    Iterate,
-    Method,
-    Problem,
-    Reply,
-    Steps,
-    resume,
-)
+from smoothmin._protocol import Answers, Array, Finish, Iterate, Problem, Steps
+from smoothmin._reformulate import Reformulation, relay
+from smoothmin.descent.convergence import Convergence
 from smoothmin.descent.fixed_rate import Geometry, Point
 from smoothmin.descent.gradient_descent import GradientDescent
 from smoothmin.descent.lbfgs import LBFGS
-from smoothmin.descent.quasi_newton import SmallGradient
 from smoothmin.laplacian._blocks import Blocks, Layout, require_sigmas, whole_shape
 
 
@@ -132,54 +123,63 @@ class LaplacianSmoothing(Method):
         inner = self.inner
         if type(inner) is GradientDescent and inner.lr is not None and problem.box is None:
             return inner.at_fixed_rate(problem, _Linear(problem, smoother, inner.gtol))
-        return _smoothed(self.inner, smoother, problem, rng)
+        start, shape = np.zeros(smoother.size), whole_shape(problem)
+        inside = dataclasses.replace(problem, x0=start, shape=shape, free=None)
+        return relay(_InMetric(smoother, problem.x0), inner.run(inside, rng))
 
 
-def _smoothed(inner: Method, smoother: Blocks, problem: Problem, rng: np.random.Generator) -> Steps:
-    """Run ``inner`` in the variables z of ``x = x0 + B^-1 z``, starting at zero."""
-    start, shape = problem.x0, whole_shape(problem)
-    seen = dataclasses.replace(problem, x0=np.zeros(smoother.size), shape=shape, free=None)
-    steps = inner.run(seen, rng)
-    asked: _Asked | None = None
-    reply: Reply = None
-    while True:
-        message = resume(steps, reply)
-        if isinstance(message, Finish):
-            return message
-        if isinstance(message, Ask):
-            points = start + smoother.half_solve(message.points)
-            answers = yield Ask(points, message.order)
-            asked = _Asked(message.points.copy(), points, answers.gradients, None)
-            if answers.gradients is not None:
-                asked.mapped = smoother.half_solve_adjoint(answers.gradients)
-            reply = Answers(answers.values, asked.mapped)
-            continue
+class _InMetric(Reformulation):
+    """The variables z of ``x = start + B^-1 z``."""
+
+    def __init__(self, smoother: Blocks, start: Array) -> None:
+        self._smoother, self._start = smoother, start
+        self._asked: _Asked | None = None
+
+    def outward(self, points: Array) -> Array:
+        """From z to x."""
+        x: Array = self._start + self._smoother.half_solve(points)
+        self._asked = _Asked(points.copy(), x, None, None)
+        return x
+
+    def inward(self, answers: Answers) -> Answers:
+        """With gradients ``B^-T g``."""
+        asked, gradients = self._asked, answers.gradients
+        assert asked is not None
+        if gradients is not None:
+            asked.gradients, asked.mapped = gradients, self._smoother.half_solve_adjoint(gradients)
+        return Answers(answers.values, asked.mapped)
+
+    def iterate(self, message: Iterate) -> Iterate:
+        """In x, mapped only where it is not known from the last request."""
+        asked = self._asked
         x, grad = (None, None) if asked is None else asked.look_up(message.x, message.grad)
         if x is None:
-            x = start + smoother.half_solve(message.x)
+            x = self._start + self._smoother.half_solve(message.x)
         if grad is None and message.grad is not None:
-            grad = smoother.half_apply_adjoint(message.grad)
-        reply = yield Iterate(x, message.fun, grad, **message.info)
+            grad = self._smoother.half_apply_adjoint(message.grad)
+        return Iterate(x, message.fun, grad, **message.info)
 
 
 class _Linear(Geometry):
     """Steps of a fixed rate in z are ``-lr * A^-1 g`` in x: no square roots of A needed."""
 
-    def __init__(self, problem: Problem, smoother: Blocks, gtol: float) -> None:
+    def __init__(self, problem: Problem, smoother: Blocks, gtol: float | None) -> None:
+        super().__init__(problem, Convergence(problem, gtol))
         self._smoother, self._gtol = smoother, gtol
-        self._small = SmallGradient(problem, gtol)
 
     def at(self, x: Array, fun: float, grad: Array) -> Point:
         """Smooth the gradient."""
-        return Point(x, fun, grad, self._smoother.solve(grad))
+        return Point(x, fun, grad, grad, self._smoother.solve(grad))
 
-    def done(self, here: Point) -> Finish | None:
-        """The gradient in z is small."""
+    def met(self, here: Point) -> Finish | None:
+        """The end if the gradient in z is within the user's tolerance, or zero."""
+        if self._gtol is None:
+            return self.known.met(here.grad)  # zero where that in z is
         # the square of its length is at most n times that of its largest element
         square = float(here.grad.dot(here.smooth))
         if square > self._smoother.size * self._gtol**2 * (1 + 1e-9):
             return None
-        return self._small.at_last(here.x, self._smoother.half_solve_adjoint(here.grad))
+        return self.known.met(self._smoother.half_solve_adjoint(here.grad))
 
 
 @dataclass

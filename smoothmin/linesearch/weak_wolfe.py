@@ -31,7 +31,11 @@ BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a parabola's
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
-AT_BOUND = 4 * float(np.finfo(float).eps)  # rounding of the step that meets a bound
+EPS = float(np.finfo(float).eps)
+FUTILE = 0.1  # predicted change, in units of rounding, after which to look no closer
+FLOOR_TRIALS = 3  # over which a step that is shortened fourfold has to bring the change down
+MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
+AT_BOUND = 4 * EPS  # rounding of the step that meets a bound
 
 
 @dataclass(slots=True)
@@ -50,13 +54,14 @@ class LineResult:
     """What a search found.
 
     ``wolfe``: both conditions hold at ``point``. ``lower``: ``point`` is at least
-    lower than the start. ``trials``: all points tried, in order.
+    lower than the start. ``trials``: all points tried, in order. ``slope``: that at the start.
     """
 
     point: LinePoint
     wolfe: bool
     lower: bool
     trials: list[LinePoint]
+    slope: float
 
     @property
     def nfev(self) -> int:
@@ -111,6 +116,7 @@ def weak_wolfe(
     """
     slope = float(grad @ direction) if slope is None else slope
     line = _Line(problem.box, x, grad, direction, slope)
+    futile = FUTILE * EPS * abs(fun)
     flatter = SMOOTH_WOLFE if smooth or problem.box is not None else WOLFE
     reduced = _reduced_by_cubic if smooth else _reduced
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
@@ -131,7 +137,9 @@ def weak_wolfe(
             high = trial
             if low.t == 0 and finite and trial.slope >= WOLFE * slope and t * length <= null_within:
                 break
-            if low.t == 0 and len(trials) >= patience:
+            if low.t == 0 and (
+                len(trials) >= patience or -t * slope < futile or _noise(trials, fun)
+            ):
                 break
         # W: flatter slope, (2.2); a step that ends at a bound was to end there, and one that
         # squeezes against a wall, beyond which there are no values, leaves no room to turn
@@ -141,7 +149,7 @@ def weak_wolfe(
             or ended
             or (high is not None and not math.isfinite(high.fun))
         ):
-            return LineResult(trial, True, True, trials)
+            return LineResult(trial, True, True, trials, slope)
         else:
             previous, low = low, trial
             if high is None:
@@ -151,7 +159,7 @@ def weak_wolfe(
         reductions += 1
         if not low.t < t < high.t or _no_room(x, direction, low.t, high.t):
             break
-    return LineResult(best, False, best.fun < fun, trials)
+    return LineResult(best, False, best.fun < fun, trials, slope)
 
 
 class _Line:
@@ -197,6 +205,16 @@ class _Line:
         # one that has just arrived is still on the line
         past = self._room * (1 + AT_BOUND) < t
         return x, not past.any(), np.where(past, 0.0, self._direction)
+
+
+def _noise(trials: list[LinePoint], fun: float) -> bool:
+    """Whether changes of the value have ceased to shrink with the step: they are noise."""
+    if len(trials) <= FLOOR_TRIALS:
+        return False
+    earlier, last = trials[-1 - FLOOR_TRIALS], trials[-1]
+    change = abs(last.fun - fun)
+    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= 0.25 * earlier.t
+    return stays and change <= MOST_NOISE * abs(fun)
 
 
 def _extended(previous: LinePoint, low: LinePoint) -> float:

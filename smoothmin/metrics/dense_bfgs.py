@@ -31,7 +31,6 @@ from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.metric import Metric
 from smoothmin.metrics.product_form import SquareFactor
 
-SELF_SCALING = 0.25  # power of the excess by which H is shortened, 1 in Oren and Luenberger
 LARGEST_GROWTH = 100.0  # of H at once
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
 
@@ -65,7 +64,8 @@ class InverseHessian(Metric):
         self._mixed: _Known | None = None  # of the last mix of gradients
         self._inverse: Array | None = None  # of J, once it has been needed
         self.excess = 1.0  # y'Hy / s'y at the last update: how many times too long H was
-        self.self_scaling = False  # whether updates shorten H first, as a whole
+        # power of the excess by which updates first shorten H: 1 in Oren and Luenberger
+        self.self_scaling = 0.0
 
     @property
     def fresh(self) -> bool:
@@ -156,11 +156,12 @@ class InverseHessian(Metric):
         ends = self._ends(self._j, y, gradient)
         image = self._j.image(y) if ends is None else ends[1].image - ends[0].image
         self.excess = float(image.dot(image)) / sy
-        if self.self_scaling and 1 < self.excess < math.inf:
-            shrink = self.excess ** (-SELF_SCALING / 2)
+        if self.self_scaling > 0 and 1 < self.excess < math.inf:
+            shrink = self.excess ** (-self.self_scaling / 2)
             self._multiply(self._j, shrink)
             u, image, ends = u / shrink, shrink * image, None
-        factor = math.sqrt(sy) / math.sqrt(u.dot(u))
+        square = float(u.dot(u))
+        factor = math.sqrt(sy / square) if square > 0 else math.inf  # lost to underflow
         v = (factor * u - image) / sy
         if not math.isfinite(v.sum()):
             self.reset()

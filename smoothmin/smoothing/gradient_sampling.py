@@ -23,6 +23,7 @@ from smoothmin._check import (
     as_generator,
     require_bool,
 )
+from smoothmin._method import Method
 from smoothmin._per_block import per_block, require_per_block, with_blocks
 from smoothmin._protocol import (
     CHANGED,
@@ -32,7 +33,6 @@ from smoothmin._protocol import (
     Ask,
     Finish,
     Iterate,
-    Method,
     Problem,
     Reply,
     Steps,

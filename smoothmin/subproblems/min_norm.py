@@ -10,20 +10,19 @@ least squares on the stacked system ``[G N; e' 0] [w; v] = [0; 1]`` finds weight
 proportional to the wanted ones: for weights c (w, v) with ``e'w = 1`` the residual is
 ``c^2 |Gw + Nv|^2 + (1 - c)^2``, least over c at ``r / (1 + r)``, ``r = |Gw + Nv|^2``,
 which grows with r.
+
+This is `simplex_qp` without gaps, which could solve it: nonnegative least squares is compiled,
+needs no inner products, whose rounding a short vector does not survive, and takes the cone.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
 
 from smoothmin._protocol import Array
-
-NEGLIGIBLE = 1e-4  # penalties smaller than this part of the first are as good as none
-MAX_PENALTIES = 10
 
 
 @dataclass(frozen=True)
@@ -81,45 +80,6 @@ def min_norm_point(gradients: Array, normals: Array | None = None) -> HullPoint:
     v = v * (scale / total)
     point = w @ gradients if normals is None else w @ gradients + v @ normals
     return HullPoint(point, w, v)
-
-
-def cutting_plane_weights(gradients: Array, gaps: Array) -> Array:
-    """Weights of the step that minimizes a piecewise linear model plus half its square.
-
-    They minimize ``|w @ gradients|^2 / 2 + w @ gaps`` over the simplex.
-
-    Parameters
-    ----------
-    gradients : ndarray (m, n)
-        Slopes of the cuts, in the metric of the step.
-    gaps : ndarray (m,)
-        How far each cut is below the value at the centre; nonnegative, and zero for one
-        cut at least.
-
-    Returns
-    -------
-    ndarray (m,)
-        To about five per cent of the penalty ``w @ gaps``; exact where that is zero.
-
-    Notes
-    -----
-    ``|w @ gradients|^2 + (w @ gaps)^2 / penalty`` has the same minimizer if the penalty
-    is ``w @ gaps``: a min-norm problem with one more coordinate. That penalty is found
-    by iteration from above, where the map is increasing. Steps by exact weights, which
-    `minimax.simplex_weights` gives, take some evaluations more.
-    """
-    squares = np.einsum("ij,ij->i", gradients, gradients)
-    penalty = 0.5 * float(squares[gaps == 0].min())
-    if not 0 < penalty < np.inf:
-        return _shortest(gradients, 0).weights
-    smallest = NEGLIGIBLE * penalty
-    for _ in range(MAX_PENALTIES):
-        lifted = np.column_stack([gradients, gaps / math.sqrt(penalty)])
-        weights = min_norm_point(lifted).weights
-        previous, penalty = penalty, float(weights @ gaps)
-        if penalty <= smallest or previous - penalty <= 0.05 * previous:
-            break
-    return weights
 
 
 def _stacked_nnls(rows: Array, m: int) -> Array:

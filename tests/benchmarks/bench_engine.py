@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from smoothmin._domain import Domain
-from smoothmin._evaluate import Evaluator
+from smoothmin._evaluate import Evaluator, Ledger
 from smoothmin._limits import Limits
 from smoothmin._protocol import Ask
 from smoothmin._source import Objective, Serial
@@ -36,7 +36,7 @@ def both(x):
 def evaluator(objective, x):
     """An evaluator that has seen its first point, which is evaluated with more care."""
     domain = Domain.build(x, None)
-    found = Evaluator(Serial(objective, domain), domain, Limits(), None)
+    found = Evaluator(Serial(objective, domain), Ledger(domain, Limits(), None))
     found.answer(Ask(0 * x[None, :], 1))
     return found
 

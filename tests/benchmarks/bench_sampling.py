@@ -22,7 +22,7 @@ import numpy as np
 
 from smoothmin import GradientDescent, GradientSampling, minimize
 from smoothmin._domain import Domain
-from smoothmin._evaluate import Evaluator
+from smoothmin._evaluate import Evaluator, Ledger
 from smoothmin._limits import Limits
 from smoothmin._source import Objective, Serial
 from smoothmin.smoothing import aggregate as aggregation
@@ -78,7 +78,7 @@ def evaluation(fun, d):
     """A callable that makes one aggregated evaluation at a point of d variables."""
     x0 = np.ones(d)
     domain = Domain.build(x0, None)
-    evaluator = Evaluator(Serial(Objective(fun, True, ()), domain), domain, Limits(), None)
+    evaluator = Evaluator(Serial(Objective(fun, True, ()), domain), Ledger(domain, Limits(), None))
     sampler = SmoothedFunction().sampler(domain.problem(True), np.random.default_rng(0))
 
     def run():

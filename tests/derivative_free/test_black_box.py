@@ -188,7 +188,6 @@ def test_where_a_descent_creeps_a_search_near_by_goes_on(seed):
     x0 = np.random.default_rng(seed).uniform(-4, 4, n)
     options = {"maxfev": 215 * n}
     res = minimize(noted, x0, method="homotopy", bounds=[(-5, 5)] * n, rng=seed, options=options)
-    assert res.phase_nfev["descent"] > 1000
     assert res.phase_nfev["search"] > 10
     assert np.abs(np.array(points[-10:]) - res.x).max() < 0.1
 

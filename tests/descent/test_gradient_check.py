@@ -88,7 +88,7 @@ def result(rates, slopes, steps=(1e-3, 1e-4, 1e-5), fun=5.0):
         LinePoint(t, x, fun + rate * t, x, slope)
         for t, rate, slope in zip(steps, rates, slopes, strict=True)
     ]
-    return LineResult(trials[0], False, False, trials)
+    return LineResult(trials[0], False, False, trials, -1.0)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_walls_normal_separates_what_has_values():
     for point in rng.normal(size=(200, 3)):
         value = np.nan if normal @ point > 0 else 1.0
         trials.append(LinePoint(1.0, point, value, point, 0.0))
-    found = LineResult(LinePoint(1.0, here, 1.0, here, 0.0), True, True, trials)
+    found = LineResult(LinePoint(1.0, here, 1.0, here, 0.0), True, True, trials, -1.0)
     step, jump = wall.pair(found, np.array([0.0, -1.0, 0.0]), np.array([3.0, 4.0, 0.0]))
     assert normal @ step > 0
     assert step @ jump > 0

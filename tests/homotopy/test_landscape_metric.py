@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from smoothmin._protocol import Answers, Ask, Finish, Iterate, Method, Problem
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Ask, Finish, Iterate, Problem
 from smoothmin._status import Status
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.homotopy.landscape_metric import Metric, Trend, in_metric

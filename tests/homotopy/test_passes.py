@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from smoothmin import minimize
-from smoothmin._protocol import Answers, Ask, Method, Problem
+from smoothmin._method import Method
+from smoothmin._protocol import Answers, Ask, Problem
 from smoothmin._status import Status
 from smoothmin.homotopy.method import Homotopy
 from smoothmin.homotopy.passes import RETURNS, Passes, Schedule, _Hop

@@ -139,6 +139,6 @@ def test_an_unbounded_line_is_followed_for_a_limited_time():
 def test_a_search_that_closes_in_has_an_end():
     lengths = [2.0, *np.linspace(0.5, 1.0, MAX_TRIALS - 1)]
     trials = [LinePoint(t, np.array([t]), -t, np.array([-1.0]), -1.0) for t in lengths]
-    assert not LineResult(trials[-1], False, True, trials).endless
+    assert not LineResult(trials[-1], False, True, trials, -1.0).endless
     trials[0].t = 0.25
-    assert LineResult(trials[-1], False, True, trials).endless
+    assert LineResult(trials[-1], False, True, trials, -1.0).endless

@@ -13,6 +13,7 @@ from smoothmin import (
     UpdateNorm,
     minimize,
 )
+from smoothmin._method import Method
 from smoothmin._protocol import (
     CHANGED,
     REDRAWN,
@@ -20,7 +21,6 @@ from smoothmin._protocol import (
     Ask,
     Finish,
     Iterate,
-    Method,
     Problem,
     quiet,
     resume,

@@ -1,4 +1,4 @@
-"""The gradients seen last, and where: what a descent knows of the function around it."""
+"""The last gradients, and where they were: what a descent knows of the function around it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Bundle:
     def __init__(self, n: int, capacity: int) -> None:
         self._points = np.empty((capacity, n))
         self._gradients = np.empty((capacity, n))
-        self._gaps = np.empty(capacity)  # value at the centre over each tangent there
+        self._gaps = np.empty(capacity)  # value at an earlier centre over each tangent there
         self._serials = np.empty(capacity, dtype=np.intp)
         self._distances = np.empty(capacity)  # from the centre, squared
         self._measured = False
         self._held = np.zeros(capacity, dtype=bool)
-        self._capacity = capacity
+        self.capacity = capacity
         self._added = 0
-        self._centre = self._gradient = np.empty(n)
-        self._value = 0.0
+        self._centre = self._gradient = self._from = np.empty(n)
+        self._value = self._from_value = 0.0
 
     def __len__(self) -> int:
-        return min(self._added, self._capacity)
+        return min(self._added, self.capacity)
 
     def restart(self, x: Array, fun: float, grad: Array) -> None:
         """Forget all points but the centre, which this is."""
@@ -41,15 +41,16 @@ class Bundle:
         self._measured = False
         self._held[:] = False
         self._centre, self._value, self._gradient = x, fun, grad
+        self._from, self._from_value = x, fun
         self.add(x, fun, grad)
 
     def add(self, x: Array, fun: float, grad: Array) -> None:
         """Keep a point, unless its value or gradient is not finite."""
-        gap = self._value - fun - float(grad @ (self._centre - x))
+        gap = self._from_value - fun - float(grad @ (self._from - x))
         if gap - gap != 0:
             return
         row = self._added
-        if row >= self._capacity:
+        if row >= self.capacity:
             row = int(np.where(self._held, self._added, self._serials).argmin())
         self._points[row], self._gradients[row], self._gaps[row] = x, grad, gap
         self._serials[row] = self._added
@@ -60,11 +61,21 @@ class Bundle:
 
     def move(self, x: Array, fun: float, grad: Array) -> None:
         """Make another point the centre."""
-        m = len(self)
-        self._gaps[:m] += fun - self._value - self._gradients[:m] @ (x - self._centre)
         self._measured = False
         self._held[:] = False
         self._centre, self._value, self._gradient = x, fun, grad
+
+    def gaps(self) -> Array:
+        """Value at the centre over each tangent there (len,)."""
+        m = len(self)
+        if self._from is not self._centre:
+            self._shift(self._gradients[:m] @ (self._centre - self._from))
+        return self._gaps[:m]
+
+    def _shift(self, changes: Array) -> None:
+        """Gaps at the centre, by the ``changes`` of all tangents on the way there."""
+        self._gaps[: len(self)] += self._value - self._from_value - changes
+        self._from, self._from_value = self._centre, self._value
 
     def hold(self, serials: NDArray[np.intp]) -> None:
         """Keep these points, and no others, until the centre moves."""
@@ -101,7 +112,12 @@ class Bundle:
             Slopes of the tangents along ``direction``.
         """
         m = len(self)
-        slopes = self._gradients[:m] @ direction
+        if self._from is self._centre:
+            slopes = self._gradients[:m] @ direction
+        else:  # all gradients are read from memory, but once
+            both = self._gradients[:m] @ np.column_stack([self._centre - self._from, direction])
+            self._shift(both[:, 0])
+            slopes = both[:, 1]
         gaps = self._gaps[:m]
         meets = np.full(m, np.inf)
         crossing = (slopes > slope) & (gaps > GAP_AT_ROUNDING * abs(self._value))
@@ -115,11 +131,11 @@ class Bundle:
         far from the centre a tangent is valid.
         """
         gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
-        return gradients, np.concatenate([[0.0], np.abs(self._gaps[rows])])
+        return gradients, np.concatenate([[0.0], np.abs(self.gaps()[rows])])
 
     def convex(self, noise: float) -> bool:
         """Whether no tangent lies above the value at the centre, by more than ``noise``."""
-        return bool(self._gaps[: len(self)].min() >= -noise)
+        return bool(self.gaps().min() >= -noise)
 
     def towards(self, serials: NDArray[np.intp], radius: float) -> Array:
         """Points (k, n) at ``radius`` from the centre, on the way to those that are farther."""
@@ -133,7 +149,7 @@ class Bundle:
     def tangents(self) -> tuple[Array, Array, NDArray[np.intp]]:
         """Gradients (len, n) of all tangents, their gaps at the centre, and serials."""
         m = len(self)
-        return self._gradients[:m], np.maximum(self._gaps[:m], 0.0), self._serials[:m]
+        return self._gradients[:m], np.maximum(self.gaps(), 0.0), self._serials[:m]
 
 
 CENTRE = -2  # serial of the centre's gradient

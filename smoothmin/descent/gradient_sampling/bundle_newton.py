@@ -1,4 +1,4 @@
-"""A phase for functions of few smooth pieces: steps to the minimum of their models.
+"""Steps to the minimum of models of a function's few smooth pieces: bundle Newton.
 
 References: A. S. Lewis, C. Wylie, "A simple Newton method for local nonsmooth
 optimization" (2019), the k-bundle Newton method; A. R. Conn, N. I. M. Gould, Ph. L.
@@ -6,155 +6,141 @@ Toint, *Trust-Region Methods* (2000), section 11.4, for the trust region around 
 
 Where the pieces are few, and their models right, convergence is as fast as a
 quasi-Newton method's on a smooth function. Where they are not, nothing is to be had from
-the models, so the phase is entered only after it has predicted the values of other
-steps' points, which costs no evaluation, and is left as soon as it fails.
+the models, so a trial begins only after they have predicted the values of other
+steps' points, which costs no evaluation, and ends as soon as they fail.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, ask_one
-from smoothmin.descent.gradient_sampling.piece_models import Pieces
-from smoothmin.linesearch.weak_wolfe import LinePoint
+from smoothmin.descent.gradient_sampling.piece_models import PieceModels
+from smoothmin.descent.gradient_sampling.settings import PieceSettings
+from smoothmin.descent.gradient_sampling.state import Outcome, State
+from smoothmin.descent.gradient_sampling.trials import Trials
+from smoothmin.linesearch.weak_wolfe import SMOOTH_WOLFE, LinePoint, LineResult
 from smoothmin.subproblems.minimax import Minimax
 
-MOST_PIECES = 16
-MOST_VARIABLES = 50  # a model holds as many numbers as a dense Hessian, for each piece
-ACCURATE = 0.1  # error of a prediction, in units of the change of the value
-PREDICTIONS = 2  # accurate ones in a row that let the phase begin, more after each failure
-MISTAKES = 2  # predictions per variable, in a row, after which to learn anew
-TRUSTED = 0.5  # share of the predicted decrease that a step has to bring
-STRIKES = 2  # failures in a row that end the phase
-PAID = 3  # good steps without which a phase was a failure
-REACH = 4.0  # how far points are near, and the first radius, in units of the last step
-GROWTH = 4.0  # of the radius, when it limited a good step
-SHRINK = 0.5
-CREEPING = 0.5  # a decrease larger than this share of the last one is no convergence ...
-CREEPS = 5  # ... and so many in a row end the phase
-FLATTER = 0.9  # of the slope that must be left for a step to teach a metric curvature
 
+class Predictor:
+    """Learns the pieces from the points of other steps, after predicting their values.
 
-@dataclass(frozen=True)
-class Visit:
-    """What a visit to the phase evaluated, and the lower point it moved to, if any.
-
-    ``teaches`` says whether a metric may learn from that step: from one that is no Wolfe
-    point it would learn a curvature far too small.
-    """
-
-    trials: list[LinePoint]
-    point: LinePoint | None = None
-    teaches: bool = False
-
-
-class PiecewisePhase:
-    """Watches points, learns the pieces they lie on, and steps when it can predict them.
-
-    Parameters
+    Attributes
     ----------
-    n : int
-        Number of variables, `MOST_VARIABLES` at most.
+    models : PieceModels
+    accurate : int
+        Predictions in a row that were.
     """
 
-    def __init__(self, n: int) -> None:
-        self._n = n
-        self._pieces = self._none_known()
-        self._wrong = 0  # predictions in a row
-        self._inside = False
-        self._accurate = 0
-        self._failures = 0
-        self._strikes = self._good = self._slow = 0
-        self._foretold = np.inf  # decrease of the last step, by the models
-        self._radius = 0.0
+    def __init__(self, state: State, settings: PieceSettings) -> None:
+        self._state, self._settings = state, settings
+        self.accurate = self._wrong = 0
+        self.models = PieceModels(state.x.size, settings)
+        self.models.add(state.x, state.f, state.g)
 
-    def watch(self, point: LinePoint, x: Array, fun: float, last_step: float) -> None:
-        """Learn from a point of somebody else's step from ``x``, after predicting its value.
+    def watch(self, found: LineResult) -> None:
+        """Learn from a search."""
+        for trial in found.trials:
+            self.learn(trial)
 
-        ``fun`` is the value at ``x``. Much farther from there than the last step went, a
-        prediction says nothing of the phase's chances.
+    def learn(self, point: LinePoint) -> None:
+        """Learn from a point.
+
+        Much farther than the last step went, a prediction says nothing of the next one's chances.
         """
+        state, settings = self._state, self._settings
         if not math.isfinite(point.fun) or not np.isfinite(point.grad).all():
             return
-        away = point.x - x
-        near = math.sqrt(away.dot(away)) <= REACH * last_step
-        if near and self._pieces.ever_kinked:
-            error = abs(point.fun - self._pieces.predict(point.x))
-            accurate = error <= ACCURATE * abs(point.fun - fun) + 1e-14 * abs(point.fun)
-            self._accurate = self._accurate + 1 if accurate else 0
+        away = point.x - state.x
+        near = math.sqrt(away @ away) <= settings.reach * state.last_step
+        if near and self.models.ever_kinked:
+            error = abs(point.fun - self.models.predict(point.x))
+            change = abs(point.fun - state.f)
+            accurate = error <= settings.accurate * change + 1e-14 * abs(point.fun)
+            self.accurate = self.accurate + 1 if accurate else 0
             self._wrong = 0 if accurate else self._wrong + 1
-        self._pieces.add(point.x, point.fun, point.grad)
-        if self._wrong > MISTAKES * self._n + 10:
+        self.models.add(point.x, point.fun, point.grad)
+        if self._wrong > settings.mistakes * state.x.size + 10:
             # points taken for those of one piece were not: what was learnt misleads
-            self._pieces, self._wrong = self._none_known(), 0
+            self.models, self._wrong = PieceModels(state.x.size, settings), 0
 
-    @property
-    def kinked(self) -> bool:
-        """Whether kinks were seen of late."""
-        return self._pieces.kinked or self._pieces.polyhedral
 
-    def _none_known(self) -> Pieces:
-        return Pieces(self._n, min(2 * self._n + 2, MOST_PIECES))
+class BundleNewton:
+    """Steps to the least point of the largest model, in a trust region."""
 
-    def visit(
-        self, x: Array, fun: float, grad: Array, last_step: float, noise: float
-    ) -> Generator[Ask, Any, Visit]:
-        """Steps from ``x``, with its value and gradient, until one is lower or the phase left."""
-        trials: list[LinePoint] = []
-        if not self._inside:
-            ready = self._accurate >= PREDICTIONS * (1 + self._failures)
-            if not ready or not self._pieces.kinked or last_step == 0:
-                return Visit(trials)
-            self._inside = True
-            self._strikes = self._good = self._slow = 0
-            self._foretold = np.inf
-            self._radius = REACH * last_step
-        while self._inside:
-            model = self._pieces.minimize(x, fun, self._radius)
-            if model is None or not model.decrease > noise:
-                self._leave()
+    def __init__(self, state: State, predictor: Predictor) -> None:
+        self._state, self._predictor = state, predictor
+        self._settings = state.settings.bundle_newton
+        self._trials = Trials(self._settings.trials)
+        self._predicted, self._creeps = np.inf, 0  # decrease of the last step
+        self._radius = 0.0
+        state.watchers.append(lambda found: self._trials.plain(found.nfev))
+
+    def step(self) -> Generator[Ask, Any, Outcome]:
+        """Minimize models until a point is lower, if there are models to be trusted."""
+        state = self._state
+        if not self._trials.active and not self._begin():
+            return Outcome.NOTHING
+        while self._trials.active:
+            model = self._predictor.models.minimize(state.x, state.f, self._radius)
+            if model is None or not model.decrease > state.noise():
+                self._trials.leave()
                 break
-            x_new = x + model.step
-            f_new, g_new = yield from ask_one(x_new)
-            trial = LinePoint(1.0, x_new, f_new, g_new, 0.0)
-            trials.append(trial)
-            finite = bool(np.isfinite(f_new) and np.isfinite(g_new).all())
+            x = state.x + model.step
+            fun, grad = yield from ask_one(x)
+            state.bundle.add(x, fun, grad)
+            finite = math.isfinite(fun) and bool(np.isfinite(grad).all())
             if finite:
-                self._pieces.add(x_new, f_new, g_new)
-            decrease = fun - f_new if finite else -np.inf
-            length = float(np.linalg.norm(model.step))
-            if decrease >= TRUSTED * model.decrease:
-                self._strikes = 0
-                self._good += 1
-                if model.limited:
-                    self._radius = max(self._radius, GROWTH * length)
-                self._crept(model)
-            else:
-                self._strikes += 1
-                self._radius = length if decrease > 0 else SHRINK * length
-            if self._strikes >= STRIKES:
-                self._leave()
+                self._predictor.models.add(x, fun, grad)
+            decrease = state.f - fun if finite else -np.inf
+            self._judge(model, decrease)
             if decrease > 0:
-                wolfe = float(g_new @ model.step) >= FLATTER * float(grad @ model.step)
-                return Visit(trials, trial, wolfe)
-        return Visit(trials)
+                follow(state, LinePoint(1.0, x, fun, grad, 0.0), model.step)
+                return Outcome.LOWER
+        self._predictor.accurate = 0
+        return Outcome.NOTHING
 
-    def _crept(self, model: Minimax) -> None:
-        """Leave where right models bring little, step after step: their minimum is not found."""
-        slow = not model.limited and model.decrease > CREEPING * self._foretold
-        self._slow = self._slow + 1 if slow else 0
-        self._foretold = model.decrease
-        if self._slow >= CREEPS:
-            self._good = 0
-            self._leave()
+    def _begin(self) -> bool:
+        """Begin a trial, if it is time for one."""
+        state, predictor = self._state, self._predictor
+        proven = predictor.accurate >= self._settings.predictions and predictor.models.kinked
+        if not self._trials.ready or not proven or state.last_step == 0:
+            return False
+        self._trials.enter()
+        self._predicted, self._creeps = np.inf, 0
+        self._radius = self._settings.reach * state.last_step
+        return True
 
-    def _leave(self) -> None:
-        """Back to other steps, for longer after a phase that did not pay."""
-        self._inside = False
-        self._accurate = 0
-        self._failures = max(0, self._failures - 1) if self._good >= PAID else self._failures + 1
+    def _judge(self, model: Minimax, decrease: float) -> None:
+        """Adapt the trust region, and see whether the trial is to go on."""
+        settings, length = self._settings, float(np.linalg.norm(model.step))
+        good = decrease >= settings.trusted * model.decrease
+        if good and model.limited:
+            self._radius = max(self._radius, settings.growth * length)
+        if not good:
+            self._radius = length if decrease > 0 else settings.shrink * length
+        # right models that bring little, step after step, do not lead to their minimum
+        slow = not model.limited and model.decrease > settings.creeping * self._predicted
+        if good:
+            self._creeps = self._creeps + 1 if slow else 0
+            self._predicted = model.decrease
+        self._trials.judge(good)
+        if self._creeps >= settings.creeps and self._trials.active:
+            self._trials.leave()
+
+
+def follow(state: State, point: LinePoint, step: Array) -> None:
+    """Move to a point that no search has found.
+
+    The metric may learn from a step that meets the Wolfe condition: from another it would
+    learn a curvature far too small.
+    """
+    if float(point.grad @ step) >= SMOOTH_WOLFE * float(state.g @ step):
+        state.move(point, None)
+    else:
+        state.settle(point)

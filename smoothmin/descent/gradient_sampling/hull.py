@@ -1,14 +1,27 @@
-"""The convex hull of gradients in a metric, and its least element, while points are added."""
+"""Steps along the least element of the hull of nearby gradients, and the proof that it is short.
+
+References: J. V. Burke, A. S. Lewis, M. L. Overton, SIAM J. Optim. 15 (2005), section 2;
+F. E. Curtis, X. Que, Optim. Methods Softw. 28 (2013), Algorithm 3.1.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Ask
+from smoothmin.descent.gradient_sampling.state import Outcome, State
+from smoothmin.descent.gradient_sampling.stationarity import Certificate
+from smoothmin.descent.quasi_newton import EPS
+from smoothmin.linesearch.weak_wolfe import WOLFE
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point
+
+CLOSE = 0.9  # longest step within the radius, in its units: inside it, rounding or not
 
 
 class Hull:
@@ -65,3 +78,139 @@ class Hull:
         """Images depend on one another."""
         roots = self._metric.root(np.concatenate([gradients, self._normals]))
         return min_norm_point(roots[: len(gradients)], roots[len(gradients) :])
+
+
+class HullStep:
+    """What is left where no other step is lower: sampling, and the proof that nothing is."""
+
+    def __init__(self, state: State, samples: int | None) -> None:
+        self._state, self._settings = state, state.settings.hull
+        n = state.x.size
+        self._samples = min(n + 1, 100) if samples is None else samples
+        self._most_nulls = min(self._settings.most_nulls, state.bundle.capacity)
+        self._target = self._settings.shrink * float(np.linalg.norm(state.g))
+        self._given_up = 0
+        self._small_steps = self._settings.small_steps  # before the hull is due
+
+    def due(self) -> bool:
+        """Whether it is time to see if the point is stationary."""
+        state = self._state
+        if state.ended is not None or state.certifier.certified:
+            return True
+        if state.small_steps < self._small_steps:
+            return False
+        # steps shorter than the radius asked for: see whether the hull agrees
+        self._small_steps *= 2
+        state.small_steps, state.radius = 0, state.certifier.least_radius
+        return True
+
+    def step(self) -> Generator[Ask, Any, Outcome]:
+        """Curtis and Que, Algorithm 3.1: to a lower point, or as near to a proof as can be."""
+        state, certifier = self._state, self._state.certifier
+        if certifier.certified or state.doubt.finish or state.ended:
+            return Outcome.STATIONARY
+        hull, nulls, samplings = self._hull(), 0, 0
+        while True:
+            # 1. the least element of the hull of the gradients near
+            cause, direction, slope, t = self._least_element(hull)
+            small = certifier.latest.stationarity <= self._small()
+            invisible = -slope * t <= state.noise()
+            spent = nulls >= self._most_nulls or samplings > 1
+            at_last = invisible or (spent and state.radius <= certifier.least_radius)
+            if at_last and not small and not state.metric.fresh:
+                # the metric shows nothing any more; the certificate is Euclidean anyway
+                state.metric.reset()
+                state.radius = max(state.radius, certifier.least_radius)
+                hull, nulls, samplings = self._hull(), 0, 0
+                continue
+            if small or invisible or spent:
+                # 2. the hull is as good as it gets here: end, or look closer
+                self._given_up += nulls >= self._most_nulls
+                if certifier.certified or not self._look_closer(small):
+                    return Outcome.STATIONARY
+                if spent and not small and not state.metric.fresh:
+                    state.metric.reset()  # it may be in the way
+                    return Outcome.NOTHING
+                nulls = samplings = 0
+                if state.problem.box is not None:  # fewer bounds are near
+                    hull = self._hull()
+                continue
+            # 3. a step along it, or a gradient that enlarges the hull
+            found = yield from state.search(
+                direction,
+                t,
+                slope=slope,
+                patience=state.settings.search.patience,
+                null_within=state.radius,
+            )
+            if found.lower:
+                visible = state.f - found.point.fun > state.noise()
+                state.move(found.point, cause if state.problem.box is None else None)
+                if visible:
+                    return Outcome.LOWER
+                # rounding's gift is no reason to leave: the hull is what is wanted now
+                hull = self._hull()
+            if found.lower or any(
+                float(trial.grad @ direction) >= WOLFE * slope for trial in found.trials
+            ):
+                nulls += 1
+                continue
+            # 4. nothing new along the direction: sample
+            samplings += 1
+            if samplings == 1 and (yield from self._sample()):
+                return Outcome.LOWER
+
+    def _hull(self) -> Hull:
+        return Hull(self._state.metric, self._normals())
+
+    def _least_element(self, hull: Hull) -> tuple[Array, Array, float, float]:
+        """It, the direction it gives with slope and first trial; adds the certificate."""
+        state = self._state
+        gradients, serials = state.bundle.near(state.radius)
+        cause, direction, slope = hull.least_element(gradients, serials)
+        state.bundle.hold(hull.support)
+        certificate = Certificate(float(np.linalg.norm(cause)), state.radius)
+        state.certifier.add(certificate, gradients)
+        length = float(np.linalg.norm(direction))
+        t = min(1.0, CLOSE * state.radius / length) if length > 0 else 0.0
+        return cause, direction, slope, t
+
+    def _small(self) -> float:
+        """Length at which the hull's least element counts as small at this radius."""
+        certifier = self._state.certifier
+        last = self._state.radius <= certifier.least_radius
+        return certifier.small if last else max(self._target, certifier.small)
+
+    def _normals(self) -> Array:
+        """Outward normals (k, n) of the bounds within the radius."""
+        x, radius = self._state.x, self._state.radius
+        if self._state.problem.box is None:
+            return np.empty((0, x.size))
+        lower, upper = self._state.problem.box
+        identity = np.eye(x.size)
+        return np.concatenate([-identity[x - lower <= radius], identity[upper - x <= radius]])
+
+    def _sample(self) -> Generator[Ask, Any, bool]:
+        """Gradients at random points of the ball; true after a step to a lower one."""
+        state, n = self._state, self._state.x.size
+        offsets = state.rng.standard_normal((self._samples, n))
+        lengths = state.rng.random(self._samples) ** (1 / n)
+        offsets *= (state.radius * lengths / np.linalg.norm(offsets, axis=1))[:, None]
+        return (yield from state.sample_at(state.problem.clip(state.x + offsets)))
+
+    def _look_closer(self, reached: bool) -> bool:
+        """Shrink the radius; false where that is without use, or points cannot be told apart."""
+        state, settings = self._state, self._settings
+        least = state.certifier.least_radius
+        limit = max(4 * EPS * float(np.abs(state.x).max()), settings.deepest * least)
+        if state.problem.resolution:
+            limit = least
+        if state.radius <= limit or self._given_up >= settings.given_up:
+            return False
+        above = state.radius > least
+        state.radius *= settings.shrink
+        if above:
+            state.radius = max(state.radius, least)
+        if reached:
+            self._target *= settings.shrink
+        return True

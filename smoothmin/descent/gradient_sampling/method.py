@@ -10,7 +10,7 @@ Deviations, and why:
 
 * Steps along ``-H g`` are taken for as long as their line search succeeds: they cost two
   or three evaluations, a sampling step some n of them.
-* The hull is that of every gradient seen within the radius, line searches' rejected
+* The hull is that of every known gradient within the radius, line searches' rejected
   points included, and is enlarged along the direction it gives, as a bundle method does.
   Points are drawn at random only when that brings no news.
 * The bundle serves the quasi-Newton steps too. Their first trial lies just beyond the
@@ -22,27 +22,34 @@ Deviations, and why:
 * The first metric is diagonal where the start and its gradient, or the gradients of the
   first search, show that the variables have different scales.
 * Where the metric is far too long in all directions, self-scaling updates are tried
-  (`self_scaling`).
+  (`self_scaling.py`).
 * Where a function looks convex and steps in the metric are slow, they go to the proximal
-  points of all tangents for as long as this is fast (`proximal`).
+  points of all tangents for as long as this is fast (`proximal_bundle.py`).
 * Where the function shows few smooth pieces, steps go to the minimum of their models
-  for as long as these predict its values (`piecewise`).
+  for as long as these predict its values (`bundle_newton.py`).
 * Bounds within the radius add their normals to the hull; samples are clipped into the box.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from smoothmin._check import require_integer, require_real
-from smoothmin._protocol import Changed, Finish, Method, Problem, Steps
-from smoothmin.descent.gradient_sampling.hull_steps import HullSteps
-from smoothmin.descent.gradient_sampling.steps import KinkSteps
+from smoothmin._method import Method
+from smoothmin._protocol import Changed, Finish, Problem, Steps
+from smoothmin.descent.gradient_sampling.bundle_newton import BundleNewton, Predictor
+from smoothmin.descent.gradient_sampling.hull import HullStep
+from smoothmin.descent.gradient_sampling.proximal_bundle import ProximalBundle
+from smoothmin.descent.gradient_sampling.search import QuasiNewtonSearch
+from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
+from smoothmin.descent.gradient_sampling.state import Outcome, State, StepSource
+from smoothmin.descent.gradient_sampling.stationarity import end_of_run
 from smoothmin.descent.rescaling import in_range
+from smoothmin.linesearch.weak_wolfe import LinePoint
 
 RESTART = 0.1  # first perturbation of a restart, in units of the largest coordinate, or 1
 
@@ -57,13 +64,13 @@ class GradientSamplingDescent(Method):
 
     Parameters
     ----------
-    stationarity_tol : float, default 1e-6
-        Largest norm of the least element of the hull of nearby gradients, in units of the
-        first gradient's norm if that is less than 1, or at least 1e-10 in units of the last
-        gradient's, ...
-    radius_tol : float, default 1e-8
-        ... and largest distance of these gradients' points, for success; never more than
-        a hundred-thousandth of the largest element that ``x`` has had.
+    stationarity_tol : float, optional
+        Largest norm of the least element of the hull of nearby gradients, in their units, ...
+    radius_tol : float, optional
+        ... and largest distance of these gradients' points, for success; never more than a
+        hundred-thousandth of the largest element of ``x``. By default a millionth of the
+        longest of the gradients, and a hundred-millionth of the largest element of ``x`` or of
+        how far steps led lately; where the function is smooth the run ends as `BFGS` does.
     radius : float, optional
         First sampling radius. A tenth of the largest element of ``x0``, or of 1, if None.
     samples : int, optional
@@ -134,17 +141,22 @@ class GradientSamplingDescent(Method):
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("stationarity_tol", "radius_tol")
 
-    stationarity_tol: float = 1e-6
-    radius_tol: float = 1e-8
+    stationarity_tol: float | None = None
+    radius_tol: float | None = None
     radius: float | None = None
     samples: int | None = None
     memory: int | None = None
     restarts: int = 0
     dense_up_to: int = 2000
+    # no option: for benchmarks of its numbers and mechanisms
+    settings: GradientSamplingSettings = field(
+        default=GradientSamplingSettings(), repr=False, kw_only=True, metadata={"option": False}
+    )
 
     def __post_init__(self) -> None:
-        require_real("stationarity_tol", self.stationarity_tol, minimum=0)
-        require_real("radius_tol", self.radius_tol, minimum=0)
+        for name in ("stationarity_tol", "radius_tol"):
+            if getattr(self, name) is not None:
+                require_real(name, getattr(self, name), minimum=0)
         if self.radius is not None:
             require_real("radius", self.radius, above=0, below=np.inf)
         if self.samples is not None:
@@ -153,6 +165,8 @@ class GradientSamplingDescent(Method):
             require_integer("memory", self.memory, 2)
         require_integer("restarts", self.restarts, 0)
         require_integer("dense_up_to", self.dense_up_to, 0)
+        if not isinstance(self.settings, GradientSamplingSettings):
+            raise TypeError(f"settings must be GradientSamplingSettings, got {self.settings!r}")
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
@@ -172,20 +186,54 @@ class GradientSamplingDescent(Method):
 
     def _descend(
         self, problem: Problem, rng: np.random.Generator
-    ) -> Generator[Any, Any, tuple[_State, Finish]]:
-        """One run: the algorithm proper."""
-        state = _State(self, problem, rng)
-        finish = yield from state.start()
-        while finish is None:
-            moved = yield from state.quasi_newton_step()
-            if not moved:
-                finish = yield from state.hull_step()
-            if finish is None:
-                reply = yield state.iterate()
-                if isinstance(reply, Changed):
-                    finish = yield from state.start()
+    ) -> Generator[Any, Any, tuple[State, Finish]]:
+        """One run, begun again whenever the problem changes."""
+        state = State(self, problem, rng)
+        while (finish := (yield from state.start())) is None:
+            sources, hull = self._sources(state)
+            finish = yield from _iterate(state, sources, hull)
+            if finish is not None:
+                break
         return state, finish
 
+    def _sources(self, state: State) -> tuple[list[StepSource], HullStep]:
+        """Ways to a lower point, in the order of their speed, and the last one, which proves."""
+        settings, n = self.settings, state.x.size
+        state.watchers.clear()
+        sources: list[StepSource] = []
+        # steps to where pieces meet end on kinks, where finite differences are no gradients
+        exact = state.problem.box is None and state.problem.resolution == 0
+        if exact and n <= settings.most_variables and (settings.piece_models or settings.proximal):
+            predictor = Predictor(state, settings.pieces)
+            state.watchers.append(predictor.watch)
+            if settings.piece_models:
+                sources.append(BundleNewton(state, predictor))
+            if settings.proximal:
+                sources.append(ProximalBundle(state, predictor))
+        sources.append(QuasiNewtonSearch(state))
+        return sources, HullStep(state, self.samples)
 
-class _State(KinkSteps, HullSteps):
-    """A run."""
+
+def _iterate(
+    state: State, sources: list[StepSource], hull: HullStep
+) -> Generator[Any, Any, Finish | None]:
+    """The algorithm proper; None when the problem has changed."""
+    while True:
+        # 1. the first of the cheap steps that is lower, unless the hull is due
+        outcome = Outcome.STATIONARY if hull.due() else Outcome.NOTHING
+        for source in sources:
+            if outcome is Outcome.NOTHING:
+                outcome = yield from source.step()
+        # 2. sample gradients nearby, and step along the least element of their hull
+        if outcome is not Outcome.LOWER:
+            outcome = yield from hull.step()
+        # 3. terminate where there is no such step
+        if outcome is Outcome.STATIONARY:
+            ended = yield from end_of_run(state)
+            if isinstance(ended, Finish):
+                return ended
+            x, f, g = ended
+            state.settle(LinePoint(0.0, x, f, g, 0.0))
+        # 4. update
+        if isinstance((yield state.iterate()), Changed):
+            return None

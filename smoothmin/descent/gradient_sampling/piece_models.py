@@ -18,46 +18,42 @@ from typing import NamedTuple
 import numpy as np
 
 from smoothmin._protocol import Array
+from smoothmin.descent.gradient_sampling.settings import PieceSettings
 from smoothmin.descent.quasi_newton import EPS
 from smoothmin.subproblems.minimax import Minimax, least_maximum
 
-MEMBERS = 3  # points kept of a piece
-SAME = 0.01  # error of the trapezoid rule, in units of the curvature's part, on one piece
-ROUNDING = 50 * EPS
+ROUNDING = 50 * EPS  # of values, in the trapezoid rule
 RELIABLE = 1e4 * EPS  # a change of gradient smaller than this share of it teaches nothing
 UNDEFINED = 1e-6  # least cosine between a step and what the update adds
-SHARP = 2.0  # a jump of the slope, in units of what the largest curvature explains
-FADING = 0.9  # of the largest curvature, from pair to pair
-RECENT = 10  # points
-FEW = 8  # pieces
-ABOVE = 1e-3  # a piece so far above the value, in units of the pieces' spread, is none
+BELOW = 1e-10  # share of the value by which a model may be above it, and no more
 
 
-class Pieces:
-    """Models of the pieces a function was seen to have, the least recently seen forgotten.
+class PieceModels:
+    """Models of the pieces that points have shown, the least recent forgotten.
 
     Parameters
     ----------
     n : int
         Number of variables.
-    most : int
-        Pieces kept.
+    settings : PieceSettings
     """
 
-    def __init__(self, n: int, most: int) -> None:
-        # a piece of fewer points than MEMBERS has its first one several times
-        self._points = np.empty((most, MEMBERS, n))
-        self._values = np.empty((most, MEMBERS))
-        self._gradients = np.empty((most, MEMBERS, n))
+    def __init__(self, n: int, settings: PieceSettings) -> None:
+        self._settings = settings
+        most, members = min(2 * n + 2, settings.pieces), settings.members
+        # a piece of fewer points has its first one several times
+        self._points = np.empty((most, members, n))
+        self._values = np.empty((most, members))
+        self._gradients = np.empty((most, members, n))
         self._hessians = np.zeros((most, n, n))
         self._newest = np.zeros(most, dtype=np.intp)  # among the members
-        self._seen = np.zeros(most, dtype=np.intp)  # when a piece was met last
+        self._met = np.zeros(most, dtype=np.intp)  # when a piece was met last
         self._each = np.arange(most)
         self._common = np.zeros((n, n))  # curvature learnt from pairs of any piece
         self._steepest = 0.0  # largest curvature of late
         self._paired = False  # whether two points of one piece have told of it
         self._clock = 0
-        self._sharp = -RECENT  # when a kink was seen last
+        self._sharp = -settings.recent  # when a kink was observed last
         self._most = most
         self._count = 0
         self._compared: _Comparison | None = None  # the last, if nothing has been added since
@@ -66,31 +62,31 @@ class Pieces:
         return self._count
 
     def add(self, x: Array, fun: float, grad: Array) -> bool:
-        """Learn from a point; true if it lies on a piece not seen before."""
+        """Learn from a point; true if it lies on a new piece."""
         self._clock += 1
         k = self._count
-        seen = self._compare(x)
+        there = self._compare(x)
         change = grad - self._gradients[:k]
-        curved = np.vecdot(change, seen.steps)
-        piece = self._piece_of(fun, grad, seen, change, curved)
-        if self._is_sharp(curved, seen.squares, piece):
+        curved = np.vecdot(change, there.steps)
+        piece = self._piece_of(fun, grad, there, change, curved)
+        if self._is_sharp(curved, there.squares, piece):
             self._sharp = self._clock
         new = piece is None
         if piece is None:
             piece, slot = self._room(), slice(None)
         else:
             newest = self._newest.item(piece)
-            self._learn(piece, seen.steps[piece, newest], change[piece, newest], grad)
-            newest = (newest + 1) % MEMBERS
+            self._learn(piece, there.steps[piece, newest], change[piece, newest], grad)
+            newest = (newest + 1) % self._settings.members
             self._newest[piece], slot = newest, slice(newest, newest + 1)
         self._points[piece, slot], self._gradients[piece, slot] = x, grad
         self._values[piece, slot] = fun
-        self._seen[piece] = self._clock
+        self._met[piece] = self._clock
         self._compared = None
         return new
 
     def _compare(self, x: Array) -> _Comparison:
-        """Where ``x`` lies, seen from every point known."""
+        """How ``x`` is reached from every point known."""
         if self._compared is None or self._compared.x is not x:
             steps = x - self._points[: self._count]
             self._compared = _Comparison(x, steps, np.vecdot(steps, steps))
@@ -98,19 +94,18 @@ class Pieces:
 
     @property
     def kinked(self) -> bool:
-        """Whether kinks were seen of late; a smooth function has pieces, too, if it bends much."""
-        return self._clock - self._sharp < RECENT
+        """Whether kinks were observed of late; a smooth function that bends has pieces, too.
+
+        Pieces without curvature, more than there are variables, show kinks by their number.
+        """
+        several = self._count >= max(self._common.shape[0] + 1, self._settings.recent)
+        flat = self._paired and self._steepest == 0 and several
+        return flat or self._clock - self._sharp < self._settings.recent
 
     @property
     def ever_kinked(self) -> bool:
-        """Whether kinks were seen at all."""
+        """Whether kinks were observed at all."""
         return self._sharp > 0
-
-    @property
-    def polyhedral(self) -> bool:
-        """Whether there are more pieces than variables, and none has shown any curvature."""
-        several = self._count > max(self._common.shape[0], FEW)
-        return self._paired and self._steepest == 0 and several
 
     def _is_sharp(self, curved: Array, squares: Array, piece: int | None) -> bool:
         """Whether the gradient has jumped since the nearest point of another piece."""
@@ -121,7 +116,7 @@ class Pieces:
             others[piece] = np.inf
         nearest = int(others.argmin())
         square = others.item(nearest)
-        smooth = SHARP * self._steepest * square
+        smooth = self._settings.sharp * self._steepest * square
         return bool(square < np.inf and abs(curved.item(nearest)) > smooth)
 
     def _room(self) -> int:
@@ -130,27 +125,27 @@ class Pieces:
             piece = self._count
             self._count += 1
         else:
-            piece = int(self._seen.argmin())
+            piece = int(self._met.argmin())
         self._newest[piece] = 0
         self._hessians[piece] = self._common
         return piece
 
     def _piece_of(
-        self, fun: float, grad: Array, seen: _Comparison, change: Array, curved: Array
+        self, fun: float, grad: Array, there: _Comparison, change: Array, curved: Array
     ) -> int | None:
         """The piece that a point lies on: consistent, and best predicted; None if there is none."""
         k = self._count
         if k == 0:
             return None
         values = self._values[:k]
-        error = np.abs(fun - values - np.vecdot(self._gradients[:k], seen.steps) - 0.5 * curved)
-        size = abs(fun) + np.abs(values) + _length(grad) * np.sqrt(seen.squares)
-        same = error <= SAME * np.abs(curved) + ROUNDING * size
+        error = np.abs(fun - values - np.vecdot(self._gradients[:k], there.steps) - 0.5 * curved)
+        size = abs(fun) + np.abs(values) + _length(grad) * np.sqrt(there.squares)
+        same = error <= self._settings.same * np.abs(curved) + ROUNDING * size
         found = same.all(axis=1).nonzero()[0]
         if len(found) < 2:
             return int(found[0]) if len(found) else None
         newest = self._newest[found]
-        bent = np.matmul(self._hessians[found], seen.steps[found, newest][:, :, None])[:, :, 0]
+        bent = np.matmul(self._hessians[found], there.steps[found, newest][:, :, None])[:, :, 0]
         missed = change[found, newest] - bent
         return int(found[np.vecdot(missed, missed).argmin()])
 
@@ -161,7 +156,7 @@ class Pieces:
             return
         self._paired = True
         steepness = _length(change) / math.sqrt(square)
-        self._steepest = max(steepness, FADING * self._steepest)
+        self._steepest = max(steepness, self._settings.fading * self._steepest)
         if not self._common.any():
             # the first pair of all gives the scale
             start = max(float(step.dot(change)) / square, 0.0) * np.eye(step.size)
@@ -174,9 +169,9 @@ class Pieces:
     def models(self, x: Array) -> tuple[Array, Array]:
         """Values (k,) and gradients (k, n) at ``x`` of each piece's quadratic."""
         k = self._count
-        seen = self._compare(x)
-        each, nearest = self._each[:k], seen.squares.argmin(axis=1)
-        step, gradients = seen.steps[each, nearest], self._gradients[each, nearest]
+        there = self._compare(x)
+        each, nearest = self._each[:k], there.squares.argmin(axis=1)
+        step, gradients = there.steps[each, nearest], self._gradients[each, nearest]
         bent = np.matmul(self._hessians[:k], step[:, :, None])[:, :, 0]
         values = self._values[each, nearest] + np.vecdot(gradients + 0.5 * bent, step)
         return values, gradients + bent
@@ -192,8 +187,7 @@ class Pieces:
         """
         values, gradients = self.models(x)
         # a function is the largest of its pieces: what lies above it is none of them here
-        slack = max(1e-10 * abs(fun), ABOVE * abs(fun - float(values.min())))
-        below = np.flatnonzero(values <= fun + slack)
+        below = np.flatnonzero(values <= fun + BELOW * abs(fun))
         hessians = self._hessians[below]
         if len(below) < 2 or not (np.isfinite(gradients).all() and np.isfinite(hessians).all()):
             return None
@@ -201,7 +195,7 @@ class Pieces:
 
 
 class _Comparison(NamedTuple):
-    """A point, and how it is reached from others: steps (k, MEMBERS, n), their squared lengths."""
+    """A point, and how it is reached from others: steps (k, members, n), their squared lengths."""
 
     x: Array
     steps: Array

@@ -14,84 +14,71 @@ from __future__ import annotations
 
 import math
 
-from smoothmin.descent.gradient_sampling.window import Window
+from smoothmin.descent.gradient_sampling.settings import SelfScalingSettings
+from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint
 from smoothmin.metrics.dense_bfgs import InverseHessian
-from smoothmin.metrics.metric import Metric
 from smoothmin.metrics.product_form import SquareFactor
 
-WINDOW = 10  # evaluations, at least, between looks at the value
-TOO_LONG = 10.0  # excess of the matrix at each of ...
-STEPS = 5  # ... the last steps before a trial
-SLOW = 0.3  # what a window gains before a trial, or at its second, in units of the one before
-SHARE = 0.5  # of what the plain updates promise, that the first window of a trial gains
-FAST = 0.25  # what each of its later windows may gain, in units of the one before
-PROVEN = 5  # windows of a trial that were not in vain, however it ends
-SELDOM = 100  # windows without trials after one that failed, and each time so many times more
 
-
-class ScalingTrials:
-    """Decides whether a dense metric scales itself; leaves others alone.
+class SelfScaling:
+    """Decides whether a dense metric scales itself.
 
     A trial begins with the identity, where the plain updates' gains fall off slowly although
-    each step finds the matrix far too long. It goes on for as long as gains fall off fast, as
-    they do where the minimum is neared fast. Otherwise all is as before it.
+    the last steps found the matrix far too long. It goes on for as long as gains fall off fast,
+    as they do where the minimum is neared fast. Otherwise all is as before it.
     """
 
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric if isinstance(metric, InverseHessian) else None
+    def __init__(self, metric: InverseHessian, settings: SelfScalingSettings) -> None:
+        self._metric, self._settings = metric, settings
+        self._trials, self._rates = Trials(settings.trials), Rates(settings.window)
         self._before: tuple[SquareFactor | None, LinePoint] | None = None  # the trial
-        self._wait, self._next_wait = 0, SELDOM
         self._long = 0  # steps that found the metric too long, one after the other
-        self._window = Window(WINDOW)
+        self._least, self._most = 0.0, math.inf  # that the next window of a trial may gain
+        metric.self_scaling = 0.0
 
     def stepped(self, gained: float, here: LinePoint, nfev: int) -> LinePoint | None:
         """Take note of a step of ``nfev`` evaluations; the point to go back to, if any."""
-        metric = self._metric
-        if metric is None:
+        settings, rates = self._settings, self._rates
+        self._long = self._long + 1 if self._metric.excess > settings.too_long else 0
+        if not self._trials.active:
+            self._trials.plain(nfev)
+        if not rates.add(gained, nfev):
             return None
-        self._long = self._long + 1 if metric.excess > TOO_LONG else 0
-        if not self._window.add(gained, nfev):
-            return None
-        if metric.self_scaling:
-            return self._judge(metric)
-        self._wait -= 1
-        gain, last = self._window.rate, self._window.before
-        if self._wait < 0 and self._long >= STEPS and gain > SLOW * last > 0:
-            self._begin(metric, here, gain * min(1.0, gain / last))
+        if self._trials.active:
+            return None if self._trials.judge(self._falls_fast()) else self._end()
+        slow = rates.fall_less(settings.slow) and self._long >= settings.steps
+        if slow and self._trials.ready:
+            self._least = settings.share * rates.rate * min(1.0, rates.rate / rates.before)
+            self._most = math.inf
+            self._before = self._metric.save(), here
+            self._metric.reset()
+            self._metric.self_scaling = settings.power
+            self._trials.enter()
         return None
+
+    def _falls_fast(self) -> bool:
+        """Whether a trial's first window was what plain updates promised, the later ones small."""
+        gain, settings = self._rates.rate, self._settings
+        good = self._least <= gain <= self._most
+        self._most = settings.fast * self._most if self._most < math.inf else settings.slow * gain
+        self._least = 0.0
+        return good
 
     def failed(self) -> LinePoint | None:
         """Take note of a search that found nothing lower; the point to go back to, if any."""
-        self._window.clear()
+        self._rates.clear()
         self._long = 0
-        metric = self._metric
-        return self._end(metric) if metric is not None and metric.self_scaling else None
+        if not self._trials.active:
+            return None
+        self._trials.leave()
+        return self._end()
 
-    def _begin(self, metric: InverseHessian, here: LinePoint, promised: float) -> None:
-        """Try self-scaling updates; ``promised`` is the gain that plain ones might bring."""
-        self._before = metric.save(), here
-        metric.reset()
-        metric.self_scaling = True
-        self._windows = 0
-        self._least, self._most = SHARE * promised, math.inf
-
-    def _judge(self, metric: InverseHessian) -> LinePoint | None:
-        """Go on, or end the trial."""
-        gain = self._window.rate
-        if not self._least <= gain <= self._most:
-            return self._end(metric)
-        self._windows += 1
-        self._least = 0.0
-        self._most = SLOW * gain if self._windows == 1 else FAST * self._most
-        return None
-
-    def _end(self, metric: InverseHessian) -> LinePoint | None:
-        """Back to plain updates, and to where they were if nothing was won."""
+    def _end(self) -> LinePoint | None:
+        """Back to plain updates, and to where they were if the trial has not paid."""
         assert self._before is not None
         matrix, there = self._before
         self._before = None
-        metric.restore(matrix)
-        metric.self_scaling = False
-        self._wait, self._next_wait = self._next_wait, SELDOM * self._next_wait
-        return None if self._windows >= PROVEN else there
+        self._metric.restore(matrix)
+        self._metric.self_scaling = 0.0
+        return None if self._trials.paid else there

@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.optimize import minimize
 
 from smoothmin.descent.gradient_sampling.bundle import Bundle
 from smoothmin.descent.gradient_sampling.hull import Hull
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.subproblems.min_norm import cutting_plane_weights, min_norm_point
 
 
 def convex(x):
@@ -54,6 +50,20 @@ def test_gaps_follow_the_centre():
     for gap, point in zip(gaps[1:], points, strict=True):
         value, gradient = convex(point)
         assert gap == pytest.approx(f - value - gradient @ (x - point), abs=1e-12)
+
+
+def test_gaps_follow_several_moves_at_once():
+    bundle, points = filled(12)
+    for centre in points[:4]:
+        bundle.move(centre, *convex(centre))
+    bundle.add(points[5] + 1, *convex(points[5] + 1))
+    f, x = convex(points[3])[0], points[3]
+    direction = np.array([1.0, -2.0, 0.5])
+    _, slopes = bundle.kinks(direction, 0.0)
+    for k, point in enumerate([*points, points[5] + 1]):
+        value, gradient = convex(point)
+        assert bundle.gaps()[k] == pytest.approx(f - value - gradient @ (x - point), abs=1e-12)
+        assert slopes[k] == pytest.approx(gradient @ direction)
 
 
 def test_the_oldest_makes_room_and_the_centre_stays():
@@ -100,39 +110,6 @@ def test_the_hull_in_a_metric(metric):
     assert (gradients @ direction).max() <= slope + 1e-9  # downhill for every gradient
     assert direction[0] >= -1e-9  # and into the box
     assert -slope <= first @ metric.apply(first) + 1e-12  # more gradients, shorter element
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.integers(1, 8), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_cutting_planes_against_slsqp(m, n, seed):
-    rng = np.random.default_rng(seed)
-    gradients = rng.standard_normal((m, n))
-    gaps = np.concatenate([[0.0], rng.exponential(1.0, m - 1) * rng.choice([0.01, 1], m - 1)])
-
-    def model(w):
-        return 0.5 * float(np.sum((w @ gradients) ** 2)) + w @ gaps
-
-    weights = cutting_plane_weights(gradients, gaps)
-    assert weights.min() >= 0
-    assert weights.sum() == pytest.approx(1)
-    best = minimize(
-        model,
-        np.full(m, 1 / m),
-        method="SLSQP",
-        bounds=[(0, 1)] * m,
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
-        options={"ftol": 1e-13, "maxiter": 300},
-    ).fun
-    start = 0.5 * float(gradients[0] @ gradients[0])
-    assert model(weights) <= best + 0.03 * start
-    step = -(weights @ gradients)
-    assert gradients[0] @ step <= 1e-9 * (1 + start)  # downhill at the centre
-
-
-def test_cuts_without_gaps_are_a_min_norm_problem():
-    gradients = np.array([[1.0, 1.0], [-1.0, 1.0], [0.3, 2.0]])
-    weights = cutting_plane_weights(gradients, np.zeros(3))
-    np.testing.assert_allclose(weights, min_norm_point(gradients).weights, atol=1e-12)
 
 
 def test_what_is_held_outlives_older_points_until_the_centre_moves():

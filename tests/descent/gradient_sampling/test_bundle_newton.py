@@ -1,4 +1,4 @@
-"""Functions of few smooth pieces: their models, the models' minimum, the phase."""
+"""Functions of few smooth pieces: their models, the models' minimum, the steps."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize as scipy_minimize
 
-from smoothmin import minimize
-from smoothmin.descent.gradient_sampling.bundle_newton import MOST_VARIABLES
-from smoothmin.descent.gradient_sampling.piece_models import Pieces
+from smoothmin import GradientSamplingDescent, minimize
+from smoothmin.descent.gradient_sampling.piece_models import PieceModels
+from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings, PieceSettings
 from smoothmin.subproblems.minimax import least_maximum
-from smoothmin.subproblems.simplex_qp import simplex_weights
 
 
 def random_quadratics(rng, k, n, convex=True):
@@ -22,19 +21,6 @@ def random_quadratics(rng, k, n, convex=True):
 
 def largest(values, gradients, hessians, d):
     return float((values + gradients @ d + 0.5 * ((hessians @ d) @ d)).max())
-
-
-@settings(max_examples=50)
-@given(st.integers(1, 8), st.integers(1, 6), st.integers(0, 2**32 - 1))
-def test_simplex_weights_are_optimal(k, n, seed):
-    rng = np.random.default_rng(seed)
-    rows, gaps = rng.standard_normal((k, n)), rng.exponential(size=k)
-    start = rng.exponential(size=k)
-    w = simplex_weights(rows @ rows.T, gaps, start / start.sum())
-    assert (w >= 0).all()
-    assert_allclose(w.sum(), 1)
-    slopes = rows @ (rows.T @ w) + gaps
-    assert (slopes >= w @ slopes - 1e-9 * (1 + np.abs(slopes).max())).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -80,7 +66,7 @@ def test_pieces_are_told_apart_and_their_curvature_is_learnt():
     rng = np.random.default_rng(0)
     n, k = 4, 3
     values, gradients, hessians = random_quadratics(rng, k, n)
-    pieces = Pieces(n, 6)
+    pieces = PieceModels(n, PieceSettings(pieces=6))
     new = 0
     for _ in range(80):
         x = 0.5 * rng.standard_normal(n)
@@ -93,8 +79,8 @@ def test_pieces_are_told_apart_and_their_curvature_is_learnt():
     assert k <= new <= 2 * k
 
 
-def test_kinks_are_seen_at_short_distance():
-    pieces = Pieces(2, 6)
+def test_kinks_are_observed_at_short_distance():
+    pieces = PieceModels(2, PieceSettings())
     for x in ([1.0, 1.0], [0.9, 0.7], [0.8, 0.9]):
         pieces.add(np.array(x), abs(x[0]) + x[1] ** 2, np.array([np.sign(x[0]), 2 * x[1]]))
     assert not pieces.kinked
@@ -105,7 +91,7 @@ def test_kinks_are_seen_at_short_distance():
 
 def test_a_smooth_function_has_no_kinks():
     rng = np.random.default_rng(1)
-    pieces = Pieces(3, 6)
+    pieces = PieceModels(3, PieceSettings(pieces=6))
     x = rng.standard_normal(3)
     for k in range(60):
         pieces.add(x, float(np.cosh(x).sum()), np.sinh(x))
@@ -165,23 +151,20 @@ def test_maxima_of_quadratics_are_certified(seed):
     assert min(fun(x)[0] for x in around) >= res.fun
 
 
-def test_smooth_functions_are_left_to_the_quasi_newton_steps(monkeypatch):
+WITHOUT = GradientSamplingDescent(settings=GradientSamplingSettings(piece_models=False))
+
+
+def test_smooth_functions_are_left_to_the_quasi_newton_steps():
     from scipy.optimize import rosen, rosen_der
 
-    from smoothmin.descent.gradient_sampling import state as kink_state
-
-    kw = {"jac": rosen_der, "method": "gradient-sampling", "rng": 0}
-    with_phase = minimize(rosen, np.tile([-1.2, 1.0], 5), **kw)
-    monkeypatch.setattr(kink_state, "MOST_VARIABLES", 0)
-    without = minimize(rosen, np.tile([-1.2, 1.0], 5), **kw)
-    assert with_phase.nfev == without.nfev
-    assert MOST_VARIABLES >= 10
+    start = np.tile([-1.2, 1.0], 5)
+    models = minimize(rosen, start, jac=rosen_der, method="gradient-sampling", rng=0)
+    without = minimize(rosen, start, jac=rosen_der, method=WITHOUT, rng=0)
+    assert models.nfev == without.nfev
 
 
-def test_many_pieces_cost_few_evaluations_more(monkeypatch):
+def test_many_pieces_cost_few_evaluations_more():
     """Least absolute deviations has more pieces than can be modelled."""
-    from smoothmin.descent.gradient_sampling import state as kink_state
-
     rng = np.random.default_rng(3)
     matrix, target = rng.standard_normal((60, 10)), rng.standard_normal(60)
 
@@ -189,9 +172,7 @@ def test_many_pieces_cost_few_evaluations_more(monkeypatch):
         residual = matrix @ x - target
         return float(np.abs(residual).sum()), matrix.T @ np.sign(residual)
 
-    kw = {"jac": True, "method": "gradient-sampling", "rng": 0}
-    with_phase = minimize(fun, np.zeros(10), **kw)
-    monkeypatch.setattr(kink_state, "MOST_VARIABLES", 0)
-    without = minimize(fun, np.zeros(10), **kw)
-    assert with_phase.nfev <= 1.2 * without.nfev
-    assert abs(with_phase.fun - without.fun) < 1e-8
+    models = minimize(fun, np.zeros(10), jac=True, method="gradient-sampling", rng=0)
+    without = minimize(fun, np.zeros(10), jac=True, method=WITHOUT, rng=0)
+    assert models.nfev <= 1.2 * without.nfev
+    assert abs(models.fun - without.fun) < 1e-8

@@ -1,4 +1,4 @@
-"""The proximal phase: its model against a dense solver, when it begins, what it brings."""
+"""Proximal steps: their model by optimality, when they begin, what they bring."""
 
 import sys
 from pathlib import Path
@@ -8,10 +8,12 @@ import pytest
 from scipy.optimize import LinearConstraint, linprog
 from scipy.optimize import minimize as scipy_minimize
 
-from smoothmin import minimize
+from smoothmin import GradientSamplingDescent, minimize
+from smoothmin._protocol import Problem
 from smoothmin.descent.gradient_sampling.bundle import Bundle
-from smoothmin.descent.gradient_sampling.proximal_bundle import PLAIN, ProximalPhase
-from smoothmin.linesearch.weak_wolfe import LinePoint
+from smoothmin.descent.gradient_sampling.proximal_bundle import ProximalBundle
+from smoothmin.descent.gradient_sampling.state import State
+from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -37,14 +39,31 @@ def filled(fun, points, centre):
     return bundle
 
 
-def begun(fun, points, centre, scales):
-    """A phase about to step from ``centre``, and the bundle it has."""
-    bundle, phase = filled(fun, points, centre), ProximalPhase(len(centre))
-    here = LinePoint(0.0, centre, *fun(centre), 0.0)
-    for gained in (1.0, 0.9):  # slow
-        phase.watch(gained * PLAIN, PLAIN, 0.3)
-    visit = phase.visit(bundle, here, scales, 1e-16, kinked=True)
-    return phase, bundle, here, visit
+class Kinks:
+    """What a predictor tells, without models."""
+
+    def __init__(self, kinked):
+        self.models, self.kinked = self, kinked
+
+    def learn(self, point):
+        pass
+
+
+def begun(fun, points, centre, gains, kinked=True):
+    """A source of steps from ``centre``, after searches of such gains, and its state."""
+    problem = Problem(centre, None, True, centre.shape)
+    state = State(GradientSamplingDescent(memory=40), problem, np.random.default_rng(0))
+    state.x, (state.f, state.g) = centre, fun(centre)
+    state.bundle = filled(fun, points, centre)
+    state.certifier.start(state.x, state.f, state.g)
+    state.scales = np.array([1.0, 0.5, 2.0])[: len(centre)]
+    source = ProximalBundle(state, Kinks(kinked))
+    away = centre + 0.3 * np.eye(len(centre))[0]
+    for gained in gains:
+        point = LinePoint(1.0, away, state.f - 20 * gained, state.g, 0.0)
+        for watch in state.watchers:
+            watch(LineResult(point, True, True, [point] * 20))
+    return source, state
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -52,38 +71,34 @@ def test_a_step_is_the_proximal_point_of_the_largest_tangent(seed):
     rng = np.random.default_rng(seed)
     fun = largest_of(rng.standard_normal((12, 3)), rng.standard_normal(12))
     points, centre = rng.standard_normal((20, 3)), rng.standard_normal(3)
-    scales = np.array([1.0, 0.5, 2.0])
-    phase, bundle, here, visit = begun(fun, points, centre, scales)
-    asked = next(visit).points[0]
-    gradients, gaps, _ = bundle.tangents()
-    step = (asked - here.x) / scales
-    t = 4 * 0.3 / np.linalg.norm(here.grad * scales**2)
-
-    # the same by a general solver, in the epigraph's form
-    rows = np.column_stack([gradients * scales, -np.ones(len(gaps))])
-    known = scipy_minimize(
-        lambda z: z[-1] + z[:-1] @ z[:-1] / (2 * t),
-        np.zeros(4),
-        jac=lambda z: np.append(z[:-1] / t, 1.0),
-        constraints=LinearConstraint(rows, -np.inf, gaps),
+    source, state = begun(fun, points, centre, [1.0, 0.9])
+    asked = next(source.step()).points[0]
+    gradients, gaps, _ = state.bundle.tangents()
+    step = (asked - centre) / state.scales
+    # whatever the proximal parameter t, the step is the least point of the model with it:
+    # -step / t is a mix of the largest tangents' gradients
+    heights = (gradients * state.scales) @ step - gaps
+    largest = (gradients * state.scales)[heights >= heights.max() - 1e-8]
+    mix = scipy_minimize(
+        lambda z: float(np.sum((z[:-1] @ largest + z[-1] * step) ** 2)),
+        np.full(len(largest) + 1, 0.5),
+        bounds=[(0, 1)] * len(largest) + [(0, None)],
+        constraints=LinearConstraint(np.append(np.ones(len(largest)), 0.0)[None], 1, 1),
         method="SLSQP",
-        options={"ftol": 1e-15, "maxiter": 200},
+        options={"ftol": 1e-16, "maxiter": 200},
     )
-    np.testing.assert_allclose(step, known.x[:-1], atol=1e-5)
-    assert set(phase.support) <= set(bundle.tangents()[2])
+    assert mix.fun <= 1e-8
+    assert mix.x[-1] > 0
 
 
-def test_it_begins_only_where_steps_are_slow_kinks_were_seen_and_nothing_is_concave():
+def test_it_begins_only_where_steps_are_slow_kinks_were_observed_and_nothing_is_concave():
     rng = np.random.default_rng(0)
     fun = largest_of(rng.standard_normal((9, 2)), rng.standard_normal(9))
     points, centre = rng.standard_normal((9, 2)), rng.standard_normal(2)
 
     def begins(function, gains, kinked):
-        bundle, phase = filled(function, points, centre), ProximalPhase(2)
-        for gained in gains:
-            phase.watch(gained * PLAIN, PLAIN, 0.3)
-        here = LinePoint(0.0, centre, *function(centre), 0.0)
-        return next(phase.visit(bundle, here, np.ones(2), 1e-16, kinked), None) is not None
+        source, _ = begun(function, points, centre, gains, kinked)
+        return next(source.step(), None) is not None
 
     def concave(x):
         value, gradient = fun(x)

@@ -9,23 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smoothmin import minimize
-from smoothmin.descent.gradient_sampling.self_scaling import (
-    FAST,
-    PROVEN,
-    SELDOM,
-    SHARE,
-    SLOW,
-    STEPS,
-    WINDOW,
-    ScalingTrials,
-)
+from smoothmin.descent.gradient_sampling.self_scaling import SelfScaling
+from smoothmin.descent.gradient_sampling.settings import SelfScalingSettings, TrialSettings
 from smoothmin.linesearch.weak_wolfe import LinePoint
-from smoothmin.metrics.dense_bfgs import SELF_SCALING, InverseHessian
-from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.dense_bfgs import InverseHessian
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 from nonsmooth_problems import outliers, phases
+
+POWER = 0.4
+SETTINGS = SelfScalingSettings(
+    window=10,
+    slow=0.3,
+    too_long=10.0,
+    steps=5,
+    share=0.5,
+    power=POWER,
+    trials=TrialSettings(strikes=1, proven=4, wait=500),
+)
 
 
 def dense(metric, n):
@@ -34,8 +36,8 @@ def dense(metric, n):
 
 
 def shortened(h, s, y):
-    """Oren and Luenberger's scaling to the power we use, then Nocedal and Wright, (6.17)."""
-    h = h * min(1.0, (s @ y) / (y @ h @ y)) ** SELF_SCALING
+    """Oren and Luenberger's scaling to a power, then Nocedal and Wright, (6.17)."""
+    h = h * min(1.0, (s @ y) / (y @ h @ y)) ** POWER
     left = np.eye(s.size) - np.outer(s, y) / (s @ y)
     return left @ h @ left.T + np.outer(s, s) / (s @ y)
 
@@ -45,7 +47,7 @@ def shortened(h, s, y):
 def test_updates_scale_the_matrix_first(n, count, along, seed):
     rng = np.random.default_rng(seed)
     metric = InverseHessian(n)
-    metric.self_scaling = True
+    metric.self_scaling = POWER
     root = rng.standard_normal((n, n))
     s = rng.standard_normal(n)
     metric.update(s, root @ root.T @ s + s)
@@ -63,7 +65,7 @@ def test_a_large_matrix_is_scaled_too():
     n = 260
     rng = np.random.default_rng(0)
     metric = InverseHessian(n)
-    metric.self_scaling = True
+    metric.self_scaling = POWER
     curvatures = np.linspace(1, 50, n)
     g = rng.standard_normal(n)
     metric.update(g, curvatures * g)
@@ -82,17 +84,17 @@ def at(x, f):
 
 
 def started():
-    """Trials that have just begun, their metric, and how it was before."""
+    """A trial that has just begun, its metric, and how it was before."""
     metric = InverseHessian(2)
-    trials = ScalingTrials(metric)
+    scaling = SelfScaling(metric, SETTINGS)
     rng = np.random.default_rng(1)
     while not metric.self_scaling:
         s = rng.standard_normal(2)
         metric.update(s, 3 * s)
         metric.excess = 50.0
         before = dense(metric, 2)
-        assert trials.stepped(3.0, at(7.0, 1.0), 3) is None
-    return trials, metric, before
+        assert scaling.stepped(3.0, at(7.0, 1.0), 3) is None
+    return scaling, metric, before
 
 
 def test_a_trial_begins_afresh_where_gains_are_slow_and_the_metric_is_too_long():
@@ -102,52 +104,43 @@ def test_a_trial_begins_afresh_where_gains_are_slow_and_the_metric_is_too_long()
 
 
 @pytest.mark.parametrize(
-    ("excess", "gain"), [(1.0, 3.0), (50.0, None)], ids=["long enough", "fast enough"]
+    ("excess", "gain"), [(1.0, 1.0), (50.0, 0.25)], ids=["long enough", "fast enough"]
 )
 def test_no_trial_is_made_without_need(excess, gain):
     metric = InverseHessian(2)
-    trials = ScalingTrials(metric)
+    scaling = SelfScaling(metric, SETTINGS)
     for k in range(30):
         metric.excess = excess
-        trials.stepped((0.9 * SLOW) ** k if gain is None else gain, at(0.0, 0.0), WINDOW)
+        scaling.stepped(gain**k, at(0.0, 0.0), 10)
         assert not metric.self_scaling
 
 
-@pytest.mark.parametrize("first", [0.4 * SHARE, 2.0], ids=["at once", "at the second window"])
-def test_a_trial_in_vain_leaves_no_trace(first):
-    trials, metric, before = started()
-    back = trials.stepped(first * WINDOW, at(1.0, 0.5), WINDOW)
-    if first > SHARE:
+@pytest.mark.parametrize("first", [0.2, 2.0], ids=["at once", "at the second window"])
+def test_a_trial_without_improvement_leaves_no_trace(first):
+    scaling, metric, before = started()
+    back = scaling.stepped(10 * first, at(1.0, 0.5), 10)
+    if first > 1:
         assert back is None
         metric.update(np.ones(2), np.ones(2))
-        back = trials.stepped(1.1 * SLOW * first * WINDOW, at(1.0, 0.4), WINDOW)
+        back = scaling.stepped(5 * first, at(1.0, 0.4), 10)
     assert back.x == 7.0
     assert back.fun == 1.0
     assert not metric.self_scaling
     np.testing.assert_array_equal(dense(metric, 2), before)
-    for _ in range(SELDOM - STEPS):  # nor is there another soon
+    for _ in range(45):  # nor is there another soon
         metric.excess = 50.0
-        trials.stepped(1.0, back, WINDOW)
+        scaling.stepped(1.0, back, 10)
         assert not metric.self_scaling
 
 
-@pytest.mark.parametrize("windows", [PROVEN - 1, PROVEN])
+@pytest.mark.parametrize("windows", [3, 4])
 def test_what_a_long_trial_has_won_is_kept(windows):
-    trials, metric, _ = started()
-    gain = 10.0
+    scaling, metric, _ = started()
     for k in range(windows):
-        assert trials.stepped(gain, at(1.0, 0.5), WINDOW) is None
-        gain *= 0.9 * (FAST if k else SLOW)
-    back = trials.failed()
-    assert (back is None) == (windows >= PROVEN)
+        assert scaling.stepped(10 * 0.2**k, at(1.0, 0.5), 10) is None
+    back = scaling.failed()
+    assert (back is None) == (windows >= 4)
     assert not metric.self_scaling
-
-
-def test_limited_memory_is_left_alone():
-    trials = ScalingTrials(LimitedMemory(3, 4))
-    for _ in range(50):
-        assert trials.stepped(1.0, at(0.0, 0.0), WINDOW) is None
-    assert trials.failed() is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""What every method is: a frozen dataclass of options, with a generator `run`."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from smoothmin._protocol import Problem, Steps
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """A way to minimize: a frozen dataclass whose fields are its options.
+
+    Subclasses validate their fields in ``__post_init__`` and implement `run`.
+    A method is also a callable with SciPy's custom-method protocol.
+    """
+
+    name: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
+    handles_bounds: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+    tolerances: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether `run` can do nothing with values alone."""
+        return True
+
+    @abstractmethod
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize: yield `Ask` and `Iterate`, return `Finish`."""
+
+    def with_options(self, **options: Any) -> Self:
+        """A copy with some options changed, validated again."""
+        return dataclasses.replace(self, **options)
+
+    def with_tolerance(self, tol: float) -> Self:
+        """A copy whose main tolerances are ``tol``."""
+        return self.with_options(**dict.fromkeys(self.tolerances, tol))
+
+    def __call__(self, fun: Any, x0: Any, args: Any = (), **options: Any) -> Any:
+        """Minimize as ``scipy.optimize.minimize(fun, x0, method=self)`` does."""
+        from smoothmin._minimize import minimize_as_scipy_method
+
+        return minimize_as_scipy_method(self, fun, x0, args, **options)

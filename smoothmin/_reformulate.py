@@ -1,0 +1,63 @@
+"""A method shown another problem: its points mapped outward, the answers inward.
+
+A `Reformulation` says how, and may remember what it was last asked; `relay` drives the
+inner method, which never knows. What the inner method is told of the problem before it
+starts, its start and bounds among it, is up to whoever starts it.
+"""
+
+from __future__ import annotations
+
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Message, Reply, Steps, resume
+
+
+class Reformulation:
+    """How the messages of an inner method translate; as it is here, not at all.
+
+    One object serves one run. Between `outward` and `inward` there is no other request.
+    """
+
+    def outward(self, points: Array) -> Array:
+        """Points (m, n) of the inner method's problem in the variables outside."""
+        return points
+
+    def inward(self, answers: Answers) -> Answers:
+        """What the inner method is told of the points that were last mapped outward."""
+        return answers
+
+    def ask(self, message: Ask) -> Ask:
+        """The request outside.
+
+        `Samples` become an ordinary request of all points, since a map need not take
+        steps around a center to such.
+        """
+        return Ask(self.outward(message.points), message.order)
+
+    def iterate(self, message: Iterate) -> Iterate:
+        """A step of the inner method, as it is reported."""
+        return message
+
+    def finish(self, message: Finish) -> Finish:
+        """The inner method's last word, as it is reported."""
+        return message
+
+
+def relay(view: Reformulation, steps: Steps, reply: Reply = None) -> Steps:
+    """Drive an inner method through a reformulation, to its end.
+
+    Parameters
+    ----------
+    view : Reformulation
+    steps : generator
+        The inner method's run.
+    reply : Answers, optional
+        To a request that ``steps`` has made already, as the inner method sees it.
+    """
+    while True:
+        message: Message | Finish = resume(steps, reply)
+        if isinstance(message, Ask):
+            answers = yield view.ask(message)
+            reply = view.inward(answers)
+        elif isinstance(message, Iterate):
+            reply = yield view.iterate(message)
+        else:
+            return view.finish(message)

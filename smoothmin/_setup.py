@@ -1,0 +1,234 @@
+"""One way to assemble a run: from arguments as users give them to what is driven.
+
+`Arguments` are checked before any evaluation; `Arguments.assemble` makes the run of them,
+for whoever evaluates: `minimize` or the user of an `Optimizer`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import numbers
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeWarning
+
+from smoothmin._check import (
+    as_generator,
+    require_bool,
+    require_integer,
+    require_one_of,
+    require_real,
+)
+from smoothmin._differences import SCHEMES, Stencil
+from smoothmin._domain import Domain
+from smoothmin._engine import Callback, Run, Settings, as_callback
+from smoothmin._evaluate import Ledger
+from smoothmin._limits import Limits
+from smoothmin._method import Method
+from smoothmin._noisy_differences import NoiseAwareStencil
+from smoothmin._registry import (
+    COMMON_OPTIONS,
+    default_method,
+    method_class,
+    mistaken_for,
+    option_names,
+)
+from smoothmin._stopping import as_termination
+
+
+def refuse_constraints(constraints: Any) -> None:
+    """Raise if there are any: none is ever dropped in silence."""
+    if constraints is None:
+        return
+    if isinstance(constraints, (tuple, list, Mapping)) and not constraints:
+        return
+    raise NotImplementedError(
+        "constraints are not implemented, with no method: use "
+        'scipy.optimize.minimize(..., method="SLSQP") '
+        f"(bounds are met here, by bounds=); got constraints={constraints!r:.100}"
+    )
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a run is made of, checked; ``scheme`` makes its gradients if it is not None."""
+
+    method: Method
+    jac: Any
+    domain: Domain
+    plan: Plan
+    seed: Any
+    workers: Any
+    journal: Any
+
+    @classmethod
+    def of(
+        cls,
+        x0: Any,
+        method: Any,
+        jac: Any,
+        bounds: Any,
+        constraints: Any,
+        tol: float | None,
+        callback: Any,
+        options: Any,
+        rng: Any,
+    ) -> Arguments:
+        """Check them; called by front ends only, two frames below the user's."""
+        refuse_constraints(constraints)
+        common, own = split_options(options)
+        jac = as_jac(jac, common.pop("jac_method", None))
+        chosen = as_method(method, own, tol, jac is not None)
+        seed = common.pop("rng", None) if rng is None else rng
+        as_generator(seed)
+        workers, journal = common.pop("workers", None), common.pop("journal", None)
+        domain = Domain.build(x0, bounds)
+        plan = Plan.of(common, as_callback(callback), domain.size)
+        return cls(chosen, jac, domain, plan, seed, workers, journal)
+
+    @property
+    def scheme(self) -> str | None:
+        """The finite-difference scheme that gradients are made by, if they are."""
+        if self.jac is None:
+            return "2-point" if self.method.needs_gradient else None
+        return self.jac if isinstance(self.jac, str) else None
+
+    def assemble(self, rng: np.random.Generator) -> tuple[Run, Ledger]:
+        """The run, and the ledger of what is evaluated for it."""
+        domain, stencil = self.domain, self._stencil(rng)
+        ledger = Ledger(domain, self.plan.limits, stencil)
+        problem = domain.problem(self.jac is not None or stencil is not None, stencil)
+        return Run(self.method, ledger, domain, problem, rng, self.plan.settings), ledger
+
+    def _stencil(self, rng: np.random.Generator) -> Stencil | None:
+        """Finite differences: of SciPy's steps if asked for by name, of the noise's if not."""
+        box, scheme = self.domain.box, self.scheme
+        if scheme is None:
+            return None
+        return NoiseAwareStencil(box, rng) if self.jac is None else Stencil(scheme, box)
+
+
+def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of every method, and the rest."""
+    if options is None:
+        return {}, {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a dict, got {options!r}")
+    common = {k: v for k, v in options.items() if k in COMMON_OPTIONS}
+    return common, {k: v for k, v in options.items() if k not in COMMON_OPTIONS}
+
+
+def as_jac(jac: Any, scheme: Any) -> Any:
+    """A callable, True, a scheme, or None for no gradient."""
+    name = "jac"
+    if isinstance(jac, (bool, np.bool_)):
+        jac = True if jac else None
+    if jac is None and scheme is not None:
+        name, jac = "jac_method", scheme
+    if jac is None or jac is True or callable(jac):
+        return jac
+    if not isinstance(jac, str):
+        raise TypeError(f"{name} must be callable, a bool or one of {list(SCHEMES)}, got {jac!r}")
+    require_one_of(name, jac, SCHEMES)
+    return jac
+
+
+def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient: bool) -> Method:
+    """The method object meant, with its options."""
+    if method is None:
+        method = default_method(has_gradient)
+    if isinstance(method, str):
+        cls = method_class(method)
+        chosen: Method | None = None
+    elif isinstance(method, Method):
+        cls, chosen = type(method), method
+    elif inspect.isclass(method) and issubclass(method, Method):
+        cls, chosen = method, None
+    else:
+        # `minimize` has taken callables by now, `Optimizer` has no use for them
+        kinds = "a name or a Method" if callable(method) else "a name, a Method or a callable"
+        raise TypeError(f"method must be {kinds}, got {method!r}")
+    known = option_names(cls)
+    unknown = [key for key in own if key not in known]
+    _warn_of_unknown(unknown, known, mistaken_for(cls, unknown))
+    own = {key: value for key, value in own.items() if key in known}
+    chosen = cls(**own) if chosen is None else chosen.with_options(**own)
+    if tol is not None:
+        require_real("tol", tol, minimum=0)
+        # an option is meant more than tol, which may set the same
+        chosen = chosen.with_tolerance(tol).with_options(**own)
+    return chosen
+
+
+def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
+    """SciPy's warning, with the nearest name that exists."""
+    if not unknown:
+        return
+    hints = []
+    for key in unknown:
+        near = difflib.get_close_matches(str(key), [*known, *COMMON_OPTIONS], n=1)
+        hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
+    message = f"Unknown solver options: {', '.join(hints)}{advice}"
+    warnings.warn(message, OptimizeWarning, stacklevel=5)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The common options, checked."""
+
+    limits: Limits
+    settings: Settings
+    disp: bool
+
+    @classmethod
+    def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
+        given = {key: value for key, value in common.items() if value is not None}
+        bounded = {"maxiter", "maxfev", "maxtime"} & given.keys()
+        maxiter = _limit("maxiter", given.get("maxiter"), 0)
+        maxtime, f_target = given.get("maxtime", math.inf), given.get("f_target", -math.inf)
+        require_real("maxtime", maxtime, minimum=0)
+        require_real("f_target", f_target)
+        limits = Limits(
+            _limit("maxfev", given.get("maxfev"), 1),
+            float(maxtime),
+            float(f_target),
+            time.perf_counter(),
+        )
+        flags = {
+            name: _flag(name, given.get(name, False))
+            for name in ("disp", "return_all", "history", "return_on_interrupt")
+        }
+        disp = flags.pop("disp")
+        require_one_of("result", given.get("result", "best"), ("best", "last"))
+        settings = Settings(
+            maxiter if bounded else max(1000, 200 * n),
+            as_termination("termination", given.get("termination")),
+            callback,
+            result=given.get("result", "best"),
+            **flags,
+        )
+        return cls(limits, settings, disp)
+
+
+def _limit(name: str, value: Any, minimum: int) -> float:
+    """A count, which may be written as a float such as 1e4; infinity for None."""
+    if value is None or value == math.inf:
+        return math.inf
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    require_integer(name, value, minimum)
+    return int(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    """A truth value, which may be written as a number, as SciPy's ``disp``."""
+    if not isinstance(value, numbers.Integral):
+        require_bool(name, value)
+    return bool(value)

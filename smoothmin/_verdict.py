@@ -1,0 +1,161 @@
+"""The one judge: what a method knows at its end becomes status, success and a sentence.
+
+A method does not say whether it has converged. It says what it knows (`Knowledge`), and
+`judge` decides for all methods alike; `final` then looks at the run as a whole.
+
+The rules, and where they come from:
+
+1. A tolerance that the user gave is absolute, as SciPy's, and the user's own judgement.
+2. Else a run has converged when the decrease that is still promised is negligible. By
+   Taylor's theorem a gradient g promises ``g'Hg / 2``, H being the inverse curvature; a
+   model its predicted decrease; gains that shrink geometrically their sum (Aitken). Each
+   is in the units of the values and does not change with those of the variables.
+3. Negligible is a promise below what rounding or noise lets values show at this point, or
+   below `NEGLIGIBLE` of what values have fallen by lately: in the last half of the steps, h.
+   A share of a fall is the same in all units of the values, and a half of the steps
+   forgets how the run began. Values that fall by the same factor in each step come to that
+   share of the whole way in h steps, and are told to have converged after 2 h. For such
+   values the share for the last ``w`` steps is the power ``w / h``: it is asked of shorter
+   windows, too, so that convergence must have gone on to the end.
+   A value that is still small beside its falls may go on falling for long: the promise has
+   to be negligible beside the value, too, down to that share of the fall.
+   At a minimum where the function is flatter than a parabola values fall by that share while
+   variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
+4. A metric that has met a kink promises little anywhere on it. Where a function is smooth
+   gradients shrink with the root of what is left; where they have not (`KINK`), the promise
+   is not believed. Across kinks only a certificate counts.
+5. Differences that never showed a descent show no minimum either, and neither do values
+   that do not differ, that were not finite, or that fall without end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from smoothmin import _status
+from smoothmin._protocol import Finish
+from smoothmin._status import Status
+
+NEGLIGIBLE = 1e-8  # share of what values changed by lately: a digit more than single precision's
+SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the root of NEGLIGIBLE
+KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a method knows when it ends; all in the user's units.
+
+    Parameters
+    ----------
+    message : str
+        What it ended on, without a full stop.
+    tolerance_met : bool
+        Whether a tolerance of the user's is met.
+    promised : float
+        Decrease that gradient and metric, certificate or model still promise; infinite if
+        nothing is known.
+    extrapolated : float
+        Decrease that the last gains promise if they go on shrinking as they did.
+    lately : tuple of (float, float)
+        By how much the value fell in the last half of the steps, and in shares of that:
+        pairs of share and fall.
+    size : float
+        Of the value, without a sign.
+    noise : float
+        What rounding and noise hide of values at this point.
+    far : float
+        Length of the step that is promised, in units of how far steps led lately.
+    steep : float
+        The gradient's size in units of the largest lately.
+    resolved : bool
+        Whether differences of values could ever be told from rounding and noise; true for exact
+        gradients.
+    """
+
+    message: str
+    tolerance_met: bool = False
+    promised: float = math.inf
+    extrapolated: float = 0.0
+    lately: tuple[tuple[float, float], ...] = ()
+    size: float = math.inf
+    noise: float = 0.0
+    far: float = 0.0
+    steep: float = 0.0
+    resolved: bool = True
+
+    @property
+    def invisible(self) -> bool:
+        """Whether what is promised is below what values can show."""
+        return self.promised <= self.noise and self.extrapolated <= self._bar(self.noise)
+
+    @property
+    def negligible(self) -> bool:
+        """Whether what is promised is next to nothing beside what values did lately."""
+        return self.far <= SHORT and max(self.promised, self.extrapolated) <= self._bar(0.0)
+
+    def _bar(self, least: float) -> float:
+        """What counts as negligible, at least so much."""
+        falls = [NEGLIGIBLE**share * fall for share, fall in self.lately]
+        whole = self.lately[0][1] if self.lately else 0.0
+        beside_value = NEGLIGIBLE * max(self.size, NEGLIGIBLE * whole)
+        return max(least, min([*falls, beside_value])) if falls else least
+
+
+class Run(Protocol):
+    """What the engine has observed of a run as a whole."""
+
+    @property
+    def on_plateau(self) -> bool:
+        """Whether values never differed, or the last differences were zero for want of any."""
+        ...
+
+    @property
+    def died(self) -> bool:
+        """Whether the last values were not finite, though others had been."""
+        ...
+
+
+def judge(knows: Knowledge, **info: Any) -> Finish:
+    """The end of a method that knows this; ``info`` is for the result."""
+    status, why = _decide(knows)
+    return Finish(status, f"{knows.message}{why}.", **info)
+
+
+def _decide(knows: Knowledge) -> tuple[Status, str]:
+    if knows.tolerance_met:
+        return Status.CONVERGED, ""
+    if not knows.resolved:
+        return Status.PRECISION, ": differences of values are no more than rounding or noise"
+    smooth = knows.steep <= KINK
+    if knows.invisible and smooth:
+        return Status.CONVERGED, (
+            f": the decrease left, {knows.promised:.3g}, is below what values show, "
+            f"{knows.noise:.3g}"
+        )
+    if knows.negligible and smooth:
+        left = max(knows.promised, knows.extrapolated)
+        return Status.CONVERGED, (
+            f": the decrease left, {left:.3g}, is negligible beside the last ones, "
+            f"{knows.lately[0][1]:.3g}"
+        )
+    if knows.invisible or knows.negligible:
+        return Status.PRECISION, ": the gradient has not shrunk, so this is a kink"
+    if knows.promised < math.inf:
+        return Status.PRECISION, f": a decrease of {knows.promised:.3g} may be left"
+    return Status.PRECISION, ""
+
+
+def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
+    """Status and sentence of a run that ended so, with this lowest value."""
+    status = Status(finish.status)
+    if not status.success:
+        return status, finish.message
+    if not math.isfinite(value):
+        return Status.NONFINITE, _status.NOTHING_FINITE
+    if status is Status.CONVERGED and run.died:
+        return Status.NONFINITE, _status.DIED
+    if status is Status.CONVERGED and run.on_plateau:
+        return Status.PRECISION, _status.PLATEAU
+    return status, finish.message

@@ -1,0 +1,306 @@
+"""What a descent along gradients knows of where it stands, for the judge.
+
+See `smoothmin._verdict` for the rules. Here is how their quantities are found: the promise
+of a gradient by the metric or, where that knows nothing, by the slopes on the line that was
+searched last; the noise from the rounding unit of the values and from values that do not
+follow the slopes at both ends of short steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import deque
+from collections.abc import Generator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
+from smoothmin._recent import Recent
+from smoothmin._status import Status
+from smoothmin._verdict import Knowledge, judge
+from smoothmin.linesearch.weak_wolfe import LineResult
+
+ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
+FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
+KEPT = 0.1  # share of a promise by which values have to fall for it to be forgotten
+VERIFIED = 10.0  # times the promise of the metric that the gradient alone may promise
+IDLE_STEPS = 10  # or as many as variables: steps that together gain no more than rounding
+FADING = 0.98  # of the largest curvature, from step to step
+RELIABLE = 1e-3  # share of a slope by which it has to change for that to be curvature
+ALIKE = 0.2  # share by which slopes differ at most on a piece that is smooth
+POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
+PROBE = 1e-3  # distance, in units of max(1, |x|), at which a gradient of zero is tested
+
+
+Found: TypeAlias = tuple[Array, float, Array]  # a point, its value and gradient
+
+
+class Convergence:
+    """Collects what is known step by step, and asks the judge.
+
+    Parameters
+    ----------
+    problem : Problem
+    gtol : float or None
+        The user's tolerance for the largest element of the projected gradient, if any.
+    """
+
+    def __init__(self, problem: Problem, gtol: float | None) -> None:
+        self._problem, self._gtol = problem, gtol
+        self.recent = Recent()
+        self._promises = deque([math.inf], maxlen=FINISHING[0])  # the last
+        self._standing = 0.0  # what a metric promised whose search found nothing lower, ...
+        self._promised_at = math.inf  # ... and the value then
+        self._length = 0.0  # of the last step
+        self._curvature = 0.0  # largest of late
+        self._idle = max(IDLE_STEPS, problem.x0.size)
+        self._since = 0
+
+    def begin(self, x: Array, f: float, pg: Array) -> None:
+        """Take note of the start, or of a problem that has changed."""
+        self.recent.clear()
+        self.recent.add(x, f, _size(pg))
+        self._promises.append(math.inf)
+        self._since = 0
+
+    def stepped(
+        self,
+        x: Array,
+        f: float,
+        pg: Array,
+        *,
+        length: float,
+        curvature: float = 0.0,
+    ) -> None:
+        """Take note of a step to ``x``, its value and projected gradient.
+
+        ``length`` and ``curvature`` are those of the step.
+        """
+        self._length = length
+        self.recent.add(x, f, _size(pg))
+        self._curvature = max(FADING * self._curvature, curvature)
+        self._since += 1
+        if self._promised_at - f >= KEPT * self._standing:
+            self._standing = 0.0
+
+    def met(self, pg: Array) -> Finish | None:
+        """The end, if the user's tolerance is met, or nothing of the gradient is left."""
+        size = _size(pg)
+        if size == 0:
+            return judge(Knowledge("The gradient is zero", promised=0.0))
+        if self._gtol is None or not size <= self._gtol:
+            return None
+        message = f"Gradient's largest element {size:.3g} <= gtol={self._gtol:.3g}"
+        return judge(Knowledge(message, tolerance_met=True))
+
+    def noise(self, x: Array, f: float, g: Array) -> float:
+        """What rounding, or the noise that was found, hides of values at ``x``."""
+        rounding = self.recent.unit * (abs(f) + float(np.abs(g) @ np.abs(x)))
+        noise = max(self._problem.noise, ROUNDINGS * rounding if math.isfinite(rounding) else 0.0)
+        differences = self._problem.differences
+        if differences is None or differences.noise > 0:
+            return noise
+        # where their gradient vanishes the value is off by what it rises over the displacement
+        away = differences.displacement * np.maximum(1.0, np.abs(x))
+        return max(noise, 0.5 * self._curvature * float(away @ away))
+
+    def enough(
+        self, promised: float, step: Array, x: Array, f: float, g: Array
+    ) -> Generator[Ask, Any, Finish | bool]:
+        """The end before a search, if the metric promises next to nothing; or whether it lies.
+
+        ``step`` is what it promises that for. A metric knows only directions it has met: what
+        the gradient promises by itself, which the gradient a step along it tells, may not be
+        much more. Where it is the answer is true: the metric is to be forgotten.
+        """
+        knows = self._knows("Converged", promised, self.noise(x, f, g))
+        if promised < math.inf:
+            moved = self.recent.moved(x)
+            far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
+            knows = dataclasses.replace(knows, far=far)
+        going_on = self._finishing(knows)
+        if not (knows.invisible or (knows.negligible and not going_on)):
+            return False
+        finish = judge(knows)
+        if not finish.status.success:
+            return False
+        alone = yield from self._promised_alone(x, g)
+        knows = dataclasses.replace(knows, promised=max(promised, alone))
+        if alone > VERIFIED * promised and not (knows.invisible or knows.negligible):
+            return True
+        return finish
+
+    def _finishing(self, knows: Knowledge) -> bool:
+        """Whether more digits are cheap: the promise falls fast, and is not at rounding yet."""
+        fast = knows.promised < FINISHING[1] * self._promises[0]
+        self._promises.append(knows.promised)
+        rounding = knows.lately[0][1] * np.finfo(float).eps if knows.lately else 0.0
+        return self._gtol is not None or bool(fast and knows.promised > rounding)
+
+    def _promised_alone(self, x: Array, g: Array) -> Generator[Ask, Any, float]:
+        """What the gradient promises along itself, by the curvature over the last step's length."""
+        problem = self._problem
+        pg = problem.projected_gradient(x, g)
+        size = float(np.linalg.norm(pg))
+        if not 0 < size < math.inf or not self._length > 0:
+            return 0.0
+        there = problem.clip(x - (self._length / size) * pg)
+        step = there - x
+        _, g_there = yield from ask_one(there)
+        slope, change = float(g @ step), float((g_there - g) @ step)
+        if not math.isfinite(change) or slope >= 0:
+            return 0.0
+        return 0.5 * slope * slope / change if change > 0 else math.inf
+
+    def idle(self, x: Array, f: float, g: Array) -> bool:
+        """Whether the last steps together gained no more than rounding."""
+        if self._since < self._idle:
+            return False
+        self._since = 0
+        return self.recent.gained(self._idle) <= self.noise(x, f, g)
+
+    def searched(self, promised: float, f: float) -> None:
+        """Take note of a search from a value of ``f`` that did not keep a metric's promise."""
+        if self._standing < promised < math.inf:
+            self._standing, self._promised_at = promised, f
+
+    def nothing_lower(
+        self, message: str, found: LineResult | None, promised: float, x: Array, f: float, g: Array
+    ) -> Generator[Ask, Any, Finish | Found]:
+        """The end where no lower value is to be found, or one that is lower after all.
+
+        A search sees the direction in which the function is steepest only; values along the
+        coordinates have to agree before that is a success.
+        """
+        if found is not None and found.endless:
+            return Finish(Status.NONFINITE, _status.UNBOUNDED)
+        noise = self.noise(x, f, g)
+        if found is not None:
+            if self._problem.differences is None:
+                noise = max(noise, noise_on_line(found, f, found.slope))
+            if not promised < math.inf:
+                promised = max(self._standing, promised_on_line(found, found.slope))
+        if self._unresolved(x, f, g):
+            promised = noise
+        # no gains are to be extrapolated where there are none
+        knows = dataclasses.replace(self._knows(message, promised, noise), extrapolated=0.0)
+        finish = judge(knows)
+        if not finish.status.success:
+            return finish
+        return (yield from self.polled(x, f, g, noise)) or finish
+
+    def _unresolved(self, x: Array, f: float, g: Array) -> bool:
+        """Whether all that is left of a gradient by differences is their error."""
+        problem, differences = self._problem, self._problem.differences
+        if differences is None or not differences.resolution > 0:
+            return False
+        size = max(1.0, float(np.abs(x).max()))
+        exact = problem.noise == 0  # else what looks like curvature may be noise
+        displaced = exact * self._curvature * differences.displacement * size
+        rounded = 2 * max(problem.noise, self.recent.unit * abs(f)) / differences.resolution
+        return _size(problem.projected_gradient(x, g)) <= displaced + rounded
+
+    def polled(
+        self, x: Array, f: float, g: Array, noise: float
+    ) -> Generator[Ask, Any, Found | None]:
+        """A lower point on one of the coordinates that promise most, if there is any."""
+        pg = self._problem.projected_gradient(x, g)
+        steps = POLL * np.maximum(1.0, np.abs(x))
+        first = np.argsort(-np.abs(pg) * steps, kind="stable")[:POLLED]
+        first = first[pg[first] != 0]
+        if not len(first):
+            return None
+        points = np.repeat(x[None], len(first), axis=0)
+        points[np.arange(len(first)), first] -= np.copysign(steps, pg)[first]
+        points = self._problem.clip(points)
+        answers = yield Ask(points, 0)
+        k = int(np.where(np.isfinite(answers.values), answers.values, np.inf).argmin())
+        if not answers.values[k] < f - noise:
+            return None
+        there: Array = points[k].copy()
+        found = yield from ask_one(there)
+        return (there, *found) if unusable(*found) is None else None
+
+    def _knows(self, message: str, promised: float, noise: float) -> Knowledge:
+        recent, differences = self.recent, self._problem.differences
+        return Knowledge(
+            message,
+            promised=promised,
+            extrapolated=recent.extrapolated(noise),
+            lately=recent.changes,
+            size=abs(recent.value),
+            noise=noise,
+            steep=recent.steepness,
+            resolved=differences is None or differences.resolves,
+        )
+
+
+def promised_on_line(found: LineResult, slope: float) -> float:
+    """Decrease that the slopes of a failed search promise, by the least curvature observed.
+
+    Short steps on which slopes change by no more than gradients are rounded tell nothing.
+    """
+    promised = 0.0
+    for trial in sorted(found.trials, key=lambda trial: -trial.t):
+        change = trial.slope - slope
+        if not math.isfinite(change):
+            continue
+        if promised > 0 and change < RELIABLE * abs(slope):
+            break
+        if not change > 0:
+            return math.inf
+        promised = max(promised, 0.5 * slope * slope * trial.t / change)
+    return promised if promised > 0 else math.inf
+
+
+def noise_on_line(found: LineResult, fun: float, slope: float) -> float:
+    """What the values of a failed search miss of the trapezoid rule, where slopes are alike.
+
+    On a smooth piece that rule is right to third order; on both sides of a kink slopes differ.
+    """
+    misses = [
+        abs(trial.fun - fun - 0.5 * trial.t * (slope + trial.slope))
+        for trial in found.trials
+        if math.isfinite(trial.fun) and abs(trial.slope - slope) <= ALIKE * abs(slope)
+    ]
+    return float(np.median(misses)) if len(misses) > 2 else 0.0
+
+
+def first_point(problem: Problem, gtol: float | None) -> Generator[Ask, Any, Found | Finish]:
+    """The start with value and gradient, or the end where these cannot be used.
+
+    A gradient of zero is believed only after values on both sides along two directions,
+    unless the user's tolerance asks for no more. Where one is lower, that is the start.
+    """
+    x = problem.clip(problem.x0)
+    f, g = yield from ask_one(x)
+    if (finish := unusable(f, g)) is not None or gtol is not None or g.any():
+        return finish or (x, f, g)
+    size = PROBE * np.maximum(1.0, np.abs(x))
+    signs = np.ones((min(2, x.size), x.size))
+    signs[1:, ::2] = -1.0
+    points = problem.clip(x + np.concatenate([signs, -signs]) * size)
+    answers = yield Ask(points, 0)
+    values = np.where(np.isfinite(answers.values), answers.values, np.inf)
+    k = int(values.argmin())
+    if not values[k] < f - ROUNDINGS * np.finfo(float).eps * abs(f):
+        return x, f, g
+    there: Array = points[k].copy()
+    f, g = yield from ask_one(there)
+    return (there, f, g) if g.any() else Finish(Status.GRADIENT, _status.ZERO_GRADIENT)
+
+
+def unusable(f: float, g: Array) -> Finish | None:
+    """The end of a run whose first value or gradient is not finite."""
+    if not np.isfinite(f):
+        return Finish(Status.NONFINITE, _status.nonfinite_start(f))
+    if not np.isfinite(g).all():
+        return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
+    return None
+
+
+def _size(pg: Array) -> float:
+    return float(np.abs(pg).max(initial=0.0))

@@ -1,0 +1,321 @@
+"""Every number of "gradient-sampling" that could be another, and switches for its mechanisms.
+
+Where no paper is named the number is a choice, which ``tests/benchmarks/bench_sensitivity.py``
+halves and doubles on problems rotated, rescaled and shifted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """When trials of a mechanism end, and when they may begin again.
+
+    Attributes
+    ----------
+    strikes : int
+        Bad verdicts in a row that end a trial; 1 or more.
+    proven : int
+        Good verdicts with which a trial has paid; 0 or more.
+    wait : int
+        Evaluations by other means before the next trial; 0 or more.
+    backoff : int
+        Growth of the wait after a trial that has not paid; 1 or more. With 2 or more, n
+        evaluations see O(log n) trials.
+    """
+
+    strikes: int = 2
+    proven: int = 3
+    wait: int = 100
+    backoff: int = 4
+
+
+@dataclass(frozen=True)
+class CertificateSettings:
+    """What proves a point stationary.
+
+    Attributes
+    ----------
+    blur : float
+        Least radius, in units of the step of finite differences; 1 or more.
+    relative : float
+        Length of a mix of gradients, in units of the longest of them, that proves a point
+        stationary unless the user says otherwise: a digit below single precision's. In (0, 1).
+    radius : float
+        And the radius they may come from, in units of the largest element of x or of how far
+        steps led lately; in (0, 1).
+    nearby : float
+        Largest radius of success where the user gave one, in units of the largest element of
+        x; in (0, 1).
+    cancelled : float
+        A mix of gradients shorter than this share of them is as good as zero: the root of
+        rounding, and 100 times less. In (1e-16, 1).
+    resolved : float
+        Length of a mix, in the same units, that rounding may leave; in (0, 1).
+    rounded : float
+        Slope that rounding leaves of one that brings the value to zero over |x|: the root of
+        rounding, and room for curvature. In (1e-8, 1).
+    """
+
+    blur: float = 10.0
+    relative: float = 1e-6
+    radius: float = 1e-8
+    resolved: float = 1e-7
+    nearby: float = 1e-5
+    cancelled: float = 1e-10
+    rounded: float = 1e-6
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Quasi-Newton searches with a look ahead at kinks.
+
+    Attributes
+    ----------
+    patience : int
+        Trials of a search before the hull is asked; 1 or more.
+    skewed : float
+        Mean distance of changes, in units of what the slopes at both ends make them, from a
+        half, with which there are kinks to look ahead to; in (0, 1/2).
+    fading : float
+        Of that mean, from step to step; in [0, 1).
+    beyond : float
+        First trial beyond a kink, in units of the distance to it; above 1.
+    shortest : float
+        First trial at the least, in units of the quasi-Newton step; in [0, 1].
+    blocked : float
+        A kink nearer than this share of the step makes it bend; in [0, 1].
+    most_cuts : int
+        More cuts than these within the reach of a step do not make it bend; 1 or more.
+    nearest : float
+        First radius of the hull, in units of the nearest point that was not lower; 1 or more.
+    """
+
+    patience: int = 20
+    skewed: float = 0.08
+    fading: float = 0.8
+    beyond: float = 1.25
+    shortest: float = 0.01
+    blocked: float = 0.2
+    most_cuts: int = 10
+    nearest: float = 10.0
+
+
+@dataclass(frozen=True)
+class SelfScalingSettings:
+    """Trials of self-scaling updates.
+
+    Attributes
+    ----------
+    window : int
+        Evaluations between looks at the value; 1 or more.
+    slow : float
+        What a window gains, in units of the one before, where steps are slow; in (0, 1).
+    too_long : float
+        Excess of the matrix (Oren and Luenberger's 1 / tau) at each of ...; above 1.
+    steps : int
+        ... the last steps before a trial; 1 or more.
+    share : float
+        Of what plain updates promise, that the first window of a trial is to gain; in [0, 1].
+    fast : float
+        Share to which gains are to fall from window to window of a trial, once it has shown to
+        be faster than ``slow``; in (0, 1).
+    power : float
+        Of tau, by which updates shorten the matrix: 1 in Oren and Luenberger; in (0, 1].
+    trials : TrialSettings
+        A verdict is on a window.
+    """
+
+    window: int = 10
+    slow: float = 0.3
+    too_long: float = 10.0
+    steps: int = 5
+    share: float = 0.5
+    fast: float = 0.25
+    power: float = 0.25
+    trials: TrialSettings = field(default=TrialSettings(strikes=1, proven=5, wait=1000))
+
+
+@dataclass(frozen=True)
+class PieceSettings:
+    """Models of smooth pieces, and whether they predict.
+
+    Attributes
+    ----------
+    pieces : int
+        Most that are kept, ``2 n + 2`` at most; 2 or more.
+    members : int
+        Points kept of a piece; 1 or more.
+    same : float
+        Error of the trapezoid rule between points of one piece, in units of what curvature
+        changes; in (0, 1/2), where 1/2 is a kink.
+    sharp : float
+        Jump of the slope, in units of what the largest curvature explains, that is a kink;
+        1 or more.
+    fading : float
+        Share of the largest curvature that is left at the next pair of points; in (0, 1].
+    recent : int
+        Points after which a kink is forgotten; 1 or more.
+    reach : float
+        How far points are near, in units of the last step; 1 or more.
+    accurate : float
+        Error of an accurate prediction, in units of the change of the value; in (0, 1).
+    mistakes : int
+        Predictions per variable, and 10 more, that are wrong in a row where pieces were
+        mistaken for others, and are learnt anew; 1 or more.
+    """
+
+    pieces: int = 16
+    members: int = 3
+    same: float = 0.01
+    sharp: float = 2.0
+    fading: float = 0.9
+    recent: int = 10
+    reach: float = 4.0
+    accurate: float = 0.1
+    mistakes: int = 2
+
+
+@dataclass(frozen=True)
+class BundleNewtonSettings:
+    """Steps to the minimum of models (Conn, Gould, Toint, *Trust-Region Methods*, 17.1).
+
+    Attributes
+    ----------
+    predictions : int
+        Accurate ones in a row that let a trial begin; 1 or more.
+    trusted : float
+        Share of the predicted decrease that makes a step good; in (0, 1).
+    reach : float
+        First radius, in units of the last step; above 0.
+    growth, shrink : float
+        Of the radius, when it limited a good step, and after a bad one; above and below 1.
+    creeping : float
+        A decrease of more than this share of the last one is slow; in (0, 1).
+    creeps : int
+        Good steps in a row that may be slow; 1 or more.
+    trials : TrialSettings
+        A verdict is on a step.
+    """
+
+    predictions: int = 2
+    trusted: float = 0.5
+    reach: float = 4.0
+    growth: float = 4.0
+    shrink: float = 0.5
+    creeping: float = 0.5
+    creeps: int = 5
+    trials: TrialSettings = field(default=TrialSettings(wait=0))
+
+
+@dataclass(frozen=True)
+class ProximalSettings:
+    """Proximal bundle steps.
+
+    Attributes
+    ----------
+    serious : float
+        Share of the predicted decrease that makes a trial the next centre (Kiwiel 1990,
+        m_L = 0.1); in (0, 1/2).
+    rounding : float
+        Decreases that mean nothing, and tangents as good as below the value, in units of the
+        noise; 1 or more.
+    reach : float
+        First proximal step, in units of the longest of ...; above 0.
+    recent : int
+        ... the last steps by other means; 1 or more.
+    longer, shorter : float
+        Growth of the step where it goes down at its end, and fall where its end is far above
+        the prediction; above and below 1.
+    plain_window : int
+        Evaluations that make a window of other steps; 1 or more.
+    slow : float
+        What such a window gains, in units of the one before, where it is slow; in (0, 1).
+    most_window : int
+        Evaluations, ``n + 10`` at most, that make a window of proximal steps; 1 or more.
+    decades : float
+        By which gains are to fall in ``n + 1`` evaluations; above 0.
+    better : float
+        Gain of another step for an evaluation, in units of the last window's, that ends a trial;
+        1 or more.
+    close : float
+        Distance of gradients for a certificate, in units of its radius; in (0, 1).
+    trials : TrialSettings
+        A verdict is on a window.
+    """
+
+    serious: float = 0.1
+    rounding: float = 100.0
+    reach: float = 4.0
+    recent: int = 10
+    longer: float = 2.0
+    shorter: float = 0.7
+    plain_window: int = 10
+    slow: float = 0.3
+    most_window: int = 25
+    decades: float = 0.25
+    better: float = 2.0
+    close: float = 0.9
+    trials: TrialSettings = field(default=TrialSettings(proven=1000))
+
+
+@dataclass(frozen=True)
+class HullSettings:
+    """Steps along the least element of the hull of gradients.
+
+    Attributes
+    ----------
+    small_steps : int
+        Steps within the last radius before the hull is asked, doubled each time; 1 or more.
+    most_nulls : int
+        Enlargements of a hull, no more than gradients are kept, before it is given up; 1 or more.
+    given_up : int
+        Hulls that were, before the run is; 1 or more.
+    shrink : float
+        Of the radius and of what is small there, where that was reached: mu and theta of
+        Burke, Lewis and Overton (2005), who take 0.1; in (0, 1).
+    deepest : float
+        Least radius, in units of the one asked for; in (0, 1].
+    """
+
+    small_steps: int = 10
+    most_nulls: int = 100
+    given_up: int = 4
+    shrink: float = 0.1
+    deepest: float = 1e-4
+
+
+@dataclass(frozen=True)
+class GradientSamplingSettings:
+    """What "gradient-sampling" is made of.
+
+    Attributes
+    ----------
+    piece_models, proximal : bool
+        Steps by models of few smooth pieces, and proximal steps.
+    look_ahead, bending : bool
+        First trials just beyond a kink that tangents predict, and steps that bend there.
+    self_scaling, starting_scales : bool
+        Trials of self-scaling updates, and a first metric of the variables' scales.
+    most_variables : int
+        For which there are models of pieces: each takes a matrix as large as a Hessian.
+    certificate, search, scaling, pieces, bundle_newton, bundle, hull
+        Of the parts.
+    """
+
+    piece_models: bool = True
+    proximal: bool = True
+    look_ahead: bool = True
+    bending: bool = True
+    self_scaling: bool = True
+    starting_scales: bool = True
+    most_variables: int = 50
+    certificate: CertificateSettings = field(default=CertificateSettings())
+    search: SearchSettings = field(default=SearchSettings())
+    scaling: SelfScalingSettings = field(default=SelfScalingSettings())
+    pieces: PieceSettings = field(default=PieceSettings())
+    bundle_newton: BundleNewtonSettings = field(default=BundleNewtonSettings())
+    bundle: ProximalSettings = field(default=ProximalSettings())
+    hull: HullSettings = field(default=HullSettings())

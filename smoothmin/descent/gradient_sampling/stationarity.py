@@ -1,0 +1,181 @@
+"""How nearly a point is stationary, how near the proof has to be, and how a run may end.
+
+References: J. V. Burke, A. S. Lewis, M. L. Overton, SIAM J. Optim. 15 (2005), section 2, for
+the two tolerances; A. A. Goldstein, "Optimization of Lipschitz continuous functions", Math.
+Program. 13 (1977), for the hull of gradients within a radius.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask, Finish, Problem
+from smoothmin._verdict import Knowledge, judge
+from smoothmin.descent.convergence import Found
+from smoothmin.descent.gradient_sampling.settings import CertificateSettings
+from smoothmin.descent.quasi_newton import EPS
+
+if TYPE_CHECKING:
+    from smoothmin.descent.gradient_sampling.state import State
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Zero lies within ``stationarity`` of the hull of gradients within ``radius``."""
+
+    stationarity: float
+    radius: float
+
+    def meets(self, stationarity: float, radius: float) -> bool:
+        """Whether both tolerances are met."""
+        return self.stationarity <= stationarity and self.radius <= radius
+
+
+class Certifier:
+    """The certificates of the current point, and the tolerances they have to meet.
+
+    Parameters
+    ----------
+    problem : Problem
+    stationarity_tol, radius_tol : float or None
+        As the user gave them, if so.
+    size : float
+        Largest element of the start, or 1.
+
+    Attributes
+    ----------
+    latest, closest : Certificate
+        The last one; that of least stationarity within the radius needed.
+    radius_needed : float
+        The radius of success: small beside the variables too, or beside the way to f = 0.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        stationarity_tol: float | None,
+        radius_tol: float | None,
+        size: float,
+        settings: CertificateSettings,
+    ) -> None:
+        self._problem, self._settings, self._size = problem, settings, size
+        self.tolerance, self._radius_tol = stationarity_tol, radius_tol
+        # finite differences tell nothing of kinks nearer than their step; where noise makes
+        # them long this is no success
+        usual = min(problem.resolution, EPS**0.5) if problem.noise else problem.resolution
+        self._blur = settings.blur * usual * size
+        self._moved = 0.0  # how far steps have led lately
+        self._steepest = 0.0  # longest of the gradients that were mixed
+
+    def start(self, x: Array, fun: float, grad: Array) -> None:
+        """Begin with a point of which nothing but its gradient is known."""
+        self._moved = 0.0
+        self.latest = self.closest = self._at(x, fun, grad)
+
+    def move(self, x: Array, fun: float, grad: Array, length: float, moved: float) -> None:
+        """Take the next point, ``length`` from the last and ``moved`` from those of late."""
+        self._moved = moved
+        self.latest = self._at(x, fun, grad)
+        seen_from_here = replace(self.closest, radius=self.closest.radius + length)
+        self.closest = self._closer(seen_from_here, self.latest)
+
+    def add(self, certificate: Certificate, gradients: Array) -> None:
+        """Take a certificate of the same point, by these gradients (m, n)."""
+        self._steepest = max(self._steepest, math.sqrt(np.vecdot(gradients, gradients).max()))
+        self.latest = certificate
+        self.closest = self._closer(self.closest, certificate)
+
+    @property
+    def least_radius(self) -> float:
+        """The least radius that gradients can tell anything of."""
+        blur = self._settings.blur * self._problem.resolution * self._size
+        return max(self.radius_needed, blur)
+
+    @property
+    def small(self) -> float:
+        """The user's tolerance, or what is next to nothing beside the gradients mixed."""
+        settings = self._settings
+        if self.tolerance is None:
+            return settings.relative * self._steepest
+        return max(self.tolerance, settings.cancelled * self._steepest)
+
+    @property
+    def certified(self) -> bool:
+        """Whether both tolerances are met."""
+        return self.latest.meets(self.small, self.radius_needed)
+
+    def _at(self, x: Array, fun: float, grad: Array) -> Certificate:
+        """A point, the radius it needs, and the certificate of its gradient alone."""
+        self._x, self._fun, self._grad = x, fun, grad
+        slope = math.sqrt(grad @ grad)
+        self._steepest = slope
+        size = max(float(np.abs(x).max()), self._moved)
+        if size == 0 and slope > 0:
+            size = abs(fun) / slope
+        settings = self._settings
+        if self._radius_tol is None:
+            needed = settings.radius * (size if size > 0 else 1.0)  # at 0 nothing tells
+        else:
+            needed = min(self._radius_tol, settings.nearby * size) if size > 0 else self._radius_tol
+        self._reach = size
+        self.radius_needed = max(needed, self._blur)
+        pg = self._problem.projected_gradient(x, grad)
+        return Certificate(math.sqrt(pg @ pg), 0.0)
+
+    def _closer(self, one: Certificate, other: Certificate) -> Certificate:
+        """The one of less stationarity, of those within the radius needed."""
+        near = [known for known in (one, other) if known.radius <= self.radius_needed]
+        return min(near or [other], key=lambda known: known.stationarity)
+
+    @property
+    def rounding(self) -> float:
+        """What rounding leaves of the gradients mixed.
+
+        Where values are rounded, f - f* is some EPS |f|, and the slope some root of EPS times
+        the slope that brings f to zero.
+        """
+        steep = abs(self._fun) / self._reach if self._reach > 0 else 0.0
+        return min(self._settings.resolved * self._steepest, self._settings.rounded * steep)
+
+
+def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
+    """What is known where no step is lower, for the judge; or a lower point after all."""
+    certifier, known = state.certifier, state.certifier.latest
+    tolerance, radius = certifier.small, certifier.radius_needed
+    success = known.meets(tolerance, radius)
+    facts = {"stationarity": known.stationarity, "radius": known.radius}
+    if state.ended is not None:
+        state.ended.info.update(facts)
+        return state.ended
+    if not success and state.doubt.finish is not None:
+        return state.doubt.finish
+    if not success:
+        # nothing lower is to be found: what rounding leaves will do
+        known = certifier.closest
+        tolerance = max(tolerance, certifier.rounding)
+        success = known.meets(tolerance, radius)
+    facts = {"stationarity": known.stationarity, "radius": known.radius}
+    if success:
+        message = (
+            f"Stationarity {known.stationarity:.3g} <= {tolerance:.3g} "
+            f"within radius {known.radius:.3g} <= {radius:.3g}"
+        )
+        lower = None
+        if certifier.tolerance is None:
+            lower = yield from state.known.polled(state.x, state.f, state.g, state.noise())
+        return lower or judge(Knowledge(message, tolerance_met=True), **facts)
+    message = (
+        f"No descent within radius {known.radius:.3g}, but no certificate either: "
+        f"stationarity {known.stationarity:.3g}"
+    )
+    ended = yield from state.known.nothing_lower(
+        message, None, state.promised, state.x, state.f, state.g
+    )
+    if isinstance(ended, Finish):
+        ended.info.update(facts)
+    return ended

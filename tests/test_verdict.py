@@ -1,0 +1,98 @@
+"""The judge, row by row: what is known decides, whoever knows it."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smoothmin._protocol import Finish
+from smoothmin._status import Status
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, final, judge
+
+HALVED = ((1.0, 1.0), (0.5, 1e-4), (0.25, 1e-6))  # falls of a run that converges linearly
+
+ROWS = [
+    # what is known, and the status
+    ({"tolerance_met": True}, Status.CONVERGED),
+    ({}, Status.PRECISION),
+    ({"promised": 0.0}, Status.CONVERGED),
+    ({"promised": 1e-12, "noise": 1e-10}, Status.CONVERGED),
+    ({"promised": 1e-9, "noise": 1e-10}, Status.PRECISION),
+    ({"promised": 1e-12, "noise": 1e-10, "resolved": False}, Status.PRECISION),
+    ({"promised": 1e-12, "noise": 1e-10, "steep": 0.9}, Status.PRECISION),
+    ({"promised": 1e-9, "lately": HALVED}, Status.CONVERGED),
+    ({"promised": 1e-7, "lately": HALVED}, Status.PRECISION),
+    ({"promised": 1e-9, "lately": HALVED, "extrapolated": 1e-3}, Status.PRECISION),
+    ({"promised": 1e-9, "lately": HALVED, "far": 0.1}, Status.PRECISION),
+    ({"promised": 1e-9, "lately": HALVED, "steep": 0.9}, Status.PRECISION),
+    # values fell fast long ago and hardly lately: that is no convergence
+    ({"promised": 1e-9, "lately": ((1.0, 1.0), (0.5, 1e-8))}, Status.PRECISION),
+    # the value itself is much smaller than its fall, and so must be what is left
+    ({"promised": 1e-9, "lately": HALVED, "size": 1e-3}, Status.PRECISION),
+    ({"promised": 1e-17, "lately": HALVED, "size": 0.0}, Status.CONVERGED),
+    ({"promised": math.inf, "noise": 1.0}, Status.PRECISION),
+    ({"promised": math.nan, "noise": 1.0, "lately": HALVED}, Status.PRECISION),
+]
+
+
+@pytest.mark.parametrize(("known", "status"), ROWS)
+def test_rows(known, status):
+    finish = judge(Knowledge("Ended", **known), radius=0.5)
+    assert finish.status is status
+    assert finish.message.startswith("Ended")
+    assert finish.message.endswith(".")
+    assert finish.info == {"radius": 0.5}
+
+
+@given(
+    st.floats(-60, 60), st.floats(1e-30, 1e3), st.floats(0, 1e3), st.floats(0, 1), st.floats(0, 1e3)
+)
+def test_the_unit_of_the_values_does_not_matter(power, promised, fall, noise, size):
+    unit = 2.0 ** round(power)
+    plain, scaled = (
+        judge(
+            Knowledge(
+                "",
+                promised=promised * u,
+                lately=((1.0, fall * u), (0.5, fall * u / 10)),
+                noise=noise * u,
+                size=size * u,
+            )
+        )
+        for u in (1.0, unit)
+    )
+    assert plain.status is scaled.status
+
+
+class Seen:
+    def __init__(self, *, on_plateau=False, died=False):
+        self.on_plateau, self.died = on_plateau, died
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "seen", "expected"),
+    [
+        (Status.CONVERGED, 1.0, Seen(), Status.CONVERGED),
+        (Status.CONVERGED, math.nan, Seen(), Status.NONFINITE),
+        (Status.TARGET, -math.inf, Seen(), Status.NONFINITE),
+        (Status.CONVERGED, 1.0, Seen(on_plateau=True), Status.PRECISION),
+        (Status.CONVERGED, 1.0, Seen(died=True), Status.NONFINITE),
+        (Status.TARGET, 1.0, Seen(on_plateau=True), Status.TARGET),
+        (Status.MAXFEV, math.nan, Seen(died=True), Status.MAXFEV),
+    ],
+)
+def test_the_run_as_a_whole_has_the_last_word(status, value, seen, expected):
+    assert final(Finish(status, "Said."), value, seen)[0] is expected
+
+
+def test_linear_convergence_is_told_in_twice_the_steps_to_the_share():
+    rate = 0.7
+    k = 0
+    while True:
+        k += 1
+        half = k // 2
+        falls = tuple((s, rate ** (k - half * s) - rate**k) for s in (1.0, 0.5) if half * s >= 3)
+        if half >= 3 and judge(Knowledge("", promised=rate**k, lately=falls, size=1.0)).status == 0:
+            break
+    assert k == pytest.approx(2 * math.log(NEGLIGIBLE) / math.log(rate), rel=0.1)
