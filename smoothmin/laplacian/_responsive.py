@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from smoothmin._protocol import (
     Answers,
     Array,
-    Ask,
     Finish,
     Iterate,
     Mask,
@@ -26,6 +25,7 @@ from smoothmin._protocol import (
     ask_one,
     resume,
 )
+from smoothmin._reformulate import Reformulation, relay
 from smoothmin._status import Status
 from smoothmin.laplacian._blocks import whole_shape
 
@@ -44,7 +44,7 @@ def in_responsive(problem: Problem, descend: Callable[[Problem], Steps]) -> Step
         silent &= beside == 0
     while silent.any() and not silent.all():
         part = _Part(problem, x, ~silent)
-        finish = yield from part.converse(descend(part.problem), part.restricted(first))
+        finish = yield from part.converse(descend(part.problem), first)
         if not part.waking.any():
             return finish
         # what was silent so far takes part from here on
@@ -74,7 +74,7 @@ def _begun(steps: Steps, first: Answers) -> Steps:
     return message
 
 
-class _Part:
+class _Part(Reformulation):
     """A problem in some of its variables; ``waking`` are others that have a gradient."""
 
     def __init__(self, problem: Problem, x: Array, kept: Mask) -> None:
@@ -99,32 +99,39 @@ class _Part:
         whole[free] = x
         return whole
 
-    def restricted(self, answers: Answers) -> Answers:
+    def outward(self, points: Array) -> Array:
+        """Points among the variables that stay."""
+        return self._whole(points)
+
+    def inward(self, answers: Answers) -> Answers:
         """Answers for the part, while a look is had at the rest of the gradients."""
         if answers.gradients is None:
             return answers
         self.waking |= (answers.gradients != 0).any(axis=0) & ~self._kept
         return Answers(answers.values, answers.gradients[:, self._kept])
 
-    def converse(self, steps: Steps, first: Answers) -> Steps:
+    def iterate(self, message: Iterate) -> Iterate:
+        """With a gradient of zero where variables stay."""
+        self.x = self._whole(message.x)
+        grad = None
+        if message.grad is not None:
+            grad = np.zeros(self._kept.size)
+            grad[self._kept] = message.grad
+        return Iterate(self.x, message.fun, grad, **message.info)
+
+    def converse(self, inner: Steps, first: Answers) -> Steps:
         """Relay until the run ends, or a variable that was left out has a gradient."""
-        resume(steps, None)
-        reply: Reply = first
+        resume(inner, None)
+        steps = relay(self, inner, self.inward(first))
+        reply: Reply = None
         while True:
             message = resume(steps, reply)
             if isinstance(message, Finish):
                 return message
-            if isinstance(message, Ask):
-                reply = self.restricted((yield Ask(self._whole(message.points), message.order)))
-                continue
-            self.x = self._whole(message.x)
-            grad = None
-            if message.grad is not None:
-                grad = np.zeros(self._kept.size)
-                grad[self._kept] = message.grad
-            reply = yield Iterate(self.x, message.fun, grad, **message.info)
-            if self.waking.any():
+            reply = yield message
+            if isinstance(message, Iterate) and self.waking.any():
                 steps.close()
+                inner.close()
                 return Finish(Status.CONVERGED, "A gradient appeared.")
 
     def _whole(self, points: Array) -> Array:
