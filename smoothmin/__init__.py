@@ -32,6 +32,8 @@ _EXPORTS = {
     "LaplacianDescent": "laplacian.descent",
     "LaplacianSmoothing": "laplacian.smoothing",
     "LaplacianOperator": "laplacian.operator",
+    "Criterion": "_stopping",
+    "Progress": "_stopping",
     "AfterSteps": "_stopping",
     "AfterEvaluations": "_stopping",
     "AfterSeconds": "_stopping",
@@ -54,9 +56,11 @@ if TYPE_CHECKING:
     from smoothmin._stopping import AfterEvaluations as AfterEvaluations
     from smoothmin._stopping import AfterSeconds as AfterSeconds
     from smoothmin._stopping import AfterSteps as AfterSteps
+    from smoothmin._stopping import Criterion as Criterion
     from smoothmin._stopping import GradientNorm as GradientNorm
     from smoothmin._stopping import Never as Never
     from smoothmin._stopping import NoImprovement as NoImprovement
+    from smoothmin._stopping import Progress as Progress
     from smoothmin._stopping import TargetValue as TargetValue
     from smoothmin._stopping import UpdateNorm as UpdateNorm
     from smoothmin.derivative_free.coordinate_search import CoordinateSearch as CoordinateSearch

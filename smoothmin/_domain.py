@@ -135,9 +135,9 @@ class Domain:
         x0 = self.start.copy() if self.free is None else self.start[self.free]
         shape = self.shape if self.free is None else (self.size,)
         x0.flags.writeable = False
-        return Problem(
-            x0, self.box, has_gradient, shape, self.free, self.shape, differences, precision
-        )
+        held = None if self.free is None else self.start
+        known = (x0, self.box, has_gradient, shape, self.free, self.shape, differences, precision)
+        return Problem(*known, held=held)
 
     def spread(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""

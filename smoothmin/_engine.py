@@ -56,6 +56,7 @@ class Settings:
     return_all: bool = False
     history: bool = False
     return_on_interrupt: bool = False
+    result: str = "best"  # or "last": which point is the result's x
 
 
 class Run:
@@ -214,6 +215,11 @@ class Run:
         best = ledger.best
         x = self._problem.x0 if best.x is None else best.x
         value = ledger.first_value if best.x is None else best.fun
+        last_x, last_value = x, value
+        if self._last is not None:
+            last_x, last_value = self._last.x, float(self._last.fun)
+        if self._settings.result == "last":
+            x, value = last_x, last_value
         status, message = _verdict.final(finish, value, ledger)
         standard = {
             "x": self._domain.restore(x),
@@ -222,6 +228,8 @@ class Run:
             "nit": self._nit,
             "nfev": ledger.nfev,
             "njev": ledger.njev,
+            "x_last": self._domain.restore(last_x),
+            "fun_last": last_value,
             "n_nonfinite": ledger.n_nonfinite,
             "success": status.success,
             "status": int(status),
@@ -237,11 +245,13 @@ class Run:
         return OptimizeResult({**standard, **_plain(info), **standard})
 
     def _gradient_at(self, x: Array) -> Array:
-        """The gradient at the best point if it is known, NaN otherwise.
+        """The gradient at the result's point if it is known, NaN otherwise.
 
         Without gradients, the method's own estimate if its last step led there.
         """
         best, last = self._ledger.best, self._last
+        if self._settings.result == "last" and last is not None:
+            return np.full(x.shape, np.nan) if last.grad is None else last.grad
         if best.grad is not None:
             return best.grad
         own = None if self._problem.has_gradient or last is None else last.grad

@@ -83,7 +83,7 @@ def minimize(
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
-        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``. See
+        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``, ``result``. See
         `show_options`. Unknown ones are ignored with a warning.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
@@ -100,7 +100,10 @@ def minimize(
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x`` and ``fun`` are the best feasible point evaluated and its value;
+        ``x`` and ``fun`` are the best feasible point evaluated and its value; ``x_last`` and
+        ``fun_last`` the method's last iterate and the value there as the method saw it,
+        smoothed if it was, and they are ``x`` and ``fun`` as well with
+        ``options={"result": "last"}``;
         ``jac`` the gradient there, NaN where it is not known, as for fixed variables;
         ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
         user's code); ``n_nonfinite``, how many values were not finite; ``success``,

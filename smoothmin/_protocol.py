@@ -135,12 +135,20 @@ class Finish:
 
 
 class Changed:
-    """Reply to an `Iterate`: the problem changed, earlier answers no longer compare."""
+    """Reply to an `Iterate`: the problem changed, earlier answers no longer compare.
 
-    __slots__ = ()
+    ``redrawn`` if it is another sample of much the same function: whoever compares
+    values has to ask again, whoever only follows gradients can use the last one.
+    """
+
+    __slots__ = ("redrawn",)
+
+    def __init__(self, *, redrawn: bool = False) -> None:
+        self.redrawn = redrawn
 
 
 CHANGED: Final = Changed()
+REDRAWN: Final = Changed(redrawn=True)
 
 Message: TypeAlias = Ask | Iterate
 Reply: TypeAlias = Answers | Changed | None
@@ -197,6 +205,12 @@ class Problem:
         What gradients are made of if they are finite differences.
     precision : Precision or None
         What is known of the values' type.
+    blocks : tuple of int, or None
+        How many elements of the user's flat ``x``, fixed ones included, each block of
+        it has: what options of one value per block go by.
+    held : ndarray, or None
+        The user's flat start, whose fixed variables keep their values; None when none
+        is fixed.
     """
 
     x0: Array
@@ -207,6 +221,8 @@ class Problem:
     whole: tuple[int, ...] | None = None
     differences: Differences | None = None
     precision: Precision | None = None
+    blocks: tuple[int, ...] | None = None
+    held: Array | None = None
 
     @property
     def unit(self) -> float:

@@ -31,11 +31,28 @@ METHODS: dict[str, tuple[str, str]] = {
 SCIPY_NAMES = {"l-bfgs-b": "lbfgs"}  # what scripts written for SciPy call the same algorithm
 
 
+# of any method; known by the names of their classes, in any case
+REFORMULATIONS: dict[str, tuple[str, str]] = {
+    "GradientSampling": ("smoothmin.smoothing.gradient_sampling", "GradientSampling"),
+    "LaplacianSmoothing": ("smoothmin.laplacian.smoothing", "LaplacianSmoothing"),
+}
+
+
 def canonical(name: str) -> str:
-    """A method's name as the registry spells it: case and ``_`` do not matter."""
+    """A method's name as the registry spells it: case and ``_`` do not matter.
+
+    ``"GradientSampling"`` is the reformulation, ``"gradient-sampling"`` and
+    ``"gradient_sampling"`` the algorithm of Burke, Lewis and Overton.
+    """
     if not isinstance(name, str):
         raise TypeError(f"method must be one of {sorted(METHODS)}, got {name!r}")
+    for reformulation in REFORMULATIONS:
+        if name.lower() == reformulation.lower():
+            return reformulation
     key = name.lower().replace("_", "-")
+    key = "LaplacianSmoothing" if key == "laplacian-smoothing" else key
+    if key in REFORMULATIONS:
+        return key
     key = SCIPY_NAMES.get(key, key)
     if key not in METHODS:
         near = difflib.get_close_matches(key, METHODS, n=1)
@@ -46,7 +63,8 @@ def canonical(name: str) -> str:
 
 def method_class(name: str) -> type[Method]:
     """The class behind a method's name."""
-    module, attribute = METHODS[canonical(name)]
+    key = canonical(name)
+    module, attribute = REFORMULATIONS.get(key) or METHODS[key]
     cls: type[Method] = getattr(importlib.import_module(module), attribute)
     return cls
 
@@ -68,7 +86,8 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
     Parameters
     ----------
     method : str, optional
-        A method's name, as `minimize` takes it. All methods, after a line on each, if None.
+        A method's name, as `minimize` takes it; "GradientSampling" and "LaplacianSmoothing"
+        are the reformulations. All methods, after a line on each, if None.
     disp : bool, default True
         Print the text; otherwise return it.
 
@@ -111,7 +130,25 @@ def _overview() -> str:
     for name in METHODS:
         cls = method_class(name)
         lines.append(f"{name} : {cls.summary} [{cls.reference}]")
+    lines += ["", "Reformulations, of any method", "============================="]
+    for name in REFORMULATIONS:
+        cls = method_class(name)
+        lines.append(f"{name} : {cls.summary} [{cls.reference}]")
     return "\n".join(lines) + "\n"
+
+
+def mistaken_for(cls: type[Method], unknown: list[str]) -> str:
+    """A sentence if unknown options are those of the method of nearly the same name."""
+    name = "GradientSampling"
+    if cls.name != "gradient-sampling":
+        return ""
+    meant = [key for key in unknown if key in option_names(method_class(name))]
+    if not meant:
+        return ""
+    return (
+        f'. "gradient-sampling" is the algorithm of Burke, Lewis and Overton; {meant[0]} is an '
+        f'option of {name}, the smoothing by random samples: method="{name}"'
+    )
 
 
 COMMON_OPTIONS: dict[str, Any] = {
@@ -124,6 +161,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "return_all": "keep every iterate in res.allvecs",
     "history": "keep what each iterate reported in res.history, a dict of lists",
     "journal": "file of all evaluations: the same call made again goes on after the last of them",
+    "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",

@@ -33,7 +33,13 @@ from smoothmin._evaluate import Ledger
 from smoothmin._limits import Limits
 from smoothmin._method import Method
 from smoothmin._noisy_differences import NoiseAwareStencil
-from smoothmin._registry import COMMON_OPTIONS, default_method, method_class, option_names
+from smoothmin._registry import (
+    COMMON_OPTIONS,
+    default_method,
+    method_class,
+    mistaken_for,
+    option_names,
+)
 from smoothmin._stopping import as_termination
 
 
@@ -158,7 +164,8 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
     if unused:
         message = "of no effect " + ("with" if has_gradient else "without") + " a gradient"
         warnings.warn(f"options {message}: {', '.join(unused)}", RuntimeWarning, stacklevel=4)
-    _warn_of_unknown([key for key in own if key not in known and key not in unused], known)
+    unknown = [key for key in own if key not in known and key not in unused]
+    _warn_of_unknown(unknown, known, mistaken_for(target, unknown))
     own = {key: value for key, value in own.items() if key in known}
     chosen = target(**own) if chosen is None else chosen.with_options(**own)
     if tol is not None:
@@ -168,7 +175,7 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
     return chosen
 
 
-def _warn_of_unknown(unknown: list[str], known: list[str]) -> None:
+def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
     """SciPy's warning, with the nearest name that exists."""
     if not unknown:
         return
@@ -176,7 +183,8 @@ def _warn_of_unknown(unknown: list[str], known: list[str]) -> None:
     for key in unknown:
         near = difflib.get_close_matches(str(key), [*known, *COMMON_OPTIONS], n=1)
         hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
-    warnings.warn(f"Unknown solver options: {', '.join(hints)}", OptimizeWarning, stacklevel=5)
+    message = f"Unknown solver options: {', '.join(hints)}{advice}"
+    warnings.warn(message, OptimizeWarning, stacklevel=5)
 
 
 @dataclass(frozen=True)
@@ -206,10 +214,12 @@ class Plan:
             for name in ("disp", "return_all", "history", "return_on_interrupt")
         }
         disp = flags.pop("disp")
+        require_one_of("result", given.get("result", "best"), ("best", "last"))
         settings = Settings(
             maxiter if bounded else max(1000, 200 * n),
             as_termination("termination", given.get("termination")),
             callback,
+            result=given.get("result", "best"),
             **flags,
         )
         return cls(limits, settings, disp)

@@ -1,5 +1,14 @@
 """Termination criteria, combined with ``|`` and ``&``.
 
+They are torchzero's in purpose, not in every number: its norms have to be small at 3 steps
+running with a tolerance of 1e-8, these at 1 step with 1e-6, by default.
+Counts of steps and evaluations start where the watch does: at the start of a run, or of
+each stage of `GradientSampling`. Evaluations are single points, all samples counted.
+Norms are of the whole vector, not a mean over its elements, and of one step. `NoImprovement`
+compares with the lowest value so far, over n steps together; the patience ``n`` of the
+others asks for n steps running, 1 by default. A criterion is a fixed description and keeps
+no state, so one object may serve several runs.
+
 A criterion is an immutable description; ``start()`` gives a watch, which is shown
 every step and answers with a sentence once the criterion is met. The same
 objects end a run (``options={"termination": ...}``) and tell
@@ -23,7 +32,20 @@ from smoothmin._status import Status
 
 @dataclass
 class Progress:
-    """One step as a criterion sees it; counts start where the watch did."""
+    """One step as a criterion sees it; counts start where the watch did.
+
+    Attributes
+    ----------
+    nit, nfev : int
+        Steps made, and points evaluated.
+    seconds : float
+    x : ndarray, shape (n,)
+        Where the step led, in the variables that are free to move; not to be changed.
+    fun : float
+        The value there as the method sees it, smoothed if it was.
+    grad : ndarray, shape (n,), or None
+        The gradient there, without what pushes against a bound; None if it is unknown.
+    """
 
     nit: int
     nfev: int
@@ -62,8 +84,25 @@ class Termination(ABC):
 class Criterion(Termination):
     """A condition on a step, and how long it must hold.
 
-    Its patience ``n`` is 1 unless told otherwise: it fires when the condition has
-    held at ``n`` steps running.
+    Its patience ``n`` fires it when the condition has held at ``n`` steps running. To write
+    one, subclass it as a frozen dataclass with a field ``n`` and implement `holds`.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import smoothmin
+    >>> @dataclass(frozen=True)
+    ... class Near(smoothmin.Criterion):
+    ...     radius: float
+    ...     n: int = 1
+    ...
+    ...     def holds(self, now, before):
+    ...         return "Near the origin." if now.x @ now.x <= self.radius**2 else None
+    >>> res = smoothmin.minimize(lambda x: (x @ x, 2 * x), [3.0, 4.0], jac=True,
+    ...                          method=smoothmin.GradientDescent(lr=0.1),
+    ...                          options={"termination": Near(1.0) | smoothmin.AfterSteps(99)})
+    >>> res.message
+    'Near the origin.'
     """
 
     status: ClassVar[Status] = Status.CONVERGED
@@ -240,7 +279,7 @@ class AfterSeconds(Criterion):
 
 @dataclass(frozen=True)
 class GradientNorm(Criterion):
-    """When the Euclidean norm of the gradient is at most ``tol``.
+    """When a norm of the gradient is at most ``tol``.
 
     Components that push against a bound do not count.
 
@@ -250,6 +289,8 @@ class GradientNorm(Criterion):
         In the units of the gradient.
     n : int, default 1
         Patience: how many steps running it must hold.
+    ord : float, default 2
+        Positive; `numpy.inf` for the largest element.
 
     Raises
     ------
@@ -259,22 +300,24 @@ class GradientNorm(Criterion):
 
     tol: float = 1e-6
     n: int = 1
+    ord: float = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_real("tol", self.tol, minimum=0)
+        require_real("ord", self.ord, above=0)
 
     def holds(self, now: Progress, before: Progress | None) -> str | None:
         """The gradient is known and short."""
         if now.grad is None:
             return None
-        norm = float(np.linalg.norm(now.grad))
+        norm = float(np.linalg.norm(now.grad, self.ord))
         return f"Gradient norm {norm:.3g} <= {self.tol:g}." if norm <= self.tol else None
 
 
 @dataclass(frozen=True)
 class UpdateNorm(Criterion):
-    """When the Euclidean norm of the step is at most ``tol``.
+    """When a norm of the step is at most ``tol``.
 
     Parameters
     ----------
@@ -282,6 +325,8 @@ class UpdateNorm(Criterion):
         In the units of the variables.
     n : int, default 1
         Patience: how many steps running it must hold.
+    ord : float, default 2
+        Positive; `numpy.inf` for the largest element.
 
     Raises
     ------
@@ -291,16 +336,18 @@ class UpdateNorm(Criterion):
 
     tol: float = 1e-6
     n: int = 1
+    ord: float = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_real("tol", self.tol, minimum=0)
+        require_real("ord", self.ord, above=0)
 
     def holds(self, now: Progress, before: Progress | None) -> str | None:
         """There was a step, and it was short."""
         if before is None:
             return None
-        norm = float(np.linalg.norm(now.x - before.x))
+        norm = float(np.linalg.norm(now.x - before.x, self.ord))
         return f"Step norm {norm:.3g} <= {self.tol:g}." if norm <= self.tol else None
 
 

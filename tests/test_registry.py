@@ -122,6 +122,7 @@ def test_all_common_options_are_taken(tmp_path):
         "return_all": True,
         "history": True,
         "journal": tmp_path / "journal",
+        "result": "best",
         "return_on_interrupt": True,
         "workers": 1,
         "jac_method": "3-point",

@@ -8,21 +8,31 @@ J. Barzilai, J. M. Borwein, IMA J. Numer. Anal. 8 (1988), (5).
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from smoothmin._check import require_bool, require_one_of, require_real
 from smoothmin._method import Method
-from smoothmin._protocol import Array, Changed, Finish, Iterate, Mask, Problem, Steps, ask_one
+from smoothmin._per_block import block_sizes, per_block, require_per_block
+from smoothmin._protocol import (
+    Array,
+    Ask,
+    Changed,
+    Finish,
+    Iterate,
+    Mask,
+    Problem,
+    Steps,
+    ask_one,
+)
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, first_point
-from smoothmin.descent.quasi_newton import (
-    descend,
-    failed_search,
-    first_step,
-)
+from smoothmin.descent.fixed_rate import Geometry, Momentum, Point, fixed_rate
+from smoothmin.descent.quasi_newton import descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import armijo
 from smoothmin.metrics.metric import Metric
@@ -70,8 +80,9 @@ class GradientDescent(Method):
 
     Parameters
     ----------
-    lr : float, optional
-        Fixed rate: ``x <- x - lr * gradient``. None: a line search finds the step.
+    lr : float or sequence of float, optional
+        Fixed rate: ``x <- x - lr * gradient``; one for all variables, or one per block of
+        `shapes`. None: a line search finds the step.
     momentum : float, default 0
         Share of the last step added to this one, in [0, 1); with ``lr`` only.
     nesterov : bool, default False
@@ -83,6 +94,9 @@ class GradientDescent(Method):
         Converged as soon as no element of the (projected) gradient is larger, in its units.
         By default where the decrease that is left is negligible beside the last ones, or
         below what rounding and noise let values show.
+    shapes : sequence of int or tuple, optional
+        How the flat vector splits into blocks, in order, where no method around this one
+        says so.
 
     Raises
     ------
@@ -91,9 +105,9 @@ class GradientDescent(Method):
 
     Notes
     -----
-    At a fixed rate one step is one evaluation, and nothing keeps the value from
-    rising; the result is still the best point evaluated. Bounds are handled by
-    projection.
+    At a fixed rate one step is one evaluation, after one at the start, and nothing
+    keeps the value from rising; the result is still the best point evaluated. Bounds are
+    handled by projection.
 
     References
     ----------
@@ -115,11 +129,12 @@ class GradientDescent(Method):
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
-    lr: float | None = None
+    lr: Any = None
     momentum: float = 0.0
     nesterov: bool = False
     line_search: str | None = None
     gtol: float | None = None
+    shapes: Any = None
 
     def __post_init__(self) -> None:
         if self.gtol is not None:
@@ -129,16 +144,18 @@ class GradientDescent(Method):
         if self.line_search is not None:
             require_one_of("line_search", self.line_search, SEARCHES)
         if self.lr is not None:
-            require_real("lr", self.lr, above=0, below=np.inf)
+            require_per_block("lr", self.lr, above=0, below=np.inf)
             if self.line_search is not None:
                 raise ValueError(f"line_search must be None with lr={self.lr!r}: the rate is fixed")
         elif self.momentum or self.nesterov:
             raise ValueError(f"lr must be given with momentum={self.momentum!r} or nesterov")
+        if self.shapes is not None:
+            block_sizes(self.shapes)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         if self.lr is not None:
-            return self._fixed_rate(problem, self.lr)
+            return self.at_fixed_rate(problem, _Plain(problem, Convergence(problem, self.gtol)))
         if self.line_search == "barzilai-borwein":
             return in_range(problem, self._barzilai_borwein)
         curvature = self.line_search != "armijo"
@@ -146,30 +163,15 @@ class GradientDescent(Method):
             problem, lambda inner: descend(inner, Identity(), self.gtol, curvature=curvature)
         )
 
-    def _fixed_rate(self, problem: Problem, lr: float) -> Steps:
-        """One evaluation, one step."""
-        x = problem.clip(problem.x0)
-        velocity = np.zeros_like(x)
-        known, rate = Convergence(problem, self.gtol), lr / (1 - self.momentum)
-        while True:
-            f, g = yield from ask_one(x)
-            if not np.isfinite(g).all():
-                return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
-            # the step is taken after the report: a problem that changes then
-            # is met with new answers at the new point, at no extra cost
-            reply = yield Iterate(x, f, g)
-            pg = problem.projected_gradient(x, g)
-            if isinstance(reply, Changed):
-                known.begin(x, f, pg)
-            else:
-                known.stepped(x, f, pg, length=float(np.linalg.norm(velocity)))
-            promised = 0.5 * rate * float(pg @ pg)
-            ended = known.met(pg) or (yield from known.enough(promised, rate * pg, x, f, g))
-            if isinstance(ended, Finish):
-                return ended
-            velocity = self.momentum * velocity - lr * g
-            step = self.momentum * velocity - lr * g if self.nesterov else velocity
-            x = problem.clip(x + step)
+    def at_fixed_rate(self, problem: Problem, geometry: Geometry) -> Steps:
+        """Descend at the rate `lr` in a geometry that may not be the plain one."""
+        rate = per_block("lr", self.lr, problem, self.shapes)
+        here = yield from _start(problem, geometry)
+        if isinstance(here, Finish):
+            return here
+        momentum = Momentum(self.momentum, self.nesterov)
+        finish = yield from fixed_rate(problem, geometry, here, itertools.repeat(rate), momentum)
+        return finish
 
     def _barzilai_borwein(self, problem: Problem) -> Steps:
         """Steps of length s's / s'y, backtracked only if they go up."""
@@ -209,3 +211,26 @@ class GradientDescent(Method):
                 f, g = yield from ask_one(x)
                 highest = [f]
                 known.begin(x, f, problem.projected_gradient(x, g))
+
+
+class _Plain(Geometry):
+    """Steps along the gradient itself."""
+
+    def at(self, x: Array, fun: float, grad: Array) -> Point:
+        """The gradient is the direction."""
+        return Point(x, fun, grad, self.problem.projected_gradient(x, grad), grad)
+
+    def towards(self, here: Point) -> Array:
+        """The part of the gradient that does not push against a bound."""
+        return here.free
+
+
+def _start(problem: Problem, geometry: Geometry) -> Generator[Ask, Any, Point | Finish]:
+    """Where a descent begins, or the end if the gradient there is of no use."""
+    x = problem.clip(problem.x0)
+    f, g = yield from ask_one(x)
+    if not np.isfinite(g).all():
+        return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
+    here: Point = geometry.at(x, f, g)
+    geometry.begin(here)
+    return here

@@ -5,18 +5,30 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
+from smoothmin._per_block import is_single, require_per_block
 from smoothmin._protocol import Array, Problem
 from smoothmin.laplacian._diffusion import Diffusion, Diffusions, Diffusivity
 from smoothmin.laplacian._transforms import BOUNDARIES, as_grid, as_spacing
 from smoothmin.laplacian.operator import LaplacianOperator
+
+# where the elements of a field lie in a flat vector
+Where: TypeAlias = slice | NDArray[np.intp]
+
+
+class Field(NamedTuple):
+    """A field: where its elements lie, its grid, and the block of ``shapes`` it is of."""
+
+    where: Where
+    grid: tuple[int, ...]
+    block: int
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,8 @@ class Layout:
     """Which elements are smoothed together, and by what operator.
 
     ``shapes`` is None for one field of the problem's own shape. With
-    ``layerwise=False`` the fields are joined into one line.
+    ``layerwise=False`` the fields are joined into one line. ``axes`` are those that are
+    smoothed along, where others number components.
     """
 
     shapes: tuple[tuple[int, ...], ...] | None
@@ -33,6 +46,7 @@ class Layout:
     boundary: str
     spacing: Any
     order: int
+    axes: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, options: Any, boundaries: tuple[str, ...] = BOUNDARIES) -> Layout:
@@ -45,9 +59,13 @@ class Layout:
         require_integer("order", order, 1)
         grids = None if shapes is None else as_shapes(shapes)
         as_spacing(spacing)
+        axes = as_axes(options.axes)
+        if axes is not None and not layerwise:
+            raise ValueError(f"axes need layerwise=True, got axes={options.axes!r}")
         for grid in grids or ():
-            as_spacing(spacing, len(grid) if layerwise else 1)
-        return cls(grids, layerwise, min_numel, boundary, spacing, order)
+            as_spacing(spacing, len(axes or grid) if layerwise else 1)
+            places_of(axes, grid)
+        return cls(grids, layerwise, min_numel, boundary, spacing, order, axes)
 
     def with_boundary(self, boundary: str) -> Layout:
         """The same layout with another boundary."""
@@ -57,48 +75,74 @@ class Layout:
         """The spacing of each axis of one field."""
         return as_spacing(self.spacing, len(grid))
 
-    def grids(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """The fields of a problem whose variables have ``shape``."""
+    def fields(self, shape: tuple[int, ...]) -> list[Field]:
+        """The fields of a problem whose variables have ``shape``, small ones included."""
         n = math.prod(shape)
-        fields = [shape] if self.shapes is None else list(self.shapes)
-        total = sum(math.prod(field) for field in fields)
+        blocks = [shape] if self.shapes is None else list(self.shapes)
+        total = sum(math.prod(block) for block in blocks)
         if total != n:
             raise ValueError(f"shapes must have {n} elements in total, got {total}")
-        return fields if self.layerwise else [(n,)]
+        if not self.layerwise:
+            return [Field(slice(0, n), (n,), 0)]
+        found: list[Field] = []
+        start = 0
+        for k, block in enumerate(blocks):
+            places = places_of(self.axes, block)
+            for where, grid in _components(block, places, start):
+                found.append(Field(where, grid, k))
+            start += math.prod(block)
+        return found
+
+    def smooths(self, grid: tuple[int, ...]) -> bool:
+        """Whether a field of this shape is not left alone."""
+        return not self.layerwise or math.prod(grid) >= self.min_numel
 
     def is_empty(self, shape: tuple[int, ...]) -> bool:
         """Whether all fields are left alone."""
-        return all(math.prod(grid) < self.min_numel for grid in self.grids(shape))
+        return not any(self.smooths(field.grid) for field in self.fields(shape))
 
-    def parts(self, problem: Problem) -> list[tuple[slice, tuple[int, ...]]]:
-        """Where the fields that are smoothed lie, and their grids."""
-        found: list[tuple[slice, tuple[int, ...]]] = []
-        start = 0
-        for grid in self.grids(whole_shape(problem)):
-            stop = start + math.prod(grid)
-            if stop - start >= self.min_numel:
-                found.append((slice(start, stop), grid))
-            start = stop
-        return found
+    def parts(self, problem: Problem) -> list[Field]:
+        """The fields that are smoothed."""
+        return [field for field in self.fields(whole_shape(problem)) if self.smooths(field.grid)]
 
-    def smoother(self, problem: Problem, sigma: float) -> Blocks:
-        """The operator of all fields together."""
-        parts = [
-            (part, LaplacianOperator(grid, sigma, self.boundary, self.spacing, self.order))
-            for part, grid in self.parts(problem)
-        ]
+    def smoother(self, problem: Problem, sigma: Any) -> Blocks:
+        """The operator of all fields together; ``sigma`` may be one per block."""
+        fields = self.parts(problem)
+        strengths = self._strengths(sigma)
+        made: dict[tuple[tuple[int, ...], float], LaplacianOperator] = {}
+        parts = []
+        for where, grid, block in fields:
+            strength = strengths[block] if len(strengths) > 1 else strengths[0]
+            if (grid, strength) not in made:
+                made[grid, strength] = LaplacianOperator(
+                    grid, strength, self.boundary, self.spacing, self.order
+                )
+            parts.append((where, made[grid, strength]))
         return Blocks(parts, math.prod(whole_shape(problem)), problem.free)
+
+    def _strengths(self, sigma: Any) -> list[float]:
+        """One sigma for all blocks, or one for each."""
+        if is_single(sigma):
+            return [float(sigma)]
+        blocks = len(self.shapes or ((),)) if self.layerwise else 1
+        if len(sigma) != blocks:
+            raise ValueError(
+                f"sigma must be one number or one for each of {blocks} fields, got {len(sigma)}"
+            )
+        return [float(strength) for strength in sigma]
 
     def diffusions(self, problem: Problem, sigma: float, diffusivity: Diffusivity) -> Diffusions:
         """The operators of all fields, with coefficients that follow them."""
+        free = np.ones(math.prod(whole_shape(problem)), dtype=bool)
         if problem.free is not None:
-            raise ValueError("diffusivity needs all variables free, got bounds that fix some")
-        return Diffusions(
-            [
-                (part, Diffusion(grid, sigma, self.boundary, self.spacings(grid), diffusivity))
-                for part, grid in self.parts(problem)
-            ]
-        )
+            free[:] = False
+            free[problem.free] = True
+        parts = []
+        for where, grid, _ in self.parts(problem):
+            spacings = self.spacings(grid)
+            known = (grid, sigma, self.boundary, spacings, diffusivity)
+            parts.append((where, Diffusion(*known, free[where])))
+        return Diffusions(parts, problem.free, problem.held)
 
 
 class Blocks:
@@ -113,7 +157,7 @@ class Blocks:
 
     def __init__(
         self,
-        parts: list[tuple[slice, LaplacianOperator]],
+        parts: list[tuple[Where, LaplacianOperator]],
         size: int,
         free: NDArray[np.intp] | None = None,
     ) -> None:
@@ -191,6 +235,50 @@ def as_shapes(shapes: Any) -> tuple[tuple[int, ...], ...]:
     return tuple(as_grid("shapes", shape) for shape in shapes)
 
 
+def as_axes(axes: Any) -> tuple[int, ...] | None:
+    """The axes that fields extend along, an integer or several different ones."""
+    if axes is None:
+        return None
+    several = tuple(axes) if isinstance(axes, (tuple, list)) else (axes,)
+    for axis in several:
+        require_integer("axes", axis, -sys.maxsize)
+    if not several or len(set(several)) < len(several):
+        raise ValueError(f"axes must be one or several different axes, got {axes!r}")
+    return tuple(int(axis) for axis in several)
+
+
+def places_of(axes: tuple[int, ...] | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes of an array of ``shape``, counted from the front; all of them for None."""
+    if axes is None:
+        return tuple(range(len(shape)))
+    places = tuple(axis + len(shape) if axis < 0 else axis for axis in axes)
+    if any(not 0 <= place < len(shape) for place in places) or len(set(places)) < len(places):
+        raise ValueError(f"axes must be different axes of shape {shape}, got {axes}")
+    return places
+
+
+def _components(
+    shape: tuple[int, ...], places: tuple[int, ...], start: int
+) -> Iterator[tuple[Where, tuple[int, ...]]]:
+    """The fields along some axes of an array that begins at ``start`` of a flat vector."""
+    size = math.prod(shape)
+    if places == tuple(range(len(shape))):
+        yield slice(start, start + size), shape
+        return
+    numbers = np.arange(start, start + size).reshape(shape)
+    last = range(len(shape) - len(places), len(shape))
+    grid = tuple(shape[place] for place in places)
+    for row in np.moveaxis(numbers, places, last).reshape(-1, math.prod(grid)):
+        step = int(row[1] - row[0]) if row.size > 1 else 1
+        even = step > 0 and bool((np.diff(row) == step).all())
+        yield slice(int(row[0]), int(row[-1]) + 1, step) if even else row, grid
+
+
 def require_sigma(sigma: Any) -> None:
     """Raise unless ``sigma`` is a strength of smoothing."""
     require_real("sigma", sigma, minimum=0, maximum=sys.float_info.max)
+
+
+def require_sigmas(sigma: Any) -> None:
+    """Raise unless ``sigma`` is a strength of smoothing, or one per block."""
+    require_per_block("sigma", sigma, minimum=0, maximum=sys.float_info.max)

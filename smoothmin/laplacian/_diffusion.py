@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
+from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Mask
 
 # how far the metric's coefficient is from the lagged (0) to the Hessian's (1), in logarithms
 BETWEEN = 0.5
@@ -36,7 +37,8 @@ class Diffusion:
 
     The coefficients follow from what ``diffusivity`` makes of the squared slopes of the
     field last given to `update`, on each face between two elements; they are in shares
-    of their mean at the first.
+    of their mean at the first. ``free`` is False where an element is fixed: A is then
+    that of the others alone, which takes the fixed ones into account.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class Diffusion:
         boundary: str,
         spacing: tuple[float, ...],
         diffusivity: Diffusivity,
+        free: Mask | None = None,
     ) -> None:
         self._grid, self._sigma, self._boundary = grid, sigma, boundary
         self._spacing, self._diffusivity = spacing, diffusivity
+        self._free = None if free is None or free.all() else free
         self._mean: float | None = None
         self.shape = (math.prod(grid),) * 2
 
@@ -60,14 +64,22 @@ class Diffusion:
             self._mean = float(faces.mean()) if faces.size else 1.0
         scales = [self._sigma / (self._mean * h**2) for h in self._spacing]
         scaled = [c * scale for c, scale in zip(coefficients, scales, strict=True)]
-        if len(self._grid) == 1 and self.shape[0] > 1 and self._boundary != "periodic":
+        if self._free is not None and not self._free.any():
+            self._solve: Callable[[Array], Array] = np.zeros_like
+            return
+        line = len(self._grid) == 1 and self.shape[0] > 1 and self._free is None
+        if line and self._boundary != "periodic":
             self._solve = self._tridiagonal(scaled[0])
         else:
             self._solve = self._sparse(scaled)
 
     def solve(self, g: Array) -> Array:
-        """``A^-1 g`` for a vector (n,)."""
-        return self._solve(g)
+        """``A^-1 g`` for a vector (n,); zero where an element is fixed."""
+        if self._free is None or not self._free.any():
+            return self._solve(g)
+        result = np.zeros_like(g)
+        result[self._free] = self._solve(g[self._free])
+        return result
 
     def squares(self, field: Array) -> list[tuple[Array, Array]]:
         """On the faces across each axis: squared slope, and the part of it along that axis.
@@ -166,6 +178,9 @@ class Diffusion:
         entries = np.concatenate([*values, diagonal.ravel()])
         where = (np.concatenate(rows), np.concatenate(columns))
         matrix = scipy.sparse.csc_matrix((entries, where), self.shape)
+        if self._free is not None:
+            kept = np.flatnonzero(self._free)
+            matrix = matrix[kept][:, kept]
         # positive definite: any order of pivots will do, so one that leaves most zeros
         factors = splu(
             matrix,
@@ -181,20 +196,36 @@ class Diffusions:
 
     changes = True
 
-    def __init__(self, parts: list[tuple[slice, Diffusion]]) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        parts: list[tuple[Any, Diffusion]],
+        free: NDArray[np.intp] | None = None,
+        held: Array | None = None,
+    ) -> None:
+        self._parts, self._free, self._held = parts, free, held
 
     def update(self, x: Array) -> None:
         """Take the coefficients of all fields from ``x``."""
+        whole = self._spread(x, self._held)
         for part, diffusion in self._parts:
-            diffusion.update(x[part])
+            diffusion.update(whole[part])
 
     def solve(self, g: Array) -> Array:
         """``A^-1 g``."""
-        result = g.copy()
+        whole = self._spread(g, None)
+        result = whole.copy()
         for part, diffusion in self._parts:
-            result[part] = diffusion.solve(g[part])
-        return result
+            result[part] = diffusion.solve(whole[part])
+        return result if self._free is None else result[self._free]
+
+    def _spread(self, v: Array, fixed: Array | None) -> Array:
+        """``v`` of the free variables among the ``fixed``, or zeros."""
+        if self._free is None:
+            return v
+        assert self._held is not None
+        whole = np.zeros(self._held.size) if fixed is None else fixed.copy()
+        whole[self._free] = v
+        return whole
 
 
 def _means(v: Array, axis: int) -> Array:

@@ -1,4 +1,4 @@
-"""The loops of `LaplacianDescent`: L-BFGS, fixed rate, and Barzilai-Borwein.
+"""The loops of `LaplacianDescent`: L-BFGS and Barzilai-Borwein, and its fixed-rate geometry.
 
 All move along the smoothed gradient ``A^-1 g`` or what L-BFGS makes of it, and all
 searches are shown the true gradient: slopes are ``g'd``.
@@ -7,7 +7,7 @@ searches are shown the true gradient: slopes are ``g'd``.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, S
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import Convergence, Found
+from smoothmin.descent.fixed_rate import Geometry
 from smoothmin.descent.quasi_newton import failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
@@ -273,34 +274,34 @@ def barzilai_borwein(
             highest = [f]
 
 
-def fixed_rate(
-    problem: Problem,
-    smoother: Smoother,
-    here: Point,
-    rates: Iterator[float],
-    momentum: float,
-    done: Ends,
-) -> Steps:
-    """``v <- momentum v - rate A^-1 g; x <- x + v``: one evaluation a step."""
-    velocity = np.zeros_like(here.x) if momentum else None
-    for rate in rates:
-        yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
-        reach = rate / (1 - momentum)
-        ended = yield from done.reached(here, 0.5 * reach * here.norm**2, reach * here.smooth)
-        if isinstance(ended, Finish):
-            return ended
-        step = -rate * here.smooth
-        if velocity is not None:
-            step += momentum * velocity
-            velocity = step
-        if problem.box is None:
-            x = here.x + step
-        else:
-            x = problem.clip(here.x + direction_within(problem, here.x, here.free, step))
-        f, g = yield from ask_one(x)
-        new = Point.of(problem, smoother, x, f, g)
-        done.stepped(here, new)
-        here = new
+class Smoothed(Geometry):
+    """Steps at a fixed rate along ``-A^-1 g``."""
+
+    def __init__(self, problem: Problem, smoother: Smoother, done: Ends) -> None:
+        super().__init__(problem, done.known)
+        self._smoother, self._done = smoother, done
+
+    def at(self, x: Array, fun: float, grad: Array) -> Point:
+        """Smooth the gradient at ``x``."""
+        return Point.of(self.problem, self._smoother, x, fun, grad)
+
+    def stepped(self, here: Point, new: Point) -> None:
+        """Take note of a step."""
+        self._done.stepped(here, new)
+
+    def reached(
+        self, here: Point, promised: float, step: Array
+    ) -> Generator[Ask, Any, Finish | bool]:
+        """The end, also where the dual norm is no number."""
         if not math.isfinite(here.norm):
-            return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
-    raise AssertionError("rates never end")
+            message = f"The gradient's dual norm is not finite at a value of {here.fun}."
+            return Finish(Status.NONFINITE, message)
+        return (yield from self._done.reached(here, promised, step))
+
+    def within(self, here: Point, step: Array) -> Array:
+        """What the bounds leave of a step."""
+        return direction_within(self.problem, here.x, here.free, step)
+
+    def facts(self, here: Point) -> dict[str, Any]:
+        """The dual norm, and what there is to say of the metric."""
+        return {"dual_norm": here.norm, **self._done.facts}

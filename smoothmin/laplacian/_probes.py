@@ -82,7 +82,7 @@ def probe(
 
 def strongest(layout: Layout, shape: tuple[int, ...]) -> float:
     """The sigma beyond which the smoothing of the largest field no longer changes."""
-    grids = [grid for grid in layout.grids(shape) if math.prod(grid) >= layout.min_numel]
+    grids = {field.grid for field in layout.fields(shape) if layout.smooths(field.grid)}
     smallest = math.inf
     for grid in grids:
         for length, spacing in zip(grid, layout.spacings(grid), strict=True):
@@ -130,22 +130,24 @@ def _forms(unit: Blocks, v: Array) -> tuple[float, float]:
 
 def _smoothest(layout: Layout, shape: tuple[int, ...]) -> Array:
     """The eigenvector of each field's smallest eigenvalue, of size one."""
-    fields = []
-    for grid in layout.grids(shape):
+    whole: Array = np.empty(math.prod(shape))
+    for where, grid, _ in layout.fields(shape):
         v: Array = np.ones(grid)
         if layout.boundary == "dirichlet":
             for axis, length in enumerate(grid):
                 wave = np.sin(np.pi * np.arange(1, length + 1) / (length + 1))
                 v *= wave.reshape([-1 if k == axis else 1 for k in range(len(grid))])
-        fields.append(v.ravel())
-    whole: Array = np.concatenate(fields)
+        whole[where] = v.ravel()
     return whole
 
 
 def _boundary_of(layout: Layout, problem: Problem, v: Array, change: Array) -> str:
     """The boundary whose ``K v`` comes nearest to the Hessian's product at the edges."""
-    grids = layout.grids(whole_shape(problem))
-    edges = _free(problem, np.concatenate([_edge(grid).ravel() for grid in grids]))
+    shape = whole_shape(problem)
+    outer = np.empty(math.prod(shape), dtype=bool)
+    for where, grid, _ in layout.fields(shape):
+        outer[where] = _edge(grid).ravel()
+    edges = _free(problem, outer)
     wrong = {}
     for boundary in BOUNDARIES:
         applied = layout.with_boundary(boundary).smoother(problem, 1.0).apply(v)

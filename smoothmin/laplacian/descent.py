@@ -21,21 +21,24 @@ import numpy as np
 
 from smoothmin._check import require_integer, require_one_of, require_real
 from smoothmin._method import Method
+from smoothmin._per_block import per_block, require_per_block
 from smoothmin._protocol import Array, Ask, Finish, Problem, Steps
 from smoothmin.descent.convergence import first_point
+from smoothmin.descent.fixed_rate import Momentum, fixed_rate
 from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
 from smoothmin.laplacian._loops import (
     Ends,
     Point,
+    Smoothed,
     Smoother,
     barzilai_borwein,
     first_scale,
-    fixed_rate,
     lbfgs,
 )
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._probes import probe, strongest
 from smoothmin.laplacian._refit import Refit
+from smoothmin.laplacian._responsive import in_responsive
 from smoothmin.laplacian._transforms import BOUNDARIES
 
 STEPS = ("lbfgs", "fixed", "bb")
@@ -63,10 +66,13 @@ class LaplacianDescent(Method):
     shapes : sequence of int or tuple, optional
         How the flat vector splits into fields, in order. By default it is one field
         of ``x0``'s shape.
+    axes : int or sequence of int, optional
+        The axes that fields extend along, where an array holds several: ``(1, 2)`` for two
+        fields in one of shape (2, H, W). By default all. `spacing` is of these.
     layerwise : bool, default True
         Smooth each field by itself; otherwise all of them joined into one line.
     min_numel : int, default 4
-        Fields with fewer elements are left alone.
+        Fields with fewer elements are left alone, with ``layerwise`` only.
     step : {"lbfgs", "fixed", "bb"}, default "lbfgs"
         "lbfgs": limited-memory BFGS in the metric A, weak Wolfe search. "fixed":
         ``x - lr * A^-1 g``, one evaluation a step. "bb": Barzilai-Borwein lengths in
@@ -74,8 +80,9 @@ class LaplacianDescent(Method):
     memory : int, optional
         Number of steps "lbfgs" remembers, two vectors each. By default 20, or as many
         as 64 MB hold, but at least 4; 4 with `diffusivity`.
-    lr : float, optional
-        Rate of "fixed". None, with ``sigma="auto"`` only: from the same curvature.
+    lr : float or sequence of float, optional
+        Rate of "fixed", one for all or one per block of `shapes`. None, with
+        ``sigma="auto"`` only: from the same curvature.
     momentum : float, default 0
         Share of the last step added to this one, in [0, 1); "fixed" only.
     decay : float, default 1
@@ -112,7 +119,10 @@ class LaplacianDescent(Method):
     not positive nothing is smoothed. The result has ``sigma`` and ``boundary`` as
     used, and the last ``dual_norm``. Bounds are handled by projection, with the
     metric restricted to the variables that are free to move; a fixed variable keeps its
-    place in the field.
+    place in the field. So does one whose gradient has been exactly 0.0 at every point so
+    far, a rim that the gradient leaves out, say: it is not moved along with its neighbours.
+    Where the gradient at the start has zeros, one more evaluation beside it looks whether
+    they stay.
 
     References
     ----------
@@ -153,13 +163,14 @@ class LaplacianDescent(Method):
     min_numel: int = 4
     step: str = "lbfgs"
     memory: int | None = None
-    lr: float | None = None
+    lr: Any = None
     momentum: float = 0.0
     decay: float = 1.0
     gtol: float | None = None
     ftol: float | None = None
     diffusivity: Any = None
     preconditioner: Any = None
+    axes: Any = None
 
     def __post_init__(self) -> None:
         if isinstance(self.sigma, str):
@@ -176,7 +187,7 @@ class LaplacianDescent(Method):
         require_real("momentum", self.momentum, minimum=0, below=1)
         require_real("decay", self.decay, above=0, maximum=1)
         if self.lr is not None:
-            require_real("lr", self.lr, above=0, below=np.inf)
+            require_per_block("lr", self.lr, above=0, below=np.inf)
         if self.step != "fixed" and (self.lr is not None or self.momentum or self.decay != 1):
             raise ValueError(f"lr, momentum and decay need step='fixed', got step={self.step!r}")
         fitted = self.sigma == "auto" and self.preconditioner is None
@@ -195,6 +206,12 @@ class LaplacianDescent(Method):
                 )
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Descend in the variables that the function responds to."""
+        if self.preconditioner is not None:
+            return self._descend(problem, rng)
+        return in_responsive(problem, lambda part: self._descend(part, rng))
+
+    def _descend(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Fit the metric, then descend."""
         start = yield from first_point(problem, self.gtol)
         if isinstance(start, Finish):
@@ -213,9 +230,13 @@ class LaplacianDescent(Method):
         elif self.step == "bb":
             finish = yield from barzilai_borwein(problem, smoother, here, scale, done)
         else:
-            lr = self.lr or (yield from first_scale(problem, smoother, here, scale))
+            if self.lr is None:
+                lr: Any = yield from first_scale(problem, smoother, here, scale)
+            else:
+                lr = per_block("lr", self.lr, problem, self.shapes)
             rates = (lr * self.decay**k for k in itertools.count())
-            finish = yield from fixed_rate(problem, smoother, here, rates, self.momentum, done)
+            geometry, momentum = Smoothed(problem, smoother, done), Momentum(self.momentum)
+            finish = yield from fixed_rate(problem, geometry, here, rates, momentum)
         finish.info.update(facts)
         return finish
 

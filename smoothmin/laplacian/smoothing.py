@@ -18,10 +18,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from smoothmin._method import Method
-from smoothmin._protocol import Answers, Array, Iterate, Problem, Steps
+from smoothmin._per_block import with_blocks
+from smoothmin._protocol import Answers, Array, Finish, Iterate, Problem, Steps
 from smoothmin._reformulate import Reformulation, relay
+from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.fixed_rate import Geometry, Point
+from smoothmin.descent.gradient_descent import GradientDescent
 from smoothmin.descent.lbfgs import LBFGS
-from smoothmin.laplacian._blocks import Blocks, Layout, require_sigma, whole_shape
+from smoothmin.laplacian._blocks import Blocks, Layout, require_sigmas, whole_shape
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,20 @@ class LaplacianSmoothing(Method):
     ----------
     inner : Method, default LBFGS()
         The method whose gradients are smoothed.
-    sigma : float, default 1.0
-        Strength of the smoothing, in units of ``spacing**(2 * order)``.
+    sigma : float or sequence of float, default 1.0
+        Strength of the smoothing, in units of ``spacing**(2 * order)``; one for all fields
+        or one for each of `shapes`.
     layerwise : bool, default True
         Smooth each field of ``shapes`` by itself; otherwise all of them joined into
         one line.
     min_numel : int, default 4
-        Fields with fewer elements are left alone.
+        Fields with fewer elements are left alone, with ``layerwise`` only.
     shapes : sequence of int or tuple, optional
         How the flat vector splits into fields, in order. By default it is one field
-        of ``x0``'s shape.
+        of ``x0``'s shape. Options of the inner method that may be one per block go by it.
+    axes : int or sequence of int, optional
+        The axes that fields extend along, where an array holds several: ``(1, 2)`` for two
+        fields in one of shape (2, H, W). By default all. `spacing` is of these.
     order : int, default 1
         Power of ``-L`` in ``A``.
     boundary : {"periodic", "neumann", "dirichlet"}, default "periodic"
@@ -84,18 +92,19 @@ class LaplacianSmoothing(Method):
     reference: ClassVar[str] = "Osher et al. (2022)"
 
     inner: Method = field(default_factory=LBFGS)
-    sigma: float = 1.0
+    sigma: Any = 1.0
     layerwise: bool = True
     min_numel: int = 4
     shapes: Any = None
     order: int = 1
     boundary: str = "periodic"
     spacing: Any = None
+    axes: Any = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, Method):
             raise TypeError(f"inner must be a Method, got {self.inner!r}")
-        require_sigma(self.sigma)
+        require_sigmas(self.sigma)
         Layout.of(self)
 
     @property
@@ -110,9 +119,13 @@ class LaplacianSmoothing(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Map the inner method's points to x and the gradients to z."""
         smoother = Layout.of(self).smoother(problem, self.sigma)
+        problem = dataclasses.replace(problem, blocks=with_blocks(problem, self.shapes))
+        inner = self.inner
+        if type(inner) is GradientDescent and inner.lr is not None and problem.box is None:
+            return inner.at_fixed_rate(problem, _Linear(problem, smoother, inner.gtol))
         start, shape = np.zeros(smoother.size), whole_shape(problem)
         inside = dataclasses.replace(problem, x0=start, shape=shape, free=None)
-        return relay(_InMetric(smoother, problem.x0), self.inner.run(inside, rng))
+        return relay(_InMetric(smoother, problem.x0), inner.run(inside, rng))
 
 
 class _InMetric(Reformulation):
@@ -145,6 +158,28 @@ class _InMetric(Reformulation):
         if grad is None and message.grad is not None:
             grad = self._smoother.half_apply_adjoint(message.grad)
         return Iterate(x, message.fun, grad, **message.info)
+
+
+class _Linear(Geometry):
+    """Steps of a fixed rate in z are ``-lr * A^-1 g`` in x: no square roots of A needed."""
+
+    def __init__(self, problem: Problem, smoother: Blocks, gtol: float | None) -> None:
+        super().__init__(problem, Convergence(problem, gtol))
+        self._smoother, self._gtol = smoother, gtol
+
+    def at(self, x: Array, fun: float, grad: Array) -> Point:
+        """Smooth the gradient."""
+        return Point(x, fun, grad, grad, self._smoother.solve(grad))
+
+    def met(self, here: Point) -> Finish | None:
+        """The end if the gradient in z is within the user's tolerance, or zero."""
+        if self._gtol is None:
+            return self.known.met(here.grad)  # zero where that in z is
+        # the square of its length is at most n times that of its largest element
+        square = float(here.grad.dot(here.smooth))
+        if square > self._smoother.size * self._gtol**2 * (1 + 1e-9):
+            return None
+        return self.known.met(self._smoother.half_solve_adjoint(here.grad))
 
 
 @dataclass

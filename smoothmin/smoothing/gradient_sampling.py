@@ -22,14 +22,12 @@ from smoothmin import _status
 from smoothmin._check import (
     as_generator,
     require_bool,
-    require_integer,
-    require_one_of,
-    require_real,
-    require_scale,
 )
 from smoothmin._method import Method
+from smoothmin._per_block import per_block, require_per_block, with_blocks
 from smoothmin._protocol import (
     CHANGED,
+    REDRAWN,
     Answers,
     Array,
     Ask,
@@ -45,11 +43,7 @@ from smoothmin._status import Status
 from smoothmin._stopping import Progress, as_termination
 from smoothmin.descent.gradient_descent import GradientDescent
 from smoothmin.descent.lbfgs import LBFGS
-from smoothmin.smoothing.aggregate import AGGREGATES
-from smoothmin.smoothing.perturbations import check_design
-from smoothmin.smoothing.smoothed_function import Sampler
-
-STRATEGIES = ("grad-norm", "value")
+from smoothmin.smoothing.smoothed_function import Sampler, SmoothedFunction
 
 
 @dataclass(frozen=True)
@@ -70,10 +64,12 @@ class GradientSampling(Method):
     inner : Method, optional
         The method that minimizes the aggregated objective, `LBFGS` by default. None:
         plain descent along the aggregated gradient with a line search.
-    sigma : float or array_like of shape (d,), default 1.0
-        Initial size of the perturbations, for all coordinates or each.
+    sigma : float or array_like, default 1.0
+        Initial size of the perturbations: one for all variables, one per variable, or one
+        per block of `shapes`.
     n : int, default 100
-        Points per evaluation, the unperturbed one included.
+        Points per evaluation, the unperturbed one included; one less where pairs do not
+        come out even.
     aggregate : str, default "mean"
         "mean"; "max", "min": largest or smallest value, and per coordinate the
         gradient element of largest or smallest magnitude, with its sign;
@@ -103,23 +99,28 @@ class GradientSampling(Method):
         When one fires, or the inner method is done, ``sigma`` is multiplied by
         ``decay`` and new perturbations are drawn. None: the run ends with the inner
         method.
-    decay : float, default 2/3
-        In (0, 1].
+    decay : float or sequence of float, default 2/3
+        In (0, 1]; one for all variables, or one per block of `shapes`.
     reset_on_termination : bool, default True
         Start the inner method afresh then, without its memory.
     sigma_strategy : {"grad-norm", "value"}, optional
         After every step of the inner method: if at least ``sigma_target`` samples
         have a shorter gradient, or lower value, than the unperturbed point, ``sigma``
-        is multiplied by ``sigma_nplus``, else by ``sigma_nminus``.
+        is multiplied by ``sigma_nplus``, else by ``sigma_nminus``. With
+        ``include_x0=False`` that point is one more evaluation.
     sigma_target : int or float, default 0.2
         A count, or a fraction of the finite samples.
-    sigma_nplus, sigma_nminus : float, default 4/3 and 2/3
+    sigma_nplus, sigma_nminus : float or sequence of float, default 4/3 and 2/3
+        One for all variables, or one per block of `shapes`.
     beyond : {"mirror", "shorten"}, default "mirror"
         What becomes of samples beyond a bound: the function is mirrored there, or
         steps are cut to the distance of the nearer bound, alike in both directions,
         so that pairs remain pairs; the gradient is then that of the samples as they are.
     rng : seed or Generator, optional
         Own source of the perturbations instead of the run's.
+    shapes : sequence of int or tuple, optional
+        How the flat vector splits into blocks, in order, for options of one value per
+        block, those of the inner method, too.
 
     Raises
     ------
@@ -133,7 +134,18 @@ class GradientSampling(Method):
     method backs off. Without a gradient the samples come in antithetic pairs and
     the slopes along them make the smoothed gradient. Samples beyond a bound are
     mirrored at it. With ``termination``, the run ends when ``sigma`` is lost to
-    rounding.
+    rounding. A round that the inner method ends without a step counts as an iteration.
+
+    ``res.x`` is the point of the lowest value that was evaluated, whichever sample that
+    is. Of a function with noise or narrow holes the luckiest sample is the wrong answer:
+    there ``options={"result": "last"}`` makes it where the inner method arrived, which
+    ``res.x_last`` is in any case; ``res.fun_last`` is the smoothed value there.
+
+    Mini-batches: ``fun`` uses the batch of the present step, and the callback, which is
+    called after every step, draws the next. All samples of a step then see one batch. At a
+    fixed rate nothing is ever compared between batches; line searches would, so the
+    inner method is `GradientDescent` with ``lr``, and no ``termination`` looks at values.
+    The batch of the first step is seen twice, at its start and at its end.
 
     References
     ----------
@@ -154,9 +166,29 @@ class GradientSampling(Method):
     ...                options={"maxiter": 60})
     >>> bool(res.fun < -1.7)
     True
+
+    A least-squares fit by mini-batches of 20 of 1000 data:
+
+    >>> rng = np.random.default_rng(0)
+    >>> A, true = rng.standard_normal((1000, 3)), np.array([1.0, -2.0, 0.5])
+    >>> b = A @ true + 0.1 * rng.standard_normal(1000)
+    >>> batch = rng.integers(1000, size=20)
+    >>> def loss(x):
+    ...     residual = A[batch] @ x - b[batch]
+    ...     return residual @ residual / 40, A[batch].T @ residual / 20
+    >>> def next_batch(x):
+    ...     batch[:] = rng.integers(1000, size=20)
+    >>> from smoothmin import GradientDescent
+    >>> method = GradientSampling(GradientDescent(lr=0.1, gtol=0), sigma=0.01, n=8)
+    >>> res = minimize(loss, np.zeros(3), jac=True, method=method, rng=0, callback=next_batch,
+    ...                options={"maxiter": 300, "result": "last"})
+    >>> bool(np.abs(res.x - true).max() < 0.05)
+    True
     """
 
     name: ClassVar[str] = "GradientSampling"
+    summary: ClassVar[str] = "any method on an aggregate of randomly perturbed samples"
+    reference: ClassVar[str] = "Mobahi, Fisher (2015)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
@@ -171,44 +203,28 @@ class GradientSampling(Method):
     fixed: bool = True
     pre_generate: bool = True
     termination: Any = None
-    decay: float = 2 / 3
+    decay: Any = 2 / 3
     reset_on_termination: bool = True
     sigma_strategy: str | None = None
     sigma_target: float = 0.2
-    sigma_nplus: float = 4 / 3
-    sigma_nminus: float = 2 / 3
+    sigma_nplus: Any = 4 / 3
+    sigma_nminus: Any = 2 / 3
     beyond: str = "mirror"
     rng: Any = None
+    shapes: Any = None
 
     def __post_init__(self) -> None:
         if self.inner is not None and not isinstance(self.inner, Method):
             raise TypeError(f"inner must be a Method or None, got {self.inner!r}")
-        require_scale("sigma", self.sigma)
-        require_integer("n", self.n, 1)
-        require_one_of("aggregate", self.aggregate, AGGREGATES)
-        require_one_of("beyond", self.beyond, ("mirror", "shorten"))
-        if self.temperature is not None:
-            require_real("temperature", self.temperature, above=0, below=np.inf)
-        check_design(self.distribution, self.design)
-        for name in ("include_x0", "fixed", "pre_generate", "reset_on_termination"):
+        self.smoothing  # noqa: B018  checks its options
+        for name in ("fixed", "reset_on_termination"):
             require_bool(name, getattr(self, name))
         as_termination("termination", self.termination)
         if self.rng is not None:
             as_generator(self.rng)
-        require_real("decay", self.decay, above=0, maximum=1)
-        self._check_strategy()
-
-    def _check_strategy(self) -> None:
-        if self.sigma_strategy is not None:
-            require_one_of("sigma_strategy", self.sigma_strategy, STRATEGIES)
-            if not self.include_x0:
-                raise ValueError("include_x0 must be True with a sigma_strategy, got False")
-        if isinstance(self.sigma_target, (int, np.integer)):
-            require_integer("sigma_target", self.sigma_target, 0)
-        else:
-            require_real("sigma_target", self.sigma_target, minimum=0, maximum=1)
-        require_real("sigma_nplus", self.sigma_nplus, above=0, below=np.inf)
-        require_real("sigma_nminus", self.sigma_nminus, above=0, below=np.inf)
+        require_per_block("decay", self.decay, above=0, maximum=1)
+        require_per_block("sigma_nplus", self.sigma_nplus, above=0, below=np.inf)
+        require_per_block("sigma_nminus", self.sigma_nminus, above=0, below=np.inf)
 
     @property
     def needs_gradient(self) -> bool:
@@ -224,15 +240,16 @@ class GradientSampling(Method):
         """The inner method."""
         return GradientDescent() if self.inner is None else self.inner
 
-    def sampler(self, problem: Problem, rng: np.random.Generator) -> Sampler:
-        """The aggregated objective of a problem, with perturbations drawn."""
-        if self.sigma_strategy == "grad-norm" and not problem.has_gradient:
-            raise ValueError("sigma_strategy='grad-norm' needs gradients; use 'value'")
-        return Sampler(self, problem, rng if self.rng is None else as_generator(self.rng))
+    @property
+    def smoothing(self) -> SmoothedFunction:
+        """How the function is smoothed."""
+        return SmoothedFunction.of(self)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return _Smoothing(self, problem, self.sampler(problem, rng), rng).run()
+        source = rng if self.rng is None else as_generator(self.rng)
+        problem = replace(problem, blocks=with_blocks(problem, self.shapes))
+        return _Smoothing(self, problem, self.smoothing.sampler(problem, source), rng).run()
 
 
 class _Smoothing:
@@ -250,8 +267,13 @@ class _Smoothing:
         self._inner = within_bounds(options.descent, problem.box)
         self._termination = as_termination("termination", options.termination)
         self._x = problem.x0
-        self._nfev = 0
+        self._decay, self._nplus, self._nminus = (
+            per_block(name, getattr(options, name), problem)
+            for name in ("decay", "sigma_nplus", "sigma_nminus")
+        )
         self._shares: list[tuple[Array, float]] = []  # since the inner method's last step
+        self._idle = True  # no step of the inner method yet since it began
+        self._first: Iterate | None = None  # what it was told of where it began
 
     def run(self) -> Steps:
         """Let the inner method run; between its steps, see to the perturbations."""
@@ -263,7 +285,7 @@ class _Smoothing:
             if isinstance(message, Ask):
                 reply = yield from self._answer(message)
             elif isinstance(message, Iterate):
-                self._x = message.x
+                self._x, self._idle = message.x, False
                 info = {"sigma": _shown(sampler.sigma), "n_left_out": sampler.left_out}
                 yield Iterate(message.x, message.fun, message.grad, **{**message.info, **info})
                 fired = self._fired(message)
@@ -287,17 +309,26 @@ class _Smoothing:
                     else:
                         message.message += " This is of the aggregated function."
                     return message
+                if self._idle:  # so that limits are looked at
+                    yield from self._report_start()
                 self._shrink()
                 steps, reply = self._begin(), None
 
     def _begin(self) -> Steps:
         """Start the inner method, and the watch on its steps, where it now is."""
         self._restart_watch()
+        self._idle, self._first = True, None
         return self._inner.run(self._problem.at(self._x), self._rng)
 
     def _restart_watch(self) -> None:
         self._watch = self._termination.start()
-        self._nit, self._from, self._started = 0, self._nfev, time.perf_counter()
+        self._nit, self._from, self._started = 0, self._sampler.asked, time.perf_counter()
+
+    def _report_start(self) -> Generator[Iterate, Reply, None]:
+        """Where an inner method ended without a step."""
+        if self._first is not None:
+            info = {"sigma": _shown(self._sampler.sigma), "n_left_out": self._sampler.left_out}
+            yield Iterate(self._first.x, self._first.fun, self._first.grad, **info)
 
     def _answer(self, ask: Ask) -> Generator[Ask, Answers, Answers]:
         """Aggregate at every point asked for."""
@@ -305,9 +336,10 @@ class _Smoothing:
         gradients = np.empty(ask.points.shape) if ask.order else None
         for i, x in enumerate(ask.points):
             values[i], gradient = yield from self._sampler.evaluate(x, ask.order)
-            self._nfev += self._options.n
             if gradients is not None:
                 gradients[i] = gradient
+            if self._first is None:
+                self._first = Iterate(self._x, values.item(i), gradient)
             if self._sampler.share_better is not None:
                 self._shares.append((x.copy(), self._sampler.share_better))
         return Answers(values, gradients)
@@ -318,7 +350,8 @@ class _Smoothing:
             return False
         self._nit += 1
         seconds = time.perf_counter() - self._started
-        now = Progress(self._nit, self._nfev - self._from, seconds, step.x, step.fun, step.grad)
+        asked = self._sampler.asked - self._from
+        now = Progress(self._nit, asked, seconds, step.x, step.fun, step.grad)
         return self._watch(now) is not None
 
     def _adapt(self, x: Array) -> Reply:
@@ -327,16 +360,15 @@ class _Smoothing:
         shares = [share for at, share in self._shares if np.array_equal(at, x)]
         self._shares.clear()
         if shares:
-            options = self._options
-            self._sampler.scale(options.sigma_nplus if shares[-1] >= 1 else options.sigma_nminus)
-            changed = CHANGED
+            self._sampler.scale(self._nplus if shares[-1] >= 1 else self._nminus)
+            changed = REDRAWN
         if not self._options.fixed:
             self._sampler.draw()
-            changed = CHANGED
+            changed = REDRAWN
         return changed
 
     def _shrink(self) -> None:
-        self._sampler.sigma *= self._options.decay
+        self._sampler.sigma *= self._decay
         self._sampler.draw()
         self._restart_watch()
 

@@ -13,8 +13,7 @@ from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Answers, Array, Samples, quiet
 from smoothmin._source import Objective, Serial, Source, Vectorized
-from smoothmin.smoothing.gradient_sampling import GradientSampling
-from smoothmin.smoothing.smoothed_function import Sampler
+from smoothmin.smoothing.smoothed_function import Sampler, SmoothedFunction
 
 
 class _Smoothed:
@@ -23,7 +22,7 @@ class _Smoothed:
     def __init__(
         self,
         objective: Objective,
-        options: GradientSampling,
+        options: SmoothedFunction,
         rng: np.random.Generator,
         vectorized: bool,
     ) -> None:
@@ -166,7 +165,7 @@ def smooth(
     if jac is not None and not isinstance(jac, (bool, np.bool_)) and not callable(jac):
         raise TypeError(f"jac must be callable, a bool or None, got {jac!r}")
     require_bool("vectorized", vectorized)
-    options = GradientSampling(
+    options = SmoothedFunction(
         sigma=sigma,
         n=n,
         aggregate=aggregate,

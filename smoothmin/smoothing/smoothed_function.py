@@ -12,36 +12,105 @@ exact for quadratics.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
-from smoothmin._check import per_coordinate
+from smoothmin._check import (
+    per_coordinate,
+    require_bool,
+    require_integer,
+    require_one_of,
+    require_real,
+    require_scale,
+)
+from smoothmin._per_block import block_sizes, is_single, per_block, with_blocks
 from smoothmin._protocol import Answers, Array, Ask, Problem, Samples
 from smoothmin._reflection import fold
 from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate
-from smoothmin.smoothing.perturbations import Perturbations, base_design
+from smoothmin.smoothing.perturbations import Perturbations, base_design, check_design
 
-if TYPE_CHECKING:
-    from smoothmin.smoothing.gradient_sampling import GradientSampling
-
+STRATEGIES = ("grad-norm", "value")
+Take: TypeAlias = Callable[[Array, Array, Array | None], None]
+ASKED_ELEMENTS = 2**18  # of the points of one question, 2 MB for whoever makes all of them
 MIN_EIGENVALUE = 1e-3  # of the second moments, below which their inverse is no correction
 MAX_CORRECTED = 500  # variables up to which their factorization is worth its time
 
 
-class Sampler:
-    """The aggregated objective: perturbations, their size, and how samples are joined."""
+@dataclass(frozen=True)
+class SmoothedFunction:
+    """How a function is smoothed; the parameters are those of `GradientSampling`.
 
-    def __init__(self, options: GradientSampling, problem: Problem, rng: np.random.Generator):
+    It becomes a function to evaluate as the `sampler` of a problem.
+    """
+
+    sigma: Any = 1.0
+    n: int = 100
+    aggregate: str = "mean"
+    temperature: float | None = None
+    distribution: Any = "gaussian"
+    design: str = "iid"
+    include_x0: bool = True
+    pre_generate: bool = True
+    sigma_strategy: str | None = None
+    sigma_target: float = 0.2
+    beyond: str = "mirror"
+    shapes: Any = None
+
+    def __post_init__(self) -> None:
+        require_scale("sigma", self.sigma)
+        require_integer("n", self.n, 1)
+        require_one_of("aggregate", self.aggregate, AGGREGATES)
+        require_one_of("beyond", self.beyond, ("mirror", "shorten"))
+        if self.temperature is not None:
+            require_real("temperature", self.temperature, above=0, below=np.inf)
+        check_design(self.distribution, self.design)
+        for name in ("include_x0", "pre_generate"):
+            require_bool(name, getattr(self, name))
+        if self.sigma_strategy is not None:
+            require_one_of("sigma_strategy", self.sigma_strategy, STRATEGIES)
+        if isinstance(self.sigma_target, (int, np.integer)):
+            require_integer("sigma_target", self.sigma_target, 0)
+        else:
+            require_real("sigma_target", self.sigma_target, minimum=0, maximum=1)
+        if self.shapes is not None:
+            block_sizes(self.shapes)
+
+    @classmethod
+    def of(cls, options: Any) -> Self:
+        """That of a method with options of the same names."""
+        return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
+
+    def sizes(self, problem: Problem) -> Array:
+        """Sigma of every variable, from one number, one per variable or one per block."""
+        blocks = None if is_single(self.sigma) else with_blocks(problem, self.shapes)
+        if blocks is not None and np.size(self.sigma) == len(blocks) < sum(blocks):
+            sigma: Array = per_block("sigma", np.ravel(self.sigma), problem, self.shapes)
+            return sigma
+        return per_coordinate("sigma", self.sigma, problem.x0.size, problem.free).copy()
+
+    def sampler(self, problem: Problem, rng: np.random.Generator) -> Sampler:
+        """The smoothed function of a problem, with perturbations drawn."""
+        if self.sigma_strategy == "grad-norm" and not problem.has_gradient:
+            raise ValueError("sigma_strategy='grad-norm' needs gradients; use 'value'")
+        return Sampler(self, problem, rng)
+
+
+class Sampler:
+    """A smoothed function: perturbations, their size, and how samples are joined."""
+
+    def __init__(self, options: SmoothedFunction, problem: Problem, rng: np.random.Generator):
         self._options = options
         self._box = problem.box
         self._rng = rng
         self._dimension = problem.x0.size
         self._by_pairs = not problem.has_gradient
-        self.sigma = per_coordinate("sigma", options.sigma, self._dimension, problem.free).copy()
+        self.sigma = options.sizes(problem)
         self._temperature = options.temperature
         self.left_out = 0
+        self.asked = 0  # points so far
         self.share_better: float | None = None  # of the last evaluation, for the strategies
         self.draw()
 
@@ -65,7 +134,7 @@ class Sampler:
         self._correct()
         self._temperature = options.temperature
 
-    def scale(self, factor: float) -> None:
+    def scale(self, factor: float | Array) -> None:
         """Change the size of the perturbations, not their directions."""
         self.sigma *= factor
         if self._steps is not None and self._kept is not None:
@@ -101,17 +170,12 @@ class Sampler:
             begun = True
 
         order = 0 if self._by_pairs else order
-        if self._box is None:
-            samples = Samples(x, self.chunks, order, take)
-            answers = yield samples
-            if not answers.taken:
-                samples.take_all(answers)
-        else:
-            for steps in self.chunks():
-                points, slope = self._within(x, steps)
-                answers = yield Ask(points, order)
-                gradients = answers.gradients
-                take(steps, answers.values, None if gradients is None else gradients * slope)
+        if counter is not None and not self._options.include_x0:
+            answers = yield Ask(x[None], order)
+            counter.count(answers.values, answers.gradients)
+            self.asked += 1
+        self.asked += self._perturbations.count
+        yield from self._ask(x, order, take)
         self.left_out += total.left_out
         if counter is not None:
             self.share_better = counter.decide()
@@ -121,6 +185,22 @@ class Sampler:
         if by_pairs:
             gradient = self._normalized(gradient, total.left_out == 0)
         return value, gradient
+
+    def _ask(self, x: Array, order: int, take: Take) -> Generator[Ask, Answers, None]:
+        """Have all samples around ``x`` evaluated, few at a time, and taken in order."""
+        if self._box is None:
+            for blocks in _gathered(self.chunks()):
+                samples = Samples(x, blocks.__iter__, order, take)
+                answers = yield samples
+                if not answers.taken:
+                    samples.take_all(answers)
+                del blocks, samples  # before the next ones are made
+            return
+        for steps in self.chunks():
+            points, slope = self._within(x, steps)
+            answers = yield Ask(points, order)
+            gradients = answers.gradients
+            take(steps, answers.values, None if gradients is None else gradients * slope)
 
     def _within(self, x: Array, steps: Array) -> tuple[Array, Array | float]:
         """Sample points in the box, and what their gradients are multiplied by."""
@@ -163,6 +243,19 @@ class Sampler:
                 self._factor = (vectors / values) @ vectors.T
 
 
+def _gathered(chunks: Iterator[Array]) -> Iterator[list[Array]]:
+    """Chunks in lists of at most so many elements, or of one chunk."""
+    held: list[Array] = []
+    size = 0
+    for steps in chunks:
+        if held and size + steps.size > ASKED_ELEMENTS:
+            yield held
+            held, size = [], 0
+        held.append(steps)
+        size += steps.size
+    yield held
+
+
 def _add_by_pairs(total: Aggregate, values: Array, step: Array, first: bool) -> None:
     """Samples without gradients: the unperturbed one by its value, the others in pairs."""
     if first:
@@ -173,9 +266,9 @@ def _add_by_pairs(total: Aggregate, values: Array, step: Array, first: bool) -> 
 
 
 class _Better:
-    """Counts the samples that are better than the unperturbed one, which comes first."""
+    """Counts the samples that are better than the unperturbed one, which is counted first."""
 
-    def __init__(self, options: GradientSampling) -> None:
+    def __init__(self, options: SmoothedFunction) -> None:
         self._by_norm = options.sigma_strategy == "grad-norm"
         self._target = options.sigma_target
         self._reference = np.nan

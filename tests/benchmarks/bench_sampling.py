@@ -27,6 +27,7 @@ from smoothmin._limits import Limits
 from smoothmin._source import Objective, Serial
 from smoothmin.smoothing import aggregate as aggregation
 from smoothmin.smoothing.aggregate import AGGREGATES
+from smoothmin.smoothing.smoothed_function import SmoothedFunction
 
 try:
     import torch
@@ -78,7 +79,7 @@ def evaluation(fun, d):
     x0 = np.ones(d)
     domain = Domain.build(x0, None)
     evaluator = Evaluator(Serial(Objective(fun, True, ()), domain), Ledger(domain, Limits(), None))
-    sampler = GradientSampling().sampler(domain.problem(True), np.random.default_rng(0))
+    sampler = SmoothedFunction().sampler(domain.problem(True), np.random.default_rng(0))
 
     def run():
         steps, reply = sampler.evaluate(x0, 1), None

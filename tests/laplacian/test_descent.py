@@ -153,7 +153,7 @@ def test_the_fixed_rate_is_the_papers_formula(momentum, decay):
         np.testing.assert_allclose(point, x, rtol=0, atol=1e-13)
         velocity = momentum * velocity - 0.2 * decay**k * operator.solve(problem(x)[1])
         x = x + velocity
-    assert res.nfev == 30
+    assert res.nfev == 31
 
 
 def test_a_fixed_rate_can_be_left_to_the_method():

@@ -228,11 +228,33 @@ def test_what_is_no_diffusivity_is_named():
     for wrong in (lambda square: -square - 1, lambda square: 1.0, lambda square: square * np.nan):
         with pytest.raises(ValueError, match="diffusivity must return a positive"):
             band.evaluations(diffusivity=wrong)
-    with pytest.raises(ValueError, match="free"):
-        sm.minimize(
-            band,
-            np.zeros(20),
-            jac=True,
-            method=sm.LaplacianDescent(diffusivity=area),
-            bounds=[(0, 0)] + [(None, None)] * 19,
-        )
+
+
+@pytest.mark.parametrize("grid", [(9,), (5, 4)])
+@pytest.mark.parametrize("boundary", ["periodic", "neumann", "dirichlet"])
+def test_fixed_elements_are_left_out_of_the_matrix(grid, boundary):
+    rng = np.random.default_rng(0)
+    free = rng.random(grid).ravel() < 0.6
+    field, g = rng.standard_normal((2, free.size))
+    spacing = (0.5,) * len(grid)
+    whole, part = (Diffusion(grid, 3.0, boundary, spacing, area, mask) for mask in (None, free))
+    for each in (whole, part):
+        each.update(field)
+    inverse = np.array([whole.solve(e) for e in np.eye(free.size)])
+    matrix = np.linalg.inv(inverse)[np.ix_(free, free)]
+    found = part.solve(g)
+    np.testing.assert_allclose(found[free], np.linalg.solve(matrix, g[free]), atol=1e-10)
+    assert not found[~free].any()
+
+
+@pytest.mark.parametrize("fixed", [[0], [0, 7, 19]])
+def test_fixed_variables_keep_their_values(fixed):
+    band = Band(20)
+    start = np.where(np.isin(np.arange(20), fixed), 0.3, 0.0)
+    bounds = [(0.3, 0.3) if k in fixed else (None, None) for k in range(20)]
+    runs = [
+        sm.minimize(band, start, jac=True, method=method, bounds=bounds)
+        for method in (sm.LaplacianDescent(diffusivity=area), sm.LBFGS(gtol=1e-9))
+    ]
+    assert (runs[0].x[fixed] == 0.3).all()
+    np.testing.assert_allclose(runs[0].fun, runs[1].fun, rtol=1e-9)

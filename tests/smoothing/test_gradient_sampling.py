@@ -14,8 +14,19 @@ from smoothmin import (
     minimize,
 )
 from smoothmin._method import Method
-from smoothmin._protocol import CHANGED, Answers, Ask, Finish, Iterate, Problem, quiet, resume
+from smoothmin._protocol import (
+    CHANGED,
+    REDRAWN,
+    Answers,
+    Ask,
+    Finish,
+    Iterate,
+    Problem,
+    quiet,
+    resume,
+)
 from smoothmin._status import Status
+from smoothmin.smoothing.smoothed_function import SmoothedFunction
 
 START = np.array([1.5, -0.5, 2.0])
 
@@ -120,7 +131,7 @@ def test_fixed_false_draws_after_every_step_and_says_so():
     inner = Probe([START] * 3)
     run = Recorder(kinked, GradientSampling(inner, n=5, fixed=False)).run(4)
     assert not np.allclose(run.offsets(0), run.offsets(1))
-    assert [reply for _, _, reply in inner.seen] == [CHANGED] * 3
+    assert [reply for _, _, reply in inner.seen] == [REDRAWN] * 3
 
 
 def test_fixed_false_never_changes_within_a_line_search():
@@ -229,7 +240,7 @@ def test_sigma_target_counts_or_shares(target, grows):
 def test_strategy_tells_the_inner_method():
     inner = Probe([START] * 2)
     Recorder(kinked, GradientSampling(inner, n=9, sigma_strategy="value")).run(3)
-    assert inner.seen[0][2] is CHANGED
+    assert inner.seen[0][2] is REDRAWN
 
 
 def test_nonfinite_samples_are_left_out_and_counted():
@@ -322,7 +333,7 @@ def test_gradient_is_that_of_the_value_at_bounds_too():
 
     box = (np.array([0.0, -1.0, 1.0]), np.array([1.0, np.inf, 1.5]))
     problem = Problem(np.array([0.2, -0.9, 1.2]), box, True, (3,))
-    sampler = GradientSampling(n=40, sigma=0.7).sampler(problem, np.random.default_rng(0))
+    sampler = SmoothedFunction(n=40, sigma=0.7).sampler(problem, np.random.default_rng(0))
 
     def value_and_gradient(x):
         steps, reply = sampler.evaluate(x, 1), None
@@ -404,7 +415,8 @@ def test_shrinking_ends_by_itself():
         ({"termination": "soon"}, TypeError, "termination"),
         ({"decay": 1.5}, ValueError, "decay"),
         ({"sigma_strategy": "luck"}, ValueError, "sigma_strategy"),
-        ({"sigma_strategy": "value", "include_x0": False}, ValueError, "include_x0"),
+        ({"decay": [0.5, 1.5]}, ValueError, "decay"),
+        ({"sigma_nplus": [[2.0]]}, ValueError, "sigma_nplus"),
         ({"sigma_target": 2.0}, ValueError, "sigma_target"),
         ({"sigma_nplus": 0}, ValueError, "sigma_nplus"),
     ],
