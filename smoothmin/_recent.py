@@ -30,7 +30,7 @@ class Recent:
         self._marks: deque[Array] = deque(maxlen=2)
 
     def add(self, x: Array, value: float, size: float) -> None:
-        """Take note of an iterate, its value, and the largest element of its gradient."""
+        """Take note of an iterate, its value, and the length of its gradient."""
         self._values.append(value)
         self._sizes.append(size)
         if self.steps > 0 and self.steps & (self.steps - 1) == 0:  # a power of two
@@ -50,6 +50,11 @@ class Recent:
     def value(self) -> float:
         """The last value."""
         return self._values[-1]
+
+    @property
+    def fall(self) -> float:
+        """By how much the value fell in the last half of the steps."""
+        return self._gain(len(self._values) - self._half) if self.steps else 0.0
 
     @property
     def changes(self) -> tuple[tuple[float, float], ...]:

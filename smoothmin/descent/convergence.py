@@ -20,7 +20,7 @@ from smoothmin import _status
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.linesearch.weak_wolfe import LineResult
 
 ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
@@ -62,7 +62,7 @@ class Convergence:
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
         self.recent.clear()
-        self.recent.add(x, f, _size(pg))
+        self.recent.add(x, f, _length(pg))
         self._promises.append(math.inf)
         self._since = 0
 
@@ -80,7 +80,7 @@ class Convergence:
         ``length`` and ``curvature`` are those of the step.
         """
         self._length = length
-        self.recent.add(x, f, _size(pg))
+        self.recent.add(x, f, _length(pg))
         self._curvature = max(FADING * self._curvature, curvature)
         self._since += 1
         if self._promised_at - f >= KEPT * self._standing:
@@ -88,6 +88,9 @@ class Convergence:
 
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
+        # nothing more is asked of most steps, which are to cost little
+        if self._gtol is None and pg.dot(pg) > 0:
+            return None
         size = _size(pg)
         if size == 0:
             differences = self._problem.differences
@@ -123,12 +126,16 @@ class Convergence:
         the gradient promises by itself, which the gradient a step along it tells, may not be
         much more. Where it is the answer is true: the metric is to be forgotten.
         """
+        earlier = self._promises[0]
+        self._promises.append(promised)
+        if self._promises_much(promised, x, f, g):
+            return False
         knows = self._knows("Converged", promised, x, f, g)
         if promised < math.inf:
             moved = self.recent.moved(x)
             far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
             knows = dataclasses.replace(knows, far=far)
-        going_on = self._finishing(knows)
+        going_on = self._finishing(knows, earlier)
         if not (knows.invisible or (knows.negligible and not going_on)):
             return False
         finish = judge(knows)
@@ -140,10 +147,20 @@ class Convergence:
             return True
         return finish
 
-    def _finishing(self, knows: Knowledge) -> bool:
+    def _promises_much(self, promised: float, x: Array, f: float, g: Array) -> bool:
+        """Whether bounds that cost little show that a promise is neither invisible nor negligible.
+
+        By Cauchy and Schwarz rounding hides no more than with the lengths of g and x.
+        """
+        most = abs(f) + math.sqrt(float(g.dot(g)) * float(x.dot(x)))
+        problem = self._problem
+        hidden = max(problem.noise, ROUNDINGS * problem.unit * most)
+        fall = self.recent.fall
+        return problem.differences is None and promised > max(hidden, fall * NEGLIGIBLE)
+
+    def _finishing(self, knows: Knowledge, earlier: float) -> bool:
         """Whether more digits are cheap: the promise falls fast, and is not at rounding yet."""
-        fast = knows.promised < FINISHING[1] * self._promises[0]
-        self._promises.append(knows.promised)
+        fast = knows.promised < FINISHING[1] * earlier
         rounding = knows.lately[0][1] * np.finfo(float).eps if knows.lately else 0.0
         return self._gtol is not None or bool(fast and knows.promised > rounding)
 
@@ -312,3 +329,7 @@ def unusable(f: float, g: Array) -> Finish | None:
 
 def _size(pg: Array) -> float:
     return float(np.abs(pg).max(initial=0.0))
+
+
+def _length(vector: Array) -> float:
+    return math.sqrt(vector.dot(vector))

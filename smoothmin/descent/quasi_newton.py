@@ -100,12 +100,12 @@ class _Descent:
         found = yield from weak_wolfe(
             problem, self.x, self.f, self.g, direction, t, curvature=curvature, patience=patience
         )
-        noise = known.noise(self.x, self.f, self.g)
+        if found.endless:
+            return Finish(Status.NONFINITE, _status.UNBOUNDED)
+        noise = 0.0 if found.wolfe else known.noise(self.x, self.f, self.g)
         self._doubt.hear(found, direction, self.f, slope, noise)
         # two failures with no decrease between them but rounding's are the end as well
         self._last_chance = metric.fresh or not self._f_at_reset - found.point.fun > noise
-        if found.endless:
-            return Finish(Status.NONFINITE, _status.UNBOUNDED)
         if not found.wolfe and self._last_chance and not self.f - found.point.fun > noise:
             return (yield from self._nothing_lower(failed_search(found), found))
         # 3. update
@@ -153,9 +153,9 @@ class _Descent:
     def _move(self, to: Found) -> None:
         step, change = to[0] - self.x, to[2] - self.g
         self.x, self.f, self.g = to
-        self._length, self._guess = float(np.linalg.norm(step)), False
-        square = self._length**2
-        curvature = float(step @ change) / square if square > 0 else 0.0
+        square = float(step.dot(step))
+        self._length, self._guess = math.sqrt(square), False
+        curvature = float(step.dot(change)) / square if square > 0 else 0.0
         self._known.stepped(
             self.x, self.f, self._projected, length=self._length, curvature=curvature
         )

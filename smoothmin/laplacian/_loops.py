@@ -93,8 +93,8 @@ class Ends:
     def stepped(self, here: Point, new: Point) -> None:
         """Take note of a step."""
         step = new.x - here.x
-        length = float(np.linalg.norm(step))
-        square = length * length
+        square = float(step.dot(step))
+        length = math.sqrt(square)
         curvature = float(step @ (new.grad - here.grad)) / square if square > 0 else 0.0
         self.known.stepped(new.x, new.fun, new.free, length=length, curvature=curvature)
         if self._ftol is not None:
