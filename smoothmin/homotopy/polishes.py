@@ -11,6 +11,7 @@ import numpy as np
 from smoothmin._protocol import Array, Finish
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
+from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.homotopy.minima import Minima
@@ -33,6 +34,7 @@ class Polisher:
         self._incumbent, self._gtol = incumbent, gtol
         # the last word on the best point; None where nobody has asked for it
         self.finish: Finish | None = Finish(Status.PRECISION, "No polish was made.")
+        self._settled = Knowledge("No polish settled")
         self.kinked = False  # whether the best point is where a polish met a kink
         self.minima = Minima(incumbent.problem.x0.size)
         self._scale: float | None = None  # inverse curvature that the last polish met first
@@ -50,7 +52,7 @@ class Polisher:
             if finish is not None:
                 self.finish, self.kinked = finish, finish.status == Status.PRECISION
             elif witness.settled:
-                self.finish, self.kinked = None, False
+                self.finish, self.kinked, self._settled = None, False, witness.knowledge
         self._scale = witness.scale or self._scale
         # a minimum at a bound, or far away, says little of the trend
         if name != "random" and self._is_interior(outcome.x):
@@ -63,7 +65,10 @@ class Polisher:
             method = LBFGS(gtol=self._gtol, scale=self._scale)
             outcome = yield from play(Phase("polish", method, self._incumbent.x), self._incumbent)
             assert outcome.finish is not None
-            self.finish = outcome.finish
+            # from the minimum itself nothing can be told where values are rounding
+            settled = judge(self._settled)
+            better = outcome.finish.status.success or not settled.status.success
+            self.finish = outcome.finish if better else settled
         return self.finish
 
     def _is_interior(self, x: Array) -> bool:

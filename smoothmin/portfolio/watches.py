@@ -9,6 +9,7 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin._stopping import Progress
+from smoothmin._verdict import Knowledge
 from smoothmin.portfolio.phase import Watch
 
 OPTIMISM = 100.0
@@ -55,7 +56,7 @@ class Witness:
         self.grad: Array | None = None
         self.scale: float | None = None
         self.kinked = self.settled = False
-        self._steepest = 0.0
+        self._steepest, self._highest = 0.0, -math.inf
 
     def __call__(self, now: Progress) -> str | None:
         """A reason to end the polish, or None."""
@@ -63,6 +64,7 @@ class Witness:
             self._compare(self._last, now)
         self._lowest.append(min([now.fun, *list(self._lowest)[-1:]]))
         self._last, self.value, self.grad = now, now.fun, now.grad
+        self._highest = max(self._highest, now.fun)
         self.kinked = now.nit > 2 * WINDOW and self._creeps_on_kink()
         if self.kinked:
             return "Kink."
@@ -72,6 +74,15 @@ class Witness:
         if self.settled:
             return "Settled."
         return None if self._hopeless is None else self._hopeless(now)
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What a settled polish knows: its fall, and the promise by the curvature it met first."""
+        promised = math.inf
+        if self.grad is not None and self.scale is not None:
+            promised = 0.5 * self.scale * float(self.grad @ self.grad)
+        fall = self._highest - self.value
+        return Knowledge("A polish settled", promised=promised, lately=((1.0, fall),))
 
     def _compare(self, last: Progress, now: Progress) -> None:
         assert last.grad is not None
