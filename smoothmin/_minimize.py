@@ -14,6 +14,7 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
+from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
 
@@ -177,6 +178,8 @@ def minimize(
         return _by_custom_method(
             method, fun, x0, args, jac, **theirs, callback=callback, **{**rest, **(options or {})}
         )
+    if (named := scipy_name(method)) is not None:
+        named.require(jac=jac, hess=hess, hessp=hessp)
     _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)

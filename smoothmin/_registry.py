@@ -8,6 +8,7 @@ import importlib
 from typing import Any
 
 from smoothmin._method import Method
+from smoothmin._scipy_names import UNLISTED, describe, overview, scipy_name
 
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
@@ -19,16 +20,17 @@ METHODS: dict[str, tuple[str, str]] = {
 }
 
 
-SCIPY_NAMES = {"l-bfgs-b": "lbfgs"}  # what scripts written for SciPy call the same algorithm
-
-
 def canonical(name: str) -> str:
-    """A method's name as the registry spells it: case and ``_`` do not matter."""
+    """A method's name as the registry spells it: case and ``_`` do not matter.
+
+    Of a name of SciPy's, what it runs with few variables.
+    """
     if not isinstance(name, str):
         raise TypeError(f"method must be one of {sorted(METHODS)}, got {name!r}")
     key = name.lower().replace("_", "-")
-    key = SCIPY_NAMES.get(key, key)
-    if key not in METHODS:
+    theirs = scipy_name(key)
+    key = theirs.runs if theirs is not None else key
+    if key not in METHODS and key not in UNLISTED:
         near = difflib.get_close_matches(key, METHODS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}{hint}")
@@ -37,7 +39,7 @@ def canonical(name: str) -> str:
 
 def method_class(name: str) -> type[Method]:
     """The class behind a method's name."""
-    module, attribute = METHODS[canonical(name)]
+    module, attribute = (UNLISTED | METHODS)[canonical(name)]
     cls: type[Method] = getattr(importlib.import_module(module), attribute)
     return cls
 
@@ -87,6 +89,11 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
         cls = method_class(name)
         title = f'method="{name}", smoothmin.{cls.__name__}'
         texts.append(f"{title}\n{'=' * len(title)}\n{inspect.getdoc(cls)}\n")
+    theirs = scipy_name(method)
+    if method is None:
+        texts.append(overview())
+    elif theirs is not None:
+        texts.append(describe(theirs) + "\n")
     texts.append(COMMON_OPTIONS_TEXT)
     text = "\n".join(texts)
     if not disp:
@@ -118,6 +125,8 @@ COMMON_OPTIONS: dict[str, Any] = {
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
     "rng": "as the argument of minimize, where SciPy's signature has none",
+    "eps": "absolute step of finite differences where jac is None",
+    "finite_diff_rel_step": "step of finite differences in units of |x|",
 }
 
 COMMON_OPTIONS_TEXT = "Options of every method\n=======================\n" + "\n".join(

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._estimate import ESTIMATE, Estimate
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
-from smoothmin.descent.convergence import Convergence, Found, first_point
+from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.linesearch.weak_wolfe import MAX_TRIALS, LineResult, weak_wolfe
@@ -32,7 +33,7 @@ SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |
 def descend(
     problem: Problem,
     metric: Metric,
-    gtol: float | None,
+    tolerances: Tolerances | float | None,
     *,
     curvature: bool = True,
     length: float = 0.0,
@@ -43,20 +44,24 @@ def descend(
     restricted to the variables that are free to move (Bertsekas, "Projected Newton
     methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
+    gtol = tolerances.gtol if isinstance(tolerances, Tolerances) else tolerances
     start = yield from first_point(problem, gtol)
     if isinstance(start, Finish):
         return start
-    descent = _Descent(problem, metric, Convergence(problem, gtol), start, length)
+    descent = _Descent(problem, metric, Convergence(problem, tolerances), start, length)
     while True:
         finish = yield from descent.step(curvature)
         if finish is not None:
+            finish.info[ESTIMATE] = descent.estimate
             return finish
-        reply = yield Iterate(descent.x, descent.f, descent.g)
+        info = {ESTIMATE: descent.estimate}
+        reply = yield Iterate(descent.x, descent.f, descent.g, **info)
         if isinstance(reply, Changed):
             yield from descent.look_again()
         else:
             finish = yield from descent.creep()
             if finish is not None:
+                finish.info[ESTIMATE] = descent.estimate
                 return finish
 
 
@@ -73,6 +78,12 @@ class _Descent:
         self._length, self._guess = length, True  # of the last step; whether the next is guessed
         self._f_at_reset = math.inf
         self._promised, self._last_chance = math.inf, False  # of the last search
+        self._learnt: Metric | None = None  # what was forgotten last
+
+    @property
+    def estimate(self) -> Estimate:
+        """What is known of the inverse Hessian, or was known last."""
+        return Estimate(self._learnt if self._metric.fresh else self._metric)
 
     @property
     def _projected(self) -> Array:
@@ -118,7 +129,7 @@ class _Descent:
         else:
             # what the metric was taught by noise or a kink misleads: once more without
             known.searched(math.inf if metric.fresh else self._promised, self.f)
-        self._move((found.point.x, found.point.fun, found.point.grad))
+        self._move((found.point.x, found.point.fun, found.point.grad), whole=found.wolfe)
         if not found.wolfe:
             self._forget()
         return None
@@ -146,23 +157,25 @@ class _Descent:
             message, found, self._promised, self.x, self.f, self.g
         )
         if not isinstance(ended, Finish):
-            self._move(ended)
+            self._move(ended, whole=False)
             self._forget()
             return None
         return ended if ended.status.success else self._doubt.finish or ended
 
-    def _move(self, to: Found) -> None:
+    def _move(self, to: Found, *, whole: bool) -> None:
         step, change = to[0] - self.x, to[2] - self.g
         self.x, self.f, self.g = to
         self._length, self._guess = float(np.linalg.norm(step)), False
         square = self._length**2
         curvature = float(step @ change) / square if square > 0 else 0.0
         self._known.stepped(
-            self.x, self.f, self._projected, length=self._length, curvature=curvature
+            self.x, self.f, self._projected, length=self._length, curvature=curvature, whole=whole
         )
 
     def _forget(self) -> None:
         """Start the memory afresh."""
+        if not self._metric.fresh:
+            self._learnt = self._metric.copied()
         self._metric.reset()
         self._length, self._guess, self._f_at_reset = 0.0, True, self.f
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from copy import deepcopy
+from typing import ClassVar, Self
 
 from smoothmin._protocol import Array
 from smoothmin.subproblems.box_qp import Model
@@ -46,6 +47,10 @@ class Metric(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget everything."""
+
+    def copied(self) -> Self:
+        """A copy that learns no more."""
+        return deepcopy(self)
 
     @property
     @abstractmethod
