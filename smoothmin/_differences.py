@@ -171,8 +171,10 @@ class GivenSteps(Stencil):
         checked = {}
         for key, value in given.items():
             if value is not None:
-                require_scale(key, np.abs(value))
-                checked[key] = per_coordinate(key, np.abs(value), domain.size, domain.free)
+                size = np.asarray(value)
+                size = np.abs(size) if size.dtype.kind in "if" else size  # signs are SciPy's
+                require_scale(key, size)
+                checked[key] = per_coordinate(key, size, domain.size, domain.free)
         if name not in checked or not (jac is None or isinstance(jac, str)):
             return None
         scheme = "2-point" if jac is None else jac

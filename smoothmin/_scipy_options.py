@@ -51,9 +51,9 @@ class Meaning:
             return True
 
 
-def same(option: str, text: str = "the same") -> Meaning:
+def same(option: str, text: str = "") -> Meaning:
     """An option that is taken as it is, by this name here."""
-    return Meaning(option, f"{option}: {text}")
+    return Meaning(option, "the same" + (f": {text}" if text else ""))
 
 
 def ignored(reason: str, default: Any = None) -> Meaning:
@@ -114,7 +114,7 @@ GRADIENT: dict[str, Meaning] = {
     "eps": same("eps", "absolute step of differences"),
     "finite_diff_rel_step": same("finite_diff_rel_step", "step of differences by |x|"),
 }
-SEARCH: dict[str, Meaning] = {"c1": ignored(_CONSTANTS, 1e-4), "c2": ignored(_CONSTANTS, 0.9)}
+SEARCH: dict[str, Meaning] = {"c1": same("c1"), "c2": same("c2")}
 BFGS: dict[str, Meaning] = {
     "gtol": GTOL,
     "norm": same("norm", "order of the norm that gtol compares"),
@@ -127,8 +127,7 @@ CG: dict[str, Meaning] = {
     "gtol": GTOL,
     "norm": BFGS["norm"],
     **GRADIENT,
-    "c1": SEARCH["c1"],
-    "c2": ignored(_CONSTANTS, 0.4),
+    **SEARCH,
 }
 NEWTON_CG: dict[str, Meaning] = {
     "xtol": same("xtol", "length of a step"),

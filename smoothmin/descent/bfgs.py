@@ -18,6 +18,7 @@ from smoothmin._protocol import Array, Problem, Steps
 from smoothmin.descent.convergence import Tolerances
 from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
+from smoothmin.linesearch.weak_wolfe import ARMIJO, require_constants
 from smoothmin.metrics.dense_bfgs import InverseHessian
 
 
@@ -45,6 +46,10 @@ class BFGS(Method):
     first_step : float, optional
         Length of the very first trial step. By default at most 1 along the gradient, and
         no longer than the larger of 1 and ``|x0|``.
+    c1, c2 : float, optional
+        The line search's constants, ``0 < c1 < c2 < 1``: shares of the slope that the
+        decrease has to come to, and that the slope at the step's end may still have. By
+        default 1e-4, and 0.5 without bounds, 0.9 with.
     hess_inv0 : array_like of shape (d, d), optional
         The first inverse Hessian, symmetric and positive definite, for all ``d`` variables,
         in place of one by the first step.
@@ -89,10 +94,13 @@ class BFGS(Method):
     xtol: float | None = None
     xrtol: float | None = None
     first_step: float | None = None
+    c1: float = ARMIJO
+    c2: float | None = None
     hess_inv0: Any = None
 
     def __post_init__(self) -> None:
         self._tolerances.check()
+        require_constants(self.c1, self.c2)
         if self.first_step is not None:
             require_real("first_step", self.first_step, above=0, below=np.inf)
         if self.hess_inv0 is not None:
@@ -105,11 +113,16 @@ class BFGS(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         metric = InverseHessian(problem.x0.size, growing=problem.box is not None)
-        tolerances, length = self._tolerances, self.first_step or 0.0
-        if self.hess_inv0 is not None:  # who knows it knows the function's unit
-            metric.begin_with(_of_free("hess_inv0", self.hess_inv0, problem))
-            return descend(problem, metric, tolerances, length=length)
-        return in_range(problem, lambda inner: descend(inner, metric, tolerances, length=length))
+
+        def steps(inner: Problem) -> Steps:
+            tolerances, constants = self._tolerances, (self.c1, self.c2)
+            length = self.first_step or 0.0
+            return descend(inner, metric, tolerances, length=length, constants=constants)
+
+        if self.hess_inv0 is None:
+            return in_range(problem, steps)
+        metric.begin_with(_of_free("hess_inv0", self.hess_inv0, problem))
+        return steps(problem)  # who knows it knows the function's unit
 
 
 def _require_definite(matrix: Any) -> None:

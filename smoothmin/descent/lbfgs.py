@@ -18,6 +18,7 @@ from smoothmin._protocol import Problem, Steps
 from smoothmin.descent.convergence import Tolerances
 from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
+from smoothmin.linesearch.weak_wolfe import ARMIJO, require_constants
 from smoothmin.metrics.lbfgs import LimitedMemory
 
 
@@ -47,6 +48,10 @@ class LBFGS(Method):
     first_step : float, optional
         Length of the very first trial step. By default at most 1 along the gradient, and
         no longer than the larger of 1 and ``|x0|``.
+    c1, c2 : float, optional
+        The line search's constants, ``0 < c1 < c2 < 1``: shares of the slope that the
+        decrease has to come to, and that the slope at the step's end may still have. By
+        default 1e-4, and 0.5 without bounds, 0.9 with.
     scale : float, optional
         The inverse curvature expected: H is at first this multiple of the identity.
 
@@ -91,11 +96,14 @@ class LBFGS(Method):
     xtol: float | None = None
     xrtol: float | None = None
     first_step: float | None = None
+    c1: float = ARMIJO
+    c2: float | None = None
     scale: float | None = None
 
     def __post_init__(self) -> None:
         require_integer("memory", self.memory, 1)
         self._tolerances.check()
+        require_constants(self.c1, self.c2)
         if self.first_step is not None:
             require_real("first_step", self.first_step, above=0, below=np.inf)
         if self.scale is not None:
@@ -108,8 +116,13 @@ class LBFGS(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         metric = LimitedMemory(problem.x0.size, self.memory)
-        tolerances, length = self._tolerances, self.first_step or 0.0
-        if self.scale is not None:  # who knows it knows the function's unit
-            metric.scale = self.scale
-            return descend(problem, metric, tolerances, length=length)
-        return in_range(problem, lambda inner: descend(inner, metric, tolerances, length=length))
+
+        def steps(inner: Problem) -> Steps:
+            tolerances, constants = self._tolerances, (self.c1, self.c2)
+            length = self.first_step or 0.0
+            return descend(inner, metric, tolerances, length=length, constants=constants)
+
+        if self.scale is None:
+            return in_range(problem, steps)
+        metric.scale = self.scale
+        return steps(problem)  # who knows it knows the function's unit

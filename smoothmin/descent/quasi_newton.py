@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
-from smoothmin.linesearch.weak_wolfe import MAX_TRIALS, LineResult, weak_wolfe
+from smoothmin.linesearch.weak_wolfe import ARMIJO, MAX_TRIALS, LineResult, weak_wolfe
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
@@ -29,6 +29,8 @@ PATIENCE = 15  # trials of a search along a metric's step, which should be right
 STEEPEST = 1e3  # decrease that a first step without curvature may predict, in units of |f|
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
+Constants: TypeAlias = tuple[float, float | None]  # c1 and c2 of a search, see `weak_wolfe`
+
 
 def descend(
     problem: Problem,
@@ -37,10 +39,12 @@ def descend(
     *,
     curvature: bool = True,
     length: float = 0.0,
+    constants: Constants = (ARMIJO, None),
 ) -> Steps:
     """Minimize by steps along ``-H g``, each found by a weak Wolfe search.
 
-    ``length`` is that of the first trial step, 0 for a guess. With bounds, ``H`` is
+    ``length`` is that of the first trial step, 0 for a guess; ``constants`` are the
+    search's c1 and c2. With bounds, ``H`` is
     restricted to the variables that are free to move (Bertsekas, "Projected Newton
     methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
@@ -48,7 +52,7 @@ def descend(
     start = yield from first_point(problem, gtol)
     if isinstance(start, Finish):
         return start
-    descent = _Descent(problem, metric, Convergence(problem, tolerances), start, length)
+    descent = _Descent(problem, metric, Convergence(problem, tolerances), start, length, constants)
     while True:
         finish = yield from descent.step(curvature)
         if finish is not None:
@@ -69,8 +73,15 @@ class _Descent:
     """Where a descent is, and what it knows."""
 
     def __init__(
-        self, problem: Problem, metric: Metric, known: Convergence, start: Found, length: float
+        self,
+        problem: Problem,
+        metric: Metric,
+        known: Convergence,
+        start: Found,
+        length: float,
+        constants: Constants,
     ) -> None:
+        self._c1, self._c2 = constants
         self._problem, self._metric, self._known = problem, metric, known
         self.x, self.f, self.g = start
         known.begin(self.x, self.f, self._projected)
@@ -110,7 +121,16 @@ class _Descent:
         # 2. search
         patience = MAX_TRIALS if metric.fresh else PATIENCE
         found = yield from weak_wolfe(
-            problem, self.x, self.f, self.g, direction, t, curvature=curvature, patience=patience
+            problem,
+            self.x,
+            self.f,
+            self.g,
+            direction,
+            t,
+            curvature=curvature,
+            patience=patience,
+            c1=self._c1,
+            c2=self._c2,
         )
         noise = known.noise(self.x, self.f, self.g)
         self._doubt.hear(found, direction, self.f, slope, noise)
