@@ -108,7 +108,8 @@ def minimize(
         ``jac`` the gradient there, NaN where it is not known, as for fixed variables;
         ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
         user's code); ``nhev``, always 0; ``n_nonfinite``, how many values
-        were not finite; ``success``, ``status`` and ``message``; ``method``; and what the method reports besides.
+        were not finite; ``success``, ``status`` and ``message``; ``method``;
+        and what the method reports besides.
         ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
         and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
         ``noise``, the standard deviation of the values' noise, where it was found.
