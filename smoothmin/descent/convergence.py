@@ -22,7 +22,7 @@ from smoothmin._check import require_real
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.linesearch.weak_wolfe import LineResult
 
 ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
@@ -183,7 +183,9 @@ class Convergence:
         the gradient promises by itself, which the gradient a step along it tells, may not be
         much more. Where it is the answer is true: the metric is to be forgotten.
         """
-        knows = self._knows("Converged", promised, self.noise(x, f, g))
+        noise = self.noise(x, f, g)
+        lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
+        knows = self._knows("Converged", min(promised, noise) if lost else promised, noise)
         if promised < math.inf:
             moved = self.recent.moved(x)
             far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
@@ -194,6 +196,8 @@ class Convergence:
         finish = judge(knows)
         if not finish.status.success:
             return False
+        if lost:  # nor is there anything else along it to be told
+            return finish
         alone = yield from self._promised_alone(x, g)
         knows = dataclasses.replace(knows, promised=max(promised, alone))
         if alone > VERIFIED * promised and not (knows.invisible or knows.negligible):
@@ -269,6 +273,16 @@ class Convergence:
         displaced = exact * self._curvature * differences.displacement * size
         rounded = 2 * max(problem.noise, self.recent.unit * abs(f)) / differences.resolution
         return _size(problem.projected_gradient(x, g)) <= displaced + rounded
+
+    def _lost(self, x: Array, f: float, g: Array) -> bool:
+        """Whether a gradient by differences is no longer than rounding of values makes it."""
+        problem, differences = self._problem, self._problem.differences
+        if differences is None or not differences.resolution > 0 or problem.noise > 0:
+            return False
+        pg = problem.projected_gradient(x, g)
+        rounding = ROUNDINGS * self.recent.unit * abs(f)
+        errors = rounding / (differences.resolution * np.maximum(1.0, np.abs(x)))
+        return bool(np.linalg.norm(pg) <= np.linalg.norm(errors[pg != 0]))
 
     def _polled(
         self, x: Array, f: float, g: Array, noise: float
