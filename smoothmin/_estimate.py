@@ -39,10 +39,8 @@ class Estimate:
 
     def _as_array(self, domain: Domain) -> Array:
         size, free = domain.start.size, domain.free
-        root = np.eye(domain.size)
-        if self.metric is not None:
-            root = self.metric.root(root)
-        inner: Array = self.unit * (root @ root.T)
+        metric = np.eye(domain.size) if self.metric is None else self.metric.matrix(domain.size)
+        inner: Array = self.unit * metric
         if free is None:
             return inner
         whole = np.zeros((size, size))

@@ -45,7 +45,7 @@ def test_the_names_are_scipys():
 @every_name
 @pytest.mark.filterwarnings("ignore:no method uses Hessian:RuntimeWarning")
 def test_every_name_runs_and_says_what(name):
-    res = minimize(rosen, X0, method=name, **derivatives(name))
+    res = minimize(rosen, X0, method=name, rng=0, **derivatives(name))
     assert res.success
     assert res.fun < 1e-8
     assert res.method == method_class(name).name
@@ -131,7 +131,7 @@ def test_every_option_of_scipys_is_known_and_their_defaults_are_fine(name):
     plain = {k: v for k, v in options.items() if v is None or isinstance(v, (bool, int, float))}
     with warnings.catch_warnings():
         warnings.simplefilter("error", OptimizeWarning)
-        res = minimize(rosen, X0, method=name, options=plain, **derivatives(name))
+        res = minimize(rosen, X0, method=name, options=plain, rng=0, **derivatives(name))
     assert res.fun < 1e-3
 
 
@@ -267,12 +267,12 @@ def test_a_start_that_meets_the_tolerance_is_the_end(method, how):
 )
 def test_final_radii_are_in_the_variables_units(name, option):
     loose, tight = (
-        minimize(rosen, X0, method=name, options={option: radius}) for radius in (1e-1, 1e-7)
+        minimize(rosen, X0, method=name, options={option: radius}, rng=0) for radius in (1e-1, 1e-7)
     )
     assert loose.nfev < tight.nfev
     assert np.abs(tight.x - 1).max() < 1e-5
     assert tight.radius <= 1e-6
-    by_tol = minimize(rosen, X0, method=name, tol=1e-7)
+    by_tol = minimize(rosen, X0, method=name, tol=1e-7, rng=0)
     assert by_tol.nfev == tight.nfev
 
 

@@ -111,6 +111,10 @@ class InverseHessian(Metric):
         """``gradients @ J``."""
         return gradients if self._j is None else self._j.images(gradients)
 
+    def matrix(self, n: int) -> Array:
+        """H."""
+        return np.eye(n) if self._j is None else self._j.square()
+
     def model(self) -> InverseHessian:
         """The same, which knows the inverse K of J."""
         return self

@@ -105,6 +105,11 @@ class SquareFactor:
             self._take_views()
         return self._matrix
 
+    def square(self) -> Array:
+        """``J J'``, a new array; J is left as it is, to the last bit."""
+        j = self._matrix + self._left @ self._right.T if self._count else self._matrix
+        return j @ j.T
+
     def _take_views(self) -> None:
         """S and V, (n, count), of the changes still to be made."""
         self._left, self._right = (rows[: self._count].T for rows in self._room)
