@@ -42,6 +42,10 @@ _EXPORTS = {
     "NoImprovement": "_stopping",
     "TargetValue": "_stopping",
     "Never": "_stopping",
+    "Bounds": "_scipy_classes",
+    "LinearConstraint": "_scipy_classes",
+    "NonlinearConstraint": "_scipy_classes",
+    "OptimizeResult": "_scipy_classes",
 }
 
 __all__ = [
@@ -53,6 +57,10 @@ if TYPE_CHECKING:
     from smoothmin._minimize import minimize as minimize
     from smoothmin._optimizer import Optimizer as Optimizer
     from smoothmin._registry import show_options as show_options
+    from smoothmin._scipy_classes import Bounds as Bounds
+    from smoothmin._scipy_classes import LinearConstraint as LinearConstraint
+    from smoothmin._scipy_classes import NonlinearConstraint as NonlinearConstraint
+    from smoothmin._scipy_classes import OptimizeResult as OptimizeResult
     from smoothmin._stopping import AfterEvaluations as AfterEvaluations
     from smoothmin._stopping import AfterSeconds as AfterSeconds
     from smoothmin._stopping import AfterSteps as AfterSteps

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._check import per_coordinate, require_scale
+from smoothmin._domain import Domain
 from smoothmin._protocol import Array
 
 SCHEMES = ("2-point", "3-point", "cs")
@@ -108,9 +110,14 @@ class Stencil:
             least = VISIBLE * max(self.noise, EPS * float(np.abs(values).max()))
             self.resolves = self.resolves or bool((rises > least).any())
 
+    def _steps(self, points: Array) -> Array:
+        """Their lengths (m, n), where no bound is in the way."""
+        steps: Array = self._relative * np.maximum(self._least, np.abs(points))
+        return steps
+
     def ends(self, points: Array) -> NDArray[Any]:
         """Each coordinate moved: (1, m, n) for one-sided schemes, (2, m, n) for "3-point"."""
-        h = self._relative * np.maximum(self._least, np.abs(points))
+        h = self._steps(points)
         if self.scheme == "cs":
             return np.stack([points + 1j * h])
         away = np.where(points < 0, -1.0, 1.0)
@@ -135,6 +142,51 @@ class Stencil:
             ]
         inside: Array = np.clip(np.stack(ends), lower, upper)  # sums may round outward
         return inside
+
+
+class GivenSteps(Stencil):
+    """Differences whose steps the user gives, as SciPy's ``eps`` and ``finite_diff_rel_step``.
+
+    Parameters
+    ----------
+    scheme : {"2-point", "3-point", "cs"}
+    box : (lower, upper), ndarrays of shape (n,), or None
+    steps : ndarray (n,)
+        Positive lengths.
+    absolute : bool
+        Whether steps are these, or these times ``|x|``, the usual ones where that is nothing.
+    """
+
+    def __init__(
+        self, scheme: str, box: tuple[Array, Array] | None, steps: Array, absolute: bool
+    ) -> None:
+        super().__init__(scheme, box)
+        self._usual, self._relative, self._absolute = self._relative, steps, absolute
+
+    @classmethod
+    def of(cls, options: dict[str, Any], jac: Any, domain: Domain) -> GivenSteps | None:
+        """What the options, which are taken out, ask for; ``eps`` where there is no scheme."""
+        given = {name: options.pop(name, None) for name in ("eps", "finite_diff_rel_step")}
+        name = "eps" if jac is None and given["eps"] is not None else "finite_diff_rel_step"
+        checked = {}
+        for key, value in given.items():
+            if value is not None:
+                size = np.asarray(value)
+                size = np.abs(size) if size.dtype.kind in "if" else size  # signs are SciPy's
+                require_scale(key, size)
+                checked[key] = per_coordinate(key, size, domain.size, domain.free)
+        if name not in checked or not (jac is None or isinstance(jac, str)):
+            return None
+        scheme = "2-point" if jac is None else jac
+        return cls(scheme, domain.box, checked[name].copy(), name == "eps")
+
+    def _steps(self, points: Array) -> Array:
+        """As given, where they change a point at all."""
+        size = np.abs(points)
+        given = np.broadcast_to(self._relative, points.shape)
+        given = given if self._absolute else given * size
+        least = EPS * size if self.scheme != "cs" else np.zeros_like(size)
+        return np.where(given > least, given, self._usual * np.maximum(1.0, size))
 
 
 def moved(points: Array, ends: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from scipy.optimize import OptimizeResult
 
 from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
+from smoothmin._estimate import ESTIMATE, Estimate
 from smoothmin._evaluate import Ledger
 from smoothmin._limits import Halt
 from smoothmin._method import Method
@@ -40,10 +41,11 @@ HISTORY = ("nit", "nfev", "fun", "best_fun")  # what any method's history has
 
 
 class Callback(NamedTuple):
-    """The user's callback, and whether it wants an `OptimizeResult` or only ``x``."""
+    """The user's callback, and what it wants: an `OptimizeResult`, ``x``, or both."""
 
     function: Callable[..., Any]
     wants_result: bool
+    wants_both: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Run:
         self._nit = 0
         self._last: Iterate | None = None
         self._info: dict[str, Any] = {}
+        self._curvature = Estimate()
         self._allvecs: list[Array] = []
         self._history: dict[str, list[Any]] = {key: [] for key in HISTORY}
 
@@ -147,6 +150,7 @@ class Run:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
         self._last = iterate
+        self._curvature = iterate.info.pop(ESTIMATE, self._curvature)
         if iterate.info:
             self._info.update(iterate.info)
         settings = self._settings
@@ -189,6 +193,10 @@ class Run:
         try:
             if callback.wants_result:
                 stop = callback.function(intermediate_result=self._intermediate(iterate))
+            elif callback.wants_both:
+                state = self._intermediate(iterate)
+                state |= {"grad": state.jac, "niter": state.nit}  # their names in SciPy
+                stop = callback.function(self._domain.restore(iterate.x), state)
             else:
                 stop = callback.function(self._domain.restore(iterate.x))
         except StopIteration:
@@ -230,6 +238,7 @@ class Run:
             "njev": ledger.njev,
             "x_last": self._domain.restore(last_x),
             "fun_last": last_value,
+            "nhev": 0,
             "n_nonfinite": ledger.n_nonfinite,
             "success": status.success,
             "status": int(status),
@@ -242,6 +251,9 @@ class Run:
             standard["history"] = self._history
         seen = {"noise": self._problem.noise} if self._problem.noise > 0 else {}
         info = seen | self._info | finish.info
+        estimate = info.pop(ESTIMATE, self._curvature)
+        if self._method.hess_inv is not None:
+            standard["hess_inv"] = estimate.told(self._method.hess_inv, self._domain)
         return OptimizeResult({**standard, **_plain(info), **standard})
 
     def _gradient_at(self, x: Array) -> Array:
@@ -272,7 +284,13 @@ def as_callback(callback: Any) -> Callback | None:
     if not callable(callback):
         raise TypeError(f"callback must be callable, got {callback!r}")
     try:
-        parameters = set(inspect.signature(callback).parameters)
+        parameters = inspect.signature(callback).parameters
     except (TypeError, ValueError):  # builtins have none
-        parameters = set()
-    return Callback(callback, parameters == {"intermediate_result"})
+        return Callback(callback, False)
+    required = [
+        parameter
+        for parameter in parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    return Callback(callback, set(parameters) == {"intermediate_result"}, len(required) == 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Method(ABC):
     handles_bounds: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     tolerances: ClassVar[tuple[str, ...]] = ()
+    hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it
 
     @property
     def needs_gradient(self) -> bool:

@@ -14,6 +14,7 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
+from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
 
@@ -56,8 +57,9 @@ def minimize(
     method : str, Method or callable, optional
         A name listed by `show_options` (upper case and ``_`` for ``-`` are fine), a
         method object such as ``Homotopy(sigma=2.0)``, or a callable with SciPy's
-        custom-method protocol. By default "gradient-sampling" if there is a gradient
-        and "derivative-free" if not; ``res.method`` says which.
+        custom-method protocol. SciPy's fifteen names run what keeps their promise, with
+        their options in SciPy's meaning, see Notes. By default "gradient-sampling" if there
+        is a gradient and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
         along with the value, or a finite-difference scheme, of SciPy's steps. None or
@@ -65,7 +67,7 @@ def minimize(
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
     hess, hessp : optional
-        Accepted and not used, with a warning.
+        Accepted and not used, with a warning. SciPy's names that need them raise without.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
         variable. A start outside is moved to the nearest bound, with a warning.
@@ -77,13 +79,15 @@ def minimize(
     callback : callable, optional
         Called after each iteration, with an `OptimizeResult` of ``x``, ``fun``,
         ``jac``, ``nit``, ``nfev`` and what the method reports if its only parameter
-        is named ``intermediate_result``, else with the current ``x``, a copy. Unlike
+        is named ``intermediate_result``, with the current ``x``, a copy, and such a result
+        if it has two required positional parameters, else with ``x`` alone. Unlike
         in SciPy's local methods it ends the run not only by raising `StopIteration`
         but also by returning True.
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
-        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``, ``result``. See
+        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``, ``result``, and the
+        steps of finite differences, ``eps`` and ``finite_diff_rel_step``. See
         `show_options`. Unknown ones are ignored with a warning.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
@@ -106,8 +110,11 @@ def minimize(
         ``options={"result": "last"}``;
         ``jac`` the gradient there, NaN where it is not known, as for fixed variables;
         ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
-        user's code); ``n_nonfinite``, how many values were not finite; ``success``,
-        ``status`` and ``message``; ``method``; and what the method reports besides.
+        user's code); ``nhev``, always 0; ``n_nonfinite``, how many values
+        were not finite; ``success``, ``status`` and ``message``; ``method``;
+        and what the method reports besides.
+        ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
+        and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
         ``noise``, the standard deviation of the values' noise, where it was found.
         ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
         one entry an iteration) with ``history``.
@@ -130,7 +137,8 @@ def minimize(
     Warns
     -----
     scipy.optimize.OptimizeWarning
-        For unknown options and a start outside the bounds.
+        For unknown options, options of SciPy's that are not taken, and a start outside the
+        bounds.
     RuntimeWarning
         For arguments that are accepted and not used.
 
@@ -142,6 +150,13 @@ def minimize(
     that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
     infinity anywhere, or a point to evaluate that is not finite. Without gradients, values
     that are all the same are no success: the status is 4.
+
+    Of SciPy's names, "BFGS", "SLSQP", "dogleg" and "trust-exact" run "bfgs" and "L-BFGS-B"
+    "lbfgs"; "CG", "Newton-CG", "TNC", "trust-constr", "trust-ncg" and "trust-krylov" run
+    "bfgs" up to 500 variables and "lbfgs" beyond; "Nelder-Mead", "Powell", "COBYLA" and
+    "COBYQA" run `ModelDescent`, from values alone. ``show_options`` of a name says how each
+    of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
+    units; where none is given the ends are those of the method that runs.
 
     Methods that know of no bounds see the function mirrored at them.
 
@@ -180,6 +195,8 @@ def minimize(
         return _by_custom_method(
             method, fun, x0, args, jac, **theirs, callback=callback, **{**rest, **(options or {})}
         )
+    if (named := scipy_name(method)) is not None:
+        named.require(jac=jac, hess=hess, hessp=hessp)
     _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)

@@ -8,6 +8,7 @@ import importlib
 from typing import Any
 
 from smoothmin._method import Method
+from smoothmin._scipy_names import describe, overview, scipy_name
 
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
@@ -28,9 +29,6 @@ METHODS: dict[str, tuple[str, str]] = {
 }
 
 
-SCIPY_NAMES = {"l-bfgs-b": "lbfgs"}  # what scripts written for SciPy call the same algorithm
-
-
 # of any method; known by the names of their classes, in any case
 REFORMULATIONS: dict[str, tuple[str, str]] = {
     "GradientSampling": ("smoothmin.smoothing.gradient_sampling", "GradientSampling"),
@@ -41,8 +39,9 @@ REFORMULATIONS: dict[str, tuple[str, str]] = {
 def canonical(name: str) -> str:
     """A method's name as the registry spells it: case and ``_`` do not matter.
 
-    ``"GradientSampling"`` is the reformulation, ``"gradient-sampling"`` and
-    ``"gradient_sampling"`` the algorithm of Burke, Lewis and Overton.
+    Of a name of SciPy's, what it runs with few variables. ``"GradientSampling"`` is the
+    reformulation, ``"gradient-sampling"`` and ``"gradient_sampling"`` the algorithm of
+    Burke, Lewis and Overton.
     """
     if not isinstance(name, str):
         raise TypeError(f"method must be one of {sorted(METHODS)}, got {name!r}")
@@ -53,7 +52,8 @@ def canonical(name: str) -> str:
     key = "LaplacianSmoothing" if key == "laplacian-smoothing" else key
     if key in REFORMULATIONS:
         return key
-    key = SCIPY_NAMES.get(key, key)
+    theirs = scipy_name(key)
+    key = theirs.runs if theirs is not None else key
     if key not in METHODS:
         near = difflib.get_close_matches(key, METHODS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -116,6 +116,11 @@ def show_options(method: str | None = None, disp: bool = True) -> str | None:
         cls = method_class(name)
         title = f'method="{name}", smoothmin.{cls.__name__}'
         texts.append(f"{title}\n{'=' * len(title)}\n{inspect.getdoc(cls)}\n")
+    theirs = scipy_name(method)
+    if method is None:
+        texts.append(overview())
+    elif theirs is not None:
+        texts.append(describe(theirs) + "\n")
     texts.append(COMMON_OPTIONS_TEXT)
     text = "\n".join(texts)
     if not disp:
@@ -166,6 +171,8 @@ COMMON_OPTIONS: dict[str, Any] = {
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
     "rng": "as the argument of minimize, where SciPy's signature has none",
+    "eps": "absolute step of finite differences where jac is None",
+    "finite_diff_rel_step": "step of finite differences in units of |x|",
 }
 
 COMMON_OPTIONS_TEXT = "Options of every method\n=======================\n" + "\n".join(

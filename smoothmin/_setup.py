@@ -12,7 +12,7 @@ import math
 import numbers
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from smoothmin._check import (
     require_one_of,
     require_real,
 )
-from smoothmin._differences import SCHEMES, Stencil
+from smoothmin._differences import SCHEMES, GivenSteps, Stencil
 from smoothmin._domain import Domain
 from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Ledger
@@ -40,6 +40,7 @@ from smoothmin._registry import (
     mistaken_for,
     option_names,
 )
+from smoothmin._scipy_names import hint, scipy_name
 from smoothmin._stopping import as_termination
 
 
@@ -67,6 +68,7 @@ class Arguments:
     seed: Any
     workers: Any
     journal: Any
+    differences: Stencil | None
 
     @classmethod
     def of(
@@ -83,15 +85,20 @@ class Arguments:
     ) -> Arguments:
         """Check them; called by front ends only, two frames below the user's."""
         refuse_constraints(constraints)
+        theirs = scipy_name(method)
+        domain = Domain.build(x0 if theirs is None else theirs.start(x0, options), bounds)
+        if theirs is not None:
+            options = theirs.translate(options, tol, domain.problem(False))
+            method, tol = theirs.method_for(domain.size), None
         common, own = split_options(options)
         jac = as_jac(jac, common.pop("jac_method", None))
         chosen = as_method(method, own, tol, jac is not None)
         seed = common.pop("rng", None) if rng is None else rng
         as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
-        domain = Domain.build(x0, bounds)
+        differences = GivenSteps.of(common, jac, domain)
         plan = Plan.of(common, as_callback(callback), domain.size)
-        return cls(chosen, jac, domain, plan, seed, workers, journal)
+        return cls(chosen, jac, domain, plan, seed, workers, journal, differences)
 
     @property
     def scheme(self) -> str | None:
@@ -113,6 +120,8 @@ class Arguments:
         box, scheme = self.domain.box, self.scheme
         if scheme is None:
             return None
+        if self.differences is not None:
+            return self.differences
         return NoiseAwareStencil(box, rng) if self.jac is None else Stencil(scheme, box)
 
 
@@ -180,8 +189,10 @@ def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
     if not unknown:
         return
     hints = []
+    known = [*known, *COMMON_OPTIONS]
     for key in unknown:
-        near = difflib.get_close_matches(str(key), [*known, *COMMON_OPTIONS], n=1)
+        theirs = hint(key, known)
+        near = [theirs] if theirs else difflib.get_close_matches(str(key), known, n=1)
         hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
     message = f"Unknown solver options: {', '.join(hints)}{advice}"
     warnings.warn(message, OptimizeWarning, stacklevel=5)
@@ -199,12 +210,12 @@ class Plan:
     def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
         given = {key: value for key, value in common.items() if value is not None}
         bounded = {"maxiter", "maxfev", "maxtime"} & given.keys()
-        maxiter = _limit("maxiter", given.get("maxiter"), 0)
+        maxiter = _limit("maxiter", given.get("maxiter"), 0, math.ceil)
         maxtime, f_target = given.get("maxtime", math.inf), given.get("f_target", -math.inf)
         require_real("maxtime", maxtime, minimum=0)
         require_real("f_target", f_target)
         limits = Limits(
-            _limit("maxfev", given.get("maxfev"), 1),
+            _limit("maxfev", given.get("maxfev"), 1, math.floor),
             float(maxtime),
             float(f_target),
             time.perf_counter(),
@@ -225,12 +236,13 @@ class Plan:
         return cls(limits, settings, disp)
 
 
-def _limit(name: str, value: Any, minimum: int) -> float:
-    """A count, which may be written as a float such as 1e4; infinity for None."""
-    if value is None or value == math.inf:
+def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:
+    """A count, which may be written as a float such as 1e4 or 100.1; infinity for None."""
+    if value is None or (isinstance(value, numbers.Real) and value == math.inf):
         return math.inf
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    if isinstance(value, (float, np.floating)):
+        require_real(name, value, minimum=minimum)
+        value = whole(float(value))
     require_integer(name, value, minimum)
     return int(value)
 

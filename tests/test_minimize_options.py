@@ -56,7 +56,9 @@ def test_options_change_an_object_for_this_run_only():
     ("options", "error"),
     [
         ({"maxiter": -1}, ValueError),
-        ({"maxiter": 2.5}, TypeError),
+        ({"maxiter": np.nan}, ValueError),
+        ({"maxiter": -0.5}, ValueError),
+        ({"maxfev": 0.5}, ValueError),
         ({"maxiter": "3"}, TypeError),
         ({"maxfev": 0}, ValueError),
         ({"maxfev": True}, TypeError),
@@ -84,6 +86,11 @@ def test_none_and_whole_floats_are_fine_as_limits():
     assert res.nit == 5
     assert minimize(rosen, X0, jac=rosen_der, method="bfgs", options={"maxfev": np.inf}).success
     res = minimize(rosen, X0, jac=rosen_der, method="bfgs", options={"maxfev": np.int64(7)})
+    assert res.nfev == 7
+    # as in SciPy, the first whole number that is not less
+    res = minimize(rosen, X0, jac=rosen_der, method="bfgs", options={"maxiter": 5.1})
+    assert res.nit == 6
+    res = minimize(rosen, X0, jac=rosen_der, method="bfgs", options={"maxfev": 7.9})
     assert res.nfev == 7
 
 

@@ -224,3 +224,35 @@ def test_a_small_start_of_usual_variables_takes_the_usual_steps():
 def test_variables_of_micrometres():
     res = minimize(lambda x: rosen(x / 1e-6), 1e-6 * START, method="bfgs", rng=0)
     assert res.fun < 1e-9
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+def test_a_likelihood_ends_where_rounding_is_all_that_differences_show(method):
+    import scipy.optimize
+
+    rng = np.random.default_rng(5)
+    data = rng.standard_normal((200, 4))
+    labels = (rng.random(200) < 1 / (1 + np.exp(-data @ [1.0, -0.5, 0.2, 0.7]))) * 1.0
+
+    def fun(b):
+        return float(np.logaddexp(0, data @ b).sum() - labels @ (data @ b))
+
+    def der(b):
+        return data.T @ (1 / (1 + np.exp(-data @ b)) - labels)
+
+    res = minimize(fun, np.zeros(4), method=method, rng=0)
+    exact = scipy.optimize.minimize(fun, np.zeros(4), jac=der, options={"gtol": 1e-9})
+    theirs = scipy.optimize.minimize(fun, np.zeros(4), method="L-BFGS-B")
+    assert res.success
+    assert res.fun - exact.fun < 1e-10 * exact.fun
+    assert res.nfev <= 2 * theirs.nfev
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+def test_a_long_flat_way_is_gone_though_differences_are_as_small_as_rounding(method):
+    # a gradient of 1e-6, less than rounding of the value makes of it, over a way of 1e8
+    def fun(x):
+        return 100 + 1e-14 * float((x[0] - 1e8) ** 2)
+
+    res = minimize(fun, [0.0], method=method, rng=0, options={"maxfev": 400})
+    assert not res.success or res.fun < 100.001

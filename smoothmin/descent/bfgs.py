@@ -6,16 +6,19 @@ methods", Math. Program. 141 (2013), Algorithm 2.1. The matrix is in `metrics.de
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from smoothmin._check import require_real
 from smoothmin._method import Method
-from smoothmin._protocol import Problem, Steps
+from smoothmin._protocol import Array, Problem, Steps
+from smoothmin.descent.convergence import Tolerances
 from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
+from smoothmin.linesearch.weak_wolfe import ARMIJO, require_constants
 from smoothmin.metrics.dense_bfgs import InverseHessian
 
 
@@ -26,9 +29,30 @@ class BFGS(Method):
     Parameters
     ----------
     gtol : float, optional
-        Converged as soon as no element of the (projected) gradient is larger, in its units.
+        Converged as soon as the (projected) gradient is no larger, in its units.
         By default where the decrease that is left is negligible beside the last ones, or
         below what rounding and noise let values show.
+    norm : float, default inf
+        Order of the norm that ``gtol`` is for: the largest element by default.
+    ftol : float, optional
+        Converged as soon as a step gains no more, in units of the larger of 1 and the
+        values' sizes, as in SciPy's "L-BFGS-B".
+    fatol : float, optional
+        The same in the values' own units, as in SciPy's "SLSQP".
+    xtol : float, optional
+        Converged as soon as a step is no longer, in the variables' units.
+    xrtol : float, optional
+        The same in units of ``xrtol + |x|``, as in SciPy's "BFGS".
+    first_step : float, optional
+        Length of the very first trial step. By default at most 1 along the gradient, and
+        no longer than the larger of 1 and ``|x0|``.
+    c1, c2 : float, optional
+        The line search's constants, ``0 < c1 < c2 < 1``: shares of the slope that the
+        decrease has to come to, and that the slope at the step's end may still have. By
+        default 1e-4, and 0.5 without bounds, 0.9 with.
+    hess_inv0 : array_like of shape (d, d), optional
+        The first inverse Hessian, symmetric and positive definite, for all ``d`` variables,
+        in place of one by the first step.
 
     Raises
     ------
@@ -61,14 +85,65 @@ class BFGS(Method):
     reference: ClassVar[str] = "Lewis, Overton (2013)"
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
+    hess_inv: ClassVar[Literal["array", "operator"] | None] = "array"
 
     gtol: float | None = None
+    norm: float = math.inf
+    ftol: float | None = None
+    fatol: float | None = None
+    xtol: float | None = None
+    xrtol: float | None = None
+    first_step: float | None = None
+    c1: float = ARMIJO
+    c2: float | None = None
+    hess_inv0: Any = None
 
     def __post_init__(self) -> None:
-        if self.gtol is not None:
-            require_real("gtol", self.gtol, minimum=0)
+        self._tolerances.check()
+        require_constants(self.c1, self.c2)
+        if self.first_step is not None:
+            require_real("first_step", self.first_step, above=0, below=np.inf)
+        if self.hess_inv0 is not None:
+            _require_definite(self.hess_inv0)
+
+    @property
+    def _tolerances(self) -> Tolerances:
+        return Tolerances(self.gtol, self.norm, self.ftol, self.fatol, self.xtol, self.xrtol)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         metric = InverseHessian(problem.x0.size, growing=problem.box is not None)
-        return in_range(problem, lambda inner: descend(inner, metric, self.gtol))
+
+        def steps(inner: Problem) -> Steps:
+            tolerances, constants = self._tolerances, (self.c1, self.c2)
+            length = self.first_step or 0.0
+            return descend(inner, metric, tolerances, length=length, constants=constants)
+
+        if self.hess_inv0 is None:
+            return in_range(problem, steps)
+        metric.begin_with(_of_free("hess_inv0", self.hess_inv0, problem))
+        return steps(problem)  # who knows it knows the function's unit
+
+
+def _require_definite(matrix: Any) -> None:
+    """Raise unless it is symmetric and positive definite."""
+    given = np.asarray(matrix, dtype=float)
+    if given.ndim != 2 or given.shape[0] != given.shape[1]:
+        raise ValueError(f"hess_inv0 must be a square matrix, got shape {given.shape}")
+    try:
+        np.linalg.cholesky(given)
+    except np.linalg.LinAlgError:
+        definite = False
+    else:
+        definite = bool(np.isfinite(given).all()) and np.allclose(given, given.T)
+    if not definite:
+        raise ValueError("hess_inv0 must be symmetric and positive definite")
+
+
+def _of_free(name: str, matrix: Any, problem: Problem) -> Array:
+    """Rows and columns of the variables that are not fixed."""
+    given: Array = np.asarray(matrix, dtype=float)
+    size = math.prod(problem.whole or problem.shape)
+    if given.shape != (size, size):
+        raise ValueError(f"{name} must have shape {(size, size)}, got {given.shape}")
+    return given if problem.free is None else given[np.ix_(problem.free, problem.free)]

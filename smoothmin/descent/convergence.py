@@ -12,11 +12,13 @@ import dataclasses
 import math
 from collections import deque
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._check import require_real
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
@@ -38,18 +40,79 @@ PROBE = 1e-3  # distance, in units of max(1, |x|), at which a gradient of zero i
 Found: TypeAlias = tuple[Array, float, Array]  # a point, its value and gradient
 
 
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """The user's, None where there is none; each one that is met ends the run with success.
+
+    Parameters
+    ----------
+    gtol : float or None
+        For the projected gradient's size.
+    norm : float
+        Order of the norm that is its size.
+    ftol : float or None
+        For the decrease in a step, in units of the larger of 1 and both values' sizes.
+    fatol : float or None
+        For the decrease in a step.
+    xtol : float or None
+        For the length of a step.
+    xrtol : float or None
+        For the same, in units of ``xrtol + |x|``.
+    """
+
+    gtol: float | None = None
+    norm: float = math.inf
+    ftol: float | None = None
+    fatol: float | None = None
+    xtol: float | None = None
+    xrtol: float | None = None
+
+    def check(self) -> None:
+        """Raise for what is no tolerance."""
+        for name in ("gtol", "ftol", "fatol", "xtol", "xrtol"):
+            value = getattr(self, name)
+            if value is not None:
+                require_real(name, value, minimum=0)
+        require_real("norm", self.norm)
+
+    def flat(self, pg: Array) -> str:
+        """The sentence, without a full stop, for a gradient that is small enough."""
+        if self.gtol is None:
+            return ""
+        largest = self.norm == math.inf
+        size = _size(pg) if largest else float(np.linalg.norm(pg, self.norm))
+        what = "Gradient's largest element" if largest else f"Gradient's {self.norm:g}-norm"
+        return f"{what} {size:.3g} <= gtol={self.gtol:.3g}" if size <= self.gtol else ""
+
+    def short(self, before: float, f: float, length: float, start: float) -> str:
+        """The same for a step that gained little, or led not far from where ``|x| = start``."""
+        fall = before - f
+        unit = max(abs(before), abs(f), 1.0)
+        if self.ftol is not None and fall <= self.ftol * unit:
+            return f"Decrease {fall:.3g} <= ftol={self.ftol:.3g} of the value"
+        if self.fatol is not None and fall <= self.fatol:
+            return f"Decrease {fall:.3g} <= fatol={self.fatol:.3g}"
+        if self.xtol is not None and length <= self.xtol:
+            return f"Step's length {length:.3g} <= xtol={self.xtol:.3g}"
+        if self.xrtol is not None and length <= self.xrtol * (self.xrtol + start):
+            return f"Step's length {length:.3g} <= xrtol={self.xrtol:.3g} of x"
+        return ""
+
+
 class Convergence:
     """Collects what is known step by step, and asks the judge.
 
     Parameters
     ----------
     problem : Problem
-    gtol : float or None
-        The user's tolerance for the largest element of the projected gradient, if any.
+    tolerances : Tolerances, float or None
+        The user's; a number is ``gtol``.
     """
 
-    def __init__(self, problem: Problem, gtol: float | None) -> None:
-        self._problem, self._gtol = problem, gtol
+    def __init__(self, problem: Problem, tolerances: Tolerances | float | None) -> None:
+        given = tolerances if isinstance(tolerances, Tolerances) else Tolerances(tolerances)
+        self._problem, self._given = problem, given
+        self._short = ""  # why the last step was the last one, if a tolerance says so
         self.recent = Recent()
         self._promises = deque([math.inf], maxlen=FINISHING[0])  # the last
         self._standing = 0.0  # what a metric promised whose search found nothing lower, ...
@@ -64,7 +127,7 @@ class Convergence:
         self.recent.clear()
         self.recent.add(x, f, _length(pg))
         self._promises.append(math.inf)
-        self._since = 0
+        self._since, self._short = 0, ""
 
     def stepped(
         self,
@@ -74,11 +137,17 @@ class Convergence:
         *,
         length: float,
         curvature: float = 0.0,
+        whole: bool = True,
     ) -> None:
         """Take note of a step to ``x``, its value and projected gradient.
 
-        ``length`` and ``curvature`` are those of the step.
+        ``length`` and ``curvature`` are those of the step. One that is not ``whole``, a
+        search's that failed, is short without being the last.
         """
+        self._short = ""
+        if whole and self.recent.steps >= 0:
+            size = float(np.linalg.norm(x))
+            self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
         self.recent.add(x, f, _length(pg))
         self._curvature = max(FADING * self._curvature, curvature)
@@ -89,17 +158,15 @@ class Convergence:
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
         # nothing more is asked of most steps, which are to cost little
-        if self._gtol is None and pg.dot(pg) > 0:
+        if self._given.gtol is None and not self._short and pg.dot(pg) > 0:
             return None
         size = _size(pg)
         if size == 0:
             differences = self._problem.differences
             resolved = differences is None or differences.resolves
             return judge(Knowledge("The gradient is zero", promised=0.0, resolved=resolved))
-        if self._gtol is None or not size <= self._gtol:
-            return None
-        message = f"Gradient's largest element {size:.3g} <= gtol={self._gtol:.3g}"
-        return judge(Knowledge(message, tolerance_met=True))
+        message = self._given.flat(pg) or self._short
+        return judge(Knowledge(message, tolerance_met=True)) if message else None
 
     def rounding(self, x: Array, f: float, g: Array) -> float:
         """What rounding, or the noise that was found, hides of values at ``x``."""
@@ -130,7 +197,9 @@ class Convergence:
         self._promises.append(promised)
         if self._promises_much(promised, x, f, g):
             return False
-        knows = self._knows("Converged", promised, x, f, g)
+        noise = self.noise(x, f, g)
+        lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
+        knows = self._knows("Converged", min(promised, noise) if lost else promised, x, f, g)
         if promised < math.inf:
             moved = self.recent.moved(x)
             far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
@@ -141,6 +210,8 @@ class Convergence:
         finish = judge(knows)
         if not finish.status.success:
             return False
+        if lost:  # nor is there anything else along it to be told
+            return finish
         alone = yield from self._promised_alone(x, g)
         knows = dataclasses.replace(knows, promised=max(promised, alone))
         if alone > VERIFIED * promised and not (knows.invisible or knows.negligible):
@@ -162,7 +233,7 @@ class Convergence:
         """Whether more digits are cheap: the promise falls fast, and is not at rounding yet."""
         fast = knows.promised < FINISHING[1] * earlier
         rounding = knows.lately[0][1] * np.finfo(float).eps if knows.lately else 0.0
-        return self._gtol is not None or bool(fast and knows.promised > rounding)
+        return self._given.gtol is not None or bool(fast and knows.promised > rounding)
 
     def _promised_alone(self, x: Array, g: Array) -> Generator[Ask, Any, float]:
         """What the gradient promises along itself, by the curvature over the last step's length."""
@@ -227,6 +298,16 @@ class Convergence:
         displaced = exact * self._curvature * differences.displacement * size
         rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
         return _size(problem.projected_gradient(x, g)) <= displaced + rounded
+
+    def _lost(self, x: Array, f: float, g: Array) -> bool:
+        """Whether a gradient by differences is no longer than rounding of values makes it."""
+        problem, differences = self._problem, self._problem.differences
+        if differences is None or not differences.resolution > 0 or problem.noise > 0:
+            return False
+        pg = problem.projected_gradient(x, g)
+        rounding = ROUNDINGS * problem.unit * abs(f)
+        errors = rounding / (differences.resolution * np.maximum(1.0, np.abs(x)))
+        return bool(np.linalg.norm(pg) <= np.linalg.norm(errors[pg != 0]))
 
     def polled(
         self, x: Array, f: float, g: Array, noise: float

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._estimate import ESTIMATE, Estimate
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
 from smoothmin._status import Status
-from smoothmin.descent.convergence import Convergence, Found, first_point
+from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
-from smoothmin.linesearch.weak_wolfe import MAX_TRIALS, LineResult, weak_wolfe
+from smoothmin.linesearch.weak_wolfe import ARMIJO, MAX_TRIALS, LineResult, weak_wolfe
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
@@ -27,35 +28,43 @@ PATIENCE = 15  # trials of a search along a metric's step, which should be right
 STEEPEST = 1e3  # decrease that a first step without curvature may predict, in units of |f|
 SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
+Constants: TypeAlias = tuple[float, float | None]  # c1 and c2 of a search, see `weak_wolfe`
+
 
 def descend(
     problem: Problem,
     metric: Metric,
-    gtol: float | None,
+    tolerances: Tolerances | float | None,
     *,
     curvature: bool = True,
     length: float = 0.0,
+    constants: Constants = (ARMIJO, None),
 ) -> Steps:
     """Minimize by steps along ``-H g``, each found by a weak Wolfe search.
 
-    ``length`` is that of the first trial step, 0 for a guess. With bounds, ``H`` is
+    ``length`` is that of the first trial step, 0 for a guess; ``constants`` are the
+    search's c1 and c2. With bounds, ``H`` is
     restricted to the variables that are free to move (Bertsekas, "Projected Newton
     methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
+    gtol = tolerances.gtol if isinstance(tolerances, Tolerances) else tolerances
     start = yield from first_point(problem, gtol)
     if isinstance(start, Finish):
         return start
-    descent = _Descent(problem, metric, Convergence(problem, gtol), start, length)
+    descent = _Descent(problem, metric, Convergence(problem, tolerances), start, length, constants)
     while True:
         finish = yield from descent.step(curvature)
         if finish is not None:
+            finish.info[ESTIMATE] = descent.estimate
             return finish
-        reply = yield Iterate(descent.x, descent.f, descent.g)
+        info = {ESTIMATE: descent.estimate}
+        reply = yield Iterate(descent.x, descent.f, descent.g, **info)
         if isinstance(reply, Changed):
             yield from descent.look_again()
         else:
             finish = yield from descent.creep()
             if finish is not None:
+                finish.info[ESTIMATE] = descent.estimate
                 return finish
 
 
@@ -63,8 +72,15 @@ class _Descent:
     """Where a descent is, and what it knows."""
 
     def __init__(
-        self, problem: Problem, metric: Metric, known: Convergence, start: Found, length: float
+        self,
+        problem: Problem,
+        metric: Metric,
+        known: Convergence,
+        start: Found,
+        length: float,
+        constants: Constants,
     ) -> None:
+        self._c1, self._c2 = constants
         self._problem, self._metric, self._known = problem, metric, known
         self.x, self.f, self.g = start
         known.begin(self.x, self.f, self._projected)
@@ -72,6 +88,12 @@ class _Descent:
         self._length, self._guess = length, True  # of the last step; whether the next is guessed
         self._f_at_reset = math.inf
         self._promised, self._last_chance = math.inf, False  # of the last search
+        self._learnt: Metric | None = None  # what was forgotten last
+
+    @property
+    def estimate(self) -> Estimate:
+        """What is known of the inverse Hessian, or was known last."""
+        return Estimate(self._learnt if self._metric.fresh else self._metric)
 
     @property
     def _projected(self) -> Array:
@@ -98,7 +120,16 @@ class _Descent:
         # 2. search
         patience = MAX_TRIALS if metric.fresh else PATIENCE
         found = yield from weak_wolfe(
-            problem, self.x, self.f, self.g, direction, t, curvature=curvature, patience=patience
+            problem,
+            self.x,
+            self.f,
+            self.g,
+            direction,
+            t,
+            curvature=curvature,
+            patience=patience,
+            c1=self._c1,
+            c2=self._c2,
         )
         if found.endless:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
@@ -117,7 +148,7 @@ class _Descent:
         else:
             # what the metric was taught by noise or a kink misleads: once more without
             known.searched(math.inf if metric.fresh else self._promised, self.f)
-        self._move((found.point.x, found.point.fun, found.point.grad))
+        self._move((found.point.x, found.point.fun, found.point.grad), whole=found.wolfe)
         if not found.wolfe:
             self._forget()
         return None
@@ -145,23 +176,25 @@ class _Descent:
             message, found, self._promised, self.x, self.f, self.g
         )
         if not isinstance(ended, Finish):
-            self._move(ended)
+            self._move(ended, whole=False)
             self._forget()
             return None
         return ended if ended.status.success else self._doubt.finish or ended
 
-    def _move(self, to: Found) -> None:
+    def _move(self, to: Found, *, whole: bool) -> None:
         step, change = to[0] - self.x, to[2] - self.g
         self.x, self.f, self.g = to
         square = float(step.dot(step))
         self._length, self._guess = math.sqrt(square), False
         curvature = float(step.dot(change)) / square if square > 0 else 0.0
         self._known.stepped(
-            self.x, self.f, self._projected, length=self._length, curvature=curvature
+            self.x, self.f, self._projected, length=self._length, curvature=curvature, whole=whole
         )
 
     def _forget(self) -> None:
         """Start the memory afresh."""
+        if not self._metric.fresh:
+            self._learnt = self._metric.copied()
         self._metric.reset()
         self._length, self._guess, self._f_at_reset = 0.0, True, self.f
 

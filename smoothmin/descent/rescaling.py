@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._estimate import ESTIMATE
 from smoothmin._protocol import Answers, Ask, Differences, Finish, Iterate, Problem, Steps, resume
 from smoothmin._reformulate import Reformulation, relay
 
@@ -72,10 +73,12 @@ def _power(size: float, value: float) -> int:
 
 
 def _reported(info: dict[str, Any], unit: float) -> dict[str, Any]:
-    """A stationarity is a gradient's length."""
-    if "stationarity" not in info:
-        return info
-    return {**info, "stationarity": info["stationarity"] / unit}
+    """A stationarity is a gradient's length, an inverse Hessian that of the function."""
+    if "stationarity" in info:
+        info = {**info, "stationarity": info["stationarity"] / unit}
+    if ESTIMATE in info:
+        info = {**info, ESTIMATE: info[ESTIMATE].multiplied(unit)}
+    return info
 
 
 class _Scaled:

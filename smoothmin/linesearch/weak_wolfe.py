@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._check import require_real
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 
 ARMIJO = 1e-4
@@ -89,6 +90,8 @@ def weak_wolfe(
     patience: int = MAX_TRIALS,
     null_within: float = 0.0,
     smooth: bool = False,
+    c1: float = ARMIJO,
+    c2: float | None = None,
 ) -> Generator[Ask, Any, LineResult]:
     """Find a step along ``direction`` with sufficient decrease and flatter slope.
 
@@ -113,11 +116,15 @@ def weak_wolfe(
         with ``slope``: its gradient is news to a bundle, which is all it can give.
     smooth : bool
         Expect no kinks: be content with a little flatter slope, and reduce by cubics.
+    c1, c2 : float
+        Shares of the slope that the decrease has to come to, and that the slope at the end
+        may still have; the latter by default larger with bounds, or if ``smooth``.
     """
     slope = float(grad @ direction) if slope is None else slope
     line = _Line(problem.box, x, grad, direction, slope)
     futile = FUTILE * EPS * abs(fun)
     flatter = SMOOTH_WOLFE if smooth or problem.box is not None else WOLFE
+    flatter = flatter if c2 is None else c2
     reduced = _reduced_by_cubic if smooth else _reduced
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     low = LinePoint(0.0, x, fun, grad, slope)
@@ -133,7 +140,7 @@ def weak_wolfe(
         if finite and trial.fun < best.fun:
             best = trial
         # A: sufficient decrease, Lewis-Overton (2.1); a projected step must go down as well
-        if not finite or trial.fun > fun + ARMIJO * predicted or predicted >= 0:
+        if not finite or trial.fun > fun + c1 * predicted or predicted >= 0:
             high = trial
             if low.t == 0 and finite and trial.slope >= WOLFE * slope and t * length <= null_within:
                 break
@@ -160,6 +167,13 @@ def weak_wolfe(
         if not low.t < t < high.t or _no_room(x, direction, low.t, high.t):
             break
     return LineResult(best, False, best.fun < fun, trials, slope)
+
+
+def require_constants(c1: float, c2: float | None) -> None:
+    """Raise unless ``0 < c1 < c2 < 1``; a ``c2`` of None is not looked at."""
+    require_real("c1", c1, above=0, below=WOLFE if c2 is None else 1)
+    if c2 is not None:
+        require_real("c2", c2, above=c1, below=1)
 
 
 class _Line:

@@ -80,6 +80,17 @@ class InverseHessian(Metric):
         """Begin with ``diag(scales)^2``, in place of the identity, at the next update."""
         self._scales = scales
 
+    def begin_with(self, matrix: Array) -> None:
+        """Take H (n, n), positive definite, in place of the identity until a reset."""
+        self.reset()
+        self._j = SquareFactor(np.linalg.cholesky(matrix).astype(np.float64, copy=False))
+
+    def copied(self) -> InverseHessian:
+        """A copy."""
+        if self._j is not None:
+            self._j.dense()  # collected changes would not survive the copy
+        return deepcopy(self)
+
     def apply(self, g: Array) -> Array:
         """``H g``."""
         if self._j is None:
@@ -99,6 +110,10 @@ class InverseHessian(Metric):
     def root(self, gradients: Array) -> Array:
         """``gradients @ J``."""
         return gradients if self._j is None else self._j.images(gradients)
+
+    def matrix(self, n: int) -> Array:
+        """H."""
+        return np.eye(n) if self._j is None else self._j.square()
 
     def model(self) -> InverseHessian:
         """The same, which knows the inverse K of J."""

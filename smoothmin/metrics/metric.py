@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from copy import deepcopy
+from typing import ClassVar, Self
+
+import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.subproblems.box_qp import Model
@@ -46,6 +49,15 @@ class Metric(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget everything."""
+
+    def matrix(self, n: int) -> Array:
+        """H (n, n) itself, which leaves the metric as it is."""
+        root = self.root(np.eye(n))
+        return root @ root.T
+
+    def copied(self) -> Self:
+        """A copy that learns no more."""
+        return deepcopy(self)
 
     @property
     @abstractmethod

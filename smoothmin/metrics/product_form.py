@@ -22,12 +22,12 @@ class SquareFactor:
 
     Parameters
     ----------
-    diagonal : ndarray (n,)
-        What J begins with.
+    start : ndarray (n,) or (n, n)
+        What J begins with, or its diagonal.
     """
 
-    def __init__(self, diagonal: Array) -> None:
-        n = len(diagonal)
+    def __init__(self, start: Array) -> None:
+        n = len(start)
         try:
             self._matrix = np.zeros((n, n), order="F")
         except MemoryError:
@@ -35,7 +35,7 @@ class SquareFactor:
                 f"a dense metric of {n} variables takes {n * n / 2**27:.3g} GiB: take method "
                 '"lbfgs", or with "gradient-sampling" a smaller dense_up_to'
             ) from None
-        np.fill_diagonal(self._matrix, diagonal)
+        self._matrix[...] = start if start.ndim == 2 else np.diag(start)
         self.large = n >= LARGE
         self._room = np.empty((2, CHANGES, n) if self.large else (2, 0, n))
         self._count = 0
@@ -104,6 +104,11 @@ class SquareFactor:
             self._count = 0
             self._take_views()
         return self._matrix
+
+    def square(self) -> Array:
+        """``J J'``, a new array; J is left as it is, to the last bit."""
+        j = self._matrix + self._left @ self._right.T if self._count else self._matrix
+        return j @ j.T
 
     def _take_views(self) -> None:
         """S and V, (n, count), of the changes still to be made."""

@@ -176,7 +176,7 @@ def jumping_curvature(power):
     return fun
 
 
-@pytest.mark.parametrize("seed", [1, 2, 7, 9])  # from where descents do creep
+@pytest.mark.parametrize("seed", [1, 2, 9])  # from where descents do creep
 def test_where_a_descent_creeps_a_search_near_by_goes_on(seed):
     n, points = 8, []
     fun = jumping_curvature(0.5)

@@ -1,0 +1,152 @@
+"""SciPy's method names: what each runs here, and how its options are taken.
+
+One table, `NAMES`. A name runs a method that keeps its promise: a local one, that takes
+gradients if the name does. The options are in `smoothmin._scipy_options`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scipy.optimize import OptimizeWarning
+
+from smoothmin import _scipy_options as of
+from smoothmin._check import require_real
+from smoothmin._protocol import Problem
+from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
+
+DENSE_UP_TO = 500  # variables from which names that keep no matrix in SciPy keep none here
+
+
+@dataclass(frozen=True, slots=True)
+class ScipyName:
+    """A method's name of SciPy's.
+
+    Parameters
+    ----------
+    name : str
+        As SciPy spells it.
+    runs, large : str
+        What runs, and with more than `DENSE_UP_TO` variables.
+    options : dict
+        The options on SciPy's page but those of every method here.
+    tol : tuple of str
+        Which of them ``tol`` sets there.
+    needs : tuple of str
+        Arguments without which SciPy raises; of "hess or hessp" one is enough.
+    """
+
+    name: str
+    runs: str
+    large: str
+    options: Mapping[str, Meaning]
+    tol: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+    def method_for(self, n: int) -> str:
+        """What runs with ``n`` variables."""
+        return self.runs if n <= DENSE_UP_TO else self.large
+
+    def require(self, **given: Any) -> None:
+        """Raise unless what SciPy needs is there."""
+        for need in self.needs:
+            if all(given[name] is None or given[name] is False for name in need.split(" or ")):
+                raise ValueError(f"{need} is required for method={self.name!r}, as in SciPy")
+
+    def start(self, x0: Any, options: Any) -> Any:
+        """The start: ``x0``, but for a simplex its first vertex."""
+        given = options.get("initial_simplex") if isinstance(options, Mapping) else None
+        if given is None or "initial_simplex" not in self.options:
+            return x0
+        return of.as_simplex(given)[0]
+
+    def translate(self, options: Any, tol: Any, problem: Problem) -> Any:
+        """The options as the method here takes them; called three frames below the user's."""
+        if tol is not None:
+            require_real("tol", tol, minimum=0)
+        if options is None:
+            options = {}
+        if not isinstance(options, Mapping):
+            return options  # for whoever reads them to refuse
+        asked = ({} if tol is None else dict.fromkeys(self.tol, tol)) | dict(options)
+        ours = {key: value for key, value in asked.items() if key not in self.options}
+        for key, value in asked.items():
+            meaning = self.options.get(key)
+            if meaning is None or value is None:
+                continue
+            if meaning.warns and key in options and meaning.asks(value):
+                reason = meaning.text.split(": ", 1)[1]
+                text = f"option {key} of method={self.name!r} is not taken: {reason}"
+                warnings.warn(text, OptimizeWarning, stacklevel=4)
+            if meaning.option is not None:
+                converted = meaning.convert(value, problem) if meaning.convert else value
+                if converted is not None:
+                    ours[meaning.option] = converted
+        if FINAL_RADIUS in ours:
+            ours["xtol"] = final_xtol(ours.pop(FINAL_RADIUS), ours.get("scale"), problem)
+        return ours
+
+
+_MODEL = "model-descent", "model-descent"
+_DENSE = "bfgs", "bfgs"
+_LIMITED = "lbfgs", "lbfgs"
+_BY_SIZE = "bfgs", "lbfgs"
+_HESS = "jac", "hess or hessp"
+
+NAMES: dict[str, ScipyName] = {
+    entry.name.lower(): entry
+    for entry in (
+        ScipyName("Nelder-Mead", *_MODEL, of.NELDER_MEAD, ("xatol", "fatol")),
+        ScipyName("Powell", *_MODEL, of.POWELL, ("xtol", "ftol")),
+        ScipyName("CG", *_BY_SIZE, of.CG, ("gtol",)),
+        ScipyName("BFGS", *_DENSE, of.BFGS, ("gtol",)),
+        ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",)),
+        ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol")),
+        ScipyName("TNC", *_BY_SIZE, of.TNC, ("ftol", "xtol", "gtol")),
+        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",)),
+        ScipyName("COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",)),
+        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",)),
+        ScipyName("trust-constr", *_BY_SIZE, of.TRUST_CONSTR, ("xtol", "gtol")),
+        ScipyName("dogleg", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
+        ScipyName("trust-ncg", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
+        ScipyName("trust-exact", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
+        ScipyName("trust-krylov", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
+    )
+}
+
+
+def scipy_name(method: Any) -> ScipyName | None:
+    """The entry of a name, if it is one of SciPy's; case and ``_`` do not matter."""
+    return NAMES.get(method.lower().replace("_", "-")) if isinstance(method, str) else None
+
+
+def hint(option: Any, known: list[str]) -> str | None:
+    """What an option of SciPy's is called here, if the method has it."""
+    for entry in NAMES.values():
+        meaning = entry.options.get(option)
+        if meaning is not None:
+            ours = "xtol" if meaning.option == FINAL_RADIUS else meaning.option
+            if ours in known:
+                return ours
+    return None
+
+
+def describe(entry: ScipyName) -> str:
+    """A name, what runs, and how its options are taken: text for `show_options`."""
+    runs = (
+        entry.runs
+        if entry.runs == entry.large
+        else (f"{entry.runs}, with more than {DENSE_UP_TO} variables {entry.large}")
+    )
+    lines = [f'method="{entry.name}" of SciPy runs {runs}']
+    lines += [f"    {key} : {meaning.text}" for key, meaning in entry.options.items()]
+    return "\n".join(lines)
+
+
+def overview() -> str:
+    """All names, for `show_options`."""
+    title = "SciPy's names"
+    return "\n".join([title, "=" * len(title), *(describe(e) for e in NAMES.values())]) + "\n"

@@ -1,0 +1,213 @@
+"""What the options on SciPy's pages mean here, one `Meaning` each.
+
+`smoothmin._scipy_names` says which of them each name has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from smoothmin._check import require_real
+from smoothmin._protocol import Problem
+from smoothmin._scale import typical_scale
+
+FINAL_RADIUS = "final_radius"  # stands for ``xtol`` until the scale is known
+LARGEST_XTOL = 0.5  # a run makes its radius smaller at least once
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """How one of SciPy's options is taken.
+
+    Parameters
+    ----------
+    option : str or None
+        The option here that it sets; None if there is none.
+    text : str
+        How it is taken, or why not.
+    default : object
+        SciPy's own, which asks for nothing that is not done: no warning.
+    warns : bool
+        Whether another value is warned of.
+    convert : callable, optional
+        ``convert(value, problem)`` is the value here, None for the method's own.
+    """
+
+    option: str | None
+    text: str
+    default: Any = None
+    warns: bool = False
+    convert: Callable[[Any, Problem], Any] | None = None
+
+    def asks(self, value: Any) -> bool:
+        """Whether a value is another than SciPy's default."""
+        try:
+            return not np.array_equal(value, self.default)
+        except (TypeError, ValueError):
+            return True
+
+
+def same(option: str, text: str = "") -> Meaning:
+    """An option that is taken as it is, by this name here."""
+    return Meaning(option, "the same" + (f": {text}" if text else ""))
+
+
+def ignored(reason: str, default: Any = None) -> Meaning:
+    """An option that is not taken, with a warning unless the value is SciPy's default."""
+    return Meaning(None, f"not taken, with a warning: {reason}", default, warns=True)
+
+
+def needless(reason: str) -> Meaning:
+    """An option without anything to act on."""
+    return Meaning(None, f"nothing to do: {reason}")
+
+
+def _unless_negative(value: Any, problem: Problem) -> Any:
+    """TNC's way to ask for a default."""
+    return None if np.ndim(value) == 0 and np.real(value) < 0 else value
+
+
+def _positive(value: Any, problem: Problem) -> bool:
+    return bool(value > 0)
+
+
+def _simplex_scale(simplex: Any, problem: Problem) -> Any:
+    """How far the vertices reach along each coordinate; along none, what is the largest of all."""
+    width = np.ptp(as_simplex(simplex), axis=0)
+    if not (width > 0).any():
+        raise ValueError(f"initial_simplex must not be a point, got {simplex!r:.80}")
+    return np.where(width > 0, width, width.max())
+
+
+def as_simplex(simplex: Any) -> Any:
+    """Vertices as rows, checked."""
+    vertices = np.asarray(simplex, dtype=float)
+    if vertices.ndim != 2 or vertices.shape[0] != vertices.shape[1] + 1:
+        raise ValueError(f"initial_simplex must have shape (n + 1, n), got {vertices.shape}")
+    if not np.isfinite(vertices).all():
+        raise ValueError("initial_simplex must be finite")
+    return vertices
+
+
+def _relative_radius(value: Any, problem: Problem) -> Any:
+    """Powell's relative error of x, as a radius."""
+    require_real("xtol", value, minimum=0)
+    return value * max(1.0, float(np.abs(problem.x0).max(initial=0.0)))
+
+
+def final_xtol(radius: Any, scale: Any, problem: Problem) -> float:
+    """A final radius in the user's units as ``xtol``, in units of the scale."""
+    require_real("the final radius", radius, minimum=0)
+    size = float(np.max(typical_scale(problem, "scale", scale)))
+    return float(np.clip(radius / size, np.finfo(float).eps, LARGEST_XTOL))
+
+
+_CONSTANTS = "the line search has constants of its own"
+_UNCONSTRAINED = "there are no constraints"
+
+GTOL = same("gtol", "absolute")
+GRADIENT: dict[str, Meaning] = {
+    "eps": same("eps", "absolute step of differences"),
+    "finite_diff_rel_step": same("finite_diff_rel_step", "step of differences by |x|"),
+}
+SEARCH: dict[str, Meaning] = {"c1": same("c1"), "c2": same("c2")}
+BFGS: dict[str, Meaning] = {
+    "gtol": GTOL,
+    "norm": same("norm", "order of the norm that gtol compares"),
+    "xrtol": same("xrtol"),
+    "hess_inv0": same("hess_inv0"),
+    **GRADIENT,
+    **SEARCH,
+}
+CG: dict[str, Meaning] = {
+    "gtol": GTOL,
+    "norm": BFGS["norm"],
+    **GRADIENT,
+    **SEARCH,
+}
+NEWTON_CG: dict[str, Meaning] = {
+    "xtol": same("xtol", "length of a step"),
+    "eps": needless("no product with the Hessian is estimated"),
+    **SEARCH,
+}
+LBFGSB: dict[str, Meaning] = {
+    "maxcor": Meaning("memory", "memory"),
+    "ftol": same("ftol"),
+    "gtol": GTOL,
+    **GRADIENT,
+    "maxfun": Meaning("maxfev", "maxfev, never one more"),
+    "maxls": ignored("a line search ends where it sees that it fails", 20),
+    "iprint": needless("disp decides"),
+}
+TNC: dict[str, Meaning] = {
+    "ftol": Meaning("fatol", "fatol", convert=_unless_negative),
+    "xtol": Meaning("xtol", "xtol, the length of a step", convert=_unless_negative),
+    "gtol": Meaning("gtol", "gtol, absolute", convert=_unless_negative),
+    **GRADIENT,
+    "maxfun": LBFGSB["maxfun"],
+    "scale": ignored("variables are scaled by what the run learns"),
+    "offset": ignored("variables are scaled by what the run learns"),
+    "mesg_num": needless("disp decides"),
+    "maxCGit": ignored("no linear system is solved by iterations", -1),
+    "eta": ignored(_CONSTANTS, -1),
+    "stepmx": ignored("steps are as long as the line search finds them", 0),
+    "accuracy": ignored("differences find their accuracy, or see finite_diff_rel_step", 0),
+    "minfev": ignored("no lower bound of the values is used; to stop at one see f_target", 0),
+    "rescale": ignored("values are not scaled", -1),
+}
+SLSQP: dict[str, Meaning] = {
+    "ftol": Meaning("fatol", "fatol: absolute"),
+    **GRADIENT,
+    "iprint": LBFGSB["iprint"],
+}
+TRUST_CONSTR: dict[str, Meaning] = {
+    "gtol": GTOL,
+    "xtol": NEWTON_CG["xtol"],
+    "finite_diff_rel_step": GRADIENT["finite_diff_rel_step"],
+    "initial_tr_radius": Meaning("first_step", "first_step"),
+    "verbose": Meaning("disp", "disp, if positive", convert=_positive),
+    "barrier_tol": needless(_UNCONSTRAINED),
+    "sparse_jacobian": needless(_UNCONSTRAINED),
+    "initial_constr_penalty": needless(_UNCONSTRAINED),
+    "initial_barrier_parameter": needless(_UNCONSTRAINED),
+    "initial_barrier_tolerance": needless(_UNCONSTRAINED),
+    "factorization_method": needless(_UNCONSTRAINED),
+}
+TRUST: dict[str, Meaning] = {
+    "gtol": GTOL,
+    "initial_trust_radius": Meaning("first_step", "first_step"),
+    "max_trust_radius": ignored("steps are as long as the line search finds them", 1000.0),
+    "eta": ignored(_CONSTANTS, 0.15),
+    "inexact": ignored("no subproblem is solved by iterations", True),
+    "subproblem_maxiter": ignored("no subproblem is solved by iterations"),
+}
+_RADIUS = "the final radius, absolute"
+NELDER_MEAD: dict[str, Meaning] = {
+    "xatol": Meaning(FINAL_RADIUS, _RADIUS),
+    "fatol": ignored("the run ends where the radius is xatol and nothing around is lower", 1e-4),
+    "adaptive": needless("the model adapts to the number of variables"),
+    "initial_simplex": Meaning(
+        "scale", "its width is the scale, its first vertex the start", convert=_simplex_scale
+    ),
+}
+POWELL: dict[str, Meaning] = {
+    "xtol": Meaning(FINAL_RADIUS, "the final radius by max(1, |x0|)", convert=_relative_radius),
+    "ftol": ignored("the run ends where the radius is xtol and nothing around is lower", 1e-4),
+    "direc": ignored("the model has no set of directions; see scale for how far to step"),
+}
+COBYLA: dict[str, Meaning] = {
+    "rhobeg": Meaning("scale", "scale"),
+    "tol": Meaning(FINAL_RADIUS, _RADIUS),
+    "maxiter": Meaning("maxfev", "maxfev, which it means there"),
+    "catol": needless(_UNCONSTRAINED),
+}
+COBYQA: dict[str, Meaning] = {
+    "initial_tr_radius": Meaning("scale", "scale"),
+    "final_tr_radius": Meaning(FINAL_RADIUS, _RADIUS),
+    "feasibility_tol": needless(_UNCONSTRAINED),
+    "scale": needless("bounds give the scale"),
+}
