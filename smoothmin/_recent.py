@@ -39,7 +39,7 @@ class Recent:
     def moved(self, x: Array) -> float:
         """How far ``x`` is from where the descent was a half to three quarters of its steps ago."""
         away = x - self._marks[0] if self._marks else np.zeros(1)
-        return float(np.linalg.norm(away))
+        return math.sqrt(away.dot(away))
 
     @property
     def steps(self) -> int:

@@ -78,7 +78,7 @@ class GrowingHull:
         if not self._passive:
             self._factorize()
         weights = np.array([self._weights[column] for column in self._passive])
-        for column in lost:
+        for column in set(lost).intersection(self._passive):  # the rest depended on others
             weights = self._remove(self._passive.index(column), weights)
         weights = self._pivot(allowed, self._feasible(weights))
         total = sum(w for c, w in zip(self._passive, weights, strict=True) if c >= self._k)

@@ -69,8 +69,8 @@ class GradientSamplingDescent(Method):
     radius_tol : float, optional
         ... and largest distance of these gradients' points, for success; never more than a
         hundred-thousandth of the largest element of ``x``. By default a millionth of the
-        longest of the gradients, and a hundred-millionth of the largest element of ``x`` or of
-        how far steps led lately; where the function is smooth the run ends as `BFGS` does.
+        longest of the gradients, and a hundred-millionth of the largest element that ``x``
+        has had; where the function is smooth the run ends as `BFGS` does.
     radius : float, optional
         First sampling radius. A tenth of the largest element of ``x0``, or of 1, if None.
     samples : int, optional

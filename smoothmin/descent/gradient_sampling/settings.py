@@ -41,17 +41,17 @@ class CertificateSettings:
     blur : float
         Least radius, in units of the step of finite differences; 1 or more.
     relative : float
-        Length of a mix of gradients, in units of the longest of them, that proves a point
-        stationary unless the user says otherwise: a digit below single precision's. In (0, 1).
+        Length of a mix of gradients, in units of the longest of them or of the mean slope
+        lately if that is less, that proves a point stationary unless the user says otherwise.
+        In (0, 1).
     radius : float
-        And the radius they may come from, in units of the largest element of x or of how far
-        steps led lately; in (0, 1).
+        And the radius they may come from, in units of the largest element of x so far; in (0, 1).
     nearby : float
         Largest radius of success where the user gave one, in units of the largest element of
         x; in (0, 1).
     cancelled : float
-        A mix of gradients shorter than this share of them is as good as zero: the root of
-        rounding, and 100 times less. In (1e-16, 1).
+        A mix of gradients shorter than this share of them is as good as zero: units of
+        rounding of some thousand. In (1e-16, 1).
     resolved : float
         Length of a mix, in the same units, that rounding may leave; in (0, 1).
     rounded : float
@@ -64,7 +64,7 @@ class CertificateSettings:
     radius: float = 1e-8
     resolved: float = 1e-7
     nearby: float = 1e-5
-    cancelled: float = 1e-10
+    cancelled: float = 1e-12
     rounded: float = 1e-6
 
 

@@ -130,8 +130,9 @@ class State:
         self.bundle.move(self.x, self.f, self.g)
         pg = self.problem.projected_gradient(self.x, self.g)
         self.known.stepped(self.x, self.f, pg, length=self.last_step, curvature=curvature)
-        moved = self.known.recent.moved(self.x)
-        self.certifier.move(self.x, self.f, self.g, self.last_step, moved)
+        recent = self.known.recent
+        lately = recent.moved(self.x), recent.fall
+        self.certifier.move(self.x, self.f, self.g, self.last_step, lately)
 
     def _compare(self, step: Array, point: LinePoint) -> None:
         """Update the skewness by a step to a point."""

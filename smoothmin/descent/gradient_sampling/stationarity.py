@@ -70,16 +70,24 @@ class Certifier:
         usual = min(problem.resolution, EPS**0.5) if problem.noise else problem.resolution
         self._blur = settings.blur * usual * size
         self._moved = 0.0  # how far steps have led lately
+        self._largest = 0.0  # element of x so far
+        self._slope = math.inf  # mean slope on the way there
         self._steepest = 0.0  # longest of the gradients that were mixed
 
     def start(self, x: Array, fun: float, grad: Array) -> None:
         """Begin with a point of which nothing but its gradient is known."""
-        self._moved = 0.0
+        self._moved, self._slope = 0.0, math.inf
         self.latest = self.closest = self._at(x, fun, grad)
 
-    def move(self, x: Array, fun: float, grad: Array, length: float, moved: float) -> None:
-        """Take the next point, ``length`` from the last and ``moved`` from those of late."""
-        self._moved = moved
+    def move(
+        self, x: Array, fun: float, grad: Array, length: float, lately: tuple[float, float]
+    ) -> None:
+        """Take the next point, ``length`` from the last.
+
+        ``lately`` is how far steps have led and by how much the value fell on the way.
+        """
+        self._moved, fall = lately
+        self._slope = fall / self._moved if self._moved > 0 and fall > 0 else math.inf
         self.latest = self._at(x, fun, grad)
         seen_from_here = replace(self.closest, radius=self.closest.radius + length)
         self.closest = self._closer(seen_from_here, self.latest)
@@ -101,7 +109,9 @@ class Certifier:
         """The user's tolerance, or what is next to nothing beside the gradients mixed."""
         settings = self._settings
         if self.tolerance is None:
-            return settings.relative * self._steepest
+            # what cancels may be a penalty's, and much steeper than the function along it
+            slope = min(self._steepest, max(self._slope, self._to_zero))
+            return max(settings.relative * slope, settings.cancelled * self._steepest)
         return max(self.tolerance, settings.cancelled * self._steepest)
 
     @property
@@ -114,7 +124,9 @@ class Certifier:
         self._x, self._fun, self._grad = x, fun, grad
         slope = math.sqrt(grad @ grad)
         self._steepest = slope
-        size = max(float(np.abs(x).max()), self._moved)
+        # where the minimum is at zero nothing else keeps its size
+        self._largest = max(self._largest, float(np.abs(x).max()), self._moved)
+        size = self._largest
         if size == 0 and slope > 0:
             size = abs(fun) / slope
         settings = self._settings
@@ -139,8 +151,13 @@ class Certifier:
         Where values are rounded, f - f* is some EPS |f|, and the slope some root of EPS times
         the slope that brings f to zero.
         """
-        steep = abs(self._fun) / self._reach if self._reach > 0 else 0.0
-        return min(self._settings.resolved * self._steepest, self._settings.rounded * steep)
+        settings = self._settings
+        return min(settings.resolved * self._steepest, settings.rounded * self._to_zero)
+
+    @property
+    def _to_zero(self) -> float:
+        """The slope that brings the value to zero over the size of x."""
+        return abs(self._fun) / self._reach if self._reach > 0 else 0.0
 
 
 def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
