@@ -69,9 +69,8 @@ def test_minimum_within_its_budget(case):
 
 
 def test_run_ends_with_a_certificate(case):
-    res = minimize(
-        case.fun, case.x0, jac=True, method="gradient-sampling", rng=0, options={"maxfev": 6000}
-    )
+    options = {"maxfev": 6000, "stationarity_tol": 1e-6, "radius_tol": 1e-8}
+    res = minimize(case.fun, case.x0, jac=True, method="gradient-sampling", rng=0, options=options)
     assert res.success
     assert res.stationarity <= 1e-6
     assert res.radius <= 1e-8

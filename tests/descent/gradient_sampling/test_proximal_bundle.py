@@ -62,7 +62,7 @@ def begun(fun, points, centre, gains, kinked=True):
     for gained in gains:
         point = LinePoint(1.0, away, state.f - 20 * gained, state.g, 0.0)
         for watch in state.watchers:
-            watch(LineResult(point, True, True, [point] * 20))
+            watch(LineResult(point, True, True, [point] * 20, -1.0))
     return source, state
 
 
