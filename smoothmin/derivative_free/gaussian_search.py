@@ -85,6 +85,9 @@ class GaussianSearch(Method):
         Standard deviation of the noise of the values, as far as it is known. It is measured
         where there is no progress. Where the values show nothing else from the start, the
         distribution is widened.
+    survey : bool, default True
+        Where noise ends the search, fit a quadratic to values that rise above it, and go on
+        if that falls farther.
 
     Raises
     ------
@@ -125,6 +128,7 @@ class GaussianSearch(Method):
     ftol: float = 1e-12
     decrease: float | None = None
     noise: float = 0.0
+    survey: bool = True
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
@@ -136,6 +140,7 @@ class GaussianSearch(Method):
         require_real("ftol", self.ftol, minimum=0)
         if self.decrease is not None:
             require_real("decrease", self.decrease, minimum=0)
+        require_bool("survey", self.survey)
         require_real("noise", self.noise, minimum=0, below=np.inf)
 
     @property
@@ -242,7 +247,7 @@ class _Search:
     def _judged(self, message: str, met: bool) -> Generator[Ask, Answers, Finish | None]:
         """The end; None where the search goes on, since the function may well fall farther."""
         fell = max(self._options.decrease or 0.0, self._first - self._best)
-        if met or self._noise <= NEGLIGIBLE * fell:
+        if met or not self._options.survey or self._noise <= NEGLIGIBLE * fell:
             return judge(Knowledge(message, tolerance_met=True), noise=self._noise)
         left = yield from self._survey()
         most, few = NOISE_FLOOR * self._noise, self._surveys < MOST_SURVEYS

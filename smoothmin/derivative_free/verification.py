@@ -9,11 +9,13 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._protocol import Array, Ask
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.kink_descent import SHORT, descend_along_kink
 from smoothmin.portfolio.incumbent import Incumbent
 
 ROUNDING = 64 * float(np.finfo(float).eps)  # share of the value, by which sums of many differ
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
+DESCENTS = 4  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
 
 
@@ -36,10 +38,21 @@ def verified(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, str | No
         if values[0] < fun - clear:
             return "Values still fall beyond the best point: `fun` may be unbounded below."
     if x.size > 1 and (np.abs(x - x0) <= SHORT * scale).all():
-        converged = yield from descend_along_kink(incumbent, scale)
-        if incumbent.fun < fun - clear and not converged:
-            return STUCK
+        return (yield from _leave_kink(incumbent, scale, clear))
     return None
+
+
+def _leave_kink(
+    incumbent: Incumbent, scale: Array, clear: float
+) -> Generator[Any, Any, str | None]:
+    """Descend along a kink until that gains next to nothing beside the first time."""
+    first = incumbent.fun
+    for _ in range(DESCENTS):
+        before = incumbent.fun
+        converged = yield from descend_along_kink(incumbent, scale)
+        if converged or before - incumbent.fun <= max(clear, NEGLIGIBLE * (first - incumbent.fun)):
+            return None
+    return STUCK
 
 
 def _ask(incumbent: Incumbent, points: Array) -> Generator[Any, Any, Array]:
