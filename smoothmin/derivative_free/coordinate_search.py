@@ -202,7 +202,8 @@ class CoordinateSearch(Method):
             for i in range(x.size):
                 t, f = yield from _closest(x, f, i, ends[i])
                 x = _with(x, i, t)
-            yield Iterate(x, f)
+            if f < before:
+                yield Iterate(x, f)
             other = start if f < first else _aside(x, ends)
             points = np.stack([other, x])
             values = (yield Ask(points, 0)).values
