@@ -258,10 +258,12 @@ def _closest(
     valley = Valley(
         (float(points[0]), t, float(points[1])), (float(values[0]), f, float(values[1]))
     )
+    rise = float(values[np.isfinite(values)].max(initial=f)) - f
     for _ in range(STEPS):
-        if 0 < valley.decrease <= ROUNDING * abs(valley.f_m) or valley.width <= ROOT * max(
-            abs(valley.m), h
-        ):
+        little = valley.decrease <= ROUNDING * max(abs(valley.f_m), rise)
+        if np.isfinite(valley.vertex) and little:
+            break
+        if valley.width <= ROOT * max(abs(valley.m), h):
             break
         u = valley.next_point()
         valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))

@@ -197,7 +197,7 @@ class _Search:
         self._quiet = 0  # generations without a new lowest value
         self._noise = options.noise
         self._surveys = 0  # that sent the search on
-        self._unclear = False  # whether the last one could not tell; a second is believed
+        self._nothing = False  # whether the last promised nothing; a second is believed
         self._widest = 0.0  # largest standard deviation of a generation's values
 
     def learn(self, points: Array, values: Array) -> None:
@@ -252,10 +252,9 @@ class _Search:
         left = yield from self._survey()
         most, few = NOISE_FLOOR * self._noise, self._surveys < MOST_SURVEYS
         if left is not None and few:
-            clear = left.most <= self._noise
-            again = left.goes_on(self._noise) or left.most > most or not (clear or self._unclear)
-            self._unclear = not clear
-            if again:
+            before = self._nothing
+            self._nothing = left.most <= most and not left.goes_on(self._noise)
+            if not (self._nothing and before):
                 self._surveys += 1
                 self._start_again(left.minimizer)
                 return None
