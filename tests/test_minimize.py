@@ -130,7 +130,7 @@ def test_a_bad_start_is_refused(x0, error):
 def test_one_variable_may_have_a_number_for_a_gradient(method, jac):
     options = {"maxfev": 300}
     res = minimize(lambda x: (x[0] - 0.5) ** 2, 3, jac=jac, method=method, options=options, rng=0)
-    atol = 0.1 if method == "coordinate-search" else 1e-6  # the rest is for another method
+    atol = 1e-6
     assert_allclose(res.x, 0.5, atol=atol)
     res = minimize(lambda x: (x[0] ** 2, 2 * x[0]), 3, jac=True, method=method, options=options)
     assert_allclose(res.x, 0, atol=atol)

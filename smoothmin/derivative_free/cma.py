@@ -79,7 +79,7 @@ class Distribution:
     def sample(self, rng: np.random.Generator) -> Array:
         """A population, rows N(m, sigma^2 C), (38) to (40)."""
         z = rng.standard_normal((self.population, self.n))
-        return self.mean + self.sigma * self._shaped(z)
+        return self.mean + self.sigma * self.shaped(z)
 
     def update(self, points: Array) -> None:
         """Learn from a population sorted by value, the best first."""
@@ -90,14 +90,14 @@ class Distribution:
         self.mean = self.mean + self.sigma * step  # (42)
         c = self.c_sigma
         shift = math.sqrt(c * (2 - c) * self.mu_eff)
-        self.p_sigma = (1 - c) * self.p_sigma + shift * self._whitened(step)  # (43)
+        self.p_sigma = (1 - c) * self.p_sigma + shift * self.whitened(step)  # (43)
         length = float(np.linalg.norm(self.p_sigma))
         settled = math.sqrt(1 - (1 - c) ** (2 * self.generation))
         h_sigma = float(length < settled * (1.4 + 2 / (n + 1)) * self.chi)
         c = self.c_c
         shift = h_sigma * math.sqrt(c * (2 - c) * self.mu_eff)
         self.p_c = (1 - c) * self.p_c + shift * step  # (45)
-        lengths = np.square(self._whitened(y[mu:])).sum(axis=1)
+        lengths = np.square(self.whitened(y[mu:])).sum(axis=1)
         w_o = w.copy()
         w_o[mu:] *= n / np.maximum(lengths, 1e-300)  # (46)
         delta = (1 - h_sigma) * c * (2 - c)
@@ -105,12 +105,12 @@ class Distribution:
         growth = self.c_sigma / self.d_sigma * (length / self.chi - 1)
         self.sigma *= math.exp(min(growth, MAX_GROWTH))  # (44)
 
-    def _shaped(self, z: Array) -> Array:
+    def shaped(self, z: Array) -> Array:
         """Rows N(0, C) from rows N(0, I)."""
         return z @ self.root
 
-    def _whitened(self, y: Array) -> Array:
-        """The inverse of `_shaped`."""
+    def whitened(self, y: Array) -> Array:
+        """The inverse of `shaped`."""
         return (self.inverse_root @ y.T).T
 
     def _learn(self, kept: float, weights: Array, y: Array) -> None:
@@ -146,10 +146,12 @@ class DiagonalDistribution(Distribution):
         self.faster = (self.n + 2) / 3  # Section 3 of Ros and Hansen
         super()._set_rates()
 
-    def _shaped(self, z: Array) -> Array:
+    def shaped(self, z: Array) -> Array:
+        """Rows N(0, C) from rows N(0, I)."""
         return z * np.sqrt(self._variances)
 
-    def _whitened(self, y: Array) -> Array:
+    def whitened(self, y: Array) -> Array:
+        """The inverse of `shaped`."""
         return y / np.sqrt(self._variances)
 
     def _learn(self, kept: float, weights: Array, y: Array) -> None:

@@ -24,7 +24,9 @@ from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
+from smoothmin._verdict import Knowledge, judge
 from smoothmin.derivative_free.separability import separable
+from smoothmin.linesearch.brent import Valley
 from smoothmin.linesearch.p_algorithm import Line
 
 ROUNDING = 4 * float(np.finfo(float).eps)
@@ -36,6 +38,9 @@ ROUGH = 1e-3  # share of a line's spread, to which its lowest valley is followed
 STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
 EDGE = 0.05  # share of the range, so near to its end the minimum may be beyond
+BESIDE = 1e-3  # share of the range, at which the last bracket of a valley begins
+ASIDE = 0.1  # share of the range to another point, where the run never moved
+ROOT = float(np.sqrt(np.finfo(float).eps))
 ELSEWHERE = 1e-3  # share of the range that takes a variable to another part of it
 
 
@@ -55,6 +60,9 @@ class CoordinateSearch(Method):
     scale : float or array_like of shape (d,), optional
         How far variables typically move. The range is the box, or without one
         2.5 times the scale to either side of the start.
+    closing : bool, default True
+        Follow the valleys to their ends in a last sweep, and claim success where values
+        agree with a sum. Another method that goes on from there needs neither.
 
     Raises
     ------
@@ -95,10 +103,12 @@ class CoordinateSearch(Method):
     points: int = 32
     separable: bool = False
     scale: Any = None
+    closing: bool = True
 
     def __post_init__(self) -> None:
         require_integer("points", self.points, 8)
         require_bool("separable", self.separable)
+        require_bool("closing", self.closing)
         if self.scale is not None:
             require_scale("scale", self.scale)
 
@@ -166,12 +176,43 @@ class CoordinateSearch(Method):
             if closer < 1 and f < first:
                 ends_seen = np.stack([start, x])
                 if not (yield from separable(ends_seen, np.array([first, f]), rng)):
-                    return Finish(Status.PRECISION, NO_SUM)
+                    return Finish(Status.PRECISION, NO_SUM, separable=False)
             patience = 2 if moved or closer < 1 else patience - 1
             if patience == 0:
-                return Finish(Status.CONVERGED, "No variable moves to another part of its range.")
+                return (yield from self._end(start, first, x, f, ends, rng))
             if self.separable:
                 closer *= 2
+
+    def _end(
+        self,
+        start: Array,
+        first: float,
+        x: Array,
+        f: float,
+        ends: Array,
+        rng: np.random.Generator,
+    ) -> Generator[Any, Any, Finish]:
+        """What a sum leaves when every variable is at the end of its valley is nothing.
+
+        Of a function that is none, nothing is known but that no variable moves by itself.
+        """
+        message, is_sum = "No variable moves to another part of its range", self.separable
+        if self.closing and not is_sum:
+            before = f
+            for i in range(x.size):
+                t, f = yield from _closest(x, f, i, ends[i])
+                x = _with(x, i, t)
+            if f < before:
+                yield Iterate(x, f)
+            other = start if f < first else _aside(x, ends)
+            points = np.stack([other, x])
+            values = (yield Ask(points, 0)).values
+            same = values[0] == values[1]  # a plateau, of which the whole run tells
+            is_sum = x.size == 1 or same or (yield from separable(points, values, rng))
+            if not is_sum and before - f > 0:
+                message = f"{message}, but values are no sum over the variables"
+        promised = 0.0 if is_sum else np.inf
+        return judge(Knowledge(message, promised=promised, noise=ROUNDING * abs(f)))
 
     def _explore(
         self, line: Line, x: Array, i: int, ends: Array, closer: float, rng: np.random.Generator
@@ -200,6 +241,39 @@ class CoordinateSearch(Method):
             valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))
         line.settle(valley.m, valley.f_m)
         line.settled = wholly
+
+
+def _closest(
+    x: Array, f: float, i: int, ends: Array
+) -> Generator[Ask, Answers, tuple[float, float]]:
+    """The end of the valley along variable ``i`` next to ``x``, and the value there."""
+    t, h = float(x[i]), BESIDE * float(ends[1] - ends[0])
+    while True:
+        points = np.clip(np.array([t - h, t + h]), *ends)
+        values = yield from _along(x, i, points)
+        k = int(values.argmin())
+        if not values[k] < f:
+            break
+        t, f, h = float(points[k]), float(values[k]), 2 * h
+    valley = Valley(
+        (float(points[0]), t, float(points[1])), (float(values[0]), f, float(values[1]))
+    )
+    rise = float(values[np.isfinite(values)].max(initial=f)) - f
+    for _ in range(STEPS):
+        little = valley.decrease <= ROUNDING * max(abs(valley.f_m), rise)
+        if np.isfinite(valley.vertex) and little:
+            break
+        if valley.width <= ROOT * max(abs(valley.m), h):
+            break
+        u = valley.next_point()
+        valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))
+    return valley.m, valley.f_m
+
+
+def _aside(x: Array, ends: Array) -> Array:
+    """Another point, in all variables."""
+    shift = ASIDE * (ends[:, 1] - ends[:, 0])
+    return np.where(x + shift <= ends[:, 1], x + shift, x - shift)
 
 
 def _with(x: Array, i: int, t: float) -> Array:

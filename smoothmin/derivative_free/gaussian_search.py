@@ -32,6 +32,7 @@ from smoothmin._noise import measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.cma import DiagonalDistribution, Distribution
 from smoothmin.derivative_free.quadratic_regression import (
     CHEAP_COEFFICIENTS,
@@ -40,6 +41,7 @@ from smoothmin.derivative_free.quadratic_regression import (
     Regression,
     kendall,
 )
+from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
 
 EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
@@ -52,6 +54,8 @@ WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
+SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
+MOST_SURVEYS = 20  # that may send the search on
 RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
 
 
@@ -81,6 +85,9 @@ class GaussianSearch(Method):
         Standard deviation of the noise of the values, as far as it is known. It is measured
         where there is no progress. Where the values show nothing else from the start, the
         distribution is widened.
+    survey : bool, default True
+        Where noise ends the search, fit a quadratic to values that rise above it, and go on
+        if that falls farther.
 
     Raises
     ------
@@ -121,6 +128,7 @@ class GaussianSearch(Method):
     ftol: float = 1e-12
     decrease: float | None = None
     noise: float = 0.0
+    survey: bool = True
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
@@ -132,6 +140,7 @@ class GaussianSearch(Method):
         require_real("ftol", self.ftol, minimum=0)
         if self.decrease is not None:
             require_real("decrease", self.decrease, minimum=0)
+        require_bool("survey", self.survey)
         require_real("noise", self.noise, minimum=0, below=np.inf)
 
     @property
@@ -187,6 +196,8 @@ class _Search:
         self._best = self._first = np.inf  # the lowest value, and the median of the first
         self._quiet = 0  # generations without a new lowest value
         self._noise = options.noise
+        self._surveys = 0  # that sent the search on
+        self._nothing = False  # whether the last promised nothing; a second is believed
         self._widest = 0.0  # largest standard deviation of a generation's values
 
     def learn(self, points: Array, values: Array) -> None:
@@ -222,13 +233,81 @@ class _Search:
             best = order[0]
             x = self._outward(points[best : best + 1])[0]
             yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
-            said = self._converged(values) or (yield from self._stagnated(values, spread))
+            met = self._converged(values)
+            said = met or (yield from self._stagnated(values, spread))
             if said and self._drowned():
                 self._widen()
             elif said and not 0 < float(distribution.deviations.max()) < np.inf:
                 return Finish(Status.PRECISION, "The distribution is lost to rounding.")
             elif said:
-                return Finish(Status.CONVERGED, said, noise=self._noise)
+                finish = yield from self._judged(said, met is not None)
+                if finish is not None:
+                    return finish
+
+    def _judged(self, message: str, met: bool) -> Generator[Ask, Answers, Finish | None]:
+        """The end; None where the search goes on, since the function may well fall farther."""
+        fell = max(self._options.decrease or 0.0, self._first - self._best)
+        if met or not self._options.survey or self._noise <= NEGLIGIBLE * fell:
+            return judge(Knowledge(message, tolerance_met=True), noise=self._noise)
+        left = yield from self._survey()
+        most, few = NOISE_FLOOR * self._noise, self._surveys < MOST_SURVEYS
+        if left is not None and few:
+            before = self._nothing
+            self._nothing = left.most <= most and not left.goes_on(self._noise)
+            if not (self._nothing and before):
+                self._surveys += 1
+                self._start_again(left.minimizer)
+                return None
+        promised = math.inf if left is None else left.most
+        return judge(Knowledge(message, promised=promised, noise=most), noise=self._noise)
+
+    def _survey(self) -> Generator[Ask, Answers, Decrease | None]:
+        """What a quadratic promises around the mean, as wide as values rise above the noise.
+
+        More points are taken while it is neither next to nothing nor clear.
+        """
+        d = self._distribution
+        count = points_needed(d.n)
+        z, values = np.empty((0, d.n)), np.empty(0)
+        for _ in range(SURVEY_BATCHES):
+            points = self._inside(d.mean + self._deviates(count))
+            new = yield from self._evaluate(points)
+            while len(values) == 0 and self._flat(new) and self._wider():
+                points = self._inside(d.mean + self._deviates(count))
+                new = yield from self._evaluate(points)
+            z = np.concatenate([z, d.whitened(points - d.mean) / d.sigma])
+            values = np.concatenate([values, new])
+            left = decrease_left(z, values, math.sqrt(d.n), self._noise)
+            if left is None or left.most <= self._noise or left.goes_on(self._noise):
+                break
+        return left
+
+    def _deviates(self, count: int) -> Array:
+        """Steps from the mean, as the distribution has them."""
+        d = self._distribution
+        return d.sigma * d.shaped(self._rng.standard_normal((count, d.n)))
+
+    def _flat(self, values: Array) -> bool:
+        """Whether the noise hides how the function varies over these points."""
+        finite = values[np.isfinite(values)]
+        return len(finite) > 0 and float(np.std(finite)) <= SIGNAL * self._noise
+
+    def _wider(self) -> bool:
+        """Widen the distribution; false where it is as wide as it may be."""
+        d = self._distribution
+        before = d.sigma
+        if before < WIDEST:
+            d.sigma *= WIDENING
+            self._keep_within_box()
+        return d.sigma > before
+
+    def _start_again(self, step: Array) -> None:
+        """From where the fitted quadratic is least, as wide as it was fitted."""
+        d = self._distribution
+        d.mean = self._inside(d.mean + d.sigma * d.shaped(step[None])[0])
+        d.p_sigma, d.p_c = np.zeros(d.n), np.zeros(d.n)
+        self._lowest.clear()
+        self._best, self._quiet = np.inf, 0
 
     def _generation(self) -> Generator[Ask, Answers, tuple[Array, Array]]:
         """Sample, and evaluate in the model's order as many as it takes to trust it."""
@@ -323,7 +402,7 @@ class _Search:
         d, options = self._distribution, self._options
         largest = float(d.deviations.max())
         if largest <= options.xtol:
-            return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}."
+            return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}"
         lowest, new = self._lowest, float(values.min())
         self._quiet = self._quiet + 1 if new >= self._best else 0
         self._best = min(self._best, new)
@@ -337,7 +416,7 @@ class _Search:
             decrease = min(1.0, self._first - self._best)
         level = max(options.ftol * decrease, 4 * EPS * abs(lowest[-1]))
         if spread <= level:
-            return f"Values of {self._span} generations within {spread:.3g} <= {level:.3g}."
+            return f"Values of {self._span} generations within {spread:.3g} <= {level:.3g}"
         return None
 
     def _drowned(self) -> bool:
@@ -360,13 +439,13 @@ class _Search:
         if self._quiet == 0 or self._quiet % self._span:
             return None
         if self._quiet >= STAGNATION * self._span:
-            return f"No lower value in {self._quiet} generations."
+            return f"No lower value in {self._quiet} generations"
         d = self._distribution
         x = self._outward(d.mean[None])[0]
         scale = d.deviations * self._scale
         self._noise = yield from measure_noise(self._problem, x, scale, self._rng)
         if spread <= NOISE_FLOOR * self._noise:
-            return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}."
+            return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}"
         return None
 
     @property

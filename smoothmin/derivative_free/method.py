@@ -445,7 +445,10 @@ class _Run:
         more = incumbent.decrease > self._settings.signal * incumbent.noise
         if not facts.boxed and facts.lost and more and self._model is not None:
             scale = scale * min(1.0, self._model.info.get("radius", 1.0))
-        method = self._gaussian(scale, self._first_population)
+        method = replace(
+            self._gaussian(scale, self._first_population),
+            survey=facts.restarts < math.inf,  # else it has no last word
+        )
         known: Known | None = None
         if self._model is not None and self._model.asked:
             points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
@@ -516,9 +519,9 @@ class _Run:
     def _coordinates(self, known: Known | None = None) -> Generator[Any, Any, Outcome | None]:
         """From the best point, and a descent if there is a new one, which is returned."""
         incumbent = self._incumbent
-        method = CoordinateSearch(separable=self._facts.separable, scale=self._scale)
+        method = CoordinateSearch(separable=self._facts.separable, scale=self._scale, closing=False)
         outcome = yield from play(Phase("coordinates", method, incumbent.x, known=known), incumbent)
-        if not outcome.success:
+        if outcome.finish is None or not outcome.finish.info.get("separable", True):
             self._facts = replace(self._facts, separable=False)
         elif outcome.gain > 0:
             return (yield from self._descend(incumbent.x))
@@ -552,6 +555,7 @@ class _Run:
             ftol=options.ftol,
             decrease=max(0.0, min(1.0, incumbent.decrease)) if incumbent.finite else 1.0,
             noise=incumbent.noise,
+            survey=False,
         )
 
     def _random(self) -> Array:

@@ -36,6 +36,11 @@ class Valley:
         self._slow = 0  # steps in a row that left more than half of the bracket
         self._foretell()
 
+    @property
+    def width(self) -> float:
+        """Of the bracket."""
+        return self._b - self._a
+
     def _foretell(self) -> None:
         """Where the parabola has its vertex, and how far below ``m``; NaN and 0 if nowhere."""
         left, right = self._a - self.m, self._b - self.m

@@ -1,0 +1,114 @@
+"""Whether a noisy function still falls around a point: a quadratic fitted well above the noise.
+
+A search that noise has ended has lost the slope where it is; farther out the same slope rises
+above the noise. Least squares over points whose values spread by several times the noise
+give a quadratic, its decrease, and the standard error of that.
+
+Reference: G. E. P. Box, K. B. Wilson, "On the experimental attainment of optimum conditions",
+J. R. Stat. Soc. B 13 (1951).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoothmin._protocol import Array
+from smoothmin.derivative_free.quadratic_regression import full_size
+from smoothmin.subproblems.trust_region import trust_region_step
+
+CONFIDENCE = 1.28  # standard errors, one-sided, for 90 %
+EDGE = 0.9  # share of the radius, from which a minimizer is not inside
+REDUNDANCY = 2  # points per coefficient
+MOST_CROSS_TERMS = 10  # variables up to which products of two variables are fitted
+
+
+@dataclass(frozen=True)
+class Decrease:
+    """What a fitted quadratic promises in a ball, with its standard error, and where.
+
+    Parameters
+    ----------
+    size : float
+        Decrease from the middle to the minimizer.
+    error : float
+        Its standard error, lack of fit included.
+    minimizer : ndarray, shape (n,)
+    at_edge : bool
+        Whether the minimizer is at the ball's surface, so that more is to be expected beyond.
+    """
+
+    size: float
+    error: float
+    minimizer: Array
+    at_edge: bool
+
+    @property
+    def least(self) -> float:
+        """What is left at least, with a confidence of 90 %."""
+        return self.size - CONFIDENCE * self.error
+
+    @property
+    def most(self) -> float:
+        """What is left at most, with a confidence of 90 %."""
+        return self.size + CONFIDENCE * self.error
+
+    def goes_on(self, level: float) -> bool:
+        """Whether there surely is a decrease of more than ``level``, or one that leads outward."""
+        return self.least > (0.0 if self.at_edge else level)
+
+
+def points_needed(n: int) -> int:
+    """How many values a fit wants."""
+    return REDUNDANCY * (full_size(n) if n <= MOST_CROSS_TERMS else 1 + 2 * n)
+
+
+def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decrease | None:
+    """The decrease within ``radius`` of the origin, None if the points do not tell.
+
+    Parameters
+    ----------
+    z : ndarray, shape (m, n)
+        Points in coordinates of about unit size.
+    values : ndarray, shape (m,)
+    radius : float
+    noise : float
+        Standard deviation of the values' noise; a fit to few points may look better than that.
+    """
+    finite = np.isfinite(values)
+    z, values = z[finite], values[finite]
+    m, n = z.shape
+    design = _design(z)
+    if m <= design.shape[1]:
+        return None
+    inverse = np.linalg.pinv(design)
+    coefficients = inverse @ (values - values.mean())
+    residual = values - values.mean() - design @ coefficients
+    variance = max(float(residual @ residual) / (m - design.shape[1]), noise**2)
+    slope, hessian = coefficients[1 : n + 1], _hessian(coefficients, n)
+    if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
+        return None
+    step = trust_region_step(slope, hessian, radius)
+    row = (_design(step[None]) - _design(np.zeros((1, n))))[0]
+    error = float(np.sqrt(variance) * np.linalg.norm(row @ inverse))
+    at_edge = float(np.linalg.norm(step)) > EDGE * radius
+    return Decrease(-float(row @ coefficients), error, step, at_edge)
+
+
+def _design(z: Array) -> Array:
+    """Columns of one, the variables, their squares and, for few of them, their products."""
+    n = z.shape[1]
+    columns = [np.ones((len(z), 1)), z, z**2]
+    if n <= MOST_CROSS_TERMS:
+        i, j = np.triu_indices(n, 1)
+        columns.append(z[:, i] * z[:, j])
+    return np.concatenate(columns, axis=1)
+
+
+def _hessian(coefficients: Array, n: int) -> Array:
+    hessian: Array = np.diag(2 * coefficients[n + 1 : 2 * n + 1])
+    if n <= MOST_CROSS_TERMS:
+        i, j = np.triu_indices(n, 1)
+        hessian[i, j] = hessian[j, i] = coefficients[2 * n + 1 :]
+    return hessian
