@@ -112,9 +112,8 @@ def minimize(
         one entry an iteration) with ``history``.
 
         ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite or falling without
-        end, 4 precision or line search, 5 maxtime, 6 target reached, 7 interrupted, 8 a gradient that
-        contradicts the values, 99 callback;
-        ``success`` is true for 0 and 6.
+        end, 4 precision or line search, 5 maxtime, 6 target reached, 7 interrupted,
+        8 a gradient that contradicts the values, 99 callback; ``success`` is true for 0 and 6.
 
     Raises
     ------
