@@ -75,7 +75,9 @@ def minimize(
         Not implemented: anything but none raises `NotImplementedError`. A callable
         ``method`` that is not of this library is handed them.
     tol : float, optional
-        Sets the method's main tolerances unless ``options`` does.
+        Sets the method's main tolerances unless ``options`` does. What is given is absolute,
+        as in SciPy; by default a run has converged where the decrease that is left is
+        negligible beside the last ones, or below what rounding and noise let values show.
     callback : callable, optional
         Called after each iteration, with an `OptimizeResult` of ``x``, ``fun``,
         ``jac``, ``nit``, ``nfev`` and what the method reports if its only parameter
@@ -119,10 +121,9 @@ def minimize(
         ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
         one entry an iteration) with ``history``.
 
-        ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite, 4 precision or
-        line search, 5 maxtime, 6 target reached, 7 interrupted, 8 a gradient that
-        contradicts the values, 99 callback;
-        ``success`` is true for 0 and 6.
+        ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite or falling without
+        end, 4 precision or line search, 5 maxtime, 6 target reached, 7 interrupted,
+        8 a gradient that contradicts the values, 99 callback; ``success`` is true for 0 and 6.
 
     Raises
     ------

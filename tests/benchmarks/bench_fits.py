@@ -57,7 +57,7 @@ def finite(fun):
 
 
 def ours(**options):
-    """Homotopy with its defaults but for these options."""
+    """The default method, with its defaults but for these options."""
 
     def run(fun, x0, seed, budget):
         smoothmin.minimize(fun, x0, rng=seed, options={"maxfev": budget + 1, **options})
@@ -81,8 +81,8 @@ def basinhopping(fun, x0, seed, budget):
 
 
 METHODS = {
-    "homotopy, once": ours(),
-    "homotopy, budget": ours(restarts="budget"),
+    "derivative-free, once": ours(),
+    "derivative-free, budget": ours(restarts="budget"),
     "Nelder-Mead": scipys("Nelder-Mead", xatol=1e-10, fatol=1e-10, maxfev=None, maxiter=None),
     "Powell": scipys("Powell", xtol=1e-8, ftol=1e-10, maxfev=None),
     "BFGS": scipys("BFGS"),

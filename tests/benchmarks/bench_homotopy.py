@@ -190,7 +190,7 @@ def _minimum(fun, d):
 
 
 def homotopy(task, seed, gradients):
-    """Ours."""
+    """Ours; from values alone it is "derivative-free"."""
     options = {"maxfev": task.budget + 1, "restarts": "budget"}
     fun, jac = (task.both, True) if gradients else (task.value, None)
     smoothmin.minimize(

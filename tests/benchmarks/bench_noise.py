@@ -27,7 +27,7 @@ Function = Callable[[Array], float]
 PER_GRADIENT = 200
 SHARE = 0.01
 SEEDS = 3
-OURS = ["homotopy", "gradient-sampling", "bfgs", "lbfgs"]
+OURS = ["derivative-free", "gradient-sampling", "bfgs", "lbfgs"]
 SCIPYS: dict[str, str] = {  # and the option that holds the budget
     "BFGS": "",
     "L-BFGS-B": "maxfun",

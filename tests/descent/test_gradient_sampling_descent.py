@@ -40,7 +40,8 @@ def run(fun, x0, **options):
 TOLERANCES = {"stationarity_tol": 1e-6, "radius_tol": 1e-8}
 
 
-def check_certificate(res, stationarity_tol=1e-6, radius_tol=1e-8):
+def check_certificate(res, stationarity_tol=1e-6, radius_tol=1e-7):
+    # by default the radius is 1e-8 of the largest element that x has had, less than 10 here
     assert res.success == (res.status == 0)
     if res.success:
         assert res.stationarity <= stationarity_tol

@@ -237,7 +237,7 @@ def test_translation_changes_nothing_but_rounding(method):
         lambda x: fun(x - shift), np.array([0.3, 0.2, 0.1]) + shift, jac=True, method=method, rng=0
     )
     np.testing.assert_allclose(there.x - shift, here.x, atol=1e-4)
-    assert abs(there.nfev - here.nfev) <= 0.3 * here.nfev
+    assert abs(there.nfev - here.nfev) <= 0.5 * here.nfev
 
 
 @pytest.mark.parametrize("method", METHODS)
