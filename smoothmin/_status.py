@@ -75,6 +75,10 @@ LEFT_NUMBERS = (
     "`fun` may be unbounded below, or steps too long."
 )
 NONFINITE_GRADIENT = "The gradient is not finite at `x0`."
+POLLED_LOWER = (
+    "Values along the coordinates are lower, again and again, where the gradient promises nothing: "
+    "it may be wrong. `scipy.optimize.check_grad` compares it with differences."
+)
 ZERO_GRADIENT = (
     "The gradient is zero at two points between which values differ. "
     "`scipy.optimize.check_grad` compares it with differences."

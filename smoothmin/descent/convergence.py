@@ -33,6 +33,7 @@ IDLE_STEPS = 10  # or as many as variables: steps that together gain no more tha
 FADING = 0.98  # of the largest curvature, from step to step
 RELIABLE = 1e-3  # share of a slope by which it has to change for that to be curvature
 ALIKE = 0.2  # share by which slopes differ at most on a piece that is smooth
+MOST_POLLS = 10  # that may find something lower where gradients promise nothing
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
 PROBE = 1e-3  # distance, in units of max(1, |x|), at which a gradient of zero is tested
 
@@ -121,6 +122,7 @@ class Convergence:
         self._curvature = 0.0  # largest of late
         self._idle = max(IDLE_STEPS, problem.x0.size)
         self._since = 0
+        self._polls = 0  # that found something lower
 
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
@@ -311,7 +313,7 @@ class Convergence:
 
     def polled(
         self, x: Array, f: float, g: Array, noise: float
-    ) -> Generator[Ask, Any, Found | None]:
+    ) -> Generator[Ask, Any, Found | Finish | None]:
         """A lower point on one of the coordinates that promise most, if there is any."""
         pg = self._problem.projected_gradient(x, g)
         steps = POLL * np.maximum(1.0, np.abs(x))
@@ -326,6 +328,9 @@ class Convergence:
         k = int(np.where(np.isfinite(answers.values), answers.values, np.inf).argmin())
         if not answers.values[k] < f - noise:
             return None
+        self._polls += 1
+        if self._polls > MOST_POLLS:
+            return Finish(Status.PRECISION, _status.POLLED_LOWER)
         there: Array = points[k].copy()
         found = yield from ask_one(there)
         return (there, *found) if unusable(*found) is None else None

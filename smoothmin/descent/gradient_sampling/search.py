@@ -57,7 +57,7 @@ class QuasiNewtonSearch:
         """Whether the metric promises next to nothing, where it can be believed."""
         state = self._state
         state.promised = math.inf
-        if state.metric.fresh:
+        if state.metric.fresh or state.certifier.tolerance is not None:
             return False
         direction = search_direction(state.problem, state.metric, state.x, state.g)
         state.promised = -0.5 * float(state.g @ direction)
