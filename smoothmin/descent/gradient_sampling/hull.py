@@ -109,7 +109,7 @@ class HullStep:
         state, certifier = self._state, self._state.certifier
         if certifier.certified or state.doubt.finish or state.ended:
             return Outcome.STATIONARY
-        hull, nulls, samplings = self._hull(), 0, 0
+        hull, nulls, samplings, afresh = self._hull(), 0, 0, False
         while True:
             # 1. the least element of the hull of the gradients near
             cause, direction, slope, t = self._least_element(hull)
@@ -117,11 +117,11 @@ class HullStep:
             invisible = -slope * t <= state.noise()
             spent = nulls >= self._most_nulls or samplings > 1
             at_last = invisible or (spent and state.radius <= certifier.least_radius)
-            if at_last and not small and not state.metric.fresh:
+            if at_last and not small and not state.metric.fresh and not afresh:
                 # the metric shows nothing any more; the certificate is Euclidean anyway
                 state.metric.reset()
                 state.radius = max(state.radius, certifier.least_radius)
-                hull, nulls, samplings = self._hull(), 0, 0
+                hull, nulls, samplings, afresh = self._hull(), 0, 0, True
                 continue
             if small or invisible or spent:
                 # 2. the hull is as good as it gets here: end, or look closer
@@ -140,7 +140,7 @@ class HullStep:
                 direction,
                 t,
                 slope=slope,
-                patience=state.settings.search.patience,
+                patience=self._settings.patience,
                 null_within=state.radius,
             )
             if found.lower:

@@ -273,6 +273,8 @@ class HullSettings:
         Enlargements of a hull, no more than gradients are kept, before it is given up; 1 or more.
     given_up : int
         Hulls that were, before the run is; 1 or more.
+    patience : int
+        Trials of a search along the least element before the hull is enlarged; 1 or more.
     shrink : float
         Of the radius and of what is small there, where that was reached: mu and theta of
         Burke, Lewis and Overton (2005), who take 0.1; in (0, 1).
@@ -283,6 +285,7 @@ class HullSettings:
     small_steps: int = 10
     most_nulls: int = 100
     given_up: int = 4
+    patience: int = 8
     shrink: float = 0.1
     deepest: float = 1e-4
 

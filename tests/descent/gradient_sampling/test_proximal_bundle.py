@@ -152,7 +152,7 @@ def quantile(n, m, seed):
 @pytest.mark.parametrize(
     ("problem", "n", "m", "budget"),
     [
-        (chebyshev, 10, 50, 400),
+        (chebyshev, 10, 50, 280),
         (chebyshev, 40, 200, 380),
         (quantile, 5, 200, 110),
         (quantile, 20, 400, 200),
