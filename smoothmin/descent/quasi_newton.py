@@ -88,6 +88,7 @@ class _Descent:
         self._length, self._guess = length, True  # of the last step; whether the next is guessed
         self._f_at_reset = math.inf
         self._promised, self._last_chance = math.inf, False  # of the last search
+        self._cause = self._projected  # projected gradient that the last direction was made of
         self._learnt: Metric | None = None  # what was forgotten last
 
     @property
@@ -102,21 +103,11 @@ class _Descent:
     def step(self, curvature: bool) -> Generator[Ask, Any, Finish | None]:
         """One step, or the end."""
         problem, metric, known = self._problem, self._metric, self._known
-        while True:
-            pg = self._projected
-            if (finish := known.met(pg)) is not None:
-                return finish
-            # 1. direction and first trial
-            direction = search_direction(problem, metric, self.x, self.g)
-            slope = float(self.g @ direction)
-            t = first_step(self.x, direction, self._length, self.f, slope) if metric.fresh else 1.0
-            self._promised = math.inf if self._guess else -0.5 * slope * t
-            ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
-            if isinstance(ended, Finish):
-                return ended
-            if not ended:
-                break
-            self._forget()  # what the metric was taught far away misleads here
+        # 1. direction and first trial
+        aim = yield from self._aim()
+        if isinstance(aim, Finish):
+            return aim
+        direction, t = aim
         # 2. search
         patience = MAX_TRIALS if metric.fresh else PATIENCE
         found = yield from weak_wolfe(
@@ -134,7 +125,7 @@ class _Descent:
         if found.endless:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
         noise = 0.0 if found.wolfe else known.noise(self.x, self.f, self.g)
-        self._doubt.hear(found, direction, self.f, slope, noise)
+        self._doubt.hear(found, direction, self.f, float(self.g @ direction), noise)
         # two failures with no decrease between them but rounding's are the end as well
         self._last_chance = metric.fresh or not self._f_at_reset - found.point.fun > noise
         if not found.wolfe and self._last_chance and not self.f - found.point.fun > noise:
@@ -142,7 +133,7 @@ class _Descent:
         # 3. update
         if found.wolfe:
             new = found.point
-            cause = pg if problem.box is None else None
+            cause = self._cause if problem.box is None else None
             metric.update(new.x - self.x, new.grad - self.g, cause, new.grad)
             learn_wall(metric, self._wall, found, self.x, self.g)
         else:
@@ -152,6 +143,24 @@ class _Descent:
         if not found.wolfe:
             self._forget()
         return None
+
+    def _aim(self) -> Generator[Ask, Any, Finish | tuple[Array, float]]:
+        """The direction and the first trial along it, unless little is promised there."""
+        problem, metric, known = self._problem, self._metric, self._known
+        while True:
+            self._cause = self._projected
+            if (finish := known.met(self._cause)) is not None:
+                return finish
+            direction = search_direction(problem, metric, self.x, self.g)
+            slope = float(self.g @ direction)
+            t = first_step(self.x, direction, self._length, self.f, slope) if metric.fresh else 1.0
+            self._promised = math.inf if self._guess else -0.5 * slope * t
+            ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
+            if isinstance(ended, Finish):
+                return ended
+            if not ended:
+                return direction, t
+            self._forget()  # what the metric was taught far away misleads here
 
     def look_again(self) -> Generator[Ask, Any, None]:
         """Evaluate the point anew: the problem has changed."""
