@@ -93,17 +93,27 @@ class Samples(Ask):
 class Answers:
     """Values (m,) and gradients (m, n), or None, at the points of an `Ask`.
 
+    With nonlinear constraints there are their values, ``rows`` (m, k), too, and their
+    ``jacobians`` (m, k, n) with gradients.
+
     The arrays belong to whoever asked: the engine keeps no reference to them. After
     `Samples`, ``taken`` says that they were handed out already, and there are no gradients.
     """
 
-    __slots__ = ("gradients", "taken", "values")
+    __slots__ = ("gradients", "jacobians", "rows", "taken", "values")
 
     def __init__(
-        self, values: Array, gradients: Array | None = None, *, taken: bool = False
+        self,
+        values: Array,
+        gradients: Array | None = None,
+        rows: Array | None = None,
+        jacobians: Array | None = None,
+        *,
+        taken: bool = False,
     ) -> None:
         self.values = values
         self.gradients = gradients
+        self.rows, self.jacobians = rows, jacobians
         self.taken = taken
 
 
@@ -183,6 +193,29 @@ class Differences(Protocol):
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Constraints ``lower <= c(x) <= upper``, row by row; equalities where both are equal.
+
+    Parameters
+    ----------
+    lower, upper : ndarrays, shape (k,)
+        Infinite where there is no bound.
+    tolerance : ndarray, shape (k,)
+        Largest violation that counts as none, in units of max(1, |c|).
+    matrix : ndarray or sparse array, shape (k, n), or None
+        Of linear rows: ``c(x) = matrix @ x``.
+    hard : ndarray of bool, shape (k,), or None
+        Rows that no point to evaluate may violate (``keep_feasible``); None if none is.
+    """
+
+    lower: Array
+    upper: Array
+    tolerance: Array
+    matrix: Any = None
+    hard: Mask | None = None
+
+
+@dataclass(frozen=True)
 class Problem:
     """What a method is told of the problem before it starts.
 
@@ -211,6 +244,10 @@ class Problem:
     held : ndarray, or None
         The user's flat start, whose fixed variables keep their values; None when none
         is fixed.
+    linear : Rows or None
+        Linear inequalities; linear equalities have been eliminated.
+    nonlinear : Rows or None
+        Constraints whose values are evaluated with the function's: `Answers.rows`.
     """
 
     x0: Array
@@ -223,6 +260,8 @@ class Problem:
     precision: Precision | None = None
     blocks: tuple[int, ...] | None = None
     held: Array | None = None
+    linear: Rows | None = None
+    nonlinear: Rows | None = None
 
     @property
     def unit(self) -> float:
