@@ -50,8 +50,12 @@ def minimize(
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change.
-    x0 : array_like
-        Start: real, finite, of any shape, unlike in SciPy. Integers are converted.
+    x0 : array_like, or dict, list or tuple of arrays
+        Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
+        arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
+        its elements, is in blocks: ``fun`` gets the same structure, returns gradients in it,
+        and so are all points and gradients of the result and the callback (``hess_inv`` is
+        of the blocks joined). Options of one value per block go by these.
     args : tuple, optional
         Further arguments of ``fun`` and ``jac``. Anything but a tuple is the only one.
     method : str, Method or callable, optional
@@ -70,7 +74,9 @@ def minimize(
         Accepted and not used, with a warning. SciPy's names that need them raise without.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
-        variable. A start outside is moved to the nearest bound, with a warning.
+        variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
+        in blocks also in the same structure: for each a `Bounds`, a (min, max) pair of numbers
+        or arrays, one pair per element, or None.
     constraints : optional
         Not implemented: anything but none raises `NotImplementedError`. A callable
         ``method`` that is not of this library is handed them.
@@ -204,7 +210,7 @@ def minimize(
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = Objective(fun, None if given.scheme else given.jac, args)
+    objective = given.objective(fun, args)
     source = _source(objective, given.domain, workers, vectorized)
     try:
         generator = as_generator(given.seed)
