@@ -9,7 +9,7 @@ Jacobians that nobody gives are differences of the constraints' own values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -151,6 +151,22 @@ class Constrained(Objective):
         )
         return row, slopes_there, [len(part) for part in parts]
 
+    def stacked(
+        self, found: list[Found], domain: Domain, order: int
+    ) -> tuple[NDArray[Any], Array | None]:
+        """Rows (m, w) and slopes (m, w, n) in the free variables."""
+        if not found:
+            return np.empty((0, 1)), np.empty((0, 1, domain.size)) if order else None
+        if not np.iscomplexobj(found[0][0]):  # there not all constraints are evaluated
+            for _, _, sizes in found:
+                self.sizes.see(sizes)
+        rows = np.array([row for row, _, _ in found])
+        if not order:
+            return rows, None
+        wide = np.array([jacobian for _, jacobian, _ in found])
+        slim = domain.gather(wide.reshape(-1, wide.shape[-1]))
+        return rows, slim.reshape(*rows.shape, -1)
+
     def jacobian(self, item: Item, x: NDArray[Any], row: Row) -> Array:
         """Of one constraint at ``x``, where its values are ``row``."""
         if item.exact:
@@ -232,25 +248,24 @@ class OneByOne(Source):
             ended = Halt(Status.CALLBACK, _status.FUN_RAISED)
         except BaseException as error:  # what was evaluated before it must not be lost
             ended = error
-        return (*stacked(found, self.domain, self.objective, order), ended)
+        return (*self.objective.stacked(found, self.domain, order), ended)
 
 
-def stacked(
-    found: list[Found], domain: Domain, objective: Constrained, order: int
-) -> tuple[NDArray[Any], Array | None]:
-    """Rows (m, w) and slopes (m, w, n) in the free variables."""
-    if not found:
-        return np.empty((0, 1)), np.empty((0, 1, domain.size)) if order else None
-    if not np.iscomplexobj(found[0][0]):  # there not all constraints are evaluated
-        for _, _, sizes in found:
-            objective.sizes.see(sizes)
-    rows = np.array([row for row, _, _ in found])
-    width = rows.shape[1]
-    if not order:
-        return rows, None
-    wide = np.array([jacobian for _, jacobian, _ in found])
-    slim = domain.gather(wide.reshape(-1, wide.shape[-1]))
-    return rows, slim.reshape(len(found), width, -1)
+def collected(
+    results: Generator[Any, None, None], stopped: type
+) -> tuple[list[Found], BaseException | None]:
+    """What workers found, as far as nothing went wrong; ``stopped`` is a `StopIteration`."""
+    found: list[Found] = []
+    try:
+        for result in results:
+            if isinstance(result, stopped):
+                return found, Halt(Status.CALLBACK, _status.FUN_RAISED)
+            found.append(result)
+    except BaseException as error:  # what was evaluated before it must not be lost
+        return found, error
+    finally:
+        results.close()
+    return found, None
 
 
 class Columns(Source):
