@@ -328,14 +328,13 @@ class Columns(Source):
             return np.empty((len(points), 0))
         assert item.fun is not None
         out = item.fun(self.domain.columns(points))
-        found = np.asarray(out)
         count = len(points)
-        if found.size and (found.ndim == 0 or found.shape[-1] != count):
+        flat = as_row(out, item.label, complex_step=np.iscomplexobj(points))
+        if flat.size and np.shape(out)[-1:] != (count,):
             raise ValueError(
                 f"with vectorized=True, {item.label} must return (m, {count}) values for "
-                f"{count} columns, got shape {found.shape}"
+                f"{count} columns, got shape {np.shape(out)}"
             )
-        flat = as_row(found, item.label, complex_step=np.iscomplexobj(points))
         return flat.reshape(-1, count).T.copy()
 
     def _jacobians_of(self, item: Item, points: Array, rows: Array) -> Array:
@@ -358,7 +357,9 @@ class Columns(Source):
         batch = np.repeat(batch, n, axis=2)  # (s, S, n, n)
         at = np.arange(n)
         batch[:, :, at, at] = ends
-        there = self._rows_of(item, batch.reshape(-1, n)).reshape(len(ends), count, n, m)
+        there = self._rows_of(item, batch.reshape(-1, n))
+        same_length(there[0], m, item.label)
+        there = there.reshape(len(ends), count, n, m)
         with np.errstate(all="ignore"):  # values may not be finite
             found = np.moveaxis(there, 3, 2).reshape(len(ends), count * m, n)
             steps = np.repeat(ends - points, m, axis=1)

@@ -27,7 +27,7 @@ def test_once_a_point(jac):
     assert fun.calls == rows.calls == res.nfev == res.constr_nfev[0]
     assert_array_equal(np.array(fun.points), np.array(rows.points))
     assert slopes.calls == res.constr_njev[0]
-    assert slopes.calls == (fun.calls if jac else 0)
+    assert (0 < slopes.calls <= fun.calls) if jac else slopes.calls == 0
 
 
 def test_a_budget_is_never_passed():
@@ -40,15 +40,17 @@ def test_a_budget_is_never_passed():
 
 
 def columns(x):
-    return np.array([value(each) for each in x.T]), np.array([suzuki(each)[1] for each in x.T]).T
+    return np.array([value(each) for each in np.ascontiguousarray(x.T)]), np.array(
+        [suzuki(each)[1] for each in np.ascontiguousarray(x.T)]
+    ).T
 
 
 def row_columns(x):
-    return np.array([suzuki_rows(each) for each in x.T]).T
+    return np.array([suzuki_rows(each) for each in np.ascontiguousarray(x.T)]).T
 
 
 def slope_columns(x):
-    return np.moveaxis(np.array([suzuki_slopes(each) for each in x.T]), 0, 2)
+    return np.moveaxis(np.array([suzuki_slopes(each) for each in np.ascontiguousarray(x.T)]), 0, 2)
 
 
 @pytest.mark.parametrize("jac", [True, None])
