@@ -162,3 +162,21 @@ def test_x0_may_have_any_shape():
 def test_an_optimizer_refuses_what_minimize_does():
     with pytest.raises(ValueError, match="2 columns"):
         Optimizer([1.0, 2.0], constraints=BAD["columns"][0])
+
+
+def test_x0_may_be_blocks():
+    def flat(x):
+        return np.concatenate([x["a"], np.ravel(x["b"])])
+
+    rows = NonlinearConstraint(
+        lambda x: suzuki_rows(flat(x)), 0, np.inf, jac=lambda x: suzuki_slopes(flat(x))
+    )
+    res = minimize(
+        lambda x: suzuki(flat(x))[0],
+        {"a": np.zeros(3), "b": 0.0},
+        constraints=rows,
+        rng=0,
+        method="bfgs",
+    )
+    assert res.fun == pytest.approx(-44, abs=1e-3)
+    assert set(res.bound_multipliers) == {"a", "b"}
