@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from smoothmin._protocol import Array
 
@@ -42,7 +42,7 @@ class Profile:
     def interval(self, index: int, level: float) -> tuple[float, float]:
         """Where it rises by the quantile of chi-square, on both sides."""
         k = self.place[index]
-        target = self.errordef * float(chi2.ppf(level, 1))
+        target = self.errordef * _quantile(level, 1)
         error = math.sqrt(self.covariance[k, k] * target / self.errordef)
         lower, upper = (self._end(np.array([k]), sign * error, target) for sign in (-1.0, 1.0))
         return self.x[k] + lower, self.x[k] + upper
@@ -50,7 +50,7 @@ class Profile:
     def contour(self, first: int, second: int, level: float, points: int) -> Array:
         """Ends in ``points`` directions, evenly around the ellipse of the covariance."""
         pair = np.array([self.place[first], self.place[second]])
-        target = self.errordef * float(chi2.ppf(level, 2))
+        target = self.errordef * _quantile(level, 2)
         factor = np.linalg.cholesky(self.covariance[np.ix_(pair, pair)])
         angles = 2 * np.pi * np.arange(points) / points
         ends: Array = np.empty((points, 2))
@@ -140,3 +140,8 @@ class Profile:
                 rng=0,
             )
         return self.value + float(res.fun) * self.errordef
+
+
+def _quantile(level: float, freedom: int) -> float:
+    """Of chi-square."""
+    return 2 * float(gammaincinv(freedom / 2, level))
