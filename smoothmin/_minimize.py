@@ -16,7 +16,7 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
+from smoothmin._source import Objective, Remembered, Source, source_of
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -267,9 +267,11 @@ def _warn_of_unused(hess: Any, hessp: Any) -> None:
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
+        from smoothmin._vectorized import Vectorized
+
         return Vectorized(objective, domain)
     if workers is None:
-        return Serial(objective, domain)
+        return source_of(objective, domain)
     from smoothmin._workers import source_for
 
     return source_for(objective, domain, workers)
