@@ -49,7 +49,8 @@ def minimize(
     ----------
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
-        It gets an array of ``x0``'s shape that is its own to change.
+        It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
+        it, and `jac`, batches are evaluated in a compiled loop once that pays.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
@@ -66,7 +67,8 @@ def minimize(
         is a gradient and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
-        along with the value, or a finite-difference scheme, of SciPy's steps. None or
+        along with the value (either may write it into one more last argument, without a
+        default, named ``out``, of ``x``'s shape and zero at first), or a finite-difference scheme, of SciPy's steps. None or
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.

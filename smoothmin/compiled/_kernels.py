@@ -25,18 +25,65 @@ def _call(typingctx, address, x, again, value, gradient, row, data):
     """Call the function at ``address`` with pointers to the arrays, and to a row of one."""
 
     def codegen(context, builder, signature, arguments):
-        word, pointer = ir.IntType(64), ir.DoubleType().as_pointer()
+        byte, pointer = ir.IntType(8), ir.DoubleType().as_pointer()
         arrays = [
             context.make_array(kind)(context, builder, value=array).data
             for kind, array in zip(signature.args[1:5], arguments[1:5], strict=True)
         ]
         width = context.make_array(signature.args[1])(context, builder, value=arguments[1]).nitems
         arrays[3] = builder.gep(arrays[3], [builder.mul(arguments[5], width)])
-        data = builder.inttoptr(arguments[6], ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(word, [pointer] * 4 + [data.type])
-        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [*arrays, data])
+        data = builder.inttoptr(arguments[6], byte.as_pointer())
+        kind = ir.FunctionType(byte, [pointer] * 4 + [data.type])
+        good = builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [*arrays, data])
+        return builder.trunc(good, ir.IntType(1))
 
-    return types.int64(address, x, again, value, gradient, row, data), codegen
+    return types.boolean(address, x, again, value, gradient, row, data), codegen
+
+
+@njit(cache=True)
+def put_number(value, to):
+    """Write a number."""
+    to[0] = value
+    return True
+
+
+@njit(cache=True)
+def put_only_element(value, to):
+    """Write the only element of an array, if it is one."""
+    if value.size != 1:
+        return False
+    to[0] = value.flat[0]
+    return True
+
+
+@njit(cache=True)
+def put_only_slope(gradient, out):
+    """Write a gradient that is a number, if there is one variable."""
+    if out.size != 1:
+        return False
+    out.flat[0] = gradient
+    return True
+
+
+@njit(cache=True)
+def put_row(gradient, out):
+    """Write a gradient of one dimension to one, if it has the right size."""
+    if gradient.size != out.size:
+        return False
+    for i in range(gradient.size):
+        out[i] = gradient[i]
+    return True
+
+
+@njit(cache=True)
+def put_array(gradient, out):
+    """Write a gradient of any dimensions, if it has the right size."""
+    if gradient.size != out.size:
+        return False
+    flat = out.reshape(out.size)
+    for i, slope in enumerate(gradient.flat):
+        flat[i] = slope
+    return True
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -61,7 +108,7 @@ def values_alone(address, data, start, free, center, steps, begin, end, target, 
     x, found, none = np.empty(start.size), np.empty(1), np.empty(start.size)
     for i in range(begin, end):
         _place(x, start, free, center, steps, i)
-        if _call(address, x, x, found, none, 0, data) != 0:
+        if not _call(address, x, x, found, none, 0, data):
             return i
         values[i] = found[0]
         if found[0] <= target:
@@ -81,7 +128,7 @@ def with_gradients(
         if twice:
             for j in range(x.size):
                 again[j] = x[j]
-        if _call(address, x, again, found, whole, 0 if free.size else i, data) != 0:
+        if not _call(address, x, again, found, whole, 0 if free.size else i, data):
             return i
         for j in range(free.size):
             gradients[i, j] = whole[0, free[j]]
@@ -112,7 +159,7 @@ def gradients_in_sum(
         if twice:
             for j in range(x.size):
                 again[j] = x[j]
-        if _call(address, x, again, found, whole, 0, data) != 0:
+        if not _call(address, x, again, found, whole, 0, data):
             done = i
             break
         for j in range(free.size):

@@ -5,8 +5,8 @@ LLVM-HPC (2015).
 
 A trampoline has one signature whatever the objective: pointers to the point, a copy of
 it, the value, the gradient, and to what else the objective needs, the shape of the point
-and ``args``, laid out as numba has them. It returns 0, or 1 where the objective raised or
-returned what is no answer.
+and ``args``, laid out as numba has them. It returns whether there is an answer: there is
+none where the objective raised something, or returned what has not the right size.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, njit, typeof, types
+from numba import cfunc, typeof, types
+from numba.core import cgutils
 from numba.core.datamodel import default_manager
-from numba.core.registry import CPUDispatcher
-from numba.extending import intrinsic, overload
+from numba.core.registry import CPUDispatcher, cpu_target
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+from smoothmin.compiled import _kernels
 
 _POINTER = types.CPointer(types.float64)
-_SIGNATURE = types.int64(_POINTER, _POINTER, _POINTER, _POINTER, types.voidptr)
-# marks in compiled code: a return to the interpreter, which needs its lock; threads of its own
-_INTERPRETED, _PARALLEL = "numba_unpickle", "do_scheduling"
+_SIGNATURE = types.boolean(_POINTER, _POINTER, _POINTER, _POINTER, types.voidptr)
+# marks in compiled code: a call of the interpreter, which needs its lock; threads of its own
+_INTERPRETED, _PARALLEL = "PyObject_CallFunctionObjArgs", "do_scheduling"
 HELD = 64  # objectives whose compilation is remembered
 
 
@@ -104,128 +108,129 @@ def is_compiled(function: Any) -> bool:
     return isinstance(function, CPUDispatcher)
 
 
-def _body(form: Form) -> Callable[..., Any]:
-    """What is compiled: the objective at a point, its answers written where they belong."""
-    load, evaluate = _loader(form.data), _evaluation(form)
-
-    def body(x, again, value, gradient, data):
-        try:
-            shape, args = load(data)
-            found = evaluate(carray(x, shape), carray(again, shape), carray(gradient, shape), args)
-            value[0] = found
-        except Exception:  # whatever it was, the point is evaluated again in Python
-            return 1
-        return 0
-
-    return body
-
-
-def _evaluation(form: Form) -> Any:
-    """``(x, again, out, args)`` to the value; the gradient goes into ``out``."""
-    fun, jac = form.fun, form.jac
-
-    def value_alone(x, again, out, args):
-        return _number(fun(x, *args))
-
-    def pair(x, again, out, args):
-        value, gradient = fun(x, *args)
-        _put(gradient, out)
-        return _number(value)
-
-    def value_and_out(x, again, out, args):
-        out[...] = 0.0
-        return _number(fun(x, *args, out))
-
-    def apart(x, again, out, args):
-        value = _number(fun(x, *args))
-        _put(jac(again, *args), out)
-        return value
-
-    def apart_and_out(x, again, out, args):
-        value = _number(fun(x, *args))
-        out[...] = 0.0
-        jac(again, *args, out)
-        return value
-
-    if form.paired:
-        return njit(value_and_out if form.into_out else pair)
-    if jac is None:
-        return njit(value_alone)
-    return njit(apart_and_out if form.into_out else apart)
-
-
-def _number(value: Any) -> Any:
-    """The float that a value is; compiled by `overload`."""
-    raise NotImplementedError
-
-
-def _put(gradient: Any, out: Any) -> None:
-    """Write a gradient into ``out``; compiled by `overload`."""
-    raise NotImplementedError
-
-
 def _is_real(kind: Any) -> bool:
     return isinstance(kind, (types.Integer, types.Float, types.Boolean))
 
 
-@overload(_number)
-def _number_of(value):
-    if _is_real(value):
-        return lambda value: value * 1.0
-    if isinstance(value, types.Array) and _is_real(value.dtype):
+def _body(form: Form) -> Callable[..., Any]:
+    """What is compiled: the objective at a point, its answers written where they belong."""
+    point = types.Array(types.float64, len(form.data.types[0].types), "C")
+    load, args = _loader(form.data, point), form.data.types[1]
+    into_fun, into_jac = form.into_out and form.paired, form.into_out and not form.paired
+    call_fun, found = _attempt(form.fun, (point, args, point), into_fun)
+    pair = form.paired and not into_fun
+    if pair and not (isinstance(found, types.BaseTuple) and len(found.types) == 2):
+        raise NotCompiled
+    number = _number_for(found.types[0] if pair else found)
+    put: Any = _writer_for(found.types[1], point) if pair else None
+    if form.jac is not None:
+        call_jac, gradient_kind = _attempt(form.jac, (point, args, point), into_jac)
+        put_jac: Any = None if into_jac else _writer_for(gradient_kind, point)
 
-        def only_element(value):
-            if value.size != 1:
-                raise ValueError
-            return value.flat[0] * 1.0
+    def alone(x, again, value, gradient, data):
+        point, _, out, args = load(x, again, gradient, data)
+        if into_fun:
+            out[...] = 0.0
+        good, found = call_fun(point, args, out)
+        return good and number(found, value)
 
-        return only_element
-    return None
+    def paired(x, again, value, gradient, data):
+        point, _, out, args = load(x, again, gradient, data)
+        good, (found, slopes) = call_fun(point, args, out)
+        return good and number(found, value) and put(slopes, out)
 
+    def apart(x, again, value, gradient, data):
+        point, other, out, args = load(x, again, gradient, data)
+        good, found = call_fun(point, args, out)
+        if not good or not number(found, value):
+            return False
+        if into_jac:
+            out[...] = 0.0
+        good, slopes = call_jac(other, args, out)
+        return good and (into_jac or put_jac(slopes, out))
 
-@overload(_put)
-def _put_of(gradient, out):
-    if _is_real(gradient):
-
-        def one(gradient, out):
-            if out.size != 1:
-                raise ValueError
-            out.flat[0] = gradient
-
-        return one
-    if not isinstance(gradient, types.Array) or not _is_real(gradient.dtype):
-        return None
-    if gradient.ndim == out.ndim == 1:
-
-        def row(gradient, out):
-            if gradient.size != out.size:
-                raise ValueError
-            for i in range(out.size):
-                out[i] = gradient[i]
-
-        return row
-
-    def array(gradient, out):
-        if gradient.size != out.size:
-            raise ValueError
-        flat = out.reshape(out.size)
-        for i, element in enumerate(gradient.flat):
-            flat[i] = element
-
-    return array
+    return apart if form.jac is not None else paired if pair else alone
 
 
-def _loader(kind: Any) -> Any:
-    """What reads a value of numba's type ``kind`` from an address."""
+def _number_for(kind: Any) -> Any:
+    """What writes a value of a type to its place, and says whether it could."""
+    if _is_real(kind):
+        return _kernels.put_number
+    if isinstance(kind, types.Array) and _is_real(kind.dtype):
+        return _kernels.put_only_element
+    raise NotCompiled
+
+
+def _writer_for(kind: Any, point: Any) -> Any:
+    """What writes a gradient of a type to its place, and says whether it could."""
+    if _is_real(kind):
+        return _kernels.put_only_slope
+    if isinstance(kind, types.Array) and _is_real(kind.dtype):
+        return _kernels.put_row if kind.ndim == point.ndim == 1 else _kernels.put_array
+    raise NotCompiled
+
+
+def _attempt(function: Any, given: tuple[Any, Any, Any], into_out: bool) -> tuple[Any, Any]:
+    """``(point, args, out)`` to whether ``function`` raised nothing and what it returned.
+
+    Also numba's type of that. The last argument is handed on if ``into_out``.
+    """
+    point, args, out = given
+    taken = (point, *args.types, *([out] if into_out else []))
+    signature = cpu_target.typing_context.resolve_function_type(typeof(function), taken, {})
+    if signature is None:
+        raise NotCompiled
+    compiled = function.overloads[tuple(signature.args)]
+    result = types.Tuple((types.boolean, compiled.signature.return_type))
 
     @intrinsic
-    def load(typingctx, data):
+    def attempt(typingctx, point, args, out):
+        def codegen(context, builder, signature, arguments):
+            parts = [arguments[0], *cgutils.unpack_tuple(builder, arguments[1])]
+            parts += [arguments[2]] if into_out else []
+            wanted = compiled.signature.args
+            parts = [
+                context.cast(builder, part, have, want)
+                for part, have, want in zip(parts, taken, wanted, strict=True)
+            ]
+            context.add_linking_libs([compiled.library])
+            status, found = context.call_internal_no_propagate(
+                builder, compiled.fndesc, compiled.signature, parts
+            )
+            # what an exception leaves behind is no object to be given back
+            found = builder.select(status.is_ok, found, found.type(None))
+            return context.make_tuple(builder, result, [status.is_ok, found])
+
+        return result(point, args, out), codegen
+
+    return attempt, compiled.signature.return_type
+
+
+def _loader(kind: Any, point: Any) -> Any:
+    """Pointers to the user's arrays of type ``point``, and ``args`` of ``(shape, args)``."""
+    arrays = types.Tuple((point, point, point, kind.types[1]))
+
+    @intrinsic
+    def load(typingctx, x, again, gradient, data):
         def codegen(context, builder, signature, arguments):
             model = default_manager[kind]
-            place = builder.bitcast(arguments[0], model.get_data_type().as_pointer())
-            return model.load_from_data_pointer(builder, place)
+            place = builder.bitcast(arguments[3], model.get_data_type().as_pointer())
+            shape, args = cgutils.unpack_tuple(
+                builder, model.load_from_data_pointer(builder, place)
+            )
+            shape = cgutils.unpack_tuple(builder, shape)
+            strides = [context.get_constant(types.intp, 8)]
+            for length in reversed(shape[1:]):
+                strides.insert(0, builder.mul(strides[0], length))
+            made = []
+            for pointer in arguments[:3]:
+                array = context.make_array(point)(context, builder)
+                whole = {"data": pointer, "shape": shape, "strides": strides}
+                populate_array(array, **whole, itemsize=strides[-1], meminfo=None)
+                made.append(array._getvalue())
+            return context.make_tuple(builder, arrays, [*made, args])
 
-        return kind(types.voidptr), codegen
+        return arrays(x, again, gradient, data), codegen
 
     return load
 

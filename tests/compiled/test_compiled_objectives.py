@@ -1,7 +1,6 @@
 """Objectives that numba has compiled: the same runs as those of the same functions from Python."""
 
 import pickle
-import warnings
 from collections import namedtuple
 
 import numba
@@ -37,43 +36,46 @@ def loops(monkeypatch):
     return counted
 
 
+def bent(x, slopes):
+    """The sum of i * abs(x_i), and its gradient."""
+    total = 0.0
+    for i in range(x.size):
+        total += (i + 1) * abs(x[i])
+        slopes[i] = (i + 1) * np.sign(x[i])
+        x[i] = np.nan  # its own to change
+    return total
+
+
+paired_into_out = numba.njit(bent)
+
+
 @numba.njit
 def value(x):
-    return np.sum(np.abs(x) * np.arange(1, x.size + 1)) + np.cos(x[0])
+    return paired_into_out(x, x)
 
 
 @numba.njit
 def gradient(x):
-    g = np.sign(x) * np.arange(1, x.size + 1)
-    g[0] -= np.sin(x[0])
-    return g
+    slopes = np.empty_like(x)
+    paired_into_out(x, slopes)
+    return slopes
 
 
 @numba.njit
 def both(x):
-    return value(x), gradient(x)
+    slopes = np.empty_like(x)
+    return paired_into_out(x, slopes), slopes
 
 
 @numba.njit
 def both_into_out(x, out):
-    out[:] = gradient(x)
-    x[:] = np.nan  # its own to change
-    return np.sum(np.abs(out)) * 0 + out[0]
+    return paired_into_out(x, out)
 
 
 @numba.njit
 def gradient_into_out(x, out):
-    for i in range(x.size):
-        if x[i] != 0:
-            out[i] = np.sign(x[i]) * (i + 1)
-    out[0] -= np.sin(x[0])
-
-
-@numba.njit
-def changing(x):
-    found = value(x)
-    x[:] = np.nan
-    return found
+    for i in range(1, x.size):  # what is not written is zero
+        out[i] = (i + 1) * np.sign(x[i])
 
 
 def from_python(function):
@@ -102,9 +104,9 @@ X0 = np.array([2.0, -1.0, 0.5, 1.5])
 FORMS = {
     "value": (value, None),
     "pair": (both, True),
-    "apart": (changing, gradient),
+    "apart": (value, gradient),
     "pair into out": (both_into_out, True),
-    "apart into out": (changing, gradient_into_out),
+    "apart into out": (value, gradient_into_out),
 }
 
 
@@ -112,7 +114,7 @@ FORMS = {
 def test_a_run_is_that_from_python_bit_for_bit(form, loops):
     fun, jac = FORMS[form]
     assert_same(run(fun, jac, x0=X0), run(from_python(fun), from_python(jac), x0=X0))
-    assert sum(loops) > 800
+    assert sum(loops) > 200
 
 
 @pytest.mark.parametrize("aggregate", ["softmin", "max", "min-norm", "min-value"])
@@ -142,33 +144,41 @@ def test_unbounded_runs_with_fixed_variables_sum_in_the_loop(loops):
 
 
 @numba.njit
-def with_args(x, a, data, scales, k, flag, nothing):
-    r = data @ x - a
-    g = 2 * (data.T @ r) * scales.low
+def with_args(x, a, rows, columns, strided, scales, k, flag, nothing):
+    total, g = scales.high[0] * a, np.zeros(x.size)
+    for i in range(rows.shape[0]):
+        r = strided[i]
+        for j in range(x.size):
+            r += (rows[i, j] + columns[i, j]) * x[j]
+        total += scales.low * r * r
+        for j in range(x.size):
+            g[j] += 2 * scales.low * r * (rows[i, j] + columns[i, j])
     if flag and nothing is None:
-        g += k * x
-    return np.sum(r**2) * scales.low + scales.high[0] + k * np.sum(x * x) / 2, g
+        for j in range(x.size):
+            total += k * x[j] ** 2
+            g[j] += 2 * k * x[j]
+    return total, g
 
 
-@pytest.mark.parametrize("order", ["C", "F", "strided", "read-only"])
-def test_args_of_many_types_and_layouts(order, loops):
-    data = np.random.default_rng(0).standard_normal((6, 4))
-    data = {"F": np.asfortranarray(data), "strided": np.repeat(data, 2, axis=1)[:, ::2]}.get(
-        order, data
-    )
-    data.flags.writeable = order != "read-only"
-    args = (1.5, data, Scales(0.5, (2.0, 1)), 3, True, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", numba.NumbaPerformanceWarning)
-        kw = {"x0": X0, "args": args}
-        assert_same(run(with_args, True, **kw), run(from_python(with_args), True, **kw))
+def test_args_of_many_types_and_layouts(loops):
+    rng = np.random.default_rng(0)
+    rows, columns = rng.standard_normal((2, 6, 4))
+    rows.flags.writeable = False
+    strided = np.arange(12.0)[::-2]
+    scales = Scales(np.float32(0.5), (2.0, 1))
+    args = (1.5, rows, np.asfortranarray(columns), strided, scales, 3, True, None)
+    kw = {"x0": X0, "args": args}
+    assert_same(run(with_args, True, **kw), run(from_python(with_args), True, **kw))
     assert loops
 
 
 @numba.njit
 def batch_loss(x, batch):
-    r = x - batch
-    return np.sum(r * r), 2 * r
+    total, g = 0.0, np.empty(x.size)
+    for i in range(x.size):
+        total += (x[i] - batch[i]) ** 2
+        g[i] = 2 * (x[i] - batch[i])
+    return total, g
 
 
 def test_an_array_in_args_may_change_between_steps(loops):
@@ -195,7 +205,7 @@ def field(x):
         for j in range(x.shape[1]):
             total += abs(x[i, j] - i)
             g[i, j] = np.sign(x[i, j] - i)
-    return total, g.T.copy().T  # of another layout
+    return total, g[::-1][::-1]  # of another layout
 
 
 def test_arrays_of_several_dimensions(loops):
@@ -206,7 +216,10 @@ def test_arrays_of_several_dimensions(loops):
 
 @numba.njit
 def line(x):
-    return x[0:1] ** 2, 2 * x[0]
+    x[0] -= 1
+    slope = 2 * x[0]
+    x[0] *= x[0]
+    return x, slope
 
 
 def test_one_variable_arrays_of_one_value_and_gradients_that_are_numbers(loops):
@@ -215,16 +228,20 @@ def test_one_variable_arrays_of_one_value_and_gradients_that_are_numbers(loops):
 
 
 @numba.njit
+def square(x):
+    total, g = 0.0, np.empty(x.size)
+    for i in range(x.size):
+        total += x[i] ** 2
+        g[i] = 2 * x[i]
+    return total, g
+
+
+@numba.njit
 def holey(x):
-    s = np.sum(x * x)
-    g = 2 * x
-    if x[0] > 2.2:
-        s = np.nan
+    total, g = square(x)
     if x[1] < -1.2:
         g[2] = np.inf
-    if x[2] > 0.9:
-        s = np.inf
-    return s, g
+    return (np.nan if x[0] > 2.2 else np.inf if x[2] > 0.9 else total), g
 
 
 def test_samples_that_are_not_finite_are_left_out(loops):
@@ -238,19 +255,20 @@ def test_samples_that_are_not_finite_are_left_out(loops):
 def failing(x):
     if x[0] > 2.2:
         raise KeyError("mine")
-    return np.sum(x * x), 2 * x
+    return square(x)
 
 
 @numba.njit
 def stopping(x):
     if x[0] > 2.2:
         raise StopIteration
-    return np.sum(x * x), 2 * x
+    return square(x)
 
 
 @numba.njit
 def short(x):
-    return np.sum(x * x), 2 * x[: 3 if x[0] > 2.2 else 4]
+    total, g = square(x)
+    return total, g[: 3 if x[0] > 2.2 else 4]
 
 
 @pytest.mark.parametrize(("fun", "error"), [(failing, KeyError), (short, ValueError)])
@@ -273,14 +291,14 @@ def sulking(x, tries):
     tries[0] += 1
     if tries[0] % 3 == 0:
         raise ValueError("not now")
-    return np.sum(np.abs(x)), np.sign(x)
+    return square(x)
 
 
 def test_a_point_is_evaluated_again_in_python_before_an_error_is_believed(loops):
-    res = run(sulking, True, x0=X0, args=(np.zeros(1),), method=GradientSampling(n=20))
-    exact = run(lambda x: (np.abs(x).sum(), np.sign(x)), True, x0=X0, method=GradientSampling(n=20))
-    assert_array_equal(res.x, exact.x)
-    assert res.nfev == exact.nfev
+    assert_same(
+        run(sulking, True, x0=X0, args=(np.zeros(1),)),
+        run(from_python(square), True, x0=X0),
+    )
     assert loops
 
 
@@ -293,27 +311,27 @@ def test_limits_end_a_run_within_a_batch(loops):
 
 @numba.njit
 def speaks(x, word):
-    return np.sum(x * x) + len(word), 2 * x
+    return len(word) * 1.0, x
 
 
 @numba.njit
 def interpreted(x):
     with numba.objmode(y="float64"):
-        y = float(x[0] ** 2)
-    return y, 2 * x
+        y = float(abs(x[0]))
+    return y, x
 
 
 @numba.njit
 def complex_valued(x):
-    return np.sum(x * x) + 0j * x[0]
+    return 1j * x[0]
 
 
 def test_what_cannot_be_compiled_stays_in_python_in_silence(loops):
     assert run(speaks, True, x0=X0, args=("word",)).nfev > 0
-    assert run(interpreted, True, x0=[1.0]).fun < 1e-3
+    assert run(interpreted, True, x0=[1.0]).nfev > 0
     with pytest.raises(TypeError, match="real number"):
         run(complex_valued, None, x0=X0, method="derivative-free")
-    assert run(value, lambda x: gradient(x), x0=X0).nfev > 0
+    assert run(value, from_python(gradient), x0=X0).nfev > 0
     assert not loops
 
 
