@@ -67,8 +67,8 @@ def minimize(
         is a gradient and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
-        along with the value (either may write it into one more last argument, without a
-        default, named ``out``, of ``x``'s shape and zero at first), or a finite-difference scheme, of SciPy's steps. None or
+        along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
+        the gradient into a last argument ``out`` without a default, zero at first. None or
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
@@ -109,7 +109,7 @@ def minimize(
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
-        shape comes first if it has more than one dimension.
+        shape comes first if it has more than one dimension. Columns are contiguous.
 
     Returns
     -------
