@@ -72,8 +72,12 @@ def minimize(
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
-    hess, hessp : optional
-        Accepted and not used, with a warning. SciPy's names that need them raise without.
+    hess : callable, optional
+        ``hess(x, *args)``, an array (n, n), dense or sparse: "bfgs", and names of SciPy's that
+        run it, begin with its inverse at ``x0`` (the fixed variables' rows included). Other
+        methods warn. What SciPy takes besides asks for nothing that is not done.
+    hessp : callable, optional
+        Not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
         variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
@@ -206,9 +210,13 @@ def minimize(
         )
     if (named := scipy_name(method)) is not None:
         named.require(jac=jac, hess=hess, hessp=hessp)
-    _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)
+    nhev = 0
+    if hess is not None or hessp is not None:
+        from smoothmin._hessian import with_first_metric
+
+        given, nhev = with_first_metric(given, hess, hessp, args)
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
@@ -223,6 +231,7 @@ def minimize(
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
+    result["nhev"] = nhev
     if given.plan.disp:
         _display(result)
     return result
@@ -256,15 +265,6 @@ def minimize_as_scipy_method(
     return minimize(
         fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
     )
-
-
-def _warn_of_unused(hess: Any, hessp: Any) -> None:
-    """Say which of SciPy's arguments no method here uses."""
-    for name, given in (("hess", hess), ("hessp", hessp)):
-        if given is not None:
-            warnings.warn(
-                f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
-            )
 
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
