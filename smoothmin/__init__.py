@@ -29,6 +29,7 @@ _EXPORTS = {
     "LBFGS": "descent.lbfgs",
     "BFGS": "descent.bfgs",
     "GradientDescent": "descent.gradient_descent",
+    "ExactPenalty": "constraints.penalty",
     "LaplacianDescent": "laplacian.descent",
     "LaplacianSmoothing": "laplacian.smoothing",
     "LaplacianOperator": "laplacian.operator",
@@ -46,6 +47,8 @@ _EXPORTS = {
     "LinearConstraint": "_scipy_classes",
     "NonlinearConstraint": "_scipy_classes",
     "OptimizeResult": "_scipy_classes",
+    "Uncertainty": "uncertainties.estimate",
+    "uncertainty": "uncertainties.estimate",
 }
 
 __all__ = [
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from smoothmin._stopping import Progress as Progress
     from smoothmin._stopping import TargetValue as TargetValue
     from smoothmin._stopping import UpdateNorm as UpdateNorm
+    from smoothmin.constraints.penalty import ExactPenalty as ExactPenalty
     from smoothmin.derivative_free.coordinate_search import CoordinateSearch as CoordinateSearch
     from smoothmin.derivative_free.difference_descent import DifferenceDescent as DifferenceDescent
     from smoothmin.derivative_free.directional_smoothing import (
@@ -93,6 +97,8 @@ if TYPE_CHECKING:
     from smoothmin.residuals.least_squares import least_squares as least_squares
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
+    from smoothmin.uncertainties.estimate import Uncertainty as Uncertainty
+    from smoothmin.uncertainties.estimate import uncertainty as uncertainty
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
+from smoothmin._source import Objective, Remembered, Source, source_of
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -49,7 +49,8 @@ def minimize(
     ----------
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
-        It gets an array of ``x0``'s shape that is its own to change.
+        It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
+        it, and `jac`, batches are evaluated in a compiled loop once that pays.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
@@ -66,7 +67,8 @@ def minimize(
         is a gradient and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
-        along with the value, or a finite-difference scheme, of SciPy's steps. None or
+        along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
+        the gradient into a last argument ``out`` without a default, zero at first. None or
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
@@ -81,9 +83,13 @@ def minimize(
         variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
         in blocks also in the same structure: for each a `Bounds`, a (min, max) pair of numbers
         or arrays, one pair per element, or None.
-    constraints : optional
-        Not implemented: anything but none raises `NotImplementedError`. A callable
-        ``method`` that is not of this library is handed them.
+    constraints : LinearConstraint, NonlinearConstraint, dict, or a list of these, optional
+        As SciPy's, for every method. Linear equalities are eliminated: every point meets them,
+        the first being the nearest to ``x0`` that does. Rows with ``keep_feasible`` are never
+        left by an evaluation. Violations up to the option ``ctol``, in units of max(1, |c|),
+        count as none: 1e-8 with gradients, 1e-6 from values, one entry a constraint if it is
+        an array. Jacobians that are not given are differences. A callable ``method`` that is
+        not of this library is handed them.
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does. What is given is absolute,
         as in SciPy; by default a run has converged where the decrease that is left is
@@ -111,12 +117,13 @@ def minimize(
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
-        shape comes first if it has more than one dimension.
+        shape comes first if it has more than one dimension. Columns are contiguous.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x`` and ``fun`` are the best feasible point evaluated and its value; ``x_last`` and
+        ``x`` and ``fun`` are the best feasible point evaluated, or the least infeasible one if
+        there is none, and its value; ``x_last`` and
         ``fun_last`` the method's last iterate and the value there as the method saw it,
         smoothed if it was, and they are ``x`` and ``fun`` as well with
         ``options={"result": "last"}``;
@@ -127,18 +134,21 @@ def minimize(
         and what the method reports besides.
         ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
         and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
+        With constraints ``constr_violation`` and ``maxcv``, the largest violation; by
+        constraint, in their order, ``constr`` (values), ``constr_residuals`` (violations),
+        ``multipliers``, ``constr_nfev`` and ``constr_njev``; ``bound_multipliers``. At a minimum
+        the gradient is the sum of multipliers times rows' gradients.
         ``noise``, the standard deviation of the values' noise, where it was found.
         ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
         one entry an iteration) with ``history``.
 
         ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite or falling without
         end, 4 precision or line search, 5 maxtime, 6 target reached, 7 interrupted,
-        8 a gradient that contradicts the values, 99 callback; ``success`` is true for 0 and 6.
+        8 a gradient that contradicts the values, 9 constraints that may contradict each other,
+        99 callback; ``success`` is true for 0 and 6.
 
     Raises
     ------
-    NotImplementedError
-        For constraints: `scipy.optimize.minimize` with ``method="SLSQP"`` takes them.
     TypeError, ValueError
         For arguments of a wrong kind or value, before any evaluation, and for what
         ``fun`` or ``jac`` should not return. What they raise is passed on with the
@@ -149,7 +159,7 @@ def minimize(
     -----
     scipy.optimize.OptimizeWarning
         For unknown options, options of SciPy's that are not taken, and a start outside the
-        bounds.
+        bounds or beyond rows that are never left.
     RuntimeWarning
         For arguments that are accepted and not used.
 
@@ -169,6 +179,7 @@ def minimize(
     of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
     units; where none is given the ends are those of the method that runs.
 
+    Methods that know of no constraints see them as an exact penalty, see `ExactPenalty`.
     Methods that know of no bounds see the function mirrored at them.
 
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
@@ -267,9 +278,12 @@ def minimize_as_scipy_method(
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
-        return Vectorized(objective, domain)
+        from smoothmin._vectorized import Vectorized
+        from smoothmin.constraints.evaluation import Columns
+
+        return (Columns if objective.wide else Vectorized)(objective, domain)
     if workers is None:
-        return Serial(objective, domain)
+        return source_of(objective, domain)
     from smoothmin._workers import source_for
 
     return source_for(objective, domain, workers)

@@ -22,7 +22,16 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array
-from smoothmin._source import Block, Objective, Serial, Source, as_complex, as_gradient, as_value
+from smoothmin._source import (
+    Block,
+    Objective,
+    Serial,
+    Source,
+    as_complex,
+    as_gradient,
+    as_value,
+    source_of,
+)
 from smoothmin._status import Status
 
 
@@ -37,10 +46,12 @@ class Call:
         self.objective = objective
         self.gradient = order == 1 and objective.has_gradient
 
-    def __call__(self, x: NDArray[Any]) -> tuple[complex, Array | None] | _Stopped:
+    def __call__(self, x: NDArray[Any]) -> Any:
         """Evaluate at the user's array ``x``."""
         x = np.array(x)  # what crossed processes may be read-only, what did not be shared
         try:
+            if self.objective.wide:
+                return self.objective.at(x, int(self.gradient))
             if not self.gradient:
                 value = self.objective.value(x)
                 return (as_complex if np.iscomplexobj(x) else as_value)(value), None
@@ -77,6 +88,8 @@ class Mapped(Source):
         """See `Source`."""
         points = points if center is None else center + points
         want = order == 1 and self.objective.has_gradient
+        if self.objective.wide:
+            return self._wide(points, int(want), limits)
         gradients = np.empty((len(points), self.domain.start.size)) if want else None
         real = points.dtype == np.float64
         values: Any = array("d") if real else []
@@ -100,6 +113,15 @@ class Mapped(Source):
         if gradients is not None:
             gradients = self.domain.gather(gradients[: len(values)])
         return np.asarray(values, points.dtype), gradients, ended
+
+    def _wide(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+        """Values with those of constraints."""
+        from smoothmin.constraints.evaluation import collected
+
+        evaluate = self._submit if self._is_executor else self._map
+        results = evaluate(self.domain.spread(points), order, limits)
+        found, ended = collected(results, _Stopped)
+        return (*self.objective.stacked(found, self.domain, order), _explained(ended))
 
     def _map(self, batch: NDArray[Any], order: int, limits: Limits) -> Generator[Any, None, None]:
         """Result by result, as far as the map gives them so."""
@@ -162,7 +184,7 @@ class Processes(Mapped):
         )
         super().__init__(objective, domain, pool)
         self._pool = pool
-        self._here = Serial(objective, domain)
+        self._here = _here(objective, domain)
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
@@ -220,7 +242,7 @@ def _pickled(objective: Objective) -> bytes:
         ) from error
 
 
-def _explained(error: BaseException) -> BaseException:
+def _explained(error: BaseException | None) -> BaseException | None:
     """The error, or a more helpful one for what often goes wrong with processes."""
     explained: BaseException
     if isinstance(error, BrokenExecutor):
@@ -236,6 +258,11 @@ def _explained(error: BaseException) -> BaseException:
         return error
     explained.__cause__ = error
     return explained
+
+
+def _here(objective: Objective, domain: Domain) -> Source:
+    """The source that calls the user's functions one by one in this process."""
+    return source_of(objective, domain) if objective.wide else Serial(objective, domain)
 
 
 def is_executor(workers: Any) -> bool:
@@ -258,4 +285,6 @@ def source_for(objective: Objective, domain: Domain, workers: Any) -> Source:
     if workers == 0 or workers < -1:
         raise ValueError(f"workers must be a positive int or -1 for all, got {workers!r}")
     count = (os.cpu_count() or 1) if workers == -1 else int(workers)
-    return Serial(objective, domain) if count == 1 else Processes(objective, domain, count)
+    if count > 1:
+        return Processes(objective, domain, count)
+    return _here(objective, domain)
