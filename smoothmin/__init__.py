@@ -49,6 +49,8 @@ _EXPORTS = {
     "OptimizeResult": "_scipy_classes",
     "Uncertainty": "uncertainties.estimate",
     "uncertainty": "uncertainties.estimate",
+    "curve_fit": "residuals.curve_fit",
+    "least_squares": "residuals.least_squares",
 }
 
 __all__ = [

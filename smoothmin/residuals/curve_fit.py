@@ -104,6 +104,9 @@ def curve_fit(
     found = least_squares(residuals, start, given, bounds, method or "trf", **kwargs)
     if not found.success:
         raise RuntimeError(f"Optimal parameters not found: {found.message}")
+    if jac is None:
+        found.jac = _differences(residuals, found, bounds)
+        found.nfev += start.size
     pcov = _covariance(found, y.size, absolute_sigma, kwargs.get("loss", "linear"))
     if not full_output:
         return found.x, pcov
@@ -179,6 +182,19 @@ def _weights(
     except np.linalg.LinAlgError:
         raise ValueError("sigma must be positive definite") from None
     return x, y, lambda r: scipy.linalg.solve_triangular(factor, r, lower=True)
+
+
+def _differences(residuals: Callable[[Array], Array], found: Any, bounds: Any) -> Array:
+    """The Jacobian at the end by forward steps, away from bounds: models were made for steps."""
+    upper = np.asarray(bounds.ub if hasattr(bounds, "ub") else bounds[1], dtype=float)
+    steps = np.sqrt(np.finfo(float).eps) * np.maximum(np.abs(found.x), 1e-2)
+    steps = np.where(found.x + steps > upper, -steps, steps)
+    columns = []
+    for k, step in enumerate(steps):
+        x = found.x.copy()
+        x[k] += step
+        columns.append((residuals(x) - found.fun) / (x[k] - found.x[k]))
+    return np.column_stack(columns)
 
 
 def _covariance(found: Any, m: int, absolute: bool, loss: Any) -> Array:
