@@ -23,7 +23,13 @@ from smoothmin.constraints.told import as_told
 
 # values, and gradients in the free variables; with constraints rows and slopes
 Told: TypeAlias = tuple[Array, Array | None]
-OF_NO_EFFECT = ("disp", "journal", "return_on_interrupt", "workers")  # where users evaluate
+OF_NO_EFFECT = (
+    "disp",
+    "journal",
+    "progress",
+    "return_on_interrupt",
+    "workers",
+)  # where users evaluate
 
 
 class Optimizer:
@@ -46,7 +52,7 @@ class Optimizer:
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     options : dict, optional
-        As in `minimize`, but ``disp``, ``journal``, ``return_on_interrupt`` and
+        As in `minimize`, but ``disp``, ``journal``, ``progress``, ``return_on_interrupt`` and
         ``workers`` are of no effect, with a warning.
     constraints : optional
         As in `minimize`; the values of nonlinear ones are told, their functions never called,
