@@ -16,7 +16,7 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Source, source_of
+from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -276,7 +276,7 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
         return source_of(objective, domain)
     from smoothmin._workers import source_for
 
-    return source_for(objective, domain, workers)
+    return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 
 
 def _journaled(source: Source, path: Any) -> Journal:

@@ -6,6 +6,7 @@ nor remembers; `smoothmin._evaluate` does.
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -311,15 +312,34 @@ class Serial(Source):
 
 def source_of(objective: Objective, domain: Domain) -> Source:
     """The source that evaluates in this process."""
-    fun = objective.fun.fun if isinstance(objective.fun, IntoOut) else objective.fun
-    if hasattr(fun, "py_func") and "numba" in sys.modules:  # only then it can be numba's
-        from smoothmin.compiled.trampoline import is_compiled
+    if _is_compiled(objective):
+        from smoothmin.compiled.source import Compiled
 
-        if is_compiled(fun):
-            from smoothmin.compiled.source import Compiled
-
-            return Compiled(objective, domain)
+        return Compiled(objective, domain)
     return Serial(objective, domain)
+
+
+def threads_of(
+    objective: Objective, domain: Domain, workers: Any, instead: Callable[[], Source]
+) -> Source:
+    """The source of so many threads if numba has compiled the objective, or another."""
+    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
+    if whole and (workers > 1 or workers == -1) and _is_compiled(objective):
+        from smoothmin.compiled.threads import Threaded
+
+        count = (os.cpu_count() or 1) if workers == -1 else int(workers)
+        return Threaded(objective, domain, count, instead)
+    return source_of(objective, domain) if whole and workers == 1 else instead()
+
+
+def _is_compiled(objective: Objective) -> bool:
+    """Whether numba compiles the function."""
+    fun = objective.fun.fun if isinstance(objective.fun, IntoOut) else objective.fun
+    if not hasattr(fun, "py_func") or "numba" not in sys.modules:
+        return False
+    from smoothmin.compiled.trampoline import is_compiled
+
+    return is_compiled(fun)
 
 
 def _bound(fun: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], Any]:
