@@ -109,7 +109,8 @@ def minimize(
     workers : int, map-like callable or Executor, optional
         Who evaluates batches: a number of processes (-1: one per core), a
         function such as ``pool.map``, an object with ``submit`` and ``map``, or a Dask client.
-        The run does not depend on it.
+        The run does not depend on it. Where numba has compiled the objective and it does not
+        write to arrays in `args`, a number is one of threads.
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own

@@ -30,7 +30,7 @@ from smoothmin._returned import as_values as as_values
 from smoothmin._status import Status
 
 CHUNK_ELEMENTS = 2**15  # points made at a time for the user: 256 kB stay in the cache
-BATCH_ELEMENTS = 2**22  # points given to workers or a vectorized function at a time: 32 MB
+BATCH_ELEMENTS = 2**22  # points given to workers at a time: 32 MB
 FLOAT = np.dtype(np.float64)
 
 
@@ -132,7 +132,7 @@ class Source(ABC):
         """Samples, as many at a time as are best, by ``evaluate`` around this source."""
         found = []
         for blocks in self.batches(ask.blocks()):
-            steps = blocks[0] if len(blocks) == 1 else self.joined(blocks)
+            steps = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
             values, gradients = evaluate(steps, ask.order, ask.center)
             found.append(values)
             first = 0
@@ -142,10 +142,6 @@ class Source(ABC):
                 ask.take(block, values[part], rows)
                 first = part.stop
         return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
-
-    def joined(self, blocks: list[Array]) -> Array:
-        """Blocks of steps as one."""
-        return np.concatenate(blocks)
 
     def close(self) -> None:  # noqa: B027
         """Give back what the source holds, if anything."""
