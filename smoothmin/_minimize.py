@@ -14,6 +14,7 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
+from smoothmin._native import as_python
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
@@ -47,10 +48,11 @@ def minimize(
 
     Parameters
     ----------
-    fun : callable
+    fun : callable, or scipy.LowLevelCallable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
-        it, and `jac`, batches are evaluated in a compiled loop once that pays.
+        it, and `jac`, batches are evaluated in a compiled loop once that pays. So are functions
+        in C, of ctypes and cffi too, ``double f(int n, double *x)`` or ``(..., void *data)``.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
@@ -199,6 +201,7 @@ def minimize(
     >>> res.success, res.method, bool(res.fun < 1e-6)
     (True, 'gradient-sampling', True)
     """
+    fun = as_python(fun)
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     args = args if isinstance(args, tuple) else (args,)

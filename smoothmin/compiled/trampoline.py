@@ -191,8 +191,10 @@ def _attempt(function: Any, given: tuple[Any, Any, Any], into_out: bool) -> tupl
             wanted = compiled.signature.args
             parts = [
                 context.cast(builder, part, have, want)
-                for part, have, want in zip(parts, taken, wanted, strict=True)
+                for part, have, want in zip(parts, taken, wanted, strict=False)
             ]
+            # arguments with defaults, which are compiled in
+            parts += [context.get_constant_undef(kind) for kind in wanted[len(parts) :]]
             context.add_linking_libs([compiled.library])
             status, found = context.call_internal_no_propagate(
                 builder, compiled.fndesc, compiled.signature, parts
