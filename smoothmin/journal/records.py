@@ -33,7 +33,7 @@ Header: TypeAlias = Mapping[str, Any]
 
 
 class Record(NamedTuple):
-    """Points (k, N), values (k, ...), and gradients (k, ...) or None."""
+    """Points (k, N), or what stands for them; values (k, ...); gradients (k, ...) or None."""
 
     points: NDArray[Any]
     values: NDArray[Any]
@@ -111,11 +111,11 @@ class JournalFile:
         content = self._content(self._at)
         assert content is not None
         self._at += FRAME.size + len(content)
-        return _decoded(content)
+        return decoded(content)
 
     def add(self, record: Record) -> None:
         """Write a record at the end; the file is left as it was if that fails."""
-        self._end = self._write(self._end, self._unwritten + _framed(_encoded(record)))
+        self._end = self._write(self._end, self._unwritten + framed(encoded(record)))
         self._at, self._unwritten = self._end, b""
 
     def _opened(self, header: Header) -> tuple[Header, bytes]:
@@ -130,8 +130,8 @@ class JournalFile:
             room = HEADER_BYTES - len(mark) - FRAME.size
             content = json.dumps(header).encode().ljust(room)
             assert len(content) == room
-            return header, mark + _framed(content)
-        kept = _content_of(held[len(mark) :])
+            return header, mark + framed(content)
+        kept = content_of(held[len(mark) :])
         if kept is None:
             raise ValueError(f"journal {self.path!r} is damaged at its beginning")
         found: dict[str, Any] = json.loads(kept)
@@ -142,7 +142,7 @@ class JournalFile:
         at, count = HEADER_BYTES, 0
         while (content := self._content(at)) is not None:
             at += FRAME.size + len(content)
-            count += len(_decoded(content).points)
+            count += len(decoded(content).points)
         lost = os.fstat(self._file.fileno()).st_size - at
         if lost:
             self._file.truncate(at)
@@ -163,7 +163,7 @@ class JournalFile:
         size = os.fstat(self._file.fileno()).st_size
         if not 0 < length <= size - at - FRAME.size:
             return None
-        return _content_of(frame + self._read(at + FRAME.size, length))
+        return content_of(frame + self._read(at + FRAME.size, length))
 
     def _read(self, at: int, length: int) -> bytes:
         """As much of the file as there is."""
@@ -188,14 +188,15 @@ class JournalFile:
         return at + len(data)
 
 
-def _framed(content: bytes) -> bytes:
+def framed(content: bytes) -> bytes:
+    """With length and checksum."""
     return FRAME.pack(len(content), _checksum(content)) + content
 
 
-def _content_of(framed: bytes) -> bytes | None:
-    """What was framed, if it is whole."""
-    length, checksum = FRAME.unpack_from(framed)
-    content = framed[FRAME.size :]
+def content_of(frame: bytes) -> bytes | None:
+    """What was `framed`, if it is whole."""
+    length, checksum = FRAME.unpack_from(frame)
+    content = frame[FRAME.size :]
     return content if (length, checksum) == (len(content), _checksum(content)) else None
 
 
@@ -203,22 +204,28 @@ def _checksum(content: bytes) -> int:
     return zlib.crc32(content, zlib.crc32(len(content).to_bytes(4, "little")))
 
 
-def _encoded(record: Record) -> bytes:
+def encoded(record: Record) -> bytes:
+    """A record in bytes."""
     parts: list[bytes] = []
     for array in record:
         if array is None:
             parts.append(KIND.pack(b"-", 0))
             continue
-        kind = b"c" if array.dtype.kind == "c" else b"f"
+        kind = {"c": b"c", "u": b"u"}.get(array.dtype.kind, b"f")
         parts += [KIND.pack(kind, array.ndim), struct.pack(f"<{array.ndim}Q", *array.shape)]
         parts.append(np.ascontiguousarray(array, dtype=_TYPES[kind]).tobytes())
     return b"".join(parts)
 
 
-_TYPES = {b"f": np.dtype("<f8"), b"c": np.dtype("<c16")}
+_TYPES: dict[bytes, np.dtype[Any]] = {
+    b"f": np.dtype("<f8"),
+    b"c": np.dtype("<c16"),
+    b"u": np.dtype("u1"),
+}
 
 
-def _decoded(content: bytes) -> Record:
+def decoded(content: bytes) -> Record:
+    """The record in what was `encoded`."""
     found: list[NDArray[Any] | None] = []
     at = 0
     for _ in range(3):
