@@ -50,8 +50,12 @@ def minimize(
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change.
-    x0 : array_like
-        Start: real, finite, of any shape, unlike in SciPy. Integers are converted.
+    x0 : array_like, or dict, list or tuple of arrays
+        Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
+        arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
+        its elements, is in blocks: ``fun`` gets the same structure, returns gradients in it,
+        and so are all points and gradients of the result and the callback (``hess_inv`` is
+        of the blocks joined). Options of one value per block go by these.
     args : tuple, optional
         Further arguments of ``fun`` and ``jac``. Anything but a tuple is the only one.
     method : str, Method or callable, optional
@@ -66,11 +70,17 @@ def minimize(
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
-    hess, hessp : optional
-        Accepted and not used, with a warning. SciPy's names that need them raise without.
+    hess : callable, optional
+        ``hess(x, *args)``, an array (n, n), dense or sparse: "bfgs", and names of SciPy's that
+        run it, begin with its inverse at ``x0`` (the fixed variables' rows included). Other
+        methods warn. What SciPy takes besides asks for nothing that is not done.
+    hessp : callable, optional
+        Not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
-        variable. A start outside is moved to the nearest bound, with a warning.
+        variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
+        in blocks also in the same structure: for each a `Bounds`, a (min, max) pair of numbers
+        or arrays, one pair per element, or None.
     constraints : optional
         Not implemented: anything but none raises `NotImplementedError`. A callable
         ``method`` that is not of this library is handed them.
@@ -201,13 +211,17 @@ def minimize(
         )
     if (named := scipy_name(method)) is not None:
         named.require(jac=jac, hess=hess, hessp=hessp)
-    _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)
+    nhev = 0
+    if hess is not None or hessp is not None:
+        from smoothmin._hessian import with_first_metric
+
+        given, nhev = with_first_metric(given, hess, hessp, args)
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = Objective(fun, None if given.scheme else given.jac, args)
+    objective = given.objective(fun, args)
     source = _source(objective, given.domain, workers, vectorized)
     try:
         generator = as_generator(given.seed)
@@ -218,6 +232,7 @@ def minimize(
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
+    result["nhev"] = nhev
     if given.plan.disp:
         _display(result)
     return result
@@ -251,15 +266,6 @@ def minimize_as_scipy_method(
     return minimize(
         fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
     )
-
-
-def _warn_of_unused(hess: Any, hessp: Any) -> None:
-    """Say which of SciPy's arguments no method here uses."""
-    for name, given in (("hess", hess), ("hessp", hessp)):
-        if given is not None:
-            warnings.warn(
-                f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
-            )
 
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
