@@ -19,8 +19,10 @@ import scipy
 
 import smoothmin
 from smoothmin._domain import Domain
+from smoothmin._out import IntoOut
 from smoothmin._registry import option_names
 from smoothmin._source import Objective
+from smoothmin._structure import InBlocks
 
 LONGEST = 60  # characters of a text that is kept as it is
 # "problem", "method", ... to words, or to the words of each part
@@ -117,6 +119,8 @@ def words_for(value: Any) -> str:
 
 def _words_for_code(function: Any) -> str:
     """A function's name, and a digest of what it does."""
+    while isinstance(function, (InBlocks, IntoOut)):  # ours, around the user's
+        function = function.fun
     function = getattr(function, "py_func", function)  # compiled
     function = getattr(function, "__func__", function)  # bound
     if hasattr(function, "func"):  # partial

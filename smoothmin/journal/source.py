@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array
-from smoothmin._source import BATCH_ELEMENTS, Block, Serial, Source, Vectorized
+from smoothmin._source import BATCH_ELEMENTS, Block, Serial, Source
 from smoothmin._status import Status
+from smoothmin._vectorized import Vectorized
 from smoothmin.journal.identity import Identity, differing, fitting
 from smoothmin.journal.options import Journal
 from smoothmin.journal.records import HEADER_BYTES, JournalFile, Record
