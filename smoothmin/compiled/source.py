@@ -117,6 +117,8 @@ class Compiled(Source):
     ) -> Block:
         """See `Source`; a lone point is as soon evaluated from Python."""
         lone = len(points) == 1 and order != SUMMED
+        if lone and self._seconds:
+            return self._python(points, order, limits, center)
         trampoline = None if lone or points.dtype.kind != "f" else self._trampoline(order)
         if trampoline is not None:
             return self._in_loops(trampoline, points, order, limits, center)
