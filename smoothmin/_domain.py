@@ -101,15 +101,15 @@ class Domain:
     structure: Structure | None = None
 
     @classmethod
-    def build(cls, x0: Any, bounds: Any) -> Domain:
-        """Check start and bounds; clip the start into the box, with a warning."""
+    def build(cls, x0: Any, bounds: Any, *, warn: bool = True) -> Domain:
+        """Check start and bounds; clip the start into the box, with a warning or without."""
         structure = Structure.of(x0)
         if structure is not None:
             x0, bounds = structure.flat(x0, "x0"), structure.pairs(bounds)
-        return dataclasses.replace(cls._build(x0, bounds), structure=structure)
+        return dataclasses.replace(cls._build(x0, bounds, warn), structure=structure)
 
     @classmethod
-    def _build(cls, x0: Any, bounds: Any) -> Domain:
+    def _build(cls, x0: Any, bounds: Any, warn: bool) -> Domain:
         start = as_start(x0)
         shape, flat = start.shape, start.ravel()
         box = as_bounds(bounds, shape)
@@ -117,7 +117,7 @@ class Domain:
             return cls(shape, flat, None, None)
         lower, upper = box
         inside = np.clip(flat, lower, upper)
-        if (inside != flat).any():
+        if warn and (inside != flat).any():
             from scipy.optimize import OptimizeWarning
 
             warnings.warn(
@@ -166,12 +166,7 @@ class Domain:
 
     def columns(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays side by side, (*shape, m), from points (m, n)."""
-        if self.free is None:
-            return np.array(points.T, order="C").reshape(*self.shape, -1)
-        full = np.empty((self.start.size, len(points)), dtype=points.dtype)
-        full[:] = self.start[:, None]
-        full[self.free] = points.T
-        return full.reshape(*self.shape, -1)
+        return np.moveaxis(self.spread(points), 0, -1)
 
     def gather(self, gradients: Array) -> Array:
         """Gradients (m, n) in the free variables from the user's (m, size)."""

@@ -16,7 +16,7 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
+from smoothmin._source import Objective, Remembered, Source, source_of
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -49,7 +49,8 @@ def minimize(
     ----------
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
-        It gets an array of ``x0``'s shape that is its own to change.
+        It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
+        it, and `jac`, batches are evaluated in a compiled loop once that pays.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
@@ -66,12 +67,17 @@ def minimize(
         is a gradient and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
-        along with the value, or a finite-difference scheme, of SciPy's steps. None or
+        along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
+        the gradient into a last argument ``out`` without a default, zero at first. None or
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
-    hess, hessp : optional
-        Accepted and not used, with a warning. SciPy's names that need them raise without.
+    hess : callable, optional
+        ``hess(x, *args)``, an array (n, n), dense or sparse: "bfgs", and names of SciPy's that
+        run it, begin with its inverse at ``x0`` (the fixed variables' rows included). Other
+        methods warn. What SciPy takes besides asks for nothing that is not done.
+    hessp : callable, optional
+        Not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
         variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
@@ -108,7 +114,7 @@ def minimize(
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
-        shape comes first if it has more than one dimension.
+        shape comes first if it has more than one dimension. Columns are contiguous.
 
     Returns
     -------
@@ -206,9 +212,13 @@ def minimize(
         )
     if (named := scipy_name(method)) is not None:
         named.require(jac=jac, hess=hess, hessp=hessp)
-    _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)
+    nhev = 0
+    if hess is not None or hessp is not None:
+        from smoothmin._hessian import with_first_metric
+
+        given, nhev = with_first_metric(given, hess, hessp, args)
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
@@ -223,6 +233,7 @@ def minimize(
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
+    result["nhev"] = nhev
     if given.plan.disp:
         _display(result)
     return result
@@ -258,20 +269,13 @@ def minimize_as_scipy_method(
     )
 
 
-def _warn_of_unused(hess: Any, hessp: Any) -> None:
-    """Say which of SciPy's arguments no method here uses."""
-    for name, given in (("hess", hess), ("hessp", hessp)):
-        if given is not None:
-            warnings.warn(
-                f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
-            )
-
-
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
+        from smoothmin._vectorized import Vectorized
+
         return Vectorized(objective, domain)
     if workers is None:
-        return Serial(objective, domain)
+        return source_of(objective, domain)
     from smoothmin.workers.choose import source_for
 
     return source_for(objective, domain, workers)

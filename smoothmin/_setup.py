@@ -88,7 +88,8 @@ class Arguments:
         """Check them; called by front ends only, two frames below the user's."""
         refuse_constraints(constraints)
         theirs = scipy_name(method)
-        domain = Domain.build(x0 if theirs is None else theirs.start(x0, options), bounds)
+        start = x0 if theirs is None else theirs.start(x0, options)
+        domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
         if theirs is not None:
             options = theirs.translate(options, tol, domain.problem(False))
             method, tol = theirs.method_for(domain.size), None

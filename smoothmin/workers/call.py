@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._source import Objective, as_complex, as_gradient, as_value
+from smoothmin._returned import as_complex, as_gradient, as_value
+from smoothmin._source import Objective
 
 
 class Stopped:

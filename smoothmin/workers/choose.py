@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._domain import Domain
-from smoothmin._source import Objective, Serial, Source
+from smoothmin._source import Objective, Source, source_of
 
 
 def source_for(objective: Objective, domain: Domain, workers: Any) -> Source:
@@ -30,7 +30,7 @@ def source_for(objective: Objective, domain: Domain, workers: Any) -> Source:
         return Mapped(objective, domain, workers)
     count = _count(workers)
     if count == 1:
-        return Serial(objective, domain)
+        return source_of(objective, domain)
     from smoothmin.workers.processes import Processes
     from smoothmin.workers.scheduled import Scheduled
 
