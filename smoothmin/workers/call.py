@@ -82,11 +82,15 @@ def _travels(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What came of some points: answers of the first, what ended them, and how long it took."""
+    """What came of some points: answers of the first, and what ended them.
+
+    ``seconds`` and ``squares`` are sums over the points of how long each took, and its square.
+    """
 
     answers: list[Any]
     ended: Stopped | Raised | None = None
     seconds: float = 0.0
+    squares: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,15 @@ class Call:
         """Evaluate one point after the other, as far as nothing is raised."""
         answers: list[Any] = []
         ended: Stopped | Raised | None = None
-        begun = time.perf_counter()
+        seconds = squares = 0.0
+        now = time.perf_counter()
         try:
             for x in points:
                 # a copy: what crossed processes may be read-only, what did not be shared
                 answers.append(self.answer(np.array(x)))
+                before, now = now, time.perf_counter()
+                seconds += now - before
+                squares += (now - before) ** 2
         except StopIteration:
             ended = Stopped()
         except Exception as error:
@@ -124,7 +132,7 @@ class Call:
             if os.getpid() == self.home:
                 raise
             ended = Raised(error)
-        return Chunk(answers, ended, time.perf_counter() - begun)
+        return Chunk(answers, ended, seconds, squares)
 
 
 @dataclass(frozen=True)

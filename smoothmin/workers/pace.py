@@ -1,36 +1,73 @@
-"""How many points to give a worker at a time: as the measured costs want it."""
+"""How many points to give a worker at a time: as the measured costs want it.
+
+Reference: C. P. Kruskal, A. Weiss, "Allocating independent subtasks on parallel processors",
+IEEE Trans. Softw. Eng. 11 (1985), :doi:`10.1109/TSE.1985.231547`.
+
+Deviation: chunks are no larger than makes messages negligible, since what is under way when a
+run ends is lost.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import astuple, dataclass
+
+from smoothmin.workers.call import Chunk
+
+NEGLIGIBLE = 0.01  # of the time of evaluations
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Sums over evaluations, their seconds and squares of these, and over messages."""
+
+    points: float = 0.0
+    seconds: float = 0.0
+    squares: float = 0.0
+    messages: float = 0.0
+    overhead: float = 0.0
+
+    def __add__(self, other: Costs) -> Costs:
+        return Costs(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Pace:
-    """What an evaluation and a message have cost so far."""
+    """What evaluations and messages have cost in this batch and the last."""
 
     def __init__(self) -> None:
-        self._points = 0
-        self._seconds = 0.0
-        self._overhead = math.inf
+        self._last = self._now = Costs()
 
-    def note(self, points: int, seconds: float, elapsed: float) -> None:
-        """A chunk of ``points`` took ``seconds`` to evaluate and ``elapsed`` to come back."""
-        self._points += points
-        self._seconds += seconds
-        # the least: others may have waited in a queue
-        self._overhead = max(0.0, min(self._overhead, elapsed - seconds))
+    def turn(self) -> None:
+        """A batch begins: what was before the last is forgotten. First calls may compile."""
+        if self._now.points > 1:
+            self._last, self._now = self._now, Costs()
+
+    def note(self, chunk: Chunk, elapsed: float | None) -> None:
+        """A chunk came back ``elapsed`` seconds after it was sent; None if it had to queue."""
+        self._now += Costs(len(chunk.answers), chunk.seconds, chunk.squares)
+        if elapsed is not None:
+            self._now += Costs(messages=1, overhead=max(0.0, elapsed - chunk.seconds))
 
     def chunk(self, points: int, workers: int) -> int:
-        """Size k of the chunks of ``points`` points, by c and h, the costs of a point and a chunk.
+        """Size k of the chunks of a batch of m ``points``; one as long as nothing is known.
 
-        Each of P workers spends h m / (P k) on messages, and the last of them finishes up to
-        c k after the first: the sum is least at k = sqrt(m h / (P c)). A single point as long
-        as nothing is known.
+        With c and s the mean and standard deviation of an evaluation's cost and h that of a
+        message, P workers spend h m / (P k) on messages, and the last of them finishes about
+        s sqrt(2 k ln P) after the mean: the sum is least at
+        k = (sqrt(2) m h / (P s sqrt(ln P)))^(2/3).
         """
-        if not self._points:
+        costs = self._last + self._now
+        if not costs.messages:
             return 1
-        most = math.ceil(points / workers)
-        cost = self._seconds / self._points
-        if cost <= 0:
-            return most
-        return max(1, min(most, round(math.sqrt(points * self._overhead / (workers * cost)))))
+        mean = costs.seconds / costs.points
+        spread = math.sqrt(max(0.0, costs.squares / costs.points - mean**2))
+        overhead = costs.overhead / costs.messages
+        size = most = math.ceil(points / workers)
+        late = workers * spread * math.sqrt(math.log(max(2, workers)))
+        if late > 0:
+            size = min(size, round((math.sqrt(2) * points * overhead / late) ** (2 / 3)))
+        if NEGLIGIBLE * mean > 0:
+            size = min(size, math.ceil(overhead / (NEGLIGIBLE * mean)))
+        # as many for each worker
+        rounds = math.ceil(most / max(1, size))
+        return math.ceil(most / rounds)

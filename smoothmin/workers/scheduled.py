@@ -47,7 +47,7 @@ class Team(ABC):
 class _Flight(NamedTuple):
     first: int
     points: int
-    since: float
+    since: float | None  # None if it had to queue
 
 
 class Scheduled(Distributed):
@@ -57,7 +57,7 @@ class Scheduled(Distributed):
         super().__init__(objective, domain)
         self._team = team
         self._pace = Pace()
-        self._numbers = 0
+        self._numbers = self._workers = 0
         self._under_way: dict[int, _Flight] = {}
         self._any = False  # whether any answer has come, without which no run is timed out
 
@@ -67,12 +67,13 @@ class Scheduled(Distributed):
 
     def _gather(self, batch: NDArray[Any], order: int, limits: Limits, intake: Intake) -> None:
         """See `Distributed`."""
-        workers = self._team.prepare(len(batch))
+        self._workers = self._team.prepare(len(batch))
+        self._pace.turn()
         timed = limits.maxtime < np.inf
         given = 0
         while True:
             while given < len(batch) and not intake.failed and self._team.room() > 0:
-                size = self._pace.chunk(len(batch), workers)
+                size = self._pace.chunk(len(batch), self._workers)
                 self._hand(given, order, batch[given : given + size])
                 given = min(given + size, len(batch))
             if not self._under_way and (given == len(batch) or intake.failed):
@@ -86,7 +87,8 @@ class Scheduled(Distributed):
 
     def _hand(self, first: int, order: int, points: NDArray[Any]) -> None:
         self._numbers += 1
-        self._under_way[self._numbers] = _Flight(first, len(points), time.perf_counter())
+        since = time.perf_counter() if len(self._under_way) < self._workers else None
+        self._under_way[self._numbers] = _Flight(first, len(points), since)
         self._team.hand(self._numbers, order, points)
 
     def _take(self, number: int, chunk: Chunk | BaseException, intake: Intake) -> None:
@@ -95,6 +97,6 @@ class Scheduled(Distributed):
             return intake.put(flight.first, Chunk([], Raised(chunk)))
         self._any = True
         if chunk.answers:
-            elapsed = time.perf_counter() - flight.since
-            self._pace.note(len(chunk.answers), chunk.seconds, elapsed)
+            now = time.perf_counter()
+            self._pace.note(chunk, None if flight.since is None else now - flight.since)
         intake.put(flight.first, chunk)

@@ -1,5 +1,6 @@
 """Answers in any order are judged in that of the points; chunks follow measured costs."""
 
+import heapq
 import itertools
 
 import numpy as np
@@ -77,17 +78,38 @@ def test_an_exception_waits_for_what_is_under_way_and_a_stop_does_not():
         other.settle(waiting=True)
 
 
-def cost(points, workers, size, c, h):
-    """Seconds of a batch in chunks, as the docstring of `Pace.chunk` counts them."""
-    return h * points / (workers * size) + c * size
+def makespan(costs, workers, size, overhead):
+    """When the last of the workers is done, each taking the next chunk when it is."""
+    free = [0.0] * workers
+    for first in range(0, len(costs), size):
+        begin = heapq.heappop(free)
+        heapq.heappush(free, begin + overhead + float(costs[first : first + size].sum()))
+    return max(free)
 
 
-@given(st.integers(1, 10_000), st.integers(1, 64), st.floats(1e-6, 10.0), st.floats(1e-5, 1.0))
-def test_chunks_cost_least(points, workers, c, h):
+@pytest.mark.parametrize("overhead", [1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize("workers", [2, 8])
+@pytest.mark.parametrize("spread", [0.0, 0.3, 1.0])
+def test_chunks_take_little_longer_than_the_best_of_any_size(overhead, workers, spread):
+    rng = np.random.default_rng(0)
+    costs = rng.gamma(1 / spread**2, spread**2, (8, 400)) if spread else np.ones((8, 400))
     pace = Pace()
-    assert pace.chunk(points, workers) == 1
-    pace.note(10, 10 * c, 10 * c + h)
-    size = pace.chunk(points, workers)
-    sizes = np.arange(1, -(-points // workers) + 1)
-    least = cost(points, workers, sizes, c, h).min()
-    assert cost(points, workers, size, c, h) <= 1.1 * least
+    assert pace.chunk(400, workers) == 1
+    for row in costs:
+        pace.note(Chunk([0.0] * 400, None, row.sum(), row @ row), row.sum() + overhead)
+    mean = {
+        size: np.mean([makespan(row, workers, size, overhead) for row in costs])
+        for size in range(1, 401)
+    }
+    assert mean[pace.chunk(400, workers)] <= 1.1 * min(mean.values())
+
+
+def test_first_calls_that_compile_are_forgotten():
+    pace = Pace()
+    pace.note(Chunk([0.0], None, 5.0, 25.0), 6.0)
+    assert pace.chunk(100, 2) <= 20  # messages of 1 s beside evaluations of 5 s
+    for _ in range(3):
+        pace.turn()
+        for _ in range(10):
+            pace.note(Chunk([0.0], None, 1e-4, 1e-8), 6e-4)
+    assert pace.chunk(100, 2) == 50
