@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Generator
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
-from smoothmin._source import Source
+from smoothmin._source import Scattered, Source
 from smoothmin._status import Status
 
 # points to evaluate, in the free variables, and whether with gradients: 1, or not: 0
@@ -230,6 +231,10 @@ class Evaluator:
         if len(points) or over is None:
             values, gradients, ended = self._source(points, order, ledger.limits, center)
             ledger.take(points, values, gradients, center)
+            if isinstance(ended, Scattered):
+                with contextlib.suppress(Halt):  # the run ends for another reason already
+                    ledger.take(ended.points, ended.values, ended.gradients)
+                raise ended.cause
             if ended is not None:
                 raise ended
         if over is not None:

@@ -108,11 +108,12 @@ def minimize(
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
         same seed gives the same run.
-    workers : int, map-like callable or Executor, optional
-        Who evaluates batches: a number of processes (-1: one per core), a
-        function such as ``pool.map``, an object with ``submit`` and ``map``, or a Dask client.
-        The run does not depend on it. Where numba has compiled the objective and it does not
-        write to arrays in `args`, a number is one of threads.
+    workers : int, map-like callable, Executor, Dask client or str, optional
+        Who evaluates: a number of processes (-1: one per core), which then are all that call
+        ``fun``; a function such as ``pool.map``, whose answers may come in any order; an object
+        with ``submit`` and ``map``; a Dask client or cluster, or the address of its scheduler
+        such as ``"tcp://host:8786"``. The run does not depend on it. Where numba has compiled the
+        objective and it does not write to arrays in `args`, a number is one of threads.
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
@@ -162,7 +163,8 @@ def minimize(
     -----
     A point is never evaluated if it would be one more than ``maxfev``. ``maxtime`` and
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
-    comes back, and what else was under way then is neither used nor counted. Values
+    comes back, and what else was under way then is neither used nor counted: a number of
+    processes is ended whatever they are at, those of an Executor or a cluster finish it. Values
     that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
     infinity anywhere, or a point to evaluate that is not finite. Without gradients, values
     that are all the same are no success: the status is 4.
@@ -281,7 +283,7 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
         return Vectorized(objective, domain)
     if workers is None:
         return source_of(objective, domain)
-    from smoothmin._workers import source_for
+    from smoothmin.workers.choose import source_for
 
     return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 

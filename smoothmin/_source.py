@@ -41,6 +41,20 @@ Evaluate: TypeAlias = Callable[[Array, int, Array], tuple[Array, Any]]
 Block: TypeAlias = tuple[NDArray[Any], Any, BaseException | None]
 
 
+class Scattered(Exception):
+    """What ended a block, and answers at ``points`` that came back though earlier ones did not.
+
+    Never raised: it stands for ``cause`` in a `Block`.
+    """
+
+    def __init__(
+        self, cause: BaseException, points: NDArray[Any], values: Any, gradients: Array | None
+    ) -> None:
+        super().__init__(cause)
+        self.cause, self.points = cause, points
+        self.values, self.gradients = values, gradients
+
+
 class Objective:
     """The user's function and gradient, called at one of the user's arrays.
 
