@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
+import time
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
@@ -77,6 +79,10 @@ class Ledger:
         self.nfev = self.njev = self.n_nonfinite = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
+
+    def restart(self) -> None:
+        """Begin to count seconds anew."""
+        self._limits = dataclasses.replace(self._limits, started=time.perf_counter())
 
     @property
     def limits(self) -> Limits:

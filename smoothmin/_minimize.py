@@ -161,6 +161,10 @@ def minimize(
 
     Notes
     -----
+    Without ``maxiter``, ``maxfev`` and ``maxtime`` a run ends after max(1000, 200 n) iterations,
+    or five times as many requests for values in a row without progress, a decrease by more than
+    half of a value's digits.
+
     A point is never evaluated if it would be one more than ``maxfev``. ``maxtime`` and
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
     comes back, and what else was under way then is neither used nor counted: a number of

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import pickle
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -14,7 +16,8 @@ from scipy.optimize import OptimizeResult
 import smoothmin
 from smoothmin import _status
 from smoothmin._check import as_generator
-from smoothmin._evaluate import exchange
+from smoothmin._engine import Run
+from smoothmin._evaluate import Ledger, exchange
 from smoothmin._limits import Halt
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
 from smoothmin._returned import as_real_array, as_values, unmasked
@@ -70,10 +73,12 @@ class Optimizer:
     Notes
     -----
     An optimizer can be pickled or copied at any time, between `ask` and `tell` too, and
-    goes on from there exactly. What is kept is what was told, of more than 32 MB in a temporary
-    file, and a new run is told it again, which takes the method's own time once more; it has to
-    ask for the same points, so another version of the library refuses the pickle, and so may
-    another processor. After the end only the result is kept. Only ``maxtime`` begins anew.
+    goes on from there exactly. Kept is what was told, of more than 32 MB in a temporary file,
+    and a copy's new run is told it again, which takes the method's own time once more; it has
+    to ask for the same points, or is refused, as by another processor that rounds differently.
+    Line searches ("bfgs", "lbfgs", "gradient-descent") instead keep their state from time to
+    time, and only what was told since. After the end the result alone is kept. Pickles of other
+    versions of the library are refused. Only ``maxtime`` begins anew.
 
     Examples
     --------
@@ -109,13 +114,32 @@ class Optimizer:
             raise ValueError('jac must not be "cs": complex points are not asked for')
         generator = as_generator(given.seed)
         self._seed = copy.deepcopy(generator)
-        self._domain, self._limits = given.domain, given.plan.limits
+        self._domain = given.domain
         self._gradients = given.jac is True
-        self._run, self._ledger = given.assemble(generator)
+        self._state, self._wanted = b"", 0.0  # kept last, and how much is told until the next
         self._told = Told()
         self._ended: tuple[str, OptimizeResult] | None = None
+        self._begin(*given.assemble(generator))
+
+    def _begin(self, run: Run, ledger: Ledger) -> None:
+        """Drive a run from its start, or from where its state was kept."""
+        self._run, self._ledger, self._order = run, ledger, 0
+        run.reported = self._keep_state
         self._batches = self._converse()
         self._asked: Array = self._next(None)
+
+    def _keep_state(self) -> None:
+        """Keep what has come of what was told, instead of that, where it is no more."""
+        if self._told.size < self._wanted:
+            return
+        try:
+            state = pickle.dumps((self._run, self._ledger))
+        except (pickle.PicklingError, TypeError, AttributeError):  # a generator, or the user's
+            self._wanted = math.inf
+            return
+        self._wanted = len(state)
+        if self._told.size >= len(state):
+            self._state, self._told = state, Told()
 
     def _converse(self) -> Generator[Array, Answer, OptimizeResult]:
         """Yield points in the free variables until the method is done."""
@@ -137,9 +161,10 @@ class Optimizer:
             points, order = batch
             points, over = self._ledger.admit(points)
             if len(points) or over is None:
+                self._order = order
                 values, gradients = yield points
                 self._ledger.take(points, values, gradients if order else None)
-                self._limits.look_at_value(float(np.fmin.reduce(values)))
+                self._ledger.limits.look_at_value(float(np.fmin.reduce(values)))
             if over is not None:
                 raise over
             batch = advance(talk, (values, gradients))
@@ -151,7 +176,7 @@ class Optimizer:
         if isinstance(message, Done):
             result = message.value
             self._ended = Status(result.status).name.lower(), result
-            self._told = Told()
+            self._state, self._told = b"", Told()
             return np.empty((0, self._domain.size))
         return message
 
@@ -201,6 +226,8 @@ class Optimizer:
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
         rows = self._as_rows(gradients, asked.shape)
+        if not self._order:  # nobody wants them now
+            rows = None
         self._told.add(self._asked, found, rows)
         self._asked = self._next((found, rows))
 
@@ -243,7 +270,8 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         """What the run began with, and what it was told since; only its result after the end."""
         state = {"version": smoothmin.__version__, "given": self._given, "seed": self._seed}
-        return state | {"told": self._told.content(), "ended": self._ended}
+        told = {"state": self._state, "told": self._told.content()}
+        return state | told | {"ended": self._ended}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin again, and tell it all again, unless it has ended."""
@@ -259,6 +287,10 @@ class Optimizer:
         if state["ended"] is not None:
             self._ended = state["ended"]
             return
+        if state["state"]:
+            run, ledger = pickle.loads(state["state"])
+            ledger.restart()
+            self._begin(run, ledger)
         told = Told(state["told"])
         for points, values, gradients in told:
             if self._ended is not None or not np.array_equal(points, digest(self._asked)):
@@ -267,7 +299,7 @@ class Optimizer:
                     "processor or another version of NumPy may round differently"
                 )
             self._asked = self._next((values, gradients))
-        self._told = told
+        self._state, self._told = state["state"], told
 
 
 def _owned(x0: Any, method: Any, bounds: Any, options: Any) -> tuple[Any, ...]:
