@@ -7,7 +7,8 @@ Needs the extra ``[clients]``. Each suite runs twice, with SciPy's `minimize` an
 in it, the same start. Printed are tests passed before and after, evaluations as a geometric
 mean of ratios over pairs that end equal (to 1e-6) or better, with a gradient and without,
 false successes (a lower value is known, and a local method finds one from our end, beyond
-1e-6 and the tolerance that was asked for), and the failures that are not in `ACCEPTED`. Takes some minutes, and is no part of the test suite.
+1e-6 and the tolerance that was asked for), and the failures that are not in `ACCEPTED`.
+Takes some minutes, and is no part of the test suite.
 """
 
 from __future__ import annotations
