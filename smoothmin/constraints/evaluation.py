@@ -56,9 +56,17 @@ def as_jacobian(given: Any, label: str, m: int, size: int) -> Array:
 class Sizes:
     """How many rows each nonlinear constraint has: known once it was evaluated."""
 
-    def __init__(self, labels: list[str]) -> None:
-        self.labels = labels
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
         self.rows: list[int] | None = None
+
+    def learn(self, x: NDArray[Any], total: int) -> list[int]:
+        """They, where rows came from a journal: by calling the constraints at ``x``, if need be."""
+        if self.rows is None and len(self.items) == 1:
+            self.rows = [total]
+        elif self.rows is None:
+            self.rows = [len(as_row(item.fun(x), item.label)) for item in self.items if item.fun]
+        return self.rows
 
     def see(self, found: list[int]) -> None:
         """Learn them, or raise if they are others than before."""
@@ -67,7 +75,7 @@ class Sizes:
         if found != self.rows:
             k = next(k for k, m in enumerate(found) if m != self.rows[k])
             raise ValueError(
-                f"{self.labels[k]} must always return as many values: {self.rows[k]} before, "
+                f"{self.items[k].label} must always return as many values: {self.rows[k]} before, "
                 f"{found[k]} now"
             )
 

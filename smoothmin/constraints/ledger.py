@@ -92,7 +92,7 @@ class ConstrainedLedger(Ledger):
         given = (limits.maxfev, limits.maxtime, limits.f_target, limits.started)
         super().__init__(domain, FeasibleLimits(*given, feasible=self._meets), stencil)
         self.best = BestFeasible()
-        self.region, self._sizes = region, sizes
+        self.region, self._sizes, self._domain = region, sizes, domain
         self._rows: Rows | None = region.rows
         hard = None if region.linear is None else region.linear.hard
         self._hard = None
@@ -224,7 +224,7 @@ class ConstrainedLedger(Ledger):
         start = self._first is None
         if start:
             self._first = float(values[0])
-            self._learn()
+            self._learn(points[0], rows.shape[1] - 1)
         violation, feasible = self.violations(points, rows[:, 1:])
         for k in self._candidates(values, violation, feasible):
             if self.best.beaten_by(float(values[k]), float(violation[k]), bool(feasible[k])):
@@ -234,10 +234,11 @@ class ConstrainedLedger(Ledger):
                 self.best.grad, self.best.jacobian = slopes[k, 0].copy(), slopes[k, 1:].copy()
         self._stop(points, values, feasible, start)
 
-    def _learn(self) -> None:
-        """How many rows there are, after the first evaluation."""
-        if self._sizes.rows is not None:
-            self.region = self.region.learned(self._sizes.rows)
+    def _learn(self, x: Array, total: int) -> None:
+        """How many rows there are, after the first evaluation, at ``x``."""
+        if self.region.has_nonlinear:
+            sizes = self._sizes.learn(self._domain.restore(x), total)
+            self.region = self.region.learned(sizes)
             self._rows = self.region.rows
 
     def _refuse_start(self, values: Array) -> None:

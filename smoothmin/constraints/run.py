@@ -36,7 +36,7 @@ class Constraints:
         """The constraints on this domain, which starts where it may afterwards."""
         region = Region.of(forms, domain)
         domain, contradiction = start_within(region, domain)
-        sizes = Sizes([forms.items[k].label for k in forms.nonlinear])
+        sizes = Sizes([forms.items[k].seen_by(domain.structure) for k in forms.nonlinear])
         return cls(forms, region, sizes, contradiction), domain
 
     def ledger(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> ConstrainedLedger:
