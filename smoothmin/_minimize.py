@@ -17,6 +17,7 @@ from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
+from smoothmin.constraints.evaluation import Columns, OneByOne
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -204,7 +205,7 @@ def minimize(
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = Objective(fun, None if given.scheme else given.jac, args)
+    objective = given.objective(fun, args)
     source = _source(objective, given.domain, workers, vectorized)
     try:
         generator = as_generator(given.seed)
@@ -261,9 +262,9 @@ def _warn_of_unused(hess: Any, hessp: Any) -> None:
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
-        return Vectorized(objective, domain)
+        return (Columns if objective.wide else Vectorized)(objective, domain)
     if workers is None:
-        return Serial(objective, domain)
+        return (OneByOne if objective.wide else Serial)(objective, domain)
     from smoothmin._workers import source_for
 
     return source_for(objective, domain, workers)

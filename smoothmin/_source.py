@@ -36,8 +36,11 @@ Block: TypeAlias = tuple[NDArray[Any], Array | None, BaseException | None]
 class Objective:
     """The user's function and gradient, called at one of the user's arrays.
 
-    Picklable if they are, so that workers can have it.
+    Picklable if they are, so that workers can have it. ``wide`` ones return values
+    with those of constraints: `smoothmin.constraints.evaluation.Constrained`.
     """
+
+    wide = False
 
     def __init__(self, fun: Callable[..., Any], jac: Any, args: tuple[Any, ...]) -> None:
         self.fun, self.jac, self.args = fun, jac, args
