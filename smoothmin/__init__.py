@@ -26,6 +26,7 @@ _EXPORTS = {
     "GradientSampling": "smoothing.gradient_sampling",
     "smooth": "smoothing.smooth",
     "GradientSamplingDescent": "descent.gradient_sampling.method",
+    "SQPGradientSampling": "sqp.method",
     "LBFGS": "descent.lbfgs",
     "BFGS": "descent.bfgs",
     "GradientDescent": "descent.gradient_descent",

@@ -27,6 +27,7 @@ from smoothmin._protocol import Array
 EPS = float(np.finfo(float).eps)
 FEASIBLE = 1e3 * EPS  # excess of a row, in units of its terms, that is none
 DEPENDENT = 1e-13  # part of a unit row that is no more than rounding
+EXCHANGES = 2  # of a row for one that depends on it, after which both are met but for rounding
 PIVOTS = 20  # per row and variable, and as many more
 
 
@@ -84,7 +85,9 @@ class Solution:
     curvature : float
         ``d'H^-1 d``.
     excess : ndarray (k,)
-        Largest excess of each group with a finite cap, not negative.
+        Largest excess of each group with a finite cap, zero if it is no more than rounding.
+    slope : float
+        ``g @ d``, without the cancellation.
     solved : bool
         Whether all rows were met to rounding before the patience was spent.
     """
@@ -95,6 +98,7 @@ class Solution:
     lagrangian: Array
     curvature: float
     excess: Array
+    slope: float
     solved: bool
 
 
@@ -109,6 +113,7 @@ class _Target:
     mixed: Array
     dependent: bool
     prices: dict[int, float]
+    back: tuple[Array, Array, Array, NDArray[np.bool_], NDArray[np.intp]] | None = None
 
 
 class _ActiveSet:
@@ -125,6 +130,7 @@ class _ActiveSet:
         self._lengths = np.sqrt(np.einsum("ij,ij->i", qp.rows, qp.rows))
         # what rounding makes of a step, which is a difference of long vectors
         self._blur = float(np.linalg.norm(qp.root) * np.linalg.norm(self._image)) * EPS / FEASIBLE
+        self._blurred = True
         self._tight: list[int] = []  # groups whose multipliers come to their caps
         self._finite = np.isfinite(qp.caps)
         self._held: list[int] = []
@@ -171,7 +177,10 @@ class _ActiveSet:
     def solve(self) -> Solution:
         """Hold and let go of rows until all multipliers and excesses have the right sign."""
         banned, freed = set[int](), set[int]()  # of rows and caps, by rounding
+        exchanged: dict[int, int] = {}  # how often rows left for others that depend on them
         solved, entering, released = False, -1, -1
+        target = self._wanted()
+        step = self._refined(target)
         for _ in range(PIVOTS * (self._m + self._n) + PIVOTS):
             # 1. to the minimum for the rows held, as far as multipliers stay allowed
             target = self._wanted()
@@ -190,12 +199,15 @@ class _ActiveSet:
                 continue
             self._weights = self._weights + share * (target.weights - self._weights)
             if blocked is not None:
-                if share == 0 and blocked[0] == entering:
-                    banned.add(entering)
+                row = blocked[0]
+                if target.dependent and row >= 0:
+                    exchanged[row] = exchanged.get(row, 0) + 1
+                if (share == 0 and row == entering) or exchanged.get(row, 0) > EXCHANGES:
+                    banned.add(row)
                 self._yield_to(blocked)
                 continue
             # 2. let go of a cap that costs more than the excess
-            step: Array = -(self._qp.root @ target.mixed)
+            step = self._refined(target)
             prices = {k: v for k, v in target.prices.items() if k not in freed}
             released, entering = min(prices, key=prices.__getitem__, default=-1), -1
             if released >= 0 and prices[released] < -FEASIBLE * self._size_of(released):
@@ -208,6 +220,33 @@ class _ActiveSet:
                 break
             self._hold(entering)
         return self._solution(step, target.mixed, solved)
+
+    def _refined(self, target: _Target) -> Array:
+        """d, on which the rows held are met as nearly as it is rounded."""
+        step: Array = -(self._qp.root @ target.mixed)
+        self._blurred = target.back is None and len(self._held) > 0
+        if target.back is None or not self._held:
+            return step
+        unit, q, r, others, heads = target.back
+        for _ in range(2):
+            missed = self._excess_held(step)
+            missed = (missed - missed[heads] * (heads != np.arange(len(heads))))[others]
+            step -= self._qp.root @ (q @ dtrtrs(r, unit * missed, trans=1)[0])
+        return step
+
+    def _excess_held(self, step: Array) -> Array:
+        """By how much the rows held miss equality."""
+        qp, m, n = self._qp, self._m, self._n
+        held = np.array(self._held)
+        if held.max() < m:
+            found: Array = qp.rows[held] @ step - qp.offsets[held]
+            return found
+        own = held < m
+        missed = np.empty(len(held))
+        missed[own] = qp.rows[held[own]] @ step - qp.offsets[held[own]]
+        both = np.concatenate([qp.lower - step, step - qp.upper])
+        missed[~own] = both[held[~own] - m]
+        return missed
 
     def _offset(self, held: list[int]) -> Array:
         """Offsets of rows by their numbers."""
@@ -226,28 +265,30 @@ class _ActiveSet:
     def _wanted(self) -> _Target:
         """The minimum where rows held are met but for their groups' excesses."""
         rows, base, offsets = self._images, self._image, self._offset(self._held)
+        count = len(rows)
+        others, heads = np.ones(count, dtype=bool), np.arange(count)
         if not self._tight:
-            return _stationary(rows, base, offsets)
+            return _stationary(rows, base, offsets, others, heads)
         # the first row of a group at its cap has what the others leave
         rows, offsets = rows.copy(), offsets.copy()
         members = {
             group: [i for i, row in enumerate(self._held) if self._group(row) == group]
             for group in self._tight
         }
-        others = np.ones(len(rows), dtype=bool)
         for group, (head, *rest) in members.items():
+            heads[rest] = head
             base = base + self._qp.caps[group] * rows[head]
             rows[rest] -= rows[head]
             offsets[rest] -= offsets[head]
             others[head] = False
-        target = _stationary(rows[others], base, offsets[others])
+        target = _stationary(rows[others], base, offsets[others], others, heads)
         weights = np.zeros(len(rows))
         weights[others] = target.weights
         prices = {}
         for group, (head, *rest) in members.items():
             weights[head] = self._qp.caps[group] - weights[rest].sum()
             prices[group] = -float(rows[head] @ target.mixed) - float(offsets[head])
-        return _Target(weights, target.mixed, target.dependent, prices)
+        return _Target(weights, target.mixed, target.dependent, prices, target.back)
 
     def _room(self, wanted: Array) -> tuple[float, tuple[int, int] | None]:
         """How far multipliers may go, and the row (number, -1) or group (-1, group) that ends it."""
@@ -307,10 +348,16 @@ class _ActiveSet:
         """What excesses of a group are compared with."""
         return float(np.abs(self._qp.offsets[self._qp.groups == group]).max(initial=0.0))
 
+    def _rounding(self, step: Array) -> Array:
+        """Excess of each row that is none."""
+        long = float(np.sqrt(step @ step)) + self._blur * self._blurred
+        found: Array = FEASIBLE * (self._lengths * long + np.abs(self._qp.offsets))
+        return found
+
     def _broken(self, step: Array, prices: dict[int, float], banned: set[int]) -> int:
         """The row that is broken most, in units of its length; -1 if none is."""
         qp, m = self._qp, self._m
-        long = float(np.sqrt(step @ step)) + self._blur
+        long = float(np.sqrt(step @ step)) + self._blur * self._blurred
         best, worst = -1, 0.0
         if m:
             excess = qp.rows @ step - qp.offsets
@@ -319,8 +366,7 @@ class _ActiveSet:
                 for group, price in prices.items():
                     levels[group] = max(price, 0.0)
                 excess -= levels[qp.groups]
-            size = self._lengths * long + np.abs(qp.offsets)
-            excess[excess <= FEASIBLE * size] = 0.0
+            excess[excess <= self._rounding(step)] = 0.0
             np.divide(excess, self._lengths, out=excess, where=self._lengths > 0)
             excess[[row for row in self._held if row < m]] = 0.0
             excess[[row for row in banned if row < m]] = 0.0
@@ -343,20 +389,30 @@ class _ActiveSet:
         multipliers, bounds = every[:m], every[m + n :] - every[m : m + n]
         excess = np.zeros(len(qp.caps))
         if m:
-            np.maximum.at(excess, qp.groups, qp.rows @ step - qp.offsets)
+            beyond = qp.rows @ step - qp.offsets
+            beyond[beyond <= self._rounding(step)] = 0.0
+            np.maximum.at(excess, qp.groups, beyond)
         excess[~self._finite] = 0.0
+        step = np.clip(step, qp.lower, qp.upper)
+        curvature = float(mixed @ mixed)
+        # rows with multipliers are met but for the excess of their group
+        slope = -curvature - float(multipliers @ (qp.offsets + excess[qp.groups]))
+        slope -= float(bounds @ step)
         return Solution(
-            np.clip(step, qp.lower, qp.upper),
+            step,
             multipliers,
             bounds,
             qp.g + multipliers @ qp.rows + bounds,
-            float(mixed @ mixed),
+            curvature,
             excess,
+            slope,
             solved,
         )
 
 
-def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
+def _stationary(
+    rows: Array, base: Array, offsets: Array, others: NDArray[np.bool_], heads: NDArray[np.intp]
+) -> _Target:
     """Weights w of any sign of least ``|base + w @ rows|^2 / 2 + w @ offsets``."""
     w = len(rows)
     if w == 0:
@@ -375,4 +431,5 @@ def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
     ahead = dtrtrs(r, unit * offsets, trans=1)[0]
     along = base @ q
     weights = dtrtrs(r, -(ahead + along))[0] * unit
-    return _Target(weights, base - q @ (along + ahead), dependent, {})
+    back = None if dependent else (unit, q, r, others, heads)
+    return _Target(weights, base - q @ (along + ahead), dependent, {}, back)

@@ -1,0 +1,285 @@
+"""The iteration of "sqp", and how it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
+from smoothmin._recent import Recent
+from smoothmin._status import Status
+from smoothmin._verdict import Knowledge, judge
+from smoothmin.descent.convergence import PROBE, unusable
+from smoothmin.sqp.certificate import Certificate, Certifier
+from smoothmin.sqp.curvature import Curvature
+from smoothmin.sqp.functions import EPS, Evaluator, Point, Sides
+from smoothmin.sqp.program import Direction, Programs, Region
+from smoothmin.sqp.search import Search
+from smoothmin.sqp.settings import SQPSettings
+from smoothmin.sqp.tangents import Gathered
+
+ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
+TRACE = False
+
+
+class Run:
+    """A run on a problem."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        stationarity_tol: float | None,
+        radius_tol: float | None,
+        settings: SQPSettings,
+    ) -> None:
+        n = problem.x0.size
+        self._problem, self._settings = problem, settings
+        self._sides, self._region = Sides(problem.nonlinear), Region(problem)
+        self._evaluator = Evaluator(problem, self._sides)
+        self._programs = Programs(self._region, self._sides, settings.penalties)
+        self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
+        self._curvature = Curvature(n, settings.damping)
+        self._certifier = Certifier(
+            problem, self._region, self._sides, stationarity_tol, radius_tol
+        )
+        self._search = Search(
+            self._evaluator, self._region, self._programs, self._gathered, settings.steps
+        )
+        self._recent = Recent()
+        self._length = 0.0  # of the last step
+        self._fallen = 0.0  # by the merit function, with the weights of each step
+        self._reset_at: Point | None = None
+        self._dear_at: Point | None = None
+        self._fallen_at_reset = -math.inf
+
+    def steps(self) -> Steps:
+        """Minimize."""
+        point = yield from self._begin()
+        if isinstance(point, Finish):
+            return point
+        steer = True
+        while True:
+            # 1. the program, the prices of violation steered at every new point
+            root = self._curvature.root
+            direction = self._programs.direction(point, self._gathered, root, steer=steer)
+            noise = self._noise(point, direction)
+            if TRACE:
+                print(
+                    f"f {point.fun:.10g} viol {point.violation.max(initial=0):.2e} D "
+                    f"{direction.slope:.2e} noise {noise:.1e} |d| "
+                    f"{np.linalg.norm(direction.step):.2e} curv {direction.solution.curvature:.2e}"
+                    f" w {self._programs.weights.max(initial=0):.1e} kinks "
+                    f"{ {k: len(t) for k, t in self._gathered.of.items()} } trust "
+                    f"{self._curvature.trust:.1e} {direction.solution.solved}"
+                )
+            # 2. terminate where it promises nothing, and the gradients around agree
+            ended = yield from self._end(point, direction, noise)
+            if isinstance(ended, Finish):
+                return ended
+            if ended:
+                steer = False
+                continue
+            # 3. a step, or a gradient gathered
+            outcome = yield from self._search.along(point, direction, root, noise)
+            if outcome.point is None and outcome.shorten > 0:
+                self._curvature.trust = max(self._curvature.trust * outcome.shorten, LEAST_TRUST)
+                steer = False
+                continue
+            if outcome.point is None:
+                if not self._curvature.fresh and self._reset_at is not point:
+                    self._curvature.reset()
+                    self._reset_at, steer = point, True
+                    continue
+                return self._nothing_lower(point, direction, noise)
+            # 4. update
+            new = outcome.point
+            self._fallen += self._programs.merit(point) - self._programs.merit(new)
+            self._curvature.learn(point, new, outcome.direction, outcome.share, self._gathered)
+            self._curvature.trust, steer = 1.0, True
+            size = float(np.linalg.norm(direction.solution.lagrangian))
+            self._length = float(np.linalg.norm(new.x - point.x))
+            point = new
+            self._recent.add(point.x, -self._fallen, size)
+            told = self._multipliers(direction)
+            reply = yield Iterate(point.x, point.fun, point.grad, multipliers=told)
+            if isinstance(reply, Changed):
+                point = yield from self._evaluator.at(point.x)
+            elif point.fun < self._lowest and self._certifier.feasible(point):
+                return Finish(Status.NONFINITE, _status.UNBOUNDED)
+
+    def _begin(self) -> Generator[Ask, object, Finish | Point]:
+        """The start, and the scale of the first step."""
+        x, possible = self._region.nearest(self._problem.x0)
+        if not possible:
+            where = "No point meets the bounds and the linear constraints"
+            return Finish(Status.INFEASIBLE, _status.contradictory(where))
+        point = yield from self._evaluator.at(x)
+        if (finish := self._unusable(point)) is not None:
+            return finish
+        certifier = self._certifier
+        if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
+            point = yield from self._elsewhere(point)
+        self._gathered.add(point, None)
+        self._lowest = UNBOUNDED * max(1.0, abs(point.fun))
+        slope = float(np.linalg.norm(point.grad))
+        if slope > 0:
+            self._curvature.first = min(1.0, max(1.0, float(np.linalg.norm(x))) / slope)
+        return point
+
+    def _elsewhere(self, point: Point) -> Generator[Ask, object, Point]:
+        """A lower point near a start that is stationary, if there is one on either side."""
+        x = point.x
+        signs = np.ones((min(2, x.size), x.size))
+        signs[1:, ::2] = -1.0
+        for sign in np.concatenate([signs, -signs]):
+            there, _ = self._region.nearest(x + PROBE * sign * np.maximum(1.0, np.abs(x)))
+            other = yield from self._evaluator.at(there)
+            rounding = ROUNDINGS * EPS * (abs(point.fun) + abs(other.fun))
+            lower = other.finite and other.fun < point.fun - rounding
+            if lower and self._certifier.feasible(other):
+                point = other
+        return point
+
+    def _unusable(self, point: Point) -> Finish | None:
+        """The end where the start's values or gradients cannot be used."""
+        finish = unusable(point.fun, point.grad)
+        if finish is None and not point.finite:
+            finish = Finish(Status.NONFINITE, "A constraint is not finite at the start.")
+        return finish
+
+    def _noise(self, point: Point, direction: Direction) -> float:
+        """What rounding and noise hide of the merit function's changes."""
+        x, region, sides = np.abs(point.x), self._region, self._sides
+        size = abs(point.fun) + float(np.abs(point.grad) @ x)
+        if len(sides):
+            rows = np.abs(sides.bound) + np.abs(point.rows[sides.row])
+            rows += np.abs(point.slopes[1:]) @ x
+            size += float(self._programs.weights @ rows)
+        rounding = ROUNDINGS * self._problem.unit * size
+        rounding += float(direction.linear @ region.rounding(point.x))
+        return max(self._problem.noise, rounding)
+
+    def _multipliers(self, direction: Direction) -> Multipliers:
+        return Multipliers(
+            self._region.sides.of_rows(direction.linear),
+            self._sides.of_rows(direction.multipliers),
+            -direction.solution.bounds,
+        )
+
+    def _end(
+        self, point: Point, direction: Direction, noise: float
+    ) -> Generator[Ask, object, Finish | bool]:
+        """The end, or whether the gathered gradients have changed, which calls for a program."""
+        promised = direction.decrease
+        invisible = -direction.slope <= noise
+        radius = self._certifier.radius(point.x)
+        short = float(np.linalg.norm(direction.step)) <= radius
+        fall = self._recent.fall
+        small = short or promised <= max(noise, NEGLIGIBLE * fall)
+        if not (invisible or small):
+            return False
+        if not self._certifier.feasible(point):
+            if invisible and self._dear_at is not point:
+                # the way to the bounds may cost the objective all that it gains
+                self._dear_at = point
+                self._programs.raise_weights()
+                return True
+            return self._infeasible(point) if invisible else False
+        changed = yield from self._look_near(point, radius)
+        if changed:
+            return True
+        certificate = self._certifier.certify(point, self._gathered)
+        if TRACE:
+            print("   cert", certificate.stationarity, certificate.small, invisible, promised)
+        if certificate.met:
+            return self._certified(certificate, direction)
+        gained = self._fallen - self._fallen_at_reset
+        if invisible and self._gathered.kinked and gained > SEEN * noise:
+            # the matrix, or short steps, may hide what there is
+            self._reset_at, self._fallen_at_reset = point, self._fallen
+            self._curvature.reset()
+            length = max(radius, self._length)
+            self._curvature.first = length / certificate.stationarity
+            return True
+        if invisible:
+            return self._judged(point, direction, noise, certificate)
+        return False
+
+    def _look_near(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
+        """Replace far tangents that hold the step up by gradients from within the radius."""
+        points, serials = self._gathered.far(point.x, radius)
+        if not serials:
+            return False
+        away = points - point.x
+        lengths = np.linalg.norm(away, axis=1)[:, None]
+        self._gathered.forget(serials)
+        for x in point.x + CLOSE * radius * away / lengths:
+            there = yield from self._evaluator.at(
+                np.clip(x, self._region.lower, self._region.upper)
+            )
+            if there.finite:
+                self._gathered.add(there, None)
+        return True
+
+    def _certified(self, certificate: Certificate, direction: Direction) -> Finish:
+        message = (
+            f"Stationarity {certificate.stationarity:.3g} <= {certificate.small:.3g} "
+            f"within radius {certificate.radius:.3g}"
+        )
+        facts = self._facts(certificate, direction)
+        return judge(Knowledge(message, tolerance_met=True), **facts)
+
+    def _facts(self, certificate: Certificate, direction: Direction) -> dict[str, Any]:
+        return {
+            "stationarity": certificate.stationarity,
+            "radius": certificate.radius,
+            "multipliers": self._multipliers(direction),
+        }
+
+    def _judged(
+        self, point: Point, direction: Direction, noise: float, certificate: Certificate
+    ) -> Finish:
+        """What is known where nothing is promised, and there is no certificate."""
+        steep = 1.0 if self._gathered.kinked else self._recent.steepness
+        knows = Knowledge(
+            f"No certificate: stationarity {certificate.stationarity:.3g} within radius "
+            f"{certificate.radius:.3g}",
+            promised=direction.decrease,
+            lately=self._recent.changes if self._recent.steps > 0 else (),
+            size=abs(point.fun),
+            noise=noise,
+            steep=steep,
+            resolved=self._problem.differences is None or self._problem.differences.resolves,
+        )
+        return judge(knows, **self._facts(certificate, direction))
+
+    def _nothing_lower(self, point: Point, direction: Direction, noise: float) -> Finish:
+        """The end where no step is lower."""
+        if not self._certifier.feasible(point):
+            return self._infeasible(point)
+        certificate = self._certifier.certify(point, self._gathered)
+        if certificate.met:
+            return self._certified(certificate, direction)
+        return self._judged(point, direction, noise, certificate)
+
+    def _infeasible(self, point: Point) -> Finish:
+        """The end at a point whose violation no step lowers."""
+        pull = self._certifier.pull(point, self._gathered)
+        worst = float(point.violation.max())
+        if pull <= CONTRADICTORY:
+            where = f"The violation, {worst:.3g}, is stationary (its slope is {pull:.3g})"
+            return Finish(Status.INFEASIBLE, _status.contradictory(where))
+        return judge(Knowledge(f"No step lowers the violation, {worst:.3g}"))
+
+
+SEEN = 100.0  # times the noise, of a gain since the last reset that makes another worth it
+CLOSE = 0.9  # distance of gradients for a certificate, in units of its radius
+LEAST_TRUST = 1e-6
+UNBOUNDED = -1e30
+NEGLIGIBLE = 1e-8
+CONTRADICTORY = 1e-4  # slope of the violation that is none
