@@ -34,8 +34,8 @@ class Optimizer:
 
     Parameters
     ----------
-    x0 : array_like
-        Start: real, finite, of any shape.
+    x0 : array_like, or dict, list or tuple of arrays
+        As in `minimize`.
     method : str or Method, optional
         As in `minimize`.
     jac : bool or {"2-point", "3-point"}, optional
@@ -159,13 +159,14 @@ class Optimizer:
             return np.empty((0, self._domain.size))
         return message
 
-    def ask(self) -> Array:
+    def ask(self) -> Any:
         """Points to evaluate.
 
         Returns
         -------
         ndarray, shape (S, *x0.shape)
-            A copy; the same points again until they are told.
+            A copy; the same points again until they are told. A list of S points where
+            ``x0`` is in blocks.
 
         Raises
         ------
@@ -174,7 +175,8 @@ class Optimizer:
         """
         if self._ended is not None:
             raise RuntimeError(f"nothing to ask for, the run has ended: {self.stop()}")
-        return self._domain.spread(self._asked)
+        points, structure = self._domain.spread(self._asked), self._domain.structure
+        return points if structure is None else [structure.build(point) for point in points]
 
     def tell(
         self,
@@ -208,8 +210,8 @@ class Optimizer:
             For other points than were asked for, or values and gradients that do not fit
             them. The optimizer is left as it was.
         """
-        asked = self.ask()
-        if not np.array_equal(np.asarray(points), asked):
+        asked = self._flat("points", self.ask())
+        if not np.array_equal(self._flat("points", points), asked):
             raise ValueError(f"points must be those that were asked for, got {points!r:.80}")
         found = as_values(list(values) if np.iterable(values) else [values], np.float64)
         if found.shape != (len(asked),):
@@ -239,6 +241,13 @@ class Optimizer:
         slim = self._domain.gather(wide.reshape(-1, size)).reshape(*wide.shape[:2], -1)
         return rows, np.concatenate([gradients[:, None], slim], axis=1)
 
+    def _flat(self, name: str, found: Any) -> NDArray[Any]:
+        """Points or gradients as one array, (S, n) where they come in blocks."""
+        structure = self._domain.structure
+        if structure is None:
+            return np.asarray(found)
+        return np.array([structure.flat(blocks, f"{name}[{k}]") for k, blocks in enumerate(found)])
+
     def _tell(self, values: Array, gradients: Array | None) -> None:
         self._told.append((values, gradients))
         # the method may change what it is sent
@@ -248,7 +257,7 @@ class Optimizer:
     def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array:
         if gradients is None:
             raise ValueError("gradients must be told with jac=True, got None")
-        found: NDArray[Any] = np.asarray(gradients, dtype=float)
+        found: NDArray[Any] = self._flat("gradients", gradients).astype(float)
         if found.shape != expected:
             raise ValueError(f"gradients must have shape {expected}, got {found.shape}")
         return self._domain.gather(found.reshape(expected[0], -1).copy())

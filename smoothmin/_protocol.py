@@ -262,9 +262,9 @@ class Problem:
         What gradients are made of if they are finite differences.
     precision : Precision or None
         What is known of the values' type.
-    blocks : tuple of int, or None
-        How many elements of the user's flat ``x``, fixed ones included, each block of
-        it has: what options of one value per block go by.
+    blocks : tuple of tuple of int, or None
+        The shapes of the blocks that the user's flat ``x``, fixed variables included, is
+        made of: what options of one value per block go by.
     held : ndarray, or None
         The user's flat start, whose fixed variables keep their values; None when none
         is fixed.
@@ -282,7 +282,7 @@ class Problem:
     whole: tuple[int, ...] | None = None
     differences: Differences | None = None
     precision: Precision | None = None
-    blocks: tuple[int, ...] | None = None
+    blocks: tuple[tuple[int, ...], ...] | None = None
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None

@@ -37,6 +37,8 @@ class ScipyName:
         Which of them ``tol`` sets there.
     needs : tuple of str
         Arguments without which SciPy raises; of "hess or hessp" one is enough.
+    clips : bool
+        Whether SciPy moves a start into the bounds without a warning.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ScipyName:
     options: Mapping[str, Meaning]
     tol: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    clips: bool = False
     constrained: str = ""
 
     def method_for(self, n: int, constrained: bool = False) -> str:
@@ -110,12 +113,21 @@ NAMES: dict[str, ScipyName] = {
         ScipyName("CG", *_BY_SIZE, of.CG, ("gtol",)),
         ScipyName("BFGS", *_DENSE, of.BFGS, ("gtol",)),
         ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",)),
-        ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol")),
+        ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol"), clips=True),
         ScipyName("TNC", *_BY_SIZE, of.TNC, ("ftol", "xtol", "gtol")),
-        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), constrained=_VALUES),
-        ScipyName("COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), constrained=_VALUES),
-        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",), constrained=_SQP),
-        ScipyName("trust-constr", *_BY_SIZE, of.TRUST_CONSTR, ("xtol", "gtol"), constrained=_SQP),
+        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), clips=True, constrained=_VALUES),
+        ScipyName(
+            "COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), clips=True, constrained=_VALUES
+        ),
+        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",), clips=True, constrained=_SQP),
+        ScipyName(
+            "trust-constr",
+            *_BY_SIZE,
+            of.TRUST_CONSTR,
+            ("xtol", "gtol"),
+            clips=True,
+            constrained=_SQP,
+        ),
         ScipyName("dogleg", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
         ScipyName("trust-ncg", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
         ScipyName("trust-exact", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),

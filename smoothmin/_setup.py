@@ -43,6 +43,7 @@ from smoothmin._registry import (
 from smoothmin._scipy_names import hint, scipy_name
 from smoothmin._source import Objective
 from smoothmin._stopping import as_termination
+from smoothmin._structure import InBlocks
 from smoothmin.constraints.evaluation import Constrained as ConstrainedObjective
 from smoothmin.constraints.forms import as_forms
 from smoothmin.constraints.run import Constrained, Constraints
@@ -85,7 +86,8 @@ class Arguments:
         ``told`` if constraints are not evaluated here.
         """
         theirs = scipy_name(method)
-        domain = Domain.build(x0 if theirs is None else theirs.start(x0, options), bounds)
+        start = x0 if theirs is None else theirs.start(x0, options)
+        domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
         forms = as_forms(constraints, domain.shape, told=told)
         if theirs is not None:
             options = theirs.translate(options, tol, domain.problem(False))
@@ -106,13 +108,16 @@ class Arguments:
         plan = Plan.of(common, as_callback(callback), domain.size)
         return cls(chosen, jac, domain, plan, seed, workers, journal, differences, held)
 
-    def objective(self, fun: Any, args: tuple[Any, ...]) -> Objective:
-        """What is evaluated: the function, with the constraints that are functions."""
-        plain = Objective(fun, None if self.scheme else self.jac, args)
-        held = self.constraints
+    def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
+        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints."""
+        jac, structure = None if self.scheme else self.jac, self.domain.structure
+        if structure is not None:
+            fun = InBlocks(fun, structure, "both" if jac is True else "value")
+            jac = InBlocks(jac, structure, "gradient") if callable(jac) else jac
+        plain, held = Objective(fun, jac, args), self.constraints
         if held is None or not held.forms.nonlinear:
             return plain
-        items = [held.forms.items[k] for k in held.forms.nonlinear]
+        items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
         return ConstrainedObjective(plain, items, self.domain, held.sizes)
 
     @property

@@ -55,6 +55,14 @@ class Objective:
         """Whether gradients can be had at all."""
         return self.jac is True or callable(self.jac)
 
+    def at(self, x: NDArray[Any], order: int) -> Any:
+        """What a wide one returns."""
+        raise NotImplementedError
+
+    def stacked(self, found: Any, domain: Domain, order: int) -> Any:
+        """Values and gradients of several such, as arrays."""
+        raise NotImplementedError
+
     def value(self, x: NDArray[Any]) -> Any:
         """The value alone."""
         out = self.fun(x, *self.args)

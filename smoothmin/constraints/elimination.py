@@ -22,10 +22,13 @@ from scipy import linalg
 from smoothmin._differences import EPS
 from smoothmin._estimate import ESTIMATE
 from smoothmin._method import Method
-from smoothmin._protocol import Answers, Array, Ask, Iterate, Mask, Problem, Rows, Steps
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Mask, Problem, Rows, Steps
 from smoothmin._reflection import within_bounds
 from smoothmin._reformulate import Reformulation, relay
+from smoothmin._status import Status
 from smoothmin.constraints.region import dense, part_of, stacked_rows
+
+NOTHING_FREE = "The linear equalities leave no variable free."
 
 
 class NullSpace:
@@ -206,9 +209,12 @@ class Eliminated(Method):
         assert problem.linear is not None
         matrix = dense(part_of(problem.linear, self.equalities).matrix)
         space = NullSpace(matrix, np.asarray(problem.x0), problem.box)
+        if space.size == 0:
+            yield Ask(problem.x0[None], 1)
+            return Finish(Status.CONVERGED, NOTHING_FREE)
         inner = self.reduced(problem, space)
         steps = within_bounds(self.inner, inner.box).run(inner, rng)
-        return relay(_Coordinates(space, problem.box), steps)
+        return (yield from relay(_Coordinates(space, problem.box), steps))
 
     def reduced(self, problem: Problem, space: NullSpace) -> Problem:
         """The problem in the coordinates: bounds of variables that moved become rows."""

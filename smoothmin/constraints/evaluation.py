@@ -9,7 +9,7 @@ Jacobians that nobody gives are differences of the constraints' own values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -151,6 +151,22 @@ class Constrained(Objective):
         )
         return row, slopes_there, [len(part) for part in parts]
 
+    def stacked(
+        self, found: list[Found], domain: Domain, order: int
+    ) -> tuple[NDArray[Any], Array | None]:
+        """Rows (m, w) and slopes (m, w, n) in the free variables."""
+        if not found:
+            return np.empty((0, 1)), np.empty((0, 1, domain.size)) if order else None
+        if not np.iscomplexobj(found[0][0]):  # there not all constraints are evaluated
+            for _, _, sizes in found:
+                self.sizes.see(sizes)
+        rows = np.array([row for row, _, _ in found])
+        if not order:
+            return rows, None
+        wide = np.array([jacobian for _, jacobian, _ in found])
+        slim = domain.gather(wide.reshape(-1, wide.shape[-1]))
+        return rows, slim.reshape(*rows.shape, -1)
+
     def jacobian(self, item: Item, x: NDArray[Any], row: Row) -> Array:
         """Of one constraint at ``x``, where its values are ``row``."""
         if item.exact:
@@ -232,25 +248,24 @@ class OneByOne(Source):
             ended = Halt(Status.CALLBACK, _status.FUN_RAISED)
         except BaseException as error:  # what was evaluated before it must not be lost
             ended = error
-        return (*stacked(found, self.domain, self.objective, order), ended)
+        return (*self.objective.stacked(found, self.domain, order), ended)
 
 
-def stacked(
-    found: list[Found], domain: Domain, objective: Constrained, order: int
-) -> tuple[NDArray[Any], Array | None]:
-    """Rows (m, w) and slopes (m, w, n) in the free variables."""
-    if not found:
-        return np.empty((0, 1)), np.empty((0, 1, domain.size)) if order else None
-    if not np.iscomplexobj(found[0][0]):  # there not all constraints are evaluated
-        for _, _, sizes in found:
-            objective.sizes.see(sizes)
-    rows = np.array([row for row, _, _ in found])
-    width = rows.shape[1]
-    if not order:
-        return rows, None
-    wide = np.array([jacobian for _, jacobian, _ in found])
-    slim = domain.gather(wide.reshape(-1, wide.shape[-1]))
-    return rows, slim.reshape(len(found), width, -1)
+def collected(
+    results: Generator[Any, None, None], stopped: type
+) -> tuple[list[Found], BaseException | None]:
+    """What workers found, as far as nothing went wrong; ``stopped`` is a `StopIteration`."""
+    found: list[Found] = []
+    try:
+        for result in results:
+            if isinstance(result, stopped):
+                return found, Halt(Status.CALLBACK, _status.FUN_RAISED)
+            found.append(result)
+    except BaseException as error:  # what was evaluated before it must not be lost
+        return found, error
+    finally:
+        results.close()
+    return found, None
 
 
 class Columns(Source):
@@ -313,14 +328,13 @@ class Columns(Source):
             return np.empty((len(points), 0))
         assert item.fun is not None
         out = item.fun(self.domain.columns(points))
-        found = np.asarray(out)
         count = len(points)
-        if found.size and (found.ndim == 0 or found.shape[-1] != count):
+        flat = as_row(out, item.label, complex_step=np.iscomplexobj(points))
+        if flat.size and np.shape(out)[-1:] != (count,):
             raise ValueError(
                 f"with vectorized=True, {item.label} must return (m, {count}) values for "
-                f"{count} columns, got shape {found.shape}"
+                f"{count} columns, got shape {np.shape(out)}"
             )
-        flat = as_row(found, item.label, complex_step=np.iscomplexobj(points))
         return flat.reshape(-1, count).T.copy()
 
     def _jacobians_of(self, item: Item, points: Array, rows: Array) -> Array:
@@ -343,7 +357,9 @@ class Columns(Source):
         batch = np.repeat(batch, n, axis=2)  # (s, S, n, n)
         at = np.arange(n)
         batch[:, :, at, at] = ends
-        there = self._rows_of(item, batch.reshape(-1, n)).reshape(len(ends), count, n, m)
+        there = self._rows_of(item, batch.reshape(-1, n))
+        same_length(there[0], m, item.label)
+        there = there.reshape(len(ends), count, n, m)
         with np.errstate(all="ignore"):  # values may not be finite
             found = np.moveaxis(there, 3, 2).reshape(len(ends), count * m, n)
             steps = np.repeat(ends - points, m, axis=1)

@@ -17,6 +17,7 @@ from scipy.optimize import OptimizeWarning
 from smoothmin._check import require_real
 from smoothmin._differences import SCHEMES
 from smoothmin._protocol import Array, Mask
+from smoothmin._structure import InBlocks, Structure
 
 FORMS = "a LinearConstraint, a NonlinearConstraint, a dict, or a list of these"
 KEYS = ("type", "fun", "jac", "args")
@@ -69,6 +70,13 @@ class Item:
                 f"{self.label}: lb, ub and keep_feasible of shapes {self.lower.shape}, "
                 f"{self.upper.shape} and {self.hard.shape} do not fit its {m} rows"
             ) from None
+
+    def seen_by(self, structure: Structure | None) -> Item:
+        """The same with functions that are given blocks; Jacobians are over the flat ``x``."""
+        if structure is None or self.fun is None:
+            return self
+        jac = InBlocks(self.jac, structure, "value") if self.exact else self.jac
+        return replace(self, fun=InBlocks(self.fun, structure, "value"), jac=jac)
 
     def whole(self, m: int) -> Item:
         """The same with one element of bounds and hardness for each of ``m`` rows."""

@@ -184,6 +184,8 @@ class ConstrainedLedger(Ledger):
 
     def _meets(self, point: Array, row: Array) -> bool:
         """Whether a point meets the constraints."""
+        if self._first is None and self.region.has_nonlinear:
+            return False  # the rows are not known yet: `_stop` looks at the first point
         return bool(self.violations(point[None], row[None])[1][0])
 
     def take(
@@ -238,6 +240,19 @@ class ConstrainedLedger(Ledger):
             self.region = self.region.learned(self._sizes.rows)
             self._rows = self.region.rows
 
+    def _refuse_start(self, values: Array) -> None:
+        """Raise where the start violates what no evaluation may."""
+        rows = self.region.nonlinear
+        if rows is None or rows.hard is None:
+            return
+        bad = rows.hard & ~((values >= rows.lower) & (values <= rows.upper))
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise ValueError(
+                f"x0 violates a constraint marked keep_feasible: row {k} of the nonlinear ones is "
+                f"{values[k]:.6g}, not between {rows.lower[k]:g} and {rows.upper[k]:g}"
+            )
+
     @staticmethod
     def _candidates(values: Array, violation: Array, feasible: Mask) -> list[int]:
         """The best of these points; none without a value is."""
@@ -252,6 +267,8 @@ class ConstrainedLedger(Ledger):
     def _stop(self, points: Array, values: Array, feasible: Mask, start: bool) -> None:
         if (values[feasible] == -math.inf).any():
             raise Halt(Status.NONFINITE, _status.unbounded(-math.inf))
+        if start and np.array_equal(points[0], self._x0):
+            self._refuse_start(self._found[0][0, 1:])
         if start and not math.isfinite(values[0]) and np.array_equal(points[0], self._x0):
             raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
         if self.best.feasible and isinstance(self.limits, FeasibleLimits):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ from smoothmin._protocol import (
     Finish,
     Iterate,
     Mask,
+    Message,
     Problem,
     Reply,
     Rows,
@@ -48,6 +50,7 @@ from smoothmin.constraints.result import signed_least_squares
 KEPT = 0.5  # share of the violation's steepest descent that the penalty's has to keep
 GROWTH = 10.0  # of all weights, where a method ends at a point that violates rows
 STUCK = 0.99  # share of a violation that larger weights do not lower: it is stationary
+EXACT = 1e-6  # of the value: a step to the rows that costs more shows that weights are too small
 RESTORATIONS = 3  # steps to the rows at the end; each squares what is left
 
 
@@ -283,16 +286,20 @@ class ExactPenalty(Method):
         while True:
             ended: Finish
             ended, x = yield from self._stage(view, inner.run(bare, rng), problem)
-            left = yield from self._restored(view, x, problem)
-            if left == 0 or self.mu is not None:
+            left, gap = yield from self._restored(view, x, problem)
+            if left == 0 and gap <= 0:
                 return ended
-            if left >= STUCK * before:
+            if self.mu is not None:
+                return Finish(Status.PRECISION, f"{ended.message} But mu={self.mu:g} is too small.")
+            if left > 0 and left >= STUCK * before:
                 return _stationary(left)
-            before = left
+            before = left or before
             view.grow()
             bare = bare.at(x)
 
-    def _stage(self, view: _Penalized, steps: Steps, problem: Problem) -> Any:
+    def _stage(
+        self, view: _Penalized, steps: Steps, problem: Problem
+    ) -> Generator[Message, Any, tuple[Finish, Array]]:
         """Relay one run of the inner method; its last word, and where it was."""
         reply: Reply = None
         x = np.asarray(problem.x0)
@@ -318,25 +325,34 @@ class ExactPenalty(Method):
         return Iterate(x, message.fun, message.grad, **message.info)
 
     @staticmethod
-    def _restored(view: _Penalized, x: Array, problem: Problem) -> Any:
-        """Step to the rows where the end is a little beyond them; what violation is left."""
-        left = math.inf
+    def _restored(
+        view: _Penalized, x: Array, problem: Problem
+    ) -> Generator[Ask, Answers, tuple[float, float]]:
+        """Step to the rows where the end is a little beyond them.
+
+        Returns what violation is left, and whether weights were too small: by how much more
+        than `EXACT` the value at the rows is above the penalized one at the end, which is a
+        lower bound of it for weights that are large enough.
+        """
+        left, penalized = math.inf, math.nan
         for _ in range(RESTORATIONS + 1):
-            order = int(problem.has_gradient)
-            yield from _answered(view, Ask(x[None], order))
+            answers = yield from _answered(view, Ask(x[None], int(problem.has_gradient)))
             seen = view.seen
             assert seen is not None
+            if math.isnan(penalized):
+                penalized = float(answers.values[0])
             row = seen.rows[0]
             now = view.violation(row)
             if now == 0 or not now < left or seen.jacobians is None or view.rows is None:
-                return min(now, left)
+                gap = float(seen.values[0]) - penalized - EXACT * max(1.0, abs(penalized))
+                return min(now, left), gap if now == 0 else 0.0
             left = now
             step = restoring_step(view.rows, row, seen.jacobians[0])
             x = problem.clip(x + step)
-        return left
+        return left, 0.0
 
 
-def _answered(view: _Penalized, ask: Ask) -> Any:
+def _answered(view: _Penalized, ask: Ask) -> Generator[Ask, Answers, Answers]:
     """The answer to a request of the inner method, from memory if only weights have changed."""
     points, seen = ask.points, view.seen
     known = seen is not None and (ask.order == 0 or seen.gradients is not None)

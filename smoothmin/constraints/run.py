@@ -60,23 +60,8 @@ class Constrained:
         if self.ledger.region.has_nonlinear:
             self._first = Ask(np.array(problem.x0)[None], int(self.exact))
             self._answers = yield self._first
-            self._refuse_start()
         region = self.ledger.region
         return dataclasses.replace(problem, linear=region.linear, nonlinear=region.nonlinear)
-
-    def _refuse_start(self) -> None:
-        """Raise where the start violates what no evaluation may."""
-        rows, answers = self.ledger.region.nonlinear, self._answers
-        if rows is None or rows.hard is None or answers is None or answers.rows is None:
-            return
-        values = answers.rows[0]
-        bad = rows.hard & ~((values >= rows.lower) & (values <= rows.upper))
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ValueError(
-                f"x0 violates a constraint marked keep_feasible: nonlinear row {k} is "
-                f"{values[k]:.6g}, not between {rows.lower[k]:g} and {rows.upper[k]:g}"
-            )
 
     def recall(self, ask: Ask) -> Answers | None:
         """The answer to a request for the start alone, if it is known; once."""
