@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
+    from smoothmin.sqp.method import SQPGradientSampling as SQPGradientSampling
 
 
 def __getattr__(name: str) -> Any:

@@ -109,7 +109,8 @@ class Certifier:
         found.append(unit[region.upper - point.x <= radius])
         rows = np.concatenate(found)
         lengths = np.linalg.norm(rows, axis=1)
-        return rows[lengths > 0] / lengths[lengths > 0, None]
+        normals: Array = rows[lengths > 0] / lengths[lengths > 0, None]
+        return normals
 
     def feasible(self, point: Point) -> bool:
         """Whether the sides are met within their tolerances."""

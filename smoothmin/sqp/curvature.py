@@ -22,6 +22,7 @@ from smoothmin.sqp.program import Direction
 from smoothmin.sqp.tangents import Gathered
 
 LONGER = 10.0  # the next step, where one has shown no curvature
+PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
 CURVED = 1e-8  # cosine between a first step and its change of gradient that is curvature
 
 
@@ -38,6 +39,7 @@ class Curvature:
     def __init__(self, n: int, damping: float) -> None:
         self._n, self._damping = n, damping
         self._metric = InverseHessian(n)
+        self._largest = 0.0  # curvature along a step so far
         self.first = 1.0  # the inverse Hessian's diagonal before anything is learnt
         self.trust = 1.0  # factor of the inverse Hessian, for short steps after failures
 
@@ -79,6 +81,9 @@ class Curvature:
         other, same = found
         step = after.x - other.x
         change = (weights * same) @ (after.slopes - other.slopes)
+        # a kink taken for curvature grows as steps shrink
+        if self._largest > 0 and step @ change > PLAUSIBLE * self._largest * (step @ step):
+            return
         if self._metric.fresh:
             self._update(step, change, step)
         elif other is before:
@@ -89,6 +94,7 @@ class Curvature:
     def _update(self, step: Array, change: Array, bent: Array) -> None:
         """The damped BFGS update; ``bent`` is the Hessian so far times the step."""
         curved = float(step @ change)
+        self._largest = max(self._largest, curved / float(step @ step))
         if self._metric.fresh:
             lengths = math.sqrt(float(step @ step) * float(change @ change))
             if curved > CURVED * lengths:

@@ -67,7 +67,8 @@ class Sides:
 
     def of_rows(self, multipliers: Array) -> Array:
         """Multipliers (k,) of rows, such that ``grad f = sum multiplier * grad c``."""
-        return np.bincount(self.row, -self.sign * multipliers, self.count)
+        found = np.bincount(self.row, -self.sign * multipliers, self.count)
+        return found.astype(float, copy=False)
 
 
 @dataclass(eq=False, slots=True)

@@ -27,9 +27,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from smoothmin import _status
 from smoothmin._check import require_real
 from smoothmin._method import Method
-from smoothmin._protocol import Problem, Steps
+from smoothmin._protocol import Finish, Problem, Steps
+from smoothmin._status import Status
+from smoothmin.descent.rescaling import in_range
+from smoothmin.sqp.program import Region
 from smoothmin.sqp.run import Run
 from smoothmin.sqp.settings import SQPSettings
 
@@ -77,6 +81,16 @@ class SQPGradientSampling(Method):
        :doi:`10.1137/090780201`.
     .. [3] R. H. Byrd, J. Nocedal, R. A. Waltz, "Steering exact penalty methods for nonlinear
        programming", Optim. Methods Softw. 23 (2008), :doi:`10.1080/10556780701394169`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import smoothmin
+    >>> fun = lambda x: (abs(x[0] - 2) + x[1] ** 2, np.array([np.sign(x[0] - 2), 2 * x[1]]))
+    >>> disc = {"type": "ineq", "fun": lambda x: 1 - x @ x, "jac": lambda x: -2 * x}
+    >>> res = smoothmin.minimize(fun, [0.0, 0.5], jac=True, method="sqp", constraints=disc)
+    >>> res.success, bool(np.allclose(res.x, [1, 0], atol=1e-4))
+    (True, True)
     """
 
     name: ClassVar[str] = "sqp"
@@ -102,4 +116,14 @@ class SQPGradientSampling(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return Run(problem, self.stationarity_tol, self.radius_tol, self.settings).steps()
+        region = Region(problem)
+        start, possible = region.nearest(problem.x0)
+        if not possible:
+            where = "No point meets the bounds and the linear constraints"
+            return Finish(Status.INFEASIBLE, _status.contradictory(where))
+        tolerances = self.stationarity_tol, self.radius_tol
+
+        def steps(inner: Problem) -> Steps:
+            return Run(inner, region, *tolerances, self.settings).steps()
+
+        return (yield from in_range(problem.at(start), steps))

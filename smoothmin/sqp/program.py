@@ -41,8 +41,10 @@ class Region:
             matrix = problem.linear.matrix
             matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
             self.matrix = self.sides.slopes(matrix)
-        none = np.full(n, np.inf)
-        self.lower, self.upper = (-none, none) if problem.box is None else problem.box
+        none: Array = np.full(n, np.inf)
+        box = (-none, none) if problem.box is None else problem.box
+        self.lower: Array = box[0]
+        self.upper: Array = box[1]
         self._size = np.abs(self.matrix)
 
     def rounding(self, x: Array) -> Array:
@@ -108,7 +110,7 @@ class Direction:
 
     @property
     def step(self) -> Array:
-        """d."""
+        """D."""
         return self.solution.step
 
     @property
@@ -138,9 +140,7 @@ class Programs:
         """The objective and the weighted violation."""
         return point.fun + float(self.weights @ point.violation)
 
-    def direction(
-        self, point: Point, gathered: Gathered, root: Array, *, steer: bool
-    ) -> Direction:
+    def direction(self, point: Point, gathered: Gathered, root: Array, *, steer: bool) -> Direction:
         """The step from a point; ``root`` is J of the inverse Hessian J J'."""
         if self.caps is None:
             self.caps = self._first_caps(point)
@@ -150,9 +150,7 @@ class Programs:
         if steer and broken.any():
             self.caps, solution = self._steered(point, gathered, root, solution)
         multipliers = self._weigh(gathered, solution)
-        raised = np.maximum(
-            self._settings.margin * multipliers, 0.5 * (self.weights + multipliers)
-        )
+        raised = np.maximum(self._settings.margin * multipliers, 0.5 * (self.weights + multipliers))
         self.weights = self._sides.shared(raised)
         return self._direction(point, solution, multipliers)
 
@@ -179,7 +177,8 @@ class Programs:
         """A multiple of the objective's slope by each side's."""
         lengths = np.linalg.norm(point.slopes, axis=1)
         steep = np.where(lengths[1:] > 0, lengths[1:], 1.0)
-        return np.maximum(self._settings.first * lengths[0] / steep, 1.0)
+        caps: Array = np.maximum(self._settings.first * lengths[0] / steep, 1.0)
+        return caps
 
     def _steered(
         self, point: Point, gathered: Gathered, root: Array, solution: Solution

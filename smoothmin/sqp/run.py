@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Generator
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
+from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import PROBE, unusable
+from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import Certificate, Certifier
 from smoothmin.sqp.curvature import Curvature
 from smoothmin.sqp.functions import EPS, Evaluator, Point, Sides
@@ -24,22 +24,22 @@ from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 
 ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
-TRACE = False
 
 
 class Run:
-    """A run on a problem."""
+    """A run on a problem that starts within its bounds and linear rows."""
 
     def __init__(
         self,
         problem: Problem,
+        region: Region,
         stationarity_tol: float | None,
         radius_tol: float | None,
         settings: SQPSettings,
     ) -> None:
         n = problem.x0.size
         self._problem, self._settings = problem, settings
-        self._sides, self._region = Sides(problem.nonlinear), Region(problem)
+        self._sides, self._region = Sides(problem.nonlinear), region
         self._evaluator = Evaluator(problem, self._sides)
         self._programs = Programs(self._region, self._sides, settings.penalties)
         self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
@@ -68,15 +68,6 @@ class Run:
             root = self._curvature.root
             direction = self._programs.direction(point, self._gathered, root, steer=steer)
             noise = self._noise(point, direction)
-            if TRACE:
-                print(
-                    f"f {point.fun:.10g} viol {point.violation.max(initial=0):.2e} D "
-                    f"{direction.slope:.2e} noise {noise:.1e} |d| "
-                    f"{np.linalg.norm(direction.step):.2e} curv {direction.solution.curvature:.2e}"
-                    f" w {self._programs.weights.max(initial=0):.1e} kinks "
-                    f"{ {k: len(t) for k, t in self._gathered.of.items()} } trust "
-                    f"{self._curvature.trust:.1e} {direction.solution.solved}"
-                )
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
             if isinstance(ended, Finish):
@@ -105,8 +96,7 @@ class Run:
             self._length = float(np.linalg.norm(new.x - point.x))
             point = new
             self._recent.add(point.x, -self._fallen, size)
-            told = self._multipliers(direction)
-            reply = yield Iterate(point.x, point.fun, point.grad, multipliers=told)
+            reply = yield Iterate(point.x, point.fun, point.grad, **self._told(direction))
             if isinstance(reply, Changed):
                 point = yield from self._evaluator.at(point.x)
             elif point.fun < self._lowest and self._certifier.feasible(point):
@@ -114,11 +104,7 @@ class Run:
 
     def _begin(self) -> Generator[Ask, object, Finish | Point]:
         """The start, and the scale of the first step."""
-        x, possible = self._region.nearest(self._problem.x0)
-        if not possible:
-            where = "No point meets the bounds and the linear constraints"
-            return Finish(Status.INFEASIBLE, _status.contradictory(where))
-        point = yield from self._evaluator.at(x)
+        point = yield from self._evaluator.at(self._problem.x0)
         if (finish := self._unusable(point)) is not None:
             return finish
         certifier = self._certifier
@@ -126,18 +112,18 @@ class Run:
             point = yield from self._elsewhere(point)
         self._gathered.add(point, None)
         self._lowest = UNBOUNDED * max(1.0, abs(point.fun))
-        slope = float(np.linalg.norm(point.grad))
-        if slope > 0:
-            self._curvature.first = min(1.0, max(1.0, float(np.linalg.norm(x))) / slope)
+        self._curvature.first = first_step(point.x, -point.grad, 0.0)
         return point
 
     def _elsewhere(self, point: Point) -> Generator[Ask, object, Point]:
         """A lower point near a start that is stationary, if there is one on either side."""
         x = point.x
-        signs = np.ones((min(2, x.size), x.size))
-        signs[1:, ::2] = -1.0
-        for sign in np.concatenate([signs, -signs]):
-            there, _ = self._region.nearest(x + PROBE * sign * np.maximum(1.0, np.abs(x)))
+        # of different lengths, so that what rises and what falls do not cancel
+        lengths = PROBE * np.maximum(1.0, np.abs(x)) * np.linspace(1.0, 2.0, x.size)
+        others = lengths[::-1].copy()
+        others[::2] *= -1.0
+        for step in (lengths, -lengths, others, -others):
+            there, _ = self._region.nearest(x + step)
             other = yield from self._evaluator.at(there)
             rounding = ROUNDINGS * EPS * (abs(point.fun) + abs(other.fun))
             lower = other.finite and other.fun < point.fun - rounding
@@ -164,12 +150,13 @@ class Run:
         rounding += float(direction.linear @ region.rounding(point.x))
         return max(self._problem.noise, rounding)
 
-    def _multipliers(self, direction: Direction) -> Multipliers:
-        return Multipliers(
-            self._region.sides.of_rows(direction.linear),
-            self._sides.of_rows(direction.multipliers),
-            -direction.solution.bounds,
-        )
+    def _told(self, direction: Direction) -> dict[str, Any]:
+        """The multipliers, where there are constraints."""
+        if self._problem.linear is None and self._problem.nonlinear is None:
+            return {}
+        linear = self._region.sides.of_rows(direction.linear)
+        nonlinear = self._sides.of_rows(direction.multipliers)
+        return {"multipliers": Multipliers(linear, nonlinear, -direction.solution.bounds)}
 
     def _end(
         self, point: Point, direction: Direction, noise: float
@@ -194,8 +181,6 @@ class Run:
         if changed:
             return True
         certificate = self._certifier.certify(point, self._gathered)
-        if TRACE:
-            print("   cert", certificate.stationarity, certificate.small, invisible, promised)
         if certificate.met:
             return self._certified(certificate, direction)
         gained = self._fallen - self._fallen_at_reset
@@ -235,11 +220,8 @@ class Run:
         return judge(Knowledge(message, tolerance_met=True), **facts)
 
     def _facts(self, certificate: Certificate, direction: Direction) -> dict[str, Any]:
-        return {
-            "stationarity": certificate.stationarity,
-            "radius": certificate.radius,
-            "multipliers": self._multipliers(direction),
-        }
+        facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
+        return facts | self._told(direction)
 
     def _judged(
         self, point: Point, direction: Direction, noise: float, certificate: Certificate

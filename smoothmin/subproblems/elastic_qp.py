@@ -16,7 +16,6 @@ program's multipliers are a start for the next.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ EPS = float(np.finfo(float).eps)
 FEASIBLE = 1e3 * EPS  # excess of a row, in units of its terms, that is none
 DEPENDENT = 1e-13  # part of a unit row that is no more than rounding
 EXCHANGES = 2  # of a row for one that depends on it, after which both are met but for rounding
-PIVOTS = 20  # per row and variable, and as many more
+PIVOTS = 3  # per row and variable, and 20 more
 
 
 @dataclass(frozen=True)
@@ -179,9 +178,8 @@ class _ActiveSet:
         banned, freed = set[int](), set[int]()  # of rows and caps, by rounding
         exchanged: dict[int, int] = {}  # how often rows left for others that depend on them
         solved, entering, released = False, -1, -1
-        target = self._wanted()
-        step = self._refined(target)
-        for _ in range(PIVOTS * (self._m + self._n) + PIVOTS):
+        target, step = self._wanted(), np.zeros(self._n)
+        for _ in range(PIVOTS * (self._m + self._n) + 20):
             # 1. to the minimum for the rows held, as far as multipliers stay allowed
             target = self._wanted()
             share, blocked = self._room(target.weights)
@@ -236,7 +234,7 @@ class _ActiveSet:
 
     def _excess_held(self, step: Array) -> Array:
         """By how much the rows held miss equality."""
-        qp, m, n = self._qp, self._m, self._n
+        qp, m = self._qp, self._m
         held = np.array(self._held)
         if held.max() < m:
             found: Array = qp.rows[held] @ step - qp.offsets[held]
@@ -250,7 +248,7 @@ class _ActiveSet:
 
     def _offset(self, held: list[int]) -> Array:
         """Offsets of rows by their numbers."""
-        qp, m, n = self._qp, self._m, self._n
+        qp, m = self._qp, self._m
         numbers = np.array(held, dtype=np.intp)
         if not self._bounded or not len(numbers) or numbers.max() < m:
             return qp.offsets[numbers]
@@ -291,7 +289,7 @@ class _ActiveSet:
         return _Target(weights, target.mixed, target.dependent, prices, target.back)
 
     def _room(self, wanted: Array) -> tuple[float, tuple[int, int] | None]:
-        """How far multipliers may go, and the row (number, -1) or group (-1, group) that ends it."""
+        """How far multipliers may go, and what ends it: a row (number, -1) or a cap (-1, group)."""
         share, blocked = 1.0, None
         falling = np.flatnonzero(wanted < 0)
         if len(falling):
