@@ -82,7 +82,7 @@ class Certifier:
     def certify(self, point: Point, gathered: Gathered) -> Certificate:
         """The certificate of a point, by what is known around it."""
         radius = self.radius(point.x)
-        around = gathered.near(0, point.x, radius)
+        around = gathered.near(0, point, radius)
         gradients = np.concatenate([point.grad[None], around])
         normals = self._normals(point, gathered, radius)
         least = min_norm_point(gradients, normals if len(normals) else None).point
@@ -94,23 +94,30 @@ class Certifier:
 
     def _normals(self, point: Point, gathered: Gathered, radius: float) -> Array:
         """Of what is at its bound within the radius, of length 1."""
-        region, slopes = self._region, point.slopes[1:]
+        slopes = point.slopes[1:]
         lengths = np.linalg.norm(slopes, axis=1)
         found = [slopes[point.excess + lengths * radius >= 0]]
         for number in gathered.of:
             if number > 0:
-                rows = gathered.near(number, point.x, radius)
+                rows = gathered.near(number, point, radius)
                 lengths = np.linalg.norm(rows, axis=1)
                 found.append(rows[point.values[number] + lengths * radius >= 0])
-        lengths = np.linalg.norm(region.matrix, axis=1)
-        found.append(region.matrix[region.room(point.x) <= lengths * radius])
-        unit = np.eye(len(point.x))
-        found.append(-unit[point.x - region.lower <= radius])
-        found.append(unit[region.upper - point.x <= radius])
-        rows = np.concatenate(found)
+        rows = np.concatenate([*found, self.region_normals(point, radius)])
         lengths = np.linalg.norm(rows, axis=1)
         normals: Array = rows[lengths > 0] / lengths[lengths > 0, None]
         return normals
+
+    def region_normals(self, point: Point, radius: float) -> Array:
+        """Of the linear rows and bounds that are met within the radius (k, n)."""
+        region = self._region
+        lengths = np.linalg.norm(region.matrix, axis=1)
+        found = [region.matrix[region.room(point.x) <= lengths * radius]]
+        for sign, room in ((-1, point.x - region.lower), (1, region.upper - point.x)):
+            at_bound = np.flatnonzero(room <= radius)
+            unit = np.zeros((len(at_bound), len(point.x)))
+            unit[np.arange(len(at_bound)), at_bound] = sign
+            found.append(unit)
+        return np.concatenate(found)
 
     def feasible(self, point: Point) -> bool:
         """Whether the sides are met within their tolerances."""
@@ -125,7 +132,7 @@ class Certifier:
         radius, region = self.radius(point.x), self._region
         rows, offsets, groups = [], [], []
         for side, slope in enumerate(point.slopes[1:]):
-            near = np.concatenate([slope[None], gathered.near(side + 1, point.x, radius)])
+            near = np.concatenate([slope[None], gathered.near(side + 1, point, radius)])
             rows.append(near)
             offsets.append(np.full(len(near), -point.excess[side]))
             groups.append(np.full(len(near), side))

@@ -17,11 +17,12 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.dense_bfgs import InverseHessian
-from smoothmin.sqp.functions import Point
+from smoothmin.sqp.functions import EPS, Point
 from smoothmin.sqp.program import Direction
 from smoothmin.sqp.tangents import Gathered
 
 LONGER = 10.0  # the next step, where one has shown no curvature
+RELIABLE = 1e3 * EPS  # change of a gradient, in units of it, that rounding may make
 PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
 CURVED = 1e-8  # cosine between a first step and its change of gradient that is curvature
 
@@ -73,7 +74,7 @@ class Curvature:
         if not gathered.kinked:
             change = weights @ (after.slopes - before.slopes)
             bent = -(share / self.trust) * direction.solution.lagrangian
-            self._update(after.x - before.x, change, bent)
+            self._update(after.x - before.x, change, bent, weights @ after.steep)
             return
         found = gathered.pair(after, weights > 0)
         if found is None:
@@ -85,14 +86,19 @@ class Curvature:
         if self._largest > 0 and step @ change > PLAUSIBLE * self._largest * (step @ step):
             return
         if self._metric.fresh:
-            self._update(step, change, step)
+            bent = step
         elif other is before:
-            self._update(step, change, -(share / self.trust) * direction.solution.lagrangian)
+            bent = -(share / self.trust) * direction.solution.lagrangian
         else:
-            self._update(step, change, self._metric.curve(step))
+            bent = self._metric.curve(step)
+        self._update(step, change, bent, (weights * same) @ after.steep)
 
-    def _update(self, step: Array, change: Array, bent: Array) -> None:
-        """The damped BFGS update; ``bent`` is the Hessian so far times the step."""
+    def _update(self, step: Array, change: Array, bent: Array, steep: float) -> None:
+        """The damped BFGS update.
+
+        ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
+        ``change`` is a difference.
+        """
         curved = float(step @ change)
         self._largest = max(self._largest, curved / float(step @ step))
         if self._metric.fresh:
@@ -103,6 +109,8 @@ class Curvature:
                 self.first *= LONGER
             return
         before = float(step @ bent)
+        if max(before, curved) <= RELIABLE * steep * math.sqrt(float(step @ step)):
+            return  # rounding
         if before > 0 and curved < self._damping * before:
             share = (1 - self._damping) * before / (before - curved)
             change = share * change + (1 - share) * bent

@@ -120,17 +120,28 @@ class Point:
         return np.maximum(self.values[1:], 0.0)
 
     @property
+    def steep(self) -> Array:
+        """Lengths of the gradients."""
+        return np.sqrt(np.vecdot(self.slopes, self.slopes))
+
+    @property
     def finite(self) -> bool:
         """Whether all values and gradients are."""
         return bool(np.isfinite(self.values).all() and np.isfinite(self.slopes).all())
 
 
 class Evaluator:
-    """Asks for points, and numbers them."""
+    """Asks for points, and numbers them.
+
+    Attributes
+    ----------
+    asked : int
+        How many so far.
+    """
 
     def __init__(self, problem: Problem, sides: Sides) -> None:
         self._problem, self._sides = problem, sides
-        self._asked = 0
+        self.asked = 0
 
     def at(self, x: Array) -> Generator[Ask, object, Point]:
         """The point ``x``."""
@@ -142,5 +153,5 @@ class Evaluator:
             values = np.concatenate([values, self._sides.excess(rows)])
             jacobian = answers.jacobians[0]  # type: ignore[attr-defined]
             slopes = np.concatenate([slopes, self._sides.slopes(jacobian)])
-        self._asked += 1
-        return Point(x, values, slopes, rows, self._asked)
+        self.asked += 1
+        return Point(x, values, slopes, rows, self.asked)

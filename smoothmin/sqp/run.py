@@ -51,10 +51,14 @@ class Run:
             self._evaluator, self._region, self._programs, self._gathered, settings.steps
         )
         self._recent = Recent()
+        self._patience = IDLE + n
+        self._mark = (0, 0.0)  # evaluations, and the fall by then
         self._length = 0.0  # of the last step
         self._fallen = 0.0  # by the merit function, with the weights of each step
         self._reset_at: Point | None = None
         self._dear_at: Point | None = None
+        self._looked_at: Point | None = None
+        self._looks = 0  # at gradients near that point
         self._fallen_at_reset = -math.inf
 
     def steps(self) -> Steps:
@@ -76,6 +80,8 @@ class Run:
                 steer = False
                 continue
             # 3. a step, or a gradient gathered
+            if self._idle(noise):
+                return self._nothing_lower(point, direction, noise)
             outcome = yield from self._search.along(point, direction, root, noise)
             if outcome.point is None and outcome.shorten > 0:
                 self._curvature.trust = max(self._curvature.trust * outcome.shorten, LEAST_TRUST)
@@ -138,16 +144,24 @@ class Run:
             finish = Finish(Status.NONFINITE, "A constraint is not finite at the start.")
         return finish
 
+    def _idle(self, noise: float) -> bool:
+        """Whether many evaluations have gained no more than noise."""
+        asked, fallen = self._mark
+        if self._evaluator.asked - asked < self._patience:
+            return False
+        self._mark = self._evaluator.asked, self._fallen
+        return self._fallen - fallen <= noise
+
     def _noise(self, point: Point, direction: Direction) -> float:
         """What rounding and noise hide of the merit function's changes."""
-        x, region, sides = np.abs(point.x), self._region, self._sides
-        size = abs(point.fun) + float(np.abs(point.grad) @ x)
+        region, sides = self._region, self._sides
+        size = point.size.item(0)
         if len(sides):
-            rows = np.abs(sides.bound) + np.abs(point.rows[sides.row])
-            rows += np.abs(point.slopes[1:]) @ x
-            size += float(self._programs.weights @ rows)
+            size += float(self._programs.weights @ (np.abs(sides.bound) + point.size[1:]))
         rounding = ROUNDINGS * self._problem.unit * size
-        rounding += float(direction.linear @ region.rounding(point.x))
+        rounding += (
+            float(direction.linear @ region.rounding(point.x)) if len(direction.linear) else 0.0
+        )
         return max(self._problem.noise, rounding)
 
     def _told(self, direction: Direction) -> dict[str, Any]:
@@ -177,8 +191,10 @@ class Run:
                 self._programs.raise_weights()
                 return True
             return self._infeasible(point) if invisible else False
-        changed = yield from self._look_near(point, radius)
-        if changed:
+        if self._looked_at is not point:
+            self._looked_at, self._looks = point, 0
+        if self._looks < LOOKS and (yield from self._look_near(point, radius)):
+            self._looks += 1
             return True
         certificate = self._certifier.certify(point, self._gathered)
         if certificate.met:
@@ -196,20 +212,16 @@ class Run:
         return False
 
     def _look_near(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
-        """Replace far tangents that hold the step up by gradients from within the radius."""
-        points, serials = self._gathered.far(point.x, radius)
-        if not serials:
-            return False
-        away = points - point.x
-        lengths = np.linalg.norm(away, axis=1)[:, None]
-        self._gathered.forget(serials)
-        for x in point.x + CLOSE * radius * away / lengths:
-            there = yield from self._evaluator.at(
-                np.clip(x, self._region.lower, self._region.upper)
-            )
-            if there.finite:
+        """Prove far tangents that hold the step up by values within the radius, or forget them."""
+        normals = self._certifier.region_normals(point, radius)
+        far = self._gathered.far(point, radius, normals)
+        for number, serial, direction in far:
+            x, _ = self._region.nearest(point.x + CLOSE * radius * direction)
+            there = yield from self._evaluator.at(x)
+            if there.finite and number in self._gathered.of:
+                self._gathered.of[number].prove(serial, point, there)
                 self._gathered.add(there, None)
-        return True
+        return bool(far)
 
     def _certified(self, certificate: Certificate, direction: Direction) -> Finish:
         message = (
@@ -259,7 +271,9 @@ class Run:
         return judge(Knowledge(f"No step lowers the violation, {worst:.3g}"))
 
 
+IDLE = 50  # evaluations, and one a variable, that together may gain nothing but noise
 SEEN = 100.0  # times the noise, of a gain since the last reset that makes another worth it
+LOOKS = 3  # at gradients near a point, after which more show nothing new
 CLOSE = 0.9  # distance of gradients for a certificate, in units of its radius
 LEAST_TRUST = 1e-6
 UNBOUNDED = -1e30

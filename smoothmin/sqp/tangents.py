@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from smoothmin._protocol import Array, Mask
 from smoothmin.sqp.functions import EPS, Point
 from smoothmin.sqp.settings import TangentSettings
+from smoothmin.subproblems.min_norm import min_norm_point
 
 ROUNDING = 50 * EPS  # of values, in the trapezoid rule
 
@@ -53,6 +54,8 @@ class Tangents:
         self._values = self._sizes = self.weights = np.empty(0)
         self.serials: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self.bend = 0.0
+        self.proven: set[int] = set()  # serials of tangents that hold near ...
+        self.proven_at: Point | None = None
 
     def __len__(self) -> int:
         return len(self.serials)
@@ -109,6 +112,32 @@ class Tangents:
         found: Array = np.maximum(np.abs(below), self.bend * np.vecdot(away, away))
         return found
 
+    def at(self, row: int, x: Array) -> float:
+        """A tangent's value at ``x``."""
+        return float(self._values[row] + self.slopes[row] @ (x - self.points[row]))
+
+    def near(self, point: Point, radius: float) -> Mask:
+        """Which gradients are of points within the radius, or stand for some that are."""
+        away = point.x - self.points
+        close: Mask = np.vecdot(away, away) <= radius * radius
+        if self.proven and self.proven_at is point:
+            close |= np.isin(self.serials, list(self.proven))
+        return close
+
+    def prove(self, serial: int, centre: Point, there: Point) -> None:
+        """Keep a tangent if it is not above the function ``there``, near the centre.
+
+        By the mean value theorem a gradient from between is as steep as the tangent on the way.
+        """
+        if self.proven_at is not centre:
+            self.proven, self.proven_at = set(), centre
+        for row in np.flatnonzero(self.serials == serial).tolist():
+            rounding = ROUNDING * float(self._sizes[row] + there.size[self.number])
+            if self.at(row, there.x) <= there.values[self.number] + rounding:
+                self.proven.add(serial)
+            else:
+                self.keep(self.serials != serial)
+
 
 class Gathered:
     """Which functions have kinks, and their tangents.
@@ -138,6 +167,8 @@ class Gathered:
         if centre is not None:
             error, curved, rounding = _compare(centre, point)
             kinks = (error > self._settings.skew * curved) & (error > rounding)
+            for number, tangents in self.of.items():
+                kinks[number] |= (tangents.weights > 0).any()
             self.left = np.where(kinks, self._settings.memory, np.maximum(self.left - 1, 0))
             self._choose()
         self.recent.append(point)
@@ -154,30 +185,34 @@ class Gathered:
                 for point in self.recent:
                     tangents.add(point, self.capacity, keep_used=False)
 
-    def far(self, x: Array, radius: float) -> tuple[Array, set[int]]:
-        """Points (m, n) beyond the radius whose tangents the last program used, and serials."""
-        found: dict[int, Array] = {}
-        for tangents in self.of.values():
-            away = tangents.points - x
-            used = (tangents.weights > 0) & (np.vecdot(away, away) > radius * radius)
-            for row in np.flatnonzero(used):
-                found[int(tangents.serials[row])] = tangents.points[row]
-        points = np.array(list(found.values())) if found else np.empty((0, self._n))
-        return points, set(found)
+    def far(self, point: Point, radius: float, normals: Array) -> list[tuple[int, int, Array]]:
+        """Tangents from beyond the radius that the last program used, and where to prove them.
 
-    def forget(self, serials: set[int]) -> None:
-        """Drop tangents at these points."""
-        for tangents in self.of.values():
-            tangents.keep(~np.isin(tangents.serials, list(serials)))
+        Functions, serials, and directions (n,) of length 1 in which the piece of the tangent
+        rises above all others that are within the radius, and not along the ``normals`` (k, n).
+        """
+        found = []
+        for number, tangents in self.of.items():
+            used = tangents.weights > 0
+            away = tangents.points - point.x
+            lengths = np.linalg.norm(tangents.slopes - point.slopes[number], axis=1)
+            close = used | (tangents.gaps(point) <= lengths * radius)
+            slopes = np.concatenate([point.slopes[number][None], tangents.slopes[close]])
+            for row in np.flatnonzero(used & ~tangents.near(point, radius)):
+                others = slopes - tangents.slopes[row]
+                others = others[others.any(axis=1)]
+                least = min_norm_point(others, normals).point if len(others) else -away[row]
+                length = float(np.linalg.norm(least))
+                rising = -least / length if length > 0 else away[row] / np.linalg.norm(away[row])
+                found.append((number, int(tangents.serials[row]), rising))
+        return found
 
-    def near(self, number: int, x: Array, radius: float) -> Array:
-        """Gradients (m, n) of a function within the radius, but for that at ``x``."""
+    def near(self, number: int, point: Point, radius: float) -> Array:
+        """Gradients (m, n) of a function within the radius of a point, but for its own."""
         if number not in self.of:
             return np.empty((0, self._n))
         tangents = self.of[number]
-        away = tangents.points - x
-        square = np.vecdot(away, away)
-        found: Array = tangents.slopes[(square <= radius * radius) & (square > 0)]
+        found: Array = tangents.slopes[tangents.near(point, radius)]
         return found
 
     def pair(self, point: Point, used: Mask) -> tuple[Point, Mask] | None:
@@ -185,14 +220,19 @@ class Gathered:
 
         And which functions are on the same piece there, of those ``used``.
         """
-        best, least = None, np.inf
-        for other in self.recent:
-            step = point.x - other.x
-            square = float(step @ step)
-            if other is point or not 0 < square < least:
+        if not self.recent:
+            return None
+        steps = point.x - np.array([other.x for other in self.recent])
+        squares = np.vecdot(steps, steps)
+        for k in np.argsort(squares, kind="stable").tolist():
+            other = self.recent[k]
+            if not squares[k] > 0:
                 continue
-            error, curved, rounding = _compare(other, point)
-            same = error <= self._settings.same * curved + rounding
-            if same[0]:
-                best, least = (other, same & used), square
-        return best
+            first, last = float(other.grad @ steps[k]), float(point.grad @ steps[k])
+            error = abs(point.fun - other.fun - 0.5 * (first + last))
+            rounding = ROUNDING * float(other.size[0] + point.size[0])
+            if error > self._settings.same * abs(last - first) + rounding:
+                continue
+            errors, curved, roundings = _compare(other, point)
+            return other, (errors <= self._settings.same * curved + roundings) & used
+        return None

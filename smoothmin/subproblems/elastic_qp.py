@@ -15,17 +15,20 @@ program's multipliers are a start for the next.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrtrs
+from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
 
 from smoothmin._protocol import Array
 
 EPS = float(np.finfo(float).eps)
 FEASIBLE = 1e3 * EPS  # excess of a row, in units of its terms, that is none
 DEPENDENT = 1e-13  # part of a unit row that is no more than rounding
+INDEPENDENT = 1e-4  # part of every unit row with which products lose no more than half the digits
 EXCHANGES = 2  # of a row for one that depends on it, after which both are met but for rounding
 PIVOTS = 3  # per row and variable, and 20 more
 
@@ -101,89 +104,105 @@ class Solution:
     solved: bool
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Target:
-    """Multipliers, ``J'`` times the Lagrangian's gradient, and prices of groups at their caps.
+    """Where the rows held are met, but for the excesses of their groups.
 
-    ``dependent`` says that rows held depend on one another: multipliers run away.
+    Attributes
+    ----------
+    weights : ndarray (w,)
+        Their multipliers, of any sign.
+    mixed : ndarray (p,)
+        J' times the gradient of the Lagrangian.
+    dependent : bool
+        Whether rows depend on one another: multipliers run away.
+    back : callable or None
+        From excesses of the rows (w,) to the change of ``mixed`` that ends them.
+    prices : dict
+        The excess of each group at its cap, which is wrong if negative.
     """
 
     weights: Array
     mixed: Array
     dependent: bool
+    back: Callable[[Array], Array] | None
     prices: dict[int, float]
-    back: tuple[Array, Array, Array, NDArray[np.bool_], NDArray[np.intp]] | None = None
 
 
 class _ActiveSet:
     """The rows that are held with equality, and their multipliers.
 
-    Rows are numbered: those of the program, then lower and upper bounds.
+    Rows are numbered: those of the program, then lower and upper bounds. Of the rows held there
+    are the numbers, groups (-1 without a cap), multipliers, images ``J'a`` and offsets.
     """
 
     def __init__(self, qp: ElasticQP, start: Array | None, bounds: Array | None) -> None:
         self._qp = qp
-        self._m, self._n = qp.rows.shape
-        self._image = qp.root.T @ qp.g  # J'g
-        self._bounded = bool(np.isfinite(qp.lower).any() or np.isfinite(qp.upper).any())
-        self._lengths = np.sqrt(np.einsum("ij,ij->i", qp.rows, qp.rows))
-        # what rounding makes of a step, which is a difference of long vectors
-        self._blur = float(np.linalg.norm(qp.root) * np.linalg.norm(self._image)) * EPS / FEASIBLE
-        self._blurred = True
+        m, self._n = qp.rows.shape
+        self._m = m
+        self._image = qp.root.T.dot(qp.g)
+        self._bounded = bool((qp.lower > -np.inf).any() or (qp.upper < np.inf).any())
+        lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
+        self._lengths = lengths
+        self._units = 1.0 / np.where(lengths > 0, lengths, 1.0)
+        self._finite = qp.caps < np.inf
+        self._blur = 0.0  # what rounding makes of a step that is not refined
         self._tight: list[int] = []  # groups whose multipliers come to their caps
-        self._finite = np.isfinite(qp.caps)
-        self._held: list[int] = []
-        self._weights = np.empty(0)
-        self._images = np.empty((0, qp.root.shape[1]))
-        if start is not None:
-            self._begin(start, bounds)
-
-    def _begin(self, start: Array, bounds: Array | None) -> None:
-        """Hold the rows that have multipliers, reduced to what the caps allow."""
-        qp, m, n = self._qp, self._m, self._n
+        if start is None:
+            self._take(np.empty(0, dtype=np.intp), np.empty(0))
+            return
         start = np.maximum(start, 0.0)
-        sums = np.bincount(qp.groups, start, len(qp.caps)) if m else np.zeros(len(qp.caps))
-        over = self._finite & (sums >= qp.caps) & (sums > 0)
-        if over.any():
-            start = start * np.where(over, qp.caps / np.where(over, sums, 1.0), 1.0)[qp.groups]
-            self._tight = np.flatnonzero(over).tolist()
-        every = start
+        if m:
+            start = self._within_caps(start)
         if bounds is not None and self._bounded:
-            low = np.where(np.isfinite(qp.lower), np.maximum(-bounds, 0.0), 0.0)
-            high = np.where(np.isfinite(qp.upper), np.maximum(bounds, 0.0), 0.0)
-            every = np.concatenate([start, low, high])
-        held = np.flatnonzero(every)
-        self._held = held.tolist()
-        self._weights = every[held]
-        if len(held):
-            rows = held[held < m]
-            images = [qp.rows[rows] @ qp.root]
-            low, high = held[(held >= m) & (held < m + n)] - m, held[held >= m + n] - m - n
-            images += [-qp.root[low], qp.root[high]]
-            self._images = np.concatenate(images)
-            self._drop_dependent()
+            low = np.where(qp.lower > -np.inf, np.maximum(-bounds, 0.0), 0.0)
+            high = np.where(qp.upper < np.inf, np.maximum(bounds, 0.0), 0.0)
+            start = np.concatenate([start, low, high])
+        held = start.nonzero()[0]
+        self._take(held, start[held])
 
-    def _drop_dependent(self) -> None:
-        """Let go of rows that depend on those before them."""
-        lengths = np.sqrt(np.einsum("ij,ij->i", self._images, self._images))
-        unit = self._images / np.where(lengths > 0, lengths, 1.0)[:, None]
-        found = np.abs(np.diagonal(np.linalg.qr(unit.T, mode="r")))
-        count = len(self._held)
-        lost = np.flatnonzero(np.append(found, np.zeros(count))[:count] < DEPENDENT)
-        for row in [self._held[i] for i in lost]:
-            self._let_go(row)
+    def _within_caps(self, start: Array) -> Array:
+        """The multipliers (m,), those of groups beyond their caps reduced."""
+        caps = self._qp.caps
+        sums = np.bincount(self._qp.groups, start, len(caps))
+        over = (sums >= caps) & (sums > 0)
+        if not over.any():
+            return start
+        self._tight = over.nonzero()[0].tolist()
+        reduced: Array = (
+            start * np.where(over, caps / np.where(over, sums, 1.0), 1.0)[self._qp.groups]
+        )
+        return reduced
+
+    def _take(self, numbers: NDArray[np.intp], weights: Array) -> None:
+        """Hold these rows, and no others."""
+        qp, m, n = self._qp, self._m, self._n
+        self._numbers, self._weights = numbers, weights
+        own = numbers[numbers < m]
+        self._images = qp.rows[own].dot(qp.root)
+        self._offsets, self._of = qp.offsets[own], qp.groups[own]
+        if len(own) < len(numbers):  # bounds come last
+            low = numbers[(numbers >= m) & (numbers < m + n)] - m
+            high = numbers[numbers >= m + n] - m - n
+            self._images = np.concatenate([self._images, -qp.root[low], qp.root[high]])
+            self._offsets = np.concatenate([self._offsets, -qp.lower[low], qp.upper[high]])
+            none = np.full(len(low) + len(high), -1)
+            self._of = np.concatenate([self._of, none])
+        if len(own):
+            self._of = np.where(self._finite[self._of] & (self._of >= 0), self._of, -1)
 
     def solve(self) -> Solution:
         """Hold and let go of rows until all multipliers and excesses have the right sign."""
-        banned, freed = set[int](), set[int]()  # of rows and caps, by rounding
+        banned, freed = set[int](), set[int]()  # rows and caps, by rounding
         exchanged: dict[int, int] = {}  # how often rows left for others that depend on them
         solved, entering, released = False, -1, -1
         target, step = self._wanted(), np.zeros(self._n)
         for _ in range(PIVOTS * (self._m + self._n) + 20):
             # 1. to the minimum for the rows held, as far as multipliers stay allowed
-            target = self._wanted()
-            share, blocked = self._room(target.weights)
-            if blocked is None and target.dependent:
+            if target.dependent and entering < 0 and released < 0 and self._drop_dependent():
+                target = self._wanted()
+            share, row, group = self._room(target.weights)
+            if share == 1 and target.dependent:
                 # no multipliers meet these rows, so what they miss is rounding
                 if entering >= 0:
                     banned.add(entering)
@@ -192,24 +211,31 @@ class _ActiveSet:
                     freed.add(released)
                     self._tight.append(released)
                 else:
-                    self._drop_dependent()
+                    self._tight = []
+                    self._take(np.empty(0, dtype=np.intp), np.empty(0))
                 entering = released = -1
+                target = self._wanted()
                 continue
-            self._weights = self._weights + share * (target.weights - self._weights)
-            if blocked is not None:
-                row = blocked[0]
+            if share < 1:
+                self._weights = self._weights + share * (target.weights - self._weights)
                 if target.dependent and row >= 0:
                     exchanged[row] = exchanged.get(row, 0) + 1
                 if (share == 0 and row == entering) or exchanged.get(row, 0) > EXCHANGES:
                     banned.add(row)
-                self._yield_to(blocked)
+                if row >= 0:
+                    self._let_go(row)
+                else:
+                    self._tight.append(group)
+                target = self._wanted()
                 continue
+            self._weights = target.weights
             # 2. let go of a cap that costs more than the excess
             step = self._refined(target)
             prices = {k: v for k, v in target.prices.items() if k not in freed}
             released, entering = min(prices, key=prices.__getitem__, default=-1), -1
             if released >= 0 and prices[released] < -FEASIBLE * self._size_of(released):
                 self._tight.remove(released)
+                target = self._wanted()
                 continue
             # 3. hold the row that is broken most
             released, entering = -1, self._broken(step, target.prices, banned)
@@ -217,217 +243,225 @@ class _ActiveSet:
                 solved = True
                 break
             self._hold(entering)
+            target = self._wanted()
         return self._solution(step, target.mixed, solved)
-
-    def _refined(self, target: _Target) -> Array:
-        """d, on which the rows held are met as nearly as it is rounded."""
-        step: Array = -(self._qp.root @ target.mixed)
-        self._blurred = target.back is None and len(self._held) > 0
-        if target.back is None or not self._held:
-            return step
-        unit, q, r, others, heads = target.back
-        for _ in range(2):
-            missed = self._excess_held(step)
-            missed = (missed - missed[heads] * (heads != np.arange(len(heads))))[others]
-            step -= self._qp.root @ (q @ dtrtrs(r, unit * missed, trans=1)[0])
-        return step
-
-    def _excess_held(self, step: Array) -> Array:
-        """By how much the rows held miss equality."""
-        qp, m = self._qp, self._m
-        held = np.array(self._held)
-        if held.max() < m:
-            found: Array = qp.rows[held] @ step - qp.offsets[held]
-            return found
-        own = held < m
-        missed = np.empty(len(held))
-        missed[own] = qp.rows[held[own]] @ step - qp.offsets[held[own]]
-        both = np.concatenate([qp.lower - step, step - qp.upper])
-        missed[~own] = both[held[~own] - m]
-        return missed
-
-    def _offset(self, held: list[int]) -> Array:
-        """Offsets of rows by their numbers."""
-        qp, m = self._qp, self._m
-        numbers = np.array(held, dtype=np.intp)
-        if not self._bounded or not len(numbers) or numbers.max() < m:
-            return qp.offsets[numbers]
-        every = np.concatenate([qp.offsets, -qp.lower, qp.upper])
-        offsets: Array = every[numbers]
-        return offsets
-
-    def _group(self, number: int) -> int:
-        """The group of a row, -1 of a bound."""
-        return int(self._qp.groups[number]) if number < self._m else -1
 
     def _wanted(self) -> _Target:
         """The minimum where rows held are met but for their groups' excesses."""
-        rows, base, offsets = self._images, self._image, self._offset(self._held)
-        count = len(rows)
-        others, heads = np.ones(count, dtype=bool), np.arange(count)
+        rows, base, offsets = self._images, self._image, self._offsets
         if not self._tight:
-            return _stationary(rows, base, offsets, others, heads)
+            return _stationary(rows, base, offsets)
         # the first row of a group at its cap has what the others leave
         rows, offsets = rows.copy(), offsets.copy()
-        members = {
-            group: [i for i, row in enumerate(self._held) if self._group(row) == group]
-            for group in self._tight
-        }
+        others, heads = np.ones(len(rows), dtype=bool), np.arange(len(rows))
+        members = {group: (self._of == group).nonzero()[0] for group in self._tight}
         for group, (head, *rest) in members.items():
             heads[rest] = head
             base = base + self._qp.caps[group] * rows[head]
             rows[rest] -= rows[head]
             offsets[rest] -= offsets[head]
             others[head] = False
-        target = _stationary(rows[others], base, offsets[others], others, heads)
+        target = _stationary(rows[others], base, offsets[others])
         weights = np.zeros(len(rows))
         weights[others] = target.weights
-        prices = {}
         for group, (head, *rest) in members.items():
             weights[head] = self._qp.caps[group] - weights[rest].sum()
-            prices[group] = -float(rows[head] @ target.mixed) - float(offsets[head])
-        return _Target(weights, target.mixed, target.dependent, prices, target.back)
+            target.prices[group] = -float(rows[head] @ target.mixed) - float(offsets[head])
+        target.weights = weights
+        if target.back is not None:
+            inner, grouped = target.back, heads != np.arange(len(heads))
+            target.back = lambda missed: inner((missed - missed[heads] * grouped)[others])
+        return target
 
-    def _room(self, wanted: Array) -> tuple[float, tuple[int, int] | None]:
-        """How far multipliers may go, and what ends it: a row (number, -1) or a cap (-1, group)."""
-        share, blocked = 1.0, None
-        falling = np.flatnonzero(wanted < 0)
-        if len(falling):
-            old = self._weights[falling]
-            shares = old / (old - wanted[falling])
+    def _refined(self, target: _Target) -> Array:
+        """d, on which the rows held are met as nearly as it is rounded."""
+        root = self._qp.root
+        step: Array = -root.dot(target.mixed)
+        self._blur = 0.0
+        if not len(self._numbers):
+            return step
+        if target.back is None:
+            size = float(np.linalg.norm(root) * np.linalg.norm(self._image))
+            self._blur = size * EPS / FEASIBLE
+            return step
+        for _ in range(2):
+            step -= root.dot(target.back(self._missed(step)))
+        return step
+
+    def _missed(self, step: Array) -> Array:
+        """By how much the rows held miss equality."""
+        qp, m, n = self._qp, self._m, self._n
+        own = self._numbers < m
+        missed: Array = np.empty(len(own))
+        if own.all():
+            missed[:] = qp.rows[self._numbers].dot(step)
+            missed -= self._offsets
+            return missed
+        missed[own] = qp.rows[self._numbers[own]].dot(step)
+        bounds = self._numbers[~own] - m
+        missed[~own] = np.where(bounds < n, -1.0, 1.0) * step[bounds % n]
+        missed -= self._offsets
+        return missed
+
+    def _room(self, wanted: Array) -> tuple[float, int, int]:
+        """The share of the way that multipliers may go, and the row or group that ends it."""
+        share, row, full = 1.0, -1, -1
+        change = wanted - self._weights
+        if (wanted < 0).any():
+            shares = np.where(wanted < 0, self._weights / np.where(wanted < 0, -change, 1.0), 2.0)
             first = int(shares.argmin())
             if shares[first] < 1:
-                share, blocked = float(shares[first]), (self._held[int(falling[first])], -1)
-        sums: dict[int, list[float]] = {}
-        for row, now, then in zip(self._held, self._weights.tolist(), wanted.tolist(), strict=True):
-            group = self._group(row)
-            if group >= 0 and self._finite[group]:
-                pair = sums.setdefault(group, [0.0, 0.0])
-                pair[0] += now
-                pair[1] += then
-        for group, (now, then) in sums.items():
-            cap = float(self._qp.caps[group])
-            if group not in self._tight and then > cap:
-                room = max(cap - now, 0.0) / (then - now) if then > now else 0.0
+                share, row = shares.item(first), int(self._numbers[first])
+        capped = self._of >= 0
+        if capped.any():
+            count = len(self._qp.caps)
+            groups = self._of[capped]
+            now = np.bincount(groups, self._weights[capped], count)
+            then = now + np.bincount(groups, change[capped], count)
+            for group in ((then > self._qp.caps) & (then > now)).nonzero()[0].tolist():
+                if group in self._tight:
+                    continue
+                room = max(self._qp.caps[group] - now[group], 0.0) / (then[group] - now[group])
                 if room < share:
-                    share, blocked = room, (-1, group)
-        return share, blocked
+                    share, row, full = float(room), -1, group
+        return share, row, full
 
-    def _yield_to(self, blocked: tuple[int, int]) -> None:
-        """Take out the row, or hold the group at its cap."""
-        row, group = blocked
-        if group >= 0:
-            self._tight.append(group)
-            return
-        self._let_go(row)
-
-    def _let_go(self, row: int) -> None:
+    def _let_go(self, number: int) -> None:
         """Take out a row."""
-        place, group = self._held.index(row), self._group(row)
-        del self._held[place]
-        self._weights = np.maximum(np.delete(self._weights, place), 0.0)
-        self._images = np.delete(self._images, place, axis=0)
-        if group in self._tight and not any(self._group(other) == group for other in self._held):
-            self._tight.remove(group)
+        self._keep(self._numbers != number)
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Let go of all other rows."""
+        self._numbers, self._of = self._numbers[kept], self._of[kept]
+        self._weights = np.maximum(self._weights[kept], 0.0)
+        self._images, self._offsets = self._images[kept], self._offsets[kept]
+        self._tight = [group for group in self._tight if (self._of == group).any()]
 
     def _hold(self, number: int) -> None:
         """Add a row."""
         qp, m, n = self._qp, self._m, self._n
         if number < m:
-            image = qp.rows[number] @ qp.root
+            image, offset = qp.rows[number].dot(qp.root), qp.offsets[number]
+            group = int(qp.groups[number])
+            group = group if self._finite[group] else -1
         else:
-            j = (number - m) % n
-            image = -qp.root[j] if number < m + n else qp.root[j]
-        self._held.append(number)
+            j, group = (number - m) % n, -1
+            lower = number < m + n
+            image = -qp.root[j] if lower else qp.root[j]
+            offset = -qp.lower[j] if lower else qp.upper[j]
+        self._numbers = np.append(self._numbers, number)
+        self._of = np.append(self._of, group)
         self._weights = np.append(self._weights, 0.0)
         self._images = np.concatenate([self._images, image[None]])
+        self._offsets = np.append(self._offsets, offset)
+
+    def _drop_dependent(self) -> bool:
+        """Let go of rows that depend on those before them, if there are any."""
+        lengths = np.linalg.norm(self._images, axis=1)
+        unit = self._images / np.where(lengths > 0, lengths, 1.0)[:, None]
+        found = np.abs(np.diagonal(np.linalg.qr(unit.T, mode="r")))
+        independent = np.zeros(len(lengths), dtype=bool)
+        independent[: len(found)] = found >= DEPENDENT
+        if independent.all():
+            return False
+        self._keep(independent)
+        return True
 
     def _size_of(self, group: int) -> float:
         """What excesses of a group are compared with."""
         return float(np.abs(self._qp.offsets[self._qp.groups == group]).max(initial=0.0))
 
-    def _rounding(self, step: Array) -> Array:
-        """Excess of each row that is none."""
-        long = float(np.sqrt(step @ step)) + self._blur * self._blurred
-        found: Array = FEASIBLE * (self._lengths * long + np.abs(self._qp.offsets))
-        return found
+    def _excess(self, step: Array) -> Array:
+        """Of the program's rows (m,), zero where it is no more than rounding."""
+        excess: Array = self._qp.rows.dot(step)
+        excess -= self._qp.offsets
+        long = math.sqrt(step.dot(step)) + self._blur
+        rounding = FEASIBLE * (self._lengths * long + np.abs(self._qp.offsets))
+        excess[excess <= rounding] = 0.0
+        return excess
 
     def _broken(self, step: Array, prices: dict[int, float], banned: set[int]) -> int:
         """The row that is broken most, in units of its length; -1 if none is."""
         qp, m = self._qp, self._m
-        long = float(np.sqrt(step @ step)) + self._blur * self._blurred
+        skip = np.concatenate([self._numbers, np.array(list(banned), dtype=np.intp)])
         best, worst = -1, 0.0
         if m:
-            excess = qp.rows @ step - qp.offsets
+            excess = self._excess(step)
             if prices:
                 levels = np.zeros(len(qp.caps))
                 for group, price in prices.items():
                     levels[group] = max(price, 0.0)
-                excess -= levels[qp.groups]
-            excess[excess <= self._rounding(step)] = 0.0
-            np.divide(excess, self._lengths, out=excess, where=self._lengths > 0)
-            excess[[row for row in self._held if row < m]] = 0.0
-            excess[[row for row in banned if row < m]] = 0.0
+                # a row is broken where it is beyond the excess that its group pays for
+                level = levels[qp.groups]
+                excess = np.where(excess - level > FEASIBLE * level, excess - level, 0.0)
+            excess *= self._units
+            excess[skip[skip < m]] = 0.0
             best = int(excess.argmax())
-            worst = float(excess[best])
+            worst = excess.item(best)
         if self._bounded:
             excess = np.concatenate([qp.lower - step, step - qp.upper])
-            excess[excess <= FEASIBLE * long] = 0.0
-            excess[[row - m for row in self._held if row >= m]] = 0.0
-            excess[[row - m for row in banned if row >= m]] = 0.0
+            excess[skip[skip >= m] - m] = 0.0
             number = int(excess.argmax())
-            if excess[number] > worst:
-                best, worst = m + number, float(excess[number])
+            least = FEASIBLE * (math.sqrt(step.dot(step)) + self._blur)
+            if excess[number] > max(worst, least):
+                best, worst = m + number, excess.item(number)
         return best if worst > 0 else -1
 
     def _solution(self, step: Array, mixed: Array, solved: bool) -> Solution:
         qp, m, n = self._qp, self._m, self._n
         every = np.zeros(m + 2 * n)
-        every[self._held] = self._weights
+        every[self._numbers] = self._weights
         multipliers, bounds = every[:m], every[m + n :] - every[m : m + n]
         excess = np.zeros(len(qp.caps))
         if m:
-            beyond = qp.rows @ step - qp.offsets
-            beyond[beyond <= self._rounding(step)] = 0.0
-            np.maximum.at(excess, qp.groups, beyond)
-        excess[~self._finite] = 0.0
-        step = np.clip(step, qp.lower, qp.upper)
-        curvature = float(mixed @ mixed)
+            np.maximum.at(excess, qp.groups, self._excess(step))
+            excess[~self._finite] = 0.0
+        step = np.minimum(np.maximum(step, qp.lower), qp.upper)
+        curvature = float(mixed.dot(mixed))
         # rows with multipliers are met but for the excess of their group
-        slope = -curvature - float(multipliers @ (qp.offsets + excess[qp.groups]))
-        slope -= float(bounds @ step)
-        return Solution(
-            step,
-            multipliers,
-            bounds,
-            qp.g + multipliers @ qp.rows + bounds,
-            curvature,
-            excess,
-            slope,
-            solved,
-        )
+        slope = -curvature - float(multipliers.dot(qp.offsets + excess[qp.groups]))
+        slope -= float(bounds.dot(step))
+        lagrangian = qp.g + multipliers.dot(qp.rows) + bounds
+        return Solution(step, multipliers, bounds, lagrangian, curvature, excess, slope, solved)
 
 
-def _stationary(
-    rows: Array, base: Array, offsets: Array, others: NDArray[np.bool_], heads: NDArray[np.intp]
-) -> _Target:
+def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
     """Weights w of any sign of least ``|base + w @ rows|^2 / 2 + w @ offsets``."""
     w = len(rows)
     if w == 0:
-        return _Target(np.empty(0), base, False, {})
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        return _Target(np.empty(0), base, False, None, {})
+    lengths = np.sqrt(np.vecdot(rows, rows))
     unit = 1.0 / np.where(lengths > 0, lengths, 1.0)
-    q, r = np.linalg.qr((rows * unit[:, None]).T)
+    rows = rows * unit[:, None]
+    factor, failed = dpotrf(rows.dot(rows.T), lower=1)
+    if failed or np.einsum("ii->i", factor).min() < INDEPENDENT:
+        return _stationary_by_rotations(rows, base, unit * offsets, unit)
+    weights = dpotrs(factor, -(unit * offsets + rows.dot(base)), lower=1)[0]
+
+    def back(missed: Array) -> Array:
+        change: Array = dpotrs(factor, unit * missed, lower=1)[0].dot(rows)
+        return change
+
+    return _Target(weights * unit, base + weights.dot(rows), False, back, {})
+
+
+def _stationary_by_rotations(rows: Array, base: Array, offsets: Array, unit: Array) -> _Target:
+    """The same for rows of length 1 that are nearly dependent; ``unit`` made them so."""
+    w = len(rows)
+    q, r = np.linalg.qr(rows.T)
     if len(r) < w:  # more rows than dimensions
         q = np.concatenate([q, np.zeros((len(q), w - len(r)))], axis=1)
         r = np.concatenate([r, np.zeros((w - len(r), w))])
     diagonal = np.einsum("ii->i", r)
     lost = np.abs(diagonal) < DEPENDENT
     dependent = bool(lost.any())
-    if dependent:
-        diagonal[lost] = DEPENDENT
-    ahead = dtrtrs(r, unit * offsets, trans=1)[0]
-    along = base @ q
+    diagonal[lost] = DEPENDENT
+    ahead, along = dtrtrs(r, offsets, trans=1)[0], base.dot(q)
     weights = dtrtrs(r, -(ahead + along))[0] * unit
-    back = None if dependent else (unit, q, r, others, heads)
-    return _Target(weights, base - q @ (along + ahead), dependent, {}, back)
+
+    def back(missed: Array) -> Array:
+        change: Array = q.dot(dtrtrs(r, unit * missed, trans=1)[0])
+        return change
+
+    mixed = base - q.dot(along + ahead)
+    return _Target(weights, mixed, dependent, None if dependent else back, {})
