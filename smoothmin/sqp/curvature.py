@@ -74,7 +74,7 @@ class Curvature:
         if not gathered.kinked:
             change = weights @ (after.slopes - before.slopes)
             bent = -(share / self.trust) * direction.solution.lagrangian
-            self._update(after.x - before.x, change, bent, weights @ after.steep)
+            self._update(after.x - before.x, change, bent, float(weights @ after.steep))
             return
         found = gathered.pair(after, weights > 0)
         if found is None:
@@ -91,7 +91,7 @@ class Curvature:
             bent = -(share / self.trust) * direction.solution.lagrangian
         else:
             bent = self._metric.curve(step)
-        self._update(step, change, bent, (weights * same) @ after.steep)
+        self._update(step, change, bent, float((weights * same) @ after.steep))
 
     def _update(self, step: Array, change: Array, bent: Array, steep: float) -> None:
         """The damped BFGS update.

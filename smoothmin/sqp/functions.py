@@ -122,7 +122,8 @@ class Point:
     @property
     def steep(self) -> Array:
         """Lengths of the gradients."""
-        return np.sqrt(np.vecdot(self.slopes, self.slopes))
+        lengths: Array = np.sqrt(np.vecdot(self.slopes, self.slopes))
+        return lengths
 
     @property
     def finite(self) -> bool:
