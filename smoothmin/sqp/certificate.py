@@ -112,6 +112,9 @@ class Certifier:
         region = self._region
         lengths = np.linalg.norm(region.matrix, axis=1)
         found = [region.matrix[region.room(point.x) <= lengths * radius]]
+        if region.lower is None or region.upper is None:
+            rows: Array = found[0]
+            return rows
         for sign, room in ((-1, point.x - region.lower), (1, region.upper - point.x)):
             at_bound = np.flatnonzero(room <= radius)
             unit = np.zeros((len(at_bound), len(point.x)))
@@ -146,7 +149,7 @@ class Certifier:
             np.concatenate([*offsets, room]),
             np.concatenate([*groups, np.full(len(room), count)]),
             np.append(1 / np.where(lengths > 0, lengths, 1.0), np.inf),
-            region.lower - point.x,
-            region.upper - point.x,
+            None if region.lower is None else region.lower - point.x,
+            None if region.upper is None else region.upper - point.x,
         )
         return float(np.linalg.norm(program.solve().step)) / radius**2

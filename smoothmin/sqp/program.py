@@ -30,8 +30,11 @@ class Region:
     ----------
     matrix : ndarray (l, n)
         Of the sides of the linear rows: ``matrix @ x <= sides.bound``.
-    lower, upper : ndarrays (n,)
+    lower, upper : ndarrays (n,), or None
     """
+
+    lower: Array | None
+    upper: Array | None
 
     def __init__(self, problem: Problem) -> None:
         n = problem.x0.size
@@ -41,11 +44,12 @@ class Region:
             matrix = problem.linear.matrix
             matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
             self.matrix = self.sides.slopes(matrix)
-        none: Array = np.full(n, np.inf)
-        box = (-none, none) if problem.box is None else problem.box
-        self.lower: Array = box[0]
-        self.upper: Array = box[1]
+        self.lower, self.upper = (None, None) if problem.box is None else problem.box
         self._size = np.abs(self.matrix)
+
+    def clip(self, x: Array) -> Array:
+        """The nearest point between the bounds."""
+        return x if self.lower is None else np.clip(x, self.lower, self.upper)
 
     def rounding(self, x: Array) -> Array:
         """What rounding makes of the rows at a point (l,)."""
@@ -61,7 +65,7 @@ class Region:
 
     def nearest(self, x: Array) -> tuple[Array, bool]:
         """The nearest point inside, and whether there is one."""
-        x = np.clip(x, self.lower, self.upper)
+        x = self.clip(x)
         beyond = self.matrix @ x - self.sides.bound
         if not (beyond > 0).any():
             return x, True
@@ -77,14 +81,15 @@ class Region:
             -beyond,
             np.arange(rows),
             caps,
-            self.lower - x,
-            self.upper - x,
+            None if self.lower is None else self.lower - x,
+            None if self.upper is None else self.upper - x,
         )
         solution = program.solve()
         missed = solution.excess > self.sides.tolerance * np.maximum(1.0, np.abs(self.sides.bound))
-        return np.clip(x + solution.step, self.lower, self.upper), not missed.any()
+        return self.clip(x + solution.step), not missed.any()
 
 
+_UNGROUPED = np.array([np.inf, 1.0])  # caps of linear rows, and of the objective's tangents
 FAR = 1e8  # price of a row, in units of distance, that a projection does not pay
 
 
@@ -135,6 +140,8 @@ class Programs:
         self.weights = np.zeros(len(sides))
         self.caps: Array | None = None
         self._base: tuple[Array, Array] | None = None  # multipliers of rows and bounds
+        s, linear = len(sides), len(region.matrix)
+        self._groups = np.concatenate([np.arange(s), np.full(linear, s)])
 
     def merit(self, point: Point) -> float:
         """The objective and the weighted violation."""
@@ -209,32 +216,32 @@ class Programs:
         excess: Array | None = None,
     ) -> Solution:
         """The program; tangents of the objective are one more group, linear rows another."""
-        region, s, count = self._region, len(caps), len(self._region.matrix)
-        rows = [point.slopes[1:], region.matrix]
+        region = self._region
+        rows, groups = [point.slopes[1:], region.matrix], [self._groups]
         offsets = [-(point.excess if excess is None else excess)]
-        offsets.append(region.room(point.x) if count else np.empty(0))
-        groups = [np.arange(s), np.full(count, s)]
+        if len(region.matrix):
+            offsets.append(region.room(point.x))
         warm = [] if self._base is None else [self._base[0]]
         for number, tangents in gathered.of.items():
             gaps = tangents.gaps(point)
+            warm.append(tangents.weights)
             if number == 0:
                 rows.append(tangents.slopes - point.grad)
                 offsets.append(gaps)
-                groups.append(np.full(len(gaps), s + 1))
+                groups.append(np.full(len(gaps), len(caps) + 1))
             else:
                 rows.append(tangents.slopes)
                 offsets.append(gaps - point.values[number])
                 groups.append(np.full(len(gaps), number - 1))
-            warm.append(tangents.weights)
         program = ElasticQP(
             root,
             point.grad,
             np.concatenate(rows),
             np.concatenate(offsets),
             np.concatenate(groups),
-            np.concatenate([caps, [np.inf, 1.0]]),
-            region.lower - point.x,
-            region.upper - point.x,
+            np.concatenate([caps, _UNGROUPED]),
+            None if region.lower is None else region.lower - point.x,
+            None if region.upper is None else region.upper - point.x,
         )
         if self._base is None:
             return program.solve()

@@ -102,7 +102,7 @@ class Run:
             self._length = float(np.linalg.norm(new.x - point.x))
             point = new
             self._recent.add(point.x, -self._fallen, size)
-            reply = yield Iterate(point.x, point.fun, point.grad, **self._told(direction))
+            reply = yield Iterate(point.x, point.fun, point.grad)
             if isinstance(reply, Changed):
                 point = yield from self._evaluator.at(point.x)
             elif point.fun < self._lowest and self._certifier.feasible(point):

@@ -91,7 +91,7 @@ class Search:
 
     def _trial(self, point: Point, step: Array) -> Generator[Ask, object, Point]:
         """The point at a step's end, which is gathered."""
-        x = np.clip(point.x + step, self._region.lower, self._region.upper)
+        x = self._region.clip(point.x + step)
         trial = yield from self._evaluator.at(x)
         if trial.finite:
             self._gathered.add(trial, point)

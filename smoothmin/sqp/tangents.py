@@ -166,11 +166,13 @@ class Gathered:
         """Learn from a point, compared with the centre of the last program."""
         if centre is not None:
             error, curved, rounding = _compare(centre, point)
-            kinks = (error > self._settings.skew * curved) & (error > rounding)
+            kinks = error > np.maximum(self._settings.skew * curved, rounding)
             for number, tangents in self.of.items():
                 kinks[number] |= (tangents.weights > 0).any()
-            self.left = np.where(kinks, self._settings.memory, np.maximum(self.left - 1, 0))
-            self._choose()
+            if self.of or kinks.any():
+                left = np.maximum(self.left - 1, 0)
+                self.left = np.where(kinks, self._settings.memory, left)
+                self._choose()
         self.recent.append(point)
         for tangents in self.of.values():
             tangents.add(point, self.capacity, keep_used=centre is not None)

@@ -30,6 +30,7 @@ FEASIBLE = 1e3 * EPS  # excess of a row, in units of its terms, that is none
 DEPENDENT = 1e-13  # part of a unit row that is no more than rounding
 INDEPENDENT = 1e-4  # part of every unit row with which products lose no more than half the digits
 EXCHANGES = 2  # of a row for one that depends on it, after which both are met but for rounding
+WELL = 0.03  # the same with which one round of refinement will do
 PIVOTS = 3  # per row and variable, and 20 more
 
 
@@ -52,8 +53,8 @@ class ElasticQP:
     caps : ndarray (k,)
         What a unit of a group's largest excess costs; infinite for rows that are to be met,
         each of which may share the same group.
-    lower, upper : ndarray (n,)
-        With ``lower <= 0 <= upper``; infinite where there is none.
+    lower, upper : ndarray (n,), or None
+        With ``lower <= 0 <= upper``; infinite where there is none, None without any.
     """
 
     root: Array
@@ -62,8 +63,8 @@ class ElasticQP:
     offsets: Array
     groups: NDArray[np.intp]
     caps: Array
-    lower: Array
-    upper: Array
+    lower: Array | None = None
+    upper: Array | None = None
 
     def solve(self, start: Array | None = None, bounds: Array | None = None) -> Solution:
         """The minimum, from multipliers (m,) and those of the bounds (n,), as the last ones."""
@@ -120,6 +121,8 @@ class _Target:
         From excesses of the rows (w,) to the change of ``mixed`` that ends them.
     prices : dict
         The excess of each group at its cap, which is wrong if negative.
+    rounds : int
+        Of refinement that are worth while.
     """
 
     weights: Array
@@ -127,6 +130,7 @@ class _Target:
     dependent: bool
     back: Callable[[Array], Array] | None
     prices: dict[int, float]
+    rounds: int = 2
 
 
 class _ActiveSet:
@@ -141,10 +145,11 @@ class _ActiveSet:
         m, self._n = qp.rows.shape
         self._m = m
         self._image = qp.root.T.dot(qp.g)
-        self._bounded = bool((qp.lower > -np.inf).any() or (qp.upper < np.inf).any())
-        lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
-        self._lengths = lengths
-        self._units = 1.0 / np.where(lengths > 0, lengths, 1.0)
+        self._bounded = qp.lower is not None or qp.upper is not None
+        none = np.full(self._n, np.inf) if self._bounded else np.empty(0)
+        self._lower: Array = -none if qp.lower is None else qp.lower
+        self._upper: Array = none if qp.upper is None else qp.upper
+        self._lengths: Array | None = None  # of the rows
         self._finite = qp.caps < np.inf
         self._blur = 0.0  # what rounding makes of a step that is not refined
         self._tight: list[int] = []  # groups whose multipliers come to their caps
@@ -155,8 +160,8 @@ class _ActiveSet:
         if m:
             start = self._within_caps(start)
         if bounds is not None and self._bounded:
-            low = np.where(qp.lower > -np.inf, np.maximum(-bounds, 0.0), 0.0)
-            high = np.where(qp.upper < np.inf, np.maximum(bounds, 0.0), 0.0)
+            low = np.where(self._lower > -np.inf, np.maximum(-bounds, 0.0), 0.0)
+            high = np.where(self._upper < np.inf, np.maximum(bounds, 0.0), 0.0)
             start = np.concatenate([start, low, high])
         held = start.nonzero()[0]
         self._take(held, start[held])
@@ -185,7 +190,7 @@ class _ActiveSet:
             low = numbers[(numbers >= m) & (numbers < m + n)] - m
             high = numbers[numbers >= m + n] - m - n
             self._images = np.concatenate([self._images, -qp.root[low], qp.root[high]])
-            self._offsets = np.concatenate([self._offsets, -qp.lower[low], qp.upper[high]])
+            self._offsets = np.concatenate([self._offsets, -self._lower[low], self._upper[high]])
             none = np.full(len(low) + len(high), -1)
             self._of = np.concatenate([self._of, none])
         if len(own):
@@ -284,47 +289,45 @@ class _ActiveSet:
             size = float(np.linalg.norm(root) * np.linalg.norm(self._image))
             self._blur = size * EPS / FEASIBLE
             return step
-        for _ in range(2):
+        for _ in range(target.rounds):
             step -= root.dot(target.back(self._missed(step)))
         return step
 
     def _missed(self, step: Array) -> Array:
         """By how much the rows held miss equality."""
         qp, m, n = self._qp, self._m, self._n
-        own = self._numbers < m
-        missed: Array = np.empty(len(own))
-        if own.all():
-            missed[:] = qp.rows[self._numbers].dot(step)
-            missed -= self._offsets
-            return missed
-        missed[own] = qp.rows[self._numbers[own]].dot(step)
-        bounds = self._numbers[~own] - m
-        missed[~own] = np.where(bounds < n, -1.0, 1.0) * step[bounds % n]
+        numbers = self._numbers
+        missed: Array
+        if not self._bounded or not (numbers >= m).any():
+            missed = qp.rows[numbers].dot(step)
+        else:
+            own = numbers < m
+            missed = np.empty(len(own))
+            missed[own] = qp.rows[numbers[own]].dot(step)
+            bounds = numbers[~own] - m
+            missed[~own] = np.where(bounds < n, -1.0, 1.0) * step[bounds % n]
         missed -= self._offsets
         return missed
 
     def _room(self, wanted: Array) -> tuple[float, int, int]:
         """The share of the way that multipliers may go, and the row or group that ends it."""
-        share, row, full = 1.0, -1, -1
-        change = wanted - self._weights
-        if (wanted < 0).any():
-            shares = np.where(wanted < 0, self._weights / np.where(wanted < 0, -change, 1.0), 2.0)
-            first = int(shares.argmin())
-            if shares[first] < 1:
-                share, row = shares.item(first), int(self._numbers[first])
-        capped = self._of >= 0
-        if capped.any():
-            count = len(self._qp.caps)
-            groups = self._of[capped]
-            now = np.bincount(groups, self._weights[capped], count)
-            then = now + np.bincount(groups, change[capped], count)
-            for group in ((then > self._qp.caps) & (then > now)).nonzero()[0].tolist():
-                if group in self._tight:
-                    continue
-                room = max(self._qp.caps[group] - now[group], 0.0) / (then[group] - now[group])
+        share, place, full = 1.0, -1, -1
+        sums: dict[int, list[float]] = {}
+        held = zip(self._weights.tolist(), wanted.tolist(), self._of.tolist(), strict=True)
+        for k, (now, then, group) in enumerate(held):
+            if then < 0 and now < share * (now - then):
+                share, place = now / (now - then), k
+            if group >= 0:
+                pair = sums.setdefault(group, [0.0, 0.0])
+                pair[0] += now
+                pair[1] += then
+        for group, (now, then) in sums.items():
+            cap = float(self._qp.caps[group])
+            if then > cap and then > now and group not in self._tight:
+                room = max(cap - now, 0.0) / (then - now)
                 if room < share:
-                    share, row, full = float(room), -1, group
-        return share, row, full
+                    share, place, full = room, -1, group
+        return share, -1 if place < 0 else int(self._numbers[place]), full
 
     def _let_go(self, number: int) -> None:
         """Take out a row."""
@@ -348,7 +351,7 @@ class _ActiveSet:
             j, group = (number - m) % n, -1
             lower = number < m + n
             image = -qp.root[j] if lower else qp.root[j]
-            offset = -qp.lower[j] if lower else qp.upper[j]
+            offset = -self._lower[j] if lower else self._upper[j]
         self._numbers = np.append(self._numbers, number)
         self._of = np.append(self._of, group)
         self._weights = np.append(self._weights, 0.0)
@@ -373,55 +376,65 @@ class _ActiveSet:
 
     def _excess(self, step: Array) -> Array:
         """Of the program's rows (m,), zero where it is no more than rounding."""
-        excess: Array = self._qp.rows.dot(step)
-        excess -= self._qp.offsets
-        long = math.sqrt(step.dot(step)) + self._blur
-        rounding = FEASIBLE * (self._lengths * long + np.abs(self._qp.offsets))
-        excess[excess <= rounding] = 0.0
+        qp = self._qp
+        excess: Array = qp.rows.dot(step)
+        excess -= qp.offsets
+        if excess.max(initial=0.0) > 0:
+            if self._lengths is None:
+                self._lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
+            long = math.sqrt(step.dot(step)) + self._blur
+            excess[excess <= FEASIBLE * (self._lengths * long + np.abs(qp.offsets))] = 0.0
         return excess
 
     def _broken(self, step: Array, prices: dict[int, float], banned: set[int]) -> int:
         """The row that is broken most, in units of its length; -1 if none is."""
-        qp, m = self._qp, self._m
-        skip = np.concatenate([self._numbers, np.array(list(banned), dtype=np.intp)])
+        m, skip = self._m, self._numbers
+        if banned:
+            skip = np.concatenate([skip, np.array(list(banned), dtype=np.intp)])
         best, worst = -1, 0.0
-        if m:
-            excess = self._excess(step)
+        self._last = excess = self._excess(step)
+        if excess.max(initial=0.0) > 0 and self._lengths is not None:
             if prices:
-                levels = np.zeros(len(qp.caps))
+                levels = np.zeros(len(self._qp.caps))
                 for group, price in prices.items():
                     levels[group] = max(price, 0.0)
                 # a row is broken where it is beyond the excess that its group pays for
-                level = levels[qp.groups]
+                level = levels[self._qp.groups]
                 excess = np.where(excess - level > FEASIBLE * level, excess - level, 0.0)
-            excess *= self._units
+            excess = excess / np.where(self._lengths > 0, self._lengths, 1.0)
             excess[skip[skip < m]] = 0.0
             best = int(excess.argmax())
             worst = excess.item(best)
         if self._bounded:
-            excess = np.concatenate([qp.lower - step, step - qp.upper])
-            excess[skip[skip >= m] - m] = 0.0
-            number = int(excess.argmax())
+            beyond = np.concatenate([self._lower - step, step - self._upper])
+            beyond[skip[skip >= m] - m] = 0.0
+            number = int(beyond.argmax())
             least = FEASIBLE * (math.sqrt(step.dot(step)) + self._blur)
-            if excess[number] > max(worst, least):
-                best, worst = m + number, excess.item(number)
+            if beyond[number] > max(worst, least):
+                best, worst = m + number, beyond.item(number)
         return best if worst > 0 else -1
 
     def _solution(self, step: Array, mixed: Array, solved: bool) -> Solution:
         qp, m, n = self._qp, self._m, self._n
-        every = np.zeros(m + 2 * n)
+        every = np.zeros(m + 2 * n if self._bounded else m)
         every[self._numbers] = self._weights
-        multipliers, bounds = every[:m], every[m + n :] - every[m : m + n]
-        excess = np.zeros(len(qp.caps))
-        if m:
-            np.maximum.at(excess, qp.groups, self._excess(step))
-            excess[~self._finite] = 0.0
-        step = np.minimum(np.maximum(step, qp.lower), qp.upper)
+        multipliers = every[:m]
         curvature = float(mixed.dot(mixed))
         # rows with multipliers are met but for the excess of their group
-        slope = -curvature - float(multipliers.dot(qp.offsets + excess[qp.groups]))
-        slope -= float(bounds.dot(step))
-        lagrangian = qp.g + multipliers.dot(qp.rows) + bounds
+        slope = -curvature - float(multipliers.dot(qp.offsets))
+        excess = np.zeros(len(qp.caps))
+        beyond = self._last if solved else self._excess(step)
+        if beyond.max(initial=0.0) > 0:
+            np.maximum.at(excess, qp.groups, beyond)
+            excess[~self._finite] = 0.0
+            slope -= float(multipliers.dot(excess[qp.groups]))
+        lagrangian = qp.g + multipliers.dot(qp.rows)
+        bounds = np.zeros(n)
+        if self._bounded:
+            step = np.minimum(np.maximum(step, self._lower), self._upper)
+            bounds = every[m + n :] - every[m : m + n]
+            slope -= float(bounds.dot(step))
+            lagrangian += bounds
         return Solution(step, multipliers, bounds, lagrangian, curvature, excess, slope, solved)
 
 
@@ -434,7 +447,8 @@ def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
     unit = 1.0 / np.where(lengths > 0, lengths, 1.0)
     rows = rows * unit[:, None]
     factor, failed = dpotrf(rows.dot(rows.T), lower=1)
-    if failed or np.einsum("ii->i", factor).min() < INDEPENDENT:
+    least = 0.0 if failed else factor.ravel(order="K")[:: w + 1].min()
+    if least < INDEPENDENT:
         return _stationary_by_rotations(rows, base, unit * offsets, unit)
     weights = dpotrs(factor, -(unit * offsets + rows.dot(base)), lower=1)[0]
 
@@ -442,7 +456,8 @@ def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
         change: Array = dpotrs(factor, unit * missed, lower=1)[0].dot(rows)
         return change
 
-    return _Target(weights * unit, base + weights.dot(rows), False, back, {})
+    rounds = 1 if least > WELL else 2
+    return _Target(weights * unit, base + weights.dot(rows), False, back, {}, rounds)
 
 
 def _stationary_by_rotations(rows: Array, base: Array, offsets: Array, unit: Array) -> _Target:
