@@ -22,7 +22,16 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array
-from smoothmin._source import Block, Objective, Source, as_complex, as_gradient, as_value
+from smoothmin._source import (
+    Block,
+    Objective,
+    Serial,
+    Source,
+    as_complex,
+    as_gradient,
+    as_value,
+    source_of,
+)
 from smoothmin._status import Status
 
 
