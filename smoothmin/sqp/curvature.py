@@ -92,6 +92,7 @@ class Curvature:
         else:
             bent = self._metric.curve(step)
         self._update(step, change, bent, float((weights * same) @ after.steep))
+        gathered.curved = PLAUSIBLE * self._largest
 
     def _update(self, step: Array, change: Array, bent: Array, steep: float) -> None:
         """The damped BFGS update.

@@ -25,6 +25,7 @@ from smoothmin.sqp.functions import EPS, Point
 from smoothmin.sqp.settings import TangentSettings
 from smoothmin.subproblems.min_norm import min_norm_point
 
+ALIKE = 1e-10  # part of a gradient by which it may change without any curvature
 ROUNDING = 50 * EPS  # of values, in the trapezoid rule
 
 
@@ -60,10 +61,12 @@ class Tangents:
     def __len__(self) -> int:
         return len(self.serials)
 
-    def add(self, point: Point, capacity: int, *, keep_used: bool) -> None:
+    def add(self, point: Point, capacity: int, curved: float, *, keep_used: bool) -> None:
         """Take a point, in place of older ones of the same piece.
 
-        Those that the last program used stay if ``keep_used``.
+        Those that the last program used stay if ``keep_used``. Pieces that meet along the step
+        between two points are told apart by gradients: these change by no more than a
+        curvature of ``curved`` explains.
         """
         value, slope = point.values[self.number], point.slopes[self.number]
         self.bend *= self._settings.fading
@@ -72,12 +75,15 @@ class Tangents:
             change = value - self._values
             first, last = np.vecdot(self.slopes, steps), steps @ slope
             rounding = ROUNDING * (self._sizes + point.size[self.number])
-            error, curved = np.abs(change - 0.5 * (first + last)), np.abs(last - first)
+            error, bent = np.abs(change - 0.5 * (first + last)), np.abs(last - first)
             above = np.maximum(first - change, change - last) - rounding
             square = np.vecdot(steps, steps)
             bends = above / np.where(square > 0, square, np.inf)
             self.bend = max(self.bend, float(bends.max()))
-            gone = error <= self._settings.same * curved + rounding
+            gone = error <= self._settings.same * bent + rounding
+            change_of_slope = slope - self.slopes
+            most = curved * curved * square + ALIKE**2 * float(slope @ slope)
+            gone &= np.vecdot(change_of_slope, change_of_slope) <= most
             if keep_used:
                 gone &= self.weights <= 0
             self.keep(~gone)
@@ -154,6 +160,7 @@ class Gathered:
         self.capacity = min(2 * n + 10, settings.most)
         self.left = np.zeros(functions, dtype=int)  # evaluations for which each has a kink
         self.of: dict[int, Tangents] = {}
+        self.curved = np.inf  # plausible change of gradients with distance
         room = max(1, settings.elements // (functions * n))
         self.recent: deque[Point] = deque(maxlen=min(self.capacity, room))
 
@@ -175,7 +182,7 @@ class Gathered:
                 self._choose()
         self.recent.append(point)
         for tangents in self.of.values():
-            tangents.add(point, self.capacity, keep_used=centre is not None)
+            tangents.add(point, self.capacity, self.curved, keep_used=centre is not None)
 
     def _choose(self) -> None:
         """Begin or end with functions."""
@@ -185,7 +192,7 @@ class Gathered:
             if number not in self.of:
                 tangents = self.of[number] = Tangents(number, self._n, self._settings)
                 for point in self.recent:
-                    tangents.add(point, self.capacity, keep_used=False)
+                    tangents.add(point, self.capacity, self.curved, keep_used=False)
 
     def far(self, point: Point, radius: float, normals: Array) -> list[tuple[int, int, Array]]:
         """Tangents from beyond the radius that the last program used, and where to prove them.
