@@ -27,6 +27,7 @@ _EXPORTS = {
     "GradientSampling": "smoothing.gradient_sampling",
     "smooth": "smoothing.smooth",
     "GradientSamplingDescent": "descent.gradient_sampling.method",
+    "SQPGradientSampling": "sqp.method",
     "LBFGS": "descent.lbfgs",
     "BFGS": "descent.bfgs",
     "GradientDescent": "descent.gradient_descent",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
+    from smoothmin.sqp.method import SQPGradientSampling as SQPGradientSampling
     from smoothmin.uncertainties.estimate import Uncertainty as Uncertainty
     from smoothmin.uncertainties.estimate import uncertainty as uncertainty
 

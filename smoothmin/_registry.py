@@ -13,6 +13,7 @@ from smoothmin._scipy_names import describe, overview, scipy_name
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
     "derivative-free": ("smoothmin.derivative_free.method", "DerivativeFree"),
+    "sqp": ("smoothmin.sqp.method", "SQPGradientSampling"),
     "gradient-sampling": ("smoothmin.descent.gradient_sampling.method", "GradientSamplingDescent"),
     "laplacian": ("smoothmin.laplacian.descent", "LaplacianDescent"),
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),

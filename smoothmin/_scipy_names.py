@@ -102,7 +102,7 @@ _LIMITED = "lbfgs", "lbfgs"
 _BY_SIZE = "bfgs", "lbfgs"
 _HESS = "jac", "hess or hessp"
 # with constraints: for gradients and for values alone
-_SQP = "gradient-sampling"
+_SQP = "sqp"
 _VALUES = "derivative-free"
 
 NAMES: dict[str, ScipyName] = {
