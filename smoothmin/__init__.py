@@ -29,6 +29,7 @@ _EXPORTS = {
     "LBFGS": "descent.lbfgs",
     "BFGS": "descent.bfgs",
     "GradientDescent": "descent.gradient_descent",
+    "ExactPenalty": "constraints.penalty",
     "LaplacianDescent": "laplacian.descent",
     "LaplacianSmoothing": "laplacian.smoothing",
     "LaplacianOperator": "laplacian.operator",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from smoothmin._stopping import Progress as Progress
     from smoothmin._stopping import TargetValue as TargetValue
     from smoothmin._stopping import UpdateNorm as UpdateNorm
+    from smoothmin.constraints.penalty import ExactPenalty as ExactPenalty
     from smoothmin.derivative_free.coordinate_search import CoordinateSearch as CoordinateSearch
     from smoothmin.derivative_free.difference_descent import DifferenceDescent as DifferenceDescent
     from smoothmin.derivative_free.directional_smoothing import (

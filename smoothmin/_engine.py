@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import OptimizeResult
@@ -36,6 +36,9 @@ from smoothmin._protocol import (
 from smoothmin._reflection import within_bounds
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
+
+if TYPE_CHECKING:
+    from smoothmin.constraints.run import Constrained
 
 HISTORY = ("nit", "nfev", "fun", "best_fun")  # what any method's history has
 
@@ -72,11 +75,13 @@ class Run:
         problem: Problem,
         rng: np.random.Generator,
         settings: Settings,
+        constrained: Constrained | None = None,
     ) -> None:
         self._method, self._ledger, self._domain = method, ledger, domain
         self._problem = problem
         self._rng = rng
         self._settings = settings
+        self._constrained = constrained
         self._started = time.perf_counter()
         never = isinstance(settings.termination, Never)
         self._watch = None if never else settings.termination.start()
@@ -118,6 +123,10 @@ class Run:
 
     def _loop(self) -> Generator[Ask, Answers, Finish]:
         """Run the method, unless there is nothing for it to do."""
+        if self._constrained is not None:
+            finish = yield from self._begin(self._constrained)
+            if finish is not None:
+                return finish
         start = self._problem.x0[None, :]
         if start.size == 0:
             yield Ask(start, 0)
@@ -125,12 +134,23 @@ class Run:
         if self._settings.maxiter == 0:
             yield Ask(start, 1)
             return Finish(Status.MAXITER, _status.maxiter_reached(0))
-        method = within_bounds(self._method, self._problem.box)
+        method = self._method
+        if self._constrained is not None:
+            method = self._constrained.around(method, self._problem)
+        method = within_bounds(method, self._problem.box)
         steps = quiet().run(method.run, self._problem, self._rng)
         try:
             return (yield from self._converse(steps))
         finally:
             steps.close()
+
+    def _begin(self, constrained: Constrained) -> Generator[Ask, Answers, Finish | None]:
+        """Evaluate the start, which shows how many rows the constraints have."""
+        if constrained.contradiction:
+            message = _status.contradictory(constrained.contradiction)
+            return Finish(Status.INFEASIBLE, message)
+        self._problem = yield from constrained.begin(self._problem)
+        return None
 
     def _converse(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
         """Pass messages until the method returns."""
@@ -139,7 +159,8 @@ class Run:
         while True:
             message = context.run(resume, steps, reply)
             if isinstance(message, Ask):
-                reply = yield message
+                known = None if self._constrained is None else self._constrained.recall(message)
+                reply = (yield message) if known is None else known
             elif isinstance(message, Iterate):
                 reply = None
                 self._report(message)
@@ -251,6 +272,9 @@ class Run:
             standard["history"] = self._history
         seen = {"noise": self._problem.noise} if self._problem.noise > 0 else {}
         info = seen | self._info | finish.info
+        if self._constrained is not None:
+            told = info.pop("multipliers", None)
+            standard |= self._constrained.describe(x, told)
         estimate = info.pop(ESTIMATE, self._curvature)
         if self._method.hess_inv is not None:
             standard["hess_inv"] = estimate.told(self._method.hess_inv, self._domain)

@@ -17,6 +17,7 @@ from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
+from smoothmin.constraints.evaluation import Columns, OneByOne
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -50,8 +51,12 @@ def minimize(
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change.
-    x0 : array_like
-        Start: real, finite, of any shape, unlike in SciPy. Integers are converted.
+    x0 : array_like, or dict, list or tuple of arrays
+        Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
+        arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
+        its elements, is in blocks: ``fun`` gets the same structure, returns gradients in it,
+        and so are all points and gradients of the result and the callback (``hess_inv`` is
+        of the blocks joined). Options of one value per block go by these.
     args : tuple, optional
         Further arguments of ``fun`` and ``jac``. Anything but a tuple is the only one.
     method : str, Method or callable, optional
@@ -66,14 +71,24 @@ def minimize(
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
-    hess, hessp : optional
-        Accepted and not used, with a warning. SciPy's names that need them raise without.
+    hess : callable, optional
+        ``hess(x, *args)``, an array (n, n), dense or sparse: "bfgs", and names of SciPy's that
+        run it, begin with its inverse at ``x0`` (the fixed variables' rows included). Other
+        methods warn. What SciPy takes besides asks for nothing that is not done.
+    hessp : callable, optional
+        Not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
-        variable. A start outside is moved to the nearest bound, with a warning.
-    constraints : optional
-        Not implemented: anything but none raises `NotImplementedError`. A callable
-        ``method`` that is not of this library is handed them.
+        variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
+        in blocks also in the same structure: for each a `Bounds`, a (min, max) pair of numbers
+        or arrays, one pair per element, or None.
+    constraints : LinearConstraint, NonlinearConstraint, dict, or a list of these, optional
+        As SciPy's, for every method. Linear equalities are eliminated: every point meets them,
+        the first being the nearest to ``x0`` that does. Rows with ``keep_feasible`` are never
+        left by an evaluation. Violations up to the option ``ctol``, in units of max(1, |c|),
+        count as none: 1e-8 with gradients, 1e-6 from values, one entry a constraint if it is
+        an array. Jacobians that are not given are differences. A callable ``method`` that is
+        not of this library is handed them.
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does. What is given is absolute,
         as in SciPy; by default a run has converged where the decrease that is left is
@@ -106,7 +121,8 @@ def minimize(
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x`` and ``fun`` are the best feasible point evaluated and its value; ``x_last`` and
+        ``x`` and ``fun`` are the best feasible point evaluated, or the least infeasible one if
+        there is none, and its value; ``x_last`` and
         ``fun_last`` the method's last iterate and the value there as the method saw it,
         smoothed if it was, and they are ``x`` and ``fun`` as well with
         ``options={"result": "last"}``;
@@ -117,18 +133,21 @@ def minimize(
         and what the method reports besides.
         ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
         and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
+        With constraints ``constr_violation`` and ``maxcv``, the largest violation; by
+        constraint, in their order, ``constr`` (values), ``constr_residuals`` (violations),
+        ``multipliers``, ``constr_nfev`` and ``constr_njev``; ``bound_multipliers``. At a minimum
+        the gradient is the sum of multipliers times rows' gradients.
         ``noise``, the standard deviation of the values' noise, where it was found.
         ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
         one entry an iteration) with ``history``.
 
         ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite or falling without
         end, 4 precision or line search, 5 maxtime, 6 target reached, 7 interrupted,
-        8 a gradient that contradicts the values, 99 callback; ``success`` is true for 0 and 6.
+        8 a gradient that contradicts the values, 9 constraints that may contradict each other,
+        99 callback; ``success`` is true for 0 and 6.
 
     Raises
     ------
-    NotImplementedError
-        For constraints: `scipy.optimize.minimize` with ``method="SLSQP"`` takes them.
     TypeError, ValueError
         For arguments of a wrong kind or value, before any evaluation, and for what
         ``fun`` or ``jac`` should not return. What they raise is passed on with the
@@ -139,7 +158,7 @@ def minimize(
     -----
     scipy.optimize.OptimizeWarning
         For unknown options, options of SciPy's that are not taken, and a start outside the
-        bounds.
+        bounds or beyond rows that are never left.
     RuntimeWarning
         For arguments that are accepted and not used.
 
@@ -159,6 +178,7 @@ def minimize(
     of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
     units; where none is given the ends are those of the method that runs.
 
+    Methods that know of no constraints see them as an exact penalty, see `ExactPenalty`.
     Methods that know of no bounds see the function mirrored at them.
 
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
@@ -198,13 +218,17 @@ def minimize(
         )
     if (named := scipy_name(method)) is not None:
         named.require(jac=jac, hess=hess, hessp=hessp)
-    _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)
+    nhev = 0
+    if hess is not None or hessp is not None:
+        from smoothmin._hessian import with_first_metric
+
+        given, nhev = with_first_metric(given, hess, hessp, args)
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = Objective(fun, None if given.scheme else given.jac, args)
+    objective = given.objective(fun, args)
     source = _source(objective, given.domain, workers, vectorized)
     try:
         generator = as_generator(given.seed)
@@ -215,6 +239,7 @@ def minimize(
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
+    result["nhev"] = nhev
     if given.plan.disp:
         _display(result)
     return result
@@ -250,20 +275,11 @@ def minimize_as_scipy_method(
     )
 
 
-def _warn_of_unused(hess: Any, hessp: Any) -> None:
-    """Say which of SciPy's arguments no method here uses."""
-    for name, given in (("hess", hess), ("hessp", hessp)):
-        if given is not None:
-            warnings.warn(
-                f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
-            )
-
-
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
-        return Vectorized(objective, domain)
+        return (Columns if objective.wide else Vectorized)(objective, domain)
     if workers is None:
-        return Serial(objective, domain)
+        return (OneByOne if objective.wide else Serial)(objective, domain)
     from smoothmin._workers import source_for
 
     return source_for(objective, domain, workers)

@@ -19,8 +19,10 @@ from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
 from smoothmin._setup import Arguments
 from smoothmin._source import as_values
 from smoothmin._status import Status
+from smoothmin.constraints.told import as_told
 
-Told: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables
+# values, and gradients in the free variables; with constraints rows and slopes
+Told: TypeAlias = tuple[Array, Array | None]
 OF_NO_EFFECT = ("disp", "journal", "return_on_interrupt", "workers")  # where users evaluate
 
 
@@ -32,8 +34,8 @@ class Optimizer:
 
     Parameters
     ----------
-    x0 : array_like
-        Start: real, finite, of any shape.
+    x0 : array_like, or dict, list or tuple of arrays
+        As in `minimize`.
     method : str or Method, optional
         As in `minimize`.
     jac : bool or {"2-point", "3-point"}, optional
@@ -47,14 +49,13 @@ class Optimizer:
         As in `minimize`, but ``disp``, ``journal``, ``return_on_interrupt`` and
         ``workers`` are of no effect, with a warning.
     constraints : optional
-        Not implemented: anything but none raises `NotImplementedError`.
+        As in `minimize`; the values of nonlinear ones are told, their functions never called,
+        and may be None.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness.
 
     Raises
     ------
-    NotImplementedError
-        For constraints.
     TypeError, ValueError
         For arguments of a wrong kind or value.
 
@@ -96,16 +97,24 @@ class Optimizer:
         rng: Any = None,
     ) -> None:
         self._given = (copy.copy(x0), method, jac, bounds, tol, copy.copy(options))
+        self._constraints = constraints
         _warn_of_unused(options)
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
-        given = Arguments.of(x0, method, jac, bounds, constraints, tol, None, options, rng)
+        given = Arguments.of(
+            x0, method, jac, bounds, constraints, tol, None, options, rng, told=True
+        )
         if given.jac == "cs":
             raise ValueError('jac must not be "cs": complex points are not asked for')
         generator = as_generator(given.seed)
         self._seed = copy.deepcopy(generator)
         self._domain, self._limits = given.domain, given.plan.limits
         self._gradients = given.jac is True
+        held = given.constraints
+        self._nonlinear = (
+            [] if held is None else [held.forms.items[k] for k in held.forms.nonlinear]
+        )
+        self._sizes = None if held is None else held.sizes
         self._run, self._ledger = given.assemble(generator)
         self._told: list[Told] = []
         self._ended: tuple[str, OptimizeResult] | None = None
@@ -134,7 +143,8 @@ class Optimizer:
             if len(points) or over is None:
                 values, gradients = yield points
                 self._ledger.take(points, values, gradients if order else None)
-                self._limits.look_at_value(float(np.fmin.reduce(values)))
+                if not self._ledger.wide:
+                    self._limits.look_at_value(float(np.fmin.reduce(values)))
             if over is not None:
                 raise over
             batch = advance(talk, (values, gradients))
@@ -149,13 +159,14 @@ class Optimizer:
             return np.empty((0, self._domain.size))
         return message
 
-    def ask(self) -> Array:
+    def ask(self) -> Any:
         """Points to evaluate.
 
         Returns
         -------
         ndarray, shape (S, *x0.shape)
-            A copy; the same points again until they are told.
+            A copy; the same points again until they are told. A list of S points where
+            ``x0`` is in blocks.
 
         Raises
         ------
@@ -164,9 +175,17 @@ class Optimizer:
         """
         if self._ended is not None:
             raise RuntimeError(f"nothing to ask for, the run has ended: {self.stop()}")
-        return self._domain.spread(self._asked)
+        points, structure = self._domain.spread(self._asked), self._domain.structure
+        return points if structure is None else [structure.build(point) for point in points]
 
-    def tell(self, points: Any, values: Any, gradients: Any = None) -> None:
+    def tell(
+        self,
+        points: Any,
+        values: Any,
+        gradients: Any = None,
+        constraints: Any = None,
+        jacobians: Any = None,
+    ) -> None:
         """Go on with what was found.
 
         Parameters
@@ -177,6 +196,11 @@ class Optimizer:
             The function's values there; NaN and infinity are survived as in `minimize`.
         gradients : array_like, shape (S, *x0.shape), optional
             With ``jac=True``.
+        constraints : sequence of array_like, shapes (S, m_i), optional
+            The values there of each nonlinear constraint, in the order in which they were
+            given.
+        jacobians : sequence of array_like, shapes (S, m_i, N), optional
+            Their derivatives over the flat ``x``, with ``jac=True``.
 
         Raises
         ------
@@ -186,13 +210,43 @@ class Optimizer:
             For other points than were asked for, or values and gradients that do not fit
             them. The optimizer is left as it was.
         """
-        asked = self.ask()
-        if not np.array_equal(np.asarray(points), asked):
+        asked = self._flat("points", self.ask())
+        if not np.array_equal(self._flat("points", points), asked):
             raise ValueError(f"points must be those that were asked for, got {points!r:.80}")
         found = as_values(list(values) if np.iterable(values) else [values], np.float64)
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
-        self._tell(found, self._as_rows(gradients, asked.shape) if self._gradients else None)
+        slopes = self._as_rows(gradients, asked.shape) if self._gradients else None
+        if self._nonlinear:
+            found, slopes = self._with_constraints(found, slopes, constraints, jacobians)
+        self._tell(found, slopes)
+
+    def _with_constraints(
+        self, values: Array, gradients: Array | None, constraints: Any, jacobians: Any
+    ) -> Told:
+        """Rows and slopes, of values and gradients and those of the constraints."""
+        count = len(values)
+        parts = as_told("constraints", constraints, self._nonlinear, (count, -1))
+        sizes = [part.shape[1] for part in parts]
+        for item, m in zip(self._nonlinear, sizes, strict=True):
+            item.spread(m)
+        assert self._sizes is not None
+        self._sizes.see(sizes)
+        rows = np.concatenate([values[:, None], *parts], axis=1)
+        if gradients is None:
+            return rows, None
+        size = self._domain.start.size
+        told = as_told("jacobians", jacobians, self._nonlinear, (count, -1, size), sizes)
+        wide = np.concatenate(told, axis=1)
+        slim = self._domain.gather(wide.reshape(-1, size)).reshape(*wide.shape[:2], -1)
+        return rows, np.concatenate([gradients[:, None], slim], axis=1)
+
+    def _flat(self, name: str, found: Any) -> NDArray[Any]:
+        """Points or gradients as one array, (S, n) where they come in blocks."""
+        structure = self._domain.structure
+        if structure is None:
+            return np.asarray(found)
+        return np.array([structure.flat(blocks, f"{name}[{k}]") for k, blocks in enumerate(found)])
 
     def _tell(self, values: Array, gradients: Array | None) -> None:
         self._told.append((values, gradients))
@@ -203,7 +257,7 @@ class Optimizer:
     def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array:
         if gradients is None:
             raise ValueError("gradients must be told with jac=True, got None")
-        found: NDArray[Any] = np.asarray(gradients, dtype=float)
+        found: NDArray[Any] = self._flat("gradients", gradients).astype(float)
         if found.shape != expected:
             raise ValueError(f"gradients must have shape {expected}, got {found.shape}")
         return self._domain.gather(found.reshape(expected[0], -1).copy())
@@ -227,13 +281,22 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """What the run began with, and what it was told since."""
-        return {"given": self._given, "seed": self._seed, "told": list(self._told)}
+        return {
+            "given": self._given,
+            "constraints": self._constraints,
+            "seed": self._seed,
+            "told": list(self._told),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin again, and tell it all again."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what was warned of at first
-            self.__init__(*state["given"], rng=copy.deepcopy(state["seed"]))  # type: ignore[misc]
+            self.__init__(  # type: ignore[misc]
+                *state["given"],
+                constraints=state["constraints"],
+                rng=copy.deepcopy(state["seed"]),
+            )
         for values, gradients in state["told"]:
             self._tell(values, gradients)
 

@@ -216,6 +216,30 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Multipliers:
+    """Lagrange multipliers that a method tells, as ``multipliers=`` of `Iterate` or `Finish`.
+
+    Of the rows of the problem that it sees, such that ``grad f = sum multiplier * grad c``
+    at a minimum: not negative where a lower bound is active.
+
+    Parameters
+    ----------
+    linear, nonlinear : ndarrays, shapes (k,)
+        Empty where there are no rows.
+    box : ndarray, shape (n,)
+        Of the bounds.
+    """
+
+    linear: Array
+    nonlinear: Array
+    box: Array
+
+    def all_rows(self) -> Array:
+        """Those of the linear rows, then those of the nonlinear ones."""
+        return np.concatenate([self.linear, self.nonlinear])
+
+
+@dataclass(frozen=True)
 class Problem:
     """What a method is told of the problem before it starts.
 
@@ -238,9 +262,9 @@ class Problem:
         What gradients are made of if they are finite differences.
     precision : Precision or None
         What is known of the values' type.
-    blocks : tuple of int, or None
-        How many elements of the user's flat ``x``, fixed ones included, each block of
-        it has: what options of one value per block go by.
+    blocks : tuple of tuple of int, or None
+        The shapes of the blocks that the user's flat ``x``, fixed variables included, is
+        made of: what options of one value per block go by.
     held : ndarray, or None
         The user's flat start, whose fixed variables keep their values; None when none
         is fixed.
@@ -258,7 +282,7 @@ class Problem:
     whole: tuple[int, ...] | None = None
     differences: Differences | None = None
     precision: Precision | None = None
-    blocks: tuple[int, ...] | None = None
+    blocks: tuple[tuple[int, ...], ...] | None = None
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None

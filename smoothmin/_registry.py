@@ -32,6 +32,7 @@ METHODS: dict[str, tuple[str, str]] = {
 # of any method; known by the names of their classes, in any case
 REFORMULATIONS: dict[str, tuple[str, str]] = {
     "GradientSampling": ("smoothmin.smoothing.gradient_sampling", "GradientSampling"),
+    "ExactPenalty": ("smoothmin.constraints.penalty", "ExactPenalty"),
     "LaplacianSmoothing": ("smoothmin.laplacian.smoothing", "LaplacianSmoothing"),
 }
 
@@ -57,7 +58,9 @@ def canonical(name: str) -> str:
     if key not in METHODS:
         near = difflib.get_close_matches(key, METHODS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}{hint}")
+        raise ValueError(
+            f"Unknown solver: method must be one of {sorted(METHODS)}, got {name!r}{hint}"
+        )
     return key
 
 
@@ -75,8 +78,10 @@ def option_names(cls: type[Method]) -> list[str]:
     return [each.name for each in every if each.init and each.metadata.get("option", True)]
 
 
-def default_method(has_gradient: bool) -> str:
+def default_method(has_gradient: bool, constrained: bool = False) -> str:
     """What ``method=None`` means."""
+    if constrained and has_gradient and "sqp" in METHODS:
+        return "sqp"
     return "gradient-sampling" if has_gradient else "derivative-free"
 
 
@@ -170,6 +175,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
+    "ctol": "violation of constraints that counts as none, in units of max(1, |c|)",
     "rng": "as the argument of minimize, where SciPy's signature has none",
     "eps": "absolute step of finite differences where jac is None",
     "finite_diff_rel_step": "step of finite differences in units of |x|",

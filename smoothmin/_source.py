@@ -36,8 +36,11 @@ Block: TypeAlias = tuple[NDArray[Any], Array | None, BaseException | None]
 class Objective:
     """The user's function and gradient, called at one of the user's arrays.
 
-    Picklable if they are, so that workers can have it.
+    Picklable if they are, so that workers can have it. ``wide`` ones return values
+    with those of constraints: `smoothmin.constraints.evaluation.Constrained`.
     """
+
+    wide = False
 
     def __init__(self, fun: Callable[..., Any], jac: Any, args: tuple[Any, ...]) -> None:
         self.fun, self.jac, self.args = fun, jac, args
@@ -51,6 +54,14 @@ class Objective:
     def has_gradient(self) -> bool:
         """Whether gradients can be had at all."""
         return self.jac is True or callable(self.jac)
+
+    def at(self, x: NDArray[Any], order: int) -> Any:
+        """What a wide one returns."""
+        raise NotImplementedError
+
+    def stacked(self, found: Any, domain: Domain, order: int) -> Any:
+        """Values and gradients of several such, as arrays."""
+        raise NotImplementedError
 
     def value(self, x: NDArray[Any]) -> Any:
         """The value alone."""

@@ -37,10 +37,12 @@ class Call:
         self.objective = objective
         self.gradient = order == 1 and objective.has_gradient
 
-    def __call__(self, x: NDArray[Any]) -> tuple[complex, Array | None] | _Stopped:
+    def __call__(self, x: NDArray[Any]) -> Any:
         """Evaluate at the user's array ``x``."""
         x = np.array(x)  # what crossed processes may be read-only, what did not be shared
         try:
+            if self.objective.wide:
+                return self.objective.at(x, int(self.gradient))
             if not self.gradient:
                 value = self.objective.value(x)
                 return (as_complex if np.iscomplexobj(x) else as_value)(value), None
@@ -77,6 +79,8 @@ class Mapped(Source):
         """See `Source`."""
         points = points if center is None else center + points
         want = order == 1 and self.objective.has_gradient
+        if self.objective.wide:
+            return self._wide(points, int(want), limits)
         gradients = np.empty((len(points), self.domain.start.size)) if want else None
         real = points.dtype == np.float64
         values: Any = array("d") if real else []
@@ -100,6 +104,15 @@ class Mapped(Source):
         if gradients is not None:
             gradients = self.domain.gather(gradients[: len(values)])
         return np.asarray(values, points.dtype), gradients, ended
+
+    def _wide(self, points: NDArray[Any], order: int, limits: Limits) -> Block:
+        """Values with those of constraints."""
+        from smoothmin.constraints.evaluation import collected
+
+        evaluate = self._submit if self._is_executor else self._map
+        results = evaluate(self.domain.spread(points), order, limits)
+        found, ended = collected(results, _Stopped)
+        return (*self.objective.stacked(found, self.domain, order), _explained(ended))
 
     def _map(self, batch: NDArray[Any], order: int, limits: Limits) -> Generator[Any, None, None]:
         """Result by result, as far as the map gives them so."""
@@ -162,7 +175,12 @@ class Processes(Mapped):
         )
         super().__init__(objective, domain, pool)
         self._pool = pool
-        self._here = Serial(objective, domain)
+        if objective.wide:
+            from smoothmin.constraints.evaluation import OneByOne
+
+            self._here: Source = OneByOne(objective, domain)
+        else:
+            self._here = Serial(objective, domain)
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
@@ -220,7 +238,7 @@ def _pickled(objective: Objective) -> bytes:
         ) from error
 
 
-def _explained(error: BaseException) -> BaseException:
+def _explained(error: BaseException | None) -> BaseException | None:
     """The error, or a more helpful one for what often goes wrong with processes."""
     explained: BaseException
     if isinstance(error, BrokenExecutor):
@@ -258,4 +276,10 @@ def source_for(objective: Objective, domain: Domain, workers: Any) -> Source:
     if workers == 0 or workers < -1:
         raise ValueError(f"workers must be a positive int or -1 for all, got {workers!r}")
     count = (os.cpu_count() or 1) if workers == -1 else int(workers)
-    return Serial(objective, domain) if count == 1 else Processes(objective, domain, count)
+    if count > 1:
+        return Processes(objective, domain, count)
+    if objective.wide:
+        from smoothmin.constraints.evaluation import OneByOne
+
+        return OneByOne(objective, domain)
+    return Serial(objective, domain)

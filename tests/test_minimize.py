@@ -10,7 +10,7 @@ from quadratic import X0, both, quadratic, quadratic_grad
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
-from smoothmin._registry import METHODS, method_class
+from smoothmin._registry import METHODS
 
 # signature
 
@@ -332,38 +332,12 @@ def test_the_gradient_at_the_best_point_is_known_with_differences(jac):
 # arguments of SciPy's that nothing uses
 
 
-@pytest.mark.parametrize("name", ["hess", "hessp"])
-def test_hessians_are_not_used_with_a_warning(name):
-    with pytest.warns(RuntimeWarning, match=name):
-        res = minimize(both, X0, jac=True, method="bfgs", **{name: lambda x: None})
-    assert res.success
-
-
 CONSTRAINTS = [
     {"type": "eq", "fun": quadratic},
     ({"type": "ineq", "fun": quadratic},),
     scipy.optimize.LinearConstraint(np.eye(len(X0)), 0.0, 1.0),
     scipy.optimize.NonlinearConstraint(quadratic, 0.0, 1.0),
 ]
-
-
-@pytest.mark.parametrize("constraints", CONSTRAINTS)
-@pytest.mark.parametrize("method", [None, *METHODS])
-def test_constraints_are_refused_before_any_evaluation(method, constraints):
-    def fun(x):
-        raise AssertionError("was evaluated")
-
-    refused = pytest.raises(NotImplementedError, match=r'method="SLSQP"')
-    with refused:
-        minimize(fun, X0, method=method, constraints=constraints)
-    if method is not None:
-        ours = method_class(method)()
-        with refused:
-            minimize(fun, X0, method=ours, constraints=constraints)
-        with refused:
-            ours(fun, X0, constraints=constraints)
-        with refused:
-            scipy.optimize.minimize(fun, X0, method=ours, constraints=constraints)
 
 
 def test_somebody_elses_method_meets_constraints_itself():

@@ -214,11 +214,3 @@ def test_what_is_told_has_to_fit():
         optimizer.ask()
     with pytest.raises(RuntimeError, match="has ended"):
         optimizer.tell(points, [1.0], points)
-
-
-@pytest.mark.parametrize("method", [None, "bfgs", LBFGS()])
-def test_constraints_are_refused(method):
-    constraints = {"type": "eq", "fun": np.sum}
-    with pytest.raises(NotImplementedError, match=r'method="SLSQP"'):
-        Optimizer([1.0, 2.0], method, constraints=constraints)
-    assert len(Optimizer([1.0, 2.0], method, constraints=()).ask())

@@ -12,6 +12,7 @@ exact for quadratics.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeAlias
@@ -26,7 +27,7 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
-from smoothmin._per_block import block_sizes, is_single, per_block, with_blocks
+from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
 from smoothmin._protocol import Answers, Array, Ask, Problem, Samples
 from smoothmin._reflection import fold
 from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate
@@ -76,7 +77,7 @@ class SmoothedFunction:
         else:
             require_real("sigma_target", self.sigma_target, minimum=0, maximum=1)
         if self.shapes is not None:
-            block_sizes(self.shapes)
+            as_blocks(self.shapes)
 
     @classmethod
     def of(cls, options: Any) -> Self:
@@ -86,7 +87,8 @@ class SmoothedFunction:
     def sizes(self, problem: Problem) -> Array:
         """Sigma of every variable, from one number, one per variable or one per block."""
         blocks = None if is_single(self.sigma) else with_blocks(problem, self.shapes)
-        if blocks is not None and np.size(self.sigma) == len(blocks) < sum(blocks):
+        given, total = np.size(self.sigma), math.prod(problem.whole or problem.shape)
+        if blocks is not None and given == len(blocks) < total:
             sigma: Array = per_block("sigma", np.ravel(self.sigma), problem, self.shapes)
             return sigma
         return per_coordinate("sigma", self.sigma, problem.x0.size, problem.free).copy()
