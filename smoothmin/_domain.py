@@ -166,12 +166,7 @@ class Domain:
 
     def columns(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays side by side, (*shape, m), from points (m, n)."""
-        if self.free is None:
-            return np.array(points.T, order="C").reshape(*self.shape, -1)
-        full = np.empty((self.start.size, len(points)), dtype=points.dtype)
-        full[:] = self.start[:, None]
-        full[self.free] = points.T
-        return full.reshape(*self.shape, -1)
+        return np.moveaxis(self.spread(points), 0, -1)
 
     def gather(self, gradients: Array) -> Array:
         """Gradients (m, n) in the free variables from the user's (m, size)."""

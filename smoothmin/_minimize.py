@@ -16,8 +16,7 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
-from smoothmin.constraints.evaluation import Columns, OneByOne
+from smoothmin._source import Objective, Remembered, Source, source_of
 
 if TYPE_CHECKING:
     from smoothmin._journal import Journal
@@ -50,7 +49,8 @@ def minimize(
     ----------
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
-        It gets an array of ``x0``'s shape that is its own to change.
+        It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
+        it, and `jac`, batches are evaluated in a compiled loop once that pays.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
@@ -67,7 +67,8 @@ def minimize(
         is a gradient and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
-        along with the value, or a finite-difference scheme, of SciPy's steps. None or
+        along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
+        the gradient into a last argument ``out`` without a default, zero at first. None or
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
@@ -116,7 +117,7 @@ def minimize(
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
-        shape comes first if it has more than one dimension.
+        shape comes first if it has more than one dimension. Columns are contiguous.
 
     Returns
     -------
@@ -277,9 +278,12 @@ def minimize_as_scipy_method(
 
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
+        from smoothmin._vectorized import Vectorized
+        from smoothmin.constraints.evaluation import Columns
+
         return (Columns if objective.wide else Vectorized)(objective, domain)
     if workers is None:
-        return (OneByOne if objective.wide else Serial)(objective, domain)
+        return source_of(objective, domain)
     from smoothmin._workers import source_for
 
     return source_for(objective, domain, workers)

@@ -16,8 +16,8 @@ from smoothmin._check import as_generator
 from smoothmin._evaluate import exchange
 from smoothmin._limits import Halt
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
+from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
-from smoothmin._source import as_values
 from smoothmin._status import Status
 from smoothmin.constraints.told import as_told
 
@@ -245,7 +245,7 @@ class Optimizer:
         """Points or gradients as one array, (S, n) where they come in blocks."""
         structure = self._domain.structure
         if structure is None:
-            return np.asarray(found)
+            return np.asarray(unmasked(found))
         return np.array([structure.flat(blocks, f"{name}[{k}]") for k, blocks in enumerate(found)])
 
     def _tell(self, values: Array, gradients: Array | None) -> None:
@@ -257,7 +257,7 @@ class Optimizer:
     def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array:
         if gradients is None:
             raise ValueError("gradients must be told with jac=True, got None")
-        found: NDArray[Any] = self._flat("gradients", gradients).astype(float)
+        found: NDArray[Any] = as_real_array(self._flat("gradients", gradients), "gradients")
         if found.shape != expected:
             raise ValueError(f"gradients must have shape {expected}, got {found.shape}")
         return self._domain.gather(found.reshape(expected[0], -1).copy())

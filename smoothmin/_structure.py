@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._returned import unmasked
+
 Tree: TypeAlias = dict[Any, Any] | list[Any] | tuple[Any, ...]
 
 
@@ -69,7 +71,7 @@ class Structure:
         blocks = self._blocks(tree, name)
         parts = []
         for key, shape, block in zip(self.keys, self.shapes, blocks, strict=True):
-            array = np.asarray(block)
+            array = np.asarray(unmasked(block))
             if array.size != math.prod(shape):
                 raise ValueError(f"{name}[{key!r}] must have shape {shape}, got {array.shape}")
             parts.append(array.reshape(-1))

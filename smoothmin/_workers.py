@@ -22,7 +22,16 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array
-from smoothmin._source import Block, Objective, Serial, Source, as_complex, as_gradient, as_value
+from smoothmin._source import (
+    Block,
+    Objective,
+    Serial,
+    Source,
+    as_complex,
+    as_gradient,
+    as_value,
+    source_of,
+)
 from smoothmin._status import Status
 
 
@@ -175,12 +184,7 @@ class Processes(Mapped):
         )
         super().__init__(objective, domain, pool)
         self._pool = pool
-        if objective.wide:
-            from smoothmin.constraints.evaluation import OneByOne
-
-            self._here: Source = OneByOne(objective, domain)
-        else:
-            self._here = Serial(objective, domain)
+        self._here = _here(objective, domain)
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
@@ -256,6 +260,11 @@ def _explained(error: BaseException | None) -> BaseException | None:
     return explained
 
 
+def _here(objective: Objective, domain: Domain) -> Source:
+    """The source that calls the user's functions one by one in this process."""
+    return source_of(objective, domain) if objective.wide else Serial(objective, domain)
+
+
 def is_executor(workers: Any) -> bool:
     """Whether ``workers`` has the protocol of `concurrent.futures.Executor`."""
     return callable(getattr(workers, "submit", None)) and callable(getattr(workers, "map", None))
@@ -278,8 +287,4 @@ def source_for(objective: Objective, domain: Domain, workers: Any) -> Source:
     count = (os.cpu_count() or 1) if workers == -1 else int(workers)
     if count > 1:
         return Processes(objective, domain, count)
-    if objective.wide:
-        from smoothmin.constraints.evaluation import OneByOne
-
-        return OneByOne(objective, domain)
-    return Serial(objective, domain)
+    return _here(objective, domain)

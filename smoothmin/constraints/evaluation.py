@@ -21,7 +21,8 @@ from smoothmin._differences import Stencil, slopes
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array, Mask
-from smoothmin._source import Block, Objective, Source, as_complex, as_gradient, as_value
+from smoothmin._returned import as_complex, as_gradient, as_value
+from smoothmin._source import Block, Objective, Source
 from smoothmin._status import Status
 from smoothmin.constraints.forms import Item
 
@@ -268,10 +269,25 @@ def collected(
     return found, None
 
 
+class _Ended(Exception):
+    """What ended a batch, raised out of it."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 class Columns(Source):
     """Rows and slopes of all points in one call: functions map ``(*shape, S)`` to ``(m, S)``."""
 
     objective: Constrained
+
+    def __init__(self, objective: Objective, domain: Domain) -> None:
+        from smoothmin._vectorized import Vectorized
+
+        super().__init__(objective, domain)
+        plain = Objective(objective.fun, objective.jac, objective.args)
+        self._plain = Vectorized(plain, domain)
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
@@ -281,9 +297,10 @@ class Columns(Source):
         order = order if self.objective.has_gradient else 0
         try:
             rows, wide = self._evaluate(points, order)
-        except StopIteration:
+        except (StopIteration, _Ended) as end:
             empty = np.empty((0, 1, self.domain.size)) if order else None
-            return np.empty((0, 1)), empty, Halt(Status.CALLBACK, _status.FUN_RAISED)
+            halt = Halt(Status.CALLBACK, _status.FUN_RAISED)
+            return np.empty((0, 1)), empty, end.reason if isinstance(end, _Ended) else halt
         ended = None
         try:
             limits.look_at_clock()
@@ -304,12 +321,9 @@ class Columns(Source):
         values = np.full((m, 1), np.inf, dtype=points.dtype)
         gradients = np.full((m, 1, self.domain.size), np.nan)
         if kept.any():
-            from smoothmin._source import Vectorized
-
-            plain = Objective(objective.fun, objective.jac, objective.args)
-            found, slope, ended = Vectorized(plain, self.domain)(points[kept], order, Limits())
+            found, slope, ended = self._plain(points[kept], order, Limits())
             if ended is not None:
-                raise StopIteration
+                raise _Ended(ended)
             values[kept, 0] = found
             if slope is not None:
                 gradients[kept, 0] = slope

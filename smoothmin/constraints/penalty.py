@@ -94,6 +94,7 @@ class _Penalized:
         self.last: _Seen | None = None  # the single point of the last step
         self._history: list[tuple[Array, float, Array]] = []
         self._reach = math.inf
+        self._begun = mu is not None
 
     def note(self, z: Array, answers: Answers) -> None:
         """Remember what was found at the inner method's points ``z``."""
@@ -111,9 +112,22 @@ class _Penalized:
         if answers.gradients is not None and jacobians is None:
             jacobians = np.empty((len(z), 0, z.shape[1]))
         self.seen = _Seen(z.copy(), answers.values, answers.gradients, rows, jacobians)
+        if not self._begun:
+            self._begin(self.seen)
         if answers.gradients is None:
             self._history += zip(z.copy(), answers.values.tolist(), rows, strict=True)
             del self._history[: -2 * (self._n + 1)]
+
+    def _begin(self, seen: _Seen) -> None:
+        """First weights: multipliers as large as they are where one row holds the function."""
+        self._begun = True
+        if seen.gradients is None or seen.jacobians is None:
+            self.mu = np.full(len(self.mu), max(1.0, float(np.abs(seen.values[0]))))
+            return
+        size = np.linalg.norm(seen.jacobians[0], axis=1)
+        steep = float(np.linalg.norm(seen.gradients[0])) or 1.0
+        usable = np.isfinite(size) & (size > 0) & math.isfinite(steep)
+        self.mu = np.where(usable, steep / np.where(usable, size, 1.0), 1.0)
 
     def answers(self, seen: _Seen) -> Answers:
         """What the inner method is told."""
@@ -295,7 +309,8 @@ class ExactPenalty(Method):
                 return _stationary(left)
             before = left or before
             view.grow()
-            bare = bare.at(x)
+            if ended.status is not Status.NONFINITE:  # else x is far away
+                bare = bare.at(x)
 
     def _stage(
         self, view: _Penalized, steps: Steps, problem: Problem

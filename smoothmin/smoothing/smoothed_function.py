@@ -28,13 +28,14 @@ from smoothmin._check import (
     require_scale,
 )
 from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
-from smoothmin._protocol import Answers, Array, Ask, Problem, Samples
+from smoothmin._protocol import Answers, Array, Ask, Mask, Problem, Samples
 from smoothmin._reflection import fold
-from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate
+from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate, Mean
 from smoothmin.smoothing.perturbations import Perturbations, base_design, check_design
 
 STRATEGIES = ("grad-norm", "value")
 Take: TypeAlias = Callable[[Array, Array, Array | None], None]
+TakeSum: TypeAlias = Callable[[Array, Mask | None, Array], None]
 ASKED_ELEMENTS = 2**18  # of the points of one question, 2 MB for whoever makes all of them
 MIN_EIGENVALUE = 1e-3  # of the second moments, below which their inverse is no correction
 MAX_CORRECTED = 500  # variables up to which their factorization is worth its time
@@ -177,7 +178,9 @@ class Sampler:
             counter.count(answers.values, answers.gradients)
             self.asked += 1
         self.asked += self._perturbations.count
-        yield from self._ask(x, order, take)
+        summed = order == 1 and counter is None
+        take_sum = total.add_sum if summed and isinstance(total, Mean) else None
+        yield from self._ask(x, order, take, take_sum)
         self.left_out += total.left_out
         if counter is not None:
             self.share_better = counter.decide()
@@ -188,11 +191,13 @@ class Sampler:
             gradient = self._normalized(gradient, total.left_out == 0)
         return value, gradient
 
-    def _ask(self, x: Array, order: int, take: Take) -> Generator[Ask, Answers, None]:
+    def _ask(
+        self, x: Array, order: int, take: Take, take_sum: TakeSum | None
+    ) -> Generator[Ask, Answers, None]:
         """Have all samples around ``x`` evaluated, few at a time, and taken in order."""
         if self._box is None:
             for blocks in _gathered(self.chunks()):
-                samples = Samples(x, blocks.__iter__, order, take)
+                samples = Samples(x, blocks.__iter__, order, take, take_sum)
                 answers = yield samples
                 if not answers.taken:
                     samples.take_all(answers)
