@@ -180,7 +180,13 @@ class _Coordinates(Reformulation):
     def iterate(self, message: Iterate) -> Iterate:
         """A step, where it is; what is not of the user's variables is left out."""
         message.info.pop(ESTIMATE, None)
+        message.info.pop("multipliers", None)
         return Iterate(self.outward(message.x[None])[0], message.fun, None, **message.info)
+
+    def finish(self, message: Finish) -> Finish:
+        """The last word, without multipliers, which are of other rows."""
+        message.info.pop("multipliers", None)
+        return message
 
 
 @dataclass(frozen=True)

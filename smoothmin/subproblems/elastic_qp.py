@@ -127,16 +127,11 @@ class _Interior:
         start = np.maximum(0.1, np.abs(left))
         self.slack = np.where(left > 0, start + left, start)
         self.excess = self.slack - left
-        self.multiplier_ = 0.5 * self.price
+        self.multiplier = 0.5 * self.price
         self.wall = np.maximum(0.1, self.hard_room - self.hard @ self.d)
         self.y_wall = np.full(len(self.wall), 1.0)
         self.pairs = max(1, 2 * n + 2 * len(self.room) + len(self.wall))
         self.last = np.inf
-
-    @property
-    def multiplier(self) -> Array:
-        """Of the elastic rows."""
-        return self.multiplier_
 
     @property
     def hard_multiplier(self) -> Array:
@@ -146,12 +141,12 @@ class _Interior:
 
     def round(self) -> bool:
         """A step with a centring that the affine one suggests; whether it was the last."""
-        rest = self.price - self.multiplier_
+        rest = self.price - self.multiplier
         gap = (
-            self.slack @ self.multiplier_ + self.excess @ rest + self.wall @ self.y_wall
+            self.slack @ self.multiplier + self.excess @ rest + self.wall @ self.y_wall
             + self.below @ self.y_below + self.above @ self.y_above
         ) / self.pairs  # fmt: skip
-        r_d = self.h @ self.d + self.g + self.multiplier_ @ self.rows + self.y_wall @ self.hard
+        r_d = self.h @ self.d + self.g + self.multiplier @ self.rows + self.y_wall @ self.hard
         r_d = r_d - self.y_below + self.y_above
         r_slack = self.room - self.rows @ self.d + self.excess - self.slack
         r_wall = self.hard_room - self.hard @ self.d - self.wall
@@ -162,7 +157,7 @@ class _Interior:
         )
         if gap <= SOLVED and worst <= SOLVED**0.8:
             return True
-        weight = 1.0 / (self.excess / rest + self.slack / self.multiplier_)
+        weight = 1.0 / (self.excess / rest + self.slack / self.multiplier)
         wall_weight = self.y_wall / self.wall
         matrix = self.h + (self.rows.T * weight) @ self.rows
         matrix += (self.hard.T * wall_weight) @ self.hard
@@ -194,14 +189,14 @@ class _Interior:
         r_wall: Array,
     ) -> tuple[Array, ...]:
         """Newton's direction for complementarities of ``centre``."""
-        e = -r_slack - (centre / rest - self.excess) + (centre / self.multiplier_ - self.slack)
+        e = -r_slack - (centre / rest - self.excess) + (centre / self.multiplier - self.slack)
         wall_weight = self.y_wall / self.wall
         e_wall = centre / self.wall - self.y_wall - wall_weight * r_wall
         e_below, e_above = centre / self.below - self.y_below, centre / self.above - self.y_above
         right = -r_d - (weight * e) @ self.rows - e_wall @ self.hard + e_below - e_above
         d, _ = dpotrs(factor, right, lower=1)
         y = weight * (self.rows @ d + e)
-        slack = centre / self.multiplier_ - self.slack - self.slack / self.multiplier_ * y
+        slack = centre / self.multiplier - self.slack - self.slack / self.multiplier * y
         excess = centre / rest - self.excess + self.excess / rest * y
         along = self.hard @ d
         wall, y_wall = r_wall - along, wall_weight * along + e_wall
@@ -211,8 +206,9 @@ class _Interior:
 
     def _pairs(self, move: tuple[Array, ...], rest: Array) -> tuple[Array, Array]:
         d, y, slack, excess, wall, y_wall, y_below, y_above = move
-        at = np.concatenate([self.slack, self.excess, self.wall, self.below, self.above,
-                             self.multiplier_, rest, self.y_wall, self.y_below, self.y_above])  # fmt: skip
+        slacks = self.slack, self.excess, self.wall, self.below, self.above
+        duals = self.multiplier, rest, self.y_wall, self.y_below, self.y_above
+        at = np.concatenate([*slacks, *duals])
         change = np.concatenate([slack, excess, wall, d, -d, y, -y, y_wall, y_below, y_above])
         return at, change
 
@@ -231,7 +227,7 @@ class _Interior:
     def _go(self, move: tuple[Array, ...], t: float) -> None:
         d, y, slack, excess, wall, y_wall, y_below, y_above = (t * part for part in move)
         self.d = self.d + d
-        self.multiplier_ = self.multiplier_ + y
+        self.multiplier = self.multiplier + y
         self.slack, self.excess = self.slack + slack, self.excess + excess
         self.wall, self.y_wall = self.wall + wall, self.y_wall + y_wall
         self.below, self.above = self.d - self.low, self.high - self.d

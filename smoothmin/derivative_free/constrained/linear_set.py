@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from smoothmin._protocol import Array, Problem
@@ -30,6 +31,9 @@ class LinearSet:
     slack: Array  # by how much rounding may exceed the room
     inside: Array
     radius: float
+    index: NDArray[np.intp]  # of each row among the problem's
+    sign: Array  # and whether it is above or below
+    size: Array  # by which it was divided
 
     @staticmethod
     def of(problem: Problem, scale: Array) -> LinearSet:
@@ -38,7 +42,8 @@ class LinearSet:
         low, high = np.full(n, -np.inf), np.full(n, np.inf)
         if problem.box is not None:
             low, high = problem.box[0] / scale, problem.box[1] / scale
-        rows, room = np.empty((0, n)), np.empty(0)
+        rows, room, sizes = np.empty((0, n)), np.empty(0), np.empty(0)
+        index, sign = np.empty(0, dtype=np.intp), np.empty(0)
         if problem.linear is not None:
             matrix = problem.linear.matrix
             matrix = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
@@ -50,10 +55,13 @@ class LinearSet:
             above, below = np.isfinite(up), np.isfinite(down)
             rows = np.concatenate([matrix[above], -matrix[below]])
             room = np.concatenate([up[above], -down[below]])
+            index = np.concatenate([np.flatnonzero(above), np.flatnonzero(below)])
+            sign = np.concatenate([np.ones(int(above.sum())), -np.ones(int(below.sum()))])
+            sizes = size[index]
         slack = 4 * n * np.finfo(float).eps * np.maximum(1.0, np.abs(room))
         z0 = problem.x0 / scale
         inside, radius = _largest_ball(low, high, rows, room, z0)
-        return LinearSet(low, high, rows, room, slack, inside, radius)
+        return LinearSet(low, high, rows, room, slack, inside, radius, index, sign, sizes)
 
     def holds(self, z: Array) -> bool:
         """Whether a point is in the set, to rounding."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy.linalg import lu_factor, lu_solve, qr
 
 from smoothmin._protocol import Array

@@ -49,12 +49,15 @@ class PenaltyStep:
         Of the merit ``f + price * sum(weight * max(0, c))``, by the models.
     price : float
     multipliers : ndarray (k,)
+    hard_multipliers : ndarray
+        Of the linear rows.
     """
 
     step: Array
     decrease: float
     price: float
     multipliers: Array
+    hard_multipliers: Array
 
 
 def merit(values: Array, price: float, weight: Array) -> float:
@@ -87,12 +90,10 @@ def steered_step(
     return found
 
 
-def _least(
-    models: Models, walls: Walls, price: float, weight: Array, share: float
-) -> PenaltyStep:
+def _least(models: Models, walls: Walls, price: float, weight: Array, share: float) -> PenaltyStep:
     """A local minimum of the merit of the models, the objective taken ``share`` times."""
     n, k = models.slopes.shape[1], len(weight)
-    d, y = np.zeros(n), np.zeros(k)
+    d, y, hard = np.zeros(n), np.zeros(k), np.zeros(len(walls.rows))
     now = _merit_at(models, d, price, weight, share)
     start, damping = now, 0.0
     for _ in range(ROUNDS):
@@ -107,7 +108,7 @@ def _least(
             walls.low - d, walls.high - d,
         )  # fmt: skip
         found = solve_elastic(qp)
-        y = weight * found.multipliers
+        y, hard = weight * found.multipliers, found.hard_multipliers
         move = found.step
         linear = float(
             share * slopes[0] @ move
@@ -127,7 +128,7 @@ def _least(
             continue
         damping = 0.0 if t == 1 else damping
         d, now = d + t * move, lower
-    return PenaltyStep(d, start - now, price, y)
+    return PenaltyStep(d, start - now, price, y, hard)
 
 
 def _merit_at(models: Models, d: Array, price: float, weight: Array, share: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._protocol import Array, Mask, Problem
 
@@ -20,7 +21,7 @@ class Sides:
     sign, bound, tolerance : ndarrays, shape (k,)
     """
 
-    index: Array
+    index: NDArray[np.intp]
     sign: Array
     bound: Array
     tolerance: Array
@@ -30,7 +31,7 @@ class Sides:
         """Those of a problem."""
         rows = problem.nonlinear
         if rows is None:
-            return Sides(np.empty(0, dtype=int), np.empty(0), np.empty(0), np.empty(0))
+            return Sides(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0), np.empty(0))
         above, below = np.isfinite(rows.upper), np.isfinite(rows.lower)
         index = np.concatenate([np.flatnonzero(above), np.flatnonzero(below)])
         sign = np.concatenate([np.ones(int(above.sum())), -np.ones(int(below.sum()))])
@@ -59,6 +60,6 @@ class Sides:
 
     def met(self, c: Array) -> Mask:
         """Whether each point (m,) violates nothing by more than its tolerance; of c (m, k)."""
-        excess = np.maximum(c, 0.0) <= self.tolerance * self.units(c)
-        met: Mask = excess.all(axis=1)
+        within = np.maximum(c, 0.0) <= self.tolerance * self.units(c)
+        met: Mask = np.asarray(within.all(axis=1))
         return met

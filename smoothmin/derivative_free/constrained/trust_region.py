@@ -6,172 +6,103 @@ constraint functions by linear interpolation" (1994); A. R. Conn, K. Scheinberg,
 
 Deviations: models are quadratic and made of all points there are; the price of the violation
 follows the multipliers, up and down; which point is best is asked of all points at every price.
-A row whose violation no step lowers keeps a bounded price: the run then ends at a stationary
-point of the violation.
+Where nothing more is promised at a point that violates constraints, the price is raised to the
+dearest: what the run then ends at is a stationary point of the violation.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from smoothmin._noise import POINTS, noise_along
-from smoothmin._protocol import Answers, Array, Ask, Done, Iterate, Problem, advance
+from smoothmin._protocol import Array, Done, Multipliers, advance
 from smoothmin._scale import search_range
 from smoothmin._verdict import Knowledge
-from smoothmin.derivative_free.constrained.linear_set import LinearSet
-from smoothmin.derivative_free.constrained.models import INDEPENDENT, WILD, Bank, Models, fit
+from smoothmin.derivative_free.constrained.models import INDEPENDENT, WILD, Models, fit
 from smoothmin.derivative_free.constrained.penalty_step import (
     PenaltyStep,
     Walls,
     merit,
     steered_step,
 )
-from smoothmin.derivative_free.constrained.rows import Sides
+from smoothmin.derivative_free.constrained.state import End, State
 
 POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
 GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
+FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
 FIRST = 0.5  # radius, in units of the scale
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
+DEARER = 100.0  # factor of the price where nothing else is promised
 CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
 FORGETTING = 0.7  # of what the price had to be, in a step
-PRICES = 1e-3, 1e7  # least and greatest, in units of the first
+PRICES = 1e-2, 1e7  # least and dearest, in units of the first
 SAMPLE = 10  # points per variable of a search for a start with finite values
 DOUBTFUL = 0.5  # errors of the model relative to the changes it foretold
+WINDOW = 8  # predictions of which more than half have to be wrong
 SMALL = 0.01  # radius from which curvature explains such errors no more
-ROUNDING = 64 * float(np.finfo(float).eps)
-
-
-class End(Enum):
-    """Why a descent along models ended."""
-
-    CONVERGED = "nothing more is promised"
-    STUCK = "predictions fail at any radius"
-    NOISE = "what is promised is below the noise"
-    NONFINITE = "no finite values"
-
-
-@dataclass
-class State:
-    """What the phases share.
-
-    Parameters
-    ----------
-    problem : Problem
-    scale : ndarray (n,)
-        By which coordinates are divided.
-    rng : Generator
-    sides : Sides
-    region : LinearSet
-        The box and the linear rows.
-    bank : Bank
-    weight : ndarray (k,)
-        Of the sides in the merit: the inverse of how much they first changed over a radius.
-    price : float
-        Of the weighted violation.
-    noise : ndarray (1 + k,)
-        Of objective and sides; zero where none was found.
-    multipliers : ndarray (k,)
-        Of the sides, in the units of the values.
-    """
-
-    problem: Problem
-    scale: Array
-    rng: np.random.Generator
-    sides: Sides
-    region: LinearSet
-    bank: Bank
-    weight: Array
-    noise: Array
-    multipliers: Array
-    price: float = 1.0
-
-    def evaluate(self, z: Array) -> Generator[Ask, Answers, Array]:
-        """Values (m, 1 + k) at points, which are kept."""
-        answers = yield Ask(self.outward(z), 0)
-        c = np.empty((len(z), 0)) if answers.rows is None else self.sides.of_rows(answers.rows)
-        values = np.column_stack([answers.values, c])
-        self.bank.add(z, values)
-        return values
-
-    def outward(self, z: Array) -> Array:
-        """In the user's units; clipped again, against rounding."""
-        return self.problem.clip(z * self.scale)
-
-    def merits(self) -> Array:
-        """Of all points, in the order of their evaluation."""
-        values = self.bank.values
-        found: Array = values[:, 0] + self.price * (np.maximum(values[:, 1:], 0.0) @ self.weight)
-        return found
-
-    def merit(self, values: Array) -> float:
-        """Of one point; infinite where it has no values."""
-        found = merit(values, self.price, self.weight)
-        return found if np.isfinite(values).all() else math.inf
-
-    def best(self) -> int:
-        """The point of least merit."""
-        return int(self.merits().argmin())
-
-    def iterate(self, radius: float) -> Iterate:
-        """The best point, as a report."""
-        k = self.best()
-        return Iterate(
-            self.outward(self.bank.points[k]), float(self.bank.values[k, 0]), radius=radius
-        )
-
-    def knowledge(self, message: str, promised: float, step: float) -> Knowledge:
-        """What the judge wants to know; ``step`` is how far the promised point is."""
-        merits = np.minimum.accumulate(self.merits())
-        half = len(merits) // 2
-        size = abs(float(merits[-1]))
-        falls = [(1.0, float(merits[half] - merits[-1]))]
-        now, then = self.best(), int(self.merits()[: half + 1].argmin())
-        moved = float(np.abs(self.bank.points[now] - self.bank.points[then]).max())
-        noise = float(self.noise[0] + self.price * (self.weight @ self.noise[1:]))
-        return Knowledge(
-            message,
-            promised=promised,
-            lately=tuple(falls),
-            size=size,
-            noise=noise + ROUNDING * max(size, float(np.abs(self.bank.values[now, 0]))),
-            far=step / moved if moved > 0 else math.inf,
-        )
+NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease is lost
+LOWERED = 0.5  # share of the violation that is worth a step where little else is promised
 
 
 class TrustRegion:
-    """One descent along models."""
+    """A descent along models, which may be resumed."""
 
     def __init__(self, state: State, xtol: float) -> None:
         self.state, self.last = state, xtol
         self.delta = FIRST
         self.models: Models | None = None
-        self.found: PenaltyStep | None = None
+        self.knows: Knowledge | None = None  # at the end
         self._steep = np.empty(0)
-        self._prices = 0.0, math.inf
-        self._need = 0.0  # of the price, by the multipliers lately
-        self._predicted, self._errors = [math.inf] * 3, [0.0] * 3
+        self._least_price = self._need = 0.0
+        self._recent = [(math.inf, 0.0)] * WINDOW  # foretold decreases and their errors
 
-    def run(self, z: Array) -> Generator[Any, Any, End]:
-        """Descend from a point of the region."""
+    def start(self, z: Array) -> Generator[Any, Any, End | None]:
+        """The first points, around one of the region, and the units of the sides."""
         state = self.state
-        if not (yield from self._start(z)):
-            return End.NONFINITE
+        first = yield from state.evaluate(z[None])
+        yield from state.evaluate(state.region.simplex(z, self.delta))
+        if not len(state.bank.points):
+            low, high = search_range(state.problem, z * state.scale, state.scale)
+            spread = state.rng.uniform(low, high, (SAMPLE * z.size, z.size)) / state.scale
+            yield from state.evaluate(np.stack([state.region.within(z, p) for p in spread]))
+            if not len(state.bank.points):
+                return End.NONFINITE
+        centre = 0 if np.isfinite(first).all() else state.best()
+        anything = np.full(first.shape[1], math.inf)
+        models = fit(state.bank, centre, self.delta, None, anything, state.noise)
+        sizes = np.abs(models.slopes).max(axis=1)
+        tiny = float(np.finfo(float).tiny)
+        state.weight = 1.0 / np.maximum(sizes[1:], max(1e-10 * sizes.max(), tiny))
+        state.price = max(float(sizes[0]), 1e-10 * float(np.abs(models.values[0])), tiny)
+        self._steep = sizes / self.delta
+        self._least_price, state.dearest = PRICES[0] * state.price, PRICES[1] * state.price
+        yield state.iterate(self.delta)
+        return None
+
+    def restart(self) -> None:
+        """Begin again, around the best point and near it."""
+        self.delta = max(self.delta, SMALL * FIRST)
+        self._recent = [(math.inf, 0.0)] * WINDOW
+
+    def run(self) -> Generator[Any, Any, End]:
+        """Descend from the best point."""
+        state = self.state
         while self.delta > self.last:
+            if self.delta > FARTHEST:
+                return End.UNBOUNDED
             models, found = self._plan()
             if found is None:
                 return End.STUCK
             length = float(np.abs(found.step).max())
-            if self._settled(found, length):
+            if self._settled(models, found, length):
                 if (yield from self._improve(models)):
                     continue
-                if length < 1:
+                if length < 1 and not self._dearer(models):
                     return End.CONVERGED
                 self.delta *= MOST_SHRINKING
                 continue
@@ -184,55 +115,29 @@ class TrustRegion:
                 yield state.iterate(self.delta)
             yield from self._resize(models, ratio, length)
             self._cheapen(found)
-            if ratio < POOR and (yield from self._noisy()):
-                return End.NOISE
+            if ratio < POOR and self._failing():
+                end = yield from self._explained()
+                if end is not None:
+                    return end
         return End.STUCK
-
-    def _start(self, z: Array) -> Generator[Any, Any, bool]:
-        """The first points, and the units of the sides; whether there are values."""
-        state = self.state
-        first = yield from state.evaluate(z[None])
-        star = state.region.simplex(z, self.delta)
-        yield from state.evaluate(star)
-        if not len(state.bank.points):
-            low, high = search_range(state.problem, z * state.scale, state.scale)
-            spread = state.rng.uniform(low, high, (SAMPLE * z.size, z.size)) / state.scale
-            yield from state.evaluate(np.stack([state.region.within(z, p) for p in spread]))
-            if not len(state.bank.points):
-                return False
-        centre = 0 if np.isfinite(first).all() else state.best()
-        steep = np.full(first.shape[1], math.inf)
-        models = fit(state.bank, centre, self.delta, None, steep, state.noise)
-        sizes = np.abs(models.slopes).max(axis=1)
-        tiny = np.finfo(float).tiny
-        state.weight = 1.0 / np.maximum(sizes[1:], max(1e-10 * sizes.max(), tiny))
-        state.price = max(float(sizes[0]), 1e-10 * float(np.abs(models.values[0])), tiny)
-        self._steep = sizes / self.delta
-        self._prices = PRICES[0] * state.price, PRICES[1] * state.price
-        yield state.iterate(self.delta)
-        return True
 
     def _plan(self) -> tuple[Models, PenaltyStep | None]:
         """Models around the best point, and their step, at a price for which both hold."""
         state = self.state
         while True:
             k = state.best()
-            z = state.bank.points[k]
-            models = fit(
-                state.bank, k, self.delta, self.models, self._steep * self.delta, state.noise
-            )
+            steep = self._steep * self.delta
+            models = fit(state.bank, k, self.delta, self.models, steep, state.noise)
             if not (np.isfinite(models.slopes).all() and np.isfinite(models.hessians).all()):
                 return models, None
             self.models = models
             now = np.abs(models.slopes).max(axis=1) / self.delta
             self._steep = np.maximum(0.9 * self._steep, now)
-            found = steered_step(
-                models, self._walls(z), state.price, state.weight, self._prices[1]
-            )
+            walls = self._walls(models.centre)
+            found = steered_step(models, walls, state.price, state.weight, state.dearest)
             state.price = found.price
-            state.multipliers = found.multipliers
-            self.found = found
             if state.best() == k:
+                state.multipliers = self._multipliers(models, found)
                 return models, found
 
     def _walls(self, z: Array) -> Walls:
@@ -244,17 +149,41 @@ class TrustRegion:
             np.maximum(0.0, region.room - region.rows @ z) / delta,
         )
 
-    def _settled(self, found: PenaltyStep, length: float) -> bool:
-        """Whether next to nothing is promised."""
-        assert self.models is not None
+    def _multipliers(self, models: Models, found: PenaltyStep) -> Multipliers:
+        """In the user's sign and units."""
+        state, delta = self.state, self.delta
+        sides, region, before = state.sides, state.region, state.multipliers
+        nonlinear, linear = np.zeros_like(before.nonlinear), np.zeros_like(before.linear)
+        np.subtract.at(nonlinear, sides.index, sides.sign * found.multipliers)
+        hard = found.hard_multipliers / delta
+        np.subtract.at(linear, region.index, region.sign * hard / region.size)
+        slopes = models.slopes_at(found.step)
+        left = (slopes[0] + found.multipliers @ slopes[1:]) / delta + hard @ region.rows
+        z = models.centre + delta * found.step
+        near = 1e-6 * delta
+        at_bound = (z <= region.low + near) | (z >= region.high - near)
+        return Multipliers(linear, nonlinear, np.where(at_bound, left / state.scale, 0.0))
+
+    def _settled(self, models: Models, found: PenaltyStep, length: float) -> bool:
+        """Whether next to nothing is promised, of the violation neither."""
         state, sides = self.state, self.state.sides
-        knows = state.knowledge("", found.decrease, length * self.delta)
-        c = np.stack([self.models.values, self.models.at(found.step)])[:, 1:]
+        c = np.stack([models.values, models.at(found.step)])[:, 1:]
         if not sides.met(c[:1])[0]:
             now, then = sides.violation(c)
-            if then < 0.5 * now:
+            if then < LOWERED * now:
                 return False
+        knows = self.knows = state.knowledge(
+            End.CONVERGED.value, found.decrease, length * self.delta
+        )
         return knows.invisible or (knows.negligible and length < 1)
+
+    def _dearer(self, models: Models) -> bool:
+        """Raise the price where constraints are violated, unless it is the dearest."""
+        state = self.state
+        if state.sides.met(models.values[None, 1:])[0] or state.price >= state.dearest:
+            return False
+        state.price = min(DEARER * state.price, state.dearest)
+        return True
 
     def _resize(self, models: Models, ratio: float, length: float) -> Generator[Any, Any, None]:
         """The next radius; where a prediction failed, maybe for want of points, one more."""
@@ -267,7 +196,7 @@ class TrustRegion:
         elif ratio >= POOR:
             self.delta *= max(LEAST_SHRINKING, length)
         else:
-            # by the parabola through the values, whose minimum is where it is
+            # to the minimum of the parabola through the values
             shrunk = min(LEAST_SHRINKING, max(MOST_SHRINKING, 0.5 * length / (1 - ratio)))
             if ratio < -1 or not len(models.missing):
                 self.delta *= shrunk
@@ -280,15 +209,15 @@ class TrustRegion:
         state = self.state
         need = float((found.multipliers / state.weight).max(initial=0.0))
         self._need = max(need, FORGETTING * self._need)
-        if 0 < self._need < CHEAPER * state.price:
-            state.price = max(self._need, state.price / FAST_GROWTH, self._prices[0])
+        if 0 < self._need < CHEAPER * state.price and state.price < state.dearest:
+            state.price = max(self._need, state.price / FAST_GROWTH, self._least_price)
 
     def _improve(self, models: Models) -> Generator[Any, Any, bool]:
         """A point in a direction where there is none near; false if none misses or has room."""
         state, z, delta = self.state, models.centre, self.delta
         for direction in models.missing:
             ends = [state.region.within(z, z + s * delta * direction) for s in (1.0, -1.0)]
-            ends.sort(key=lambda end: merit(models.at((end - z) / delta), state.price, state.weight))
+            ends.sort(key=lambda e: merit(models.at((e - z) / delta), state.price, state.weight))
             ends += list(state.region.simplex(z, delta))
             for end in ends:
                 if np.abs(models.missing @ (end - z)).max() >= 2 * INDEPENDENT * delta:
@@ -299,19 +228,22 @@ class TrustRegion:
 
     def _note(self, predicted: float, change: float) -> None:
         error = abs(change - predicted) if math.isfinite(change) else 0.0
-        self._predicted = [*self._predicted[1:], predicted]
-        self._errors = [*self._errors[1:], error]
+        self._recent = [*self._recent[1:], (predicted, error)]
 
-    def _noisy(self) -> Generator[Any, Any, bool]:
-        """Whether predictions fail for noise, which is measured once they do."""
+    def _failing(self) -> bool:
+        """Whether the last predictions failed at radii where curvature does not explain it."""
+        wrong = sum(e >= DOUBTFUL * p for p, e in self._recent)
+        return self.delta <= SMALL and wrong > WINDOW // 2
+
+    def _explained(self) -> Generator[Any, Any, End | None]:
+        """What predictions fail for: noise, which is measured once, or kinks."""
         state = self.state
-        wrong = [e >= DOUBTFUL * p for e, p in zip(self._errors, self._predicted, strict=True)]
-        if self.delta > SMALL or not all(wrong):
-            return False
         if not state.noise.any():
             state.noise = yield from _noise(state)
-        level = float(state.noise[0] + state.price * (state.weight @ state.noise[1:]))
-        return level > 0 and max(self._predicted) <= 5 * level
+        if not state.noise.any():
+            return End.STUCK
+        predicted = float(np.median([p for p, _ in self._recent]))
+        return End.NOISE if predicted <= NOISE_FLOOR * state.level else None
 
 
 def _noise(state: State) -> Generator[Any, Any, Array]:
@@ -334,5 +266,3 @@ def _noise(state: State) -> Generator[Any, Any, Array]:
             spacing = advance(attempts, known[t][:, j])
         levels[j] = spacing.value
     return levels
-
-
