@@ -19,6 +19,7 @@ _EXPORTS = {
     "Method": "_method",
     "Homotopy": "homotopy.method",
     "DerivativeFree": "derivative_free.method",
+    "ConstrainedModel": "derivative_free.constrained.method",
     "ModelDescent": "derivative_free.model_descent",
     "DifferenceDescent": "derivative_free.difference_descent",
     "GaussianSearch": "derivative_free.gaussian_search",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from smoothmin._stopping import TargetValue as TargetValue
     from smoothmin._stopping import UpdateNorm as UpdateNorm
     from smoothmin.constraints.penalty import ExactPenalty as ExactPenalty
+    from smoothmin.derivative_free.constrained.method import ConstrainedModel as ConstrainedModel
     from smoothmin.derivative_free.coordinate_search import CoordinateSearch as CoordinateSearch
     from smoothmin.derivative_free.difference_descent import DifferenceDescent as DifferenceDescent
     from smoothmin.derivative_free.directional_smoothing import (

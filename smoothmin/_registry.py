@@ -19,6 +19,10 @@ METHODS: dict[str, tuple[str, str]] = {
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
     "bfgs": ("smoothmin.descent.bfgs", "BFGS"),
     "gradient-descent": ("smoothmin.descent.gradient_descent", "GradientDescent"),
+    "constrained-model": (
+        "smoothmin.derivative_free.constrained.method",
+        "ConstrainedModel",
+    ),
     "model-descent": ("smoothmin.derivative_free.model_descent", "ModelDescent"),
     "difference-descent": ("smoothmin.derivative_free.difference_descent", "DifferenceDescent"),
     "gaussian-search": ("smoothmin.derivative_free.gaussian_search", "GaussianSearch"),
@@ -83,6 +87,8 @@ def default_method(has_gradient: bool, constrained: bool = False) -> str:
     """What ``method=None`` means."""
     if constrained and has_gradient and "sqp" in METHODS:
         return "sqp"
+    if constrained and not has_gradient:
+        return "constrained-model"
     return "gradient-sampling" if has_gradient else "derivative-free"
 
 

@@ -103,7 +103,7 @@ _BY_SIZE = "bfgs", "lbfgs"
 _HESS = "jac", "hess or hessp"
 # with constraints: for gradients and for values alone
 _SQP = "sqp"
-_VALUES = "derivative-free"
+_VALUES = "constrained-model"
 
 NAMES: dict[str, ScipyName] = {
     entry.name.lower(): entry
