@@ -125,6 +125,8 @@ class Distribution:
     def _decompose(self) -> None:
         """The symmetric roots of C, from its eigenvectors."""
         self._decomposed = self.generation
+        if not np.isfinite(self.covariance).all():
+            return  # lost, as the deviations tell
         values, vectors = np.linalg.eigh(self.covariance)
         values = np.sqrt(np.maximum(values, values[-1] / MAX_CONDITION))
         self.root = (vectors * values) @ vectors.T

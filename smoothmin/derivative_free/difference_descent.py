@@ -33,8 +33,10 @@ from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
+from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
+from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
 from smoothmin.derivative_free.tangents import Tangents
 from smoothmin.descent.quasi_newton import search_direction
@@ -72,6 +74,14 @@ class DifferenceDescent(Method):
     curvature : bool, default False
         Begin with second differences along every coordinate, ``2 d`` values, for a first
         diagonal Hessian: worth it for many variables of different curvature.
+
+    ftol : float, optional
+        Converged when the decrease that the gradient promises is no larger, in units of the
+        decrease so far, or below the noise. By default when it is negligible beside what
+        values fell by lately.
+
+    hess_inv0 : array_like of shape (d, d), optional
+        The inverse Hessian to begin with, for up to a hundred variables.
 
     Raises
     ------
@@ -113,12 +123,16 @@ class DifferenceDescent(Method):
     scale: Any = None
     noise: float = 0.0
     curvature: bool = False
+    ftol: float | None = None
+    hess_inv0: Any = None
 
     def __post_init__(self) -> None:
         if self.scale is not None:
             require_scale("scale", self.scale)
         require_real("noise", self.noise, minimum=0, below=np.inf)
         require_bool("curvature", self.curvature)
+        if self.ftol is not None:
+            require_real("ftol", self.ftol, minimum=0)
 
     @property
     def needs_gradient(self) -> bool:
@@ -128,24 +142,21 @@ class DifferenceDescent(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         scale = typical_scale(problem, "scale", self.scale)
-        return _Descent(problem, scale, self.noise, self.curvature, rng).run()
+        return _Descent(self, problem, scale, rng).run()
 
 
 class _Descent:
     """One run."""
 
     def __init__(
-        self,
-        problem: Problem,
-        scale: Array,
-        noise: float,
-        curvature: bool,
-        rng: np.random.Generator,
+        self, options: DifferenceDescent, problem: Problem, scale: Array, rng: np.random.Generator
     ) -> None:
-        self._problem, self._scale, self._noise, self._rng = problem, scale, noise, rng
-        self._curvature = curvature
+        self._problem, self._scale, self._rng = problem, scale, rng
+        self._options, self._noise, self._recent = options, options.noise, Recent()
         n = problem.x0.size
         self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
+        if options.hess_inv0 is not None and isinstance(self._metric, DenseMetric):
+            self._metric.begin_with(np.asarray(options.hess_inv0, dtype=float))
 
     def run(self) -> Steps:
         """Minimize."""
@@ -160,21 +171,24 @@ class _Descent:
             if seen > FIRST_DIFFERENCE * abs(f):
                 return _lost(seen)
         first = f
-        if self._curvature:
+        if self._options.curvature:
             x, f = yield from self._begin(x, f)
         g = yield from self._gradient(x, f)
         tangents = Tangents(x, f, g)
         while True:
             pg = problem.projected_gradient(x, g)
+            self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)))
             direction = self._direction(x, g, pg)
             slope, level = float(g @ direction), self._level(f)
             if -0.5 * slope <= level and metric.fresh:
                 return (yield from self._end(x, f, g))
-            if -0.5 * slope <= level:
-                said = (
-                    f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
-                )
-                return Finish(Status.CONVERGED, said)
+            knows = self._knowledge(x, f, direction, -0.5 * slope)
+            if not metric.fresh and (knows.promised <= level or self._negligible(knows, first - f)):
+                x_new = problem.clip(x + direction)
+                f_new = yield from _value(x_new)  # what is promised, where it costs one value
+                if f_new < f:
+                    yield Iterate(x_new, f_new, g)
+                return judge(knows)
             agreed = self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
             if found is None:
@@ -196,6 +210,29 @@ class _Descent:
             x, f, g = x_new, f_new, g_new
             tangents.move(x, f, g)
             yield Iterate(x, f, g)
+
+    def _knowledge(self, x: Array, f: float, direction: Array, promised: float) -> Knowledge:
+        recent, level = self._recent, self._level(f)
+        moved = recent.moved(x / self._scale)
+        return Knowledge(
+            "The step ahead gains next to nothing",
+            tolerance_met=self._options.ftol is not None,
+            promised=promised,
+            # what differences resolved before and resolve no more has converged
+            extrapolated=recent.extrapolated(level) if promised > level else 0.0,
+            lately=recent.changes,
+            size=abs(f),
+            noise=level,
+            far=float(np.linalg.norm(direction / self._scale)) / moved if moved > 0 else math.inf,
+            steep=recent.steepness,
+        )
+
+    def _negligible(self, knows: Knowledge, fell: float) -> bool:
+        """Whether what is promised is: by the tolerance, or beside what happened lately."""
+        ftol = self._options.ftol
+        if ftol is not None:
+            return knows.promised <= ftol * fell
+        return knows.negligible and knows.steep <= KINK
 
     def _end(self, x: Array, f: float, g: Array) -> Generator[Ask, Answers, Finish]:
         """Where differences lead nowhere: a minimum if they are rounding, and values rise around.

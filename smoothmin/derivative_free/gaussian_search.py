@@ -56,6 +56,7 @@ STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
 SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
 MOST_SURVEYS = 20  # that may send the search on
+LOST = "The distribution is lost to rounding."
 RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
 
 
@@ -229,6 +230,8 @@ class _Search:
                 continue
             order = np.argsort(values, kind="stable")
             distribution.update(points[order])
+            if not 0 < float(distribution.deviations.max()) < np.inf:
+                return Finish(Status.PRECISION, LOST)
             self._keep_within_box()
             best = order[0]
             x = self._outward(points[best : best + 1])[0]
@@ -237,8 +240,6 @@ class _Search:
             said = met or (yield from self._stagnated(values, spread))
             if said and self._drowned():
                 self._widen()
-            elif said and not 0 < float(distribution.deviations.max()) < np.inf:
-                return Finish(Status.PRECISION, "The distribution is lost to rounding.")
             elif said:
                 finish = yield from self._judged(said, met is not None)
                 if finish is not None:

@@ -141,10 +141,10 @@ def _answer(
     phase: Phase, ask: Ask, incumbent: Incumbent, outcome: Outcome
 ) -> Generator[Any, Any, Reply]:
     """The answer to a request, booked; that to the first one may be known."""
-    if outcome.cost == 0 and phase.rest is None and ask.order == 0 and len(ask.points) == 1:
-        value = incumbent.known(ask.points[0])
-        if value is not None:
-            return Answers(np.array([value]))
+    first = outcome.cost == 0 and ask.order == 0 and type(ask) is Ask
+    value = incumbent.known(ask.points[0]) if first else None
+    if value is not None and len(ask.points) == 1:
+        return Answers(np.array([value]))
     shown = ask
     if phase.observe is not None and isinstance(ask, Samples):
         shown = _observed(ask, phase.observe)
