@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
 LARGEST_POPULATION = 2**14
@@ -144,7 +145,9 @@ class Actions:
         finish = self._finish
         if finish is None:
             assert self._descent is not None
+            assert self._descent.finish is not None
             finish = self._descent.finish
+            finish.message += ONLY
         assert finish is not None
         status, message = finish.status, finish.message
         if status is Status.NONFINITE:  # what is known is from before the search
@@ -178,7 +181,8 @@ class Actions:
         incumbent, count = self._incumbent, self._n + 1
         asked, most = 0, self._settings.sample_limit * (self._n + 1)
         while not incumbent.finite and asked < most:
-            points = self._rng.uniform(*self._problem.box, (count, self._n))
+            low, high = search_range(self._problem, self._problem.x0, self._scale)
+            points = self._rng.uniform(low, high, (count, self._n))
             yield from self._values("sample", points)
             asked, count = asked + count, 2 * count
         if not incumbent.finite:
@@ -232,15 +236,17 @@ class Actions:
     def _come_down_model(self) -> Generator[Any, Any, bool]:
         """The model descent, or what is left of it."""
         phase, star = self._model_phase(), self._model
-        if star is None:
-            self._model = yield from play(phase, self._incumbent, keep=True)
-        elif star.rest is not None:
+        if star is not None and star.rest is None:
+            return True
+        if star is not None:
             phase = star.resumed(phase)
-            self._model = yield from play(phase, self._incumbent, keep=True)
-            self._model.asked[:0] = star.asked
-        self._learn(self._model)
-        if self._model.success and self._facts.once:
-            self._descent = self._model
+        found = yield from play(phase, self._incumbent, keep=True)
+        if star is not None:
+            found.asked[:0] = star.asked
+        self._model = found
+        self._learn(found)
+        if found.success and self._facts.once:
+            self._descent = found
         return True
 
     def _smooth(self) -> Generator[Any, Any, bool]:

@@ -74,12 +74,10 @@ class DifferenceDescent(Method):
     curvature : bool, default False
         Begin with second differences along every coordinate, ``2 d`` values, for a first
         diagonal Hessian: worth it for many variables of different curvature.
-
     ftol : float, optional
         Converged when the decrease that the gradient promises is no larger, in units of the
         decrease so far, or below the noise. By default when it is negligible beside what
         values fell by lately.
-
     hess_inv0 : array_like of shape (d, d), optional
         The inverse Hessian to begin with, for up to a hundred variables.
 

@@ -59,7 +59,7 @@ class DenseMetric(InverseHessian):
 
     def begin_with(self, inverse: Array) -> None:
         """Start from an inverse Hessian (n, n), which is better known than a mere unit."""
-        self._first = np.linalg.cholesky(inverse) / math.sqrt(AHEAD)
+        self._first = np.asarray(np.linalg.cholesky(inverse) / math.sqrt(AHEAD), dtype=float)
         self._start(AHEAD)
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:

@@ -19,8 +19,8 @@ import numpy as np
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import box_scale
 
-INNER = 0.5  # share of a ray at which it is looked at before its end
-SPREAD = 3.0  # lengths of rays without a box are up to so many times the scale, or a share of it
+SPREAD = 10.0  # lengths of rays without a box: from a tenth of the scale to ten times
+INSIDE, OUTSIDE = 4, 2  # points on a ray to a box's other parts, and to nowhere in particular
 VISIBLE = 1e-6  # share of the rise along a ray that is a fall
 
 
@@ -38,21 +38,22 @@ class Evidence:
         return len(self.beyond) > 0
 
 
-def rays(problem: Problem, scale: Array, count: int, rng: np.random.Generator) -> Array:
-    """Ends of ``count`` rays from the start of the problem, shape (count, n)."""
+def rays(problem: Problem, scale: Array, rng: np.random.Generator) -> tuple[Array, int]:
+    """Ends of rays (m, n) from the start of the problem, and how many points each is to have."""
     x, n = problem.x0, problem.x0.size
     if problem.box is not None and not np.isnan(box_scale(problem)).any():
-        return rng.uniform(*problem.box, (count, n))
+        return rng.uniform(*problem.box, (n + 1, n)), INSIDE
+    count = 2 + n // 2
     directions = rng.standard_normal((count, n))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     lengths = np.sqrt(n) * SPREAD ** np.linspace(-1, 1, count)[:, None]
-    return problem.clip(x + lengths * directions * scale)
+    return problem.clip(x + lengths * directions * scale), OUTSIDE
 
 
 def look_around(
     problem: Problem, fun: float, scale: Array, noise: float, rng: np.random.Generator
 ) -> Generator[Ask, Answers, Evidence]:
-    """Look along as many rays from a minimum, the start of the problem, as there are variables.
+    """Look along rays from a minimum, the start of the problem.
 
     Parameters
     ----------
@@ -64,17 +65,14 @@ def look_around(
         Of the values; what lies below another by less than ten times that is no evidence.
     rng : Generator
     """
-    x, count = problem.x0, 2 + problem.x0.size // 2
-    ends = rays(problem, scale, count, rng)
-    points = np.concatenate([x + INNER * (ends - x), ends])
-    answers = yield Ask(problem.clip(points), 0)
-    values = np.where(np.isfinite(answers.values), answers.values, np.inf)
-    inner, outer = values.reshape(2, count)
-    clear = 10 * noise
-    with np.errstate(invalid="ignore"):
-        rise = np.where(np.isfinite(inner), inner - fun, 0.0)
-        falls = (outer < inner - clear - VISIBLE * rise) | (outer < fun - clear)
-    lower = inner < fun - clear
-    starts = np.concatenate([ends[falls], points[:count][lower]])
-    order = np.argsort(np.concatenate([outer[falls], inner[lower]]), kind="stable")
-    return Evidence(points, values, starts[order])
+    x = problem.x0
+    ends, count = rays(problem, scale, rng)
+    shares = np.linspace(0, 1, count + 1)[1:, None, None]
+    points = problem.clip(x + shares * (ends - x))  # (count, m, n)
+    answers = yield Ask(points.reshape(-1, x.size), 0)
+    values = np.where(np.isfinite(answers.values), answers.values, np.inf).reshape(count, -1)
+    before = np.maximum.accumulate(np.vstack([np.full(len(ends), fun), values[:-1]]))
+    rise = np.where(np.isfinite(before), before - fun, 0.0)
+    falls = values < before - VISIBLE * rise - 10 * noise
+    order = np.argsort(values[falls], kind="stable")
+    return Evidence(points.reshape(-1, x.size), values.ravel(), points[falls][order])

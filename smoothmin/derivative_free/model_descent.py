@@ -171,7 +171,7 @@ class Descent:
                     return judge(knows)
             if ratio < POOR and not grown:
                 # a model that foretold the last step is as good for the next, shorter one
-                sharp = length < 0.5 * self._rho and self._good
+                sharp = length < 0.5 * self._rho and self._good and self._rho > self._last_rho
                 self._good = False
                 far = None if sharp else self._far()  # box 7
                 if far is not None:
@@ -385,16 +385,24 @@ class Descent:
 
     def _end(self) -> Generator[Ask, Answers, Finish | None]:
         """The end where no step around gains anything and none is worth a smaller radius."""
-        last = self._rho <= self._last_rho  # box 11
+        small = max(self._delta, self._rho) <= ROUNDED * self._last_rho
+        last = small and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
-        if last and self._xtol is not None:
-            return judge(replace(knows, tolerance_met=True))
-        if last or (self._xtol is None and knows.steep <= KINK and knows.negligible):
-            return judge(knows)
+        if last:
+            # nobody tells points apart that are nearer than this, nor their values
+            model = self._model
+            flat = 0.5 * float(np.linalg.norm(model.hessian)) * (self._rho / model.unit) ** 2
+            noise = max(knows.noise, flat)
+            met = self._xtol is not None
+            knows = replace(knows, tolerance_met=met, noise=noise, extrapolated=0.0)
+            return judge(knows, radius=self._delta)
+        if self._xtol is None and knows.steep <= KINK and knows.negligible:
+            return judge(knows, radius=self._delta)
         noise = yield from self._noise()
         if noise > 0:
             message = "Predicted decreases are lost in the noise"
-            return judge(replace(knows, message=message, promised=0.0, noise=noise), noise=noise)
+            lost = Knowledge(message, promised=0.0, noise=noise)
+            return judge(lost, noise=noise, radius=self._delta)
         return None
 
     def _knowledge(self, message: str) -> Knowledge:
