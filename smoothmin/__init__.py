@@ -46,6 +46,8 @@ _EXPORTS = {
     "LinearConstraint": "_scipy_classes",
     "NonlinearConstraint": "_scipy_classes",
     "OptimizeResult": "_scipy_classes",
+    "Uncertainty": "uncertainties.estimate",
+    "uncertainty": "uncertainties.estimate",
 }
 
 __all__ = [
@@ -91,6 +93,8 @@ if TYPE_CHECKING:
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
+    from smoothmin.uncertainties.estimate import Uncertainty as Uncertainty
+    from smoothmin.uncertainties.estimate import uncertainty as uncertainty
 
 
 def __getattr__(name: str) -> Any:

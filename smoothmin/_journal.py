@@ -151,5 +151,5 @@ class Journal(Source):
 
     def _digest(self, point: NDArray[Any]) -> bytes:
         """Of the user's whole array."""
-        whole = self.domain.restore(point)
+        whole = self.domain.spread(point[None])[0]
         return hashlib.blake2b(whole.tobytes(), digest_size=DIGEST_BYTES).digest()

@@ -16,8 +16,8 @@ from smoothmin._check import as_generator
 from smoothmin._evaluate import exchange
 from smoothmin._limits import Halt
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
+from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
-from smoothmin._source import as_values
 from smoothmin._status import Status
 
 Told: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables
@@ -32,8 +32,8 @@ class Optimizer:
 
     Parameters
     ----------
-    x0 : array_like
-        Start: real, finite, of any shape.
+    x0 : array_like, or dict, list or tuple of arrays
+        As in `minimize`.
     method : str or Method, optional
         As in `minimize`.
     jac : bool or {"2-point", "3-point"}, optional
@@ -149,13 +149,14 @@ class Optimizer:
             return np.empty((0, self._domain.size))
         return message
 
-    def ask(self) -> Array:
+    def ask(self) -> Any:
         """Points to evaluate.
 
         Returns
         -------
         ndarray, shape (S, *x0.shape)
-            A copy; the same points again until they are told.
+            A copy; the same points again until they are told. A list of S points where
+            ``x0`` is in blocks.
 
         Raises
         ------
@@ -164,7 +165,8 @@ class Optimizer:
         """
         if self._ended is not None:
             raise RuntimeError(f"nothing to ask for, the run has ended: {self.stop()}")
-        return self._domain.spread(self._asked)
+        points, structure = self._domain.spread(self._asked), self._domain.structure
+        return points if structure is None else [structure.build(point) for point in points]
 
     def tell(self, points: Any, values: Any, gradients: Any = None) -> None:
         """Go on with what was found.
@@ -186,13 +188,20 @@ class Optimizer:
             For other points than were asked for, or values and gradients that do not fit
             them. The optimizer is left as it was.
         """
-        asked = self.ask()
-        if not np.array_equal(np.asarray(points), asked):
+        asked = self._flat("points", self.ask())
+        if not np.array_equal(self._flat("points", points), asked):
             raise ValueError(f"points must be those that were asked for, got {points!r:.80}")
         found = as_values(list(values) if np.iterable(values) else [values], np.float64)
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
         self._tell(found, self._as_rows(gradients, asked.shape) if self._gradients else None)
+
+    def _flat(self, name: str, found: Any) -> NDArray[Any]:
+        """Points or gradients as one array, (S, n) where they come in blocks."""
+        structure = self._domain.structure
+        if structure is None:
+            return np.asarray(unmasked(found))
+        return np.array([structure.flat(blocks, f"{name}[{k}]") for k, blocks in enumerate(found)])
 
     def _tell(self, values: Array, gradients: Array | None) -> None:
         self._told.append((values, gradients))
@@ -203,7 +212,7 @@ class Optimizer:
     def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array:
         if gradients is None:
             raise ValueError("gradients must be told with jac=True, got None")
-        found: NDArray[Any] = np.asarray(gradients, dtype=float)
+        found: NDArray[Any] = as_real_array(self._flat("gradients", gradients), "gradients")
         if found.shape != expected:
             raise ValueError(f"gradients must have shape {expected}, got {found.shape}")
         return self._domain.gather(found.reshape(expected[0], -1).copy())

@@ -57,7 +57,9 @@ def canonical(name: str) -> str:
     if key not in METHODS:
         near = difflib.get_close_matches(key, METHODS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}{hint}")
+        raise ValueError(
+            f"Unknown solver: method must be one of {sorted(METHODS)}, got {name!r}{hint}"
+        )
     return key
 
 

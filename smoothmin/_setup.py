@@ -41,7 +41,9 @@ from smoothmin._registry import (
     option_names,
 )
 from smoothmin._scipy_names import hint, scipy_name
+from smoothmin._source import Objective
 from smoothmin._stopping import as_termination
+from smoothmin._structure import InBlocks
 
 
 def refuse_constraints(constraints: Any) -> None:
@@ -86,7 +88,8 @@ class Arguments:
         """Check them; called by front ends only, two frames below the user's."""
         refuse_constraints(constraints)
         theirs = scipy_name(method)
-        domain = Domain.build(x0 if theirs is None else theirs.start(x0, options), bounds)
+        start = x0 if theirs is None else theirs.start(x0, options)
+        domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
         if theirs is not None:
             options = theirs.translate(options, tol, domain.problem(False))
             method, tol = theirs.method_for(domain.size), None
@@ -99,6 +102,14 @@ class Arguments:
         differences = GivenSteps.of(common, jac, domain)
         plan = Plan.of(common, as_callback(callback), domain.size)
         return cls(chosen, jac, domain, plan, seed, workers, journal, differences)
+
+    def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
+        """What is evaluated: ``fun``, and its gradient unless a scheme makes it."""
+        jac, structure = None if self.scheme else self.jac, self.domain.structure
+        if structure is not None:
+            fun = InBlocks(fun, structure, "both" if jac is True else "value")
+            jac = InBlocks(jac, structure, "gradient") if callable(jac) else jac
+        return Objective(fun, jac, args)
 
     @property
     def scheme(self) -> str | None:
