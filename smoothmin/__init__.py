@@ -15,6 +15,7 @@ _EXPORTS = {
     "minimize": "_minimize",
     "Optimizer": "_optimizer",
     "show_options": "_registry",
+    "Journal": "journal.options",
     "Method": "_method",
     "Homotopy": "homotopy.method",
     "DerivativeFree": "derivative_free.method",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     )
     from smoothmin.descent.lbfgs import LBFGS as LBFGS
     from smoothmin.homotopy.method import Homotopy as Homotopy
+    from smoothmin.journal.options import Journal as Journal
     from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
     from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing

@@ -19,7 +19,7 @@ from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Source, source_of
 
 if TYPE_CHECKING:
-    from smoothmin._journal import Journal
+    from smoothmin.journal.source import Journaled
 
 
 def minimize(
@@ -176,10 +176,13 @@ def minimize(
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
     where processors are busy: ``OMP_NUM_THREADS=1`` in the environment turns them off.
 
-    With ``journal`` a run that was killed, made again with the same arguments, ``rng``
-    included if it was given, is the run that would have been: values come from the file as
-    long as it has any. It loses the evaluation it was at, or the batch if ``workers`` or
-    ``vectorized`` evaluate it. To begin anew remove the file.
+    With ``journal``, a path or a `Journal`, a run that was killed, made again with the same
+    arguments, ``rng`` included if it was given, is the run that would have been: values come
+    from the file as long as it has any. It loses the evaluation it was at, or the batch if
+    ``workers`` or ``vectorized`` evaluate it. Limits, ``workers``, ``callback`` and ``disp`` may
+    be others. While a run writes the file, a second one that wants it gets a `RuntimeError`. A
+    damaged end is cut off, with a warning. Another run than that of the file is refused at the
+    first point that differs by more than rounding. To begin anew remove the file.
 
     Examples
     --------
@@ -225,7 +228,7 @@ def minimize(
     try:
         generator = as_generator(given.seed)
         if given.journal is not None:
-            source = kept = _journaled(source, given.journal)
+            source = kept = _journaled(source, given)
             generator = as_generator(kept.seed) if given.seed is None else generator
         run, ledger = given.assemble(generator)
         result = run.drive(Evaluator(source, ledger).answer)
@@ -279,10 +282,15 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
     return source_for(objective, domain, workers)
 
 
-def _journaled(source: Source, path: Any) -> Journal:
-    from smoothmin._journal import Journal
+def _journaled(source: Source, given: Arguments) -> Journaled:
+    from smoothmin.journal.identity import identity
+    from smoothmin.journal.options import as_journal
+    from smoothmin.journal.source import Journaled
 
-    return Journal(source, path)
+    journal = as_journal(given.journal)
+    more = {"scheme": given.scheme, "differences": given.differences}
+    words = identity(source.objective, given.domain, given.method, given.seed, more)
+    return Journaled(source, journal, words)
 
 
 def _display(result: OptimizeResult) -> None:

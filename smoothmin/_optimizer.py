@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
+import smoothmin
 from smoothmin import _status
 from smoothmin._check import as_generator
 from smoothmin._evaluate import exchange
@@ -19,8 +20,9 @@ from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
 from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
 from smoothmin._status import Status
+from smoothmin.journal.told import Told, digest
 
-Told: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables
+Answer: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables
 OF_NO_EFFECT = ("disp", "journal", "return_on_interrupt", "workers")  # where users evaluate
 
 
@@ -68,8 +70,10 @@ class Optimizer:
     Notes
     -----
     An optimizer can be pickled or copied at any time, between `ask` and `tell` too, and
-    goes on from there exactly: what is kept is what was told, and a new run is told it
-    again. Only ``maxtime`` begins anew.
+    goes on from there exactly. What is kept is what was told, of more than 32 MB in a temporary
+    file, and a new run is told it again, which takes the method's own time once more; it has to
+    ask for the same points, so another version of the library refuses the pickle, and so may
+    another processor. After the end only the result is kept. Only ``maxtime`` begins anew.
 
     Examples
     --------
@@ -95,8 +99,9 @@ class Optimizer:
         constraints: Any = (),
         rng: Any = None,
     ) -> None:
-        self._given = (copy.copy(x0), method, jac, bounds, tol, copy.copy(options))
         _warn_of_unused(options)
+        x0, method, bounds, options = _owned(x0, method, bounds, options)
+        self._given = (x0, method, jac, bounds, tol, options)
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
         given = Arguments.of(x0, method, jac, bounds, constraints, tol, None, options, rng)
@@ -107,12 +112,12 @@ class Optimizer:
         self._domain, self._limits = given.domain, given.plan.limits
         self._gradients = given.jac is True
         self._run, self._ledger = given.assemble(generator)
-        self._told: list[Told] = []
+        self._told = Told()
         self._ended: tuple[str, OptimizeResult] | None = None
         self._batches = self._converse()
         self._asked: Array = self._next(None)
 
-    def _converse(self) -> Generator[Array, Told, OptimizeResult]:
+    def _converse(self) -> Generator[Array, Answer, OptimizeResult]:
         """Yield points in the free variables until the method is done."""
         talk = self._run.conversation()
         ask = advance(talk)
@@ -124,7 +129,7 @@ class Optimizer:
             ask = advance(talk, reply)
         return ask.value
 
-    def _exchange(self, ask: Ask) -> Generator[Array, Told, Answers]:
+    def _exchange(self, ask: Ask) -> Generator[Array, Answer, Answers]:
         """The answer to one request, which may take several batches."""
         talk = exchange(ask, self._ledger)
         batch = advance(talk)
@@ -140,12 +145,13 @@ class Optimizer:
             batch = advance(talk, (values, gradients))
         return batch.value
 
-    def _next(self, told: Told | None) -> Array:
+    def _next(self, told: Answer | None) -> Array:
         """The points to ask for after what was told; none at the end."""
         message = advance(self._batches, told)
         if isinstance(message, Done):
             result = message.value
             self._ended = Status(result.status).name.lower(), result
+            self._told = Told()
             return np.empty((0, self._domain.size))
         return message
 
@@ -194,7 +200,9 @@ class Optimizer:
         found = as_values(list(values) if np.iterable(values) else [values], np.float64)
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
-        self._tell(found, self._as_rows(gradients, asked.shape) if self._gradients else None)
+        rows = self._as_rows(gradients, asked.shape)
+        self._told.add(self._asked, found, rows)
+        self._asked = self._next((found, rows))
 
     def _flat(self, name: str, found: Any) -> NDArray[Any]:
         """Points or gradients as one array, (S, n) where they come in blocks."""
@@ -203,13 +211,11 @@ class Optimizer:
             return np.asarray(unmasked(found))
         return np.array([structure.flat(blocks, f"{name}[{k}]") for k, blocks in enumerate(found)])
 
-    def _tell(self, values: Array, gradients: Array | None) -> None:
-        self._told.append((values, gradients))
-        # the method may change what it is sent
-        rows = None if gradients is None else gradients.copy()
-        self._asked = self._next((values.copy(), rows))
-
-    def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array:
+    def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array | None:
+        if not self._gradients:
+            if gradients is None:
+                return None
+            raise ValueError("gradients are of no use without jac=True")
         if gradients is None:
             raise ValueError("gradients must be told with jac=True, got None")
         found: NDArray[Any] = as_real_array(self._flat("gradients", gradients), "gradients")
@@ -235,16 +241,49 @@ class Optimizer:
         return self._run.result(Finish(Status.INTERRUPTED, _status.UNDER_WAY))
 
     def __getstate__(self) -> dict[str, Any]:
-        """What the run began with, and what it was told since."""
-        return {"given": self._given, "seed": self._seed, "told": list(self._told)}
+        """What the run began with, and what it was told since; only its result after the end."""
+        state = {"version": smoothmin.__version__, "given": self._given, "seed": self._seed}
+        return state | {"told": self._told.content(), "ended": self._ended}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin again, and tell it all again."""
+        """Begin again, and tell it all again, unless it has ended."""
+        version = state.get("version")
+        if version != smoothmin.__version__:
+            raise ValueError(
+                f"an Optimizer of version {version} of smoothmin was pickled, "
+                f"this is {smoothmin.__version__}"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what was warned of at first
             self.__init__(*state["given"], rng=copy.deepcopy(state["seed"]))  # type: ignore[misc]
-        for values, gradients in state["told"]:
-            self._tell(values, gradients)
+        if state["ended"] is not None:
+            self._ended = state["ended"]
+            return
+        told = Told(state["told"])
+        for points, values, gradients in told:
+            if self._ended is not None or not np.array_equal(points, digest(self._asked)):
+                raise ValueError(
+                    "an Optimizer told again what it was told asks for other points: another "
+                    "processor or another version of NumPy may round differently"
+                )
+            self._asked = self._next((values, gradients))
+        self._told = told
+
+
+def _owned(x0: Any, method: Any, bounds: Any, options: Any) -> tuple[Any, ...]:
+    """Copies of what the caller may change, as deep as they can be made."""
+    if isinstance(bounds, Iterator):
+        bounds = list(bounds)
+    if isinstance(options, Mapping):
+        options = {key: _copied(value) for key, value in options.items() if key not in OF_NO_EFFECT}
+    return _copied(x0), _copied(method), _copied(bounds), options
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # an object that cannot be copied, whatever it raises, is shared
+        return value
 
 
 def _warn_of_unused(options: Any) -> None:

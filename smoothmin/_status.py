@@ -56,6 +56,11 @@ def unbounded(value: float) -> str:
     return f"`fun` returned {value}: it is unbounded below."
 
 
+def stopped_by_journal(why: str) -> str:
+    """Sentence of `Status.INTERRUPTED` when a journal could not be written any more."""
+    return f"The run was stopped: {why}."
+
+
 def raised(error: BaseException) -> str:
     """Sentence of `Status.INTERRUPTED` for the result that an exception carries."""
     return f"The run was ended by {error!r}."
