@@ -14,10 +14,12 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import per_coordinate
+from smoothmin._noise import REPEATS, Repeated
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, Problem, Steps, advance
 from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+LUCKY = "The lowest value is low by luck: the search ended at a lower place."
+ROUNDING = 64 * float(np.finfo(float).eps)  # share of a value that is no noise
 ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
@@ -154,9 +158,29 @@ class Actions:
             status, message = Status.PRECISION, SEARCHED_IN_VAIN
         if status.success:
             doubt = yield from verified(incumbent, self._scale)
+            if doubt is None:
+                doubt = yield from self._luck()
             if doubt is not None:
                 status, message = Status.PRECISION, doubt
         return Finish(status, message, **incumbent.info())
+
+    def _luck(self) -> Generator[Any, Any, str | None]:
+        """Whether the lowest value is low by luck, where there is noise; how far it is off.
+
+        It was drawn among many. Values that are drawn anew at its point tell the error, and
+        whether the search ended at a lower place than that.
+        """
+        incumbent, searched = self._incumbent, self._searched
+        if not incumbent.noise or incumbent.noise <= ROUNDING * abs(incumbent.fun):
+            return None
+        again = np.repeat(incumbent.x[None], REPEATS, axis=0)
+        here = Repeated.of((yield from self._values("check", again)))
+        incumbent.error = abs(here.mean - incumbent.fun) + here.half_width
+        if searched is None or np.array_equal(searched.x, incumbent.x):
+            return None
+        there = searched.last
+        clear = 2 * incumbent.noise + here.half_width
+        return LUCKY if here.mean > there + clear else None
 
     # actions; each says whether it is done in this round
 
@@ -325,15 +349,19 @@ class Actions:
         more = incumbent.decrease > self._settings.signal * incumbent.noise
         if not facts.boxed and facts.lost and more and self._model is not None:
             scale = scale * min(1.0, self._model.info.get("radius", 1.0))
+        jumps, population = facts.jumps, self._first_population
+        if jumps:  # as no model does
+            scale, population = self._settings.near_jumps * scale, self._population
         method = replace(
-            self._gaussian(scale, self._first_population),
+            self._gaussian(scale, population),
+            model=not jumps,
             survey=facts.restarts < math.inf,  # else it has no last word
         )
         known: Known | None = None
         if self._model is not None and self._model.asked:
             points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
             known = points, values
-        x0 = self._problem.x0 if facts.boxed else incumbent.x
+        x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
         return Phase("search", method, x0, known=known)
 
     def _polish(self) -> Generator[Any, Any, bool]:
@@ -425,17 +453,22 @@ class Actions:
     def _learn(self, outcome: Outcome) -> None:
         """The noise, if a phase has measured it."""
         if outcome.finish is not None:
-            self._incumbent.noise = outcome.finish.info.get("noise", self._incumbent.noise)
+            info = outcome.finish.info
+            self._incumbent.noise = info.get("noise", self._incumbent.noise)
+            if info.get("jumps"):
+                self._facts = replace(self._facts, jumps=True)
 
     def _gaussian(self, scale: Array, population: int) -> GaussianSearch:
         """A search to the tolerances asked for, whatever the units of the values."""
         incumbent, options = self._incumbent, self._options
         assert incumbent.noise is not None
+        # a descent follows, from which more digits cost less
+        least = NEGLIGIBLE if self._facts.once else GaussianSearch.ftol
         return GaussianSearch(
             scale,
             population,
-            xtol=GaussianSearch.xtol if options.xtol is None else options.xtol,
-            ftol=GaussianSearch.ftol if options.ftol is None else options.ftol,
+            xtol=least if options.xtol is None else options.xtol,
+            ftol=least if options.ftol is None else options.ftol,
             decrease=max(0.0, min(1.0, incumbent.decrease)) if incumbent.finite else 1.0,
             noise=incumbent.noise,
             survey=False,

@@ -22,6 +22,7 @@ taken on which the last tangents agree, as in bundle methods (`Tangents`).
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -57,6 +58,8 @@ STRAIGHT = 0.8  # share of the foretold decrease from which a point is before a 
 CROSSINGS = 3  # values that locate it
 CROSSING_GAIN = 0.1  # share of the decrease on the line, worth another value there
 ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
+SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
+JUMP = 1e4  # rise in units of the fall that was predicted, which is more than curvature
 LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened to it
 
 
@@ -151,6 +154,9 @@ class _Descent:
     ) -> None:
         self._problem, self._scale, self._rng = problem, scale, rng
         self._options, self._noise, self._recent = options, options.noise, Recent()
+        self._fell = 0.0  # decrease so far
+        # what the last searches met: 2 is a jump or no value, 1 a rise that may be one
+        self._jumps: deque[int] = deque(maxlen=SEARCHES)
         n = problem.x0.size
         self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
         if options.hess_inv0 is not None and isinstance(self._metric, DenseMetric):
@@ -189,6 +195,8 @@ class _Descent:
                 return judge(knows)
             agreed = self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
+            if sum(self._jumps) > SEARCHES:
+                return judge(Knowledge("Values jump, or end, along the steps"), jumps=True)
             if found is None:
                 if agreed is not None:
                     tangents.clear()
@@ -201,6 +209,7 @@ class _Descent:
                 metric.reset()
                 continue
             x_new, f_new = found
+            self._fell = max(self._fell, first - f_new)
             g_new = yield from self._gradient(x_new, f_new)
             # the step is along -H pg unless it was projected, or others had a say
             along = problem.box is None and agreed is None
@@ -319,7 +328,12 @@ class _Descent:
         steps = points - x
         answers = yield Ask(points, 0)
         change = answers.values - f
-        change = np.where(np.isfinite(change), change, 0.0)
+        usual = np.isfinite(change)
+        if self._noise == 0 and self._fell > 0:  # no slope changes as much in so short a step
+            usual &= np.abs(change) <= self._fell
+        if not usual.all():
+            self._jumps.append(2)
+        change = np.where(usual, change, 0.0)
         return _solved(steps, change)
 
     def _inside(self, x: Array, steps: Array) -> Array:
@@ -350,8 +364,12 @@ class _Descent:
         for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
             f_t = yield from value(t)
             if f_t < f and f_t <= f + ARMIJO * t * slope:
+                if t == 1.0:
+                    self._jumps.append(0)
                 break
             share = _vertex(t * slope, f_t - f)
+            if t == 1.0 and not self._metric.fresh:
+                self._jumps.append(int(f_t - f > JUMP * -slope) if np.isfinite(f_t) else 2)
             if np.isfinite(f_t):
                 beyond = t, f_t
             t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1

@@ -61,11 +61,13 @@ class DerivativeFree(Method):
         Further rounds after the first; "budget": until a limit ends the run.
     xtol : float, optional
         A search has converged when no standard deviation of its distribution is larger, in
-        units of the first, by default 1e-11; a model descent when its radius is no larger.
+        units of the first, by default 1e-8, and 1e-12 with ``restarts``; a model descent has
+        when its radius is no larger.
     ftol : float, optional
         A search has converged when the values of its last generations differ by no more, in
         units of the decrease so far if that is less than 1, or by no more than rounding; by
-        default 1e-12. A descent has when the decrease that is promised is no larger.
+        default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease that is
+        promised is no larger.
 
     Raises
     ------
@@ -79,8 +81,9 @@ class DerivativeFree(Method):
 
     ``res.phase_nfev`` says what each kind of phase cost and ``res.phase_gain`` by how much
     it lowered the best value. ``res.noise`` is the standard deviation of the noise as last
-    measured (0 if none was observed), and ``res.error`` how far ``res.fun`` is expected to
-    lie below the noise-free value, being the lowest of many. The samples of a generation,
+    measured (0 if none was observed), and ``res.error`` the half-width of a 95 %
+    interval around ``res.fun`` for the noise-free value there, which is higher as a rule: the
+    lowest of many is low by luck. A run that ends by itself evaluates that point anew for it. The samples of a generation,
     the differences of a gradient and the points of a line's range are asked as one batch.
 
     References

@@ -30,6 +30,8 @@ class DerivativeFreeSettings:
         Least tolerance of the model descent, in units of the scale; in (0, 1).
     same : float
         Distance in units of the scale within which two descents have ended in one minimum.
+    near_jumps : float
+        Share of the scale at which a search begins where a descent met jumps.
     loosest : float
         Largest tolerance of the model descent, in units of the scale; in (0, 1).
     sample : int
@@ -71,6 +73,7 @@ class DerivativeFreeSettings:
     scout_limit: float = 40
     smallest: float = 1e-8
     same: float = 1e-2
+    near_jumps: float = 0.3
     loosest: float = 0.1
     sample: int = 6
     sample_limit: int = 100

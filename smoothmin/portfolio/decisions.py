@@ -56,6 +56,8 @@ class Facts:
         Whether noise makes differences useless.
     lost : bool
         Whether the first descent ended at no minimum.
+    jumps : bool
+        Whether that was for want of values, or since they jump.
     settled : bool
         Whether a descent found a minimum.
     evidence : bool
@@ -87,6 +89,7 @@ class Facts:
     separable: bool = False
     noisy: bool = False
     lost: bool = False
+    jumps: bool = False
     settled: bool = False
     evidence: bool = False
     others: bool = False
@@ -136,7 +139,7 @@ FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.DESCENT, lambda f: not f.separable and not (f.settled and f.once)),
     (Action.LOOK, lambda f: f.settled and f.once),
     (Action.ELSEWHERE, lambda f: f.evidence),
-    (Action.NEAR, lambda f: f.boxed and f.lost),
+    (Action.NEAR, lambda f: f.boxed and f.lost and not f.jumps),
     (Action.COORDINATES, lambda f: f.large and f.finite and not f.separable),
     (Action.SEARCH, lambda f: True),
     (Action.POLISH, lambda f: f.finite),

@@ -70,6 +70,7 @@ class Outcome:
 
     x: Array  # where it stands
     finish: Finish | None = None  # its last word, if it had one
+    last: float = math.inf  # the value there, as the method tells it
     lowest: Array | None = None  # the lowest iterate
     fun: float = math.inf  # the value there
     least: tuple[float, Array] | None = None  # value and place of the lowest point asked for
@@ -124,7 +125,7 @@ def _drive(
             return message
         else:
             nit, reply = nit + 1, None
-            outcome.x, outcome.info = message.x, message.info
+            outcome.x, outcome.last, outcome.info = message.x, message.fun, message.info
             outcome.trail.append((message.fun, message.x))
             if message.fun < outcome.fun:
                 outcome.fun, outcome.lowest = message.fun, message.x
