@@ -84,7 +84,8 @@ class DerivativeFree(Method):
     measured (0 if none was observed), and ``res.error`` the half-width of a 95 %
     interval around ``res.fun`` for the noise-free value there, which is higher as a rule: the
     lowest of many is low by luck. A run that ends by itself evaluates that point anew for it.
-    The samples of a generation, the differences of a gradient and the points of a line's range are asked as one batch.
+    The samples of a generation, the differences of a gradient and the points of a line's range
+    are asked as one batch.
 
     References
     ----------
