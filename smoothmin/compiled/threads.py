@@ -83,7 +83,9 @@ class Threaded(Compiled):
         self, trampoline: Trampoline, points: Array, order: int, limits: Limits, center: Any
     ) -> Block:
         """See `Compiled`."""
-        if order == SUMMED or trampoline.parallel or not self._is_worth(len(points)):
+        # nothing interrupts a loop, so with a time limit another thread had better wait for it
+        worth = self._is_worth(len(points)) or (limits.maxtime < math.inf and len(points) > 1)
+        if order == SUMMED or trampoline.parallel or not worth:
             return super()._in_loops(trampoline, points, order, limits, center)
         values = np.empty(len(points))
         gradients = self._room_for(len(points), order)
