@@ -254,7 +254,7 @@ def minimize(
     finally:
         source.close()
     result["nhev"] = nhev
-    if given.plan.disp:
+    if given.plan.settings.disp:
         _display(result)
     return result
 
