@@ -104,18 +104,18 @@ def fit(
         hessians = before.hessians * ratio**2
     bent = np.einsum("mi,kij,mj->mk", z, hessians, z)
     residual = values - first - z @ slopes.T - 0.5 * bent
-    m = len(z)
-    matrix = np.zeros((m + n, m + n))
-    kernel = 0.5 * (z @ z.T) ** 2
+    # a value with noise at the centre is fitted as all others are
+    tail = np.column_stack([z, np.ones(len(z))]) if noise.any() else z
+    m, t = tail.shape
     level = float((noise / np.maximum(steep, np.finfo(float).tiny)).max())
-    kernel[np.diag_indices(m)] += (CUBIC * distance**3) ** 2 + 1e-14 + level**2
-    matrix[:m, :m] = kernel
-    matrix[:m, m:], matrix[m:, :m] = z, z.T
-    diagonal = np.arange(m, m + n)
-    matrix[diagonal, diagonal] = -1e-10  # where points do not tell, slopes change least
-    right = np.concatenate([residual, np.zeros((n, k))])
-    solution = lu_solve(lu_factor(matrix), right)
-    weights, slope = solution[:m], solution[m:]
+    matrix = np.zeros((m + t, m + t))
+    matrix[:m, :m] = 0.5 * (z @ z.T) ** 2
+    matrix[:m, m:], matrix[m:, :m] = tail, tail.T
+    matrix[np.arange(m), np.arange(m)] += (CUBIC * distance**3) ** 2 + 1e-14 + level**2
+    matrix[np.arange(m, m + t), np.arange(m, m + t)] = -1e-10  # what points do not tell stays
+    solution = lu_solve(lu_factor(matrix), np.concatenate([residual, np.zeros((t, k))]))
+    weights, slope = solution[:m], solution[m : m + n]
+    first = first + (solution[m + n] if t > n else 0.0)
     slopes = slopes + slope.T
     hessians = hessians + np.einsum("mk,mi,mj->kij", weights, z, z)
     return Models(x, radius, first, slopes, hessians, missing)

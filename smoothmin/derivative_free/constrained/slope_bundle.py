@@ -74,12 +74,12 @@ class SlopeBundle:
                     return False
             step, promised = self._step(z, values)
             share, wanted = promised / self._typical(), False
-            if share <= STATIONARY:
+            if share <= STATIONARY and not self._worth(promised):
                 settled = yield from self._certified(z)
                 if settled is not None:
                     return settled
                 wanted = True
-            elif share <= SMALL_SHARE and not self._good:
+            elif STATIONARY < share <= SMALL_SHARE and not self._good:
                 self.radius *= SHRINKING
                 wanted = True
             else:
@@ -108,10 +108,6 @@ class SlopeBundle:
     def _certified(self, z: Array) -> Generator[Any, Any, bool | None]:
         """Whether slopes at random points promise no more; None if that is not the last word."""
         state, n = self.state, z.size
-        target = SHORT * state.lately()[1]
-        if self.radius > target > self.last:
-            self.radius = target
-            return None
         before = state.best()
         near = NEAR * self.radius
         self._pieces = [p for p in self._pieces if np.abs(p.z - z).max() <= near]
@@ -127,12 +123,23 @@ class SlopeBundle:
         if not met and state.price < state.dearest:
             state.price = min(DEARER * state.price, state.dearest)
             return None
-        size = min(self.radius, target)
-        knows = self.knows = state.knowledge(End.CERTIFIED.value, promised, size)
-        if knows.invisible or knows.negligible:
-            return True
-        self.radius *= SHRINKING
-        return None
+        self.knows = state.knowledge(End.CERTIFIED.value, promised, self._reach())
+        return True if self._told(self.knows) else None
+
+    def _worth(self, promised: float) -> bool:
+        """Whether a step is worth a value; if not, the radius is one that a certificate needs."""
+        reach = self._reach()
+        if self.radius > reach > self.last:
+            self.radius = reach
+        return not self._told(self.state.knowledge("", promised, reach))
+
+    def _reach(self) -> float:
+        """The radius of a certificate, or the present one if that is smaller."""
+        return min(self.radius, SHORT * self.state.lately()[1])
+
+    @staticmethod
+    def _told(knows: Knowledge) -> bool:
+        return knows.invisible or knows.negligible
 
     def _typical(self) -> float:
         """What objective and active sides change over the radius."""

@@ -57,6 +57,7 @@ class TrustRegion:
         self.delta = FIRST
         self.models: Models | None = None
         self.knows: Knowledge | None = None  # at the end
+        self._reliable = 0.0  # the last radius at which a prediction was right
         self._steep = np.empty(0)
         self._least_price = self._need = 0.0
         self._recent = [(math.inf, 0.0)] * WINDOW  # foretold decreases and their errors
@@ -111,6 +112,8 @@ class TrustRegion:
             change = state.merit(models.values) - state.merit(values[0])
             ratio = change / found.decrease if math.isfinite(change) else -math.inf
             self._note(found.decrease, change)
+            if ratio >= GOOD:
+                self._reliable = self.delta
             if ratio > 0:
                 yield state.iterate(self.delta)
             yield from self._resize(models, ratio, length)
@@ -240,6 +243,10 @@ class TrustRegion:
         state = self.state
         if not state.noise.any():
             state.noise = yield from _noise(state)
+            self._recent = [(math.inf, 0.0)] * WINDOW
+            if state.noise.any():
+                self.delta = max(self.delta, self._reliable)
+                return None
         if not state.noise.any():
             return End.STUCK
         predicted = float(np.median([p for p, _ in self._recent]))
