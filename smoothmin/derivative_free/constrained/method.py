@@ -34,6 +34,7 @@ from smoothmin.derivative_free.constrained.state import End, State
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
 from smoothmin.derivative_free.constrained.verification import foretold, still_falling
 
+COARSE = 1e-3  # quanta of the values, in units of their range, that make a staircase
 ROUNDS = 3  # of models and slopes in turn
 OPPOSITE = "No point meets the bounds and the linear constraints"
 LEAST_VIOLATED = "The violation of the constraints is {:.3g} and cannot be lowered near by"
@@ -146,6 +147,8 @@ def _conclude(state: State, knows: Knowledge | None) -> Generator[Any, Any, Fini
     """The last word where nothing more is promised, or, without knowledge, below the noise."""
     told = state.told()
     values = state.bank.values[state.best()]
+    if state.stepped and state.noise[0] > COARSE * np.ptp(state.bank.values[:, 0]):
+        return Finish(Status.PRECISION, _status.PLATEAU, **told)
     if knows is None:
         said = f"Predicted decreases are below the noise, {state.noise[0]:.3g}."
         return Finish(Status.CONVERGED, said, **told)

@@ -104,21 +104,37 @@ def fit(
         hessians = before.hessians * ratio**2
     bent = np.einsum("mi,kij,mj->mk", z, hessians, z)
     residual = values - first - z @ slopes.T - 0.5 * bent
-    # a value with noise at the centre is fitted as all others are
-    tail = np.column_stack([z, np.ones(len(z))]) if noise.any() else z
+    shape = z, 0.5 * (z @ z.T) ** 2, (CUBIC * distance**3) ** 2 + 1e-14
+    first = first.copy()
+    for which in (noise == 0, noise > 0):
+        if not which.any():
+            continue
+        level = float((noise[which] / np.maximum(steep[which], np.finfo(float).tiny)).max())
+        weights, slope, constant = _least_change(*shape, level, residual[:, which])
+        slopes[which] += slope.T
+        hessians[which] += np.einsum("mk,mi,mj->kij", weights, z, z)
+        first[which] += constant
+    return Models(x, radius, first, slopes, hessians, missing)
+
+
+def _least_change(
+    z: Array, kernel: Array, error: Array, level: float, residual: Array
+) -> tuple[Array, Array, Array]:
+    """Weights (m, k), slopes (n, k) and constants (k,) of the quadratics least in their Hessians.
+
+    With noise, ``level`` in units of the slopes, the value at the centre is fitted as all are.
+    """
+    tail = np.column_stack([z, np.ones(len(z))]) if level > 0 else z
     m, t = tail.shape
-    level = float((noise / np.maximum(steep, np.finfo(float).tiny)).max())
+    n, k = z.shape[1], residual.shape[1]
     matrix = np.zeros((m + t, m + t))
-    matrix[:m, :m] = 0.5 * (z @ z.T) ** 2
+    matrix[:m, :m] = kernel
     matrix[:m, m:], matrix[m:, :m] = tail, tail.T
-    matrix[np.arange(m), np.arange(m)] += (CUBIC * distance**3) ** 2 + 1e-14 + level**2
+    matrix[np.arange(m), np.arange(m)] += error + level**2
     matrix[np.arange(m, m + t), np.arange(m, m + t)] = -1e-10  # what points do not tell stays
     solution = lu_solve(lu_factor(matrix), np.concatenate([residual, np.zeros((t, k))]))
-    weights, slope = solution[:m], solution[m : m + n]
-    first = first + (solution[m + n] if t > n else 0.0)
-    slopes = slopes + slope.T
-    hessians = hessians + np.einsum("mk,mi,mj->kij", weights, z, z)
-    return Models(x, radius, first, slopes, hessians, missing)
+    constant = solution[m + n] if level > 0 else np.zeros(k)
+    return solution[:m], solution[m : m + n], constant
 
 
 def _spread(z: Array) -> tuple[NDArray[np.intp], Array]:

@@ -116,6 +116,8 @@ class SlopeBundle:
             yield from self._add(state.region.within(z, z + way))
         if state.best() != before:
             return None
+        if not any(p.slopes[0].any() for p in self._pieces):
+            return False  # a plateau
         _, promised = self._step(z, state.bank.values[before])
         if promised > STATIONARY * self._typical():
             return None

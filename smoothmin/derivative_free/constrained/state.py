@@ -53,6 +53,8 @@ class State:
         Of the weighted violation, and what it never exceeds.
     multipliers : Multipliers
         Of the rows, by the last models.
+    stepped : bool
+        Whether values come in quanta: most of them were the same where noise was looked for.
     """
 
     problem: Problem
@@ -66,6 +68,7 @@ class State:
     multipliers: Multipliers
     price: float = 1.0
     dearest: float = math.inf
+    stepped: bool = False
 
     @staticmethod
     def of(problem: Problem, scale: Array, rng: np.random.Generator, region: LinearSet) -> State:

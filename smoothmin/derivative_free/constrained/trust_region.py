@@ -29,7 +29,7 @@ from smoothmin.derivative_free.constrained.penalty_step import (
     merit,
     steered_step,
 )
-from smoothmin.derivative_free.constrained.state import End, State
+from smoothmin.derivative_free.constrained.state import ROUNDING, End, State
 
 POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
 GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
@@ -245,7 +245,10 @@ class TrustRegion:
             state.noise = yield from _noise(state)
             self._recent = [(math.inf, 0.0)] * WINDOW
             if state.noise.any():
-                self.delta = max(self.delta, self._reliable)
+                # slopes show above the noise where they change values by several times as much
+                shown = NOISE_FLOOR * state.level / max(float(self._steep[0]), 1e-300)
+                self.delta = max(self.delta, self._reliable, min(FIRST, shown))
+                self.models = None  # whose curvature is noise
                 return None
         if not state.noise.any():
             return End.STUCK
@@ -271,5 +274,22 @@ def _noise(state: State) -> Generator[Any, Any, Array]:
                 points = np.stack([state.region.towards(z, p) for p in points])
                 known[t] = yield from state.evaluate(points)
             spacing = advance(attempts, known[t][:, j])
-        levels[j] = spacing.value
+        nearest = known[min(known)][:, j]
+        levels[j] = spacing.value or _scatter(nearest)
+        values = np.concatenate([found[:, j] for found in known.values()])
+        if j == 0 and len(np.unique(values)) <= len(values) // 2:
+            state.stepped = True
     return levels
+
+
+def _scatter(values: Array) -> float:
+    """The deviation of values on the shortest line from a parabola, if they go up and down."""
+    if not np.isfinite(values).all():
+        return 0.0
+    t = np.linspace(-1.0, 1.0, len(values))
+    left = values - np.polynomial.polynomial.polyval(
+        t, np.polynomial.polynomial.polyfit(t, values, 2)
+    )
+    turns = np.count_nonzero(np.diff(np.sign(np.diff(values))))
+    level = float(np.linalg.norm(left)) / math.sqrt(len(values) - 3)
+    return level if turns > 2 and level > ROUNDING * float(np.abs(values).max()) else 0.0
