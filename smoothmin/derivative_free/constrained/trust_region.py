@@ -58,7 +58,7 @@ class TrustRegion:
         self.models: Models | None = None
         self.knows: Knowledge | None = None  # at the end
         self._reliable = 0.0  # the last radius at which a prediction was right
-        self._steep = np.empty(0)
+        self._steep = self._reliable_steep = np.empty(0)
         self._least_price = self._need = 0.0
         self._recent = [(math.inf, 0.0)] * WINDOW  # foretold decreases and their errors
 
@@ -80,7 +80,7 @@ class TrustRegion:
         tiny = float(np.finfo(float).tiny)
         state.weight = 1.0 / np.maximum(sizes[1:], max(1e-10 * sizes.max(), tiny))
         state.price = max(float(sizes[0]), 1e-10 * float(np.abs(models.values[0])), tiny)
-        self._steep = sizes / self.delta
+        self._steep = self._reliable_steep = sizes / self.delta
         self._least_price, state.dearest = PRICES[0] * state.price, PRICES[1] * state.price
         yield state.iterate(self.delta)
         return None
@@ -113,7 +113,7 @@ class TrustRegion:
             ratio = change / found.decrease if math.isfinite(change) else -math.inf
             self._note(found.decrease, change)
             if ratio >= GOOD:
-                self._reliable = self.delta
+                self._reliable, self._reliable_steep = self.delta, self._steep
             if ratio > 0:
                 yield state.iterate(self.delta)
             yield from self._resize(models, ratio, length)
@@ -135,7 +135,8 @@ class TrustRegion:
                 return models, None
             self.models = models
             now = np.abs(models.slopes).max(axis=1) / self.delta
-            self._steep = np.maximum(0.9 * self._steep, now)
+            if not state.noise.any():  # of which slopes are soon made
+                self._steep = np.maximum(0.9 * self._steep, now)
             walls = self._walls(models.centre)
             found = steered_step(models, walls, state.price, state.weight, state.dearest)
             state.price = found.price
@@ -245,6 +246,7 @@ class TrustRegion:
             state.noise = yield from _noise(state)
             self._recent = [(math.inf, 0.0)] * WINDOW
             if state.noise.any():
+                self._steep = self._reliable_steep
                 # slopes show above the noise where they change values by several times as much
                 shown = NOISE_FLOOR * state.level / max(float(self._steep[0]), 1e-300)
                 self.delta = max(self.delta, self._reliable, min(FIRST, shown))
