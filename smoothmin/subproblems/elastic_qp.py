@@ -4,9 +4,9 @@ Reference: S. Mehrotra, "On the implementation of a primal-dual interior point m
 Optim. 2 (1992); J. Nocedal, S. J. Wright, *Numerical Optimization* (2006), Sections 16.6 and
 18.5 (the elastic rows of the S l1 QP method).
 
-Deviations: the centring parameter is Mehrotra's, without his second-order terms, so that one
-factor serves two solves; the slacks of elastic rows and of bounds are eliminated by hand, so that
-the system has the size of the variables.
+Deviations: how much to centre is told by the last step's length instead of by a predictor, whose
+second solve costs as much as it saves in systems this small; the slacks of elastic rows and of
+bounds are eliminated by hand, so that the system has the size of the variables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Mask
 
 ROUNDS = 60
 SOLVED = 1e-9  # gap and residuals, in units of the largest slope
@@ -78,36 +78,40 @@ def solve_elastic(qp: ElasticQP) -> ElasticStep:
     >>> found.step.round(6), found.multipliers.round(6)
     (array([1.]), array([1.]))
     """
-    n = qp.gradient.size
     free = qp.high - qp.low > 1e-14 * np.maximum(1.0, np.abs(qp.low))
     if not free.all():
-        step = np.where(free, 0.0, 0.5 * (qp.low + qp.high))
-        part = ElasticQP(
-            qp.hessian[np.ix_(free, free)],
-            (qp.gradient + qp.hessian @ step)[free],
-            qp.rows[:, free],
-            qp.room - qp.rows @ step,
-            qp.price,
-            qp.hard[:, free],
-            qp.hard_room - qp.hard @ step,
-            qp.low[free],
-            qp.high[free],
-        )
-        if not free.any():
-            return ElasticStep(step, np.zeros(len(qp.rows)), np.zeros(len(qp.hard)))
-        found = solve_elastic(part)
-        step[free] = found.step
-        return ElasticStep(step, found.multipliers, found.hard_multipliers)
+        return _without_fixed(qp, free)
     unit = max(float(np.abs(qp.gradient).max()), float(np.abs(qp.hessian).max(initial=0)), 1e-300)
     if len(qp.price):
         unit = max(unit, 1e-3 * float((qp.price * np.abs(qp.rows).max(axis=1)).max()))
-    inner = _Interior(qp, unit, n)
+    inner = _Interior(qp, unit, qp.gradient.size)
     for _ in range(ROUNDS):
         if inner.round():
             break
     return ElasticStep(
         np.clip(inner.d, qp.low, qp.high), unit * inner.multiplier, unit * inner.hard_multiplier
     )
+
+
+def _without_fixed(qp: ElasticQP, free: Mask) -> ElasticStep:
+    """The program in the variables that have room."""
+    step = np.where(free, 0.0, 0.5 * (qp.low + qp.high))
+    if not free.any():
+        return ElasticStep(step, np.zeros(len(qp.rows)), np.zeros(len(qp.hard)))
+    part = ElasticQP(
+        qp.hessian[np.ix_(free, free)],
+        (qp.gradient + qp.hessian @ step)[free],
+        qp.rows[:, free],
+        qp.room - qp.rows @ step,
+        qp.price,
+        qp.hard[:, free],
+        qp.hard_room - qp.hard @ step,
+        qp.low[free],
+        qp.high[free],
+    )
+    found = solve_elastic(part)
+    step[free] = found.step
+    return ElasticStep(step, found.multipliers, found.hard_multipliers)
 
 
 class _Interior:
@@ -141,7 +145,7 @@ class _Interior:
         return found
 
     def round(self) -> bool:
-        """A step with a centring that the affine one suggests; whether it was the last."""
+        """A step; whether it was the last."""
         rest = self.price - self.multiplier
         gap = (
             self.slack @ self.multiplier + self.excess @ rest + self.wall @ self.y_wall

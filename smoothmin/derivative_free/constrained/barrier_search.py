@@ -19,7 +19,7 @@ import numpy as np
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.state import State
 
-FIRST, LAST = 0.1, 1e-5  # size of the polls, in units of the scale
+FIRST, LAST = 1.0, 1e-5  # size of the polls, in units of the scale
 LONGER, SHORTER = 2.0, 0.5
 SUFFICIENT = 1e-2  # decrease, in units of what values change over the first size, times square
 

@@ -34,7 +34,6 @@ from smoothmin.derivative_free.constrained.state import End, State
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
 from smoothmin.derivative_free.constrained.verification import foretold, still_falling
 
-COARSE = 1e-3  # quanta of the values, in units of their range, that make a staircase
 ROUNDS = 3  # of models and slopes in turn
 OPPOSITE = "No point meets the bounds and the linear constraints"
 LEAST_VIOLATED = "The violation of the constraints is {:.3g} and cannot be lowered near by"
@@ -128,27 +127,30 @@ class ConstrainedModel(Method):
                 return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
             if end is End.UNBOUNDED:
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
-            if end is End.NOISE:
+            if end is End.NOISE and not state.coarse:
                 return (yield from _conclude(state, None))
             assert descent.models is not None
-            if end is End.CONVERGED and (yield from foretold(state, descent.models)):
+            if (
+                end is End.CONVERGED
+                and not state.coarse
+                and (yield from foretold(state, descent.models))
+            ):
                 return (yield from _conclude(state, descent.knows))
             slopes = SlopeBundle(state, self.xtol)
-            if (yield from slopes.run()):
+            if not state.coarse and (yield from slopes.run()):
                 return (yield from _conclude(state, slopes.knows))
             if not (yield from BarrierSearch(state).run()):
                 break
             end = None
             descent.restart()
-        return Finish(Status.PRECISION, End.STUCK.value + ".", **state.told())
+        said = _status.PLATEAU if state.coarse else End.STUCK.value + "."
+        return Finish(Status.PRECISION, said, **state.told())
 
 
 def _conclude(state: State, knows: Knowledge | None) -> Generator[Any, Any, Finish]:
     """The last word where nothing more is promised, or, without knowledge, below the noise."""
     told = state.told()
     values = state.bank.values[state.best()]
-    if state.stepped and state.noise[0] > COARSE * np.ptp(state.bank.values[:, 0]):
-        return Finish(Status.PRECISION, _status.PLATEAU, **told)
     if knows is None:
         said = f"Predicted decreases are below the noise, {state.noise[0]:.3g}."
         return Finish(Status.CONVERGED, said, **told)

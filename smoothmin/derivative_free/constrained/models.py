@@ -24,6 +24,8 @@ NEAR = 2.0  # radii in which points determine the slopes
 INDEPENDENT = 0.1  # distance, in radii, of a point from the span of the others that counts
 REACH = 10.0  # radii beyond which points say nothing
 WILD = 1e3  # rise over a radius, in units of the largest slope, that no quadratic is to follow
+TINY = float(np.finfo(float).tiny)
+LOUDEST = 1e6  # noise in units of the slopes: of louder ones nothing is learned either
 CUBIC = 1e-2  # error at a radius of one, in units of the curvature that is learned
 
 
@@ -109,8 +111,8 @@ def fit(
     for which in (noise == 0, noise > 0):
         if not which.any():
             continue
-        level = float((noise[which] / np.maximum(steep[which], np.finfo(float).tiny)).max())
-        weights, slope, constant = _least_change(*shape, level, residual[:, which])
+        level = float((noise[which] / np.maximum(steep[which], TINY)).max())
+        weights, slope, constant = _least_change(*shape, min(level, LOUDEST), residual[:, which])
         slopes[which] += slope.T
         hessians[which] += np.einsum("mk,mi,mj->kij", weights, z, z)
         first[which] += constant

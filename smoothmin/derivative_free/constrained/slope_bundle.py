@@ -22,7 +22,14 @@ import numpy as np
 from smoothmin._protocol import Array
 from smoothmin._verdict import SHORT, Knowledge
 from smoothmin.derivative_free.constrained.penalty_step import CAPPED, RAISE
-from smoothmin.derivative_free.constrained.state import ROUNDING, End, State
+from smoothmin.derivative_free.constrained.state import (
+    DEARER,
+    GOOD,
+    POOR,
+    ROUNDING,
+    End,
+    State,
+)
 from smoothmin.subproblems.elastic_qp import ElasticQP, solve_elastic
 
 FIRST = 0.1  # radius, in units of the scale
@@ -31,8 +38,6 @@ DIFFERENCE = 0.02  # of that distance
 LEAST_DIFFERENCE = 1e-8  # in units of the scale, by which values still differ more than rounding
 PLANE = 0.02  # of the values' spread over a simplex, that curvature may take its centre off
 ATTEMPTS = 3
-DEARER = 100.0  # factor of the price where nothing else is promised
-POOR, GOOD = 0.1, 0.7  # ratios of actual to predicted decrease
 NULL_SHRINKING, SHRINKING, GROWTH = 0.7, 0.25, 2.0  # of the radius
 SMALL_SHARE = 0.01  # of the slopes' change over the radius, too little for a step
 ABOVE = 1e-3  # of that change, by which a linearization may be above the value here

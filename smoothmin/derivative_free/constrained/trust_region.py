@@ -29,15 +29,21 @@ from smoothmin.derivative_free.constrained.penalty_step import (
     merit,
     steered_step,
 )
-from smoothmin.derivative_free.constrained.state import ROUNDING, End, State
+from smoothmin.derivative_free.constrained.state import (
+    DEARER,
+    GOOD,
+    POOR,
+    ROUNDING,
+    End,
+    State,
+)
 
-POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
+EXCELLENT = 0.9  # ratio of actual to predicted decrease
 GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
 FIRST = 0.5  # radius, in units of the scale
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
-DEARER = 100.0  # factor of the price where nothing else is promised
 CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
 FORGETTING = 0.7  # of what the price had to be, in a step
 PRICES = 1e-2, 1e7  # least and dearest, in units of the first
