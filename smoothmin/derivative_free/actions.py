@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 LUCKY = "The lowest value is low by luck: the search ended at a lower place."
-ROUNDING = 64 * float(np.finfo(float).eps)  # share of a value that is no noise
+EPS = float(np.finfo(float).eps)
+ROUNDING = 64 * EPS  # share of a value that is no noise
 ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
@@ -332,7 +333,12 @@ class Actions:
         """Along rays from the minimum, whether there may be others."""
         incumbent = self._incumbent
         around = look_around(
-            self._problem.at(incumbent.x), incumbent.fun, self._scale, 0.0, self._rng
+            self._problem.at(incumbent.x),
+            incumbent.fun,
+            self._scale,
+            incumbent.noise or 0.0,
+            self._rng,
+            self._problem.x0,
         )
         self._evidence = yield from self._booked("check", around)
         self._facts = replace(self._facts, evidence=self._evidence.found)
@@ -400,6 +406,9 @@ class Actions:
             points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
             known = points, values
         x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
+        if facts.guessed and not facts.boxed:  # far away rounding leaves nothing of such steps
+            lost = scale < EPS**0.5 * np.abs(x0)
+            method = replace(method, sigma=np.where(lost, START_SHARE * np.abs(x0), scale))
         return Phase("search", method, x0, known=known)
 
     def _polish(self) -> Generator[Any, Any, bool]:
