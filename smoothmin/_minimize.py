@@ -14,9 +14,10 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
+from smoothmin._native import as_python
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Source, source_of
+from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
 
 if TYPE_CHECKING:
     from smoothmin.journal.source import Journaled
@@ -47,10 +48,11 @@ def minimize(
 
     Parameters
     ----------
-    fun : callable
+    fun : callable, or scipy.LowLevelCallable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
-        it, and `jac`, batches are evaluated in a compiled loop once that pays.
+        it, and `jac`, batches are evaluated in a compiled loop once that pays. So are functions
+        in C, of ctypes and cffi too, ``double f(int n, double *x)`` or ``(..., void *data)``.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
@@ -109,7 +111,8 @@ def minimize(
     workers : int, map-like callable or Executor, optional
         Who evaluates batches: a number of processes (-1: one per core), a
         function such as ``pool.map``, an object with ``submit`` and ``map``, or a Dask client.
-        The run does not depend on it.
+        The run does not depend on it. Where numba has compiled the objective and it does not
+        write to arrays in `args`, a number is one of threads.
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
@@ -201,6 +204,7 @@ def minimize(
     >>> res.success, res.method, bool(res.fun < 1e-6)
     (True, 'gradient-sampling', True)
     """
+    fun = as_python(fun)
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     args = args if isinstance(args, tuple) else (args,)
@@ -279,7 +283,7 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
         return source_of(objective, domain)
     from smoothmin._workers import source_for
 
-    return source_for(objective, domain, workers)
+    return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 
 
 def _journaled(source: Source, given: Arguments) -> Journaled:
