@@ -103,7 +103,7 @@ class Arguments:
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
-            held, domain = Constraints.of(forms.within(ctol, default), domain)
+            held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
         as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
@@ -123,7 +123,8 @@ class Arguments:
         if held is None or not held.forms.nonlinear:
             return plain
         items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
-        return ConstrainedObjective(plain, items, self.domain, held.sizes)
+        keeps = held.keeps(self.domain)
+        return ConstrainedObjective(plain, items, self.domain, held.sizes, self.scheme, keeps)
 
     @property
     def scheme(self) -> str | None:
@@ -140,7 +141,10 @@ class Arguments:
         if held is None:
             ledger = Ledger(domain, self.plan.limits, stencil)
         else:
+            keeps = held.keeps(domain)
+            stencil = stencil if stencil is None or keeps is None else keeps(stencil)
             ledger = ours = held.ledger(domain, self.plan.limits, stencil)
+            ours.slopes_apart = held.slopes_apart(self.scheme)
             exact = self.jac is not None and stencil is None
             constrained = Constrained(held.contradiction, ours, domain, exact)
         problem = domain.problem(has_gradient, stencil, ledger.precision)

@@ -85,6 +85,10 @@ class Objective:
         """What a wide one returns."""
         raise NotImplementedError
 
+    def order_of(self, order: int) -> int:
+        """What a wide one can do of it."""
+        raise NotImplementedError
+
     def stacked(self, found: Any, domain: Domain, order: int) -> Any:
         """Values and gradients of several such, as arrays."""
         raise NotImplementedError

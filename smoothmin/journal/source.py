@@ -91,7 +91,7 @@ class Journaled(Source):
     ) -> Block:
         """See `Source`."""
         points = points if center is None else center + points
-        want = order == 1 and self.objective.has_gradient
+        want = order > 1 or (order == 1 and self.objective.has_gradient)
         parts, ended = self._remembered(points, want, limits)
         done = sum(len(part[0]) for part in parts)
         step = 1 if self._one_by_one else max(1, len(points))
