@@ -12,6 +12,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from smoothmin import GradientSampling, minimize
+from smoothmin._domain import Domain
+from smoothmin._source import Objective, threads_of
 from smoothmin.compiled import threads
 from smoothmin.compiled.threads import Threaded
 
@@ -60,6 +62,10 @@ def value(x, k):
 
 
 WEIGHTS = np.arange(1.0, 5)
+
+
+class Wide(Objective):
+    wide = True
 
 
 def run(fun, **kw):
@@ -134,6 +140,15 @@ def test_what_writes_to_its_arguments_gets_processes(divided, monkeypatch):
     assert_same(run(scribbling, args=args, workers=2), run(scribbling, args=args))
     assert made == [2]
     assert not divided
+
+
+def test_constraints_are_not_forgotten():
+    # in Python, since processes take a while to start
+    found = threads_of(Wide(value, None, ()), Domain.build(X0, None), 2, lambda: "others")
+    assert found == "others"
+    kept = {"type": "ineq", "fun": lambda x: x[0] + x[1] - 1}
+    res = minimize(value, X0, (WEIGHTS,), jac=slope, constraints=kept, rng=0)
+    assert res.x[0] + res.x[1] > 1 - 1e-6
 
 
 SLOW = """
