@@ -87,9 +87,11 @@ class Scheduled(Distributed):
 
     def _hand(self, first: int, order: int, points: NDArray[Any]) -> None:
         self._numbers += 1
-        since = time.perf_counter() if len(self._under_way) < self._workers else None
+        now = time.perf_counter()
+        since = now if len(self._under_way) < self._workers else None
         self._under_way[self._numbers] = _Flight(first, len(points), since)
         self._team.hand(self._numbers, order, points)
+        self._pace.send(time.perf_counter() - now)
 
     def _take(self, number: int, chunk: Chunk | BaseException, intake: Intake) -> None:
         flight = self._under_way.pop(number)

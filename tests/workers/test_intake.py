@@ -104,6 +104,19 @@ def test_chunks_take_little_longer_than_the_best_of_any_size(overhead, workers, 
     assert mean[pace.chunk(400, workers)] <= 1.1 * min(mean.values())
 
 
+@pytest.mark.parametrize("cost", [1e-5, 1e-3, 1e-1])
+def test_more_workers_than_can_be_kept_busy_are_not_waited_for(cost):
+    pace, points, sending = Pace(), 1000, 1e-3
+    pace.send(sending)
+    pace.note(Chunk([0.0], None, cost, cost**2), cost + 10 * sending)
+
+    def taken(size):
+        return sending * points / size + cost * size
+
+    least = min(taken(size) for size in range(1, points + 1))
+    assert taken(pace.chunk(points, 1000)) <= 1.1 * least
+
+
 def test_first_calls_that_compile_are_forgotten():
     pace = Pace()
     pace.note(Chunk([0.0], None, 5.0, 25.0), 6.0)
