@@ -29,7 +29,7 @@ from scipy.linalg.lapack import dposv
 
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.metric import Metric
-from smoothmin.metrics.product_form import SquareFactor
+from smoothmin.metrics.product_form import SquareFactor, dense
 
 LARGEST_GROWTH = 100.0  # of H at once
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
@@ -57,6 +57,7 @@ class InverseHessian(Metric):
     """
 
     def __init__(self, n: int, *, growing: bool = False) -> None:
+        dense(n)  # before anything is evaluated
         self._growing = growing
         self._j: SquareFactor | None = None
         self._scales = np.ones(n)
@@ -110,6 +111,10 @@ class InverseHessian(Metric):
     def root(self, gradients: Array) -> Array:
         """``gradients @ J``."""
         return gradients if self._j is None else self._j.images(gradients)
+
+    def factor(self) -> Array | None:
+        """J (n, n), None while it is the identity; until the next update."""
+        return None if self._j is None else self._j.dense()
 
     def matrix(self, n: int) -> Array:
         """H."""

@@ -102,14 +102,17 @@ class Call:
     home: int = field(default_factory=os.getpid)
 
     def answer(self, x: NDArray[Any]) -> Any:
-        """Value and gradient, or None for it, at one of the user's arrays."""
-        if not (self.order == 1 and self.objective.has_gradient):
+        """Value and gradient, or None for it, at one of the user's arrays; rows of constraints."""
+        gradient = self.order == 1 and self.objective.has_gradient
+        if self.objective.wide:
+            return self.objective.at(x, int(gradient))
+        if not gradient:
             value = self.objective.value(x)
             return (as_complex if np.iscomplexobj(x) else as_value)(value), None
         shape = x.shape
-        value, gradient = self.objective.value_and_gradient(x)
+        value, slope = self.objective.value_and_gradient(x)
         # a copy: the user's function may use the same array for its next gradient
-        return as_value(value), as_gradient(gradient, shape).flatten()
+        return as_value(value), as_gradient(slope, shape).flatten()
 
     def __call__(self, points: NDArray[Any]) -> Chunk:
         """Evaluate one point after the other, as far as nothing is raised."""

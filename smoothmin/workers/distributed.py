@@ -47,10 +47,15 @@ class Distributed(Source):
         self, answers: list[Any], points: NDArray[Any], order: int
     ) -> tuple[NDArray[Any], Array | None]:
         """Values and gradients of some answers as arrays."""
+        gradient = order == 1 and self.objective.has_gradient
+        if self.objective.wide:
+            rows: tuple[NDArray[Any], Array | None]
+            rows = self.objective.stacked(answers, self.domain, int(gradient))
+            return rows
         values = np.array([value for value, _ in answers], dtype=points.dtype)
-        if not (order == 1 and self.objective.has_gradient):
+        if not gradient:
             return values, None
         gradients = np.empty((len(answers), self.domain.start.size))
-        for row, (_, gradient) in zip(gradients, answers, strict=True):
-            row[:] = gradient
+        for row, (_, slope) in zip(gradients, answers, strict=True):
+            row[:] = slope
         return values, self.domain.gather(gradients)
