@@ -126,6 +126,8 @@ class Curvature:
         ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
         ``change`` is a difference.
         """
+        if not step.any():
+            return
         curved = float(step @ change)
         self._largest = max(self._largest, curved / float(step @ step))
         if self._metric.fresh:
