@@ -160,8 +160,10 @@ class Processes(Team):
 
 def _require_importable_script() -> None:
     """Refuse a script from standard input, which other processes cannot import."""
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
-    if path is not None and not os.path.exists(path):
+    script = sys.modules.get("__main__")
+    path = getattr(script, "__file__", None)
+    named = getattr(script, "__spec__", None) is not None  # as by python -m: imported by its name
+    if path is not None and not named and not os.path.exists(path):
         raise RuntimeError(
             f"workers: worker processes import the script that calls minimize, and {path!r} is no "
             f"file. {ADVICE}"

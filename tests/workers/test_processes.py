@@ -111,6 +111,7 @@ def test_a_script_that_cannot_be_imported_is_told(tmp_path):
 
 def test_a_script_that_is_no_file_is_refused(monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     with pytest.raises(RuntimeError, match="'<stdin>' is no file"):
         minimize(pair, X0, method=Cloud(), jac=True, workers=2)
 
