@@ -22,7 +22,6 @@ from smoothmin import (
     GradientDescent,
     GradientSampling,
     Homotopy,
-    LaplacianSmoothing,
     Optimizer,
     minimize,
 )
@@ -290,14 +289,15 @@ def drive(optimizer, fun, grad, most):
 
 
 def test_what_was_told_needs_little_memory():
-    n, steps = 30_000, 300
-    method = LaplacianSmoothing(GradientDescent(lr=1e-3, gtol=0), sigma=1.0)
-    optimizer = Optimizer(np.ones(n), method, True)
+    n, steps = 30_000, 100
+    method = GradientSampling(GradientDescent(lr=1e-3, gtol=0), sigma=0.1, n=3)
+    optimizer = Optimizer(np.ones(n), method, True, rng=0)
     tracemalloc.start()
     drive(optimizer, lambda x: x @ x, lambda x: 2 * x, steps)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.75 * steps * n * 8
+    assert optimizer.result.nfev == 3 * steps
+    assert peak < 0.75 * 3 * steps * n * 8
 
 
 STATEFUL = [
