@@ -64,9 +64,9 @@ class Tangents:
     def add(self, point: Point, capacity: int, curved: float, centre: Point | None) -> None:
         """Take a point, in place of older ones of the same piece.
 
-        Those that the last program used, at the ``centre``, stay if there is one. Pieces that meet along the step
-        between two points are told apart by gradients: these change by no more than a
-        curvature of ``curved`` explains.
+        Those that the last program used, at the ``centre``, stay if there is one. Pieces that
+        meet along the step between two points are told apart by gradients: these change by no
+        more than a curvature of ``curved`` explains.
         """
         value, slope = point.values[self.number], point.slopes[self.number]
         self.bend *= self._settings.fading
