@@ -130,8 +130,11 @@ class Curvature:
         ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
         ``change`` is a difference.
         """
+        square = float(step @ step)
+        if not square > 0:  # it may have underflowed
+            return
         curved = float(step @ change)
-        self._largest = max(self._largest, curved / float(step @ step))
+        self._largest = max(self._largest, curved / square)
         if self._metric.fresh:
             lengths = math.sqrt(float(step @ step) * float(change @ change))
             if curved > CURVED * lengths:
