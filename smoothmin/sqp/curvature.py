@@ -116,7 +116,11 @@ class Curvature:
         elif other is before:
             bent = -(share / self.trust) * direction.solution.lagrangian
         else:
-            bent = self._metric.model().curve(step)
+            try:
+                bent = self._metric.model().curve(step)
+            except np.linalg.LinAlgError:  # the matrix is lost to rounding
+                self._metric.reset()
+                return
         self._update(step, change, bent, float((weights * same) @ after.steep))
         gathered.curved = PLAUSIBLE * self._largest
 

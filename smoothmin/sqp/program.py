@@ -101,6 +101,7 @@ def _stacked(parts: list[Array]) -> Array:
 
 
 _UNGROUPED = np.array([np.inf, 1.0])  # caps of linear rows, and of the objective's tangents
+MATTERS = 0.1  # part of the tolerance of a side that is no violation in a program
 FAR = 1e8  # price of a row, in units of distance, that a projection does not pay
 
 
@@ -166,8 +167,7 @@ class Programs:
             self.caps = self._first_caps(point)
         caps = self.caps
         solution = self._solve(point, gathered, quadratic, caps)
-        broken = solution.excess[: len(caps)]
-        if steer and broken.any():
+        if steer and self._breaks(point, solution.excess):
             self.caps, solution = self._steered(point, gathered, quadratic, solution)
         multipliers = self._weigh(gathered, solution)
         raised = np.maximum(self._settings.margin * multipliers, 0.5 * (self.weights + multipliers))
@@ -198,6 +198,12 @@ class Programs:
         found: Array = direction.solution.excess[: len(self.weights)]
         return found
 
+    def _breaks(self, point: Point, excess: Array) -> bool:
+        """Whether sides stay violated by as much as matters at the end of a step."""
+        size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
+        allowed = MATTERS * self._sides.tolerance * size
+        return bool((excess[: len(allowed)] > allowed).any())
+
     def _first_caps(self, point: Point) -> Array:
         """A multiple of the objective's slope by each side's."""
         lengths = np.linalg.norm(point.slopes, axis=1)
@@ -217,9 +223,9 @@ class Programs:
         dearest = caps * settings.unlimited
         while (caps < dearest).all():
             broken = solution.excess[: len(caps)]
-            if not broken.any():
+            if not self._breaks(point, solution.excess):
                 break
-            if best.any() and self.caps @ (violation - broken) >= wanted:
+            if self._breaks(point, free.excess) and self.caps @ (violation - broken) >= wanted:
                 break
             caps = caps * settings.growth
             solution = self._solve(point, gathered, quadratic, caps)
@@ -294,4 +300,7 @@ class Programs:
         s = len(self.weights)
         rise = self.weights @ (solution.excess[:s] - point.violation) + solution.excess[s + 1]
         linear = solution.multipliers[s : s + len(self._region.matrix)]
-        return Direction(solution, multipliers, solution.slope + float(rise), linear)
+        slope = solution.slope
+        if not solution.solved:  # what follows from optimality need not be true
+            slope = max(slope, float(point.grad @ solution.step))
+        return Direction(solution, multipliers, slope + float(rise), linear)
