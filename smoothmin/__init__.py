@@ -52,6 +52,8 @@ _EXPORTS = {
     "OptimizeResult": "_scipy_classes",
     "Uncertainty": "uncertainties.estimate",
     "uncertainty": "uncertainties.estimate",
+    "curve_fit": "residuals.curve_fit",
+    "least_squares": "residuals.least_squares",
 }
 
 __all__ = [
@@ -98,6 +100,8 @@ if TYPE_CHECKING:
     from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
     from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
+    from smoothmin.residuals.curve_fit import curve_fit as curve_fit
+    from smoothmin.residuals.least_squares import least_squares as least_squares
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
     from smoothmin.sqp.method import SQPGradientSampling as SQPGradientSampling

@@ -19,6 +19,7 @@ from smoothmin._estimate import ESTIMATE, Estimate
 from smoothmin._evaluate import Ledger
 from smoothmin._limits import Halt, Patience
 from smoothmin._method import Method
+from smoothmin._progress import Monitor
 from smoothmin._protocol import (
     Answers,
     Array,
@@ -63,6 +64,8 @@ class Settings:
     history: bool = False
     return_on_interrupt: bool = False
     result: str = "best"  # or "last": which point is the result's x
+    disp: bool = False
+    progress: bool = False
 
 
 class Run:
@@ -87,10 +90,12 @@ class Run:
         never = isinstance(settings.termination, Never)
         self._watch = None if never else settings.termination.start()
         self._patience = Patience(settings.patience) if settings.patience < math.inf else None
+        self._monitor = Monitor.of(ledger.limits, settings.disp, settings.progress)
         self._nit = 0
         self._last: Iterate | None = None
         self._lowest = math.inf  # of the values that the method has reported
         self._info: dict[str, Any] = {}
+        self._message = ""
         self._curvature = Estimate()
         self._allvecs: list[Array] = []
         self._history: dict[str, list[Any]] = {key: [] for key in HISTORY}
@@ -129,6 +134,9 @@ class Run:
                     Finish(Status.INTERRUPTED, _status.raised(error))
                 )
             raise
+        finally:
+            if self._monitor is not None:
+                self._monitor.close(self._ledger.nfev, self._message)
 
     def _loop(self) -> Generator[Ask, Answers, Finish]:
         """Run the method, unless there is nothing for it to do."""
@@ -199,6 +207,8 @@ class Run:
             self._remember(iterate)
         if settings.callback is not None:
             self._call_back(iterate, settings.callback)
+        if self._monitor is not None:
+            self._monitor.step(self._nit, self._ledger.nfev, self._ledger.best.fun, self._info)
         if self._watch is not None:
             said = self._watch(self._progress(iterate))
             if said:
@@ -264,7 +274,7 @@ class Run:
             last_x, last_value = self._last.x, float(self._last.fun)
         if self._settings.result == "last":
             x, value = last_x, last_value
-        status, message = _verdict.final(finish, value, ledger)
+        status, self._message = _verdict.final(finish, value, ledger)
         standard = {
             "x": self._domain.restore(x),
             "fun": value,
@@ -278,7 +288,7 @@ class Run:
             "n_nonfinite": ledger.n_nonfinite,
             "success": status.success,
             "status": int(status),
-            "message": message,
+            "message": self._message,
             "method": self._method.name or type(self._method).__name__,
         }
         if self._settings.return_all:

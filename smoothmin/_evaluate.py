@@ -82,6 +82,9 @@ class Ledger:
         self._first: float | None = None
         self._varied = False  # whether any value differed from the first
         self._x0 = domain.problem(False).x0
+        # from values alone a finite box may be sampled where the start has no value
+        finite_box = domain.box is not None and bool(np.isfinite(domain.box).all())
+        self._sampled = stencil is None and finite_box
         self.nfev = self.njev = self.n_nonfinite = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
@@ -190,7 +193,7 @@ class Ledger:
             self._first = float(values[0])
         if value == -math.inf:
             raise Halt(Status.NONFINITE, _status.unbounded(value))
-        if start and not math.isfinite(values[0]):
+        if start and not math.isfinite(values[0]) and (gradients is not None or not self._sampled):
             first = points[0] if center is None else center + points[0]
             if np.array_equal(first, self._x0):
                 raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))

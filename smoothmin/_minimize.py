@@ -256,7 +256,7 @@ def minimize(
     finally:
         source.close()
     result["nhev"] = nhev
-    if given.plan.disp:
+    if given.plan.settings.disp:
         _display(result)
     return result
 

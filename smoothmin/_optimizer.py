@@ -28,7 +28,8 @@ from smoothmin.journal.told import Told, digest
 
 # values, and gradients in the free variables; with constraints rows and slopes
 Answer: TypeAlias = tuple[Array, Array | None]
-OF_NO_EFFECT = ("disp", "journal", "return_on_interrupt", "workers")  # where users evaluate
+# where users evaluate
+OF_NO_EFFECT = ("disp", "journal", "progress", "return_on_interrupt", "workers")
 
 
 class Optimizer:
@@ -51,7 +52,7 @@ class Optimizer:
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     options : dict, optional
-        As in `minimize`, but ``disp``, ``journal``, ``return_on_interrupt`` and
+        As in `minimize`, but ``disp``, ``journal``, ``progress``, ``return_on_interrupt`` and
         ``workers`` are of no effect, with a warning.
     constraints : optional
         As in `minimize`; the values of nonlinear ones are told, their functions never called,
@@ -77,8 +78,8 @@ class Optimizer:
     goes on from there exactly. Kept is what was told, of more than 32 MB in a temporary file,
     and a copy's new run is told it again, which takes the method's own time once more; it has
     to ask for the same points, or is refused, as by another processor that rounds differently.
-    Line searches ("bfgs", "lbfgs", "gradient-descent") instead keep their state from time to
-    time, and only what was told since. After the end the result alone is kept. Pickles of other
+    "bfgs", "lbfgs" and "gradient-descent" instead keep their state from time to time, and only
+    what was told since. After the end the result alone is kept. Pickles of other
     versions of the library are refused. Only ``maxtime`` begins anew.
 
     Examples

@@ -95,6 +95,8 @@ class Arguments:
             options = theirs.translate(options, tol, domain.problem(False))
             method, tol = theirs.method_for(domain.size), None
         common, own = split_options(options)
+        if told:  # whoever evaluates sees how far the run is
+            common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
         jac = as_jac(jac, common.pop("jac_method", None))
         if method is None:
             method = default_method(jac is not None, forms is not None)
@@ -237,7 +239,6 @@ class Plan:
 
     limits: Limits
     settings: Settings
-    disp: bool
 
     @classmethod
     def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
@@ -255,9 +256,8 @@ class Plan:
         )
         flags = {
             name: _flag(name, given.get(name, False))
-            for name in ("disp", "return_all", "history", "return_on_interrupt")
+            for name in ("disp", "progress", "return_all", "history", "return_on_interrupt")
         }
-        disp = flags.pop("disp")
         require_one_of("result", given.get("result", "best"), ("best", "last"))
         most = max(1000, 200 * n)
         unlimited = maxiter == limits.maxfev == limits.maxtime == math.inf
@@ -269,7 +269,7 @@ class Plan:
             result=given.get("result", "best"),
             **flags,
         )
-        return cls(limits, settings, disp)
+        return cls(limits, settings)
 
     @property
     def ends(self) -> bool:

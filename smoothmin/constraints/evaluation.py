@@ -100,9 +100,14 @@ class FeasibleLimits(Limits):
 
     def look_at_point(self, point: Array, row: Array) -> None:
         """Raise `Halt` if the value that begins a row, or the time it took, ends the run."""
+        self.look_at_answer(point, (row,))
+        self.look_at_clock()
+
+    def look_at_answer(self, point: Any, answer: Any) -> None:
+        """Raise `Halt` if the value that begins a row, the first of an answer, is the target."""
+        row = answer[0]
         if row[0] <= self.f_target > -math.inf and self.feasible(point, row[1:]):
             self.look_at_feasible(float(row[0]))
-        self.look_at_clock()
 
 
 class Constrained(Objective):

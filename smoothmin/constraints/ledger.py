@@ -212,7 +212,7 @@ class ConstrainedLedger(Ledger):
         if gradients is not None:
             self.jacobians_told += len(values)
         own = None if gradients is None else gradients[:, 0]
-        super().take(points, values[:, 0], own, center)
+        super().take(points[: len(values)], values[:, 0], own, center)
 
     def violations(self, points: Array, rows: Array) -> tuple[Array, Mask]:
         """The largest violation of each point in units of max(1, |c|), and whether it is none."""

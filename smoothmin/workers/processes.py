@@ -99,13 +99,16 @@ class Processes(Team):
                 self._workers.append(Worker(self._context, self._dump))
         return self._count
 
-    def room(self) -> int:
-        """See `Team`: one more chunk each than it is at, not to wait for the next.
+    def room(self, left: int) -> int:
+        """See `Team`: a second chunk each, not to wait for the next, while there are plenty.
 
         A point that takes long shall have none behind it that somebody else could do.
         """
-        each = 2 if self._longest < BRIEF else 1
-        return sum(each - len(worker.chunks) for worker in self._workers if worker.ready)
+        idle = sum(worker.ready and not worker.chunks for worker in self._workers)
+        plenty = self._longest < BRIEF and left > len(self._workers)
+        if idle or not plenty or not all(worker.ready for worker in self._workers):
+            return idle
+        return sum(len(worker.chunks) < 2 for worker in self._workers)
 
     def hand(self, number: int, order: int, points: NDArray[Any]) -> None:
         """See `Team`."""
