@@ -91,8 +91,9 @@ class Arguments:
         domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
         forms = as_forms(constraints, domain.shape, told=told)
         if theirs is not None:
+            theirs = theirs if forms is None else theirs.with_constraints()
             options = theirs.translate(options, tol, domain.problem(False))
-            method, tol = theirs.method_for(domain.size, forms is not None), None
+            method, tol = theirs.method_for(domain.size), None
         common, own = split_options(options)
         if told:  # whoever evaluates sees how far the run is
             common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
