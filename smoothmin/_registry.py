@@ -13,11 +13,16 @@ from smoothmin._scipy_names import describe, overview, scipy_name
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
     "derivative-free": ("smoothmin.derivative_free.method", "DerivativeFree"),
+    "sqp": ("smoothmin.sqp.method", "SQPGradientSampling"),
     "gradient-sampling": ("smoothmin.descent.gradient_sampling.method", "GradientSamplingDescent"),
     "laplacian": ("smoothmin.laplacian.descent", "LaplacianDescent"),
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
     "bfgs": ("smoothmin.descent.bfgs", "BFGS"),
     "gradient-descent": ("smoothmin.descent.gradient_descent", "GradientDescent"),
+    "constrained-model": (
+        "smoothmin.derivative_free.constrained.method",
+        "ConstrainedModel",
+    ),
     "model-descent": ("smoothmin.derivative_free.model_descent", "ModelDescent"),
     "difference-descent": ("smoothmin.derivative_free.difference_descent", "DifferenceDescent"),
     "gaussian-search": ("smoothmin.derivative_free.gaussian_search", "GaussianSearch"),
@@ -82,6 +87,8 @@ def default_method(has_gradient: bool, constrained: bool = False) -> str:
     """What ``method=None`` means."""
     if constrained and has_gradient and "sqp" in METHODS:
         return "sqp"
+    if constrained and not has_gradient:
+        return "constrained-model"
     return "gradient-sampling" if has_gradient else "derivative-free"
 
 
@@ -171,7 +178,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "progress": "show a bar, by tqdm, against maxfev or maxtime",
     "return_all": "keep every iterate in res.allvecs",
     "history": "keep what each iterate reported in res.history, a dict of lists",
-    "journal": "file of all evaluations: the same call made again goes on after the last of them",
+    "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",
     "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
