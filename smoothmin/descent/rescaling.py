@@ -27,15 +27,22 @@ def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
     assert answers.gradients is not None
     size = float(np.abs(answers.gradients).max())
     power = _power(size, abs(answers.values.item(0)))
-    view, shown = Reformulation(), problem
-    if power != 0:
-        unit = 2.0**power
-        view = _InUnit(unit)
-        if problem.differences is not None:
-            shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
-    steps = run(shown)
+    if power == 0:
+        return (yield from _answered(run(problem), answers))
+    unit, shown = 2.0**power, problem
+    if problem.differences is not None:
+        shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
+    view, steps = _InUnit(unit), run(shown)
     resume(steps, None)  # asks for the start
     return (yield from relay(view, steps, view.inward(answers)))
+
+
+def _answered(steps: Steps, reply: Any) -> Steps:
+    """A run whose first question has been asked already."""
+    resume(steps, None)
+    while not isinstance(message := resume(steps, reply), Finish):
+        reply = yield message
+    return message
 
 
 class _InUnit(Reformulation):

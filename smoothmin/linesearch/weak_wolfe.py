@@ -70,6 +70,11 @@ class LineResult:
         return len(self.trials)
 
     @property
+    def highest(self) -> float:
+        """The largest value of a trial; not finite if any is."""
+        return max(trial.fun if trial.fun == trial.fun else math.inf for trial in self.trials)
+
+    @property
     def endless(self) -> bool:
         """Whether values still fell at the last trial, the longest of as many as are made."""
         last = self.trials[-1]
@@ -198,7 +203,9 @@ class _Bracket:
         start = self._start
         null = finite and trial.slope >= WOLFE * start.slope and trial.t <= self._null_within
         futile = -trial.t * start.slope < self._futile
-        return null or futile or len(self.trials) >= self._patience or _noise(self.trials, start.fun)
+        return (
+            null or futile or len(self.trials) >= self._patience or _noise(self.trials, start.fun)
+        )
 
     def spent(self, x: Array, direction: Array) -> bool:
         """Whether there are trials enough, or the bracket's ends are one point in rounding."""

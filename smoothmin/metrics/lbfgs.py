@@ -87,7 +87,7 @@ class LimitedMemory(CompactMemory, Metric):
     def times(self, factor: float, g: Array) -> Array:
         """``factor * H g``, a new array."""
         if self._count == 0:
-            return factor * self.scale * g
+            return factor * self.scale * self._start_from(g)
         if self._seen is not g or self._seen_products.size != len(self._rows):
             self._seen, self._seen_products = g, self.products(g)
         return self.combine(self._seen_products, self._start_from(g), factor)
@@ -101,11 +101,6 @@ class LimitedMemory(CompactMemory, Metric):
         steps, images = self._in_time
         changes = self._rows[images]
         return self._rows[steps].copy(), changes / (1.0 if self._first is None else self._first)
-
-    def diagonal(self) -> Array:
-        """Of the matrix that the pairs change, ``scale * P``."""
-        first = np.ones(self._room.shape[1]) if self._first is None else self._first
-        return self.scale * first
 
     def _follows(self, y: Array, gradient: Array | None) -> bool:
         """Whether y is what a gradient differs by from the vector last applied to.

@@ -8,6 +8,8 @@ Lewis, M. L. Overton, Math. Program. 141 (2013), for the quasi-Newton steps.
 
 Deviations, and why:
 
+* Until steps show a kink, there is nothing but a limited-memory quasi-Newton descent
+  (`smooth_descent.py`): most functions are smooth.
 * Steps along ``-H g`` are taken for as long as their line search succeeds: they cost two
   or three evaluations, a sampling step some n of them.
 * The hull is that of every known gradient within the radius, line searches' rejected
@@ -189,11 +191,12 @@ class GradientSamplingDescent(Method):
     ) -> Generator[Any, Any, tuple[State, Finish]]:
         """One run, begun again whenever the problem changes."""
         state = State(self, problem, rng)
-        while (finish := (yield from state.start())) is None:
+        finish = yield from (state.smooth_start() if problem.box is None else state.start())
+        while finish is None:
             sources, hull = self._sources(state)
             finish = yield from _iterate(state, sources, hull)
-            if finish is not None:
-                break
+            if finish is None:
+                finish = yield from state.start()
         return state, finish
 
     def _sources(self, state: State) -> tuple[list[StepSource], HullStep]:
