@@ -15,6 +15,7 @@ _EXPORTS = {
     "minimize": "_minimize",
     "Optimizer": "_optimizer",
     "show_options": "_registry",
+    "Journal": "journal.options",
     "Method": "_method",
     "Homotopy": "homotopy.method",
     "DerivativeFree": "derivative_free.method",
@@ -46,6 +47,8 @@ _EXPORTS = {
     "LinearConstraint": "_scipy_classes",
     "NonlinearConstraint": "_scipy_classes",
     "OptimizeResult": "_scipy_classes",
+    "Uncertainty": "uncertainties.estimate",
+    "uncertainty": "uncertainties.estimate",
 }
 
 __all__ = [
@@ -86,11 +89,14 @@ if TYPE_CHECKING:
     )
     from smoothmin.descent.lbfgs import LBFGS as LBFGS
     from smoothmin.homotopy.method import Homotopy as Homotopy
+    from smoothmin.journal.options import Journal as Journal
     from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
     from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
+    from smoothmin.uncertainties.estimate import Uncertainty as Uncertainty
+    from smoothmin.uncertainties.estimate import uncertainty as uncertainty
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ knows how they sit in the user's array.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from smoothmin._precision import Precision
 from smoothmin._protocol import Array, Differences, Problem
+from smoothmin._structure import Structure
 
 
 def as_start(x0: Any) -> Array:
@@ -88,17 +90,26 @@ class Domain:
     """Where the free variables sit in the user's array.
 
     ``start`` is the whole start, flat; ``free`` holds the indices of the free
-    variables, or None when all are.
+    variables, or None when all are. ``structure`` is that of variables in blocks, whose
+    ``shape`` is flat.
     """
 
     shape: tuple[int, ...]
     start: Array
     free: NDArray[np.intp] | None
     box: tuple[Array, Array] | None
+    structure: Structure | None = None
 
     @classmethod
-    def build(cls, x0: Any, bounds: Any) -> Domain:
-        """Check start and bounds; clip the start into the box, with a warning."""
+    def build(cls, x0: Any, bounds: Any, *, warn: bool = True) -> Domain:
+        """Check start and bounds; clip the start into the box, with a warning or without."""
+        structure = Structure.of(x0)
+        if structure is not None:
+            x0, bounds = structure.flat(x0, "x0"), structure.pairs(bounds)
+        return dataclasses.replace(cls._build(x0, bounds, warn), structure=structure)
+
+    @classmethod
+    def _build(cls, x0: Any, bounds: Any, warn: bool) -> Domain:
         start = as_start(x0)
         shape, flat = start.shape, start.ravel()
         box = as_bounds(bounds, shape)
@@ -106,11 +117,11 @@ class Domain:
             return cls(shape, flat, None, None)
         lower, upper = box
         inside = np.clip(flat, lower, upper)
-        if (inside != flat).any():
+        if warn and (inside != flat).any():
             from scipy.optimize import OptimizeWarning
 
             warnings.warn(
-                "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=4
+                "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=5
             )
         if np.isinf(lower).all() and np.isinf(upper).all():
             return cls(shape, flat, None, None)
@@ -137,7 +148,8 @@ class Domain:
         x0.flags.writeable = False
         held = None if self.free is None else self.start
         known = (x0, self.box, has_gradient, shape, self.free, self.shape, differences, precision)
-        return Problem(*known, held=held)
+        blocks = None if self.structure is None else self.structure.shapes
+        return Problem(*known, blocks=blocks, held=held)
 
     def spread(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""
@@ -154,26 +166,23 @@ class Domain:
 
     def columns(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays side by side, (*shape, m), from points (m, n)."""
-        if self.free is None:
-            return np.array(points.T, order="C").reshape(*self.shape, -1)
-        full = np.empty((self.start.size, len(points)), dtype=points.dtype)
-        full[:] = self.start[:, None]
-        full[self.free] = points.T
-        return full.reshape(*self.shape, -1)
+        return np.moveaxis(self.spread(points), 0, -1)
 
     def gather(self, gradients: Array) -> Array:
         """Gradients (m, n) in the free variables from the user's (m, size)."""
         return gradients if self.free is None else np.ascontiguousarray(gradients[:, self.free])
 
-    def restore(self, x: Array) -> Array:
-        """One user array from a point of the free variables."""
-        full: Array = self.spread(x.reshape(1, -1))[0]
-        return full
+    def restore(self, x: Array) -> Any:
+        """The user's array, or blocks, from a point of the free variables."""
+        return self._built(self.spread(x.reshape(1, -1))[0])
 
-    def restore_gradient(self, gradient: Array) -> Array:
-        """A gradient in the user's shape, a copy; NaN for fixed variables, as in SciPy."""
+    def restore_gradient(self, gradient: Array) -> Any:
+        """A gradient as `restore`, a copy; NaN for fixed variables, as in SciPy."""
         if self.free is None:
-            return gradient.reshape(self.shape).copy()
+            return self._built(gradient.reshape(self.shape).copy())
         full = np.full(self.start.size, np.nan)
         full[self.free] = gradient
-        return full.reshape(self.shape)
+        return self._built(full.reshape(self.shape))
+
+    def _built(self, full: Array) -> Any:
+        return full if self.structure is None else self.structure.build(full)

@@ -17,7 +17,7 @@ from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
 from smoothmin._estimate import ESTIMATE, Estimate
 from smoothmin._evaluate import Ledger
-from smoothmin._limits import Halt
+from smoothmin._limits import Halt, Patience
 from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
@@ -53,6 +53,7 @@ class Settings:
     """How a run is watched and what is kept of it."""
 
     maxiter: float = math.inf
+    patience: float = math.inf  # requests in a row without progress
     termination: Termination = field(default_factory=Never)
     callback: Callback | None = None
     return_all: bool = False
@@ -80,12 +81,20 @@ class Run:
         self._started = time.perf_counter()
         never = isinstance(settings.termination, Never)
         self._watch = None if never else settings.termination.start()
+        self._patience = Patience(settings.patience) if settings.patience < math.inf else None
         self._nit = 0
         self._last: Iterate | None = None
+        self._lowest = math.inf  # of the values that the method has reported
         self._info: dict[str, Any] = {}
         self._curvature = Estimate()
         self._allvecs: list[Array] = []
         self._history: dict[str, list[Any]] = {key: [] for key in HISTORY}
+        self._steps: Steps | None = None  # once the method runs
+        self.reported: Callable[[], None] | None = None  # called after each step
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All of the run, if the method's can be kept: see `Resumable`."""
+        return vars(self) | {"reported": None}
 
     def drive(self, answer: Callable[[Ask], Answers]) -> OptimizeResult:
         """Run to the end, whatever ends it."""
@@ -118,19 +127,20 @@ class Run:
 
     def _loop(self) -> Generator[Ask, Answers, Finish]:
         """Run the method, unless there is nothing for it to do."""
-        start = self._problem.x0[None, :]
-        if start.size == 0:
-            yield Ask(start, 0)
-            return Finish(Status.CONVERGED, _status.ALL_FIXED)
-        if self._settings.maxiter == 0:
-            yield Ask(start, 1)
-            return Finish(Status.MAXITER, _status.maxiter_reached(0))
-        method = within_bounds(self._method, self._problem.box)
-        steps = quiet().run(method.run, self._problem, self._rng)
+        if self._steps is None:
+            start = self._problem.x0[None, :]
+            if start.size == 0:
+                yield Ask(start, 0)
+                return Finish(Status.CONVERGED, _status.ALL_FIXED)
+            if self._settings.maxiter == 0:
+                yield Ask(start, 1)
+                return Finish(Status.MAXITER, _status.maxiter_reached(0))
+            method = within_bounds(self._method, self._problem.box)
+            self._steps = quiet().run(method.run, self._problem, self._rng)
         try:
-            return (yield from self._converse(steps))
+            return (yield from self._converse(self._steps))
         finally:
-            steps.close()
+            self._steps.close()
 
     def _converse(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
         """Pass messages until the method returns."""
@@ -139,10 +149,14 @@ class Run:
         while True:
             message = context.run(resume, steps, reply)
             if isinstance(message, Ask):
+                if self._patience is not None:
+                    self._patience.look(self._ledger.best.fun, self._lowest)
                 reply = yield message
             elif isinstance(message, Iterate):
                 reply = None
                 self._report(message)
+                if self.reported is not None:
+                    self.reported()
             else:
                 return message
 
@@ -150,6 +164,7 @@ class Run:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
         self._last = iterate
+        self._lowest = min(self._lowest, iterate.fun)
         self._curvature = iterate.info.pop(ESTIMATE, self._curvature)
         if iterate.info:
             self._info.update(iterate.info)

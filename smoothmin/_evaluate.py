@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import time
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
@@ -21,7 +23,7 @@ from smoothmin._status import Status
 # points to evaluate, in the free variables, and whether with gradients: 1, or not: 0
 Batch: TypeAlias = tuple[NDArray[Any], int]
 # their values, and gradients or None
-Found: TypeAlias = tuple[NDArray[Any], Array | None]
+Found: TypeAlias = tuple[NDArray[Any], Any]
 
 
 DEAD = 10  # values in a row, all of the last, after which a function has none any more
@@ -77,6 +79,10 @@ class Ledger:
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
 
+    def restart(self) -> None:
+        """Begin to count seconds anew."""
+        self._limits = dataclasses.replace(self._limits, started=time.perf_counter())
+
     @property
     def limits(self) -> Limits:
         """What ends the run."""
@@ -131,10 +137,13 @@ class Ledger:
         self,
         points: NDArray[Any],
         values: NDArray[Any],
-        gradients: Array | None,
+        gradients: Any,
         center: Array | None = None,
     ) -> None:
-        """Count what was found; points off the real axis are candidates for nothing."""
+        """Count what was found; points off the real axis are candidates for nothing.
+
+        Of ``gradients`` that of the lowest value alone is looked at.
+        """
         self.nfev += len(values)
         if len(values) and points.dtype == np.float64:
             self.precision.add(values.item(0))
@@ -142,9 +151,7 @@ class Ledger:
         if not self._varied:
             self._varied = bool((values != self._first).any())
 
-    def _note(
-        self, points: Array, values: Array, gradients: Array | None, center: Array | None
-    ) -> None:
+    def _note(self, points: Array, values: Array, gradients: Any, center: Array | None) -> None:
         """Remember the best, and stop on what nothing can be made of."""
         m, k = len(values), 0
         if m > 1:
@@ -215,12 +222,11 @@ class Evaluator:
                 batch = advance(talk, self._evaluate(*batch))
             return batch.value
         if type(ask) is Samples:
-            order, center = ask.order, ask.center
-            return self._source.sample(ask, lambda s: self._evaluate(s, order, center=center))
+            return self._source.sample(ask, self._evaluate)
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
 
-    def _evaluate(self, points: NDArray[Any], order: int, *, center: Array | None = None) -> Found:
+    def _evaluate(self, points: NDArray[Any], order: int, center: Array | None = None) -> Found:
         """Values and gradients, as far as the limits allow; `Halt` if that is not all.
 
         Points are relative to ``center`` if it is given.

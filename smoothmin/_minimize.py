@@ -16,10 +16,10 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Serial, Source, Vectorized
+from smoothmin._source import Objective, Remembered, Source, source_of
 
 if TYPE_CHECKING:
-    from smoothmin._journal import Journal
+    from smoothmin.journal.source import Journaled
 
 
 def minimize(
@@ -49,9 +49,14 @@ def minimize(
     ----------
     fun : callable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
-        It gets an array of ``x0``'s shape that is its own to change.
-    x0 : array_like
-        Start: real, finite, of any shape, unlike in SciPy. Integers are converted.
+        It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
+        it, and `jac`, batches are evaluated in a compiled loop once that pays.
+    x0 : array_like, or dict, list or tuple of arrays
+        Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
+        arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
+        its elements, is in blocks: ``fun`` gets the same structure, returns gradients in it,
+        and so are all points and gradients of the result and the callback (``hess_inv`` is
+        of the blocks joined). Options of one value per block go by these.
     args : tuple, optional
         Further arguments of ``fun`` and ``jac``. Anything but a tuple is the only one.
     method : str, Method or callable, optional
@@ -62,15 +67,22 @@ def minimize(
         is a gradient and "derivative-free" if not; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
-        along with the value, or a finite-difference scheme, of SciPy's steps. None or
+        along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
+        the gradient into a last argument ``out`` without a default, zero at first. None or
         False: methods that work with values alone do, others take one-sided differences
         whose steps are as long as the function's noise demands, which 8 or more values
         near ``x0`` tell.
-    hess, hessp : optional
-        Accepted and not used, with a warning. SciPy's names that need them raise without.
+    hess : callable, optional
+        ``hess(x, *args)``, an array (n, n), dense or sparse: "bfgs", and names of SciPy's that
+        run it, begin with its inverse at ``x0`` (the fixed variables' rows included). Other
+        methods warn. What SciPy takes besides asks for nothing that is not done.
+    hessp : callable, optional
+        Not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
         No evaluation leaves them. None in a pair means no bound. Equal bounds fix a
-        variable. A start outside is moved to the nearest bound, with a warning.
+        variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
+        in blocks also in the same structure: for each a `Bounds`, a (min, max) pair of numbers
+        or arrays, one pair per element, or None.
     constraints : optional
         Not implemented: anything but none raises `NotImplementedError`. A callable
         ``method`` that is not of this library is handed them.
@@ -101,7 +113,7 @@ def minimize(
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
-        shape comes first if it has more than one dimension.
+        shape comes first if it has more than one dimension. Columns are contiguous.
 
     Returns
     -------
@@ -145,6 +157,10 @@ def minimize(
 
     Notes
     -----
+    Without ``maxiter``, ``maxfev`` and ``maxtime`` a run ends after max(1000, 200 n) iterations,
+    or five times as many requests for values in a row without progress, a decrease by more than
+    half of a value's digits.
+
     A point is never evaluated if it would be one more than ``maxfev``. ``maxtime`` and
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
     comes back, and what else was under way then is neither used nor counted. Values
@@ -164,10 +180,13 @@ def minimize(
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
     where processors are busy: ``OMP_NUM_THREADS=1`` in the environment turns them off.
 
-    With ``journal`` a run that was killed, made again with the same arguments, ``rng``
-    included if it was given, is the run that would have been: values come from the file as
-    long as it has any. It loses the evaluation it was at, or the batch if ``workers`` or
-    ``vectorized`` evaluate it. To begin anew remove the file.
+    With ``journal``, a path or a `Journal`, a run that was killed, made again with the same
+    arguments, ``rng`` included if it was given, is the run that would have been: values come
+    from the file as long as it has any. It loses the evaluation it was at, or the batch if
+    ``workers`` or ``vectorized`` evaluate it. Limits, ``workers``, ``callback`` and ``disp`` may
+    be others. While a run writes the file, a second one that wants it gets a `RuntimeError`. A
+    damaged end is cut off, with a warning. Another run than that of the file is refused at the
+    first point that differs by more than rounding. To begin anew remove the file.
 
     Examples
     --------
@@ -198,23 +217,28 @@ def minimize(
         )
     if (named := scipy_name(method)) is not None:
         named.require(jac=jac, hess=hess, hessp=hessp)
-    _warn_of_unused(hess, hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)
+    nhev = 0
+    if hess is not None or hessp is not None:
+        from smoothmin._hessian import with_first_metric
+
+        given, nhev = with_first_metric(given, hess, hessp, args)
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = Objective(fun, None if given.scheme else given.jac, args)
+    objective = given.objective(fun, args)
     source = _source(objective, given.domain, workers, vectorized)
     try:
         generator = as_generator(given.seed)
         if given.journal is not None:
-            source = kept = _journaled(source, given.journal)
+            source = kept = _journaled(source, given)
             generator = as_generator(kept.seed) if given.seed is None else generator
         run, ledger = given.assemble(generator)
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
+    result["nhev"] = nhev
     if given.plan.disp:
         _display(result)
     return result
@@ -250,29 +274,27 @@ def minimize_as_scipy_method(
     )
 
 
-def _warn_of_unused(hess: Any, hessp: Any) -> None:
-    """Say which of SciPy's arguments no method here uses."""
-    for name, given in (("hess", hess), ("hessp", hessp)):
-        if given is not None:
-            warnings.warn(
-                f"no method uses Hessian information ({name})", RuntimeWarning, stacklevel=3
-            )
-
-
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
+        from smoothmin._vectorized import Vectorized
+
         return Vectorized(objective, domain)
     if workers is None:
-        return Serial(objective, domain)
+        return source_of(objective, domain)
     from smoothmin._workers import source_for
 
     return source_for(objective, domain, workers)
 
 
-def _journaled(source: Source, path: Any) -> Journal:
-    from smoothmin._journal import Journal
+def _journaled(source: Source, given: Arguments) -> Journaled:
+    from smoothmin.journal.identity import identity
+    from smoothmin.journal.options import as_journal
+    from smoothmin.journal.source import Journaled
 
-    return Journal(source, path)
+    journal = as_journal(given.journal)
+    more = {"scheme": given.scheme, "differences": given.differences}
+    words = identity(source.objective, given.domain, given.method, given.seed, more)
+    return Journaled(source, journal, words)
 
 
 def _display(result: OptimizeResult) -> None:

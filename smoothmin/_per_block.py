@@ -12,17 +12,17 @@ from smoothmin._check import require_integer, require_real
 from smoothmin._protocol import Array, Problem
 
 
-def block_sizes(shapes: Any) -> tuple[int, ...]:
-    """How many elements blocks of ``shapes``, integers or tuples, have."""
+def as_blocks(shapes: Any) -> tuple[tuple[int, ...], ...]:
+    """The shapes of blocks, given as integers or tuples."""
     if not isinstance(shapes, (tuple, list)) or not shapes:
         raise TypeError(f"shapes must be a sequence of shapes, got {shapes!r}")
-    sizes = []
+    blocks = []
     for shape in shapes:
         lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
         for length in lengths:
             require_integer("shapes", length, 1)
-        sizes.append(math.prod(int(length) for length in lengths))
-    return tuple(sizes)
+        blocks.append(tuple(int(length) for length in lengths))
+    return tuple(blocks)
 
 
 def is_single(value: Any) -> bool:
@@ -41,26 +41,28 @@ def require_per_block(name: str, value: Any, **limits: float) -> None:
         require_real(name, element, **limits)
 
 
-def with_blocks(problem: Problem, shapes: Any) -> tuple[int, ...] | None:
-    """The sizes of a problem's blocks: its own, or those of ``shapes``."""
+def with_blocks(problem: Problem, shapes: Any) -> tuple[tuple[int, ...], ...] | None:
+    """The shapes of a problem's blocks: its own, or ``shapes``."""
     if shapes is None or problem.blocks is not None:
         return problem.blocks
-    sizes, total = block_sizes(shapes), math.prod(problem.whole or problem.shape)
-    if sum(sizes) != total:
-        raise ValueError(f"shapes must have {total} elements in total, got {sum(sizes)}")
-    return sizes
+    blocks, total = as_blocks(shapes), math.prod(problem.whole or problem.shape)
+    given = sum(math.prod(block) for block in blocks)
+    if given != total:
+        raise ValueError(f"shapes must have {total} elements in total, got {given}")
+    return blocks
 
 
 def per_block(name: str, value: Any, problem: Problem, shapes: Any = None) -> Any:
     """One number as it is; several as one per variable, that of the block it is in."""
     if is_single(value):
         return float(value)
-    sizes = with_blocks(problem, shapes)
-    if sizes is None:
+    blocks = with_blocks(problem, shapes)
+    if blocks is None:
         raise ValueError(
             f"{name} must be one number where no shapes tell blocks apart, got {value!r}"
         )
-    if len(value) != len(sizes):
-        raise ValueError(f"{name} must be one number or {len(sizes)} of them, got {len(value)}")
+    if len(value) != len(blocks):
+        raise ValueError(f"{name} must be one number or {len(blocks)} of them, got {len(value)}")
+    sizes = [math.prod(block) for block in blocks]
     whole: Array = np.repeat(np.asarray(value, dtype=float), sizes)
     return whole if problem.free is None else whole[problem.free]

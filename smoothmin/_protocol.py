@@ -57,9 +57,13 @@ class Samples(Ask):
     take : callable
         ``take(steps, values, gradients)`` is called for the blocks in order, whatever
         evaluates them; the gradients, None for order 0, are valid during the call.
+    take_sum : callable, optional
+        If the sum of the gradients is all that is needed: whoever has it can call
+        ``take_sum(values, kept, sum)`` instead. ``kept`` is a mask, None for all, of samples
+        with finite value and gradient, whose gradients are added one after the other.
     """
 
-    __slots__ = ("_context", "_take", "blocks", "center")
+    __slots__ = ("_context", "_take", "_take_sum", "blocks", "center")
 
     def __init__(
         self,
@@ -67,9 +71,16 @@ class Samples(Ask):
         blocks: Callable[[], Iterator[Array]],
         order: int,
         take: Callable[[Array, Array, Array | None], None],
+        take_sum: Callable[[Array, Mask | None, Array], None] | None = None,
     ) -> None:
         self.center, self.blocks, self.order = center, blocks, order
-        self._take, self._context = take, contextvars.copy_context()
+        self._take, self._take_sum = take, take_sum
+        self._context = contextvars.copy_context()
+
+    @property
+    def in_sum(self) -> bool:
+        """Whether the sum of the gradients is all that is needed."""
+        return self._take_sum is not None
 
     @property
     def points(self) -> Array:  # type: ignore[override]
@@ -79,6 +90,11 @@ class Samples(Ask):
     def take(self, steps: Array, values: Array, gradients: Array | None) -> None:
         """Hand a block to whoever asked, in whose context NumPy does not warn: see `quiet`."""
         self._context.run(self._take, steps, values, gradients)
+
+    def take_sum(self, values: Array, kept: Mask | None, gradient: Array) -> None:
+        """Hand over the values of a block and the sum of its gradients."""
+        assert self._take_sum is not None
+        self._context.run(self._take_sum, values, kept, gradient)
 
     def take_all(self, answers: Answers) -> None:
         """Hand out answers that came as those to an `Ask`."""
@@ -238,9 +254,9 @@ class Problem:
         What gradients are made of if they are finite differences.
     precision : Precision or None
         What is known of the values' type.
-    blocks : tuple of int, or None
-        How many elements of the user's flat ``x``, fixed ones included, each block of
-        it has: what options of one value per block go by.
+    blocks : tuple of tuple of int, or None
+        The shapes of the blocks that the user's flat ``x``, fixed variables included, is
+        made of: what options of one value per block go by.
     held : ndarray, or None
         The user's flat start, whose fixed variables keep their values; None when none
         is fixed.
@@ -258,7 +274,7 @@ class Problem:
     whole: tuple[int, ...] | None = None
     differences: Differences | None = None
     precision: Precision | None = None
-    blocks: tuple[int, ...] | None = None
+    blocks: tuple[tuple[int, ...], ...] | None = None
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None

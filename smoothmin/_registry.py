@@ -57,7 +57,9 @@ def canonical(name: str) -> str:
     if key not in METHODS:
         near = difflib.get_close_matches(key, METHODS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"method must be one of {sorted(METHODS)}, got {name!r}{hint}")
+        raise ValueError(
+            f"Unknown solver: method must be one of {sorted(METHODS)}, got {name!r}{hint}"
+        )
     return key
 
 
@@ -165,7 +167,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "disp": "print how the run ended",
     "return_all": "keep every iterate in res.allvecs",
     "history": "keep what each iterate reported in res.history, a dict of lists",
-    "journal": "file of all evaluations: the same call made again goes on after the last of them",
+    "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",
     "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",

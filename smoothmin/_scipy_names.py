@@ -37,6 +37,8 @@ class ScipyName:
         Which of them ``tol`` sets there.
     needs : tuple of str
         Arguments without which SciPy raises; of "hess or hessp" one is enough.
+    clips : bool
+        Whether SciPy moves a start into the bounds without a warning.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ScipyName:
     options: Mapping[str, Meaning]
     tol: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    clips: bool = False
 
     def method_for(self, n: int) -> str:
         """What runs with ``n`` variables."""
@@ -104,12 +107,12 @@ NAMES: dict[str, ScipyName] = {
         ScipyName("CG", *_BY_SIZE, of.CG, ("gtol",)),
         ScipyName("BFGS", *_DENSE, of.BFGS, ("gtol",)),
         ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",)),
-        ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol")),
+        ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol"), clips=True),
         ScipyName("TNC", *_BY_SIZE, of.TNC, ("ftol", "xtol", "gtol")),
-        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",)),
-        ScipyName("COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",)),
-        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",)),
-        ScipyName("trust-constr", *_BY_SIZE, of.TRUST_CONSTR, ("xtol", "gtol")),
+        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), clips=True),
+        ScipyName("COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), clips=True),
+        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",), clips=True),
+        ScipyName("trust-constr", *_BY_SIZE, of.TRUST_CONSTR, ("xtol", "gtol"), clips=True),
         ScipyName("dogleg", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
         ScipyName("trust-ncg", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
         ScipyName("trust-exact", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),

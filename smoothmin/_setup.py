@@ -41,7 +41,11 @@ from smoothmin._registry import (
     option_names,
 )
 from smoothmin._scipy_names import hint, scipy_name
-from smoothmin._stopping import as_termination
+from smoothmin._source import Objective
+from smoothmin._stopping import Never, as_termination
+from smoothmin._structure import InBlocks
+
+REQUESTS_PER_ITERATION = 5  # without progress, in runs without limits
 
 
 def refuse_constraints(constraints: Any) -> None:
@@ -86,7 +90,8 @@ class Arguments:
         """Check them; called by front ends only, two frames below the user's."""
         refuse_constraints(constraints)
         theirs = scipy_name(method)
-        domain = Domain.build(x0 if theirs is None else theirs.start(x0, options), bounds)
+        start = x0 if theirs is None else theirs.start(x0, options)
+        domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
         if theirs is not None:
             options = theirs.translate(options, tol, domain.problem(False))
             method, tol = theirs.method_for(domain.size), None
@@ -98,7 +103,17 @@ class Arguments:
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
         plan = Plan.of(common, as_callback(callback), domain.size)
+        if not plan.ends:
+            _refuse_endless(chosen)
         return cls(chosen, jac, domain, plan, seed, workers, journal, differences)
+
+    def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
+        """What is evaluated: ``fun``, and its gradient unless a scheme makes it."""
+        jac, structure = None if self.scheme else self.jac, self.domain.structure
+        if structure is not None:
+            fun = InBlocks(fun, structure, "both" if jac is True else "value")
+            jac = InBlocks(jac, structure, "gradient") if callable(jac) else jac
+        return Objective(fun, jac, args)
 
     @property
     def scheme(self) -> str | None:
@@ -226,14 +241,36 @@ class Plan:
         }
         disp = flags.pop("disp")
         require_one_of("result", given.get("result", "best"), ("best", "last"))
+        most = max(1000, 200 * n)
+        unlimited = maxiter == limits.maxfev == limits.maxtime == math.inf
         settings = Settings(
-            maxiter if bounded else max(1000, 200 * n),
+            maxiter if bounded else most,
+            REQUESTS_PER_ITERATION * most if unlimited else math.inf,
             as_termination("termination", given.get("termination")),
             callback,
             result=given.get("result", "best"),
             **flags,
         )
         return cls(limits, settings, disp)
+
+    @property
+    def ends(self) -> bool:
+        """Whether anything that was given, by itself, ends a run that would go on."""
+        unlimited = self.settings.patience < math.inf and self.limits.f_target == -math.inf
+        return not (unlimited and isinstance(self.settings.termination, Never)) or (
+            self.settings.callback is not None
+        )
+
+
+def _refuse_endless(method: Any) -> None:
+    """Raise if a method, or one inside it, goes on until a limit ends it."""
+    while method is not None:
+        if getattr(method, "restarts", None) == "budget":
+            raise ValueError(
+                'restarts="budget" goes on until a limit ends it, and none was given: maxfev, '
+                "maxiter, maxtime, f_target, termination, or a callback that stops it"
+            )
+        method = getattr(method, "inner", None)
 
 
 def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:

@@ -6,7 +6,6 @@ nor remembers; `smoothmin._evaluate` does.
 
 from __future__ import annotations
 
-import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -14,23 +13,31 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
+from smoothmin._out import IntoOut, returning
 from smoothmin._protocol import Answers, Array, Samples
+from smoothmin._returned import as_complex as as_complex
+from smoothmin._returned import as_gradient as as_gradient
+from smoothmin._returned import as_pair, leading_values
+from smoothmin._returned import as_value as as_value
+from smoothmin._returned import as_values as as_values
 from smoothmin._status import Status
 
 CHUNK_ELEMENTS = 2**15  # points made at a time for the user: 256 kB stay in the cache
 BATCH_ELEMENTS = 2**22  # points given to workers or a vectorized function at a time: 32 MB
+FLOAT = np.dtype(np.float64)
 
 
-# steps (k, n) to values (k,) and gradients (k, n) or None
-Evaluate: TypeAlias = Callable[[Array], tuple[Array, Array | None]]
+# steps (k, n), an order and the center to what a `Source` makes of them, without an end
+Evaluate: TypeAlias = Callable[[Array, int, Array], tuple[Array, Any]]
 # values (k,) and gradients (k, n) of the first k points asked for, and, if those
 # are not all or the run must end: the `Halt`, or what the user's code raised
-Block: TypeAlias = tuple[NDArray[Any], Array | None, BaseException | None]
+Block: TypeAlias = tuple[NDArray[Any], Any, BaseException | None]
 
 
 class Objective:
@@ -41,6 +48,10 @@ class Objective:
 
     def __init__(self, fun: Callable[..., Any], jac: Any, args: tuple[Any, ...]) -> None:
         self.fun, self.jac, self.args = fun, jac, args
+        if jac is True:
+            self.fun = returning(fun, args, paired=True)
+        elif callable(jac):
+            self.jac = returning(jac, args, paired=False)
 
     @property
     def paired(self) -> bool:
@@ -55,12 +66,12 @@ class Objective:
     def value(self, x: NDArray[Any]) -> Any:
         """The value alone."""
         out = self.fun(x, *self.args)
-        return _pair(out)[0] if self.paired else out
+        return as_pair(out)[0] if self.paired else out
 
     def value_and_gradient(self, x: NDArray[Any]) -> tuple[Any, Any]:
         """Both; ``jac`` gets an array that ``fun`` cannot have changed."""
         if self.paired:
-            return _pair(self.fun(x, *self.args))
+            return as_pair(self.fun(x, *self.args))
         again = x.copy()
         return self.fun(x, *self.args), self.jac(again, *self.args)
 
@@ -83,18 +94,8 @@ class Remembered:
     def _both(self, x: Array, args: tuple[Any, ...]) -> tuple[Any, Any]:
         if self._x is None or not np.array_equal(x, self._x):
             self._x = np.array(x)  # before fun can change it
-            self._found = _pair(self._fun(x, *args))
+            self._found = as_pair(self._fun(x, *args))
         return self._found
-
-
-def _pair(out: Any) -> tuple[Any, Any]:
-    try:
-        value, gradient = out
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"with jac=True, fun must return (value, gradient), got {out!r:.80}"
-        ) from None
-    return value, gradient
 
 
 class Source(ABC):
@@ -130,8 +131,8 @@ class Source(ABC):
         """Samples, as many at a time as are best, by ``evaluate`` around this source."""
         found = []
         for blocks in self.batches(ask.blocks()):
-            steps = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-            values, gradients = evaluate(steps)
+            steps = blocks[0] if len(blocks) == 1 else self.joined(blocks)
+            values, gradients = evaluate(steps, ask.order, ask.center)
             found.append(values)
             first = 0
             for block in blocks:  # what is summed must not depend on the source
@@ -140,6 +141,10 @@ class Source(ABC):
                 ask.take(block, values[part], rows)
                 first = part.stop
         return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
+
+    def joined(self, blocks: list[Array]) -> Array:
+        """Blocks of steps as one."""
+        return np.concatenate(blocks)
 
     def close(self) -> None:  # noqa: B027
         """Give back what the source holds, if anything."""
@@ -186,9 +191,11 @@ class Serial(Source):
             ended = Halt(Status.CALLBACK, _status.FUN_RAISED)
         except BaseException as error:  # what was evaluated before it must not be lost
             ended = error
+        found, wrong = leading_values(values, points.dtype)
+        ended = wrong or ended
         if gradients is not None:
-            gradients = self.domain.gather(gradients[: len(values)] if ended else gradients)
-        return as_values(values, points.dtype), gradients, ended
+            gradients = self.domain.gather(gradients[: len(found)] if ended else gradients)
+        return found, gradients, ended
 
     def _passes_through(self, points: Array) -> bool:
         """Whether the user's own gradient array will do: one long row that is soon done with."""
@@ -274,18 +281,23 @@ class Serial(Source):
 
     def _pairs(self, chunk: Array, rows: Array, add: Callable[[Any], None]) -> None:
         """Take values, and gradients into ``rows``, from a function that returns both."""
-        fun = self._fun
+        fun, shape = self._fun, self._gradient_shape
         for x, row in zip(chunk, rows):  # noqa: B905
-            value, row[...] = fun(x)
+            value, found = fun(x)
+            if type(found) is not ndarray or found.dtype is not FLOAT or found.shape != shape:
+                found = as_gradient(found, self.domain.shape).reshape(row.shape)
+            row[...] = found
             add(value)
 
     def _both(self, chunk: Array, rows: Array, add: Callable[[Any], None]) -> None:
         """Take them from two functions; ``fun`` may change its argument, not that of ``jac``."""
-        fun, jac = self._fun, self._jac
+        fun, jac, shape = self._fun, self._jac, self._gradient_shape
         assert jac is not None
         for x, again, row in zip(chunk, chunk.copy(), rows):  # noqa: B905
-            value = fun(x)
-            row[...] = jac(again)
+            value, found = fun(x), jac(again)
+            if type(found) is not ndarray or found.dtype is not FLOAT or found.shape != shape:
+                found = as_gradient(found, self.domain.shape).reshape(row.shape)
+            row[...] = found
             add(value)
 
     def _complex_values(
@@ -297,114 +309,19 @@ class Serial(Source):
             limits.look_at_clock()
 
 
+def source_of(objective: Objective, domain: Domain) -> Source:
+    """The source that evaluates in this process."""
+    fun = objective.fun.fun if isinstance(objective.fun, IntoOut) else objective.fun
+    if hasattr(fun, "py_func") and "numba" in sys.modules:  # only then it can be numba's
+        from smoothmin.compiled.trampoline import is_compiled
+
+        if is_compiled(fun):
+            from smoothmin.compiled.source import Compiled
+
+            return Compiled(objective, domain)
+    return Serial(objective, domain)
+
+
 def _bound(fun: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], Any]:
     """The function with its further arguments."""
     return (lambda x: fun(x, *args)) if args else fun
-
-
-class Vectorized(Source):
-    """All points in one call: ``fun`` maps ``(*shape, S)`` to ``(S,)``."""
-
-    def __call__(
-        self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
-    ) -> Block:
-        """See `Source`."""
-        points = points if center is None else center + points
-        objective, m = self.objective, len(points)
-        want = order == 1 and objective.has_gradient
-        try:
-            out = objective.fun(self.domain.columns(points), *objective.args)
-            values, gradients = _pair(out) if objective.paired else (out, None)
-            if want and not objective.paired:
-                gradients = objective.jac(self.domain.columns(points), *objective.args)
-        except StopIteration:
-            empty = np.empty((0, self.domain.size)) if want else None
-            return np.empty(0), empty, Halt(Status.CALLBACK, _status.FUN_RAISED)
-        values = self._as_values(values, m, points.dtype)
-        gradients = self._as_rows(gradients, m) if want else None
-        ended = None
-        if limits.watched:
-            try:
-                limits.look(float(np.fmin.reduce(values.real)))
-            except Halt as halt:
-                ended = halt
-        return values, gradients, ended
-
-    def _as_values(self, values: Any, m: int, dtype: Any) -> NDArray[Any]:
-        values = _unmasked(values)
-        values = np.asarray(values)
-        if values.size != m:
-            raise ValueError(
-                f"with vectorized=True, fun must return {m} values for {m} columns, "
-                f"got shape {values.shape}"
-            )
-        if not np.can_cast(values.dtype, dtype, "same_kind"):
-            raise TypeError(f"fun must return real numbers, got {values!r:.80}")
-        return np.array(values.reshape(m), dtype=dtype)
-
-    def _as_rows(self, gradients: Any, m: int) -> Array:
-        expected = (*self.domain.shape, m)
-        gradients = np.asarray(gradients, dtype=float)
-        if gradients.shape != expected:
-            raise ValueError(
-                f"with vectorized=True, the gradients must have shape {expected}, "
-                f"got {gradients.shape}"
-            )
-        return self.domain.gather(np.array(gradients.reshape(-1, m).T, order="C"))
-
-
-def as_value(value: Any) -> float:
-    """A float from what ``fun`` returned: a real number or an array of one."""
-    if isinstance(value, (float, int)):
-        return float(value)
-    return float(_only_element(_unmasked(value), "biufO"))
-
-
-def _unmasked(value: Any) -> Any:
-    """What is masked is no number, instead of whatever lies below the mask."""
-    if isinstance(value, np.ma.MaskedArray):
-        return np.ma.filled(value.astype(float), np.nan)
-    return value
-
-
-def as_values(values: list[Any], dtype: Any) -> NDArray[Any]:
-    """One array from what ``fun`` returned, call by call."""
-    try:  # not contextlib.suppress, which takes longer than all the rest
-        out = np.array(values)  # masked ones become NaN
-        if out.dtype == dtype and out.ndim == 1:
-            return out
-    except ValueError:  # of different shapes
-        pass
-    convert = as_value if dtype == np.float64 else as_complex
-    return np.array([convert(value) for value in values], dtype=dtype)
-
-
-def as_complex(value: Any) -> complex:
-    """A complex number from what ``fun`` returned, for complex-step derivatives."""
-    return complex(_only_element(value, "biufcO"))
-
-
-def _only_element(value: Any, kinds: str) -> Any:
-    """The one number in ``value``, if that is what it is and of one of the dtype ``kinds``."""
-    try:
-        found = np.asarray(value)
-    except ValueError:  # of parts of different shapes
-        found = np.empty(0)
-    if found.size != 1:
-        pair = isinstance(value, (tuple, list)) and len(value) == 2
-        hint = "; if that is (value, gradient), jac must be True" if pair else ""
-        raise ValueError(f"fun must return one number, got {value!r:.80}{hint}")
-    number = found.reshape(-1)[0]
-    if found.dtype.kind not in kinds or number is None:
-        raise TypeError(f"fun must return a real number, got {value!r:.80}")
-    return number
-
-
-def as_gradient(gradient: Any, shape: tuple[int, ...]) -> Array:
-    """A gradient of the user's shape, from an array of as many real numbers; maybe a view."""
-    found = np.asarray(gradient)
-    if found.dtype.kind not in "biufO":
-        raise TypeError(f"the gradient must be an array of real numbers, got {gradient!r:.80}")
-    if found.size != math.prod(shape):
-        raise ValueError(f"the gradient must have shape {shape}, got {found.shape}")
-    return np.asarray(found.reshape(shape), dtype=float)

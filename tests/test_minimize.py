@@ -332,13 +332,6 @@ def test_the_gradient_at_the_best_point_is_known_with_differences(jac):
 # arguments of SciPy's that nothing uses
 
 
-@pytest.mark.parametrize("name", ["hess", "hessp"])
-def test_hessians_are_not_used_with_a_warning(name):
-    with pytest.warns(RuntimeWarning, match=name):
-        res = minimize(both, X0, jac=True, method="bfgs", **{name: lambda x: None})
-    assert res.success
-
-
 CONSTRAINTS = [
     {"type": "eq", "fun": quadratic},
     ({"type": "ineq", "fun": quadratic},),

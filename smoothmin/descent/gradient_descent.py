@@ -17,7 +17,7 @@ import numpy as np
 
 from smoothmin._check import require_bool, require_one_of, require_real
 from smoothmin._method import Method
-from smoothmin._per_block import block_sizes, per_block, require_per_block
+from smoothmin._per_block import as_blocks, per_block, require_per_block
 from smoothmin._protocol import (
     Array,
     Ask,
@@ -150,7 +150,7 @@ class GradientDescent(Method):
         elif self.momentum or self.nesterov:
             raise ValueError(f"lr must be given with momentum={self.momentum!r} or nesterov")
         if self.shapes is not None:
-            block_sizes(self.shapes)
+            as_blocks(self.shapes)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

@@ -14,7 +14,18 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._estimate import ESTIMATE, Estimate
-from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._protocol import (
+    Array,
+    Ask,
+    Changed,
+    Finish,
+    Iterate,
+    Problem,
+    Reply,
+    Steps,
+    ask_one,
+)
+from smoothmin._resumable import Resumable
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
 from smoothmin.descent.gradient_check import Doubt
@@ -47,15 +58,38 @@ def descend(
     restricted to the variables that are free to move (Bertsekas, "Projected Newton
     methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
-    gtol = tolerances.gtol if isinstance(tolerances, Tolerances) else tolerances
-    start = yield from first_point(problem, gtol)
-    if isinstance(start, Finish):
-        return start
-    known, how = Convergence(problem, tolerances), {"c1": constants[0], "c2": constants[1]}
-    descent = Descent(problem, metric, known, start, length, curvature=curvature, **how)
-    finish = yield from descent.run()
-    assert finish is not None
-    return finish
+    how = {"c1": constants[0], "c2": constants[1], "curvature": curvature}
+    return _Steps(problem, metric, tolerances, length, how)
+
+
+class _Steps(Resumable):
+    def __init__(
+        self,
+        problem: Problem,
+        metric: Metric,
+        tolerances: Tolerances | float | None,
+        length: float,
+        how: dict[str, Any],
+    ) -> None:
+        self._problem, self._metric, self._tolerances = problem, metric, tolerances
+        self._length, self._how = length, how
+        self._descent: Descent | None = None  # once the start is known
+
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
+        """One step, after what the reply to the last one calls for."""
+        descent = self._descent
+        if descent is None:
+            problem, given = self._problem, self._tolerances
+            gtol = given.gtol if isinstance(given, Tolerances) else given
+            start = yield from first_point(problem, gtol)
+            if isinstance(start, Finish):
+                return start
+            known = Convergence(problem, given)
+            descent = Descent(problem, self._metric, known, start, self._length, **self._how)
+            self._descent = descent
+        message = yield from descent.step(reply)
+        assert message is not None
+        return message
 
 
 class Descent:
@@ -106,22 +140,25 @@ class Descent:
         """The end where nothing lower was to be found; None if that is not for this method."""
         return finish
 
-    def run(self) -> Generator[Ask | Iterate, Any, Finish | None]:
-        """To the end; None where what is left is not for this method."""
-        while True:
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish | None]:
+        """One step or the end; None where what is left is not for this method.
+
+        ``reply`` is that to the last report.
+        """
+        finish = None
+        if isinstance(reply, Changed):
+            self.f, self.g = yield from ask_one(self.x)
+            self._begin()
+        elif self._leaving:
+            return None
+        elif self.known.idle(self.x, self.f, self.g):
+            finish = yield from self._creep()
+        if finish is None and not self._left:
             finish = yield from self._step()
-            if finish is None and not self._left:
-                reply = yield self.report()
-                if isinstance(reply, Changed):
-                    self.f, self.g = yield from ask_one(self.x)
-                    self._begin()
-                elif not self._leaving and self.known.idle(self.x, self.f, self.g):
-                    finish = yield from self._creep()
-            if finish is not None:
-                finish.info[ESTIMATE] = self.estimate
-                return finish
-            if self._left or self._leaving:
-                return None
+        if finish is not None:
+            finish.info[ESTIMATE] = self.estimate
+            return finish
+        return None if self._left else self.report()
 
     def _begin(self) -> None:
         """Take note of a point that nothing compares with."""

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 
 from smoothmin._estimate import ESTIMATE
-from smoothmin._protocol import Answers, Ask, Differences, Finish, Iterate, Problem, Steps, resume
+from smoothmin._protocol import (
+    Answers,
+    Ask,
+    Differences,
+    Finish,
+    Iterate,
+    Problem,
+    Reply,
+    Steps,
+    resume,
+)
 from smoothmin._reformulate import Reformulation, relay
+from smoothmin._resumable import Resumable
 
 SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
 LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
@@ -23,26 +34,41 @@ LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
 
 def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
     """Run a method that begins by asking for its start, on the function in a fitting unit."""
-    answers = yield Ask(problem.clip(problem.x0)[None], 1)
-    assert answers.gradients is not None
-    size = float(np.abs(answers.gradients).max())
-    power = _power(size, abs(answers.values.item(0)))
-    if power == 0:
-        return (yield from _answered(run(problem), answers))
-    unit, shown = 2.0**power, problem
-    if problem.differences is not None:
-        shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
-    view, steps = _InUnit(unit), run(shown)
-    resume(steps, None)  # asks for the start
-    return (yield from relay(view, steps, view.inward(answers)))
+    return _InRange(problem, run)
 
 
-def _answered(steps: Steps, reply: Any) -> Steps:
-    """A run whose first question has been asked already."""
-    resume(steps, None)
-    while not isinstance(message := resume(steps, reply), Finish):
-        reply = yield message
-    return message
+class _InRange(Resumable):
+    def __init__(self, problem: Problem, run: Callable[[Problem], Steps]) -> None:
+        self._problem, self._run = problem, run
+        self._steps: Steps | None = None  # once the unit is known
+
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
+        """Choose the unit at first, then pass messages."""
+        if self._steps is None:
+            answers = yield Ask(self._problem.clip(self._problem.x0)[None], 1)
+            self._steps, reply = self._begun(answers)
+            del self._run  # a local function, as a rule, which does not pickle
+        message = resume(self._steps, reply)
+        while isinstance(message, Ask):
+            message = resume(self._steps, (yield message))
+        return message
+
+    def _begun(self, answers: Answers) -> tuple[Steps, Reply]:
+        """The method's run, which has asked for its start, and what it is to be told."""
+        problem = self._problem
+        assert answers.gradients is not None
+        size = float(np.abs(answers.gradients).max())
+        power = _power(size, abs(answers.values.item(0)))
+        if power == 0:
+            steps = self._run(problem)
+            resume(steps, None)
+            return steps, answers
+        unit, shown = 2.0**power, problem
+        if problem.differences is not None:
+            shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
+        view, steps = _InUnit(unit), self._run(shown)
+        resume(steps, None)
+        return relay(view, steps, view.inward(answers)), None
 
 
 class _InUnit(Reformulation):

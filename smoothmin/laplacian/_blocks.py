@@ -49,9 +49,19 @@ class Layout:
     axes: tuple[int, ...] | None = None
 
     @classmethod
-    def of(cls, options: Any, boundaries: tuple[str, ...] = BOUNDARIES) -> Layout:
-        """Check the fields of a method that describe a layout, and take them."""
+    def of(
+        cls,
+        options: Any,
+        boundaries: tuple[str, ...] = BOUNDARIES,
+        problem: Problem | None = None,
+    ) -> Layout:
+        """Check the fields of a method that describe a layout, and take them.
+
+        A problem in blocks has these for fields unless the method has ``shapes``.
+        """
         shapes, layerwise, min_numel = options.shapes, options.layerwise, options.min_numel
+        if shapes is None and problem is not None and problem.blocks is not None:
+            shapes = tuple(block or (1,) for block in problem.blocks)
         boundary, spacing, order = options.boundary, options.spacing, options.order
         require_bool("layerwise", layerwise)
         require_integer("min_numel", min_numel, 1)

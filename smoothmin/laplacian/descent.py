@@ -242,7 +242,7 @@ class LaplacianDescent(Method):
 
     def _refit(self, problem: Problem, here: Point, facts: dict[str, Any]) -> Refit | None:
         """What chooses sigma again, where it is the method's to choose."""
-        layout = Layout.of(self, (*BOUNDARIES, "auto"))
+        layout = Layout.of(self, (*BOUNDARIES, "auto"), problem)
         given = self.sigma != "auto" or self.preconditioner is not None
         if given or self.diffusivity is not None or layout.is_empty(whole_shape(problem)):
             return None
@@ -256,7 +256,7 @@ class LaplacianDescent(Method):
         """The metric, the length of a first step in it (0: unknown), and what to report."""
         if self.preconditioner is not None:
             return _Flat(self.preconditioner), 0.0, {}
-        layout = Layout.of(self, (*BOUNDARIES, "auto"))
+        layout = Layout.of(self, (*BOUNDARIES, "auto"), problem)
         scale, sigma = 0.0, self.sigma
         shape = whole_shape(problem)
         if layout.is_empty(shape):

@@ -118,7 +118,7 @@ class LaplacianSmoothing(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Map the inner method's points to x and the gradients to z."""
-        smoother = Layout.of(self).smoother(problem, self.sigma)
+        smoother = Layout.of(self, problem=problem).smoother(problem, self.sigma)
         problem = dataclasses.replace(problem, blocks=with_blocks(problem, self.shapes))
         inner = self.inner
         if type(inner) is GradientDescent and inner.lr is not None and problem.box is None:

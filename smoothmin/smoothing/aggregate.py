@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Mask
 
 KERNEL_ELEMENTS = 2_000_000  # elements selected from before numba is worth its start-up
 
@@ -89,7 +89,7 @@ class _Weighted(Aggregate):
             self.kept += len(values)
             weights, scale = self._weigh(values)
             if gradients is not None:
-                self._add_gradient(np.dot(weights, gradients), scale)
+                self._add_gradient(self._weighted(weights, gradients), scale)
 
     @staticmethod
     def _finite(values: Array, gradients: Array | None) -> bool:
@@ -101,6 +101,11 @@ class _Weighted(Aggregate):
             return True
         total = row_sum(gradients)
         return math.isfinite(np.dot(total, total))
+
+    def _weighted(self, weights: Array, gradients: Array) -> Array:
+        """The sum of weighted gradients."""
+        total: Array = np.dot(weights, gradients)
+        return total
 
     def _add_gradient(self, part: Array, scale: float) -> None:
         if self._gradient is None:
@@ -128,11 +133,17 @@ def is_finite(row: Array) -> bool:
 
 
 def row_sum(gradients: Array) -> Array:
-    """The sum of the rows: a single one is not worth a pass over it."""
+    """The sum of the rows, one after the other, as compiled loops add them.
+
+    A single one is not worth a pass over it.
+    """
     if len(gradients) == 1:
         only: Array = gradients[0]
         return only
-    total: Array = np.dot(_ones(len(gradients)), gradients)
+    if gradients.shape[1] == 1:  # a column would be summed in pairs
+        last: Array = np.add.accumulate(gradients)[-1]
+        return last
+    total: Array = np.einsum("ij->j", gradients)
     return total
 
 
@@ -156,9 +167,23 @@ class Mean(_Weighted):
         if part is not None:
             self._add_gradient(part, 1.0)
 
+    def add_sum(self, values: Array, kept: Mask | None, gradient: Array) -> None:
+        """Take a chunk whose gradients are summed, over what is ``kept`` if that is not all."""
+        if kept is not None:
+            self.left_out += int(len(kept) - kept.sum())
+            values = values[kept]
+        if len(values):
+            self.kept += len(values)
+            self._weigh(values)
+            self._add_gradient(gradient, 1.0)
+
     def _weigh(self, values: Array) -> tuple[Array, float]:
-        self._total += float(values.sum())
-        return _ones(len(values)), 1.0
+        ones = _ones(len(values))
+        self._total += float(np.dot(ones, values))
+        return ones, 1.0
+
+    def _weighted(self, weights: Array, gradients: Array) -> Array:
+        return row_sum(gradients)
 
     def add_pairs(self, plus: Array, minus: Array, steps: Array) -> None:
         """Take differences along the steps."""
@@ -381,7 +406,7 @@ def squared_norms(gradients: Array, compiled: bool) -> Array:
         from smoothmin.smoothing import _kernels
 
         out = np.empty(len(gradients))
-        _kernels.squared_norms(gradients, out)
+        _kernels.squared_norms(np.ascontiguousarray(gradients), out)
         return out
     squares: Array = np.einsum("ij,ij->i", gradients, gradients)
     return squares
@@ -392,7 +417,8 @@ def select_extremes(gradients: Array, best: Array, largest: bool, compiled: bool
     if compiled:
         from smoothmin.smoothing import _kernels
 
-        (_kernels.select_largest if largest else _kernels.select_smallest)(gradients, best)
+        select = _kernels.select_largest if largest else _kernels.select_smallest
+        select(np.ascontiguousarray(gradients), best)
         return
     magnitudes = np.abs(gradients)
     rows: NDArray[np.intp] = magnitudes.argmax(axis=0) if largest else magnitudes.argmin(axis=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,12 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Answers, Array, Samples, quiet
-from smoothmin._source import Objective, Serial, Source, Vectorized
+from smoothmin._source import Objective, Source, source_of
+from smoothmin._vectorized import Vectorized
+from smoothmin.smoothing.aggregate import is_finite
 from smoothmin.smoothing.smoothed_function import Sampler, SmoothedFunction
+
+NO_LIMITS = Limits()
 
 
 class _Smoothed:
@@ -38,8 +41,8 @@ class _Smoothed:
         """Draw the perturbations when the number of variables is known."""
         if self._sampler is None:
             domain = Domain.build(x, None)
-            kind: type[Source] = Vectorized if self._vectorized else Serial
-            self._source = kind(self._objective, domain)
+            make = Vectorized if self._vectorized else source_of
+            self._source: Source = make(self._objective, domain)
             problem = domain.problem(self._objective.has_gradient)
             self._shape = domain.shape
             self._seed = copy.deepcopy(self._rng)
@@ -51,7 +54,7 @@ class _Smoothed:
         key = (point.shape, point.tobytes())
         if key == self._at:
             return self._answer
-        if not np.isfinite(point).all():  # as where no sample has a value
+        if not is_finite(point.ravel()):  # as where no sample has a value
             return np.inf, np.full(point.shape, np.nan)
         sampler = self._prepare(point)
         if point.shape != self._shape:
@@ -65,13 +68,13 @@ class _Smoothed:
                 value, gradient = end.value
                 break
             assert isinstance(ask, Samples)  # there are no bounds
-            reply = self._source.sample(ask, partial(self._raw, ask.order, ask.center))
+            reply = self._source.sample(ask, self._raw)
         self._at, self._answer = key, (value, gradient.reshape(self._shape))
         return self._answer
 
-    def _raw(self, order: int, center: Array, steps: Array) -> tuple[Array, Array | None]:
+    def _raw(self, steps: Array, order: int, center: Array) -> tuple[Array, Any]:
         """Values and gradients without limits; what the user's code raises goes on."""
-        values, gradients, ended = self._source(steps, order, Limits(), center)
+        values, gradients, ended = self._source(steps, order, NO_LIMITS, center)
         if isinstance(ended, Halt):
             raise StopIteration
         if ended is not None:

@@ -12,6 +12,7 @@ exact for quadratics.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeAlias
@@ -22,18 +23,20 @@ from smoothmin._check import (
     per_coordinate,
     require_bool,
     require_integer,
+    require_memory,
     require_one_of,
     require_real,
     require_scale,
 )
-from smoothmin._per_block import block_sizes, is_single, per_block, with_blocks
-from smoothmin._protocol import Answers, Array, Ask, Problem, Samples
+from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
+from smoothmin._protocol import Answers, Array, Ask, Mask, Problem, Samples
 from smoothmin._reflection import fold
-from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate
+from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate, Mean
 from smoothmin.smoothing.perturbations import Perturbations, base_design, check_design
 
 STRATEGIES = ("grad-norm", "value")
 Take: TypeAlias = Callable[[Array, Array, Array | None], None]
+TakeSum: TypeAlias = Callable[[Array, Mask | None, Array], None]
 ASKED_ELEMENTS = 2**18  # of the points of one question, 2 MB for whoever makes all of them
 MIN_EIGENVALUE = 1e-3  # of the second moments, below which their inverse is no correction
 MAX_CORRECTED = 500  # variables up to which their factorization is worth its time
@@ -76,7 +79,7 @@ class SmoothedFunction:
         else:
             require_real("sigma_target", self.sigma_target, minimum=0, maximum=1)
         if self.shapes is not None:
-            block_sizes(self.shapes)
+            as_blocks(self.shapes)
 
     @classmethod
     def of(cls, options: Any) -> Self:
@@ -86,7 +89,8 @@ class SmoothedFunction:
     def sizes(self, problem: Problem) -> Array:
         """Sigma of every variable, from one number, one per variable or one per block."""
         blocks = None if is_single(self.sigma) else with_blocks(problem, self.shapes)
-        if blocks is not None and np.size(self.sigma) == len(blocks) < sum(blocks):
+        given, total = np.size(self.sigma), math.prod(problem.whole or problem.shape)
+        if blocks is not None and given == len(blocks) < total:
             sigma: Array = per_block("sigma", np.ravel(self.sigma), problem, self.shapes)
             return sigma
         return per_coordinate("sigma", self.sigma, problem.x0.size, problem.free).copy()
@@ -129,6 +133,9 @@ class Sampler:
         )
         if self._by_pairs and not self._perturbations.pairs:
             raise ValueError(f"n must leave room for a pair without gradients, got {options.n}")
+        if options.pre_generate:  # as they are, and in their size
+            size = 2.0 * 8 * options.n * self._dimension
+            require_memory(f"n={options.n}", size, ": pre_generate=False keeps none")
         self._kept = list(self._perturbations.chunks()) if options.pre_generate else None
         self._steps = None if self._kept is None else [u * self.sigma for u in self._kept]
         self._correct()
@@ -175,7 +182,9 @@ class Sampler:
             counter.count(answers.values, answers.gradients)
             self.asked += 1
         self.asked += self._perturbations.count
-        yield from self._ask(x, order, take)
+        summed = order == 1 and counter is None
+        take_sum = total.add_sum if summed and isinstance(total, Mean) else None
+        yield from self._ask(x, order, take, take_sum)
         self.left_out += total.left_out
         if counter is not None:
             self.share_better = counter.decide()
@@ -186,11 +195,13 @@ class Sampler:
             gradient = self._normalized(gradient, total.left_out == 0)
         return value, gradient
 
-    def _ask(self, x: Array, order: int, take: Take) -> Generator[Ask, Answers, None]:
+    def _ask(
+        self, x: Array, order: int, take: Take, take_sum: TakeSum | None
+    ) -> Generator[Ask, Answers, None]:
         """Have all samples around ``x`` evaluated, few at a time, and taken in order."""
         if self._box is None:
             for blocks in _gathered(self.chunks()):
-                samples = Samples(x, blocks.__iter__, order, take)
+                samples = Samples(x, blocks.__iter__, order, take, take_sum)
                 answers = yield samples
                 if not answers.taken:
                     samples.take_all(answers)

@@ -185,3 +185,19 @@ def test_pairs_with_a_nonfinite_half_are_left_out(name):
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
     assert (total.kept, total.left_out) == (4, 2)
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_gradients_are_added_one_after_the_other(k, d, seed):
+    """So that a compiled loop, which cannot do otherwise, finds the same to the last bit."""
+    gradients = np.random.default_rng(seed).standard_normal((k, d)) * 10.0 ** (seed % 7)
+    total = gradients[0].copy()
+    for row in gradients[1:]:
+        total += row
+    np.testing.assert_array_equal(module.row_sum(gradients), total)
+    mean = AGGREGATES["mean"](d)
+    mean.add(np.zeros(k), gradients)
+    in_sum = AGGREGATES["mean"](d)
+    in_sum.add_sum(np.zeros(k), None, total)
+    np.testing.assert_array_equal(mean.result()[1], in_sum.result()[1])

@@ -113,11 +113,13 @@ class State:
         remembered, settings = self.bundle.capacity, self.settings.search
         descent = SmoothDescent(self.problem, self.known, start, remembered, settings)
         descent.metric.start(self.scales)
-        finish = yield from descent.run()
+        message = yield from descent.step(None)
+        while isinstance(message, Iterate):
+            message = yield from descent.step((yield message))
         self.x, self.f, self.g = descent.x, descent.f, descent.g
-        if finish is not None:
-            finish.info.update(descent.facts)
-            return finish
+        if message is not None:
+            message.info.update(descent.facts)
+            return message
         self._surround(list(descent.points))
         self.last_step, self.skewness = descent.length, ON_A_KINK
         self.wall = descent.wall

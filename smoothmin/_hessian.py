@@ -1,0 +1,69 @@
+"""The user's Hessian at the start as a first metric."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+
+from smoothmin._domain import Domain
+from smoothmin._protocol import Array
+from smoothmin._setup import Arguments
+from smoothmin.descent.bfgs import BFGS
+
+SINGULAR = np.sqrt(np.finfo(float).eps)  # curvature that differences of gradients cannot tell
+
+
+def with_first_metric(
+    given: Arguments, hess: Any, hessp: Any, args: tuple[Any, ...]
+) -> tuple[Arguments, int]:
+    """A run that begins with the user's Hessian if its method can, and calls of ``hess``.
+
+    Warns
+    -----
+    RuntimeWarning
+        For Hessians that are not used; names and updates of quasi-Newton methods, which
+        SciPy takes for ``hess``, ask for nothing that is not done.
+    """
+    method, calls = given.method, 0
+    if callable(hess) and isinstance(method, BFGS) and method.hess_inv0 is None:
+        inverse, calls = inverse_at_start(hess, args, given.domain), 1
+        if inverse is not None:
+            given = dataclasses.replace(given, method=method.with_options(hess_inv0=inverse))
+    elif callable(hess):
+        _warn("hess is used by bfgs only")
+    if hessp is not None and not calls:
+        _warn("no method uses products with the Hessian (hessp)")
+    return given, calls
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=4)
+
+
+def inverse_at_start(hess: Any, args: tuple[Any, ...], domain: Domain) -> Array | None:
+    """The inverse of ``hess(x0, *args)``, made positive; None where there is no curvature.
+
+    Negative curvature is taken as positive of the same size, so that the first step goes
+    down along it (Greenstadt, Math. Comp. 21, 1967).
+
+    Raises
+    ------
+    ValueError
+        For a matrix of another shape.
+    """
+    found = hess(domain.restore(domain.problem(False).x0), *args)
+    matrix = np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=float)
+    n = domain.start.size
+    if matrix.shape != (n, n):
+        raise ValueError(f"hess must return an array of shape {(n, n)}, got {matrix.shape}")
+    if not np.isfinite(matrix).all():
+        return None
+    curvature, axes = np.linalg.eigh((matrix + matrix.T) / 2)
+    size = np.abs(curvature)
+    if not size.max() > 0:
+        return None
+    inverse: Array = (axes / np.maximum(size, SINGULAR * size.max())) @ axes.T
+    return (inverse + inverse.T) / 2

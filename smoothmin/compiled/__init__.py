@@ -1,0 +1,1 @@
+"""Objectives that numba has compiled: batches of them without a call from Python each."""

@@ -1,0 +1,247 @@
+"""A source for objectives that numba has compiled; imports numba.
+
+It begins as `Serial` and goes over to compiled loops when as much time was spent as their
+compilation takes: at most twice the time of whoever knew before which was better
+(A. R. Karlin et al., "Competitive snoopy caching", Algorithmica 3, 1988). Neither changes a
+bit of what is evaluated, nor of what is summed, so that no run depends on the moment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothmin._domain import Domain
+from smoothmin._limits import Limits
+from smoothmin._out import IntoOut
+from smoothmin._protocol import Answers, Array, Mask, Samples
+from smoothmin._source import Block, Objective, Serial, Source
+from smoothmin.compiled import _kernels
+from smoothmin.compiled.trampoline import (
+    Compilation,
+    Form,
+    NotCompiled,
+    Trampoline,
+    compilation,
+    is_compiled,
+    layout,
+)
+
+PRICE = 0.2  # seconds that the compilation of a trampoline takes
+UNATTENDED = 0.05  # seconds in a loop between looks at the clock, or at Ctrl-C
+SUMMED = 2  # an order: values, and of gradients the sum
+NOWHERE: Array = np.empty(0)
+ALL = np.empty(0, dtype=np.intp)
+
+
+@dataclass(slots=True)
+class Sum:
+    """Gradients in sum: over the samples that are ``kept``, ``state[0]`` of them.
+
+    ``lowest`` is that of the lowest value, at index ``state[1]``.
+    """
+
+    kept: Mask
+    sums: Array
+    lowest: Array
+    state: NDArray[np.int64]
+
+    @property
+    def total(self) -> Array:
+        """The sum."""
+        total: Array = self.sums[self.state[0] % 2]
+        return total
+
+    def __getitem__(self, index: int) -> Array:
+        """The gradient at the lowest value."""
+        assert index == self.state[1]
+        return self.lowest
+
+    def add(self, value: float, row: Array, k: int, values: Array) -> None:
+        """Take sample ``k``, as the loop does; ``values`` are those before it."""
+        last = self.state[0] % 2
+        self.kept[k] = math.isfinite(value) and bool(np.isfinite(row).all())
+        if self.kept[k]:
+            np.add(self.sums[last], row, out=self.sums[1 - last])
+            self.state[0] += 1
+        if k == 0 or value < np.fmin(np.inf, values[self.state[1]]):
+            self.state[1] = k
+            self.lowest[:] = row
+
+
+class Compiled(Source):
+    """Batches in compiled loops as soon as that pays, in Python until then."""
+
+    def __init__(self, objective: Objective, domain: Domain) -> None:
+        super().__init__(objective, domain)
+        self._python = Serial(objective, domain)
+        self._start = domain.start.copy()
+        self._free = ALL if domain.free is None else domain.free
+        self._apart = callable(objective.jac)  # then fun may change its argument, not jac's
+        self._compilations: dict[bool, Compilation | None] = {}
+        self._data: Any = None
+        self._seconds = 0.0  # of one evaluation, as last measured
+
+    def batches(self, blocks: Any) -> Any:
+        """As `Serial`."""
+        return self._python.batches(blocks)
+
+    def sample(self, ask: Samples, evaluate: Any) -> Answers:
+        """Samples; if their sum is all that is needed, no gradient is ever kept."""
+        if not ask.in_sum or self._trampoline(1) is None:
+            return super().sample(ask, evaluate)
+        found = []
+        for steps in ask.blocks():
+            values, sums = evaluate(steps, SUMMED, ask.center)
+            found.append(values)
+            kept = None if sums.state[0] == len(values) else sums.kept
+            ask.take_sum(values, kept, sums.total)
+        return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
+
+    def __call__(
+        self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
+    ) -> Block:
+        """See `Source`; a lone point is as soon evaluated from Python."""
+        lone = len(points) == 1 and order != SUMMED
+        trampoline = None if lone or points.dtype.kind != "f" else self._trampoline(order)
+        if trampoline is not None:
+            return self._in_loops(trampoline, points, order, limits, center)
+        began = time.perf_counter()
+        found = self._python(points, order, limits, center)
+        if not lone:
+            self._pay(order, time.perf_counter() - began, len(points))
+        return found
+
+    def _pay(self, order: int, seconds: float, count: int) -> None:
+        """Count what was spent in Python."""
+        self._seconds = seconds / max(1, count)
+        spent_on = self._compilations.get(bool(order))
+        if spent_on is not None:
+            spent_on.spent += seconds
+
+    def _trampoline(self, order: int) -> Trampoline | None:
+        """The compiled objective, if there is one by now."""
+        with_gradient = bool(order) and self.objective.has_gradient
+        if with_gradient not in self._compilations:
+            self._compilations[with_gradient] = self._compilation(with_gradient)
+        found = self._compilations[with_gradient]
+        return None if found is None else found.trampoline(PRICE)
+
+    def _compilation(self, with_gradient: bool) -> Compilation | None:
+        """What is to be compiled, if it can be."""
+        fun, jac = self.objective.fun, self.objective.jac
+        paired = self.objective.paired
+        last = fun if paired else jac
+        into_out = isinstance(last, IntoOut)
+        fun, jac = (f.fun if isinstance(f, IntoOut) else f for f in (fun, jac))
+        jac = jac if self._apart and with_gradient else None
+        if not is_compiled(fun) or not (jac is None or is_compiled(jac)):
+            return None
+        try:
+            kind, self._data = layout(self.domain.shape, self.objective.args)
+        except NotCompiled:
+            return None
+        return compilation(Form(fun, jac, paired, into_out and (paired or jac is not None), kind))
+
+    def _in_loops(
+        self, trampoline: Trampoline, points: Array, order: int, limits: Limits, center: Any
+    ) -> Block:
+        """Evaluate as many of the points as limits and the user's code let us."""
+        values = np.empty(len(points))
+        gradients = self._room_for(len(points), order)
+        loop = self._loop(trampoline, points, center, limits.f_target, values, gradients)
+        done, ended = 0, None
+        while done < len(points) and ended is None:
+            begin, end = done, min(len(points), done + self._unattended())
+            try:
+                began = time.perf_counter()
+                done = loop(begin, end)
+                self._seconds = (time.perf_counter() - began) / max(1, done - begin)
+                if done < end and (done == begin or not values[done - 1] <= limits.f_target):
+                    row, ended = self._in_python(points, done, limits, center, values, gradients)
+                    done += row
+                elif limits.watched:
+                    limits.look(values.item(done - 1))
+            except BaseException as error:  # what was evaluated before it must not be lost
+                ended = error
+        if ended is None:
+            return values, gradients, None
+        return (
+            values[:done],
+            gradients if order == SUMMED or gradients is None else gradients[:done],
+            ended,
+        )
+
+    def _room_for(self, count: int, order: int) -> Any:
+        """What a loop writes gradients to: rows, a `Sum`, or None."""
+        size = self.domain.size
+        if order == SUMMED:
+            kept, state = np.empty(count, dtype=np.bool_), np.zeros(2, dtype=np.int64)
+            return Sum(kept, np.zeros((2, size)), np.empty(size), state)
+        return np.empty((count, size)) if order and self.objective.has_gradient else None
+
+    def _unattended(self) -> int:
+        """How many points are evaluated between two looks at the clock."""
+        return max(1, int(UNATTENDED / self._seconds)) if self._seconds else 1
+
+    def _loop(
+        self,
+        trampoline: Trampoline,
+        points: Array,
+        center: Array | None,
+        target: float,
+        values: Array,
+        gradients: Any,
+    ) -> Callable[[int, int], int]:
+        """What evaluates the points from an index to another and says how far it came."""
+        where = (trampoline.address, ctypes.addressof(self._data))
+        placed = (self._start, self._free, NOWHERE if center is None else owned(center))
+        points, twice = owned(points), self._apart
+        if isinstance(gradients, Sum):
+            kept, sums = gradients.kept, gradients.sums
+            lowest, state = gradients.lowest, gradients.state
+            return lambda begin, end: _kernels.gradients_in_sum(
+                *where, twice, *placed, points, begin, end, target,
+                values, kept, sums, lowest, state,
+            )  # fmt: skip
+        if gradients is None:
+            return lambda begin, end: _kernels.values_alone(
+                *where, *placed, points, begin, end, target, values
+            )
+        return lambda begin, end: _kernels.with_gradients(
+            *where, twice, *placed, points, begin, end, target, values, gradients
+        )
+
+    def _in_python(
+        self,
+        points: Array,
+        k: int,
+        limits: Limits,
+        center: Array | None,
+        values: Array,
+        gradients: Any,
+    ) -> tuple[int, BaseException | None]:
+        """Evaluate the point that the trampoline had no answer for: 1 if there is one."""
+        order = 0 if gradients is None else 1
+        found, rows, ended = self._python(points[k : k + 1], order, limits, center)
+        if len(found):
+            if isinstance(gradients, Sum):
+                gradients.add(found.item(0), rows[0], k, values)
+            elif gradients is not None:
+                gradients[k] = rows[0]
+            values[k] = found[0]
+        return len(found), ended
+
+
+def owned(array: Array) -> Array:
+    """The array as kernels are compiled for: contiguous and writeable."""
+    if array.flags.carray:
+        return array
+    return np.array(array, order="C")

@@ -1,0 +1,1 @@
+"""How sure fitted parameters are: curvatures, covariances, profiles."""

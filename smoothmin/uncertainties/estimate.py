@@ -1,0 +1,386 @@
+"""Covariances, standard errors and profiles of parameters that minimize a function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult
+
+from smoothmin._check import require_integer, require_real
+from smoothmin._domain import Domain
+from smoothmin._protocol import Array
+from smoothmin._source import Objective, as_gradient, as_value
+from smoothmin.uncertainties.curvature import Curvature, at_minimum
+from smoothmin.uncertainties.profile import Profile
+
+ERRORDEFS = {"likelihood": 0.5, "chi2": 1.0}
+DEFINITE = 1e-8  # least eigenvalue, by the largest, in natural lengths: what rounding leaves
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How sure parameters are.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        The minimum, flat.
+    covariance : ndarray, shape (n, n)
+        ``2 errordef H^-1``, H being the Hessian. Rows and columns of parameters that are fixed
+        or at a bound are zero, of such with a kink NaN; of such that change nothing, infinite
+        on the diagonal.
+    errors : ndarray, shape (n,)
+        Standard errors, the roots of its diagonal.
+    correlations : ndarray, shape (n, n)
+        Of free parameters; NaN else.
+    hessian : ndarray, shape (n, n)
+    errordef : float
+        The rise of the function that is one standard error.
+    at_bound, kinked, unseen : ndarrays of bool, shape (n,)
+        Parameters at a bound or fixed; where the function has a kink, so that it has no
+        curvature; that change nothing.
+    made_definite : bool
+        Whether the Hessian was not positive definite and was made so.
+    warnings : list of str
+        What makes these numbers doubtful, in words.
+    nfev : int
+        Evaluations, a gradient being one.
+    """
+
+    x: Array
+    covariance: Array
+    errors: Array
+    correlations: Array
+    hessian: Array
+    errordef: float
+    at_bound: NDArray[np.bool_]
+    kinked: NDArray[np.bool_]
+    unseen: NDArray[np.bool_]
+    made_definite: bool
+    warnings: list[str]
+    nfev: int
+    _profile: Profile = field(repr=False)
+
+    def interval(self, index: int, level: float = 0.6826894921370859) -> tuple[float, float]:
+        """The profile's interval of one parameter, asymmetric as it is (MINOS).
+
+        Where the least value with this parameter held exceeds the minimum by ``errordef``
+        times the quantile of chi-square with one degree of freedom.
+
+        Parameters
+        ----------
+        index : int
+            Of the flat parameters.
+        level : float, default 0.683
+            Confidence, in (0, 1); the default is one standard error.
+
+        Returns
+        -------
+        lower, upper : float
+            A bound, or infinity, where the function does not rise so far.
+
+        References
+        ----------
+        W. Eadie et al., Statistical Methods in Experimental Physics (1971), section 9.3.
+        """
+        self._require(index)
+        _require_level(level)
+        return self._profile.interval(int(index), level)
+
+    def profile(self, index: int, points: Any) -> Array:
+        """The least value with one parameter held, less the minimum, at ``points`` (m,)."""
+        self._require(index)
+        return np.array([self._profile.rise(int(index), float(at)) for at in np.ravel(points)])
+
+    def contour(
+        self, first: int, second: int, level: float = 0.6826894921370859, points: int = 40
+    ) -> Array:
+        """Where both parameters together lie with a probability: the profile's contour.
+
+        Parameters
+        ----------
+        first, second : int
+        level : float, default 0.683
+            By chi-square with two degrees of freedom: 0.393 touches the standard errors.
+        points : int, default 40
+
+        Returns
+        -------
+        ndarray, shape (points, 2)
+            In order around the minimum.
+        """
+        for index in (first, second):
+            self._require(index)
+        if first == second:
+            raise ValueError(f"first and second must differ, got {first!r} twice")
+        _require_level(level)
+        require_integer("points", points, 3)
+        return self._profile.contour(int(first), int(second), level, int(points))
+
+    def _require(self, index: Any) -> None:
+        require_integer("index", index, 0)
+        if index >= self.x.size:
+            raise ValueError(f"index must be less than {self.x.size}, got {index!r}")
+        if self.at_bound[index]:
+            raise ValueError(f"index {index}: the parameter is fixed or at a bound")
+
+    def __str__(self) -> str:
+        """A table of parameters and errors, then what to beware of."""
+        lines = [f"{'':>4}{'value':>14}{'error':>12}"]
+        for k, (value, error) in enumerate(zip(self.x, self.errors, strict=True)):
+            note = " at a bound" if self.at_bound[k] else " kink" if self.kinked[k] else ""
+            lines.append(f"{k:>4}{value:>14.6g}{error:>12.3g}{note}")
+        return "\n".join([*lines, *self.warnings])
+
+
+def uncertainty(
+    fun: Callable[..., Any],
+    res: OptimizeResult | Any,
+    args: Any = (),
+    *,
+    jac: Any = None,
+    bounds: Any = None,
+    errordef: float | str = "likelihood",
+    residuals: int | None = None,
+    noise: float | None = None,
+) -> Uncertainty:
+    """Covariance, errors and profiles of the parameters at a minimum.
+
+    It assumes that ``fun`` is the negative logarithm of a likelihood, up to a constant, or a
+    sum of squares as ``errordef`` says, and errors and correlations assume that it is a
+    parabola within an error or two; `Uncertainty.interval` and `Uncertainty.contour` do not.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args)``, as in `minimize`.
+    res : OptimizeResult or array_like
+        A result of `minimize`, or of SciPy, or the minimum itself.
+    args : tuple, optional
+    jac : callable or bool, optional
+        As in `minimize`; with it the Hessian takes 2 n gradients instead of 2 n (n - 1)
+        values more.
+    bounds : optional
+        As in `minimize`. Parameters at a bound are held there.
+    errordef : float or {"likelihood", "chi2"}, default "likelihood"
+        The rise of ``fun`` that is one standard error: 0.5 for a negative log-likelihood, 1
+        for a chi-square.
+    residuals : int, optional
+        ``fun`` is a sum of so many squared residuals, up to a factor, whose variance is unknown
+        and estimated: ``errordef`` is ``fun / (residuals - n)`` instead.
+    noise : float, optional
+        Standard deviation of the values; what ``res`` found, or rounding, by default.
+
+    Returns
+    -------
+    Uncertainty
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin import minimize, uncertainty
+    >>> times = np.array([1.2, 0.4, 2.2, 0.9, 0.1, 1.6])
+    >>> def loss(rate):  # of exponential times: the error is rate / sqrt(6)
+    ...     return rate[0] * times.sum() - times.size * np.log(rate[0])
+    >>> res = minimize(loss, [1.0], bounds=[(1e-3, None)])
+    >>> sure = uncertainty(loss, res, bounds=[(1e-3, None)])
+    >>> bool(abs(sure.errors[0] - res.x[0] / np.sqrt(6)) < 1e-3)
+    True
+    >>> low, high = sure.interval(0)
+    >>> bool(high - res.x[0] > res.x[0] - low)
+    True
+    """
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {fun!r}")
+    args = args if isinstance(args, tuple) else (args,)
+    start = res.x if hasattr(res, "x") else res
+    domain = Domain.build(start, bounds)
+    function = _Function(fun, jac, args, domain)
+    x = domain.start if domain.free is None else domain.start[domain.free]
+    value = function.value(x)
+    if not math.isfinite(value):
+        raise ValueError(f"fun must be finite at the minimum, got {value!r}")
+    rise = _errordef(errordef, residuals, value, x.size)
+    box = domain.box or (np.full(x.size, -np.inf), np.full(x.size, np.inf))
+    noise = _noise(noise, res, value, rise)
+    scale = _scale(res, x, rise, domain)
+    held = np.minimum(x - box[0], box[1] - x) <= 1e-6 * scale
+    inner = function.restricted(x, ~held)
+    inside = (box[0][~held], box[1][~held])
+    found = at_minimum(inner.value, inner.slope, x[~held], value, rise, noise, inside, scale[~held])
+    return _joined(found, domain, held, inner, value, rise, noise, inside)
+
+
+class _Function:
+    """Value and gradient in free variables."""
+
+    def __init__(self, fun: Any, jac: Any, args: tuple[Any, ...], domain: Domain) -> None:
+        from smoothmin._structure import InBlocks
+
+        jac = True if isinstance(jac, np.bool_) and jac else jac
+        if not (jac is None or isinstance(jac, bool) or callable(jac)):
+            raise TypeError(f"jac must be callable or a bool, got {jac!r}")
+        if domain.structure is not None:
+            fun = InBlocks(fun, domain.structure, "both" if jac is True else "value")
+            jac = InBlocks(jac, domain.structure, "gradient") if callable(jac) else jac
+        self._objective = Objective(fun, jac or None, args)
+        self._domain = domain
+        self._x: Array | None = None
+        self._free: NDArray[np.bool_] | None = None
+
+    @property
+    def slope(self) -> Callable[[Array], Array] | None:
+        """The gradient, if there is one."""
+        return self._slope if self._objective.has_gradient else None
+
+    def restricted(self, x: Array, free: NDArray[np.bool_]) -> _Function:
+        """Of the variables that are ``free``, the others staying at ``x``."""
+        part = object.__new__(_Function)
+        part._objective, part._domain = self._objective, self._domain
+        part._x, part._free = x, free
+        return part
+
+    def value(self, part: Array) -> float:
+        """A number, infinite where the function has none."""
+        found = as_value(self._objective.value(self._user(part)))
+        return math.inf if math.isnan(found) else found
+
+    def _slope(self, part: Array) -> Array:
+        _, found = self._objective.value_and_gradient(self._user(part))
+        rows = as_gradient(found, self._domain.shape).reshape(1, -1)
+        whole: Array = self._domain.gather(rows)[0]
+        return whole if self._free is None else whole[self._free]
+
+    def _user(self, part: Array) -> Array:
+        if self._x is not None and self._free is not None:
+            whole = self._x.copy()
+            whole[self._free] = part
+            part = whole
+        user: Array = self._domain.spread(part[None])[0]
+        return user
+
+
+def _errordef(given: float | str, residuals: int | None, value: float, n: int) -> float:
+    if residuals is not None:
+        require_integer("residuals", residuals, n + 1)
+        if not value > 0:
+            raise ValueError(f"a sum of squares must be positive at its minimum, got {value!r}")
+        return value / (residuals - n)
+    if isinstance(given, str):
+        if given not in ERRORDEFS:
+            names = sorted(ERRORDEFS)
+            raise ValueError(f"errordef must be a number or one of {names}, got {given!r}")
+        return ERRORDEFS[given]
+    require_real("errordef", given, above=0, below=np.inf)
+    return float(given)
+
+
+def _noise(given: float | None, res: Any, value: float, errordef: float) -> float:
+    """That of the values, at least their rounding an error away."""
+    if given is not None:
+        require_real("noise", given, minimum=0, below=np.inf)
+    known = given if given is not None else getattr(res, "get", lambda *_: 0.0)("noise", 0.0)
+    return max(float(known), float(np.finfo(float).eps) * max(abs(value), errordef))
+
+
+def _scale(res: Any, x: Array, errordef: float, domain: Domain) -> Array:
+    """Where the search for steps begins: what a run has learnt, or a hundredth of x."""
+    known = getattr(res, "get", lambda *_: None)("hess_inv")
+    guess = 1e-2 * np.maximum(np.abs(x), 1e-2)
+    if isinstance(known, np.ndarray) and known.shape == (domain.start.size,) * 2:
+        diagonal = np.diag(known)
+        diagonal = diagonal if domain.free is None else diagonal[domain.free]
+        usable = np.isfinite(diagonal) & (diagonal > 0)
+        guess = np.where(usable, np.sqrt(2 * errordef * np.where(usable, diagonal, 1)), guess)
+    return guess
+
+
+def _joined(
+    found: Curvature,
+    domain: Domain,
+    held: NDArray[np.bool_],
+    inner: _Function,
+    value: float,
+    errordef: float,
+    noise: float,
+    box: Any,
+) -> Uncertainty:
+    """What is known of the free parameters, in the user's."""
+    size = domain.start.size
+    free = np.arange(size) if domain.free is None else domain.free
+    free = free[~held]
+    seen = np.isfinite(found.lengths)
+    inner_covariance, made = _covariance(found, seen, errordef)
+    covariance, hessian = np.zeros((size, size)), np.zeros((size, size))
+    covariance[np.ix_(free, free)], hessian[np.ix_(free, free)] = inner_covariance, found.hessian
+    covariance[np.ix_(free[found.kinked], free)] = np.nan
+    covariance[np.ix_(free, free[found.kinked])] = np.nan
+    errors = np.sqrt(np.diag(covariance))
+    at_bound = np.ones(size, bool)
+    at_bound[free] = False
+    kinked, unseen = np.zeros(size, bool), np.zeros(size, bool)
+    kinked[free], unseen[free] = found.kinked, ~seen
+    with np.errstate(all="ignore"):
+        correlations = covariance / np.outer(errors, errors)
+    said = _warnings(at_bound, kinked, unseen, made, bool(found.lower.any()))
+    place = {int(index): k for k, index in enumerate(free)}
+    x = domain.start if domain.free is None else domain.start[domain.free]
+    profile = Profile(
+        inner.value, inner.slope, x[~held], value, errordef, noise, box, inner_covariance, place
+    )
+    return Uncertainty(
+        domain.start.copy(), covariance, errors, correlations, hessian, errordef,
+        at_bound, kinked, unseen, made, said, found.nfev + 1, profile,
+    )  # fmt: skip
+
+
+def _covariance(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> tuple[Array, bool]:
+    """``2 errordef H^-1``, positive definite, and whether it had to be made so."""
+    n = seen.size
+    covariance = np.diag(np.full(n, np.inf))
+    if not seen.any():
+        return covariance, False
+    lengths = found.lengths[seen]
+    scaled = found.hessian[np.ix_(seen, seen)] * np.outer(lengths, lengths) / (2 * errordef)
+    values, vectors = np.linalg.eigh(scaled)
+    least = DEFINITE * max(float(values.max()), DEFINITE)
+    made = bool(values.min() < least)
+    inverse = (vectors / np.maximum(values, least)) @ vectors.T
+    covariance[np.ix_(seen, seen)] = inverse * np.outer(lengths, lengths)
+    return covariance, made
+
+
+def _warnings(at_bound: Any, kinked: Any, unseen: Any, made: bool, lower: bool) -> list[str]:
+    """What to beware of."""
+
+    def numbers(which: Any) -> str:
+        return ", ".join(map(str, np.flatnonzero(which)))
+
+    said = []
+    if at_bound.any():
+        said.append(f"Fixed or at a bound, errors of the others hold with these held: "
+                    f"{numbers(at_bound)}.")  # fmt: skip
+    if kinked.any():
+        said.append(f"A kink: no curvature, and no error, along {numbers(kinked)}.")
+    if unseen.any():
+        said.append(f"The function does not change with {numbers(unseen)}.")
+    if made:
+        said.append("The Hessian was not positive definite and was made so: some combination "
+                    "of parameters is not determined.")  # fmt: skip
+    if lower:
+        said.append("Lower values were met: this is not a minimum.")
+    return said
+
+
+def _require_level(level: Any) -> None:
+    require_real("level", level, above=0, below=1)

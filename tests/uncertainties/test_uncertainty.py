@@ -1,0 +1,219 @@
+"""Covariances, intervals and contours against formulas and other packages."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.optimize import brentq
+from scipy.stats import chi2
+
+from smoothmin import minimize, uncertainty
+
+SEED = 5
+
+
+def linear(scales=(1.0, 1.0, 1.0), m=40):
+    """A linear least-squares problem: matrix, data, minimum, its covariance."""
+    rng = np.random.default_rng(SEED)
+    matrix = rng.standard_normal((m, len(scales))) * np.array(scales)
+    data = matrix @ (np.arange(1, len(scales) + 1) / scales) + 0.2 * rng.standard_normal(m)
+    x = np.linalg.lstsq(matrix, data, rcond=None)[0]
+    variance = ((matrix @ x - data) ** 2).sum() / (m - len(scales))
+    return matrix, data, x, variance * np.linalg.inv(matrix.T @ matrix)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1e-6, 1e9])
+@pytest.mark.parametrize("with_gradient", [False, True])
+def test_linear_least_squares(factor, with_gradient):
+    matrix, data, x, covariance = linear((1.0, 1e4, 1e-3))
+
+    def fun(z):
+        return factor * float(((matrix @ z - data) ** 2).sum())
+
+    def jac(z):
+        return 2 * factor * matrix.T @ (matrix @ z - data)
+
+    found = uncertainty(fun, x, jac=jac if with_gradient else None, residuals=40)
+    unit = np.sqrt(np.diag(covariance))
+    assert_allclose(found.covariance / np.outer(unit, unit), covariance / np.outer(unit, unit),
+                    atol=1e-5)  # fmt: skip
+    assert_allclose(np.diag(found.correlations), 1)
+    assert not found.warnings
+    assert not found.made_definite
+    for k in range(3):
+        low, high = found.interval(k)
+        assert_allclose([x[k] - low, high - x[k]], unit[k], rtol=3e-3)
+
+
+def test_a_contour_is_the_ellipse():
+    matrix, data, x, covariance = linear()
+
+    def fun(z):
+        return float(((matrix @ z - data) ** 2).sum())
+
+    found = uncertainty(fun, x, residuals=40)
+    ring = found.contour(0, 2, level=0.9, points=12)
+    block = covariance[np.ix_([0, 2], [0, 2])]
+    away = ring - x[[0, 2]]
+    distances = np.einsum("ki,ij,kj->k", away, np.linalg.inv(block), away)
+    assert_allclose(distances, chi2.ppf(0.9, 2), rtol=1e-2)
+
+
+def exponential(times):
+    return lambda rate: float(rate[0] * times.sum() - times.size * np.log(rate[0]))
+
+
+@given(st.floats(1e-6, 1e6), st.integers(3, 30))
+@settings(max_examples=15, deadline=None)
+def test_an_asymmetric_profile(unit, count):
+    """The interval of an exponential rate, in any units, is where the likelihood says."""
+    times = unit * np.random.default_rng(count).exponential(size=count)
+    fun, best = exponential(times), count / times.sum()
+    bounds = [(1e-9 * best, None)]
+    found = uncertainty(fun, [best], bounds=bounds)
+    assert_allclose(found.errors[0], best / np.sqrt(count), rtol=1e-3)
+
+    def excess(rate):
+        return fun([rate]) - fun([best]) - 0.5
+
+    low, high = found.interval(0)
+    assert_allclose(low, brentq(excess, 1e-6 * best, best), rtol=1e-3)
+    assert_allclose(high, brentq(excess, best, 1e3 * best), rtol=1e-3)
+    assert high - best > best - low
+
+
+def logistic(seed=2):
+    rng = np.random.default_rng(seed)
+    inputs = np.column_stack([np.ones(80), rng.standard_normal((80, 2))])
+    labels = rng.random(80) < 1 / (1 + np.exp(-inputs @ [0.3, 1.0, -0.5]))
+
+    def fun(w):
+        z = inputs @ w
+        return float(np.logaddexp(0, z).sum() - z[labels].sum())
+
+    return inputs, labels, fun
+
+
+def test_logistic_regression_by_fisher_information():
+    inputs, _, fun = logistic()
+    res = minimize(fun, np.zeros(3), method="bfgs")
+    found = uncertainty(fun, res)
+    p = 1 / (1 + np.exp(-inputs @ res.x))
+    want = np.linalg.inv(inputs.T @ (inputs * (p * (1 - p))[:, None]))
+    assert_allclose(found.covariance, want, rtol=2e-3, atol=1e-4 * want.max())
+
+
+def test_as_statsmodels():
+    api = pytest.importorskip("statsmodels.api")
+    inputs, labels, fun = logistic()
+    theirs = api.Logit(labels.astype(float), inputs).fit(disp=0)
+    found = uncertainty(fun, minimize(fun, np.zeros(3), method="bfgs"))
+    assert_allclose(found.errors, theirs.bse, rtol=1e-3)
+
+
+def decay(seed=3):
+    rng = np.random.default_rng(seed)
+    t = np.linspace(0, 3, 30)
+    data = 2.0 * np.exp(-1.3 * t) + 0.5 + 0.1 * rng.standard_normal(30)
+    return lambda p: float((((p[0] * np.exp(-p[1] * t) + p[2] - data) / 0.1) ** 2).sum())
+
+
+def test_as_minuit():
+    iminuit = pytest.importorskip("iminuit")
+    fun = decay()
+    minuit = iminuit.Minuit(fun, [1.0, 1.0, 0.0])
+    minuit.errordef = 1
+    minuit.migrad()
+    minuit.hesse()
+    minuit.minos()
+    found = uncertainty(fun, minimize(fun, [1.0, 1.0, 0.0], method="bfgs"), errordef="chi2")
+    assert_allclose(found.errors, np.array(minuit.errors), rtol=5e-3)
+    for k, name in enumerate(minuit.parameters):
+        low, high = found.interval(k)
+        assert_allclose(low - found.x[k], minuit.merrors[name].lower, rtol=2e-2)
+        assert_allclose(high - found.x[k], minuit.merrors[name].upper, rtol=2e-2)
+
+
+def test_noise_is_stepped_over():
+    rng = np.random.default_rng(0)
+    matrix, data, x, covariance = linear()
+
+    def fun(z):
+        return float(((matrix @ z - data) ** 2).sum()) + 1e-4 * rng.standard_normal()
+
+    found = uncertainty(fun, x, residuals=40, noise=1e-4)
+    assert_allclose(found.errors, np.sqrt(np.diag(covariance)), rtol=0.1)
+
+
+def test_what_makes_errors_meaningless_is_flagged():
+    def fun(z):
+        return float(abs(z[0] - 1) + (z[1] - 2) ** 2 + 0 * z[2] + z[3] + (z[4] - z[5]) ** 2)
+
+    bounds = [(None, None)] * 3 + [(0, 1)] + [(None, None)] * 2
+    found = uncertainty(fun, [1.0, 2.0, 3.0, 0.0, 1.0, 1.0], bounds=bounds)
+    assert found.kinked.tolist() == [True, False, False, False, False, False]
+    assert found.unseen.tolist() == [False, False, True, False, False, False]
+    assert found.at_bound.tolist() == [False, False, False, True, False, False]
+    assert np.isnan(found.errors[0])
+    assert np.isinf(found.errors[2])
+    assert found.errors[3] == 0
+    assert_allclose(found.errors[1], np.sqrt(0.5), rtol=1e-4)
+    assert found.made_definite
+    said = " ".join(found.warnings)
+    for word in ("kink", "does not change", "at a bound", "not positive definite"):
+        assert word in said
+    with pytest.raises(ValueError, match="index 3: the parameter is fixed or at a bound"):
+        found.interval(3)
+
+
+def test_a_point_that_is_no_minimum_is_flagged():
+    found = uncertainty(lambda z: float(-(z[0] ** 2)), [0.0])
+    assert found.made_definite or found.unseen[0]
+    found = uncertainty(lambda z: float(z[0] ** 4 - z[0] ** 2), [0.0])
+    assert any("not a minimum" in text for text in found.warnings)
+
+
+def test_an_interval_ends_at_a_bound():
+    found = uncertainty(lambda z: float(0.5 * (z[0] - 1) ** 2), [1.0], bounds=[(0.5, None)])
+    low, high = found.interval(0)
+    assert low == 0.5
+    assert_allclose(high, 2, rtol=1e-3)
+
+
+def test_blocks_and_a_fixed_parameter():
+    def fun(p):
+        return float(((p["a"] - 1) ** 2).sum() + 4 * (p["b"] - p["a"][0]) ** 2) / 2
+
+    start = {"a": np.ones(2), "b": 1.0}
+    found = uncertainty(fun, start)
+    assert_allclose(found.errors, [1, 1, np.sqrt(1.25)], rtol=1e-5)
+    held = uncertainty(fun, start, bounds={"a": None, "b": (1.0, 1.0)})
+    assert_allclose(held.errors, [np.sqrt(0.2), 1, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"errordef": "odd"}, ValueError, "errordef must be a number or one of"),
+        ({"errordef": 0.0}, ValueError, "errordef must lie in (0"),
+        ({"residuals": 2}, ValueError, "residuals must be at least 3"),
+        ({"noise": -1.0}, ValueError, "noise must lie in [0"),
+        ({"jac": 3}, TypeError, "jac must be callable or a bool"),
+    ],
+)
+def test_bad_input(given, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        uncertainty(lambda z: float(z @ z), [0.0, 0.0], **given)
+    with pytest.raises(TypeError, match="fun must be callable"):
+        uncertainty(3, [0.0])
+    found = uncertainty(lambda z: float(z @ z), [0.0, 0.0])
+    for index, error in ((2, ValueError), (-1, ValueError), (0.5, TypeError)):
+        with pytest.raises(error, match="index must be"):
+            found.interval(index)
+    with pytest.raises(ValueError, match="level must lie in"):
+        found.interval(0, level=1.0)
+    with pytest.raises(ValueError, match="first and second must differ"):
+        found.contour(1, 1)
