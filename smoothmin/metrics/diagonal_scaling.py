@@ -41,7 +41,7 @@ def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) ->
     -------
     ndarray (n,) or None
         Positive, their geometric mean 1; None if coordinates differ no more than they would
-        by chance.
+        by chance, or if those by every other pair do not bring each of the rest nearer.
 
     Notes
     -----
@@ -63,6 +63,30 @@ def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) ->
     >>> bool(left.max() / left.min() < 2)
     True
     """
+    if len(steps) < 2:
+        return None
+    part = _shrunk(steps[::2], changes[::2], divisor)
+    if part is None or not _nearer(part, steps[1::2], changes[1::2], divisor):
+        return None
+    return _shrunk(steps, changes, divisor)
+
+
+def _nearer(scales: Array, steps: Array, changes: Array, divisor: Array | float) -> bool:
+    """Whether each pair is nearer to the secant equation in these scales than without.
+
+    The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
+    """
+    for s, change in zip(steps, changes, strict=True):
+        y = change / divisor
+        products = float(s.dot(s) * y.dot(y))
+        s, y = s / scales, y * scales
+        if not float(s.dot(s) * y.dot(y)) < products:
+            return False
+    return True
+
+
+def _shrunk(steps: Array, changes: Array, divisor: Array | float) -> Array | None:
+    """The scales by these pairs, shrunk toward their mean; None if that is all that is left."""
     (m, n), width = steps.shape, max(1, CACHED // len(steps))
     long, steep, grams = np.empty(n), np.empty(n), np.zeros((2, m, m))
     divisors, curvatures = np.broadcast_to(divisor, (n,)), np.zeros(m)

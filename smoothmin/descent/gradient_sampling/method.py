@@ -79,7 +79,7 @@ class GradientSamplingDescent(Method):
         Points drawn at a time where the search finds no new gradients. ``n + 1``, but at
         most 100, if None.
     memory : int, optional
-        Gradients kept. ``2 n + 10``, but at most 250, if None.
+        Gradients kept. ``2 n + 10``, but at most 250, or 20 with limited memory, if None.
     restarts : int, default 0
         Further runs, each from a random point around the lowest one found, farther each
         time. They may leave a stationary point that is no minimum.

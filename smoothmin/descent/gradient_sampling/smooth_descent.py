@@ -40,6 +40,8 @@ class SmoothDescent(Descent):
     ----------
     remembered : int
         Points that are kept for who comes next.
+    watchful : bool
+        Whether to end where kinks are seen; otherwise only where a search fails.
 
     Attributes
     ----------
@@ -61,11 +63,13 @@ class SmoothDescent(Descent):
         start: Found,
         remembered: int,
         settings: SearchSettings,
+        *,
+        watchful: bool,
     ) -> None:
         n = problem.x0.size
         memory = min(settings.most_pairs, max(settings.fewest_pairs, settings.elements // n))
         super().__init__(problem, LimitedMemory(n, memory, scaled=True), known, start)
-        self._settings = settings
+        self._settings, self._watchful = settings, watchful
         self.skewness = self._rejected = 0.0  # means of late, of the latter a step's trials
         self.failed: LineResult | None = None
         self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
@@ -76,6 +80,8 @@ class SmoothDescent(Descent):
         if not found.wolfe:
             self.failed = found
             return True
+        if not self._watchful:
+            return False
         point, skew = found.point, 0.0
         before, after = point.t * found.slope, point.t * point.slope
         if after - before > VISIBLE * self._problem.unit * abs(self.f):

@@ -65,7 +65,8 @@ class State:
         self.problem, self.rng, self.settings = problem, rng, options.settings
         n = problem.x0.size
         self._dense = n <= options.dense_up_to
-        memory = min(2 * n + 10, 250) if options.memory is None else options.memory
+        most = 250 if self._dense else 20  # as many rows as a limited memory has
+        memory = min(2 * n + 10, most) if options.memory is None else options.memory
         self.bundle = Bundle(n, memory)
         self.metric: Metric = (
             InverseHessian(n, growing=problem.box is not None)
@@ -111,7 +112,10 @@ class State:
             return start
         self._begin(start)
         remembered, settings = self.bundle.capacity, self.settings.search
-        descent = SmoothDescent(self.problem, self.known, start, remembered, settings)
+        # what is to be had beyond is a dense metric: a limited memory is as good across kinks
+        descent = SmoothDescent(
+            self.problem, self.known, start, remembered, settings, watchful=self._dense
+        )
         descent.metric.start(self.scales)
         message = yield from descent.step(None)
         while isinstance(message, Iterate):
