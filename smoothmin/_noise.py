@@ -24,6 +24,8 @@ from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 POINTS = 8
 SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
+STUDENT = 2.093  # its 97.5 % quantile for one degree of freedom less than there are repeats
+REPEATS = 20  # values at one point, for their mean and its error
 FACTOR = 100.0  # of the spacing between attempts
 
 
@@ -41,6 +43,20 @@ class Estimate:
 
     level: float
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """The mean of `REPEATS` values at one point, and a 95 % confidence interval's half-width."""
+
+    mean: float
+    half_width: float
+
+    @classmethod
+    def of(cls, values: Array) -> Repeated:
+        """Of these values, by Student's t for 19 degrees of freedom."""
+        spread = float(np.std(values, ddof=1))
+        return cls(float(np.mean(values)), STUDENT * spread / math.sqrt(len(values)))
 
 
 def estimate_noise(values: Array) -> Estimate:

@@ -48,9 +48,12 @@ class ScipyName:
     tol: tuple[str, ...]
     needs: tuple[str, ...] = ()
     clips: bool = False
+    constrained: str = ""
 
-    def method_for(self, n: int) -> str:
-        """What runs with ``n`` variables."""
+    def method_for(self, n: int, constrained: bool = False) -> str:
+        """What runs with ``n`` variables, and with constraints."""
+        if constrained and self.constrained:
+            return self.constrained
         return self.runs if n <= DENSE_UP_TO else self.large
 
     def require(self, **given: Any) -> None:
@@ -98,6 +101,9 @@ _DENSE = "bfgs", "bfgs"
 _LIMITED = "lbfgs", "lbfgs"
 _BY_SIZE = "bfgs", "lbfgs"
 _HESS = "jac", "hess or hessp"
+# with constraints: for gradients and for values alone
+_SQP = "sqp"
+_VALUES = "constrained-model"
 
 NAMES: dict[str, ScipyName] = {
     entry.name.lower(): entry
@@ -109,10 +115,19 @@ NAMES: dict[str, ScipyName] = {
         ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",)),
         ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol"), clips=True),
         ScipyName("TNC", *_BY_SIZE, of.TNC, ("ftol", "xtol", "gtol")),
-        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), clips=True),
-        ScipyName("COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), clips=True),
-        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",), clips=True),
-        ScipyName("trust-constr", *_BY_SIZE, of.TRUST_CONSTR, ("xtol", "gtol"), clips=True),
+        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), clips=True, constrained=_VALUES),
+        ScipyName(
+            "COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), clips=True, constrained=_VALUES
+        ),
+        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",), clips=True, constrained=_SQP),
+        ScipyName(
+            "trust-constr",
+            *_BY_SIZE,
+            of.TRUST_CONSTR,
+            ("xtol", "gtol"),
+            clips=True,
+            constrained=_SQP,
+        ),
         ScipyName("dogleg", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
         ScipyName("trust-ncg", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
         ScipyName("trust-exact", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),

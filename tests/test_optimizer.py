@@ -426,11 +426,3 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=20, stateful_step_count=8, deadline=None)
-
-
-@pytest.mark.parametrize("method", [None, "bfgs", LBFGS()])
-def test_constraints_are_refused(method):
-    constraints = {"type": "eq", "fun": np.sum}
-    with pytest.raises(NotImplementedError, match=r'method="SLSQP"'):
-        Optimizer([1.0, 2.0], method, constraints=constraints)
-    assert len(Optimizer([1.0, 2.0], method, constraints=()).ask())

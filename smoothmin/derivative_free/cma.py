@@ -124,9 +124,24 @@ class Distribution:
         if self.generation - self._decomposed > lag:
             self._decompose()
 
+    def resized(self, population: int) -> Distribution:
+        """The same with another number of points a generation, and no path."""
+        other = type(self)(self.mean, self.sigma, population)
+        other.covariance = self.covariance.copy()
+        other._decompose()
+        return other
+
+    def reshape(self, vectors: Array, factors: Array) -> None:
+        """Multiply by ``factors`` (n,) along ``vectors``, orthonormal columns as `whitened` is."""
+        turned = self.root @ vectors
+        self.covariance = (turned * factors**2) @ turned.T
+        self._decompose()
+
     def _decompose(self) -> None:
         """The symmetric roots of C, from its eigenvectors."""
         self._decomposed = self.generation
+        if not np.isfinite(self.covariance).all():
+            return  # lost, as the deviations tell
         values, vectors = np.linalg.eigh(self.covariance)
         values = np.sqrt(np.maximum(values, values[-1] / MAX_CONDITION))
         self.root = (vectors * values) @ vectors.T

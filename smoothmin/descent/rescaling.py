@@ -80,7 +80,8 @@ class _InUnit(Reformulation):
     def inward(self, answers: Answers) -> Answers:
         """Multiplied."""
         gradients = None if answers.gradients is None else answers.gradients * self._unit
-        return Answers(answers.values * self._unit, gradients)
+        rows, jacobians = answers.rows, answers.jacobians
+        return Answers(answers.values * self._unit, gradients, rows, jacobians)
 
     def iterate(self, message: Iterate) -> Iterate:
         """Divided."""
@@ -109,6 +110,8 @@ def _reported(info: dict[str, Any], unit: float) -> dict[str, Any]:
     """A stationarity is a gradient's length, an inverse Hessian that of the function."""
     if "stationarity" in info:
         info = {**info, "stationarity": info["stationarity"] / unit}
+    if "multipliers" in info:
+        info = {**info, "multipliers": info["multipliers"].divided(unit)}
     if ESTIMATE in info:
         info = {**info, ESTIMATE: info[ESTIMATE].multiplied(unit)}
     return info

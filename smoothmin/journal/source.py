@@ -19,6 +19,7 @@ from smoothmin._protocol import Array
 from smoothmin._source import BATCH_ELEMENTS, Block, Serial, Source
 from smoothmin._status import Status
 from smoothmin._vectorized import Vectorized
+from smoothmin.constraints.evaluation import OneByOne
 from smoothmin.journal.identity import Identity, differing, fitting
 from smoothmin.journal.options import Journal
 from smoothmin.journal.records import HEADER_BYTES, JournalFile, Record
@@ -69,7 +70,7 @@ class Journaled(Source):
         count, checks = self._file.count, min(journal.check, self._file.count)
         self._to_check = set(np.linspace(0, count - 1, checks).astype(int).tolist())
         # what is lost if the process dies: what was asked of the source in one call
-        self._one_by_one = isinstance(source, Serial)
+        self._one_by_one = isinstance(source, (Serial, OneByOne))
         try:
             self._compare_words()
         except BaseException:

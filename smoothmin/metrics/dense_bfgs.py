@@ -134,6 +134,10 @@ class InverseHessian(Metric):
         """``gradients @ J``."""
         return gradients if self._j is None else self._j.images(gradients)
 
+    def factor(self) -> Array | None:
+        """J (n, n), None while it is the identity; until the next update."""
+        return None if self._j is None else self._j.dense()
+
     def matrix(self, n: int) -> Array:
         """H."""
         return np.eye(n) if self._j is None else self._j.square()

@@ -18,7 +18,7 @@ def value(x):
 
 
 def run(maxfev=MANY, journal=None, **kw):
-    options = {"journal": journal, "maxfev": maxfev}
+    options = {"journal": journal, "maxfev": maxfev, "restarts": "budget"}
     return minimize(value, [2.0, -1.0], rng=0, options=options, **kw)
 
 
@@ -85,7 +85,7 @@ def test_what_comes_before_the_damage_serves(good, whole, tmp_path):
         calls.append(x)
         return value(x)
 
-    options = {"journal": path, "maxfev": MANY}
+    options = {"journal": path, "maxfev": MANY, "restarts": "budget"}
     with pytest.warns(RuntimeWarning) as caught:
         minimize(counted, [2.0, -1.0], rng=0, options=options)
     assert any(f"{FEW - 1} evaluations before" in str(each.message) for each in caught)

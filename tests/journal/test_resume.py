@@ -102,8 +102,8 @@ def test_half_a_record_is_dropped(tmp_path):
 
 def test_a_target_within_what_is_remembered(tmp_path):
     path = tmp_path / "journal"
-    Fragile(None).minimize("homotopy", path)
-    options = {"f_target": 0.0}
+    whole = Fragile(None).minimize("homotopy", path)
+    options = {"f_target": whole.fun + 1e-3}
     ours = Fragile(None).minimize("homotopy", path, options=options)
     assert_same(ours, Fragile(None).minimize("homotopy", options=options))
     assert ours.status == 6
@@ -134,7 +134,8 @@ def test_a_run_without_a_seed_goes_on_as_well(tmp_path):
                 raise Killed
             return value(x)
 
-        minimize(fun, X0, options={"journal": path, "maxfev": 200, "sigma": 0.5})
+        options = {"journal": path, "maxfev": 200, "sigma": 0.5, "restarts": 1}
+        minimize(fun, X0, options=options)
         return np.array(points)
 
     with pytest.raises(Killed):
