@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from smoothmin import _status
 from smoothmin._status import Status
@@ -44,6 +45,10 @@ class Limits:
         """Raise `Halt` if the target is reached."""
         if value <= self.f_target > -math.inf:
             raise Halt(Status.TARGET, _status.target_reached(value, self.f_target))
+
+    def look_at_answer(self, point: Any, answer: Any) -> None:
+        """Raise `Halt` if what came back for a point, its value first, reaches the target."""
+        self.look_at_value(answer[0])
 
     def look_at_clock(self) -> None:
         """Raise `Halt` if time is up."""

@@ -92,6 +92,7 @@ class Compiled(Source):
         self._free = ALL if domain.free is None else domain.free
         self._apart = callable(objective.jac)  # then fun may change its argument, not jac's
         self._compilations: dict[bool, Compilation | None] = {}
+        self._kind: Any = None  # numba's, of the data
         self._data: Any = None
         self._called: set[int] = set()  # orders
         self._seconds = 0.0  # of one evaluation, as last measured
@@ -156,10 +157,13 @@ class Compiled(Source):
         jac = jac if self._apart and with_gradient else None
         if not is_compiled(fun) or not (jac is None or is_compiled(jac)):
             return None
-        try:
-            kind, self._data = layout(self.domain.shape, self.objective.args, self.shared)
-        except NotCompiled:
-            return None
+        if self._data is None:
+            try:
+                laid_out = layout(self.domain.shape, self.objective.args, self.shared)
+            except NotCompiled:
+                return None
+            self._kind, self._data = laid_out
+        kind = self._kind
         return compilation(Form(fun, jac, paired, into_out and (paired or jac is not None), kind))
 
     def _in_loops(

@@ -38,7 +38,7 @@ class FutureTeam(Team):
         self._most = 2 * known if known else points  # one more each, not to wait for the next
         return known or points
 
-    def room(self) -> int:
+    def room(self, left: int) -> int:
         """See `Team`."""
         return self._most - len(self._futures)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._limits import Halt, Limits
@@ -13,7 +14,7 @@ from smoothmin.workers.call import Chunk, Raised, Stopped
 
 
 class Intake:
-    """Answers to ``count`` points, of which ``limits`` are to be told.
+    """Answers to ``points`` (m, n), of which ``limits`` are to be told.
 
     Attributes
     ----------
@@ -25,12 +26,12 @@ class Intake:
         Whether something was raised: no further points need to be given out.
     """
 
-    def __init__(self, count: int, limits: Limits, real: bool) -> None:
-        self.answers: list[Any] = [None] * count
+    def __init__(self, points: NDArray[Any], limits: Limits) -> None:
+        self.answers: list[Any] = [None] * len(points)
         self.front = 0
         self.failed = False
-        self._limits = limits
-        self._looks = real and limits.f_target > -np.inf
+        self._points, self._limits = points, limits
+        self._looks = points.dtype == np.float64 and limits.f_target > -np.inf
         self._ends: dict[int, Stopped | Raised] = {}
 
     def put(self, first: int, chunk: Chunk) -> None:
@@ -47,10 +48,9 @@ class Intake:
         Exceptions wait while the answers to other points are under way, which are dear.
         """
         while self.front < len(self.answers) and self.answers[self.front] is not None:
-            answer = self.answers[self.front]
-            self.front += 1
+            k, self.front = self.front, self.front + 1
             if self._looks:
-                self._limits.look_at_value(answer[0])
+                self._limits.look_at_answer(self._points[k], self.answers[k])
         ended = self._ends.get(self.front)
         if isinstance(ended, Stopped):
             raise Halt(Status.CALLBACK, _status.FUN_RAISED)

@@ -19,13 +19,15 @@ NEGLIGIBLE = 0.01  # of the time of evaluations
 
 @dataclass(frozen=True)
 class Costs:
-    """Sums over evaluations, their seconds and squares of these, and over messages."""
+    """Sums over evaluations, of seconds and their squares; over messages; and over sendings."""
 
     points: float = 0.0
     seconds: float = 0.0
     squares: float = 0.0
     messages: float = 0.0
     overhead: float = 0.0
+    sent: float = 0.0
+    sending: float = 0.0
 
     def __add__(self, other: Costs) -> Costs:
         return Costs(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -42,6 +44,10 @@ class Pace:
         if self._now.points > 1:
             self._last, self._now = self._now, Costs()
 
+    def send(self, seconds: float) -> None:
+        """To hand out a chunk took so long, during which no other can be."""
+        self._now += Costs(sent=1, sending=seconds)
+
     def note(self, chunk: Chunk, elapsed: float | None) -> None:
         """A chunk came back ``elapsed`` seconds after it was sent; None if it had to queue."""
         self._now += Costs(len(chunk.answers), chunk.seconds, chunk.squares)
@@ -54,7 +60,9 @@ class Pace:
         With c and s the mean and standard deviation of an evaluation's cost and h that of a
         message, P workers spend h m / (P k) on messages, and the last of them finishes about
         s sqrt(2 k ln P) after the mean: the sum is least at
-        k = (sqrt(2) m h / (P s sqrt(ln P)))^(2/3).
+        k = (sqrt(2) m h / (P s sqrt(ln P)))^(2/3). To hand out chunks takes t each, one after
+        the other, and the last of them is then evaluated: t m / k + c k is least at
+        k = sqrt(t m / c), below which more workers are of no use.
         """
         costs = self._last + self._now
         if not costs.messages:
@@ -68,6 +76,7 @@ class Pace:
             size = min(size, round((math.sqrt(2) * points * overhead / late) ** (2 / 3)))
         if NEGLIGIBLE * mean > 0:
             size = min(size, math.ceil(overhead / (NEGLIGIBLE * mean)))
-        # as many for each worker
-        rounds = math.ceil(most / max(1, size))
-        return math.ceil(most / rounds)
+        size = math.ceil(most / math.ceil(most / max(1, size)))  # as many for each worker
+        if costs.sent and mean > 0:
+            size = max(size, round(math.sqrt(points * costs.sending / (costs.sent * mean))))
+        return min(points, size)

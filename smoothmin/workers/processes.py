@@ -99,13 +99,16 @@ class Processes(Team):
                 self._workers.append(Worker(self._context, self._dump))
         return self._count
 
-    def room(self) -> int:
-        """See `Team`: one more chunk each than it is at, not to wait for the next.
+    def room(self, left: int) -> int:
+        """See `Team`: a second chunk each, not to wait for the next, while there are plenty.
 
         A point that takes long shall have none behind it that somebody else could do.
         """
-        each = 2 if self._longest < BRIEF else 1
-        return sum(each - len(worker.chunks) for worker in self._workers if worker.ready)
+        idle = sum(worker.ready and not worker.chunks for worker in self._workers)
+        plenty = self._longest < BRIEF and left > len(self._workers)
+        if idle or not plenty or not all(worker.ready for worker in self._workers):
+            return idle
+        return sum(len(worker.chunks) < 2 for worker in self._workers)
 
     def hand(self, number: int, order: int, points: NDArray[Any]) -> None:
         """See `Team`."""
@@ -157,8 +160,10 @@ class Processes(Team):
 
 def _require_importable_script() -> None:
     """Refuse a script from standard input, which other processes cannot import."""
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
-    if path is not None and not os.path.exists(path):
+    script = sys.modules.get("__main__")
+    path = getattr(script, "__file__", None)
+    named = getattr(script, "__spec__", None) is not None  # as by python -m: imported by its name
+    if path is not None and not named and not os.path.exists(path):
         raise RuntimeError(
             f"workers: worker processes import the script that calls minimize, and {path!r} is no "
             f"file. {ADVICE}"

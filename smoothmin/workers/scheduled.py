@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple, TypeAlias
@@ -28,8 +29,8 @@ class Team(ABC):
         """Get ready for a batch; how many workers there are, or will be."""
 
     @abstractmethod
-    def room(self) -> int:
-        """How many more chunks can be handed out now."""
+    def room(self, left: int) -> int:
+        """How many more chunks, of about ``left`` in this batch, are to be handed out now."""
 
     @abstractmethod
     def hand(self, number: int, order: int, points: NDArray[Any]) -> None:
@@ -72,8 +73,10 @@ class Scheduled(Distributed):
         timed = limits.maxtime < np.inf
         given = 0
         while True:
-            while given < len(batch) and not intake.failed and self._team.room() > 0:
+            while given < len(batch) and not intake.failed:
                 size = self._pace.chunk(len(batch), self._workers)
+                if self._team.room(math.ceil((len(batch) - given) / size)) <= 0:
+                    break
                 self._hand(given, order, batch[given : given + size])
                 given = min(given + size, len(batch))
             if not self._under_way and (given == len(batch) or intake.failed):
@@ -87,9 +90,11 @@ class Scheduled(Distributed):
 
     def _hand(self, first: int, order: int, points: NDArray[Any]) -> None:
         self._numbers += 1
-        since = time.perf_counter() if len(self._under_way) < self._workers else None
+        now = time.perf_counter()
+        since = now if len(self._under_way) < self._workers else None
         self._under_way[self._numbers] = _Flight(first, len(points), since)
         self._team.hand(self._numbers, order, points)
+        self._pace.send(time.perf_counter() - now)
 
     def _take(self, number: int, chunk: Chunk | BaseException, intake: Intake) -> None:
         flight = self._under_way.pop(number)

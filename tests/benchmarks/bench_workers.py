@@ -2,7 +2,7 @@
 
 64 samples of an objective that takes 20 ms, for two processes of our own, two threads, and a
 Dask cluster of two processes on this machine; then the costs of points that take no time, which
-`notebooks/06_scaling_out.ipynb` makes its simulation of.
+`notebooks/06-scaling-out.ipynb` makes its simulation of.
 """
 
 import time

@@ -41,9 +41,10 @@ def test_functions_that_cannot_be_imported_are_sent(client):
     assert_same(minimize(fun, X0, **kw), minimize(fun, X0, workers=client, **kw))
 
 
-def test_exceptions_and_stops_are_those_of_one_process(client):
+def test_exceptions_and_stops_are_those_of_one_process(client, tmp_path):
+    path = str(tmp_path / "nine")
     with pytest.raises(cases.TwoParts, match="bad cell of mesh") as caught:
-        minimize(cases.raising, [-1.0, 0.0], method=Grid(), workers=client)
+        minimize(cases.raising, [-1.0, 0.0], (path,), method=Grid(), workers=client)
     assert caught.value.partial_result.nfev > 4
     kw = {"method": Cloud(), "jac": "2-point", "rng": 1}
     serial = minimize(cases.stopping, X0, **kw)

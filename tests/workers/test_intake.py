@@ -50,7 +50,7 @@ def serially(values, end, at):
 @given(batches())
 def test_any_order_gives_what_one_process_gives(batch):
     values, end, at, order = batch
-    intake = Intake(len(values), Limits(f_target=TARGET), real=True)
+    intake = Intake(np.zeros((len(values), 1)), Limits(f_target=TARGET))
     raised = None
     try:
         for k, (first, after) in enumerate(order):
@@ -65,14 +65,14 @@ def test_any_order_gives_what_one_process_gives(batch):
 
 
 def test_an_exception_waits_for_what_is_under_way_and_a_stop_does_not():
-    intake = Intake(3, Limits(), real=True)
+    intake = Intake(np.zeros((3, 1)), Limits())
     intake.put(0, Chunk([], Raised(KeyError("mine"))))
     intake.settle(waiting=True)
     intake.put(2, Chunk([(5.0, None)]))
     with pytest.raises(KeyError, match="mine"):
         intake.settle(waiting=False)
     assert intake.scattered() == [2]
-    other = Intake(3, Limits(), real=True)
+    other = Intake(np.zeros((3, 1)), Limits())
     other.put(0, Chunk([], Stopped()))
     with pytest.raises(Halt):
         other.settle(waiting=True)
@@ -102,6 +102,19 @@ def test_chunks_take_little_longer_than_the_best_of_any_size(overhead, workers, 
         for size in range(1, 401)
     }
     assert mean[pace.chunk(400, workers)] <= 1.1 * min(mean.values())
+
+
+@pytest.mark.parametrize("cost", [1e-5, 1e-3, 1e-1])
+def test_more_workers_than_can_be_kept_busy_are_not_waited_for(cost):
+    pace, points, sending = Pace(), 1000, 1e-3
+    pace.send(sending)
+    pace.note(Chunk([0.0], None, cost, cost**2), cost + 10 * sending)
+
+    def taken(size):
+        return sending * points / size + cost * size
+
+    least = min(taken(size) for size in range(1, points + 1))
+    assert taken(pace.chunk(points, 1000)) <= 1.1 * least
 
 
 def test_first_calls_that_compile_are_forgotten():

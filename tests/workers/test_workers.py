@@ -114,6 +114,20 @@ def test_a_gradient_buffer_used_again_is_read_at_once(workers):
     assert_same(minimize(pair, X0, **kw), minimize(fun, X0, workers=workers, **kw))
 
 
+@pytest.mark.parametrize("target", [-np.inf, 0.2, 3.0])
+@pytest.mark.parametrize("jac", ["2-point", rosen_der])
+def test_constraints_do_not_depend_on_workers(target, jac, threads):
+    def backwards(function, points):
+        return [function(x) for x in points][::-1]
+
+    disc = {"type": "ineq", "fun": lambda x: 2.0 - x @ x}
+    kw = {"jac": jac, "constraints": [disc], "rng": 1}
+    kw["options"] = {"maxfev": 120, "f_target": target}
+    serial = minimize(rosen, X0 / 2, **kw)
+    for workers in (threads, backwards):
+        assert_same(serial, minimize(rosen, X0 / 2, workers=workers, **kw))
+
+
 def test_methods_of_ours_do_not_depend_on_workers(threads):
     for method in ("lbfgs", "bfgs"):
         kw = {"method": method, "jac": "3-point", "options": {"maxiter": 20}}
