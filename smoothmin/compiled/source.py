@@ -36,7 +36,7 @@ from smoothmin.compiled.trampoline import (
 
 PRICE = 0.2  # seconds that the compilation of a trampoline takes
 UNATTENDED = 0.05  # seconds in a loop between looks at the clock, or at Ctrl-C
-SUMMED = 2  # an order: values, and of gradients the sum
+SUMMED = -1  # an order that no method asks for: values, and of gradients the sum
 NOWHERE: Array = np.empty(0)
 ALL = np.empty(0, dtype=np.intp)
 
