@@ -15,9 +15,11 @@ _EXPORTS = {
     "minimize": "_minimize",
     "Optimizer": "_optimizer",
     "show_options": "_registry",
+    "Journal": "journal.options",
     "Method": "_method",
     "Homotopy": "homotopy.method",
     "DerivativeFree": "derivative_free.method",
+    "ConstrainedModel": "derivative_free.constrained.method",
     "ModelDescent": "derivative_free.model_descent",
     "DifferenceDescent": "derivative_free.difference_descent",
     "GaussianSearch": "derivative_free.gaussian_search",
@@ -50,6 +52,8 @@ _EXPORTS = {
     "OptimizeResult": "_scipy_classes",
     "Uncertainty": "uncertainties.estimate",
     "uncertainty": "uncertainties.estimate",
+    "curve_fit": "residuals.curve_fit",
+    "least_squares": "residuals.least_squares",
 }
 
 __all__ = [
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from smoothmin._stopping import TargetValue as TargetValue
     from smoothmin._stopping import UpdateNorm as UpdateNorm
     from smoothmin.constraints.penalty import ExactPenalty as ExactPenalty
+    from smoothmin.derivative_free.constrained.method import ConstrainedModel as ConstrainedModel
     from smoothmin.derivative_free.coordinate_search import CoordinateSearch as CoordinateSearch
     from smoothmin.derivative_free.difference_descent import DifferenceDescent as DifferenceDescent
     from smoothmin.derivative_free.directional_smoothing import (
@@ -91,9 +96,12 @@ if TYPE_CHECKING:
     )
     from smoothmin.descent.lbfgs import LBFGS as LBFGS
     from smoothmin.homotopy.method import Homotopy as Homotopy
+    from smoothmin.journal.options import Journal as Journal
     from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
     from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
+    from smoothmin.residuals.curve_fit import curve_fit as curve_fit
+    from smoothmin.residuals.least_squares import least_squares as least_squares
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
     from smoothmin.sqp.method import SQPGradientSampling as SQPGradientSampling

@@ -19,6 +19,10 @@ METHODS: dict[str, tuple[str, str]] = {
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
     "bfgs": ("smoothmin.descent.bfgs", "BFGS"),
     "gradient-descent": ("smoothmin.descent.gradient_descent", "GradientDescent"),
+    "constrained-model": (
+        "smoothmin.derivative_free.constrained.method",
+        "ConstrainedModel",
+    ),
     "model-descent": ("smoothmin.derivative_free.model_descent", "ModelDescent"),
     "difference-descent": ("smoothmin.derivative_free.difference_descent", "DifferenceDescent"),
     "gaussian-search": ("smoothmin.derivative_free.gaussian_search", "GaussianSearch"),
@@ -83,6 +87,8 @@ def default_method(has_gradient: bool, constrained: bool = False) -> str:
     """What ``method=None`` means."""
     if constrained and has_gradient and "sqp" in METHODS:
         return "sqp"
+    if constrained and not has_gradient:
+        return "constrained-model"
     return "gradient-sampling" if has_gradient else "derivative-free"
 
 
@@ -168,10 +174,11 @@ COMMON_OPTIONS: dict[str, Any] = {
     "maxtime": "most seconds",
     "f_target": "stop, with success, at a value as low as this",
     "termination": "a termination criterion, or several of which any may fire",
-    "disp": "print how the run ended",
+    "disp": "print how far a run is, a line a second to a terminal or notebook, and how it ended",
+    "progress": "show a bar, by tqdm, against maxfev or maxtime",
     "return_all": "keep every iterate in res.allvecs",
     "history": "keep what each iterate reported in res.history, a dict of lists",
-    "journal": "file of all evaluations: the same call made again goes on after the last of them",
+    "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",
     "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
