@@ -36,7 +36,10 @@ def require_real(
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must not exceed the largest float, got {value!r}") from None
     allowed = minimum <= number <= maximum
     allowed = allowed and (above is None or number > above)
     allowed = allowed and (below is None or number < below)

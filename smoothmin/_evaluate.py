@@ -259,6 +259,11 @@ class Evaluator:
         Points are relative to ``center`` if it is given.
         """
         ledger = self.ledger
+        if order > 1:  # derivatives alone of points that have been counted
+            values, gradients, ended = self._source(points, order, ledger.limits)
+            if ended is not None:
+                raise ended
+            return values, gradients
         points, over = ledger.admit(points, center)
         if len(points) or over is None:
             values, gradients, ended = self._source(points, order, ledger.limits, center)

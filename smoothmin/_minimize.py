@@ -66,7 +66,8 @@ def minimize(
         method object such as ``Homotopy(sigma=2.0)``, or a callable with SciPy's
         custom-method protocol. SciPy's fifteen names run what keeps their promise, with
         their options in SciPy's meaning, see Notes. By default "gradient-sampling" if there
-        is a gradient and "derivative-free" if not; ``res.method`` says which.
+        is a gradient and "derivative-free" if not, with constraints "sqp" and
+        "constrained-model"; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
         along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
@@ -184,7 +185,8 @@ def minimize(
     Of SciPy's names, "BFGS", "SLSQP", "dogleg" and "trust-exact" run "bfgs" and "L-BFGS-B"
     "lbfgs"; "CG", "Newton-CG", "TNC", "trust-constr", "trust-ncg" and "trust-krylov" run
     "bfgs" up to 500 variables and "lbfgs" beyond; "Nelder-Mead", "Powell", "COBYLA" and
-    "COBYQA" run `ModelDescent`, from values alone. ``show_options`` of a name says how each
+    "COBYQA" run `ModelDescent`, from values alone. With constraints "SLSQP" and "trust-constr"
+    run "sqp", "COBYLA" and "COBYQA" "constrained-model". ``show_options`` of a name says how each
     of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
     units; where none is given the ends are those of the method that runs.
 

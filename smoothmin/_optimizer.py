@@ -78,8 +78,8 @@ class Optimizer:
     goes on from there exactly. Kept is what was told, of more than 32 MB in a temporary file,
     and a copy's new run is told it again, which takes the method's own time once more; it has
     to ask for the same points, or is refused, as by another processor that rounds differently.
-    Line searches ("bfgs", "lbfgs", "gradient-descent") instead keep their state from time to
-    time, and only what was told since. After the end the result alone is kept. Pickles of other
+    "bfgs", "lbfgs" and "gradient-descent" instead keep their state from time to time, and only
+    what was told since. After the end the result alone is kept. Pickles of other
     versions of the library are refused. Only ``maxtime`` begins anew.
 
     Examples

@@ -7,10 +7,10 @@ step was reported nothing is under way, and all that the run knows is in its att
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
-from smoothmin._protocol import Ask, Done, Finish, Iterate, Message, Reply, advance
+from smoothmin._protocol import Ask, Done, Finish, Iterate, Message, Reply, Steps, advance, resume
 
 
 class Resumable(Generator[Message, Any, Finish]):
@@ -54,3 +54,31 @@ class Resumable(Generator[Message, Any, Finish]):
         if self._talk is not None:
             raise TypeError("a run cannot be pickled in the midst of a step")
         return vars(self) | {"_talk": None}
+
+
+class Begun(Resumable):
+    """Steps that something has to be evaluated for before they are known.
+
+    Parameters
+    ----------
+    begin : callable
+        Makes a generator that asks for it, and returns the steps, or the end. It is not kept,
+        since as a rule it is a local function, which does not pickle.
+    """
+
+    def __init__(self, begin: Callable[[], Generator[Ask, Any, Steps | Finish]]) -> None:
+        self._begin = begin
+        self._steps: Steps | None = None
+
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
+        """Begin at first, then pass messages."""
+        if self._steps is None:
+            begun = yield from self._begin()
+            if isinstance(begun, Finish):
+                return begun
+            self._steps = begun
+            del self._begin
+        message = resume(self._steps, reply)
+        while isinstance(message, Ask):
+            message = resume(self._steps, (yield message))
+        return message

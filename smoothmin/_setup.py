@@ -91,8 +91,9 @@ class Arguments:
         domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
         forms = as_forms(constraints, domain.shape, told=told)
         if theirs is not None:
+            theirs = theirs if forms is None else theirs.with_constraints()
             options = theirs.translate(options, tol, domain.problem(False))
-            method, tol = theirs.method_for(domain.size, forms is not None), None
+            method, tol = theirs.method_for(domain.size), None
         common, own = split_options(options)
         if told:  # whoever evaluates sees how far the run is
             common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
@@ -103,7 +104,7 @@ class Arguments:
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
-            held, domain = Constraints.of(forms.within(ctol, default), domain)
+            held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
         as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
@@ -123,7 +124,8 @@ class Arguments:
         if held is None or not held.forms.nonlinear:
             return plain
         items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
-        return ConstrainedObjective(plain, items, self.domain, held.sizes)
+        keeps = held.keeps(self.domain)
+        return ConstrainedObjective(plain, items, self.domain, held.sizes, self.scheme, keeps)
 
     @property
     def scheme(self) -> str | None:
@@ -140,7 +142,10 @@ class Arguments:
         if held is None:
             ledger = Ledger(domain, self.plan.limits, stencil)
         else:
+            keeps = held.keeps(domain)
+            stencil = stencil if stencil is None or keeps is None else keeps(stencil)
             ledger = ours = held.ledger(domain, self.plan.limits, stencil)
+            ours.slopes_apart = held.slopes_apart(self.scheme)
             exact = self.jac is not None and stencil is None
             constrained = Constrained(held.contradiction, ours, domain, exact)
         problem = domain.problem(has_gradient, stencil, ledger.precision)

@@ -85,6 +85,10 @@ class Objective:
         """What a wide one returns."""
         raise NotImplementedError
 
+    def order_of(self, order: int) -> int:
+        """What a wide one can do of it."""
+        raise NotImplementedError
+
     def stacked(self, found: Any, domain: Domain, order: int) -> Any:
         """Values and gradients of several such, as arrays."""
         raise NotImplementedError
@@ -349,7 +353,8 @@ def threads_of(
 ) -> Source:
     """The source of so many threads if numba has compiled the objective, or another."""
     whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
-    if whole and (workers > 1 or workers == -1) and _is_compiled(objective):
+    several = whole and (workers > 1 or workers == -1)
+    if several and not objective.wide and _is_compiled(objective):
         from smoothmin.compiled.threads import Threaded
 
         count = (os.cpu_count() or 1) if workers == -1 else int(workers)

@@ -29,6 +29,7 @@ from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, defa
 from smoothmin.derivative_free.model_descent import Descent as ModelRun
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
+from smoothmin.derivative_free.quadratic_regression import Regression, full_size
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.verification import verified
 from smoothmin.portfolio.accounts import Share
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 LUCKY = "The lowest value is low by luck: the search ended at a lower place."
-ROUNDING = 64 * float(np.finfo(float).eps)  # share of a value that is no noise
+EPS = float(np.finfo(float).eps)
+ROUNDING = 64 * EPS  # share of a value that is no noise
 ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
@@ -73,6 +75,7 @@ class Actions:
         self._scouts = Bandit(self._settings.multiples, each_first=True)
         self._model: Outcome | None = None  # of the model descent
         self._model_run: ModelRun | None = None
+        self._inverse: Array | None = None  # Hessian, of a quadratic that foretold its minimizer
         self._descent: Outcome | None = None  # the first one
         self._searched: Outcome | None = None  # of the first search
         self._finish: Finish | None = None
@@ -193,11 +196,14 @@ class Actions:
         unclear = np.flatnonzero((near > 0) & (near < self._settings.unclear * self._scale))
         if len(unclear) == 0:
             return True
-        sides = [np.diag(size)[unclear] for size in (near, -near, self._scale, -self._scale)]
+        shown = self._rng.permutation(unclear)[: self._settings.shown]
+        sides = [np.diag(size)[shown] for size in (near, -near, self._scale, -self._scale)]
         points = self._problem.clip(x0 + np.concatenate([np.zeros((1, self._n)), *sides]))
         values = (yield from self._values("scale", points))[1:]
         nearer, farther = values.reshape(2, 2, -1).min(axis=1)
-        lower = unclear[nearer < farther]
+        lower = shown[nearer < farther]
+        if len(shown) < len(unclear):  # the others are taken to be like most of them
+            lower = unclear if 2 * len(lower) > len(shown) else unclear[:0]
         self._scale = self._scale.copy()
         self._scale[lower] = near[lower]
         return True
@@ -219,8 +225,11 @@ class Actions:
         return False
 
     def _star(self) -> Generator[Any, Any, bool]:
-        """A model's first points in a box."""
-        self._model = yield from play(self._model_phase(watch=after(0)), self._incumbent, keep=True)
+        """A model's first points in a box, and its first step."""
+        watch = after(2 * self._n + 2)
+        self._model = yield from play(self._model_phase(watch=watch), self._incumbent, keep=True)
+        assert self._model_run is not None
+        self._facts = replace(self._facts, foretold=self._model_run.foretold)
         return True
 
     def _model_phase(self, **how: Any) -> Phase:
@@ -273,7 +282,35 @@ class Actions:
         self._learn(found)
         if found.success and self._facts.once:
             self._descent = found
+        elif found.finish is None:
+            yield from self._determined()
         return True
+
+    def _determined(self) -> Generator[Any, Any, None]:
+        """The minimizer of the quadratic that all points of the model descent determine, if any."""
+        assert self._model is not None
+        points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
+        finite = np.isfinite(values)
+        points, values, n = points[finite] / self._scale, values[finite], self._n
+        if len(values) < full_size(n):
+            return
+        x = self._incumbent.x / self._scale
+        nearest = np.argsort(np.square(points - x).sum(axis=1), kind="stable")
+        nearest = nearest[: full_size(n) + n]
+        points, values = points[nearest], values[nearest]
+        reach = float(np.linalg.norm(points - x, axis=1).max())
+        unit = np.eye(n) * reach
+        order = np.argsort(values, kind="stable")
+        model = Regression(n).fit(points[order], values[order], 2, x, unit / reach**2, unit)
+        if model is not None:
+            box = self._problem.box
+            box = None if box is None else (box[0] / self._scale, box[1] / self._scale)
+            lowest = model.minimizer(1.0, box)
+            predicted = float(model(lowest[None])[0]) - self._incumbent.fun
+            before = self._incumbent.fun
+            change = (yield from self._values("model", lowest[None] * self._scale))[0] - before
+            if abs(change - predicted) <= self._settings.foretold * abs(predicted):
+                self._inverse = model.inverse_hessian(self._scale)
 
     def _smooth(self) -> Generator[Any, Any, bool]:
         method, limit = DirectionalSmoothing(self._scale), self._settings.smoothing_limit * self._n
@@ -283,7 +320,9 @@ class Actions:
     def _first_descent(self) -> Generator[Any, Any, bool]:
         """From the best point; shorter where scouts may do better."""
         watch = after(self._settings.first_limit * self._n) if self._facts.scouting else None
-        inverse = None if self._model_run is None else self._model_run.inverse_hessian()
+        inverse = self._inverse
+        if inverse is None and self._model_run is not None:
+            inverse = self._model_run.inverse_hessian()
         outcome = yield from self._descend(
             self._incumbent.x, watch, curvature=self._facts.large, hess_inv0=inverse
         )
@@ -296,7 +335,12 @@ class Actions:
         """Along rays from the minimum, whether there may be others."""
         incumbent = self._incumbent
         around = look_around(
-            self._problem.at(incumbent.x), incumbent.fun, self._scale, 0.0, self._rng
+            self._problem.at(incumbent.x),
+            incumbent.fun,
+            self._scale,
+            incumbent.noise or 0.0,
+            self._rng,
+            self._problem.x0,
         )
         self._evidence = yield from self._booked("check", around)
         self._facts = replace(self._facts, evidence=self._evidence.found)
@@ -364,6 +408,9 @@ class Actions:
             points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
             known = points, values
         x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
+        if facts.guessed and not facts.boxed:  # far away rounding leaves nothing of such steps
+            lost = scale < EPS**0.5 * np.abs(x0)
+            method = replace(method, sigma=np.where(lost, START_SHARE * np.abs(x0), scale))
         return Phase("search", method, x0, known=known)
 
     def _polish(self) -> Generator[Any, Any, bool]:

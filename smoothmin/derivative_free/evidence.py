@@ -51,7 +51,12 @@ def rays(problem: Problem, scale: Array, rng: np.random.Generator) -> tuple[Arra
 
 
 def look_around(
-    problem: Problem, fun: float, scale: Array, noise: float, rng: np.random.Generator
+    problem: Problem,
+    fun: float,
+    scale: Array,
+    noise: float,
+    rng: np.random.Generator,
+    origin: Array | None = None,
 ) -> Generator[Ask, Answers, Evidence]:
     """Look along rays from a minimum, the start of the problem.
 
@@ -64,9 +69,13 @@ def look_around(
     noise : float
         Of the values; what lies below another by less than ten times that is no evidence.
     rng : Generator
+    origin : ndarray, shape (n,), optional
+        Where the minimum was reached from; one of the rays goes through there, and beyond.
     """
     x = problem.x0
     ends, count = rays(problem, scale, rng)
+    if origin is not None and not np.array_equal(origin, x):
+        ends[0] = problem.clip(2 * origin - x)
     shares = np.linspace(0, 1, count + 1)[1:, None, None]
     points = problem.clip(x + shares * (ends - x))  # (count, m, n)
     answers = yield Ask(points.reshape(-1, x.size), 0)

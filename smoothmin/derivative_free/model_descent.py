@@ -363,6 +363,11 @@ class Descent:
         )
         return noise if NOISE_FLOOR * noise > predicted / len(self._predicted) else 0.0
 
+    @property
+    def foretold(self) -> bool:
+        """Whether the last step came out as predicted."""
+        return self._tried and self._errors[-1] <= STRAIGHT * abs(self._predicted[-1])
+
     def inverse_hessian(self) -> Array | None:
         """The model's, in the user's units; None while its points do not determine it.
 

@@ -30,6 +30,10 @@ class DerivativeFreeSettings:
         Least tolerance of the model descent, in units of the scale; in (0, 1).
     same : float
         Distance in units of the scale within which two descents have ended in one minimum.
+    shown : int
+        Variables with small start values, of which the scale is measured one by one.
+    foretold : float
+        Relative error of what a quadratic promised, up to which a descent begins with it.
     near_jumps : float
         Share of the scale at which a search begins where a descent met jumps.
     loosest : float
@@ -73,6 +77,8 @@ class DerivativeFreeSettings:
     scout_limit: float = 40
     smallest: float = 1e-8
     same: float = 1e-2
+    shown: int = 8
+    foretold: float = 0.1
     near_jumps: float = 0.3
     loosest: float = 0.1
     sample: int = 6

@@ -21,12 +21,11 @@ from smoothmin._protocol import (
     Finish,
     Iterate,
     Problem,
-    Reply,
     Steps,
     resume,
 )
 from smoothmin._reformulate import Reformulation, relay
-from smoothmin._resumable import Resumable
+from smoothmin._resumable import Begun
 
 SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
 LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
@@ -34,28 +33,9 @@ LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
 
 def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
     """Run a method that begins by asking for its start, on the function in a fitting unit."""
-    return _InRange(problem, run)
 
-
-class _InRange(Resumable):
-    def __init__(self, problem: Problem, run: Callable[[Problem], Steps]) -> None:
-        self._problem, self._run = problem, run
-        self._steps: Steps | None = None  # once the unit is known
-
-    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
-        """Choose the unit at first, then pass messages."""
-        if self._steps is None:
-            answers = yield Ask(self._problem.clip(self._problem.x0)[None], 1)
-            self._steps = self._begun(answers)
-            del self._run  # a local function, as a rule, which does not pickle
-        message = resume(self._steps, reply)
-        while isinstance(message, Ask):
-            message = resume(self._steps, (yield message))
-        return message
-
-    def _begun(self, answers: Answers) -> Steps:
-        """The method's run, told of its start."""
-        problem = self._problem
+    def begin() -> Generator[Ask, Any, Steps]:
+        answers = yield Ask(problem.clip(problem.x0)[None], 1)
         assert answers.gradients is not None
         size = float(np.abs(answers.gradients).max())
         power = _power(size, abs(answers.values.item(0)))
@@ -65,9 +45,11 @@ class _InRange(Resumable):
             view = _InUnit(unit)
             if problem.differences is not None:
                 shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
-        steps = self._run(shown)
+        steps = run(shown)
         resume(steps, None)  # asks for the start
         return relay(view, steps, view.inward(answers))
+
+    return Begun(begin)
 
 
 class _InUnit(Reformulation):

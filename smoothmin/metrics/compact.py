@@ -193,17 +193,32 @@ class CompactModel:
 
         It is the free part of ``H`` with the Gram matrix of the other rows added to K.
         """
-        fixed = ~free
-        inner = self._inverse
-        if fixed.any():
-            diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[fixed]
-            inner = inner + self._gram(self._rows[:, fixed], diagonal)
         r = np.where(free, r, 0.0)
         step = self._diagonal * r
-        step += self._low_rank(inner, r)
+        step += self._low_rank(self._inner(free), r)
         step *= -self._scale
-        step[fixed] = 0.0
+        step[~free] = 0.0
         return step
+
+    def newton_rows(self, rows: Array, free: Mask) -> Array:
+        """`newton` of each row (m, n)."""
+        rows = np.where(free, rows, 0.0)
+        right = self._weights[:, None] * self._rows.dot(rows.T)
+        shares = self._weights[:, None] * np.linalg.solve(self._inner(free), right)
+        steps = self._diagonal * rows
+        steps += shares.T.dot(self._rows)
+        steps *= -self._scale
+        steps[:, ~free] = 0.0
+        return steps
+
+    def _inner(self, free: Mask) -> Array:
+        """K, and what the rows that are not free add to it."""
+        fixed = ~free
+        if not fixed.any():
+            return self._inverse
+        diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[fixed]
+        inner: Array = self._inverse + self._gram(self._rows[:, fixed], diagonal)
+        return inner
 
     def _gram(self, rows: Array, diagonal: Array) -> Array:
         """``C U' P^-1 U C`` of some columns of the rows."""

@@ -151,6 +151,23 @@ class InverseHessian(Metric):
         image -= rows.T.dot(gram_solved(rows.T, rows.dot(image)))
         return np.where(free, -j.dot(image), 0.0)
 
+    def newton_rows(self, rows: Array, free: Mask) -> Array:
+        """`newton` of each row (m, n)."""
+        assert self._j is not None
+        steps, j = np.zeros_like(rows), self._j.dense()
+        count = np.count_nonzero(free)
+        if count == rows.shape[1]:
+            whole: Array = -rows.dot(j).dot(j.T)
+            return whole
+        if 2 * count <= rows.shape[1]:
+            if count:
+                steps[:, free] = -gram_solved(self._inverted()[:, free], rows[:, free].T).T
+            return steps
+        images = np.where(free, rows, 0.0).dot(j)
+        held = j[~free]
+        images -= gram_solved(held.T, held.dot(images.T)).T.dot(held)
+        return np.where(free, -images.dot(j.T), 0.0)
+
     def _inverted(self) -> Array:
         assert self._j is not None
         if self._inverse is None:

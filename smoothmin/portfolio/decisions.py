@@ -54,6 +54,8 @@ class Facts:
         Whether the function is known to be a sum over the variables.
     noisy : bool
         Whether noise makes differences useless.
+    foretold : bool
+        Whether the first step of a model came out as predicted.
     lost : bool
         Whether the first descent ended at no minimum.
     jumps : bool
@@ -88,6 +90,7 @@ class Facts:
     no_value: bool = False
     separable: bool = False
     noisy: bool = False
+    foretold: bool = False
     lost: bool = False
     jumps: bool = False
     settled: bool = False
@@ -131,7 +134,8 @@ FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.SAMPLE, lambda f: f.no_value),
     (Action.SCALE, lambda f: f.guessed and not f.boxed),
     (Action.STAR, lambda f: f.boxed and f.small),
-    (Action.TEST, lambda f: f.boxed),
+    (Action.MODEL, lambda f: f.foretold),
+    (Action.TEST, lambda f: f.boxed and not (f.settled and f.once)),
     (Action.SUM, lambda f: f.separable),
     (Action.DESCENT, lambda f: f.once and not f.boxed and not f.large),
     (Action.MODEL, lambda f: f.small and not f.separable and not f.settled),

@@ -21,7 +21,7 @@ from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.sqp.functions import EPS, Point, Sides
 from smoothmin.sqp.program import Region
 from smoothmin.sqp.tangents import Gathered
-from smoothmin.subproblems.elastic_qp import ElasticQP
+from smoothmin.subproblems.boxed_qp import FEW, euclidean_step
 from smoothmin.subproblems.min_norm import min_norm_point
 
 
@@ -85,7 +85,11 @@ class Certifier:
         around = gathered.near(0, point, radius)
         gradients = np.concatenate([point.grad[None], around])
         normals = self._normals(point, gathered, radius)
-        least = min_norm_point(gradients, normals if len(normals) else None).point
+        if len(point.x) <= FEW:
+            normals = np.concatenate([normals, self.region_normals(point, radius)])
+            least = min_norm_point(gradients, normals if len(normals) else None).point
+        else:
+            least = self._least_of_many(point, around, normals, radius)
         steepest = math.sqrt(float(np.vecdot(gradients, gradients).max()))
         small = self._settings.relative * steepest
         if self._tolerance is not None:
@@ -102,17 +106,34 @@ class Certifier:
                 rows = gathered.near(number, point, radius)
                 lengths = np.linalg.norm(rows, axis=1)
                 found.append(rows[point.values[number] + lengths * radius >= 0])
-        rows = np.concatenate([*found, self.region_normals(point, radius)])
+        rows = np.concatenate(found)
         lengths = np.linalg.norm(rows, axis=1)
         normals: Array = rows[lengths > 0] / lengths[lengths > 0, None]
         return normals
 
+    def _least_of_many(self, point: Point, around: Array, normals: Array, radius: float) -> Array:
+        """The least element, as the steepest step down, without a row for every bound."""
+        region, x = self._region, point.x
+        met = self.region_normals(point, radius)
+        rows = np.concatenate([around - point.grad, normals, met])
+        groups = np.ones(len(rows), dtype=np.intp)
+        groups[: len(around)] = 0
+        box = None
+        if region.lower is not None and region.upper is not None:
+            at_lower, at_upper = x - region.lower <= radius, region.upper - x <= radius
+            box = np.where(at_lower, 0.0, -np.inf), np.where(at_upper, 0.0, np.inf)
+        caps = np.array([1.0, np.inf])
+        return -euclidean_step(point.grad, rows, np.zeros(len(rows)), groups, caps, box).step
+
     def region_normals(self, point: Point, radius: float) -> Array:
-        """Of the linear rows and bounds that are met within the radius (k, n)."""
+        """Of the linear rows and bounds that are met within the radius (k, n).
+
+        Of more than a few variables those of the rows alone.
+        """
         region = self._region
         lengths = np.linalg.norm(region.matrix, axis=1)
         found = [region.matrix[region.room(point.x) <= lengths * radius]]
-        if region.lower is None or region.upper is None:
+        if region.lower is None or region.upper is None or len(point.x) > FEW:
             rows: Array = found[0]
             return rows
         for sign, room in ((-1, point.x - region.lower), (1, region.upper - point.x)):
@@ -142,14 +163,13 @@ class Certifier:
         count = len(point.excess)
         lengths = np.linalg.norm(point.slopes[1:], axis=1)
         room = region.room(point.x)
-        program = ElasticQP(
-            radius * np.eye(len(point.x)),
+        found = euclidean_step(
             np.zeros(len(point.x)),
             np.concatenate([*rows, region.matrix]),
             np.concatenate([*offsets, room]),
             np.concatenate([*groups, np.full(len(room), count)]),
             np.append(1 / np.where(lengths > 0, lengths, 1.0), np.inf),
-            None if region.lower is None else region.lower - point.x,
-            None if region.upper is None else region.upper - point.x,
+            region.box(point.x),
+            radius**2,
         )
-        return float(np.linalg.norm(program.solve().step)) / radius**2
+        return float(np.linalg.norm(found.step)) / radius**2

@@ -15,11 +15,14 @@ import math
 
 import numpy as np
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.sqp.functions import EPS, Point
 from smoothmin.sqp.program import Direction
+from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
+from smoothmin.subproblems.boxed_qp import FEW, Identity, RowModel
 
 LONGER = 10.0  # the next step, where one has shown no curvature
 RELIABLE = 1e3 * EPS  # change of a gradient, in units of it, that rounding may make
@@ -27,19 +30,35 @@ PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kin
 CURVED = 1e-8  # cosine between a first step and its change of gradient that is curvature
 
 
+class _Scaled:
+    """A model's matrix divided by a factor."""
+
+    def __init__(self, model: RowModel, factor: float) -> None:
+        self._model, self._factor = model, factor
+
+    def curve(self, s: Array) -> Array:
+        """The matrix times ``s``."""
+        return self._model.curve(s) / self._factor
+
+    def newton_rows(self, rows: Array, free: Mask) -> Array:
+        """Minus the inverse of its free part times each row (m, n); 0 elsewhere."""
+        return self._factor * self._model.newton_rows(rows, free)
+
+
 class Curvature:
-    """A dense inverse Hessian J J'.
+    """A quasi-Newton estimate of the inverse Hessian, dense or of limited memory.
 
     Parameters
     ----------
     n : int
-    damping : float
-        Least curvature along a step, in units of that the matrix had.
+    settings : SQPSettings
     """
 
-    def __init__(self, n: int, damping: float) -> None:
-        self._n, self._damping = n, damping
-        self._metric = InverseHessian(n)
+    def __init__(self, n: int, settings: SQPSettings) -> None:
+        self._n, self._damping = n, settings.damping
+        dense = n <= settings.dense_up_to
+        self._metric: InverseHessian | LimitedMemory
+        self._metric = InverseHessian(n) if dense else LimitedMemory(n, settings.memory)
         self._largest = 0.0  # curvature along a step so far
         self.first = 1.0  # the inverse Hessian's diagonal before anything is learnt
         self.trust = 1.0  # factor of the inverse Hessian, for short steps after failures
@@ -54,12 +73,19 @@ class Curvature:
         self._metric.reset()
         self.trust = 1.0
 
-    @property
-    def root(self) -> Array:
-        """J (n, n), shortened by the trust."""
-        factor = self._metric.factor()
-        root = math.sqrt(self.first) * np.eye(self._n) if factor is None else factor
-        return root if self.trust == 1 else root * math.sqrt(self.trust)
+    def quadratic(self, *, boxed: bool) -> Array | RowModel:
+        """J (n, n) of the inverse Hessian, or the Hessian as a model; shortened by the trust.
+
+        The latter for limited memory, and for more than a few variables that are ``boxed``.
+        """
+        metric = self._metric
+        if isinstance(metric, InverseHessian) and (self._n <= FEW or not boxed):
+            factor = metric.factor()
+            root = math.sqrt(self.first) * np.eye(self._n) if factor is None else factor
+            return root if self.trust == 1 else root * math.sqrt(self.trust)
+        if metric.fresh:
+            return Identity(self.first * self.trust)
+        return _Scaled(metric.model(), self.trust)
 
     def learn(
         self,
@@ -90,7 +116,11 @@ class Curvature:
         elif other is before:
             bent = -(share / self.trust) * direction.solution.lagrangian
         else:
-            bent = self._metric.curve(step)
+            try:
+                bent = self._metric.model().curve(step)
+            except np.linalg.LinAlgError:  # the matrix is lost to rounding
+                self._metric.reset()
+                return
         self._update(step, change, bent, float((weights * same) @ after.steep))
         gathered.curved = PLAUSIBLE * self._largest
 
@@ -100,8 +130,11 @@ class Curvature:
         ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
         ``change`` is a difference.
         """
+        square = float(step @ step)
+        if not square > 0:  # it may have underflowed
+            return
         curved = float(step @ change)
-        self._largest = max(self._largest, curved / float(step @ step))
+        self._largest = max(self._largest, curved / square)
         if self._metric.fresh:
             lengths = math.sqrt(float(step @ step) * float(change @ change))
             if curved > CURVED * lengths:

@@ -68,8 +68,9 @@ class SQPGradientSampling(Method):
     result carries ``stationarity`` and ``radius``, and ``multipliers``. Status 9 says that a
     stationary point of the violation was found.
 
-    A dense matrix is kept: an iteration costs O(n^2), and as much as the active constraints
-    need.
+    Up to 2000 variables a dense matrix is kept, and an iteration costs O(n^2), and as much as
+    the active constraints need; beyond, limited memory, and an iteration costs O(n) for each
+    row.
 
     References
     ----------

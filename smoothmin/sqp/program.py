@@ -20,6 +20,7 @@ from smoothmin._protocol import Array, Problem
 from smoothmin.sqp.functions import EPS, Point, Sides
 from smoothmin.sqp.settings import PenaltySettings
 from smoothmin.sqp.tangents import Gathered
+from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, euclidean_step
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
 
@@ -56,6 +57,14 @@ class Region:
         found: Array = 4 * EPS * (self._size @ np.abs(x) + np.abs(self.sides.bound))
         return found
 
+    def noise(self, x: Array, multipliers: Array) -> float:
+        """The same in units of the objective, for multipliers (l,) of the rows."""
+        held = multipliers.nonzero()[0]
+        if not len(held):
+            return 0.0
+        size = self._size[held] @ np.abs(x) + np.abs(self.sides.bound[held])
+        return 4 * EPS * float(multipliers[held] @ size)
+
     def room(self, x: Array) -> Array:
         """Of the rows at a point (l,): how far each may grow, less rounding where none may."""
         room = self.sides.bound - self.matrix @ x
@@ -67,29 +76,32 @@ class Region:
         """The nearest point inside, and whether there is one."""
         x = self.clip(x)
         beyond = self.matrix @ x - self.sides.bound
-        if not (beyond > 0).any():
+        if not (beyond > self.rounding(x)).any():
             return x, True
-        n, rows = x.size, len(beyond)
         # dear enough to be met if they can be: the multipliers of a projection are distances
         lengths = np.linalg.norm(self.matrix, axis=1)
-        far = float((np.maximum(beyond, 0) / np.where(lengths > 0, lengths, 1.0)).max())
-        caps = FAR * max(far, 1.0) / np.where(lengths > 0, lengths, 1.0)
-        program = ElasticQP(
-            np.eye(n),
-            np.zeros(n),
-            self.matrix,
-            -beyond,
-            np.arange(rows),
-            caps,
-            None if self.lower is None else self.lower - x,
-            None if self.upper is None else self.upper - x,
-        )
-        solution = program.solve()
-        missed = solution.excess > self.sides.tolerance * np.maximum(1.0, np.abs(self.sides.bound))
-        return self.clip(x + solution.step), not missed.any()
+        lengths = np.where(lengths > 0, lengths, 1.0)
+        caps = FAR * max(float((beyond / lengths).max()), 1.0) / lengths
+        groups = np.arange(len(beyond))
+        found = euclidean_step(np.zeros(x.size), self.matrix, -beyond, groups, caps, self.box(x))
+        missed = found.excess > self.sides.tolerance * np.maximum(1.0, np.abs(self.sides.bound))
+        return self.clip(x + found.step), not missed.any()
+
+    def box(self, x: Array) -> tuple[Array, Array] | None:
+        """The bounds of a step from a point."""
+        if self.lower is None or self.upper is None:
+            return None
+        return self.lower - x, self.upper - x
+
+
+def _stacked(parts: list[Array]) -> Array:
+    """Rows one above the other, without a copy where there is but one part."""
+    some = [part for part in parts if len(part)]
+    return some[0] if len(some) == 1 else np.concatenate(parts)
 
 
 _UNGROUPED = np.array([np.inf, 1.0])  # caps of linear rows, and of the objective's tangents
+MATTERS = 0.1  # part of the tolerance of a side that is no violation in a program
 FAR = 1e8  # price of a row, in units of distance, that a projection does not pay
 
 
@@ -147,15 +159,16 @@ class Programs:
         """The objective and the weighted violation."""
         return point.fun + float(self.weights @ point.violation)
 
-    def direction(self, point: Point, gathered: Gathered, root: Array, *, steer: bool) -> Direction:
-        """The step from a point; ``root`` is J of the inverse Hessian J J'."""
+    def direction(
+        self, point: Point, gathered: Gathered, quadratic: Array | RowModel, *, steer: bool
+    ) -> Direction:
+        """The step from a point; ``quadratic`` as by `Curvature`."""
         if self.caps is None:
             self.caps = self._first_caps(point)
         caps = self.caps
-        solution = self._solve(point, gathered, root, caps)
-        broken = solution.excess[: len(caps)]
-        if steer and broken.any():
-            self.caps, solution = self._steered(point, gathered, root, solution)
+        solution = self._solve(point, gathered, quadratic, caps)
+        if steer and self._breaks(point, solution.excess):
+            self.caps, solution = self._steered(point, gathered, quadratic, solution)
         multipliers = self._weigh(gathered, solution)
         raised = np.maximum(self._settings.margin * multipliers, 0.5 * (self.weights + multipliers))
         self.weights = self._sides.shared(raised)
@@ -167,18 +180,29 @@ class Programs:
         self.weights = np.minimum(self._settings.growth * self.weights, self.caps)
 
     def corrected(
-        self, point: Point, trial: Point, step: Array, gathered: Gathered, root: Array
+        self,
+        point: Point,
+        trial: Point,
+        step: Array,
+        gathered: Gathered,
+        quadratic: Array | RowModel,
     ) -> Direction:
         """The step with the excesses that a trial has found at its end (second order)."""
         assert self.caps is not None
         excess = trial.excess - point.slopes[1:] @ step
-        solution = self._solve(point, gathered, root, self.caps, excess)
+        solution = self._solve(point, gathered, quadratic, self.caps, excess)
         return self._direction(point, solution, self._sums(gathered, solution))
 
     def predicted_excess(self, direction: Direction) -> Array:
         """Of the sides at the end of a step (s,)."""
         found: Array = direction.solution.excess[: len(self.weights)]
         return found
+
+    def _breaks(self, point: Point, excess: Array) -> bool:
+        """Whether sides stay violated by as much as matters at the end of a step."""
+        size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
+        allowed = MATTERS * self._sides.tolerance * size
+        return bool((excess[: len(allowed)] > allowed).any())
 
     def _first_caps(self, point: Point) -> Array:
         """A multiple of the objective's slope by each side's."""
@@ -188,30 +212,30 @@ class Programs:
         return caps
 
     def _steered(
-        self, point: Point, gathered: Gathered, root: Array, solution: Solution
+        self, point: Point, gathered: Gathered, quadratic: Array | RowModel, solution: Solution
     ) -> tuple[Array, Solution]:
         """Raise the prices until the step lowers the violation as it can."""
         assert self.caps is not None
         settings, caps, violation = self._settings, self.caps, point.violation
-        free = self._solve(point, gathered, root, caps * settings.unlimited)
+        free = self._solve(point, gathered, quadratic, caps * settings.unlimited)
         best = free.excess[: len(caps)]
         wanted = settings.steered * float(caps @ (violation - best))
         dearest = caps * settings.unlimited
         while (caps < dearest).all():
             broken = solution.excess[: len(caps)]
-            if not broken.any():
+            if not self._breaks(point, solution.excess):
                 break
-            if best.any() and self.caps @ (violation - broken) >= wanted:
+            if self._breaks(point, free.excess) and self.caps @ (violation - broken) >= wanted:
                 break
             caps = caps * settings.growth
-            solution = self._solve(point, gathered, root, caps)
+            solution = self._solve(point, gathered, quadratic, caps)
         return caps, solution
 
     def _solve(
         self,
         point: Point,
         gathered: Gathered,
-        root: Array,
+        quadratic: Array | RowModel,
         caps: Array,
         excess: Array | None = None,
     ) -> Solution:
@@ -233,16 +257,20 @@ class Programs:
                 rows.append(tangents.slopes)
                 offsets.append(gaps - point.values[number])
                 groups.append(np.full(len(gaps), number - 1))
-        program = ElasticQP(
-            root,
+        given = (
             point.grad,
-            np.concatenate(rows),
+            _stacked(rows),
             np.concatenate(offsets),
             np.concatenate(groups),
             np.concatenate([caps, _UNGROUPED]),
-            None if region.lower is None else region.lower - point.x,
-            None if region.upper is None else region.upper - point.x,
         )
+        box = region.box(point.x)
+        program: ElasticQP | BoxedQP
+        if isinstance(quadratic, np.ndarray):
+            program = ElasticQP(quadratic, *given, *(box or (None, None)))
+        else:
+            none = np.full(point.x.size, np.inf)
+            program = BoxedQP(quadratic, *given, *(box or (-none, none)))
         if self._base is None:
             return program.solve()
         return program.solve(np.concatenate(warm), self._base[1])
@@ -272,4 +300,7 @@ class Programs:
         s = len(self.weights)
         rise = self.weights @ (solution.excess[:s] - point.violation) + solution.excess[s + 1]
         linear = solution.multipliers[s : s + len(self._region.matrix)]
-        return Direction(solution, multipliers, solution.slope + float(rise), linear)
+        slope = solution.slope
+        if not solution.solved:  # what follows from optimality need not be true
+            slope = max(slope, float(point.grad @ solution.step))
+        return Direction(solution, multipliers, slope + float(rise), linear)

@@ -43,7 +43,7 @@ class Run:
         self._evaluator = Evaluator(problem, self._sides)
         self._programs = Programs(self._region, self._sides, settings.penalties)
         self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
-        self._curvature = Curvature(n, settings.damping)
+        self._curvature = Curvature(n, settings)
         self._certifier = Certifier(
             problem, self._region, self._sides, stationarity_tol, radius_tol
         )
@@ -66,11 +66,11 @@ class Run:
         point = yield from self._begin()
         if isinstance(point, Finish):
             return point
-        steer = True
+        steer, boxed = True, self._region.lower is not None
         while True:
             # 1. the program, the prices of violation steered at every new point
-            root = self._curvature.root
-            direction = self._programs.direction(point, self._gathered, root, steer=steer)
+            quadratic = self._curvature.quadratic(boxed=boxed)
+            direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
             noise = self._noise(point, direction)
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
@@ -82,7 +82,7 @@ class Run:
             # 3. a step, or a gradient gathered
             if self._idle(noise):
                 return self._nothing_lower(point, direction, noise)
-            outcome = yield from self._search.along(point, direction, root, noise)
+            outcome = yield from self._search.along(point, direction, quadratic, noise)
             if outcome.point is None and outcome.shorten > 0:
                 self._curvature.trust = max(self._curvature.trust * outcome.shorten, LEAST_TRUST)
                 steer = False
@@ -159,9 +159,7 @@ class Run:
         if len(sides):
             size += float(self._programs.weights @ (np.abs(sides.bound) + point.size[1:]))
         rounding = ROUNDINGS * self._problem.unit * size
-        rounding += (
-            float(direction.linear @ region.rounding(point.x)) if len(direction.linear) else 0.0
-        )
+        rounding += region.noise(point.x, direction.linear)
         return max(self._problem.noise, rounding)
 
     def _told(self, direction: Direction) -> dict[str, Any]:
@@ -213,6 +211,8 @@ class Run:
 
     def _look_near(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
         """Prove far tangents that hold the step up by values within the radius, or forget them."""
+        if not self._gathered.kinked:
+            return False
         normals = self._certifier.region_normals(point, radius)
         far = self._gathered.far(point, radius, normals)
         for number, serial, direction in far:

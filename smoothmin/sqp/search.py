@@ -18,6 +18,7 @@ from smoothmin.sqp.functions import Evaluator, Point
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.settings import StepSettings
 from smoothmin.sqp.tangents import Gathered
+from smoothmin.subproblems.boxed_qp import RowModel
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Search:
         self._programs, self._gathered, self._settings = programs, gathered, settings
 
     def along(
-        self, point: Point, direction: Direction, root: Array, noise: float
+        self, point: Point, direction: Direction, quadratic: Array | RowModel, noise: float
     ) -> Generator[Ask, object, Outcome]:
         """From a point along a direction."""
         settings, merit = self._settings, self._programs.merit
@@ -78,7 +79,7 @@ class Search:
             if share == 1 and not corrected and trial.violation.any():
                 corrected = True
                 second = self._programs.corrected(
-                    point, trial, direction.step, self._gathered, root
+                    point, trial, direction.step, self._gathered, quadratic
                 )
                 change = second.step - direction.step
                 # a correction is of second order: one as long as the step is another step

@@ -97,12 +97,18 @@ class SQPSettings:
 
     Attributes
     ----------
+    dense_up_to : int
+        Most variables for which a dense matrix is kept; 0 or more.
+    memory : int
+        Steps that limited memory learns from; 1 or more.
     damping : float
         Least curvature along a step in units of the last matrix's (Powell 1978); in (0, 1).
     tangents, steps, penalties
         Of the parts.
     """
 
+    dense_up_to: int = 2000
+    memory: int = 20
     damping: float = 0.2
     tangents: TangentSettings = field(default=TangentSettings())
     steps: StepSettings = field(default=StepSettings())

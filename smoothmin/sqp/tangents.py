@@ -61,12 +61,12 @@ class Tangents:
     def __len__(self) -> int:
         return len(self.serials)
 
-    def add(self, point: Point, capacity: int, curved: float, *, keep_used: bool) -> None:
+    def add(self, point: Point, capacity: int, curved: float, centre: Point | None) -> None:
         """Take a point, in place of older ones of the same piece.
 
-        Those that the last program used stay if ``keep_used``. Pieces that meet along the step
-        between two points are told apart by gradients: these change by no more than a
-        curvature of ``curved`` explains.
+        Those that the last program used, at the ``centre``, stay if there is one. Pieces that
+        meet along the step between two points are told apart by gradients: these change by no
+        more than a curvature of ``curved`` explains.
         """
         value, slope = point.values[self.number], point.slopes[self.number]
         self.bend *= self._settings.fading
@@ -84,7 +84,7 @@ class Tangents:
             change_of_slope = slope - self.slopes
             most = curved * curved * square + ALIKE**2 * float(slope @ slope)
             gone &= np.vecdot(change_of_slope, change_of_slope) <= most
-            if keep_used:
+            if centre is not None:
                 gone &= self.weights <= 0
             self.keep(~gone)
         self.points = np.concatenate([self.points, point.x[None]])
@@ -95,9 +95,7 @@ class Tangents:
         self.serials = np.append(self.serials, point.serial)
         if len(self) > capacity:
             idle = np.flatnonzero(self.weights <= 0)
-            kept = np.ones(len(self), dtype=bool)
-            kept[idle[0] if len(idle) else 0] = False
-            self.keep(kept)
+            self.keep(np.arange(len(self)) != int(idle[0] if len(idle) else 0))
 
     def keep(self, kept: Mask) -> None:
         """Forget all others."""
@@ -182,7 +180,7 @@ class Gathered:
                 self._choose()
         self.recent.append(point)
         for tangents in self.of.values():
-            tangents.add(point, self.capacity, self.curved, keep_used=centre is not None)
+            tangents.add(point, self.capacity, self.curved, centre)
 
     def _choose(self) -> None:
         """Begin or end with functions."""
@@ -192,7 +190,7 @@ class Gathered:
             if number not in self.of:
                 tangents = self.of[number] = Tangents(number, self._n, self._settings)
                 for point in self.recent:
-                    tangents.add(point, self.capacity, self.curved, keep_used=False)
+                    tangents.add(point, self.capacity, self.curved, None)
 
     def far(self, point: Point, radius: float, normals: Array) -> list[tuple[int, int, Array]]:
         """Tangents from beyond the radius that the last program used, and where to prove them.

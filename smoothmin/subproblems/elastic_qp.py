@@ -245,7 +245,7 @@ class _ActiveSet:
             # 3. hold the row that is broken most
             released, entering = -1, self._broken(step, target.prices, banned)
             if entering < 0:
-                solved = True
+                solved = not banned or self._broken(step, target.prices, set()) < 0
                 break
             self._hold(entering)
             target = self._wanted()
@@ -392,7 +392,7 @@ class _ActiveSet:
         if banned:
             skip = np.concatenate([skip, np.array(list(banned), dtype=np.intp)])
         best, worst = -1, 0.0
-        self._last = excess = self._excess(step)
+        excess = self._excess(step)
         if excess.max(initial=0.0) > 0 and self._lengths is not None:
             if prices:
                 levels = np.zeros(len(self._qp.caps))
@@ -423,7 +423,7 @@ class _ActiveSet:
         # rows with multipliers are met but for the excess of their group
         slope = -curvature - float(multipliers.dot(qp.offsets))
         excess = np.zeros(len(qp.caps))
-        beyond = self._last if solved else self._excess(step)
+        beyond = self._excess(step)
         if beyond.max(initial=0.0) > 0:
             np.maximum.at(excess, qp.groups, beyond)
             excess[~self._finite] = 0.0

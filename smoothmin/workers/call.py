@@ -103,9 +103,9 @@ class Call:
 
     def answer(self, x: NDArray[Any]) -> Any:
         """Value and gradient, or None for it, at one of the user's arrays; rows of constraints."""
-        gradient = self.order == 1 and self.objective.has_gradient
         if self.objective.wide:
-            return self.objective.at(x, int(gradient))
+            return self.objective.at(x, self.objective.order_of(self.order))
+        gradient = self.order == 1 and self.objective.has_gradient
         if not gradient:
             value = self.objective.value(x)
             return (as_complex if np.iscomplexobj(x) else as_value)(value), None

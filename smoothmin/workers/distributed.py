@@ -47,11 +47,12 @@ class Distributed(Source):
         self, answers: list[Any], points: NDArray[Any], order: int
     ) -> tuple[NDArray[Any], Array | None]:
         """Values and gradients of some answers as arrays."""
-        gradient = order == 1 and self.objective.has_gradient
         if self.objective.wide:
             rows: tuple[NDArray[Any], Array | None]
-            rows = self.objective.stacked(answers, self.domain, int(gradient))
+            order = self.objective.order_of(order)
+            rows = self.objective.stacked(answers, self.domain, order)
             return rows
+        gradient = order == 1 and self.objective.has_gradient
         values = np.array([value for value, _ in answers], dtype=points.dtype)
         if not gradient:
             return values, None

@@ -244,3 +244,55 @@ def test_no_phase_asks_again_for_what_is_known():
 
     minimize(fun, np.array([-1.2, 1.0, 0.7]), rng=0, options={"maxfev": 60})
     assert len(set(points)) == len(points)
+
+
+@pytest.mark.parametrize("n", [2, 5, 10])
+def test_quadratics_in_a_box_take_few_evaluations(n):
+    centre = np.linspace(-2, 2, n)
+    turn = np.linalg.qr(np.random.default_rng(n).standard_normal((n, n)))[0]
+    hessian = turn * np.logspace(0, 2, n) @ turn.T
+    for matrix, budget in ((np.eye(n), 2 * n + 6), (hessian, 8 * n)):
+        values = []
+
+        def fun(x, matrix=matrix, values=values):
+            values.append(float((x - centre) @ matrix @ (x - centre)))
+            return values[-1]
+
+        minimize(fun, np.full(n, 3.0), bounds=[(-5, 5)] * n, rng=0, options={"maxfev": budget})
+        assert min(values) < 1e-8
+
+
+@pytest.mark.parametrize("beyond", [np.nan, 1e3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_minimum_on_the_edge_of_a_cliff_is_found_and_ends_the_run(seed, beyond):
+    rng = np.random.default_rng(seed)
+    n, centre = 3, rng.uniform(-3, 3, 3)
+    normal = rng.standard_normal(n)
+    normal /= np.linalg.norm(normal)
+
+    def fun(x):
+        height = normal @ (x - centre)
+        return beyond if height < 0 else float(((x - centre) ** 2).sum() + 5 * height)
+
+    options = {"maxfev": 1500 * n}
+    res = minimize(fun, centre + 2 * normal, bounds=[(-6, 6)] * n, rng=seed, options=options)
+    assert res.fun < 1e-3
+    assert res.nfev < 1500 * n
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_noise_success_and_error(seed):
+    noise = np.random.default_rng(seed)
+
+    def true(x):
+        return float(5 * (x[0] - 1) ** 2 + (x[1] + 2) ** 2)
+
+    res = minimize(lambda x: true(x) + 0.1 * noise.standard_normal(), [3.0, 1.0], rng=seed)
+    assert res.success
+    assert true(res.x) < 0.2
+    assert abs(res.fun - true(res.x)) <= res.error < 1
+
+
+def test_a_box_of_the_least_width():
+    res = minimize(lambda x: float(x @ x), [0.0, 1.0], bounds=[(0, 5e-324), (0, 5)], rng=0)
+    assert res.fun < 1e-8

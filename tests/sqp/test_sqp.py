@@ -254,3 +254,25 @@ def test_regions_without_values_are_avoided():
     assert result.constr_violation <= 1e-7
     m = -result.multipliers[0].item()
     np.testing.assert_allclose(5 * np.eye(3)[0] - 1 / result.x, 2 * m * result.x, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [300, 5000])
+def test_many_variables_on_the_simplex(n):
+    """A separable quadratic, whose minimum is found by one multiplier, by bisection."""
+    rng = np.random.default_rng(n)
+    w, y = rng.uniform(0.5, 2, n), rng.standard_normal(n)
+    low, high = -100.0, 100.0
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        over = np.maximum(y - middle / w, 0).sum() > 1
+        low, high = (middle, high) if over else (low, middle)
+    result = run(
+        lambda x: (0.5 * w @ (x - y) ** 2, w * (x - y)),
+        np.full(n, 1 / n),
+        LinearConstraint(np.ones(n), 1, 1),
+        bounds=[(0, None)] * n,
+    )
+    assert result.success
+    np.testing.assert_allclose(result.x, np.maximum(y - high / w, 0), atol=1e-4)
+    assert result.nfev <= 30
+    assert (result.points >= 0).all()

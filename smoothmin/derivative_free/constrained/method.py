@@ -8,7 +8,8 @@ nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012).
 The phases: models in a trust region (`trust_region.py`) come down fastest where functions are
 smooth; where predictions fail at small radii without noise there are kinks, across which slopes
 by differences lead (`slope_bundle.py`). What models end at is called a minimum only where values
-at fresh points are what they foretell (`verification.py`).
+at fresh points are what they foretell (`verification.py`). Where neither foretells anything,
+polls follow, and a barrier on the violation that comes down (`barrier_search.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from smoothmin._protocol import Finish, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
+from smoothmin.derivative_free.constrained.barrier_search import BarrierSearch
 from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
 from smoothmin.derivative_free.constrained.state import End, State
@@ -125,17 +127,24 @@ class ConstrainedModel(Method):
                 return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
             if end is End.UNBOUNDED:
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
-            if end is End.NOISE:
+            if end is End.NOISE and not state.coarse:
                 return (yield from _conclude(state, None))
             assert descent.models is not None
-            if end is End.CONVERGED and (yield from foretold(state, descent.models)):
+            if (
+                end is End.CONVERGED
+                and not state.coarse
+                and (yield from foretold(state, descent.models))
+            ):
                 return (yield from _conclude(state, descent.knows))
             slopes = SlopeBundle(state, self.xtol)
-            if (yield from slopes.run()):
+            if not state.coarse and (yield from slopes.run()):
                 return (yield from _conclude(state, slopes.knows))
+            if not (yield from BarrierSearch(state).run()):
+                break
             end = None
             descent.restart()
-        return Finish(Status.PRECISION, End.STUCK.value + ".", **state.told())
+        said = _status.PLATEAU if state.coarse else End.STUCK.value + "."
+        return Finish(Status.PRECISION, said, **state.told())
 
 
 def _conclude(state: State, knows: Knowledge | None) -> Generator[Any, Any, Finish]:

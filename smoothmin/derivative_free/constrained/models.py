@@ -24,6 +24,8 @@ NEAR = 2.0  # radii in which points determine the slopes
 INDEPENDENT = 0.1  # distance, in radii, of a point from the span of the others that counts
 REACH = 10.0  # radii beyond which points say nothing
 WILD = 1e3  # rise over a radius, in units of the largest slope, that no quadratic is to follow
+TINY = float(np.finfo(float).tiny)
+LOUDEST = 1e6  # noise in units of the slopes: of louder ones nothing is learned either
 CUBIC = 1e-2  # error at a radius of one, in units of the curvature that is learned
 
 
@@ -104,21 +106,37 @@ def fit(
         hessians = before.hessians * ratio**2
     bent = np.einsum("mi,kij,mj->mk", z, hessians, z)
     residual = values - first - z @ slopes.T - 0.5 * bent
-    m = len(z)
-    matrix = np.zeros((m + n, m + n))
-    kernel = 0.5 * (z @ z.T) ** 2
-    level = float((noise / np.maximum(steep, np.finfo(float).tiny)).max())
-    kernel[np.diag_indices(m)] += (CUBIC * distance**3) ** 2 + 1e-14 + level**2
-    matrix[:m, :m] = kernel
-    matrix[:m, m:], matrix[m:, :m] = z, z.T
-    diagonal = np.arange(m, m + n)
-    matrix[diagonal, diagonal] = -1e-10  # where points do not tell, slopes change least
-    right = np.concatenate([residual, np.zeros((n, k))])
-    solution = lu_solve(lu_factor(matrix), right)
-    weights, slope = solution[:m], solution[m:]
-    slopes = slopes + slope.T
-    hessians = hessians + np.einsum("mk,mi,mj->kij", weights, z, z)
+    shape = z, 0.5 * (z @ z.T) ** 2, (CUBIC * distance**3) ** 2 + 1e-14
+    first = first.copy()
+    for which in (noise == 0, noise > 0):
+        if not which.any():
+            continue
+        level = float((noise[which] / np.maximum(steep[which], TINY)).max())
+        weights, slope, constant = _least_change(*shape, min(level, LOUDEST), residual[:, which])
+        slopes[which] += slope.T
+        hessians[which] += np.einsum("mk,mi,mj->kij", weights, z, z)
+        first[which] += constant
     return Models(x, radius, first, slopes, hessians, missing)
+
+
+def _least_change(
+    z: Array, kernel: Array, error: Array, level: float, residual: Array
+) -> tuple[Array, Array, Array]:
+    """Weights (m, k), slopes (n, k) and constants (k,) of the quadratics least in their Hessians.
+
+    With noise, ``level`` in units of the slopes, the value at the centre is fitted as all are.
+    """
+    tail = np.column_stack([z, np.ones(len(z))]) if level > 0 else z
+    m, t = tail.shape
+    n, k = z.shape[1], residual.shape[1]
+    matrix = np.zeros((m + t, m + t))
+    matrix[:m, :m] = kernel
+    matrix[:m, m:], matrix[m:, :m] = tail, tail.T
+    matrix[np.arange(m), np.arange(m)] += error + level**2
+    matrix[np.arange(m, m + t), np.arange(m, m + t)] = -1e-10  # what points do not tell stays
+    solution = lu_solve(lu_factor(matrix), np.concatenate([residual, np.zeros((t, k))]))
+    constant = solution[m + n] if level > 0 else np.zeros(k)
+    return solution[:m], solution[m : m + n], constant
 
 
 def _spread(z: Array) -> tuple[NDArray[np.intp], Array]:

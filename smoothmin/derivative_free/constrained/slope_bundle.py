@@ -22,7 +22,14 @@ import numpy as np
 from smoothmin._protocol import Array
 from smoothmin._verdict import SHORT, Knowledge
 from smoothmin.derivative_free.constrained.penalty_step import CAPPED, RAISE
-from smoothmin.derivative_free.constrained.state import ROUNDING, End, State
+from smoothmin.derivative_free.constrained.state import (
+    DEARER,
+    GOOD,
+    POOR,
+    ROUNDING,
+    End,
+    State,
+)
 from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
 
 FIRST = 0.1  # radius, in units of the scale
@@ -31,8 +38,6 @@ DIFFERENCE = 0.02  # of that distance
 LEAST_DIFFERENCE = 1e-8  # in units of the scale, by which values still differ more than rounding
 PLANE = 0.02  # of the values' spread over a simplex, that curvature may take its centre off
 ATTEMPTS = 3
-DEARER = 100.0  # factor of the price where nothing else is promised
-POOR, GOOD = 0.1, 0.7  # ratios of actual to predicted decrease
 NULL_SHRINKING, SHRINKING, GROWTH = 0.7, 0.25, 2.0  # of the radius
 SMALL_SHARE = 0.01  # of the slopes' change over the radius, too little for a step
 ABOVE = 1e-3  # of that change, by which a linearization may be above the value here
@@ -74,12 +79,12 @@ class SlopeBundle:
                     return False
             step, promised = self._step(z, values)
             share, wanted = promised / self._typical(), False
-            if share <= STATIONARY:
+            if share <= STATIONARY and not self._worth(promised):
                 settled = yield from self._certified(z)
                 if settled is not None:
                     return settled
                 wanted = True
-            elif share <= SMALL_SHARE and not self._good:
+            elif STATIONARY < share <= SMALL_SHARE and not self._good:
                 self.radius *= SHRINKING
                 wanted = True
             else:
@@ -108,10 +113,6 @@ class SlopeBundle:
     def _certified(self, z: Array) -> Generator[Any, Any, bool | None]:
         """Whether slopes at random points promise no more; None if that is not the last word."""
         state, n = self.state, z.size
-        target = SHORT * state.lately()[1]
-        if self.radius > target > self.last:
-            self.radius = target
-            return None
         before = state.best()
         near = NEAR * self.radius
         self._pieces = [p for p in self._pieces if np.abs(p.z - z).max() <= near]
@@ -120,6 +121,8 @@ class SlopeBundle:
             yield from self._add(state.region.within(z, z + way))
         if state.best() != before:
             return None
+        if not any(p.slopes[0].any() for p in self._pieces):
+            return False  # a plateau
         _, promised = self._step(z, state.bank.values[before])
         if promised > STATIONARY * self._typical():
             return None
@@ -127,12 +130,23 @@ class SlopeBundle:
         if not met and state.price < state.dearest:
             state.price = min(DEARER * state.price, state.dearest)
             return None
-        size = min(self.radius, target)
-        knows = self.knows = state.knowledge(End.CERTIFIED.value, promised, size)
-        if knows.invisible or knows.negligible:
-            return True
-        self.radius *= SHRINKING
-        return None
+        self.knows = state.knowledge(End.CERTIFIED.value, promised, self._reach())
+        return True if self._told(self.knows) else None
+
+    def _worth(self, promised: float) -> bool:
+        """Whether a step is worth a value; if not, the radius is one that a certificate needs."""
+        reach = self._reach()
+        if self.radius > reach > self.last:
+            self.radius = reach
+        return not self._told(self.state.knowledge("", promised, reach))
+
+    def _reach(self) -> float:
+        """The radius of a certificate, or the present one if that is smaller."""
+        return min(self.radius, SHORT * self.state.lately()[1])
+
+    @staticmethod
+    def _told(knows: Knowledge) -> bool:
+        return knows.invisible or knows.negligible
 
     def _typical(self) -> float:
         """What objective and active sides change over the radius."""

@@ -17,6 +17,9 @@ from smoothmin.derivative_free.constrained.models import Bank
 from smoothmin.derivative_free.constrained.penalty_step import merit
 from smoothmin.derivative_free.constrained.rows import Sides
 
+POOR, GOOD = 0.1, 0.7  # ratios of actual to predicted decrease
+DEARER = 100.0  # factor of the price where nothing but the violation is left
+COARSE = 1e-3  # quanta of the values, in units of their range, that make a staircase
 ROUNDING = 64 * float(np.finfo(float).eps)  # share of the value, by which sums of many differ
 
 
@@ -53,6 +56,8 @@ class State:
         Of the weighted violation, and what it never exceeds.
     multipliers : Multipliers
         Of the rows, by the last models.
+    stepped : bool
+        Whether values come in quanta: most of them were the same where noise was looked for.
     """
 
     problem: Problem
@@ -66,6 +71,7 @@ class State:
     multipliers: Multipliers
     price: float = 1.0
     dearest: float = math.inf
+    stepped: bool = False
 
     @staticmethod
     def of(problem: Problem, scale: Array, rng: np.random.Generator, region: LinearSet) -> State:
@@ -116,6 +122,11 @@ class State:
         x = self.outward(self.bank.points[k : k + 1])[0]
         return Iterate(x, float(self.bank.values[k, 0]), radius=radius)
 
+    @property
+    def coarse(self) -> bool:
+        """Whether values come in quanta that are no rounding: a staircase."""
+        return self.stepped and bool(self.noise[0] > COARSE * np.ptp(self.bank.values[:, 0]))
+
     def told(self) -> dict[str, Any]:
         """What the result says: multipliers of rows, and noise, where there are any."""
         told: dict[str, Any] = {}
@@ -141,12 +152,16 @@ class State:
     def knowledge(self, message: str, promised: float, step: float) -> Knowledge:
         """What the judge wants to know; ``step`` is how far the promised point is."""
         fall, moved = self.lately()
-        size = abs(float(self.merits().min()))
+        k = self.best()
+        size, c = abs(float(self.merits()[k])), self.bank.values[k, 1:]
+        units = self.sides.units(c)
+        active = np.abs(c) <= self.sides.tolerance * units
+        rounded = size + self.price * float(self.weight[active] @ units[active])
         return Knowledge(
             message,
             promised=max(0.0, promised),
             lately=((1.0, fall),),
             size=size,
-            noise=self.level + ROUNDING * size,
+            noise=self.level + ROUNDING * rounded,
             far=step / moved if moved > 0 else math.inf,
         )

@@ -29,15 +29,21 @@ from smoothmin.derivative_free.constrained.penalty_step import (
     merit,
     steered_step,
 )
-from smoothmin.derivative_free.constrained.state import End, State
+from smoothmin.derivative_free.constrained.state import (
+    DEARER,
+    GOOD,
+    POOR,
+    ROUNDING,
+    End,
+    State,
+)
 
-POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
+EXCELLENT = 0.9  # ratio of actual to predicted decrease
 GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
 FIRST = 0.5  # radius, in units of the scale
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
-DEARER = 100.0  # factor of the price where nothing else is promised
 CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
 FORGETTING = 0.7  # of what the price had to be, in a step
 PRICES = 1e-2, 1e7  # least and dearest, in units of the first
@@ -57,7 +63,8 @@ class TrustRegion:
         self.delta = FIRST
         self.models: Models | None = None
         self.knows: Knowledge | None = None  # at the end
-        self._steep = np.empty(0)
+        self._reliable = 0.0  # the last radius at which a prediction was right
+        self._steep = self._reliable_steep = np.empty(0)
         self._least_price = self._need = 0.0
         self._recent = [(math.inf, 0.0)] * WINDOW  # foretold decreases and their errors
 
@@ -79,7 +86,7 @@ class TrustRegion:
         tiny = float(np.finfo(float).tiny)
         state.weight = 1.0 / np.maximum(sizes[1:], max(1e-10 * sizes.max(), tiny))
         state.price = max(float(sizes[0]), 1e-10 * float(np.abs(models.values[0])), tiny)
-        self._steep = sizes / self.delta
+        self._steep = self._reliable_steep = sizes / self.delta
         self._least_price, state.dearest = PRICES[0] * state.price, PRICES[1] * state.price
         yield state.iterate(self.delta)
         return None
@@ -111,6 +118,8 @@ class TrustRegion:
             change = state.merit(models.values) - state.merit(values[0])
             ratio = change / found.decrease if math.isfinite(change) else -math.inf
             self._note(found.decrease, change)
+            if ratio >= GOOD:
+                self._reliable, self._reliable_steep = self.delta, self._steep
             if ratio > 0:
                 yield state.iterate(self.delta)
             yield from self._resize(models, ratio, length)
@@ -132,7 +141,8 @@ class TrustRegion:
                 return models, None
             self.models = models
             now = np.abs(models.slopes).max(axis=1) / self.delta
-            self._steep = np.maximum(0.9 * self._steep, now)
+            if not state.noise.any():  # of which slopes are soon made
+                self._steep = np.maximum(0.9 * self._steep, now)
             walls = self._walls(models.centre)
             found = steered_step(models, walls, state.price, state.weight, state.dearest)
             state.price = found.price
@@ -240,6 +250,14 @@ class TrustRegion:
         state = self.state
         if not state.noise.any():
             state.noise = yield from _noise(state)
+            self._recent = [(math.inf, 0.0)] * WINDOW
+            if state.noise.any():
+                self._steep = self._reliable_steep
+                # slopes show above the noise where they change values by several times as much
+                shown = NOISE_FLOOR * state.level / max(float(self._steep[0]), 1e-300)
+                self.delta = max(self.delta, self._reliable, min(FIRST, shown))
+                self.models = None  # whose curvature is noise
+                return None
         if not state.noise.any():
             return End.STUCK
         predicted = float(np.median([p for p, _ in self._recent]))
@@ -264,5 +282,22 @@ def _noise(state: State) -> Generator[Any, Any, Array]:
                 points = np.stack([state.region.towards(z, p) for p in points])
                 known[t] = yield from state.evaluate(points)
             spacing = advance(attempts, known[t][:, j])
-        levels[j] = spacing.value
+        nearest = known[min(known)][:, j]
+        levels[j] = spacing.value or _scatter(nearest)
+        values = np.concatenate([found[:, j] for found in known.values()])
+        if j == 0 and len(np.unique(values)) <= len(values) // 2:
+            state.stepped = True
     return levels
+
+
+def _scatter(values: Array) -> float:
+    """The deviation of values on the shortest line from a parabola, if they go up and down."""
+    if not np.isfinite(values).all():
+        return 0.0
+    t = np.linspace(-1.0, 1.0, len(values))
+    left = values - np.polynomial.polynomial.polyval(
+        t, np.polynomial.polynomial.polyfit(t, values, 2)
+    )
+    turns = np.count_nonzero(np.diff(np.sign(np.diff(values))))
+    level = float(np.linalg.norm(left)) / math.sqrt(len(values) - 3)
+    return level if turns > 2 and level > ROUNDING * float(np.abs(values).max()) else 0.0
