@@ -15,6 +15,7 @@ _EXPORTS = {
     "minimize": "_minimize",
     "Optimizer": "_optimizer",
     "show_options": "_registry",
+    "Journal": "journal.options",
     "Method": "_method",
     "Homotopy": "homotopy.method",
     "DerivativeFree": "derivative_free.method",
@@ -27,6 +28,7 @@ _EXPORTS = {
     "GradientSampling": "smoothing.gradient_sampling",
     "smooth": "smoothing.smooth",
     "GradientSamplingDescent": "descent.gradient_sampling.method",
+    "SQPGradientSampling": "sqp.method",
     "LBFGS": "descent.lbfgs",
     "BFGS": "descent.bfgs",
     "GradientDescent": "descent.gradient_descent",
@@ -50,6 +52,8 @@ _EXPORTS = {
     "OptimizeResult": "_scipy_classes",
     "Uncertainty": "uncertainties.estimate",
     "uncertainty": "uncertainties.estimate",
+    "curve_fit": "residuals.curve_fit",
+    "least_squares": "residuals.least_squares",
 }
 
 __all__ = [
@@ -92,11 +96,15 @@ if TYPE_CHECKING:
     )
     from smoothmin.descent.lbfgs import LBFGS as LBFGS
     from smoothmin.homotopy.method import Homotopy as Homotopy
+    from smoothmin.journal.options import Journal as Journal
     from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
     from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
+    from smoothmin.residuals.curve_fit import curve_fit as curve_fit
+    from smoothmin.residuals.least_squares import least_squares as least_squares
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
+    from smoothmin.sqp.method import SQPGradientSampling as SQPGradientSampling
     from smoothmin.uncertainties.estimate import Uncertainty as Uncertainty
     from smoothmin.uncertainties.estimate import uncertainty as uncertainty
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
+import time
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
@@ -15,7 +18,7 @@ from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
-from smoothmin._source import Source
+from smoothmin._source import Scattered, Source
 from smoothmin._status import Status
 
 # points to evaluate, in the free variables, and whether with gradients: 1, or not: 0
@@ -79,9 +82,16 @@ class Ledger:
         self._first: float | None = None
         self._varied = False  # whether any value differed from the first
         self._x0 = domain.problem(False).x0
+        # from values alone a finite box may be sampled where the start has no value
+        finite_box = domain.box is not None and bool(np.isfinite(domain.box).all())
+        self._sampled = stencil is None and finite_box
         self.nfev = self.njev = self.n_nonfinite = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
+
+    def restart(self) -> None:
+        """Begin to count seconds anew."""
+        self._limits = dataclasses.replace(self._limits, started=time.perf_counter())
 
     @property
     def limits(self) -> Limits:
@@ -183,7 +193,7 @@ class Ledger:
             self._first = float(values[0])
         if value == -math.inf:
             raise Halt(Status.NONFINITE, _status.unbounded(value))
-        if start and not math.isfinite(values[0]):
+        if start and not math.isfinite(values[0]) and (gradients is not None or not self._sampled):
             first = points[0] if center is None else center + points[0]
             if np.array_equal(first, self._x0):
                 raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
@@ -249,10 +259,19 @@ class Evaluator:
         Points are relative to ``center`` if it is given.
         """
         ledger = self.ledger
+        if order > 1:  # derivatives alone of points that have been counted
+            values, gradients, ended = self._source(points, order, ledger.limits)
+            if ended is not None:
+                raise ended
+            return values, gradients
         points, over = ledger.admit(points, center)
         if len(points) or over is None:
             values, gradients, ended = self._source(points, order, ledger.limits, center)
             ledger.take(points, values, gradients, center)
+            if isinstance(ended, Scattered):
+                with contextlib.suppress(Halt):  # the run ends for another reason already
+                    ledger.take(ended.points, ended.values, ended.gradients)
+                raise ended.cause
             if ended is not None:
                 raise ended
         if over is not None:

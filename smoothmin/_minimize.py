@@ -14,12 +14,13 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
+from smoothmin._native import as_python
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
-from smoothmin._source import Objective, Remembered, Source, source_of
+from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
 
 if TYPE_CHECKING:
-    from smoothmin._journal import Journal
+    from smoothmin.journal.source import Journaled
 
 
 def minimize(
@@ -47,10 +48,11 @@ def minimize(
 
     Parameters
     ----------
-    fun : callable
+    fun : callable, or scipy.LowLevelCallable
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
-        it, and `jac`, batches are evaluated in a compiled loop once that pays.
+        it, and `jac`, batches are evaluated in a compiled loop once that pays. So are functions
+        in C, of ctypes and cffi too, ``double f(int n, double *x)`` or ``(..., void *data)``.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among
@@ -64,7 +66,8 @@ def minimize(
         method object such as ``Homotopy(sigma=2.0)``, or a callable with SciPy's
         custom-method protocol. SciPy's fifteen names run what keeps their promise, with
         their options in SciPy's meaning, see Notes. By default "gradient-sampling" if there
-        is a gradient and "derivative-free" if not; ``res.method`` says which.
+        is a gradient and "derivative-free" if not, with constraints "sqp" and
+        "constrained-model"; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
         along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
@@ -110,10 +113,12 @@ def minimize(
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
         same seed gives the same run.
-    workers : int, map-like callable or Executor, optional
-        Who evaluates batches: a number of processes (-1: one per core), a
-        function such as ``pool.map``, an object with ``submit`` and ``map``, or a Dask client.
-        The run does not depend on it.
+    workers : int, map-like callable, Executor, Dask client or str, optional
+        Who evaluates: a number of processes (-1: one per core), which then are all that call
+        ``fun``; a function such as ``pool.map``, whose answers may come in any order; an object
+        with ``submit`` and ``map``; a Dask client or cluster, or the address of its scheduler
+        such as ``"tcp://host:8786"``. The run does not depend on it. Where numba has compiled the
+        objective and it does not write to arrays in `args`, a number is one of threads.
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
@@ -165,9 +170,14 @@ def minimize(
 
     Notes
     -----
+    Without ``maxiter``, ``maxfev`` and ``maxtime`` a run ends after max(1000, 200 n) iterations,
+    or five times as many requests for values in a row without progress, a decrease by more than
+    half of a value's digits.
+
     A point is never evaluated if it would be one more than ``maxfev``. ``maxtime`` and
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
-    comes back, and what else was under way then is neither used nor counted. Values
+    comes back, and what else was under way then is neither used nor counted: a number of
+    processes is ended whatever they are at, those of an Executor or a cluster finish it. Values
     that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
     infinity anywhere, or a point to evaluate that is not finite. Without gradients, values
     that are all the same are no success: the status is 4.
@@ -175,7 +185,8 @@ def minimize(
     Of SciPy's names, "BFGS", "SLSQP", "dogleg" and "trust-exact" run "bfgs" and "L-BFGS-B"
     "lbfgs"; "CG", "Newton-CG", "TNC", "trust-constr", "trust-ncg" and "trust-krylov" run
     "bfgs" up to 500 variables and "lbfgs" beyond; "Nelder-Mead", "Powell", "COBYLA" and
-    "COBYQA" run `ModelDescent`, from values alone. ``show_options`` of a name says how each
+    "COBYQA" run `ModelDescent`, from values alone. With constraints "SLSQP" and "trust-constr"
+    run "sqp", "COBYLA" and "COBYQA" "constrained-model". ``show_options`` of a name says how each
     of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
     units; where none is given the ends are those of the method that runs.
 
@@ -185,10 +196,13 @@ def minimize(
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
     where processors are busy: ``OMP_NUM_THREADS=1`` in the environment turns them off.
 
-    With ``journal`` a run that was killed, made again with the same arguments, ``rng``
-    included if it was given, is the run that would have been: values come from the file as
-    long as it has any. It loses the evaluation it was at, or the batch if ``workers`` or
-    ``vectorized`` evaluate it. To begin anew remove the file.
+    With ``journal``, a path or a `Journal`, a run that was killed, made again with the same
+    arguments, ``rng`` included if it was given, is the run that would have been: values come
+    from the file as long as it has any. It loses the evaluation it was at, or the batch if
+    ``workers`` or ``vectorized`` evaluate it. Limits, ``workers``, ``callback`` and ``disp`` may
+    be others. While a run writes the file, a second one that wants it gets a `RuntimeError`. A
+    damaged end is cut off, with a warning. Another run than that of the file is refused at the
+    first point that differs by more than rounding. To begin anew remove the file.
 
     Examples
     --------
@@ -207,6 +221,7 @@ def minimize(
     >>> res.success, res.method, bool(res.fun < 1e-6)
     (True, 'gradient-sampling', True)
     """
+    fun = as_python(fun)
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     args = args if isinstance(args, tuple) else (args,)
@@ -234,14 +249,14 @@ def minimize(
     try:
         generator = as_generator(given.seed)
         if given.journal is not None:
-            source = kept = _journaled(source, given.journal)
+            source = kept = _journaled(source, given)
             generator = as_generator(kept.seed) if given.seed is None else generator
         run, ledger = given.assemble(generator)
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
     result["nhev"] = nhev
-    if given.plan.disp:
+    if given.plan.settings.disp:
         _display(result)
     return result
 
@@ -284,15 +299,20 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
         return (Columns if objective.wide else Vectorized)(objective, domain)
     if workers is None:
         return source_of(objective, domain)
-    from smoothmin._workers import source_for
+    from smoothmin.workers.choose import source_for
 
-    return source_for(objective, domain, workers)
+    return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 
 
-def _journaled(source: Source, path: Any) -> Journal:
-    from smoothmin._journal import Journal
+def _journaled(source: Source, given: Arguments) -> Journaled:
+    from smoothmin.journal.identity import identity
+    from smoothmin.journal.options import as_journal
+    from smoothmin.journal.source import Journaled
 
-    return Journal(source, path)
+    journal = as_journal(given.journal)
+    more = {"scheme": given.scheme, "differences": given.differences}
+    words = identity(source.objective, given.domain, given.method, given.seed, more)
+    return Journaled(source, journal, words)
 
 
 def _display(result: OptimizeResult) -> None:

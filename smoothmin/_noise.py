@@ -24,6 +24,9 @@ from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 POINTS = 8
 SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
+STUDENT = 2.093  # its 97.5 % quantile for one degree of freedom less than there are repeats
+REPEATS = 20  # values at one point, for their mean and its error
+JUMP = 30.0  # times the median change between neighbours, from which one is a jump
 FACTOR = 100.0  # of the spacing between attempts
 
 
@@ -43,6 +46,20 @@ class Estimate:
     verdict: Verdict
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """The mean of `REPEATS` values at one point, and a 95 % confidence interval's half-width."""
+
+    mean: float
+    half_width: float
+
+    @classmethod
+    def of(cls, values: Array) -> Repeated:
+        """Of these values, by Student's t for 19 degrees of freedom."""
+        spread = float(np.std(values, ddof=1))
+        return cls(float(np.mean(values)), STUDENT * spread / math.sqrt(len(values)))
+
+
 def estimate_noise(values: Array) -> Estimate:
     """ECnoise on values at equally spaced points of a line.
 
@@ -60,8 +77,11 @@ def estimate_noise(values: Array) -> Estimate:
     # squares of values in units of a power of two near them neither overflow nor vanish
     unit = math.ldexp(0.5, math.frexp(float(np.abs(values).max()))[1])
     table = values / unit
-    if np.count_nonzero(np.diff(table) == 0) >= m / 2:
+    changes_by = np.abs(np.diff(table))
+    if np.count_nonzero(changes_by == 0) >= m / 2:
         return Estimate(0.0, Verdict.TOO_CLOSE)
+    if changes_by.max() > JUMP * np.median(changes_by) > 0:
+        return Estimate(0.0, Verdict.TOO_FAR)
     levels, changes = [], []
     gamma = 1.0
     for k in range(1, m + 1):

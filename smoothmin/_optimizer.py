@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import copy
+import math
+import pickle
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
+import smoothmin
 from smoothmin import _status
 from smoothmin._check import as_generator
-from smoothmin._evaluate import exchange
+from smoothmin._engine import Run
+from smoothmin._evaluate import Ledger, exchange
 from smoothmin._limits import Halt
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
 from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
 from smoothmin._status import Status
 from smoothmin.constraints.told import as_told
+from smoothmin.journal.told import Told, digest
 
 # values, and gradients in the free variables; with constraints rows and slopes
-Told: TypeAlias = tuple[Array, Array | None]
-OF_NO_EFFECT = ("disp", "journal", "return_on_interrupt", "workers")  # where users evaluate
+Answer: TypeAlias = tuple[Array, Array | None]
+# where users evaluate
+OF_NO_EFFECT = ("disp", "journal", "progress", "return_on_interrupt", "workers")
 
 
 class Optimizer:
@@ -46,7 +52,7 @@ class Optimizer:
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     options : dict, optional
-        As in `minimize`, but ``disp``, ``journal``, ``return_on_interrupt`` and
+        As in `minimize`, but ``disp``, ``journal``, ``progress``, ``return_on_interrupt`` and
         ``workers`` are of no effect, with a warning.
     constraints : optional
         As in `minimize`; the values of nonlinear ones are told, their functions never called,
@@ -69,8 +75,12 @@ class Optimizer:
     Notes
     -----
     An optimizer can be pickled or copied at any time, between `ask` and `tell` too, and
-    goes on from there exactly: what is kept is what was told, and a new run is told it
-    again. Only ``maxtime`` begins anew.
+    goes on from there exactly. Kept is what was told, of more than 32 MB in a temporary file,
+    and a copy's new run is told it again, which takes the method's own time once more; it has
+    to ask for the same points, or is refused, as by another processor that rounds differently.
+    "bfgs", "lbfgs" and "gradient-descent" instead keep their state from time to time, and only
+    what was told since. After the end the result alone is kept. Pickles of other
+    versions of the library are refused. Only ``maxtime`` begins anew.
 
     Examples
     --------
@@ -96,9 +106,10 @@ class Optimizer:
         constraints: Any = (),
         rng: Any = None,
     ) -> None:
-        self._given = (copy.copy(x0), method, jac, bounds, tol, copy.copy(options))
-        self._constraints = constraints
         _warn_of_unused(options)
+        x0, method, bounds, options = _owned(x0, method, bounds, options)
+        self._constraints = constraints = _copied(constraints)
+        self._given = (x0, method, jac, bounds, tol, options)
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
         given = Arguments.of(
@@ -108,20 +119,39 @@ class Optimizer:
             raise ValueError('jac must not be "cs": complex points are not asked for')
         generator = as_generator(given.seed)
         self._seed = copy.deepcopy(generator)
-        self._domain, self._limits = given.domain, given.plan.limits
+        self._domain = given.domain
         self._gradients = given.jac is True
+        self._state, self._wanted = b"", 0.0  # kept last, and how much is told until the next
         held = given.constraints
         self._nonlinear = (
             [] if held is None else [held.forms.items[k] for k in held.forms.nonlinear]
         )
         self._sizes = None if held is None else held.sizes
-        self._run, self._ledger = given.assemble(generator)
-        self._told: list[Told] = []
+        self._told = Told()
         self._ended: tuple[str, OptimizeResult] | None = None
+        self._begin(*given.assemble(generator))
+
+    def _begin(self, run: Run, ledger: Ledger) -> None:
+        """Drive a run from its start, or from where its state was kept."""
+        self._run, self._ledger, self._order = run, ledger, 0
+        run.reported = self._keep_state
         self._batches = self._converse()
         self._asked: Array = self._next(None)
 
-    def _converse(self) -> Generator[Array, Told, OptimizeResult]:
+    def _keep_state(self) -> None:
+        """Keep what has come of what was told, instead of that, where it is no more."""
+        if self._told.size < self._wanted:
+            return
+        try:
+            state = pickle.dumps((self._run, self._ledger))
+        except (pickle.PicklingError, TypeError, AttributeError):  # a generator, or the user's
+            self._wanted = math.inf
+            return
+        self._wanted = len(state)
+        if self._told.size >= len(state):
+            self._state, self._told = state, Told()
+
+    def _converse(self) -> Generator[Array, Answer, OptimizeResult]:
         """Yield points in the free variables until the method is done."""
         talk = self._run.conversation()
         ask = advance(talk)
@@ -133,7 +163,7 @@ class Optimizer:
             ask = advance(talk, reply)
         return ask.value
 
-    def _exchange(self, ask: Ask) -> Generator[Array, Told, Answers]:
+    def _exchange(self, ask: Ask) -> Generator[Array, Answer, Answers]:
         """The answer to one request, which may take several batches."""
         talk = exchange(ask, self._ledger)
         batch = advance(talk)
@@ -141,21 +171,23 @@ class Optimizer:
             points, order = batch
             points, over = self._ledger.admit(points)
             if len(points) or over is None:
+                self._order = order
                 values, gradients = yield points
                 self._ledger.take(points, values, gradients if order else None)
                 if not self._ledger.wide:
-                    self._limits.look_at_value(float(np.fmin.reduce(values)))
+                    self._ledger.limits.look_at_value(float(np.fmin.reduce(values)))
             if over is not None:
                 raise over
             batch = advance(talk, (values, gradients))
         return batch.value
 
-    def _next(self, told: Told | None) -> Array:
+    def _next(self, told: Answer | None) -> Array:
         """The points to ask for after what was told; none at the end."""
         message = advance(self._batches, told)
         if isinstance(message, Done):
             result = message.value
             self._ended = Status(result.status).name.lower(), result
+            self._state, self._told = b"", Told()
             return np.empty((0, self._domain.size))
         return message
 
@@ -216,14 +248,17 @@ class Optimizer:
         found = as_values(list(values) if np.iterable(values) else [values], np.float64)
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
-        slopes = self._as_rows(gradients, asked.shape) if self._gradients else None
+        rows = self._as_rows(gradients, asked.shape)
+        if not self._order:  # nobody wants them now
+            rows = None
         if self._nonlinear:
-            found, slopes = self._with_constraints(found, slopes, constraints, jacobians)
-        self._tell(found, slopes)
+            found, rows = self._with_constraints(found, rows, constraints, jacobians)
+        self._told.add(self._asked, found, rows)
+        self._asked = self._next((found, rows))
 
     def _with_constraints(
         self, values: Array, gradients: Array | None, constraints: Any, jacobians: Any
-    ) -> Told:
+    ) -> Answer:
         """Rows and slopes, of values and gradients and those of the constraints."""
         count = len(values)
         parts = as_told("constraints", constraints, self._nonlinear, (count, -1))
@@ -248,13 +283,11 @@ class Optimizer:
             return np.asarray(unmasked(found))
         return np.array([structure.flat(blocks, f"{name}[{k}]") for k, blocks in enumerate(found)])
 
-    def _tell(self, values: Array, gradients: Array | None) -> None:
-        self._told.append((values, gradients))
-        # the method may change what it is sent
-        rows = None if gradients is None else gradients.copy()
-        self._asked = self._next((values.copy(), rows))
-
-    def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array:
+    def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array | None:
+        if not self._gradients:
+            if gradients is None:
+                return None
+            raise ValueError("gradients are of no use without jac=True")
         if gradients is None:
             raise ValueError("gradients must be told with jac=True, got None")
         found: NDArray[Any] = as_real_array(self._flat("gradients", gradients), "gradients")
@@ -280,16 +313,20 @@ class Optimizer:
         return self._run.result(Finish(Status.INTERRUPTED, _status.UNDER_WAY))
 
     def __getstate__(self) -> dict[str, Any]:
-        """What the run began with, and what it was told since."""
-        return {
-            "given": self._given,
-            "constraints": self._constraints,
-            "seed": self._seed,
-            "told": list(self._told),
-        }
+        """What the run began with, and what it was told since; only its result after the end."""
+        state = {"version": smoothmin.__version__, "given": self._given, "seed": self._seed}
+        state |= {"constraints": self._constraints, "rows": self._sizes and self._sizes.rows}
+        told = {"state": self._state, "told": self._told.content()}
+        return state | told | {"ended": self._ended}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin again, and tell it all again."""
+        """Begin again, and tell it all again, unless it has ended."""
+        version = state.get("version")
+        if version != smoothmin.__version__:
+            raise ValueError(
+                f"an Optimizer of version {version} of smoothmin was pickled, "
+                f"this is {smoothmin.__version__}"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what was warned of at first
             self.__init__(  # type: ignore[misc]
@@ -297,8 +334,40 @@ class Optimizer:
                 constraints=state["constraints"],
                 rng=copy.deepcopy(state["seed"]),
             )
-        for values, gradients in state["told"]:
-            self._tell(values, gradients)
+        if self._sizes is not None:
+            self._sizes.rows = state["rows"]
+        if state["ended"] is not None:
+            self._ended = state["ended"]
+            return
+        if state["state"]:
+            run, ledger = pickle.loads(state["state"])
+            ledger.restart()
+            self._begin(run, ledger)
+        told = Told(state["told"])
+        for points, values, gradients in told:
+            if self._ended is not None or not np.array_equal(points, digest(self._asked)):
+                raise ValueError(
+                    "an Optimizer told again what it was told asks for other points: another "
+                    "processor or another version of NumPy may round differently"
+                )
+            self._asked = self._next((values, gradients))
+        self._state, self._told = state["state"], told
+
+
+def _owned(x0: Any, method: Any, bounds: Any, options: Any) -> tuple[Any, ...]:
+    """Copies of what the caller may change, as deep as they can be made."""
+    if isinstance(bounds, Iterator):
+        bounds = list(bounds)
+    if isinstance(options, Mapping):
+        options = {key: _copied(value) for key, value in options.items() if key not in OF_NO_EFFECT}
+    return _copied(x0), _copied(method), _copied(bounds), options
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # an object that cannot be copied, whatever it raises, is shared
+        return value
 
 
 def _warn_of_unused(options: Any) -> None:

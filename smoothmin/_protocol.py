@@ -250,6 +250,10 @@ class Multipliers:
     nonlinear: Array
     box: Array
 
+    def divided(self, unit: float) -> Multipliers:
+        """Of the function divided by a number."""
+        return Multipliers(self.linear / unit, self.nonlinear / unit, self.box / unit)
+
     def all_rows(self) -> Array:
         """Those of the linear rows, then those of the nonlinear ones."""
         return np.concatenate([self.linear, self.nonlinear])

@@ -177,6 +177,15 @@ TRUST_CONSTR: dict[str, Meaning] = {
     "initial_barrier_tolerance": needless(_NO_BARRIER),
     "factorization_method": needless("linear equalities are eliminated by reflections"),
 }
+# with constraints
+_CERTIFICATE = "the run ends with a certificate, or where nothing is left to be seen"
+SLSQP_CONSTRAINED: dict[str, Meaning] = {**SLSQP, "ftol": needless(_CERTIFICATE)}
+TRUST_CONSTR_CONSTRAINED: dict[str, Meaning] = {
+    **TRUST_CONSTR,
+    "gtol": Meaning("stationarity_tol", "stationarity_tol, absolute"),
+    "xtol": Meaning("radius_tol", "radius_tol"),
+    "initial_tr_radius": needless("the first step is as long as the gradient says"),
+}
 TRUST: dict[str, Meaning] = {
     "gtol": GTOL,
     "initial_trust_radius": Meaning("first_step", "first_step"),

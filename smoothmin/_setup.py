@@ -42,12 +42,13 @@ from smoothmin._registry import (
 )
 from smoothmin._scipy_names import hint, scipy_name
 from smoothmin._source import Objective
-from smoothmin._stopping import as_termination
+from smoothmin._stopping import Never, as_termination
 from smoothmin._structure import InBlocks
 from smoothmin.constraints.evaluation import Constrained as ConstrainedObjective
 from smoothmin.constraints.forms import as_forms
 from smoothmin.constraints.run import Constrained, Constraints
 
+REQUESTS_PER_ITERATION = 5  # without progress, in runs without limits
 CTOL = 1e-8  # violation that counts as none, in units of max(1, |c|)
 CTOL_FROM_VALUES = 1e-6
 
@@ -90,9 +91,12 @@ class Arguments:
         domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
         forms = as_forms(constraints, domain.shape, told=told)
         if theirs is not None:
+            theirs = theirs if forms is None else theirs.with_constraints()
             options = theirs.translate(options, tol, domain.problem(False))
-            method, tol = theirs.method_for(domain.size, forms is not None), None
+            method, tol = theirs.method_for(domain.size), None
         common, own = split_options(options)
+        if told:  # whoever evaluates sees how far the run is
+            common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
         jac = as_jac(jac, common.pop("jac_method", None))
         if method is None:
             method = default_method(jac is not None, forms is not None)
@@ -100,12 +104,14 @@ class Arguments:
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
-            held, domain = Constraints.of(forms.within(ctol, default), domain)
+            held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
         as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
         plan = Plan.of(common, as_callback(callback), domain.size)
+        if not plan.ends:
+            _refuse_endless(chosen)
         return cls(chosen, jac, domain, plan, seed, workers, journal, differences, held)
 
     def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
@@ -118,7 +124,8 @@ class Arguments:
         if held is None or not held.forms.nonlinear:
             return plain
         items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
-        return ConstrainedObjective(plain, items, self.domain, held.sizes)
+        keeps = held.keeps(self.domain)
+        return ConstrainedObjective(plain, items, self.domain, held.sizes, self.scheme, keeps)
 
     @property
     def scheme(self) -> str | None:
@@ -135,7 +142,10 @@ class Arguments:
         if held is None:
             ledger = Ledger(domain, self.plan.limits, stencil)
         else:
+            keeps = held.keeps(domain)
+            stencil = stencil if stencil is None or keeps is None else keeps(stencil)
             ledger = ours = held.ledger(domain, self.plan.limits, stencil)
+            ours.slopes_apart = held.slopes_apart(self.scheme)
             exact = self.jac is not None and stencil is None
             constrained = Constrained(held.contradiction, ours, domain, exact)
         problem = domain.problem(has_gradient, stencil, ledger.precision)
@@ -229,7 +239,6 @@ class Plan:
 
     limits: Limits
     settings: Settings
-    disp: bool
 
     @classmethod
     def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
@@ -247,18 +256,39 @@ class Plan:
         )
         flags = {
             name: _flag(name, given.get(name, False))
-            for name in ("disp", "return_all", "history", "return_on_interrupt")
+            for name in ("disp", "progress", "return_all", "history", "return_on_interrupt")
         }
-        disp = flags.pop("disp")
         require_one_of("result", given.get("result", "best"), ("best", "last"))
+        most = max(1000, 200 * n)
+        unlimited = maxiter == limits.maxfev == limits.maxtime == math.inf
         settings = Settings(
-            maxiter if bounded else max(1000, 200 * n),
+            maxiter if bounded else most,
+            REQUESTS_PER_ITERATION * most if unlimited else math.inf,
             as_termination("termination", given.get("termination")),
             callback,
             result=given.get("result", "best"),
             **flags,
         )
-        return cls(limits, settings, disp)
+        return cls(limits, settings)
+
+    @property
+    def ends(self) -> bool:
+        """Whether anything that was given, by itself, ends a run that would go on."""
+        unlimited = self.settings.patience < math.inf and self.limits.f_target == -math.inf
+        return not (unlimited and isinstance(self.settings.termination, Never)) or (
+            self.settings.callback is not None
+        )
+
+
+def _refuse_endless(method: Any) -> None:
+    """Raise if a method, or one inside it, goes on until a limit ends it."""
+    while method is not None:
+        if getattr(method, "restarts", None) == "budget":
+            raise ValueError(
+                'restarts="budget" goes on until a limit ends it, and none was given: maxfev, '
+                "maxiter, maxtime, f_target, termination, or a callback that stops it"
+            )
+        method = getattr(method, "inner", None)
 
 
 def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:

@@ -6,6 +6,7 @@ nor remembers; `smoothmin._evaluate` does.
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from smoothmin._returned import as_values as as_values
 from smoothmin._status import Status
 
 CHUNK_ELEMENTS = 2**15  # points made at a time for the user: 256 kB stay in the cache
-BATCH_ELEMENTS = 2**22  # points given to workers or a vectorized function at a time: 32 MB
+BATCH_ELEMENTS = 2**22  # points given to workers at a time: 32 MB
 FLOAT = np.dtype(np.float64)
 
 
@@ -38,6 +39,20 @@ Evaluate: TypeAlias = Callable[[Array, int, Array], tuple[Array, Any]]
 # values (k,) and gradients (k, n) of the first k points asked for, and, if those
 # are not all or the run must end: the `Halt`, or what the user's code raised
 Block: TypeAlias = tuple[NDArray[Any], Any, BaseException | None]
+
+
+class Scattered(Exception):
+    """What ended a block, and answers at ``points`` that came back though earlier ones did not.
+
+    Never raised: it stands for ``cause`` in a `Block`.
+    """
+
+    def __init__(
+        self, cause: BaseException, points: NDArray[Any], values: Any, gradients: Array | None
+    ) -> None:
+        super().__init__(cause)
+        self.cause, self.points = cause, points
+        self.values, self.gradients = values, gradients
 
 
 class Objective:
@@ -68,6 +83,10 @@ class Objective:
 
     def at(self, x: NDArray[Any], order: int) -> Any:
         """What a wide one returns."""
+        raise NotImplementedError
+
+    def order_of(self, order: int) -> int:
+        """What a wide one can do of it."""
         raise NotImplementedError
 
     def stacked(self, found: Any, domain: Domain, order: int) -> Any:
@@ -142,7 +161,7 @@ class Source(ABC):
         """Samples, as many at a time as are best, by ``evaluate`` around this source."""
         found = []
         for blocks in self.batches(ask.blocks()):
-            steps = blocks[0] if len(blocks) == 1 else self.joined(blocks)
+            steps = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
             values, gradients = evaluate(steps, ask.order, ask.center)
             found.append(values)
             first = 0
@@ -152,10 +171,6 @@ class Source(ABC):
                 ask.take(block, values[part], rows)
                 first = part.stop
         return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
-
-    def joined(self, blocks: list[Array]) -> Array:
-        """Blocks of steps as one."""
-        return np.concatenate(blocks)
 
     def close(self) -> None:  # noqa: B027
         """Give back what the source holds, if anything."""
@@ -326,15 +341,35 @@ def source_of(objective: Objective, domain: Domain) -> Source:
         from smoothmin.constraints.evaluation import OneByOne
 
         return OneByOne(objective, domain)
-    fun = objective.fun.fun if isinstance(objective.fun, IntoOut) else objective.fun
-    if hasattr(fun, "py_func") and "numba" in sys.modules:  # only then it can be numba's
-        from smoothmin.compiled.trampoline import is_compiled
+    if _is_compiled(objective):
+        from smoothmin.compiled.source import Compiled
 
-        if is_compiled(fun):
-            from smoothmin.compiled.source import Compiled
-
-            return Compiled(objective, domain)
+        return Compiled(objective, domain)
     return Serial(objective, domain)
+
+
+def threads_of(
+    objective: Objective, domain: Domain, workers: Any, instead: Callable[[], Source]
+) -> Source:
+    """The source of so many threads if numba has compiled the objective, or another."""
+    whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
+    several = whole and (workers > 1 or workers == -1)
+    if several and not objective.wide and _is_compiled(objective):
+        from smoothmin.compiled.threads import Threaded
+
+        count = (os.cpu_count() or 1) if workers == -1 else int(workers)
+        return Threaded(objective, domain, count, instead)
+    return source_of(objective, domain) if whole and workers == 1 else instead()
+
+
+def _is_compiled(objective: Objective) -> bool:
+    """Whether numba compiles the function."""
+    fun = objective.fun.fun if isinstance(objective.fun, IntoOut) else objective.fun
+    if not hasattr(fun, "py_func") or "numba" not in sys.modules:
+        return False
+    from smoothmin.compiled.trampoline import is_compiled
+
+    return is_compiled(fun)
 
 
 def _bound(fun: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[Any], Any]:

@@ -57,6 +57,16 @@ def unbounded(value: float) -> str:
     return f"`fun` returned {value}: it is unbounded below."
 
 
+def stopped_by_journal(why: str) -> str:
+    """Sentence of `Status.INTERRUPTED` when a journal could not be written any more."""
+    return f"The run was stopped: {why}."
+
+
+def no_progress(requests: int) -> str:
+    """Sentence of `Status.PRECISION` when a run without limits comes to nothing."""
+    return f"No progress in {requests} requests for values, and no limit was given."
+
+
 def raised(error: BaseException) -> str:
     """Sentence of `Status.INTERRUPTED` for the result that an exception carries."""
     return f"The run was ended by {error!r}."

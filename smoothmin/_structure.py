@@ -136,11 +136,11 @@ class InBlocks:
     """
 
     def __init__(self, fun: Callable[..., Any], structure: Structure, returns: str) -> None:
-        self._fun, self._structure, self._returns = fun, structure, returns
+        self.fun, self._structure, self._returns = fun, structure, returns
 
     def __call__(self, x: NDArray[Any], *args: Any) -> Any:
         """Call it at blocks of the flat ``x`` (n,), or of columns (n, m)."""
-        found = self._fun(self._structure.build(x), *args)
+        found = self.fun(self._structure.build(x), *args)
         if self._returns == "value":
             return found
         if self._returns == "gradient":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,11 @@ class Vectorized(Source):
 
     def __init__(self, objective: Objective, domain: Domain) -> None:
         super().__init__(objective, domain)
-        self._joined: Array = np.empty((0, domain.size))
         self._moved: Array = np.empty((0, domain.size))
 
-    def joined(self, blocks: list[Array]) -> Array:
-        """Blocks of steps as one, in memory that is used again."""
-        count = sum(map(len, blocks))
-        if len(self._joined) < count:
-            self._joined = np.empty((count, self.domain.size))
-        return np.concatenate(blocks, out=self._joined[:count])
+    def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
+        """One at a time, while what the user's function makes of it is in the cache."""
+        return ([block] for block in blocks)
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None

@@ -2,14 +2,29 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from numpy.testing import assert_array_equal
 
-from smoothmin import LBFGS, GradientSampling, Homotopy, Optimizer, minimize
+from smoothmin import (
+    LBFGS,
+    GradientDescent,
+    GradientSampling,
+    Homotopy,
+    Optimizer,
+    minimize,
+)
 from smoothmin._registry import METHODS
 
 X0 = np.array([2.0, -1.5, 0.7])
@@ -206,6 +221,7 @@ def test_what_is_told_has_to_fit():
         (TypeError, "fun", (points, ["one"], points)),
         (ValueError, "gradients", (points, [1.0])),
         (ValueError, "gradients", (points, [1.0], [[1.0]])),
+        (ValueError, "gradients", (points, [1.0], [points[0], points[0]])),
     ]:
         with pytest.raises(error, match=name):
             optimizer.tell(*told)
@@ -214,3 +230,217 @@ def test_what_is_told_has_to_fit():
         optimizer.ask()
     with pytest.raises(RuntimeError, match="has ended"):
         optimizer.tell(points, [1.0], points)
+
+
+def test_gradients_that_were_not_promised_are_refused():
+    optimizer = Optimizer(X0, "lbfgs")
+    points = optimizer.ask()
+    with pytest.raises(ValueError, match="jac=True"):
+        optimizer.tell(points, [fun(x) for x in points], [grad(x) for x in points])
+    assert optimizer.result.nfev == 0
+
+
+def test_what_was_given_is_kept_as_it_was():
+    x0, bounds, rate = X0.copy(), [[-5, 5], [-5, 5], [-5, 5]], np.array([0.1, 0.2, 0.1])
+    options = {"lr": rate, "shapes": [1, 1, 1], "maxfev": 60}
+    optimizer = Optimizer(x0, "gradient-descent", True, bounds, options=options)
+    theirs = minimize(fun, X0, method="gradient-descent", jac=grad, bounds=bounds, options=options)
+    for _ in range(5):
+        points = optimizer.ask()
+        optimizer.tell(points, [fun(x) for x in points], [grad(x) for x in points])
+    x0[:], rate[:], bounds[0][0], options["maxfev"] = 9.0, 9.0, 1.9, 3
+    assert_same(finished(pickle.loads(pickle.dumps(optimizer))), theirs)
+    assert_same(finished(optimizer), theirs)
+
+
+def test_bounds_that_can_be_read_once():
+    optimizer = Optimizer(X0, "lbfgs", True, zip([-5] * 3, [5] * 3, strict=True))
+    assert_same(finished(pickle.loads(pickle.dumps(optimizer))), finished(optimizer))
+
+
+def told_a_few(**kw):
+    optimizer = Optimizer(X0, "lbfgs", True, **kw)
+    for _ in range(4):
+        points = optimizer.ask()
+        optimizer.tell(points, [fun(x) for x in points], [grad(x) for x in points])
+    return optimizer
+
+
+def test_pickles_of_another_version_are_refused(monkeypatch):
+    pickled = pickle.dumps(told_a_few())
+    monkeypatch.setattr("smoothmin.__version__", "9.9")
+    with pytest.raises(ValueError, match=r"version .* was pickled, this is 9\.9"):
+        pickle.loads(pickled)
+
+
+def test_replays_that_ask_for_something_else_are_refused(monkeypatch):
+    pickled = pickle.dumps(told_a_few())
+    spread = Optimizer._next
+    monkeypatch.setattr(Optimizer, "_next", lambda self, told: spread(self, told) * (1 + 1e-12))
+    with pytest.raises(ValueError, match="asks for other points"):
+        pickle.loads(pickled)
+
+
+def drive(optimizer, fun, grad, most):
+    """Tell it what it asks for, point by point, so many times."""
+    for _ in range(most):
+        points = optimizer.ask()
+        optimizer.tell(points, [fun(x) for x in points], [grad(x) for x in points])
+
+
+def test_what_was_told_needs_little_memory():
+    n, steps = 30_000, 100
+    method = GradientSampling(GradientDescent(lr=1e-3, gtol=0), sigma=0.1, n=3)
+    optimizer = Optimizer(np.ones(n), method, True, rng=0)
+    tracemalloc.start()
+    drive(optimizer, lambda x: x @ x, lambda x: 2 * x, steps)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert optimizer.result.nfev == 3 * steps
+    assert peak < 0.75 * 3 * steps * n * 8
+
+
+STATEFUL = [
+    "bfgs",
+    "lbfgs",
+    GradientDescent(line_search="armijo"),
+    GradientDescent(lr=1e-4, momentum=0.9),
+]
+
+
+@pytest.mark.parametrize("method", ["lbfgs", *STATEFUL[2:]])
+def test_searches_keep_their_state_not_what_they_were_told(method):
+    n, steps = 1000, 300
+    optimizer = Optimizer(np.full(n, -1.2), method, True)
+    drive(optimizer, rosen, rosen_der, steps)
+    assert len(pickle.dumps(optimizer)) < 0.3 * steps * n * 8
+
+
+def test_gradients_that_are_not_asked_for_are_not_kept():
+    sizes = []
+    for gradients in (True, None):
+        optimizer = Optimizer(np.ones(20), "model-descent", gradients, rng=0)
+        for _ in range(50):
+            points = optimizer.ask()
+            more = [points] if gradients else []
+            optimizer.tell(points, [fun(x) for x in points], *more)
+        sizes.append(len(pickle.dumps(optimizer)))
+    assert abs(sizes[0] - sizes[1]) < 100
+
+
+N = 40
+
+
+def rosen(x):
+    return float(100 * np.sum((x[1:] - x[:-1] ** 2) ** 2) + np.sum((1 - x[:-1]) ** 2))
+
+
+def rosen_der(x):
+    inner = 200 * (x[1:] - x[:-1] ** 2)
+    return np.append(-2 * x[:-1] * inner - 2 * (1 - x[:-1]), 0) + np.insert(inner, 0, 0)
+
+
+@pytest.mark.parametrize("method", STATEFUL)
+@pytest.mark.parametrize("bounds", [None, [(-1.5, 0.9)] * N])
+@pytest.mark.parametrize("unit", [1.0, 1e-130])
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_state_goes_on_as_the_run_told_again(method, bounds, unit, keeps, monkeypatch):
+    if method == STATEFUL[3]:
+        unit = 1.0  # a rate has a unit
+    kw = {"options": {"maxfev": 150}, "rng": 0}
+    x0 = np.full(N, -1.2)
+
+    def value(x):
+        return unit * rosen(x)
+
+    def gradient(x):
+        return unit * rosen_der(x)
+
+    whole = minimize(value, x0, method=method, jac=gradient, bounds=bounds, **kw)
+    if not keeps:
+        monkeypatch.setattr(Optimizer, "_keep_state", lambda self: None)
+    optimizer, states = Optimizer(x0, method, True, bounds, **kw), 0
+    while not optimizer.stop():
+        drive(optimizer, value, gradient, 1)
+        states += bool(optimizer._state)
+        if optimizer.result.nfev % 20 == 0:
+            optimizer = pickle.loads(pickle.dumps(optimizer))
+    assert (states > 10) == keeps
+    assert_same(optimizer.result, whole)
+
+
+class Machine(RuleBasedStateMachine):
+    """An optimizer that is asked, told, copied and told nonsense, beside `minimize`'s run."""
+
+    @initialize(
+        method=st.sampled_from(sorted(METHODS)),
+        jac=st.sampled_from([None, True, "2-point"]),
+        bounds=st.sampled_from([None, [(-3, 3), (-1.5, -1.5), (0, 1)]]),
+        maxfev=st.integers(1, 60),
+        seed=st.integers(0, 3),
+    )
+    def begin(self, method, jac, bounds, maxfev, seed):
+        kw = {"bounds": bounds, "options": {"maxfev": maxfev}, "rng": seed}
+        self.gradients = jac is True
+        self.asked = []  # minimize's points in order
+
+        def recorded(x):
+            self.asked.append(x.copy())
+            return fun(x)
+
+        self.theirs = minimize(
+            recorded, X0, method=method, jac=grad if self.gradients else jac, **kw
+        )
+        self.optimizer, self.told = Optimizer(X0, method, jac, **kw), 0
+
+    def arguments(self, points):
+        given = [points, [fun(x) for x in points]]
+        return [*given, [grad(x) for x in points]] if self.gradients else given
+
+    @precondition(lambda self: not self.optimizer.stop())
+    @rule(count=st.integers(1, 12))
+    def tell(self, count):
+        for _ in range(count):
+            if self.optimizer.stop():
+                return
+            points = self.optimizer.ask()
+            self.optimizer.tell(*self.arguments(points))
+            self.told += len(points)
+
+    @precondition(lambda self: not self.optimizer.stop())
+    @rule(data=st.data())
+    def tell_nonsense(self, data):
+        points = self.optimizer.ask()
+        arguments = self.arguments(points)
+        which = data.draw(st.integers(0, len(arguments) - 1))
+        wrong = data.draw(st.sampled_from([[], "no", np.zeros(1 + len(points)), [[1.0, 2.0]]]))
+        arguments[which] = wrong
+        with pytest.raises((TypeError, ValueError)):
+            self.optimizer.tell(*arguments)
+
+    @rule(how=st.sampled_from([copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))]))
+    def replace(self, how):
+        self.optimizer = how(self.optimizer)
+
+    @precondition(lambda self: self.optimizer.stop())
+    @rule()
+    def ask_after_the_end(self):
+        with pytest.raises(RuntimeError, match="has ended"):
+            self.optimizer.ask()
+
+    @invariant()
+    def goes_the_way_of_minimize(self):
+        res = self.optimizer.result
+        assert res.nfev == self.told <= self.theirs.nfev
+        if self.optimizer.stop():
+            assert_same(res, self.theirs)
+            return
+        if self.told:
+            assert res.fun == min(fun(x) for x in self.asked[: self.told])
+        points = self.optimizer.ask()
+        assert_array_equal(points, self.optimizer.ask())
+        assert_array_equal(points, self.asked[self.told : self.told + len(points)])
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(max_examples=20, stateful_step_count=8, deadline=None)

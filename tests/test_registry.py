@@ -118,6 +118,7 @@ def test_all_common_options_are_taken(tmp_path):
         "f_target": -1.0,
         "termination": smoothmin.Never(),
         "disp": False,
+        "progress": False,
         "return_all": True,
         "history": True,
         "journal": tmp_path / "journal",

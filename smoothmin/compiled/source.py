@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ from smoothmin.compiled.trampoline import (
 
 PRICE = 0.2  # seconds that the compilation of a trampoline takes
 UNATTENDED = 0.05  # seconds in a loop between looks at the clock, or at Ctrl-C
-SUMMED = 2  # an order: values, and of gradients the sum
+SUMMED = -1  # an order that no method asks for: values, and of gradients the sum
 NOWHERE: Array = np.empty(0)
 ALL = np.empty(0, dtype=np.intp)
 
@@ -77,7 +77,13 @@ class Sum:
 
 
 class Compiled(Source):
-    """Batches in compiled loops as soon as that pays, in Python until then."""
+    """Batches in compiled loops as soon as that pays, in Python until then.
+
+    ``shared`` says that arrays in ``args`` are not to be written to.
+    """
+
+    price: ClassVar[float | None] = None
+    shared: ClassVar[bool] = False
 
     def __init__(self, objective: Objective, domain: Domain) -> None:
         super().__init__(objective, domain)
@@ -86,7 +92,9 @@ class Compiled(Source):
         self._free = ALL if domain.free is None else domain.free
         self._apart = callable(objective.jac)  # then fun may change its argument, not jac's
         self._compilations: dict[bool, Compilation | None] = {}
+        self._kind: Any = None  # numba's, of the data
         self._data: Any = None
+        self._called: set[int] = set()  # orders
         self._seconds = 0.0  # of one evaluation, as last measured
 
     def batches(self, blocks: Any) -> Any:
@@ -110,20 +118,23 @@ class Compiled(Source):
     ) -> Block:
         """See `Source`; a lone point is as soon evaluated from Python."""
         lone = len(points) == 1 and order != SUMMED
+        if lone and self._seconds:
+            return self._python(points, order, limits, center)
         trampoline = None if lone or points.dtype.kind != "f" else self._trampoline(order)
         if trampoline is not None:
             return self._in_loops(trampoline, points, order, limits, center)
         began = time.perf_counter()
         found = self._python(points, order, limits, center)
-        if not lone:
-            self._pay(order, time.perf_counter() - began, len(points))
+        self._pay(order, time.perf_counter() - began, len(points))
         return found
 
     def _pay(self, order: int, seconds: float, count: int) -> None:
-        """Count what was spent in Python."""
+        """Count what was spent in Python on batches, but for the first call, which compiles."""
         self._seconds = seconds / max(1, count)
         spent_on = self._compilations.get(bool(order))
-        if spent_on is not None:
+        first = order not in self._called
+        self._called.add(order)
+        if spent_on is not None and count > 1 and not first:
             spent_on.spent += seconds
 
     def _trampoline(self, order: int) -> Trampoline | None:
@@ -132,7 +143,9 @@ class Compiled(Source):
         if with_gradient not in self._compilations:
             self._compilations[with_gradient] = self._compilation(with_gradient)
         found = self._compilations[with_gradient]
-        return None if found is None else found.trampoline(PRICE)
+        return (
+            None if found is None else found.trampoline(PRICE if self.price is None else self.price)
+        )
 
     def _compilation(self, with_gradient: bool) -> Compilation | None:
         """What is to be compiled, if it can be."""
@@ -144,10 +157,13 @@ class Compiled(Source):
         jac = jac if self._apart and with_gradient else None
         if not is_compiled(fun) or not (jac is None or is_compiled(jac)):
             return None
-        try:
-            kind, self._data = layout(self.domain.shape, self.objective.args)
-        except NotCompiled:
-            return None
+        if self._data is None:
+            try:
+                laid_out = layout(self.domain.shape, self.objective.args, self.shared)
+            except NotCompiled:
+                return None
+            self._kind, self._data = laid_out
+        kind = self._kind
         return compilation(Form(fun, jac, paired, into_out and (paired or jac is not None), kind))
 
     def _in_loops(

@@ -191,8 +191,10 @@ def _attempt(function: Any, given: tuple[Any, Any, Any], into_out: bool) -> tupl
             wanted = compiled.signature.args
             parts = [
                 context.cast(builder, part, have, want)
-                for part, have, want in zip(parts, taken, wanted, strict=True)
+                for part, have, want in zip(parts, taken, wanted, strict=False)
             ]
+            # arguments with defaults, which are compiled in
+            parts += [context.get_constant_undef(kind) for kind in wanted[len(parts) :]]
             context.add_linking_libs([compiled.library])
             status, found = context.call_internal_no_propagate(
                 builder, compiled.fndesc, compiled.signature, parts
@@ -235,17 +237,26 @@ def _loader(kind: Any, point: Any) -> Any:
     return load
 
 
-def layout(shape: tuple[int, ...], args: tuple[Any, ...]) -> tuple[Any, Any]:
+def layout(shape: tuple[int, ...], args: tuple[Any, ...], shared: bool) -> tuple[Any, Any]:
     """Numba's type of ``(shape, args)``, and them as compiled code has them in memory.
 
-    Whoever holds it must hold ``args``, too, whose arrays it points to.
+    Whoever holds it must hold ``args``, too, whose arrays it points to. Where it is ``shared``
+    compiled code cannot write to them.
     """
     held = (shape, args)
     try:
         kind = typeof(held)
-        return kind, _laid_out(kind, held)
+        return _unwritten(kind) if shared else kind, _laid_out(kind, held)
     except (ValueError, TypeError, NotImplementedError) as error:  # of a type without a layout
         raise NotCompiled from error
+
+
+def _unwritten(kind: Any) -> Any:
+    """The type with arrays that are read only."""
+    if isinstance(kind, types.BaseTuple):
+        parts = [_unwritten(part) for part in kind.types]
+        return types.BaseTuple.from_types(parts, getattr(kind, "instance_class", None))
+    return kind.copy(readonly=True) if isinstance(kind, types.Array) else kind
 
 
 def _laid_out(kind: Any, value: Any) -> Any:

@@ -14,6 +14,7 @@ section 5.2), which takes the memory of ``A``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,14 +180,17 @@ class _Coordinates(Reformulation):
 
     def iterate(self, message: Iterate) -> Iterate:
         """A step, where it is; what is not of the user's variables is left out."""
-        message.info.pop(ESTIMATE, None)
-        message.info.pop("multipliers", None)
-        return Iterate(self.outward(message.x[None])[0], message.fun, None, **message.info)
+        info = _for_user(message.info)
+        return Iterate(self.outward(message.x[None])[0], message.fun, None, **info)
 
     def finish(self, message: Finish) -> Finish:
-        """The last word, without multipliers, which are of other rows."""
-        message.info.pop("multipliers", None)
-        return message
+        """Without what is not of the user's variables and rows."""
+        return Finish(message.status, message.message, **_for_user(message.info))
+
+
+def _for_user(info: dict[str, Any]) -> dict[str, Any]:
+    """Without what is of the coordinates."""
+    return {key: value for key, value in info.items() if key not in (ESTIMATE, "multipliers")}
 
 
 @dataclass(frozen=True)

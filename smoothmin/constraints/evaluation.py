@@ -9,7 +9,7 @@ Jacobians that nobody gives are differences of the constraints' own values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,15 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin import _status
-from smoothmin._differences import Stencil, slopes
+from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
-from smoothmin._protocol import Array, Mask
+from smoothmin._protocol import Array, Done, Mask, advance
 from smoothmin._returned import as_complex, as_gradient, as_value
 from smoothmin._source import Block, Objective, Source
 from smoothmin._status import Status
 from smoothmin.constraints.forms import Item
 
+SLOPES_ALONE = 2  # an order: the Jacobians that differences of rows do not make, nothing else
 Row: TypeAlias = NDArray[Any]
 # a row, slopes or None, and how many rows each constraint has
 Found: TypeAlias = tuple[Row, Array | None, list[int]]
@@ -33,11 +34,14 @@ Found: TypeAlias = tuple[Row, Array | None, list[int]]
 
 def as_row(values: Any, label: str, *, complex_step: bool = False) -> Row:
     """The values of one constraint at one point: a flat array of real numbers."""
+    if type(values) is np.ndarray and values.dtype == np.float64 and not complex_step:
+        return values.flatten()
     found = np.asarray(values)
     kinds = "biufcO" if complex_step else "biufO"
     if isinstance(values, np.ma.MaskedArray):
         found = np.ma.filled(values.astype(float), np.nan)
-    if found.dtype.kind not in kinds or any(v is None for v in found.ravel().tolist()):
+    missing = found.dtype.kind == "O" and any(v is None for v in found.ravel())
+    if found.dtype.kind not in kinds or missing:
         raise TypeError(f"{label} must return real numbers, got {values!r:.80}")
     dtype = complex if complex_step else float
     return np.array(found.ravel(), dtype=dtype)
@@ -56,9 +60,17 @@ def as_jacobian(given: Any, label: str, m: int, size: int) -> Array:
 class Sizes:
     """How many rows each nonlinear constraint has: known once it was evaluated."""
 
-    def __init__(self, labels: list[str]) -> None:
-        self.labels = labels
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
         self.rows: list[int] | None = None
+
+    def learn(self, x: NDArray[Any], total: int) -> list[int]:
+        """They, where rows came from a journal: by calling the constraints at ``x``, if need be."""
+        if self.rows is None and len(self.items) == 1:
+            self.rows = [total]
+        elif self.rows is None:
+            self.rows = [len(as_row(item.fun(x), item.label)) for item in self.items if item.fun]
+        return self.rows
 
     def see(self, found: list[int]) -> None:
         """Learn them, or raise if they are others than before."""
@@ -67,7 +79,7 @@ class Sizes:
         if found != self.rows:
             k = next(k for k, m in enumerate(found) if m != self.rows[k])
             raise ValueError(
-                f"{self.labels[k]} must always return as many values: {self.rows[k]} before, "
+                f"{self.items[k].label} must always return as many values: {self.rows[k]} before, "
                 f"{found[k]} now"
             )
 
@@ -88,9 +100,14 @@ class FeasibleLimits(Limits):
 
     def look_at_point(self, point: Array, row: Array) -> None:
         """Raise `Halt` if the value that begins a row, or the time it took, ends the run."""
+        self.look_at_answer(point, (row,))
+        self.look_at_clock()
+
+    def look_at_answer(self, point: Any, answer: Any) -> None:
+        """Raise `Halt` if the value that begins a row, the first of an answer, is the target."""
+        row = answer[0]
         if row[0] <= self.f_target > -math.inf and self.feasible(point, row[1:]):
             self.look_at_feasible(float(row[0]))
-        self.look_at_clock()
 
 
 class Constrained(Objective):
@@ -103,38 +120,71 @@ class Constrained(Objective):
         Nonlinear ones.
     domain : Domain
     sizes : Sizes
+    scheme : str, optional
+        Of the differences that the function's gradient is, if it is.
+    keeps : callable, optional
+        Turns differences into such that never leave what no evaluation may.
     """
 
     wide = True
 
     def __init__(
-        self, objective: Objective, items: Iterable[Item], domain: Domain, sizes: Sizes
+        self,
+        objective: Objective,
+        items: Iterable[Item],
+        domain: Domain,
+        sizes: Sizes,
+        scheme: str | None = None,
+        keeps: Callable[[Stencil], Stencil] | None = None,
     ) -> None:
         super().__init__(objective.fun, objective.jac, objective.args)
         self.items, self.sizes = list(items), sizes
-        self._free = domain.free
-        self._box = _whole_box(domain)
+        self.scheme, self.keeps = scheme, keeps
+        self._domain = domain
         # what must hold before the function is called comes first, and is put back in order
-        self._order = sorted(range(len(self.items)), key=lambda k: not self.items[k].hard.any())
+        self._hard = [bool(item.hard.any()) for item in self.items]
+        self._order = sorted(range(len(self.items)), key=lambda k: not self._hard[k])
 
     def at(self, x: NDArray[Any], order: int) -> Found:
-        """The row at ``x``, the slopes for order 1, and how many rows each constraint has."""
-        cs = np.iscomplexobj(x)
+        """The row at ``x``, the slopes for order 1, and how many rows each constraint has.
+
+        For order 2 slopes alone, as far as differences of rows are not to make them.
+        """
+        if order == SLOPES_ALONE:
+            return self._slopes_alone(x)
         parts: list[Row] = [np.empty(0)] * len(self.items)
         kept = True
         for k in self._order:
-            item = self.items[k]
-            if cs and item.exact:
-                continue  # their derivatives are known
-            assert item.fun is not None
-            parts[k] = as_row(item.fun(x.copy()), item.label, complex_step=cs)
-            kept = kept and not broken(item, parts[k])
+            parts[k] = self.row(self.items[k], x)
+            kept = kept and not (self._hard[k] and broken(self.items[k], parts[k]))
         if order and self.has_gradient:
             return self._with_slopes(x, parts, kept)
         value: Any = np.inf
         if kept:
-            value = (as_complex if cs else as_value)(self.value(x))
+            value = (as_complex if np.iscomplexobj(x) else as_value)(self.value(x))
         return np.concatenate([[value], *parts]), None, [len(part) for part in parts]
+
+    def order_of(self, order: int) -> int:
+        """What can be done of it."""
+        return order if order == SLOPES_ALONE or self.has_gradient else 0
+
+    def row(self, item: Item, x: NDArray[Any]) -> Row:
+        """The values of one constraint; off the real axis only if differences need them there."""
+        assert item.fun is not None
+        if np.iscomplexobj(x) and item.jac != "cs":
+            return as_row(item.fun(x.real.copy()), item.label)
+        return as_row(item.fun(x.copy()), item.label, complex_step=np.iscomplexobj(x))
+
+    def _slopes_alone(self, x: NDArray[Any]) -> Found:
+        blocks, sizes = [np.full((1, x.size), np.nan)], []
+        for item in self.items:
+            row = self.row(item, x)
+            apart = slopes_apart(item, self.scheme)
+            nothing = np.full((len(row), x.size), np.nan)
+            blocks.append(self.jacobian(item, x, row) if apart else nothing)
+            sizes.append(len(row))
+        slopes = np.concatenate(blocks)
+        return np.full(len(slopes), np.nan), slopes, sizes
 
     def _with_slopes(self, x: NDArray[Any], parts: list[Row], kept: bool) -> Found:
         gradient = np.full(x.size, np.nan)
@@ -143,14 +193,10 @@ class Constrained(Objective):
             self.jacobian(item, x, row) for item, row in zip(self.items, parts, strict=True)
         ]
         if kept:
-            shape = x.shape
             found, given = self.value_and_gradient(x)
-            value, gradient = as_value(found), as_gradient(given, shape).ravel().copy()
-        row, slopes_there = (
-            np.concatenate([[value], *parts]),
-            np.vstack([gradient[None], *jacobians]),
-        )
-        return row, slopes_there, [len(part) for part in parts]
+            value, gradient = as_value(found), as_gradient(given, x.shape).flatten()
+        row, slopes = np.concatenate([[value], *parts]), np.vstack([gradient[None], *jacobians])
+        return row, slopes, [len(part) for part in parts]
 
     def stacked(
         self, found: list[Found], domain: Domain, order: int
@@ -158,9 +204,8 @@ class Constrained(Objective):
         """Rows (m, w) and slopes (m, w, n) in the free variables."""
         if not found:
             return np.empty((0, 1)), np.empty((0, 1, domain.size)) if order else None
-        if not np.iscomplexobj(found[0][0]):  # there not all constraints are evaluated
-            for _, _, sizes in found:
-                self.sizes.see(sizes)
+        for _, _, sizes in found:
+            self.sizes.see(sizes)
         rows = np.array([row for row, _, _ in found])
         if not order:
             return rows, None
@@ -175,30 +220,55 @@ class Constrained(Objective):
         return self._by_differences(item, x, row)
 
     def _by_differences(self, item: Item, x: NDArray[Any], row: Row) -> Array:
-        scheme = item.jac or "2-point"
-        point = x.reshape(1, -1)
-        free = np.arange(x.size) if self._free is None else self._free
-        ends = stencil_of(item, self._box).ends(point)
+        """Differences along the free variables, of this constraint's values alone."""
+        domain, flat = self._domain, x.reshape(1, -1)
+        point = flat if domain.free is None else flat[:, domain.free]
+        found = jacobian_by(
+            self.differences(item),
+            point,
+            row[None],
+            lambda batch: np.array(
+                [self._checked(item, each, len(row)) for each in domain.spread(batch)]
+            ),
+        )
+        if domain.free is None:
+            whole: Array = found[0]
+            return whole
         jacobian = np.zeros((len(row), x.size))
-        found = np.empty((len(ends), len(row), len(free)), dtype=ends.dtype)
-        for side, end in enumerate(ends):
-            for column, k in enumerate(free):
-                moved = point[0].astype(ends.dtype)
-                moved[k] = end[0, k]
-                assert item.fun is not None
-                there = item.fun(moved.reshape(x.shape))
-                there = as_row(there, item.label, complex_step=scheme == "cs")
-                found[side, :, column] = same_length(there, len(row), item.label)
-        steps = (ends - point)[:, :, free]
-        with np.errstate(all="ignore"):  # values may not be finite
-            jacobian[:, free] = slopes(found, row[:, None], steps)
+        jacobian[:, domain.free] = found[0]
         return jacobian
 
+    def _checked(self, item: Item, x: NDArray[Any], m: int) -> Row:
+        return same_length(self.row(item, x), m, item.label)
 
-def stencil_of(item: Item, box: tuple[Array, Array] | None) -> Stencil:
-    """The differences for a constraint whose Jacobian nobody gives."""
-    step = item.relative_step
-    return Stencil(item.jac or "2-point", box, None if step is None else np.abs(step))
+    def differences(self, item: Item) -> Stencil:
+        """The differences for a constraint whose Jacobian nobody gives."""
+        step, box = item.relative_step, self._domain.box
+        steps = Stencil(item.jac or "2-point", box, None if step is None else np.abs(step))
+        return steps if self.keeps is None else self.keeps(steps)
+
+
+def slopes_apart(item: Item, scheme: str | None) -> bool:
+    """Whether a Jacobian is not made of the differences for the function's gradient."""
+    return item.exact or (scheme == "cs" and item.jac != "cs")
+
+
+def jacobian_by(
+    stencil: Stencil,
+    points: Array,
+    rows: NDArray[Any],
+    evaluate: Callable[[NDArray[Any]], NDArray[Any]],
+) -> Array:
+    """Jacobians (m, k, n) at ``points``, whose ``rows`` are known; others ``evaluate`` finds."""
+    talk, m = stencil.gradients(points), len(points)
+    batch = advance(talk)
+    while not isinstance(batch, Done):
+        known = m if np.array_equal(batch[:m], points) else 0
+        parts = [rows[:known]] + ([evaluate(batch[known:])] if len(batch) > known else [])
+        stencil.beside = np.concatenate(parts)
+        batch = advance(talk, np.zeros(len(batch), dtype=batch.dtype))
+    assert stencil.jacobians is not None
+    return stencil.jacobians
 
 
 def same_length(row: Row, m: int, label: str) -> Row:
@@ -211,8 +281,6 @@ def same_length(row: Row, m: int, label: str) -> Row:
 def broken(item: Item, row: Row) -> bool:
     """Whether a row that must hold before the function is called does not."""
     lower, upper, hard = item.spread(len(row))
-    if not hard.any():
-        return False
     return not bool(((row.real >= lower) & (row.real <= upper))[hard].all())
 
 
@@ -237,7 +305,7 @@ class OneByOne(Source):
     ) -> Block:
         """See `Source`."""
         points = points if center is None else center + points
-        order = order if self.objective.has_gradient else 0
+        order = self.objective.order_of(order)
         found: list[Found] = []
         ended: BaseException | None = None
         try:
@@ -250,23 +318,6 @@ class OneByOne(Source):
         except BaseException as error:  # what was evaluated before it must not be lost
             ended = error
         return (*self.objective.stacked(found, self.domain, order), ended)
-
-
-def collected(
-    results: Generator[Any, None, None], stopped: type
-) -> tuple[list[Found], BaseException | None]:
-    """What workers found, as far as nothing went wrong; ``stopped`` is a `StopIteration`."""
-    found: list[Found] = []
-    try:
-        for result in results:
-            if isinstance(result, stopped):
-                return found, Halt(Status.CALLBACK, _status.FUN_RAISED)
-            found.append(result)
-    except BaseException as error:  # what was evaluated before it must not be lost
-        return found, error
-    finally:
-        results.close()
-    return found, None
 
 
 class _Ended(Exception):
@@ -294,7 +345,7 @@ class Columns(Source):
     ) -> Block:
         """See `Source`."""
         points = points if center is None else center + points
-        order = order if self.objective.has_gradient else 0
+        order = self.objective.order_of(order)
         try:
             rows, wide = self._evaluate(points, order)
         except (StopIteration, _Ended) as end:
@@ -310,13 +361,15 @@ class Columns(Source):
 
     def _evaluate(self, points: NDArray[Any], order: int) -> tuple[NDArray[Any], Array | None]:
         objective, m = self.objective, len(points)
+        if order == SLOPES_ALONE:
+            return self._slopes_alone(points)
         parts: list[NDArray[Any]] = []
         kept: Mask = np.ones(m, dtype=bool)
         for item in objective.items:
             parts.append(self._rows_of(item, points))
             if item.hard.any():
                 kept &= np.array([not broken(item, row) for row in parts[-1]], dtype=bool)
-        if not np.iscomplexobj(points):
+        if parts:
             objective.sizes.see([part.shape[1] for part in parts])
         values = np.full((m, 1), np.inf, dtype=points.dtype)
         gradients = np.full((m, 1, self.domain.size), np.nan)
@@ -336,11 +389,21 @@ class Columns(Source):
         ]
         return rows, np.concatenate([gradients, *jacobians], axis=1)
 
+    def _slopes_alone(self, points: Array) -> tuple[NDArray[Any], Array]:
+        blocks = [np.full((len(points), 1, self.domain.size), np.nan)]
+        for item in self.objective.items:
+            rows = self._rows_of(item, points)
+            nothing = np.full((*rows.shape, self.domain.size), np.nan)
+            apart = slopes_apart(item, self.objective.scheme)
+            blocks.append(self._jacobians_of(item, points, rows) if apart else nothing)
+        slopes = np.concatenate(blocks, axis=1)
+        return np.full(slopes.shape[:2], np.nan), slopes
+
     def _rows_of(self, item: Item, points: NDArray[Any]) -> NDArray[Any]:
         """Values (S, m) of one constraint."""
-        if np.iscomplexobj(points) and item.exact:
-            return np.empty((len(points), 0))
         assert item.fun is not None
+        if item.jac != "cs":
+            points = points.real
         out = item.fun(self.domain.columns(points))
         count = len(points)
         flat = as_row(out, item.label, complex_step=np.iscomplexobj(points))
@@ -366,15 +429,10 @@ class Columns(Source):
             columns = np.moveaxis(found.reshape(expected), 2, 0)
             slim = self.domain.gather(columns.reshape(count * m, -1))
             return slim.reshape(count, m, n)
-        ends = stencil_of(item, self.domain.box).ends(points)  # (s, S, n)
-        batch = np.repeat(points[None, :, None].astype(ends.dtype), len(ends), axis=0)
-        batch = np.repeat(batch, n, axis=2)  # (s, S, n, n)
-        at = np.arange(n)
-        batch[:, :, at, at] = ends
-        there = self._rows_of(item, batch.reshape(-1, n))
-        same_length(there[0], m, item.label)
-        there = there.reshape(len(ends), count, n, m)
-        with np.errstate(all="ignore"):  # values may not be finite
-            found = np.moveaxis(there, 3, 2).reshape(len(ends), count * m, n)
-            steps = np.repeat(ends - points, m, axis=1)
-            return slopes(found, rows.reshape(-1, 1), steps).reshape(count, m, n)
+        steps = self.objective.differences(item)
+        return jacobian_by(steps, points, rows, lambda batch: self._checked(item, batch, m))
+
+    def _checked(self, item: Item, points: NDArray[Any], m: int) -> NDArray[Any]:
+        rows = self._rows_of(item, points)
+        same_length(rows[0], m, item.label)
+        return rows

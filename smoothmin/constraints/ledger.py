@@ -19,7 +19,7 @@ from smoothmin._evaluate import Batch, Best, Ledger, owner_of
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Answers, Array, Ask, Done, Mask, Rows, advance, quiet
 from smoothmin._status import Status
-from smoothmin.constraints.evaluation import FeasibleLimits, Sizes
+from smoothmin.constraints.evaluation import SLOPES_ALONE, FeasibleLimits, Sizes
 from smoothmin.constraints.region import ROUNDING, Region, excess, part_of, scaled_excess
 
 # rows (m, w) of points, and slopes (m, w, n) or None
@@ -74,8 +74,10 @@ class ConstrainedLedger(Ledger):
     ----------
     region : Region
         What is known of the constraints; of nonlinear rows nothing before the first value.
-    jacobians_told : int
-        Points whose Jacobians were evaluated.
+    jacobians_told, slopes_told : int
+        Points whose Jacobians were evaluated, with the values or afterwards.
+    slopes_apart : bool
+        Whether differences leave Jacobians to be evaluated afterwards.
     """
 
     best: BestFeasible
@@ -92,13 +94,14 @@ class ConstrainedLedger(Ledger):
         given = (limits.maxfev, limits.maxtime, limits.f_target, limits.started)
         super().__init__(domain, FeasibleLimits(*given, feasible=self._meets), stencil)
         self.best = BestFeasible()
-        self.region, self._sizes = region, sizes
+        self.region, self._sizes, self._domain = region, sizes, domain
         self._rows: Rows | None = region.rows
         hard = None if region.linear is None else region.linear.hard
         self._hard = None
         if region.linear is not None and hard is not None:
             self._hard = part_of(region.linear, hard)
         self.jacobians_told, self._n = 0, domain.size
+        self.slopes_told, self.slopes_apart = 0, False
 
     def constraint_counts(self) -> list[int]:
         """How often each constraint was evaluated, differences for its Jacobian included."""
@@ -108,12 +111,14 @@ class ConstrainedLedger(Ledger):
             if item.matrix is None and not item.exact:
                 scheme = item.jac or "2-point"
                 more = self.jacobians_told * self._n * (2 if scheme == "3-point" else 1)
-            counts.append(0 if item.matrix is not None else self.nfev + more)
+            alone = self.slopes_told  # an order of its own, which finds values, too
+            counts.append(0 if item.matrix is not None else self.nfev + more + alone)
         return counts
 
     def jacobian_counts(self) -> list[int]:
         """How often each constraint's Jacobian was computed by the user's code."""
-        return [self.jacobians_told if item.exact else 0 for item in self.region.forms.items]
+        told = self.jacobians_told + self.slopes_told
+        return [told if item.exact else 0 for item in self.region.forms.items]
 
     @property
     def violated(self) -> str:
@@ -144,6 +149,13 @@ class ConstrainedLedger(Ledger):
             stencil.beside = rows[:, 1:]
             batch = context.run(advance, steps, rows[:, 0].copy())
         values, gradients = batch.value
+        jacobians = stencil.jacobians
+        if self.slopes_apart and jacobians is not None:
+            _, slopes = yield points, SLOPES_ALONE
+            assert slopes is not None
+            self.slopes_told += len(points)
+            known = np.isfinite(slopes[:, 1:]).any(axis=2)
+            jacobians[known] = slopes[:, 1:][known]
         best = self.best
         if best.x is not None and best.changes > before:
             owner = owner_of(best.x, points, stencil)
@@ -200,7 +212,7 @@ class ConstrainedLedger(Ledger):
         if gradients is not None:
             self.jacobians_told += len(values)
         own = None if gradients is None else gradients[:, 0]
-        super().take(points, values[:, 0], own, center)
+        super().take(points[: len(values)], values[:, 0], own, center)
 
     def violations(self, points: Array, rows: Array) -> tuple[Array, Mask]:
         """The largest violation of each point in units of max(1, |c|), and whether it is none."""
@@ -216,15 +228,15 @@ class ConstrainedLedger(Ledger):
         """Remember the best, and stop on what nothing can be made of."""
         rows, slopes = self._found
         points = points if center is None else center + points
-        finite = np.isfinite(values)
         count = len(values)
-        self.n_nonfinite += count - int(finite.sum())
-        self._dead = 0 if finite.any() else self._dead + count
+        finite = int(np.count_nonzero(np.isfinite(values)))
+        self.n_nonfinite += count - finite
+        self._dead = 0 if finite else self._dead + count
         self.njev += 0 if gradients is None else count
         start = self._first is None
         if start:
             self._first = float(values[0])
-            self._learn()
+            self._learn(points[0], rows.shape[1] - 1)
         violation, feasible = self.violations(points, rows[:, 1:])
         for k in self._candidates(values, violation, feasible):
             if self.best.beaten_by(float(values[k]), float(violation[k]), bool(feasible[k])):
@@ -234,10 +246,11 @@ class ConstrainedLedger(Ledger):
                 self.best.grad, self.best.jacobian = slopes[k, 0].copy(), slopes[k, 1:].copy()
         self._stop(points, values, feasible, start)
 
-    def _learn(self) -> None:
-        """How many rows there are, after the first evaluation."""
-        if self._sizes.rows is not None:
-            self.region = self.region.learned(self._sizes.rows)
+    def _learn(self, x: Array, total: int) -> None:
+        """How many rows there are, after the first evaluation, at ``x``."""
+        if self.region.has_nonlinear:
+            sizes = self._sizes.learn(self._domain.restore(x), total)
+            self.region = self.region.learned(sizes)
             self._rows = self.region.rows
 
     def _refuse_start(self, values: Array) -> None:
@@ -256,6 +269,8 @@ class ConstrainedLedger(Ledger):
     @staticmethod
     def _candidates(values: Array, violation: Array, feasible: Mask) -> list[int]:
         """The best of these points; none without a value is."""
+        if len(values) == 1:
+            return [0] if math.isfinite(values[0]) else []
         usable = np.flatnonzero(np.isfinite(values))
         if not usable.size:
             return []

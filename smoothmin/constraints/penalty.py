@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,8 @@ from smoothmin._reflection import within_bounds
 from smoothmin._status import Status
 from smoothmin.constraints.radial import Radial
 from smoothmin.constraints.region import dense, excess, part_of, scaled_excess, stacked_rows
-from smoothmin.constraints.result import signed_least_squares
+from smoothmin.constraints.result import ACTIVE, signed_least_squares
+from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 
 KEPT = 0.5  # share of the violation's steepest descent that the penalty's has to keep
 GROWTH = 10.0  # of all weights, where a method ends at a point that violates rows
@@ -207,6 +208,22 @@ class _Penalized:
         beyond = scaled_excess(self.rows, row)
         return float(np.where(beyond > self.rows.tolerance, beyond, 0.0).max(initial=0.0))
 
+    def doubted(self, ended: Finish, x: Array) -> Finish:
+        """The end from values alone: where rows are active the penalty has kinks.
+
+        Across these, values around a point do not show that it is a minimum.
+        """
+        seen = self.seen
+        k = None if seen is None else seen.at(x)
+        if ended.status is not Status.CONVERGED or self.rows is None or seen is None or k is None:
+            return ended
+        row = seen.rows[k]
+        near = np.abs(row) * ACTIVE + self._reach
+        if not ((row >= self.rows.upper - near) | (row <= self.rows.lower + near)).any():
+            return ended
+        message = f"{ended.message} But constraints are active, across which values show little."
+        return Finish(Status.PRECISION, message, **ended.info)
+
     def grow(self) -> None:
         """Raise all weights, where a method has ended beyond the rows."""
         least = max(1.0, float(self.mu.max(initial=0.0)) / GROWTH)
@@ -231,8 +248,8 @@ class ExactPenalty(Method):
 
     Parameters
     ----------
-    inner : Method
-        The method that minimizes.
+    inner : Method, optional
+        The method that minimizes, `GradientSamplingDescent` by default.
     mu : float, optional
         The weight of all rows, positive; it has to be larger than every multiplier. By
         default each row has its own, which is steered: after each step of the inner method
@@ -260,7 +277,7 @@ class ExactPenalty(Method):
     True
     """
 
-    inner: Method
+    inner: Method = field(default_factory=GradientSamplingDescent)
     mu: float | None = None
 
     name = "exact-penalty"
@@ -302,7 +319,7 @@ class ExactPenalty(Method):
             ended, x = yield from self._stage(view, inner.run(bare, rng), problem)
             left, gap = yield from self._restored(view, x, problem)
             if left == 0 and gap <= 0:
-                return ended
+                return ended if problem.has_gradient else view.doubted(ended, x)
             if self.mu is not None:
                 return Finish(Status.PRECISION, f"{ended.message} But mu={self.mu:g} is too small.")
             if left > 0 and left >= STUCK * before:

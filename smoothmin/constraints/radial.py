@@ -10,6 +10,7 @@ same minima, whatever the slope.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Radial:
         above, below = np.isfinite(rows.upper), np.isfinite(rows.lower)
         sides = np.vstack([matrix[above], -matrix[below]])
         bound = np.concatenate([rows.upper[above], -rows.lower[below]])
-        center = roomy_point(sides, bound, problem)
+        center = roomy_point(sides, bound, problem.box)
         return None if center is None else cls(sides, bound, center)
 
     def _gauge(self, z: Array) -> tuple[Array, Array]:
@@ -89,23 +90,30 @@ class Radial:
         return values, np.where(beyond[:, None], chained, gradients)
 
 
-def roomy_point(matrix: Array, bound: Array, problem: Problem) -> Array | None:
+def roomy_point(
+    matrix: Array,
+    bound: Array,
+    box: tuple[Array, Array] | None,
+    equalities: tuple[Array, Array] | None = None,
+) -> Array | None:
     """A point of the box farthest inside the rows, up to a distance of one; None without room."""
     from scipy.optimize import linprog
 
     n = matrix.shape[1]
     size = np.linalg.norm(matrix, axis=1)
-    box = (
-        np.tile([-np.inf, np.inf], (n, 1)) if problem.box is None else np.column_stack(problem.box)
-    )
+    sides = np.tile([-np.inf, np.inf], (n, 1)) if box is None else np.column_stack(box)
     cost = np.zeros(n + 1)
     cost[-1] = -1.0
+    held: dict[str, Any] = {}
+    if equalities is not None:
+        held = {"A_eq": np.pad(equalities[0], ((0, 0), (0, 1))), "b_eq": equalities[1]}
     found = linprog(
         cost,
         A_ub=np.hstack([matrix, size[:, None]]),
         b_ub=bound,
-        bounds=[*map(tuple, box), (0.0, 1.0)],
+        bounds=[*map(tuple, sides), (0.0, 1.0)],
         method="highs",
+        **held,
     )
     if found.status != 0 or not found.x[-1] > math.sqrt(ROUNDING):
         return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
 from smoothmin._limits import Limits
 from smoothmin._method import Method
-from smoothmin._protocol import Answers, Array, Ask, Multipliers, Problem
-from smoothmin.constraints.evaluation import Sizes
+from smoothmin._protocol import Answers, Array, Ask, Multipliers, Problem, Rows
+from smoothmin.constraints.evaluation import Sizes, slopes_apart
 from smoothmin.constraints.feasibility import start_within
 from smoothmin.constraints.forms import Forms
+from smoothmin.constraints.kept_differences import KeptStencil
 from smoothmin.constraints.ledger import ConstrainedLedger
-from smoothmin.constraints.region import Region
+from smoothmin.constraints.region import Region, part_of
 from smoothmin.constraints.result import describe
 
 
@@ -30,18 +32,41 @@ class Constraints:
     region: Region
     sizes: Sizes
     contradiction: str
+    told: bool  # whether values come from the user
 
     @classmethod
-    def of(cls, forms: Forms, domain: Domain) -> tuple[Constraints, Domain]:
+    def of(cls, forms: Forms, domain: Domain, *, told: bool) -> tuple[Constraints, Domain]:
         """The constraints on this domain, which starts where it may afterwards."""
         region = Region.of(forms, domain)
         domain, contradiction = start_within(region, domain)
-        sizes = Sizes([forms.items[k].label for k in forms.nonlinear])
-        return cls(forms, region, sizes, contradiction), domain
+        sizes = Sizes([forms.items[k].seen_by(domain.structure) for k in forms.nonlinear])
+        return cls(forms, region, sizes, contradiction, told), domain
+
+    def keeps(self, domain: Domain) -> Callable[[Stencil], Stencil] | None:
+        """What turns differences into such that leave nothing that no evaluation may."""
+        linear = self.region.linear
+        hard = None if linear is None else linear.hard
+        functions = any(self.forms.items[k].hard.any() for k in self.forms.nonlinear)
+        if hard is None and not functions:
+            return None
+        rows = None if linear is None or hard is None else part_of(linear, hard)
+        return partial(kept, rows, domain)
+
+    def slopes_apart(self, scheme: str | None) -> bool:
+        """Whether differences of the function leave Jacobians to be evaluated."""
+        if scheme is None or self.told:
+            return False
+        items = [self.forms.items[k] for k in self.forms.nonlinear]
+        return any(slopes_apart(item, scheme) for item in items)
 
     def ledger(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> ConstrainedLedger:
         """The ledger of a run."""
         return ConstrainedLedger(domain, limits, stencil, self.region, self.sizes)
+
+
+def kept(rows: Rows | None, domain: Domain, stencil: Stencil) -> Stencil:
+    """Differences that leave neither these rows nor the box."""
+    return KeptStencil(stencil, rows, domain.box, domain.size)
 
 
 @dataclass

@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from smoothmin._check import require_memory
 from smoothmin._protocol import Array
 
 ALPHA_COV = 2.0
@@ -35,6 +36,7 @@ class Distribution:
 
     def __init__(self, mean: Array, sigma: float, population: int) -> None:
         n = mean.size
+        require_population(population, n)
         self.n, self.population = n, population
         self.mean, self.sigma = mean.copy(), sigma
         self._set_rates()
@@ -122,9 +124,24 @@ class Distribution:
         if self.generation - self._decomposed > lag:
             self._decompose()
 
+    def resized(self, population: int) -> Distribution:
+        """The same with another number of points a generation, and no path."""
+        other = type(self)(self.mean, self.sigma, population)
+        other.covariance = self.covariance.copy()
+        other._decompose()
+        return other
+
+    def reshape(self, vectors: Array, factors: Array) -> None:
+        """Multiply by ``factors`` (n,) along ``vectors``, orthonormal columns as `whitened` is."""
+        turned = self.root @ vectors
+        self.covariance = (turned * factors**2) @ turned.T
+        self._decompose()
+
     def _decompose(self) -> None:
         """The symmetric roots of C, from its eigenvectors."""
         self._decomposed = self.generation
+        if not np.isfinite(self.covariance).all():
+            return  # lost, as the deviations tell
         values, vectors = np.linalg.eigh(self.covariance)
         values = np.sqrt(np.maximum(values, values[-1] / MAX_CONDITION))
         self.root = (vectors * values) @ vectors.T
@@ -164,3 +181,8 @@ class DiagonalDistribution(Distribution):
     def deviations(self) -> Array:
         """Standard deviation of every coordinate."""
         return self.sigma * np.sqrt(self._variances)
+
+
+def require_population(population: int, n: int) -> None:
+    """Raise if its deviates, its points, and these in other units take too much memory."""
+    require_memory(f"a population of {population}", 3.0 * 8 * population * n)

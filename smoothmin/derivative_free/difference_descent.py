@@ -22,6 +22,7 @@ taken on which the last tangents agree, as in bundle methods (`Tangents`).
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -33,8 +34,10 @@ from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
+from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
+from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
 from smoothmin.derivative_free.tangents import Tangents
 from smoothmin.descent.quasi_newton import search_direction
@@ -55,6 +58,8 @@ STRAIGHT = 0.8  # share of the foretold decrease from which a point is before a 
 CROSSINGS = 3  # values that locate it
 CROSSING_GAIN = 0.1  # share of the decrease on the line, worth another value there
 ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
+SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
+JUMP = 1e4  # rise in units of the fall that was predicted, which is more than curvature
 LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened to it
 
 
@@ -72,6 +77,12 @@ class DifferenceDescent(Method):
     curvature : bool, default False
         Begin with second differences along every coordinate, ``2 d`` values, for a first
         diagonal Hessian: worth it for many variables of different curvature.
+    ftol : float, optional
+        Converged when the decrease that the gradient promises is no larger, in units of the
+        decrease so far, or below the noise. By default when it is negligible beside what
+        values fell by lately.
+    hess_inv0 : array_like of shape (d, d), optional
+        The inverse Hessian to begin with, for up to a hundred variables.
 
     Raises
     ------
@@ -113,12 +124,16 @@ class DifferenceDescent(Method):
     scale: Any = None
     noise: float = 0.0
     curvature: bool = False
+    ftol: float | None = None
+    hess_inv0: Any = None
 
     def __post_init__(self) -> None:
         if self.scale is not None:
             require_scale("scale", self.scale)
         require_real("noise", self.noise, minimum=0, below=np.inf)
         require_bool("curvature", self.curvature)
+        if self.ftol is not None:
+            require_real("ftol", self.ftol, minimum=0)
 
     @property
     def needs_gradient(self) -> bool:
@@ -128,24 +143,24 @@ class DifferenceDescent(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         scale = typical_scale(problem, "scale", self.scale)
-        return _Descent(problem, scale, self.noise, self.curvature, rng).run()
+        return _Descent(self, problem, scale, rng).run()
 
 
 class _Descent:
     """One run."""
 
     def __init__(
-        self,
-        problem: Problem,
-        scale: Array,
-        noise: float,
-        curvature: bool,
-        rng: np.random.Generator,
+        self, options: DifferenceDescent, problem: Problem, scale: Array, rng: np.random.Generator
     ) -> None:
-        self._problem, self._scale, self._noise, self._rng = problem, scale, noise, rng
-        self._curvature = curvature
+        self._problem, self._scale, self._rng = problem, scale, rng
+        self._options, self._noise, self._recent = options, options.noise, Recent()
+        self._fell = 0.0  # decrease so far
+        # what the last searches met: 2 is a jump or no value, 1 a rise that may be one
+        self._jumps: deque[int] = deque(maxlen=SEARCHES)
         n = problem.x0.size
         self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
+        if options.hess_inv0 is not None and isinstance(self._metric, DenseMetric):
+            self._metric.begin_with(np.asarray(options.hess_inv0, dtype=float))
 
     def run(self) -> Steps:
         """Minimize."""
@@ -160,23 +175,28 @@ class _Descent:
             if seen > FIRST_DIFFERENCE * abs(f):
                 return _lost(seen)
         first = f
-        if self._curvature:
+        if self._options.curvature:
             x, f = yield from self._begin(x, f)
         g = yield from self._gradient(x, f)
         tangents = Tangents(x, f, g)
         while True:
             pg = problem.projected_gradient(x, g)
+            self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)))
             direction = self._direction(x, g, pg)
             slope, level = float(g @ direction), self._level(f)
             if -0.5 * slope <= level and metric.fresh:
                 return (yield from self._end(x, f, g))
-            if -0.5 * slope <= level:
-                said = (
-                    f"Predicted decrease {abs(0.5 * slope):.3g} is at the noise level {level:.3g}."
-                )
-                return Finish(Status.CONVERGED, said)
+            knows = self._knowledge(x, f, direction, -0.5 * slope)
+            if not metric.fresh and (knows.promised <= level or self._negligible(knows, first - f)):
+                x_new = problem.clip(x + direction)
+                f_new = yield from _value(x_new)  # what is promised, where it costs one value
+                if f_new < f:
+                    yield Iterate(x_new, f_new, g)
+                return judge(knows)
             agreed = self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
+            if sum(self._jumps) > SEARCHES:
+                return judge(Knowledge("Values jump, or end, along the steps"), jumps=True)
             if found is None:
                 if agreed is not None:
                     tangents.clear()
@@ -189,6 +209,7 @@ class _Descent:
                 metric.reset()
                 continue
             x_new, f_new = found
+            self._fell = max(self._fell, first - f_new)
             g_new = yield from self._gradient(x_new, f_new)
             # the step is along -H pg unless it was projected, or others had a say
             along = problem.box is None and agreed is None
@@ -196,6 +217,29 @@ class _Descent:
             x, f, g = x_new, f_new, g_new
             tangents.move(x, f, g)
             yield Iterate(x, f, g)
+
+    def _knowledge(self, x: Array, f: float, direction: Array, promised: float) -> Knowledge:
+        recent, level = self._recent, self._level(f)
+        moved = recent.moved(x / self._scale)
+        return Knowledge(
+            "The step ahead gains next to nothing",
+            tolerance_met=self._options.ftol is not None,
+            promised=promised,
+            # what differences resolved before and resolve no more has converged
+            extrapolated=recent.extrapolated(level) if promised > level else 0.0,
+            lately=recent.changes,
+            size=abs(f),
+            noise=level,
+            far=float(np.linalg.norm(direction / self._scale)) / moved if moved > 0 else math.inf,
+            steep=recent.steepness,
+        )
+
+    def _negligible(self, knows: Knowledge, fell: float) -> bool:
+        """Whether what is promised is: by the tolerance, or beside what happened lately."""
+        ftol = self._options.ftol
+        if ftol is not None:
+            return knows.promised <= ftol * fell
+        return knows.negligible and knows.steep <= KINK
 
     def _end(self, x: Array, f: float, g: Array) -> Generator[Ask, Answers, Finish]:
         """Where differences lead nowhere: a minimum if they are rounding, and values rise around.
@@ -284,7 +328,12 @@ class _Descent:
         steps = points - x
         answers = yield Ask(points, 0)
         change = answers.values - f
-        change = np.where(np.isfinite(change), change, 0.0)
+        usual = np.isfinite(change)
+        if self._noise == 0 and self._fell > 0:  # no slope changes as much in so short a step
+            usual &= np.abs(change) <= self._fell
+        if not usual.all():
+            self._jumps.append(2)
+        change = np.where(usual, change, 0.0)
         return _solved(steps, change)
 
     def _inside(self, x: Array, steps: Array) -> Array:
@@ -315,8 +364,12 @@ class _Descent:
         for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
             f_t = yield from value(t)
             if f_t < f and f_t <= f + ARMIJO * t * slope:
+                if t == 1.0:
+                    self._jumps.append(0)
                 break
             share = _vertex(t * slope, f_t - f)
+            if t == 1.0 and not self._metric.fresh:
+                self._jumps.append(int(f_t - f > JUMP * -slope) if np.isfinite(f_t) else 2)
             if np.isfinite(f_t):
                 beyond = t, f_t
             t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1

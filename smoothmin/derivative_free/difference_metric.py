@@ -12,6 +12,7 @@ import math
 from collections import deque
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.dense_bfgs import InverseHessian
@@ -40,6 +41,7 @@ class DenseMetric(InverseHessian):
     def __init__(self, n: int, scale: Array) -> None:
         super().__init__(n)
         self._scale = self._unit = scale
+        self._first: Array | None = None  # a J to start from in place of the unit
         self._multiple = 0.0  # of the square of the unit, from which H starts
         self._steps: deque[tuple[Array, Array]] = deque(maxlen=REMEMBERED * n)
         self._updates = 0  # since that start
@@ -47,7 +49,7 @@ class DenseMetric(InverseHessian):
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
-        self._unit, self._multiple = self._scale, 0.0
+        self._unit, self._multiple, self._first = self._scale, 0.0, None
         self._steps.clear()
 
     def begin(self, curvature: Array) -> None:
@@ -55,13 +57,21 @@ class DenseMetric(InverseHessian):
         self._unit = 1 / np.sqrt(curvature)
         self._start(1.0)
 
+    def begin_with(self, inverse: Array) -> None:
+        """Start from an inverse Hessian (n, n), which is better known than a mere unit."""
+        self._first = np.asarray(np.linalg.cholesky(inverse) / math.sqrt(AHEAD), dtype=float)
+        self._start(AHEAD)
+
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
         """Update by a step and the change of the gradient, or make H anew with them."""
         sy = float(s @ y)
         if not 0 < sy < np.inf:
             return
         self._steps.append((s, y))
-        in_units = s / self._unit
+        if self._first is None:
+            in_units = s / self._unit
+        else:
+            in_units = solve_triangular(self._first, s, lower=True)
         multiple = AHEAD * float(in_units @ in_units) / sy
         if self._j is not None:
             multiple = min(multiple, MOST * self._multiple)
@@ -79,7 +89,8 @@ class DenseMetric(InverseHessian):
     def _start(self, multiple: float) -> None:
         super().reset()
         self._multiple, self._updates = multiple, 0
-        self._j = SquareFactor(self._unit * math.sqrt(multiple))
+        first = self._unit if self._first is None else self._first
+        self._j = SquareFactor(first * math.sqrt(multiple))
 
     def difference_steps(self, noise: float) -> Array:
         """Rows to take differences along."""

@@ -28,7 +28,7 @@ from smoothmin._check import (
     require_scale,
 )
 from smoothmin._method import Method
-from smoothmin._noise import measure_noise
+from smoothmin._noise import REPEATS, measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
@@ -52,10 +52,12 @@ SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more t
 WIDENING = 3.0
 WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
+PATIENCE = 1  # spans of generations without trust after which the model is given up
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
 SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
 MOST_SURVEYS = 20  # that may send the search on
+LOST = "The distribution is lost to rounding."
 RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
 
 
@@ -194,6 +196,7 @@ class _Search:
         self._lowest: list[float] = []  # of the last generations
         self._foretold: list[tuple[float, float]] = []  # by the model, and as they came out
         self._best = self._first = np.inf  # the lowest value, and the median of the first
+        self._distrusted = 0  # generations in a row that were evaluated to the last point
         self._quiet = 0  # generations without a new lowest value
         self._noise = options.noise
         self._surveys = 0  # that sent the search on
@@ -208,10 +211,12 @@ class _Search:
 
     def run(self) -> Steps:
         """Generations until nothing changes any more."""
-        distribution = self._distribution
         start = self._problem.clip(self._problem.x0)
         yield Ask(start[None], 0)  # so that no result is above it; it is no sample
         while True:
+            if self._distrusted >= PATIENCE * self._span:
+                self._give_up_model()
+            distribution = self._distribution
             points, values = yield from self._generation()
             if not np.isfinite(values).any():
                 # nothing to learn from: look closer around the mean
@@ -229,6 +234,8 @@ class _Search:
                 continue
             order = np.argsort(values, kind="stable")
             distribution.update(points[order])
+            if not 0 < float(distribution.deviations.max()) < np.inf:
+                return Finish(Status.PRECISION, LOST)
             self._keep_within_box()
             best = order[0]
             x = self._outward(points[best : best + 1])[0]
@@ -237,28 +244,30 @@ class _Search:
             said = met or (yield from self._stagnated(values, spread))
             if said and self._drowned():
                 self._widen()
-            elif said and not 0 < float(distribution.deviations.max()) < np.inf:
-                return Finish(Status.PRECISION, "The distribution is lost to rounding.")
             elif said:
                 finish = yield from self._judged(said, met is not None)
                 if finish is not None:
                     return finish
 
-    def _judged(self, message: str, met: bool) -> Generator[Ask, Answers, Finish | None]:
+    def _judged(self, message: str, met: bool) -> Generator[Any, Any, Finish | None]:
         """The end; None where the search goes on, since the function may well fall farther."""
         fell = max(self._options.decrease or 0.0, self._first - self._best)
         if met or not self._options.survey or self._noise <= NEGLIGIBLE * fell:
             return judge(Knowledge(message, tolerance_met=True), noise=self._noise)
         left = yield from self._survey()
-        most, few = NOISE_FLOOR * self._noise, self._surveys < MOST_SURVEYS
+        most, few = self._noise, self._surveys < MOST_SURVEYS
         if left is not None and few:
             before = self._nothing
-            self._nothing = left.most <= most and not left.goes_on(self._noise)
+            fits = left.misfit <= NOISE_FLOOR * self._noise
+            self._nothing = fits and left.most <= most and not left.goes_on(self._noise)
             if not (self._nothing and before):
                 self._surveys += 1
-                self._start_again(left.minimizer)
+                self._start_again(left)
                 return None
         promised = math.inf if left is None else left.most
+        mean = self._outward(self._distribution.mean[None])[0]
+        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0)).values
+        yield Iterate(mean, float(np.mean(values)), noise=self._noise)  # what is left of luck
         return judge(Knowledge(message, promised=promised, noise=most), noise=self._noise)
 
     def _survey(self) -> Generator[Ask, Answers, Decrease | None]:
@@ -301,10 +310,15 @@ class _Search:
             self._keep_within_box()
         return d.sigma > before
 
-    def _start_again(self, step: Array) -> None:
-        """From where the fitted quadratic is least, as wide as it was fitted."""
+    def _start_again(self, left: Decrease) -> None:
+        """From where the fitted quadratic is least, as wide as it rises well above the noise."""
         d = self._distribution
-        d.mean = self._inside(d.mean + d.sigma * d.shaped(step[None])[0])
+        d.mean = self._inside(d.mean + d.sigma * d.shaped(left.minimizer[None])[0])
+        curvatures, vectors = np.linalg.eigh(left.hessian)
+        rises = 2 * SIGNAL * self._noise / np.maximum(curvatures, 1e-300)
+        if isinstance(d, Distribution) and not isinstance(d, DiagonalDistribution):
+            d.reshape(vectors, np.clip(np.sqrt(rises), 1 / WIDENING, WIDENING))
+            self._keep_within_box()
         d.p_sigma, d.p_c = np.zeros(d.n), np.zeros(d.n)
         self._lowest.clear()
         self._best, self._quiet = np.inf, 0
@@ -330,9 +344,11 @@ class _Search:
             done += len(now)
             model = self._fit()
             if done >= size or model is None:
+                self._distrusted += 1
                 return points, values
             guessed = model(points)
             if self._trusted(model, done):
+                self._distrusted = 0
                 break
             todo[done:] = todo[done:][np.argsort(guessed[todo[done:]], kind="stable")]
             count = math.ceil(0.5 * done)
@@ -341,6 +357,13 @@ class _Search:
         lowest = np.nanmin(values[known]) if np.isfinite(values[known]).any() else np.inf
         values[rest] = guessed[rest] + max(0.0, float(lowest - guessed[rest].min()))
         return points, values
+
+    def _give_up_model(self) -> None:
+        """Go on without one, and without the points that it was to choose from."""
+        d, fewer = self._distribution, default_population(self._distribution.n)
+        self._modelled, self._model, self._distrusted = False, None, 0
+        if d.population > fewer:
+            self._distribution = d.resized(fewer)
 
     def _inject(self, points: Array, model: Quadratic) -> None:
         """The model's minimizer in place of the last point, unless it is known already."""
@@ -358,6 +381,8 @@ class _Search:
         # a model of noise agrees with what it was fitted to, and foretells nothing
         del self._foretold[: -2 * LOOK_BACK]
         foretold, seen = np.array(self._foretold).T
+        ended = ~np.isfinite(seen)  # no value counts as a high one
+        seen = np.where(ended, np.max(seen, initial=-np.inf, where=~ended) + 1, seen)
         return len(seen) < LOOK_BACK or kendall(foretold, seen) >= FORESIGHT
 
     def _fit(self) -> Quadratic | None:

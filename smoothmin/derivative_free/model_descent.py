@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,9 +29,12 @@ from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
+from smoothmin._recent import Recent
 from smoothmin._scale import box_scale, typical_scale
 from smoothmin._status import Status
+from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.derivative_free.minimum_frobenius import Interpolation
+from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.subproblems.trust_region import boxed_step
 
@@ -47,6 +50,8 @@ STRAIGHT = 0.01  # relative error of foretold decreases along a line without cur
 CROSSINGS = 3  # values that locate such a line's kink, or as many as variables
 CROSSING_GAIN = 1e-6  # share of the decrease on a line, worth another value there
 ROUNDED = 1 + 1e-9  # so much may a step be longer than its radius by rounding
+ROUNDING = 4.0  # units of rounding of a value that are no decrease
+SMALLEST = 1e-8  # last radius, in units of the scale, where nobody names one
 UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
 
@@ -59,8 +64,9 @@ class ModelDescent(Method):
     scale : float or array_like of shape (d,), optional
         How far variables typically move, the first radius. By default a fifth of the
         box's width, and without a box a tenth of the larger of 1 and ``|x0|``.
-    xtol : float, default 1e-8
-        Converged when the radius is no larger, in units of the scale.
+    xtol : float, optional
+        Converged when the radius is no larger, in units of the scale. By default when the
+        decrease that the model promises is negligible, or below what values show.
 
     Raises
     ------
@@ -96,12 +102,13 @@ class ModelDescent(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
     scale: Any = None
-    xtol: float = 1e-8
+    xtol: float | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None:
             require_scale("scale", self.scale)
-        require_real("xtol", self.xtol, above=0, below=1)
+        if self.xtol is not None:
+            require_real("xtol", self.xtol, above=0, below=1)
 
     @property
     def needs_gradient(self) -> bool:
@@ -110,28 +117,36 @@ class ModelDescent(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
+        return self.begin(problem, rng).run()
+
+    def begin(self, problem: Problem, rng: np.random.Generator) -> Descent:
+        """A run that can be asked what it has learnt."""
         scale = typical_scale(problem, "scale", self.scale)
-        return _Descent(problem, scale, self.xtol, rng).run()
+        return Descent(problem, scale, self.xtol, rng)
 
 
-class _Descent:
+class Descent:
     """One run, in coordinates divided by the scale.
 
     ``delta`` is the radius of the trust region, ``rho`` its lower bound, which only falls.
     """
 
     def __init__(
-        self, problem: Problem, scale: Array, xtol: float, rng: np.random.Generator
+        self, problem: Problem, scale: Array, xtol: float | None, rng: np.random.Generator
     ) -> None:
-        self._problem, self._scale, self._rng = problem, scale, rng
+        self._problem, self._scale, self._xtol, self._rng = problem, scale, xtol, rng
         n = problem.x0.size
         self._low, self._high = np.full(n, -np.inf), np.full(n, np.inf)
         if problem.box is not None:
             self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
         self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
-        self._delta, self._last_rho = self._rho, self._rho * xtol
+        self._delta, self._last_rho = self._rho, self._rho * (SMALLEST if xtol is None else xtol)
+        self._recent = Recent()
+        self._model: Interpolation
         self._predicted = [np.inf] * 3  # changes of the last steps, by the model
         self._errors = [0.0] * 3  # and how far off it was
+        self._tried = False  # whether any step was
+        self._good = False  # whether the last one gained about as much as predicted
 
     def run(self) -> Steps:
         """Minimize."""
@@ -151,18 +166,20 @@ class _Descent:
                 ratio, grown = yield from self._try(step, length)  # boxes 3 to 6
             else:  # box 14
                 self._resize(0.1 * self._delta)
+                knows = self._knowledge(f"The model's minimizer is {length:.3g} of the scale away")
+                if self._xtol is None and knows.steep <= KINK and knows.negligible:
+                    return judge(knows)
             if ratio < POOR and not grown:
-                far = self._far()  # box 7
+                # a model that foretold the last step is as good for the next, shorter one
+                sharp = length < 0.5 * self._rho and self._good and self._rho > self._last_rho
+                self._good = False
+                far = None if sharp else self._far()  # box 7
                 if far is not None:
                     yield from self._improve(far)  # boxes 8 and 9
-                elif ratio <= 0 and max(self._delta, length) <= ROUNDED * self._rho:  # box 10
-                    if self._rho <= self._last_rho:  # box 11
-                        said = f"Radius {self._rho:.3g} of the scale: nothing lower around."
-                        return Finish(Status.CONVERGED, said)
-                    noise = yield from self._noise()
-                    if noise > 0:
-                        said = f"Predicted decreases are below the noise, {noise:.3g}."
-                        return Finish(Status.CONVERGED, said, noise=noise)
+                elif sharp or (ratio <= 0 and max(self._delta, length) <= ROUNDED * self._rho):
+                    end = yield from self._end()
+                    if end is not None:
+                        return end
                     self._reduce()  # box 12
             self._settle()
 
@@ -184,6 +201,7 @@ class _Descent:
                 return x, values
             widest = 0.5 * float((self._high - self._low).min())
             self._rho = self._delta = min(max(self._rho, length / FAST_GROWTH), widest)
+            self._observe(x, float(values[0]), float(np.linalg.norm(slope)))
             x, known = lower, np.array([f])
             yield Iterate(self._outward(x), f, radius=self._delta)
 
@@ -244,6 +262,7 @@ class _Descent:
             if not np.isfinite(values[0]):
                 return Finish(Status.NONFINITE, _status.nonfinite_start(values[0]))
             if np.isfinite(values).all():
+                self._observe(x, float(values[0]), 0.0)
                 return Interpolation(points, values, self._rho)
             if self._rho <= self._last_rho:
                 return Finish(Status.PRECISION, "No finite value next to the start.")
@@ -272,6 +291,7 @@ class _Descent:
         change = f - model.fun
         self._note(predicted, change)
         ratio = change / predicted if predicted < 0 and np.isfinite(f) else -1.0
+        self._good = ratio > GOOD
         if ratio <= POOR:
             self._resize(min(0.5 * self._delta, length))
         else:
@@ -343,7 +363,80 @@ class _Descent:
         )
         return noise if NOISE_FLOOR * noise > predicted / len(self._predicted) else 0.0
 
+    @property
+    def foretold(self) -> bool:
+        """Whether the last step came out as predicted."""
+        return self._tried and self._errors[-1] <= STRAIGHT * abs(self._predicted[-1])
+
+    def inverse_hessian(self) -> Array | None:
+        """The model's, in the user's units; None while its points do not determine it.
+
+        Along an eigenvector of the Hessian no step is longer than the radius: there the model
+        knows less.
+        """
+        if not hasattr(self, "_model"):
+            return None
+        model = self._model
+        if len(model.values) < full_size(len(model.x)):
+            return None
+        curvatures, vectors = np.linalg.eigh(model.hessian)
+        slopes = np.abs(vectors.T @ model.slope())
+        curvatures = np.maximum(np.abs(curvatures), slopes * model.unit / self._delta)
+        if not 0 < curvatures.min() <= curvatures.max() < np.inf:
+            return None
+        root = (vectors / np.sqrt(curvatures)) * (model.unit * self._scale[:, None])
+        inverse: Array = root @ root.T
+        return inverse
+
+    def _end(self) -> Generator[Ask, Answers, Finish | None]:
+        """The end where no step around gains anything and none is worth a smaller radius."""
+        small = max(self._delta, self._rho) <= ROUNDED * self._last_rho
+        last = small and self._rho <= self._last_rho  # box 11
+        knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
+        if last:
+            # nobody tells points apart that are nearer than this, nor their values
+            model = self._model
+            flat = 0.5 * float(np.linalg.norm(model.hessian)) * (self._rho / model.unit) ** 2
+            noise = max(knows.noise, flat)
+            met = self._xtol is not None
+            knows = replace(knows, tolerance_met=met, noise=noise, extrapolated=0.0)
+            return judge(knows, radius=self._delta)
+        if self._xtol is None and knows.steep <= KINK and knows.negligible:
+            return judge(knows, radius=self._delta)
+        noise = yield from self._noise()
+        if noise > 0:
+            message = "Predicted decreases are lost in the noise"
+            lost = Knowledge(message, promised=0.0, noise=noise)
+            return judge(lost, noise=noise, radius=self._delta)
+        return None
+
+    def _knowledge(self, message: str) -> Knowledge:
+        """What the last steps, the model's errors there, and values lately tell."""
+        model, recent = self._model, self._recent
+        noise = ROUNDING * self._problem.unit * abs(model.fun)
+        step = self._minimizer(model.slope(), model.hessian, self._delta)
+        # the model is as wrong about what it promises as it was about the last steps
+        last = zip(self._errors[1:], self._predicted[1:], strict=True)
+        wrong = max(e / max(abs(p), 1e-300) for e, p in last) if self._tried else math.inf
+        moved = recent.moved(model.x)
+        return Knowledge(
+            message,
+            promised=max(0.0, -model.change(self._inside(step))) * (1 + wrong),
+            extrapolated=recent.extrapolated(noise),
+            lately=recent.changes,
+            size=abs(model.fun),
+            noise=noise,
+            far=float(np.linalg.norm(step)) * model.unit / moved if moved > 0 else math.inf,
+            steep=recent.steepness,
+        )
+
+    def _observe(self, x: Array, f: float, steep: float) -> None:
+        """Take note of a lower value."""
+        if self._recent.steps < 0 or f < self._recent.value:
+            self._recent.add(x, f, steep)
+
     def _note(self, predicted: float, change: float) -> None:
+        self._tried = True
         self._predicted = [*self._predicted[1:], predicted]
         self._errors = [*self._errors[1:], abs(change - predicted)]
 
@@ -382,6 +475,7 @@ class _Descent:
 
     def _iterate(self) -> Iterate:
         model = self._model
+        self._observe(model.x, model.fun, float(np.linalg.norm(model.slope())) / model.unit)
         return Iterate(self._outward(model.x), model.fun, radius=self._delta)
 
     def _value(self, x: Array) -> Generator[Ask, Answers, float]:

@@ -119,6 +119,17 @@ class Quadratic:
             values += 0.5 * np.einsum("ij,ij->i", z @ self.hessian, z)
         return values
 
+    def inverse_hessian(self, scale: Array) -> Array | None:
+        """In the units of ``scale`` times the variables; None unless it is positive definite."""
+        if self.hessian is None:
+            return None
+        curvatures, vectors = np.linalg.eigh(self.hessian)
+        if not 0 < curvatures[0] <= curvatures[-1] < np.inf:
+            return None
+        root = scale[:, None] * (self.outward @ (vectors / np.sqrt(curvatures)))
+        inverse: Array = root @ root.T
+        return inverse
+
     def minimizer(self, radius: float, box: tuple[Array, Array] | None) -> Array:
         """The lowest point with ``|z| <= radius``, in the box by an active-set heuristic."""
         n = self.gradient.size

@@ -26,10 +26,22 @@ class DerivativeFreeSettings:
     model_limit, slice, scout_limit : float
         Simplex gradients, of n + 1 evaluations each, of the model descent, of the first search
         between scouts, and after which a scout must have found something lower.
+    smallest : float
+        Least tolerance of the model descent, in units of the scale; in (0, 1).
+    same : float
+        Distance in units of the scale within which two descents have ended in one minimum.
+    shown : int
+        Variables with small start values, of which the scale is measured one by one.
+    foretold : float
+        Relative error of what a quadratic promised, up to which a descent begins with it.
+    near_jumps : float
+        Share of the scale at which a search begins where a descent met jumps.
     loosest : float
         Largest tolerance of the model descent, in units of the scale; in (0, 1).
     sample : int
         Points per variable from which another descent's start is chosen.
+    sample_limit : int
+        Points, times n + 1, in which a box without a value at the start is sampled for one.
     ordered : int
         Times the population where a model chooses which of its points are evaluated.
     futile : int
@@ -63,8 +75,14 @@ class DerivativeFreeSettings:
     model_limit: float = 6
     slice: float = 15
     scout_limit: float = 40
+    smallest: float = 1e-8
+    same: float = 1e-2
+    shown: int = 8
+    foretold: float = 0.1
+    near_jumps: float = 0.3
     loosest: float = 0.1
     sample: int = 6
+    sample_limit: int = 100
     ordered: int = 4
     futile: int = 3
     patience: int = 30

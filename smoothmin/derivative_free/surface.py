@@ -37,12 +37,18 @@ class Decrease:
     minimizer : ndarray, shape (n,)
     at_edge : bool
         Whether the minimizer is at the ball's surface, so that more is to be expected beyond.
+    hessian : ndarray, shape (n, n)
+        The quadratic's.
+    misfit : float
+        Standard deviation of what the quadratic leaves of the values.
     """
 
     size: float
     error: float
     minimizer: Array
     at_edge: bool
+    hessian: Array
+    misfit: float
 
     @property
     def least(self) -> float:
@@ -85,7 +91,8 @@ def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decre
     inverse = np.linalg.pinv(design)
     coefficients = inverse @ (values - values.mean())
     residual = values - values.mean() - design @ coefficients
-    variance = max(float(residual @ residual) / (m - design.shape[1]), noise**2)
+    misfit = float(np.sqrt(residual @ residual / (m - design.shape[1])))
+    variance = max(misfit, noise) ** 2
     slope, hessian = coefficients[1 : n + 1], _hessian(coefficients, n)
     if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
         return None
@@ -93,7 +100,7 @@ def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decre
     row = (_design(step[None]) - _design(np.zeros((1, n))))[0]
     error = float(np.sqrt(variance) * np.linalg.norm(row @ inverse))
     at_edge = float(np.linalg.norm(step)) > EDGE * radius
-    return Decrease(-float(row @ coefficients), error, step, at_edge)
+    return Decrease(-float(row @ coefficients), error, step, at_edge, hessian, misfit)
 
 
 def _design(z: Array) -> Array:

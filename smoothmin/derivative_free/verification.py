@@ -15,6 +15,7 @@ from smoothmin.portfolio.incumbent import Incumbent
 
 ROUNDING = 64 * float(np.finfo(float).eps)  # share of the value, by which sums of many differ
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
+DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 4  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
 
@@ -27,7 +28,7 @@ def verified(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, str | No
     linear function.
     """
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
-    if incumbent.silent > x.size:
+    if incumbent.silent > max(DEAD, x.size):
         return "Values stopped being finite."
     if incumbent.highest - fun <= ROUNDING * abs(fun):
         return _status.PLATEAU

@@ -65,7 +65,8 @@ class Stages:
         """Minimizes the function smoothed by ``samples`` points."""
         options = self._options
         sigma = size.scale if size.root is None else np.ones(size.scale.size)
-        first_step = self._settings.first_step * float(np.linalg.norm(sigma))
+        # a box as narrow as numbers get has a norm that underflows
+        first_step = max(self._settings.first_step * float(np.linalg.norm(sigma)), 1e-300)
         method = GradientSampling(
             LBFGS(gtol=0.0, first_step=first_step),
             sigma=sigma,

@@ -14,6 +14,7 @@ class Action(Enum):
     """What a search from values alone can do next."""
 
     SCALE = "measure the scale of small start values"
+    SAMPLE = "sample the box, since the start has no value"
     STAR = "the first points of a model"
     TEST = "test whether the function is a sum over the variables"
     SUM = "search every variable of a sum"
@@ -25,6 +26,8 @@ class Action(Enum):
     SEARCH = "Gaussian search, or a slice of it"
     SCOUT = "short search at another scale"
     POLISH = "difference descent from the best point, at the end of the first round"
+    LOOK = "look along rays from a minimum whether there may be others"
+    ELSEWHERE = "difference descent from beyond a rise"
     RESTART = "difference descent from a promising point"
     LARGER = "Gaussian search with a larger population"
     ROUND = "begin the next round"
@@ -45,12 +48,24 @@ class Facts:
         Whether nobody said that.
     finite : bool
         Whether any value was finite.
+    no_value : bool
+        Whether the start, in a finite box, has no value.
     separable : bool
         Whether the function is known to be a sum over the variables.
     noisy : bool
         Whether noise makes differences useless.
+    foretold : bool
+        Whether the first step of a model came out as predicted.
     lost : bool
         Whether the first descent ended at no minimum.
+    jumps : bool
+        Whether that was for want of values, or since they jump.
+    settled : bool
+        Whether a descent found a minimum.
+    evidence : bool
+        Whether values along rays from it fall again.
+    others : bool
+        Whether a descent from beyond a rise led elsewhere.
     scouting : bool
         Whether scouts may go out at all.
     scouts_due : bool
@@ -72,9 +87,15 @@ class Facts:
     boxed: bool = False
     guessed: bool = True
     finite: bool = True
+    no_value: bool = False
     separable: bool = False
     noisy: bool = False
+    foretold: bool = False
     lost: bool = False
+    jumps: bool = False
+    settled: bool = False
+    evidence: bool = False
+    others: bool = False
     scouting: bool = False
     scouts_due: bool = False
     local_left: bool = False
@@ -91,6 +112,16 @@ class Facts:
         return self.n <= self.model_first
 
     @property
+    def once(self) -> bool:
+        """Whether the first minimum is the last, unless something speaks for others."""
+        return self.restarts == 0
+
+    @property
+    def solved(self) -> bool:
+        """Whether nothing speaks for other minima than the one that was found."""
+        return self.once and self.settled and Action.LOOK in self.done and not self.others
+
+    @property
     def large(self) -> bool:
         """Whether a distribution learns too slowly to come first."""
         return self.n > self.many
@@ -100,14 +131,19 @@ Condition = Callable[[Facts], bool]
 
 # rows of the first round are for actions not done yet; those below for every later round
 FIRST: tuple[tuple[Action, Condition], ...] = (
+    (Action.SAMPLE, lambda f: f.no_value),
     (Action.SCALE, lambda f: f.guessed and not f.boxed),
     (Action.STAR, lambda f: f.boxed and f.small),
-    (Action.TEST, lambda f: f.boxed),
+    (Action.MODEL, lambda f: f.foretold),
+    (Action.TEST, lambda f: f.boxed and not (f.settled and f.once)),
     (Action.SUM, lambda f: f.separable),
-    (Action.MODEL, lambda f: f.small and not f.separable),
+    (Action.DESCENT, lambda f: f.once and not f.boxed and not f.large),
+    (Action.MODEL, lambda f: f.small and not f.separable and not f.settled),
     (Action.SMOOTHING, lambda f: f.large and not f.separable),
-    (Action.DESCENT, lambda f: not f.separable),
-    (Action.NEAR, lambda f: f.boxed and f.lost),
+    (Action.DESCENT, lambda f: not f.separable and not (f.settled and f.once)),
+    (Action.LOOK, lambda f: f.settled and f.once),
+    (Action.ELSEWHERE, lambda f: f.evidence),
+    (Action.NEAR, lambda f: f.boxed and f.lost and not f.jumps),
     (Action.COORDINATES, lambda f: f.large and f.finite and not f.separable),
     (Action.SEARCH, lambda f: True),
     (Action.POLISH, lambda f: f.finite),
@@ -121,6 +157,10 @@ LATER: tuple[tuple[Action, Condition], ...] = (
 def next_action(facts: Facts) -> Action:
     """The first action that is not done and whose condition holds."""
     if facts.round == 0:
+        if facts.no_value and Action.SAMPLE in facts.done:
+            return Action.END
+        if facts.solved and not (facts.evidence and Action.ELSEWHERE not in facts.done):
+            return Action.END
         if facts.scouts_due and Action.SEARCH not in facts.done:
             return Action.SCOUT
         rows = FIRST

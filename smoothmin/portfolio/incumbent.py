@@ -25,6 +25,7 @@ class Incumbent:
         self.x, self.fun = problem.x0, np.inf
         self.typical = np.inf  # the median of the first values
         self.noise: float | None = None  # of the values; None where nobody looks for it
+        self.error: float | None = None  # of the lowest value, once it was measured
         self.start: float | None = None  # the value at the start, once it is known
         self.highest = -np.inf  # of all finite values
         self.silent = 0  # values since the last finite one
@@ -75,7 +76,7 @@ class Incumbent:
             return info
         # the expected minimum of as many normal deviates as there were evaluations
         error = self.noise * math.sqrt(2 * math.log(max(2, sum(accounts.nfev.values()))))
-        return info | {"noise": self.noise, "error": error}
+        return info | {"noise": self.noise, "error": error if self.error is None else self.error}
 
 
 def row(ask: Ask, k: int) -> Array:

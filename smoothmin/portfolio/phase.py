@@ -70,6 +70,7 @@ class Outcome:
 
     x: Array  # where it stands
     finish: Finish | None = None  # its last word, if it had one
+    last: float = math.inf  # the value there, as the method tells it
     lowest: Array | None = None  # the lowest iterate
     fun: float = math.inf  # the value there
     least: tuple[float, Array] | None = None  # value and place of the lowest point asked for
@@ -124,7 +125,7 @@ def _drive(
             return message
         else:
             nit, reply = nit + 1, None
-            outcome.x, outcome.info = message.x, message.info
+            outcome.x, outcome.last, outcome.info = message.x, message.fun, message.info
             outcome.trail.append((message.fun, message.x))
             if message.fun < outcome.fun:
                 outcome.fun, outcome.lowest = message.fun, message.x
@@ -141,10 +142,10 @@ def _answer(
     phase: Phase, ask: Ask, incumbent: Incumbent, outcome: Outcome
 ) -> Generator[Any, Any, Reply]:
     """The answer to a request, booked; that to the first one may be known."""
-    if outcome.cost == 0 and phase.rest is None and ask.order == 0 and len(ask.points) == 1:
-        value = incumbent.known(ask.points[0])
-        if value is not None:
-            return Answers(np.array([value]))
+    first = outcome.cost == 0 and ask.order == 0 and type(ask) is Ask
+    value = incumbent.known(ask.points[0]) if first else None
+    if value is not None and len(ask.points) == 1:
+        return Answers(np.array([value]))
     shown = ask
     if phase.observe is not None and isinstance(ask, Samples):
         shown = _observed(ask, phase.observe)

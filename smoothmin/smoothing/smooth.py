@@ -10,6 +10,7 @@ import numpy as np
 from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
+from smoothmin._native import as_python
 from smoothmin._protocol import Answers, Array, Samples, quiet
 from smoothmin._source import Objective, Source, source_of
 from smoothmin._vectorized import Vectorized
@@ -163,6 +164,7 @@ def smooth(
     >>> bool(np.abs(res.x).max() < 0.3)
     True
     """
+    fun = as_python(fun)
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     if jac is not None and not isinstance(jac, (bool, np.bool_)) and not callable(jac):

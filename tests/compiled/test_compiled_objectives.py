@@ -144,7 +144,7 @@ def test_unbounded_runs_with_fixed_variables_sum_in_the_loop(loops):
 
 
 @numba.njit
-def with_args(x, a, rows, columns, strided, scales, k, flag, nothing):
+def with_args(x, a, rows, columns, strided, scales, k, flag, nothing, power=2, more=True):
     total, g = scales.high[0] * a, np.zeros(x.size)
     for i in range(rows.shape[0]):
         r = strided[i]
@@ -153,9 +153,9 @@ def with_args(x, a, rows, columns, strided, scales, k, flag, nothing):
         total += scales.low * r * r
         for j in range(x.size):
             g[j] += 2 * scales.low * r * (rows[i, j] + columns[i, j])
-    if flag and nothing is None:
+    if flag and more and nothing is None:
         for j in range(x.size):
-            total += k * x[j] ** 2
+            total += k * x[j] ** power
             g[j] += 2 * k * x[j]
     return total, g
 

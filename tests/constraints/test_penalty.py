@@ -9,6 +9,7 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint
 import smoothmin
 from smoothmin import BFGS, ExactPenalty, GradientSamplingDescent, minimize
 from smoothmin._protocol import Problem
+from smoothmin._registry import METHODS, method_class
 from smoothmin.constraints.radial import Radial
 
 ROWS = NonlinearConstraint(suzuki_rows, 0, np.inf, jac=suzuki_slopes)
@@ -151,3 +152,29 @@ def test_rows_without_room_have_no_continuation():
     rows = Rows(np.full(2, -np.inf), np.array([1.0, -1.0]), np.zeros(2), matrix)
     problem = Problem(np.zeros(2), None, True, (2,))
     assert Radial.of(rows, problem) is None
+
+
+def test_it_can_be_asked_for_by_name():
+    res = minimize(suzuki, np.zeros(4), jac=True, method="ExactPenalty", constraints=ROWS, rng=0)
+    assert res.success
+    assert res.fun == pytest.approx(-44, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_meets_a_disc(method):
+    """The nearest point of the unit disc to (2, 1); whoever says success is right and feasible."""
+    aim = np.array([2.0, 1.0])
+    jac = method_class(method)().needs_gradient or method in ("homotopy", "sqp")
+
+    def fun(x):
+        value = (x - aim) @ (x - aim)
+        return (value, 2 * (x - aim)) if jac else value
+
+    disc = NonlinearConstraint(lambda x: x @ x, -np.inf, 1, jac=lambda x: 2 * x)
+    res = minimize(
+        fun, [0.2, 0.1], jac=jac, method=method, constraints=disc, rng=0, options={"maxfev": 400}
+    )
+    least = (5**0.5 - 1) ** 2
+    assert res.constr_violation <= 1e-6
+    assert res.fun >= least - 1e-5
+    assert res.fun <= least + (1e-4 if res.success else 1.0)

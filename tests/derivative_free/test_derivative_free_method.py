@@ -98,9 +98,43 @@ def test_scouts_find_the_minimum_that_the_descent_passed_by(seed):
         return np.square(p[0] * np.sin(2 * np.pi * p[1] * t + p[2]) + p[3] - data).mean()
 
     best = fun([2, 1.34, 3.0, 5])
-    res = minimize(fun, [1.5, 1.39, 0.0, 5.0], rng=seed, options={"maxfev": 1500})
+    options = {"maxfev": 1500, "restarts": 1}
+    res = minimize(fun, [1.5, 1.39, 0.0, 5.0], rng=seed, options=options)
     assert res.fun <= best
     assert res.phase_nfev["scout"] > 0
+
+
+def test_a_box_without_a_value_at_the_start_is_sampled():
+    def fun(x):
+        return float(((x - 0.8) ** 2).sum()) if x.sum() > 2.6 else np.nan
+
+    asked = []
+
+    def noted(x):
+        asked.append(x.copy())
+        return fun(x)
+
+    start = np.full(5, 0.4)
+    res = minimize(noted, start, bounds=[(0, 1)] * 5, rng=0, options={"maxfev": 2000})
+    assert np.array_equal(asked[0], start)
+    assert res.fun < 1e-6
+    assert minimize(lambda x: np.nan, start, bounds=[(0, 1)] * 5, rng=0).status == 3
+    assert minimize(fun, start, rng=0).status == 3
+
+
+@pytest.mark.parametrize("n", [3, 51, 101])
+@pytest.mark.parametrize("start", [1e-2, 1 + 1e-4])
+def test_the_start_is_evaluated_first(n, start):
+    asked = []
+
+    def fun(x):
+        asked.append(x.copy())
+        return rosen(x)
+
+    x0 = np.full(n, start)
+    res = minimize(fun, x0, rng=0, options={"maxfev": 6 * n})
+    assert np.array_equal(asked[0], x0)
+    assert res.fun <= rosen(x0)
 
 
 def test_scouts_have_a_smaller_share_where_differences_were_useless():
@@ -149,14 +183,14 @@ def test_units_of_the_value_do_not_matter(bounds, unit):
     ours = minimize(lambda x: unit * kinked(x), x0, bounds=bounds, rng=0)
     assert ours.success
     assert ours.nfev < 2 * plain.nfev
-    assert ours.fun / unit - 0.2 < 1e-10
+    assert ours.fun / unit - 0.2 < 1e-8
 
 
 def test_a_tolerance_saves_evaluations():
     runs = [minimize(kinked, [2.2, -1.7, 3.3], tol=tol, rng=0) for tol in (None, 1e-5, 1e-2, 1.0)]
     assert all(run.success for run in runs)
     assert runs[1].fun - 0.2 < 1e-5
-    assert runs[2].fun - 0.2 < 1e-2
+    assert runs[2].fun - 0.2 < 0.02  # a hundredth of the decrease would be 0.14
     saved = [run.nfev for run in runs]
     assert saved == sorted(saved, reverse=True)
     assert saved[2] < 0.7 * saved[0]
@@ -210,3 +244,55 @@ def test_no_phase_asks_again_for_what_is_known():
 
     minimize(fun, np.array([-1.2, 1.0, 0.7]), rng=0, options={"maxfev": 60})
     assert len(set(points)) == len(points)
+
+
+@pytest.mark.parametrize("n", [2, 5, 10])
+def test_quadratics_in_a_box_take_few_evaluations(n):
+    centre = np.linspace(-2, 2, n)
+    turn = np.linalg.qr(np.random.default_rng(n).standard_normal((n, n)))[0]
+    hessian = turn * np.logspace(0, 2, n) @ turn.T
+    for matrix, budget in ((np.eye(n), 2 * n + 6), (hessian, 8 * n)):
+        values = []
+
+        def fun(x, matrix=matrix, values=values):
+            values.append(float((x - centre) @ matrix @ (x - centre)))
+            return values[-1]
+
+        minimize(fun, np.full(n, 3.0), bounds=[(-5, 5)] * n, rng=0, options={"maxfev": budget})
+        assert min(values) < 1e-8
+
+
+@pytest.mark.parametrize("beyond", [np.nan, 1e3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_minimum_on_the_edge_of_a_cliff_is_found_and_ends_the_run(seed, beyond):
+    rng = np.random.default_rng(seed)
+    n, centre = 3, rng.uniform(-3, 3, 3)
+    normal = rng.standard_normal(n)
+    normal /= np.linalg.norm(normal)
+
+    def fun(x):
+        height = normal @ (x - centre)
+        return beyond if height < 0 else float(((x - centre) ** 2).sum() + 5 * height)
+
+    options = {"maxfev": 1500 * n}
+    res = minimize(fun, centre + 2 * normal, bounds=[(-6, 6)] * n, rng=seed, options=options)
+    assert res.fun < 1e-3
+    assert res.nfev < 1500 * n
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_noise_success_and_error(seed):
+    noise = np.random.default_rng(seed)
+
+    def true(x):
+        return float(5 * (x[0] - 1) ** 2 + (x[1] + 2) ** 2)
+
+    res = minimize(lambda x: true(x) + 0.1 * noise.standard_normal(), [3.0, 1.0], rng=seed)
+    assert res.success
+    assert true(res.x) < 0.2
+    assert abs(res.fun - true(res.x)) <= res.error < 1
+
+
+def test_a_box_of_the_least_width():
+    res = minimize(lambda x: float(x @ x), [0.0, 1.0], bounds=[(0, 5e-324), (0, 5)], rng=0)
+    assert res.fun < 1e-8

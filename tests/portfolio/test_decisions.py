@@ -22,9 +22,26 @@ def order(facts, **found):
 @pytest.mark.parametrize(
     ("facts", "found", "expected"),
     [
-        (Facts(n=5), {}, "SCALE MODEL DESCENT SEARCH POLISH END"),
-        (Facts(n=5, guessed=False), {}, "MODEL DESCENT SEARCH POLISH END"),
-        (Facts(n=5, finite=False), {}, "SCALE MODEL DESCENT SEARCH END"),
+        (Facts(n=5), {}, "SCALE DESCENT MODEL SEARCH POLISH END"),
+        (Facts(n=5, guessed=False), {}, "DESCENT MODEL SEARCH POLISH END"),
+        (Facts(n=5, finite=False), {}, "SCALE DESCENT MODEL SEARCH END"),
+        (Facts(n=5), {"DESCENT": {"settled": True}}, "SCALE DESCENT LOOK END"),
+        (
+            Facts(n=5),
+            {"DESCENT": {"settled": True}, "LOOK": {"evidence": True}},
+            "SCALE DESCENT LOOK ELSEWHERE END",
+        ),
+        (
+            Facts(n=5),
+            {
+                "DESCENT": {"settled": True},
+                "LOOK": {"evidence": True},
+                "ELSEWHERE": {"others": True},
+            },
+            "SCALE DESCENT LOOK ELSEWHERE SEARCH POLISH END",
+        ),
+        (Facts(n=5, boxed=True), {"MODEL": {"settled": True}}, "STAR TEST MODEL LOOK END"),
+        (Facts(n=5, no_value=True), {}, "SAMPLE END"),
         (Facts(n=70), {}, "SCALE DESCENT SEARCH POLISH END"),
         (Facts(n=170), {}, "SCALE SMOOTHING DESCENT COORDINATES SEARCH POLISH END"),
         (Facts(n=5, boxed=True), {}, "STAR TEST MODEL DESCENT SEARCH POLISH END"),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from smoothmin._protocol import Array, Problem
-from smoothmin.subproblems.elastic_qp import ElasticQP, solve_elastic
+from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
 
 HALVINGS = 60
 FAR = 1e-2  # share of the way inside beyond which a point is not outside by rounding
@@ -78,7 +78,7 @@ class LinearSet:
             return z
         reach = 2 * float(np.linalg.norm(self.inside - z)) + 1.0
         n = z.size
-        qp = ElasticQP(
+        qp = ElasticProgram(
             np.eye(n), np.zeros(n), np.empty((0, n)), np.empty(0), np.empty(0),
             self.rows, self.room - self.rows @ z,
             np.maximum(self.low - z, -reach), np.minimum(self.high - z, reach),

@@ -17,7 +17,7 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.models import Models
-from smoothmin.subproblems.elastic_qp import ElasticQP, solve_elastic
+from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
 
 ROUNDS = 15
 SETTLED = 1e-4  # share of the decrease so far that another round has to promise
@@ -102,7 +102,7 @@ def _least(models: Models, walls: Walls, price: float, weight: Array, share: flo
         hessian = share * models.hessians[0] + np.tensordot(y, models.hessians[1:], 1)
         hessian, size = _convex(hessian, share * slopes[0])
         hessian[np.diag_indices(n)] += damping * size
-        qp = ElasticQP(
+        qp = ElasticProgram(
             hessian, share * slopes[0], weight[:, None] * slopes[1:], -weight * c,
             np.full(k, price), walls.rows, walls.room - walls.rows @ d,
             walls.low - d, walls.high - d,

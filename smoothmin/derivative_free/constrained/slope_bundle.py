@@ -30,7 +30,7 @@ from smoothmin.derivative_free.constrained.state import (
     End,
     State,
 )
-from smoothmin.subproblems.elastic_qp import ElasticQP, solve_elastic
+from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
 
 FIRST = 0.1  # radius, in units of the scale
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
@@ -226,7 +226,7 @@ class SlopeBundle:
         away = weight * (values[1:] + heights[:, 1:])
         low = np.minimum(0.0, np.maximum(region.low - z, -r) / r)
         high = np.maximum(0.0, np.minimum(region.high - z, r) / r)
-        program = ElasticQP(
+        program = ElasticProgram(
             hessian,
             np.append(np.zeros(n), unit),
             np.pad(elastic, ((0, 0), (0, 1))),

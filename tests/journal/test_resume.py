@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from smoothmin import minimize
-from smoothmin._journal import HEADER, MARK
 from smoothmin._registry import METHODS
+from smoothmin.journal.records import HEADER_BYTES, MARK
 
 X0 = np.array([2.0, -1.5, 0.7])
 FORMS = [None, True, "callable", "2-point", "cs"]
@@ -79,7 +79,8 @@ def test_batches_are_kept_too(how, tmp_path):
     Fragile(None).minimize("homotopy", path, options={"maxfev": 70})
     if how == "vectorized":
         fun, kw = lambda x: np.array([value(column) for column in x.T]), {"vectorized": True}
-        ours = minimize(fun, X0, rng=4, options={"maxfev": 150, "journal": path}, **kw)
+        with pytest.warns(RuntimeWarning, match="another `fun`"):
+            ours = minimize(fun, X0, rng=4, options={"maxfev": 150, "journal": path}, **kw)
     else:
         with ThreadPoolExecutor(2) as pool:
             ours = Fragile(None).minimize("homotopy", path, workers=pool)
@@ -90,18 +91,19 @@ def test_half_a_record_is_dropped(tmp_path):
     path = tmp_path / "journal"
     whole = Fragile(True).minimize("lbfgs", path)
     size = path.stat().st_size
-    assert (size - HEADER.itemsize) % whole.nfev == 0
+    assert (size - HEADER_BYTES) % whole.nfev == 0
     path.write_bytes(path.read_bytes()[:-5])
     last = Fragile(True)
-    assert_same(last.minimize("lbfgs", path), whole)
+    with pytest.warns(RuntimeWarning, match="damaged"):
+        assert_same(last.minimize("lbfgs", path), whole)
     assert last.calls == 1
     assert path.stat().st_size == size
 
 
 def test_a_target_within_what_is_remembered(tmp_path):
     path = tmp_path / "journal"
-    Fragile(None).minimize("homotopy", path)
-    options = {"f_target": 0.0}
+    whole = Fragile(None).minimize("homotopy", path)
+    options = {"f_target": whole.fun + 1e-3}
     ours = Fragile(None).minimize("homotopy", path, options=options)
     assert_same(ours, Fragile(None).minimize("homotopy", options=options))
     assert ours.status == 6
@@ -122,15 +124,6 @@ def test_fixed_variables_and_fields(tmp_path):
     assert_same(Fragile(True).minimize("lbfgs", tmp_path / "b", **kw), whole)
 
 
-def test_another_run_is_told_from_this(tmp_path):
-    path = tmp_path / "journal"
-    Fragile(None).minimize("homotopy", path)
-    with pytest.raises(ValueError, match="rng"):
-        Fragile(None).minimize("homotopy", path, rng=5)
-    with pytest.raises(ValueError, match="journal"):
-        Fragile(None).minimize("homotopy", path, x0=X0 + 1)
-
-
 def test_a_run_without_a_seed_goes_on_as_well(tmp_path):
     def ask(last, path):
         points = []
@@ -141,7 +134,8 @@ def test_a_run_without_a_seed_goes_on_as_well(tmp_path):
                 raise Killed
             return value(x)
 
-        minimize(fun, X0, options={"journal": path, "maxfev": 200, "sigma": 0.5})
+        options = {"journal": path, "maxfev": 200, "sigma": 0.5, "restarts": 1}
+        minimize(fun, X0, options=options)
         return np.array(points)
 
     with pytest.raises(Killed):
@@ -161,23 +155,14 @@ def test_other_files_are_left_alone(held, tmp_path):
     assert path.read_bytes() == held
 
 
-def test_a_journal_of_other_records_is_left_alone(tmp_path):
-    path = tmp_path / "journal"
-    Fragile(True).minimize("lbfgs", path)
-    held = path.read_bytes()
-    with pytest.raises(ValueError, match="gradients have 3 elements"):
-        Fragile(None).minimize("lbfgs", path)
-    assert path.read_bytes() == held
-
-
-@pytest.mark.parametrize("kept", [0, 3, HEADER.itemsize - 1])
+@pytest.mark.parametrize("kept", [0, 3, HEADER_BYTES - 1])
 def test_half_a_header_is_written_anew(kept, tmp_path):
     path = tmp_path / "journal"
     whole = Fragile(True).minimize("lbfgs", path)
     held = path.read_bytes()
     path.write_bytes(held[:kept])
     assert_same(Fragile(True).minimize("lbfgs", path), whole)
-    assert path.read_bytes()[HEADER.itemsize :] == held[HEADER.itemsize :]
+    assert path.read_bytes()[HEADER_BYTES:] == held[HEADER_BYTES:]
 
 
 def test_bad_paths(tmp_path):

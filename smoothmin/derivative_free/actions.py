@@ -1,0 +1,545 @@
+"""The actions of "derivative-free", and the facts that they leave.
+
+`smoothmin.portfolio.decisions` says which comes next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import per_coordinate
+from smoothmin._noise import REPEATS, Repeated
+from smoothmin._protocol import Answers, Array, Ask, Done, Finish, Problem, Steps, advance
+from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
+from smoothmin._status import Status
+from smoothmin._stopping import Progress
+from smoothmin._verdict import NEGLIGIBLE
+from smoothmin.derivative_free.cma import require_population
+from smoothmin.derivative_free.coordinate_search import CoordinateSearch
+from smoothmin.derivative_free.difference_descent import DifferenceDescent
+from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
+from smoothmin.derivative_free.evidence import Evidence, look_around
+from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
+from smoothmin.derivative_free.model_descent import Descent as ModelRun
+from smoothmin.derivative_free.model_descent import ModelDescent
+from smoothmin.derivative_free.multi_level_single_linkage import Starts
+from smoothmin.derivative_free.quadratic_regression import Regression, full_size
+from smoothmin.derivative_free.separability import predicted, separable
+from smoothmin.derivative_free.verification import verified
+from smoothmin.portfolio.accounts import Share
+from smoothmin.portfolio.bandit import Bandit
+from smoothmin.portfolio.decisions import Action, Facts, next_action
+from smoothmin.portfolio.incumbent import Incumbent
+from smoothmin.portfolio.phase import Known, Outcome, Phase, Watch, play
+from smoothmin.portfolio.watches import after, hopeless
+
+if TYPE_CHECKING:
+    from smoothmin.derivative_free.method import DerivativeFree
+
+R = TypeVar("R")
+
+LUCKY = "The lowest value is low by luck: the search ended at a lower place."
+EPS = float(np.finfo(float).eps)
+ROUNDING = 64 * EPS  # share of a value that is no noise
+ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
+SEARCHED_IN_VAIN = "No sample of the search has a finite value."
+LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
+LARGEST_POPULATION = 2**14
+
+
+class Actions:
+    """The actions, and the facts that they leave."""
+
+    def __init__(self, options: DerivativeFree, problem: Problem, rng: np.random.Generator) -> None:
+        self._options, self._settings = options, options.settings
+        self._problem, self._rng, self._n = problem, rng, problem.x0.size
+        self._incumbent = Incumbent(problem, rng)
+        self._incumbent.noise = 0.0
+        if options.sigma is None:
+            self._scale = typical_scale(problem)
+        else:
+            self._scale = per_coordinate("sigma", options.sigma, self._n, problem.free)
+        boxed = not bool(np.isnan(box_scale(problem)).any())
+        self._population = options.n or default_population(self._n)
+        require_population(self._population, self._n)
+        # far from the minimum, as in a box, more points are wanted, and a model makes them cheap
+        more = boxed and options.n is None and self._n <= FULL
+        self._first_population = (self._settings.ordered if more else 1) * self._population
+        self._starts = Starts(self._scale)
+        self._scouts = Bandit(self._settings.multiples, each_first=True)
+        self._model: Outcome | None = None  # of the model descent
+        self._model_run: ModelRun | None = None
+        self._inverse: Array | None = None  # Hessian, of a quadratic that foretold its minimizer
+        self._descent: Outcome | None = None  # the first one
+        self._searched: Outcome | None = None  # of the first search
+        self._finish: Finish | None = None
+        self._evidence: Evidence
+        self._futile = 0  # descents in a row without a step
+        self._facts = Facts(
+            n=self._n,
+            boxed=boxed,
+            guessed=options.sigma is None,
+            finite=False,
+            scouting=not boxed and self._n <= self._settings.model_first,
+            restarts=math.inf if options.restarts == "budget" else float(options.restarts),
+            model_first=self._settings.model_first,
+            many=self._settings.many,
+        )
+
+    def run(self) -> Steps:
+        """Whatever the table says is next, to the end."""
+        actions = {
+            Action.SCALE: self._measure_scale, Action.STAR: self._star, Action.TEST: self._test,
+            Action.SUM: self._sum, Action.MODEL: self._come_down_model,
+            Action.SMOOTHING: self._smooth, Action.DESCENT: self._first_descent,
+            Action.NEAR: self._search_near, Action.COORDINATES: self._search_coordinates,
+            Action.SEARCH: self._search, Action.SCOUT: self._scout, Action.POLISH: self._polish,
+            Action.RESTART: self._restart, Action.LARGER: self._larger,
+            Action.SAMPLE: self._sample, Action.LOOK: self._look, Action.ELSEWHERE: self._elsewhere,
+        }  # fmt: skip
+        while True:
+            facts = self._facts = self._observed()
+            action = next_action(facts)
+            if action is Action.END:
+                return (yield from self._end())
+            if action is Action.ROUND:
+                self._futile = 0
+                self._facts = replace(facts, round=facts.round + 1, done=frozenset())
+                continue
+            if (yield from actions[action]()):
+                self._facts = replace(self._facts, done=self._facts.done | {action})
+
+    def _observed(self) -> Facts:
+        """The facts that change by themselves."""
+        incumbent, accounts, facts = self._incumbent, self._incumbent.accounts, self._facts
+        if facts.round == 0:
+            share = Share(("scout",), ("search",), self._scout_share)
+            wanted = self._scouts.untried or facts.restarts > 0
+            due = facts.scouting and wanted and share.left(accounts)
+        else:
+            due = False
+        assert incumbent.noise is not None
+        return replace(
+            facts,
+            finite=incumbent.finite,
+            no_value=incumbent.start is not None and not np.isfinite(incumbent.start),
+            noisy=incumbent.noise > self._settings.noisy * max(0.0, incumbent.decrease),
+            settled=self._settled,
+            scouts_due=due,
+            local_left=LOCAL.left(accounts),
+            futile=self._futile >= self._settings.futile,
+        )
+
+    @property
+    def _settled(self) -> bool:
+        """Whether a descent found a minimum, maybe not the lowest."""
+        return self._descent is not None and self._descent.success
+
+    @property
+    def _scout_share(self) -> float:
+        """Of the scouts: less where the first search has found no minimum to begin with."""
+        return 1.0 if self._settled else self._settings.unsettled_share
+
+    def _end(self) -> Generator[Any, Any, Finish]:
+        """The last word."""
+        incumbent = self._incumbent
+        if not incumbent.finite:
+            return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+        finish = self._finish
+        if finish is None:
+            assert self._descent is not None
+            assert self._descent.finish is not None
+            finish = self._descent.finish
+            finish.message += ONLY
+        assert finish is not None
+        status, message = finish.status, finish.message
+        if status is Status.NONFINITE:  # what is known is from before the search
+            status, message = Status.PRECISION, SEARCHED_IN_VAIN
+        if status.success:
+            doubt = yield from verified(incumbent, self._scale)
+            if doubt is None:
+                doubt = yield from self._luck()
+            if doubt is not None:
+                status, message = Status.PRECISION, doubt
+        return Finish(status, message, **incumbent.info())
+
+    def _luck(self) -> Generator[Any, Any, str | None]:
+        """Whether the lowest value is low by luck, where there is noise; how far it is off.
+
+        It was drawn among many. Values that are drawn anew at its point tell the error, and
+        whether the search ended at a lower place than that.
+        """
+        incumbent, searched = self._incumbent, self._searched
+        if not incumbent.noise or incumbent.noise <= ROUNDING * abs(incumbent.fun):
+            return None
+        again = np.repeat(incumbent.x[None], REPEATS, axis=0)
+        here = Repeated.of((yield from self._values("check", again)))
+        incumbent.error = abs(here.mean - incumbent.fun) + here.half_width
+        if searched is None or np.array_equal(searched.x, incumbent.x):
+            return None
+        there = searched.last
+        clear = 2 * incumbent.noise + here.half_width
+        return LUCKY if here.mean > there + clear else None
+
+    # actions; each says whether it is done in this round
+
+    def _measure_scale(self) -> Generator[Any, Any, bool]:
+        """A tenth of a start value near zero is its scale if such steps lead lower."""
+        x0 = self._problem.x0
+        near = START_SHARE * np.abs(x0)
+        unclear = np.flatnonzero((near > 0) & (near < self._settings.unclear * self._scale))
+        if len(unclear) == 0:
+            return True
+        shown = self._rng.permutation(unclear)[: self._settings.shown]
+        sides = [np.diag(size)[shown] for size in (near, -near, self._scale, -self._scale)]
+        points = self._problem.clip(x0 + np.concatenate([np.zeros((1, self._n)), *sides]))
+        values = (yield from self._values("scale", points))[1:]
+        nearer, farther = values.reshape(2, 2, -1).min(axis=1)
+        lower = shown[nearer < farther]
+        if len(shown) < len(unclear):  # the others are taken to be like most of them
+            lower = unclear if 2 * len(lower) > len(shown) else unclear[:0]
+        self._scale = self._scale.copy()
+        self._scale[lower] = near[lower]
+        return True
+
+    def _sample(self) -> Generator[Any, Any, bool]:
+        """The box, in ever more points until some have values; what follows starts at the best."""
+        incumbent, count = self._incumbent, self._n + 1
+        asked, most = 0, self._settings.sample_limit * (self._n + 1)
+        while not incumbent.finite and asked < most:
+            low, high = search_range(self._problem, self._problem.x0, self._scale)
+            points = self._rng.uniform(low, high, (count, self._n))
+            yield from self._values("sample", points)
+            asked, count = asked + count, 2 * count
+        if not incumbent.finite:
+            return True
+        self._problem = incumbent.problem = self._problem.at(incumbent.x)
+        incumbent.start, self._model, self._model_run = incumbent.fun, None, None
+        self._facts = replace(self._facts, done=frozenset())
+        return False
+
+    def _star(self) -> Generator[Any, Any, bool]:
+        """A model's first points in a box, and its first step."""
+        watch = after(2 * self._n + 2)
+        self._model = yield from play(self._model_phase(watch=watch), self._incumbent, keep=True)
+        assert self._model_run is not None
+        self._facts = replace(self._facts, foretold=self._model_run.foretold)
+        return True
+
+    def _model_phase(self, **how: Any) -> Phase:
+        xtol = self._options.xtol
+        if xtol is None and not self._facts.once:
+            xtol = 0.0
+        if xtol is not None:
+            xtol = min(max(xtol, self._settings.smallest), self._settings.loosest)
+        method = ModelDescent(self._scale, xtol)
+        if self._model_run is None:
+            self._model_run = method.begin(self._problem, self._rng)
+            how["rest"] = self._model_run.run()
+        cost = 0 if self._model is None else self._model.cost
+        limit = self._settings.model_limit * (self._n + 1) - cost
+        return Phase("model", method, self._problem.x0, limit, **how)
+
+    def _test(self) -> Generator[Any, Any, bool]:
+        """Whether values contradict a sum over the variables."""
+        if self._model is None:
+            x0 = self._problem.x0
+            other = self._problem.clip(x0 + self._scale)
+            other = np.where(other - x0 < self._scale, x0 - self._scale, other)
+            ends = np.stack([x0, self._problem.clip(other)])
+            test = separable(ends, None, self._rng)
+        elif self._model.rest is not None:
+            test = predicted(*self._model.asked[0])
+        else:
+            return True
+        found = yield from self._booked("separability", test)
+        self._facts = replace(self._facts, separable=found)
+        return True
+
+    def _sum(self) -> Generator[Any, Any, bool]:
+        """Every variable by itself."""
+        star = None if self._model is None else self._model.asked[0]
+        self._descent = yield from self._coordinates(known=star)
+        return True
+
+    def _come_down_model(self) -> Generator[Any, Any, bool]:
+        """The model descent, or what is left of it."""
+        phase, star = self._model_phase(), self._model
+        if star is not None and star.rest is None:
+            return True
+        if star is not None:
+            phase = star.resumed(phase)
+        found = yield from play(phase, self._incumbent, keep=True)
+        if star is not None:
+            found.asked[:0] = star.asked
+        self._model = found
+        self._learn(found)
+        if found.success and self._facts.once:
+            self._descent = found
+        elif found.finish is None:
+            yield from self._determined()
+        return True
+
+    def _determined(self) -> Generator[Any, Any, None]:
+        """The minimizer of the quadratic that all points of the model descent determine, if any."""
+        assert self._model is not None
+        points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
+        finite = np.isfinite(values)
+        points, values, n = points[finite] / self._scale, values[finite], self._n
+        if len(values) < full_size(n):
+            return
+        x = self._incumbent.x / self._scale
+        nearest = np.argsort(np.square(points - x).sum(axis=1), kind="stable")
+        nearest = nearest[: full_size(n) + n]
+        points, values = points[nearest], values[nearest]
+        reach = float(np.linalg.norm(points - x, axis=1).max())
+        unit = np.eye(n) * reach
+        order = np.argsort(values, kind="stable")
+        model = Regression(n).fit(points[order], values[order], 2, x, unit / reach**2, unit)
+        if model is not None:
+            box = self._problem.box
+            box = None if box is None else (box[0] / self._scale, box[1] / self._scale)
+            lowest = model.minimizer(1.0, box)
+            predicted = float(model(lowest[None])[0]) - self._incumbent.fun
+            before = self._incumbent.fun
+            change = (yield from self._values("model", lowest[None] * self._scale))[0] - before
+            if abs(change - predicted) <= self._settings.foretold * abs(predicted):
+                self._inverse = model.inverse_hessian(self._scale)
+
+    def _smooth(self) -> Generator[Any, Any, bool]:
+        method, limit = DirectionalSmoothing(self._scale), self._settings.smoothing_limit * self._n
+        yield from play(Phase("smoothing", method, self._problem.x0, limit), self._incumbent)
+        return True
+
+    def _first_descent(self) -> Generator[Any, Any, bool]:
+        """From the best point; shorter where scouts may do better."""
+        watch = after(self._settings.first_limit * self._n) if self._facts.scouting else None
+        inverse = self._inverse
+        if inverse is None and self._model_run is not None:
+            inverse = self._model_run.inverse_hessian()
+        outcome = yield from self._descend(
+            self._incumbent.x, watch, curvature=self._facts.large, hess_inv0=inverse
+        )
+        if outcome is not None:
+            self._descent = outcome
+        self._facts = replace(self._facts, lost=outcome is not None and not self._settled)
+        return True
+
+    def _look(self) -> Generator[Any, Any, bool]:
+        """Along rays from the minimum, whether there may be others."""
+        incumbent = self._incumbent
+        around = look_around(
+            self._problem.at(incumbent.x),
+            incumbent.fun,
+            self._scale,
+            incumbent.noise or 0.0,
+            self._rng,
+            self._problem.x0,
+        )
+        self._evidence = yield from self._booked("check", around)
+        self._facts = replace(self._facts, evidence=self._evidence.found)
+        return True
+
+    def _elsewhere(self) -> Generator[Any, Any, bool]:
+        """A descent from beyond a rise: to the minimum that is known, or to another."""
+        incumbent, before = self._incumbent, self._incumbent.fun
+        known = incumbent.x
+        outcome = yield from self._descend(self._evidence.beyond[0])
+        if outcome is None or outcome.lowest is None:
+            return True
+        away = np.abs(outcome.lowest - known) / self._scale
+        same = bool((away <= self._settings.same).all()) and incumbent.fun >= before
+        self._facts = replace(self._facts, others=not same)
+        return True
+
+    def _search_near(self) -> Generator[Any, Any, bool]:
+        """Where a descent has come far and creeps, a search as wide as its last steps led."""
+        trail = None if self._descent is None else self._descent.trail
+        if not trail or len(trail) < (trail.maxlen or 0):
+            return True
+        (early, x), (late, x_late) = trail[0], trail[-1]
+        size = float(np.linalg.norm((x_late - x) / self._scale)) / math.sqrt(self._n)
+        if size == 0 or early - late > self._settings.news * self._incumbent.decrease:
+            return True
+        method = self._gaussian(size * self._scale, self._population)
+        yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
+        return True
+
+    def _search(self) -> Generator[Any, Any, bool]:
+        """The first search, a slice at a time where scouts go out in between."""
+        facts, settings = self._facts, self._settings
+        width = settings.slice / self._scout_share * (self._n + 1)
+        watch = after(width) if facts.scouting else None
+        if self._searched is None:
+            phase = replace(self._first_search(), watch=watch)
+        else:
+            phase = self._searched.resumed(self._first_search(), watch=watch)
+        self._searched = yield from play(phase, self._incumbent, keep=True)
+        self._searched.asked.clear()
+        self._learn(self._searched)
+        if self._searched.finish is None:
+            return False
+        self._finish = self._searched.finish
+        return True
+
+    def _first_search(self) -> Phase:
+        """From the start in a box, from the best point without; near it if it is no minimum."""
+        incumbent, facts, scale = self._incumbent, self._facts, self._scale
+        assert incumbent.noise is not None
+        more = incumbent.decrease > self._settings.signal * incumbent.noise
+        if not facts.boxed and facts.lost and more and self._model is not None:
+            scale = scale * min(1.0, self._model.info.get("radius", 1.0))
+        jumps, population = facts.jumps, self._first_population
+        if jumps:  # as no model does
+            scale, population = self._settings.near_jumps * scale, self._population
+        method = replace(
+            self._gaussian(scale, population),
+            model=not jumps,
+            survey=facts.restarts < math.inf,  # else it has no last word
+        )
+        known: Known | None = None
+        if self._model is not None and self._model.asked:
+            points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
+            known = points, values
+        x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
+        if facts.guessed and not facts.boxed:  # far away rounding leaves nothing of such steps
+            lost = scale < EPS**0.5 * np.abs(x0)
+            method = replace(method, sigma=np.where(lost, START_SHARE * np.abs(x0), scale))
+        return Phase("search", method, x0, known=known)
+
+    def _polish(self) -> Generator[Any, Any, bool]:
+        outcome = yield from self._descend(self._incumbent.x)
+        if outcome is not None and outcome.success:
+            self._finish = outcome.finish
+        return True
+
+    def _restart(self) -> Generator[Any, Any, bool]:
+        """A descent from the best of a sample that grows."""
+        count = self._settings.sample * self._n
+        points = np.array([self._random() for _ in range(count)])
+        self._starts.add(points, (yield from self._values("descent", points)))
+        outcome = yield from self._descend(self._starts.take(), hopeless(self._incumbent.fun))
+        if outcome is None or outcome.lowest is None:
+            self._futile += 1
+            return False
+        self._futile = 0
+        self._starts.add(outcome.lowest[None], np.array([outcome.fun]), fresh=False)
+        return False
+
+    def _search_coordinates(self) -> Generator[Any, Any, bool]:
+        yield from self._coordinates()
+        return True
+
+    def _larger(self) -> Generator[Any, Any, bool]:
+        """A search with a larger population, from anywhere, without a model."""
+        incumbent, number = self._incumbent, self._facts.round
+        population = min(self._population * 2**number, LARGEST_POPULATION)
+        method = replace(self._gaussian(self._scale, population), model=False, noise=0.0)
+        watch = hopeless(incumbent.fun, self._settings.patience)
+        phase = Phase("search", method, self._random(), watch=watch)
+        self._learn((yield from play(phase, incumbent)))
+        return True
+
+    def _scout(self) -> Generator[Any, Any, bool]:
+        """A search around the start, given up early: another scale may find another minimum."""
+        settings, incumbent = self._settings, self._incumbent
+        arm = self._scouts.choose(self._rng)
+        before, typical, patience = incumbent.fun, incumbent.typical, settings.patience
+        limit, stuck = settings.scout_limit * (self._n + 1), hopeless(before, patience)
+        goal = before + settings.near * (typical - before)
+
+        def watch(now: Progress) -> str | None:
+            if self._settled and now.fun <= goal:
+                return "A descent is faster from here."
+            if now.nfev >= limit and incumbent.fun >= before:
+                return "Nothing new so far."
+            return stuck(now)
+
+        search = self._gaussian(arm.value * self._scale, settings.afar * self._population)
+        found = yield from play(Phase("scout", search, self._problem.x0, watch=watch), incumbent)
+        if self._settled:
+            x = self._problem.x0 if found.lowest is None else found.lowest
+            limit = settings.descent_limit * self._n
+            descent = DifferenceDescent(scale=self._scale)
+            yield from play(Phase("scout", descent, x, limit, hopeless(before)), incumbent)
+        arm.note(incumbent.fun < before - settings.news * (incumbent.typical - before))
+        return False
+
+    # what actions share
+
+    def _coordinates(self, known: Known | None = None) -> Generator[Any, Any, Outcome | None]:
+        """From the best point, and a descent if there is a new one, which is returned."""
+        incumbent = self._incumbent
+        method = CoordinateSearch(separable=self._facts.separable, scale=self._scale, closing=False)
+        outcome = yield from play(Phase("coordinates", method, incumbent.x, known=known), incumbent)
+        if outcome.finish is None or not outcome.finish.info.get("separable", True):
+            self._facts = replace(self._facts, separable=False)
+        elif outcome.gain > 0:
+            return (yield from self._descend(incumbent.x))
+        return None
+
+    def _descend(
+        self, x: Array, watch: Watch | None = None, **how: Any
+    ) -> Generator[Any, Any, Outcome | None]:
+        """A descent, unless noise makes differences useless."""
+        if self._observed().noisy:
+            return None
+        ftol = self._options.ftol
+        if ftol is None and not self._facts.once:
+            ftol = 0.0
+        method = DifferenceDescent(scale=self._scale, ftol=ftol, **how)
+        limit = self._settings.descent_limit * self._n
+        outcome = yield from play(Phase("descent", method, x, limit, watch), self._incumbent)
+        self._learn(outcome)
+        return outcome
+
+    def _learn(self, outcome: Outcome) -> None:
+        """The noise, if a phase has measured it."""
+        if outcome.finish is not None:
+            info = outcome.finish.info
+            self._incumbent.noise = info.get("noise", self._incumbent.noise)
+            if info.get("jumps"):
+                self._facts = replace(self._facts, jumps=True)
+
+    def _gaussian(self, scale: Array, population: int) -> GaussianSearch:
+        """A search to the tolerances asked for, whatever the units of the values."""
+        incumbent, options = self._incumbent, self._options
+        assert incumbent.noise is not None
+        # a descent follows, from which more digits cost less
+        least = NEGLIGIBLE if self._facts.once else GaussianSearch.ftol
+        return GaussianSearch(
+            scale,
+            population,
+            xtol=least if options.xtol is None else options.xtol,
+            ftol=least if options.ftol is None else options.ftol,
+            decrease=max(0.0, min(1.0, incumbent.decrease)) if incumbent.finite else 1.0,
+            noise=incumbent.noise,
+            survey=False,
+        )
+
+    def _random(self) -> Array:
+        """A point uniform in the box, or around the start."""
+        return self._rng.uniform(*search_range(self._problem, self._problem.x0, self._scale))
+
+    def _values(self, name: str, points: Array) -> Generator[Ask, Answers, Array]:
+        """Values at some points, booked; infinite where there is none."""
+        ask = Ask(points, 0)
+        answers = yield ask
+        self._incumbent.book(name, ask, answers.values)
+        return np.where(np.isnan(answers.values), np.inf, answers.values)
+
+    def _booked(self, name: str, test: Generator[Ask, Answers, R]) -> Generator[Any, Any, R]:
+        """What a test says, its values booked."""
+        reply: Any = None
+        while True:
+            ask = advance(test, reply)
+            if isinstance(ask, Done):
+                return ask.value
+            reply = yield ask
+            self._incumbent.book(name, ask, reply.values)
