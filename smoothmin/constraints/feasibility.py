@@ -149,6 +149,8 @@ def _possible(linear: Rows, domain: Domain) -> bool:
     )
     slack = np.where(linear.lower == linear.upper, 0.0, slack)
     loose = dataclasses.replace(linear, lower=linear.lower - slack, upper=linear.upper + slack)
+    if linear.matrix.shape[1] == 0:  # all variables are fixed
+        return bool((loose.lower <= 0).all() and (loose.upper >= 0).all())
     return int(_programme(loose, domain.box, None).status) != 2
 
 

@@ -302,7 +302,7 @@ class _Descent:
     def _direction(self, x: Array, g: Array, pg: Array) -> Array:
         """Along ``-H g``, within the bounds; along the scaled gradient before H is known."""
         if not self._metric.fresh:
-            return search_direction(self._problem, self._metric, x, g)
+            return search_direction(self._problem, self._metric, x, g)[0]
         direction = -pg * self._scale**2
         length = float(np.linalg.norm(direction / self._scale))
         return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction

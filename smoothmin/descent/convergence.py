@@ -68,6 +68,12 @@ class Tolerances:
     xtol: float | None = None
     xrtol: float | None = None
 
+    @property
+    def for_steps(self) -> bool:
+        """Whether any is for steps."""
+        steps = (self.ftol, self.fatol, self.xtol, self.xrtol)
+        return any(tolerance is not None for tolerance in steps)
+
     def check(self) -> None:
         """Raise for what is no tolerance."""
         for name in ("gtol", "ftol", "fatol", "xtol", "xrtol"):
@@ -147,7 +153,7 @@ class Convergence:
         search's that failed, is short without being the last.
         """
         self._short = ""
-        if whole and self.recent.steps >= 0:
+        if whole and self._given.for_steps and self.recent.steps >= 0:
             size = float(np.linalg.norm(x))
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
@@ -196,9 +202,9 @@ class Convergence:
         much more. Where it is the answer is true: the metric is to be forgotten.
         """
         earlier = self._promises[0]
-        self._promises.append(promised)
-        if self._promises_much(promised, x, f, g):
+        if self.promises_much(promised, x, f, g):
             return False
+        self._promises.append(promised)
         noise = self.noise(x, f, g)
         lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
         knows = self._knows("Converged", min(promised, noise) if lost else promised, x, f, g)
@@ -220,16 +226,19 @@ class Convergence:
             return True
         return finish
 
-    def _promises_much(self, promised: float, x: Array, f: float, g: Array) -> bool:
+    def promises_much(self, promised: float, x: Array, f: float, g: Array) -> bool:
         """Whether bounds that cost little show that a promise is neither invisible nor negligible.
 
         By Cauchy and Schwarz rounding hides no more than with the lengths of g and x.
         """
-        most = abs(f) + math.sqrt(float(g.dot(g)) * float(x.dot(x)))
         problem = self._problem
-        hidden = max(problem.noise, ROUNDINGS * problem.unit * most)
-        fall = self.recent.fall
-        return problem.differences is None and promised > max(hidden, fall * NEGLIGIBLE)
+        if problem.differences is not None or not promised > NEGLIGIBLE * self.recent.fall:
+            return False
+        most = abs(f) + math.sqrt(float(g.dot(g)) * float(x.dot(x)))
+        if not promised > ROUNDINGS * problem.unit * most:
+            return False
+        self._promises.append(promised)
+        return True
 
     def _finishing(self, knows: Knowledge, earlier: float) -> bool:
         """Whether more digits are cheap: the promise falls fast, and is not at rounding yet."""

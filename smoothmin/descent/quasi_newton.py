@@ -58,7 +58,8 @@ def descend(
     restricted to the variables that are free to move (Bertsekas, "Projected Newton
     methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
-    return _Steps(problem, metric, tolerances, curvature, length, constants)
+    how = {"c1": constants[0], "c2": constants[1], "curvature": curvature}
+    return _Steps(problem, metric, tolerances, length, how)
 
 
 class _Steps(Resumable):
@@ -67,46 +68,42 @@ class _Steps(Resumable):
         problem: Problem,
         metric: Metric,
         tolerances: Tolerances | float | None,
-        curvature: bool,
         length: float,
-        constants: Constants,
+        how: dict[str, Any],
     ) -> None:
         self._problem, self._metric, self._tolerances = problem, metric, tolerances
-        self._curvature, self._length, self._constants = curvature, length, constants
-        self._descent: _Descent | None = None  # once the start is known
+        self._length, self._how = length, how
+        self._descent: Descent | None = None  # once the start is known
 
     def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
         """One step, after what the reply to the last one calls for."""
         descent = self._descent
         if descent is None:
-            begun = yield from self._begin()
-            if isinstance(begun, Finish):
-                return begun
-            self._descent = descent = begun
-        elif isinstance(reply, Changed):
-            yield from descent.look_again()
-        elif (finish := (yield from descent.creep())) is not None:
-            finish.info[ESTIMATE] = descent.estimate
-            return finish
-        finish = yield from descent.step(self._curvature)
-        if finish is not None:
-            finish.info[ESTIMATE] = descent.estimate
-            return finish
-        return Iterate(descent.x, descent.f, descent.g, **{ESTIMATE: descent.estimate})
-
-    def _begin(self) -> Generator[Ask, Any, _Descent | Finish]:
-        """Where the descent begins, unless it ends there."""
-        problem, given = self._problem, self._tolerances
-        gtol = given.gtol if isinstance(given, Tolerances) else given
-        start = yield from first_point(problem, gtol)
-        if isinstance(start, Finish):
-            return start
-        known = Convergence(problem, given)
-        return _Descent(problem, self._metric, known, start, self._length, self._constants)
+            problem, given = self._problem, self._tolerances
+            gtol = given.gtol if isinstance(given, Tolerances) else given
+            start = yield from first_point(problem, gtol)
+            if isinstance(start, Finish):
+                return start
+            known = Convergence(problem, given)
+            descent = Descent(problem, self._metric, known, start, self._length, **self._how)
+            self._descent = descent
+        message = yield from descent.step(reply)
+        assert message is not None
+        return message
 
 
-class _Descent:
-    """Where a descent is, and what it knows."""
+class Descent:
+    """Where a descent is, and what it knows.
+
+    Attributes
+    ----------
+    x, f, g : ndarray (n,), float, ndarray (n,)
+        The point, its value and gradient.
+    length : float
+        Of the last step.
+    """
+
+    persistent = True  # whether a search that found nothing is tried again without memory
 
     def __init__(
         self,
@@ -114,39 +111,71 @@ class _Descent:
         metric: Metric,
         known: Convergence,
         start: Found,
-        length: float,
-        constants: Constants,
+        length: float = 0.0,
+        **how: Any,
     ) -> None:
-        self._c1, self._c2 = constants
-        self._problem, self._metric, self._known = problem, metric, known
+        self._problem, self.metric, self.known, self._how = problem, metric, known, how
         self.x, self.f, self.g = start
-        known.begin(self.x, self.f, self._projected)
-        self._doubt, self._wall = Doubt(problem, enough=1), Wall()
-        self._length, self._guess = length, True  # of the last step; whether the next is guessed
-        self._f_at_reset = math.inf
+        self._begin()
+        self.doubt, self.wall = Doubt(problem, enough=1), Wall()
+        self.length, self._guess = length, True  # of the last step; whether the next is guessed
         self._promised, self._last_chance = math.inf, False  # of the last search
-        self._cause = self._projected  # projected gradient that the last direction was made of
-        self._learnt: Metric | None = None  # what was forgotten last
+        self._told, self._learnt = Estimate(metric), Estimate()  # what was forgotten last
 
     @property
     def estimate(self) -> Estimate:
         """What is known of the inverse Hessian, or was known last."""
-        return Estimate(self._learnt if self._metric.fresh else self._metric)
+        return self._learnt if self.metric.fresh else self._told
 
-    @property
-    def _projected(self) -> Array:
-        return self._problem.projected_gradient(self.x, self.g)
+    def observes(self, found: LineResult) -> bool:
+        """Whether a search has shown that this is no problem for this method."""
+        return False
 
-    def step(self, curvature: bool) -> Generator[Ask, Any, Finish | None]:
+    def report(self) -> Iterate:
+        """The step just made."""
+        info = {ESTIMATE: self.estimate}
+        return Iterate(self.x, self.f, self.g, **info)
+
+    def concluded(self, finish: Finish) -> Finish | None:
+        """The end where nothing lower was to be found; None if that is not for this method."""
+        return finish
+
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish | None]:
+        """One step or the end; None where what is left is not for this method.
+
+        ``reply`` is that to the last report.
+        """
+        finish = None
+        if isinstance(reply, Changed):
+            self.f, self.g = yield from ask_one(self.x)
+            self._begin()
+        elif self._leaving:
+            return None
+        elif self.known.idle(self.x, self.f, self.g):
+            finish = yield from self._creep()
+        if finish is None and not self._left:
+            finish = yield from self._step()
+        if finish is not None:
+            finish.info[ESTIMATE] = self.estimate
+            return finish
+        return None if self._left else self.report()
+
+    def _begin(self) -> None:
+        """Take note of a point that nothing compares with."""
+        self._f_at_reset, self._leaving, self._left = math.inf, False, False
+        self._pg = self._problem.projected_gradient(self.x, self.g)
+        self.known.begin(self.x, self.f, self._pg)
+
+    def _step(self) -> Generator[Ask, Any, Finish | None]:
         """One step, or the end."""
-        problem, metric, known = self._problem, self._metric, self._known
+        problem, metric = self._problem, self.metric
         # 1. direction and first trial
         aim = yield from self._aim()
         if isinstance(aim, Finish):
             return aim
-        direction, t = aim
+        direction, slope, t = aim
         # 2. search
-        patience = MAX_TRIALS if metric.fresh else PATIENCE
+        patience = MAX_TRIALS if metric.fresh and self.persistent else PATIENCE
         found = yield from weak_wolfe(
             problem,
             self.x,
@@ -154,61 +183,64 @@ class _Descent:
             self.g,
             direction,
             t,
-            curvature=curvature,
+            slope=slope,
             patience=patience,
-            c1=self._c1,
-            c2=self._c2,
+            **self._how,
         )
-        if found.endless:
-            return Finish(Status.NONFINITE, _status.UNBOUNDED)
-        noise = 0.0 if found.wolfe else known.noise(self.x, self.f, self.g)
-        self._doubt.hear(found, direction, self.f, float(self.g @ direction), noise)
+        self._leaving = self.observes(found)
         # two failures with no decrease between them but rounding's are the end as well
-        self._last_chance = metric.fresh or not self._f_at_reset - found.point.fun > noise
-        if not found.wolfe and self._last_chance and not self.f - found.point.fun > noise:
-            return (yield from self._nothing_lower(failed_search(found), found))
-        # 3. update
-        if found.wolfe:
-            new = found.point
-            cause = self._cause if problem.box is None else None
-            metric.update(new.x - self.x, new.grad - self.g, cause, new.grad)
-            learn_wall(metric, self._wall, found, self.x, self.g)
-        else:
-            # what the metric was taught by noise or a kink misleads: once more without
-            known.searched(math.inf if metric.fresh else self._promised, self.f)
-        self._move((found.point.x, found.point.fun, found.point.grad), whole=found.wolfe)
+        noise = 0.0 if found.wolfe else self.known.noise(self.x, self.f, self.g)
+        last = not self.persistent or metric.fresh
+        self._last_chance = last or not self._f_at_reset - found.point.fun > noise
         if not found.wolfe:
-            self._forget()
+            return (yield from self._failed(found, direction, noise))
+        # 3. update
+        self.doubt.hear(found, direction, self.f, slope, 0.0)
+        x, g, cause, point = self.x, self.g, self._pg, found.point
+        step, change = point.x - x, point.grad - g
+        metric.update(step, change, cause if problem.box is None else None, point.grad)
+        if not math.isfinite(found.highest):
+            learn_wall(metric, self.wall, found, x, g)
+        self._move((point.x, point.fun, point.grad), step, change, whole=True)
         return None
 
-    def _aim(self) -> Generator[Ask, Any, Finish | tuple[Array, float]]:
-        """The direction and the first trial along it, unless little is promised there."""
-        problem, metric, known = self._problem, self._metric, self._known
+    def _failed(
+        self, found: LineResult, direction: Array, noise: float
+    ) -> Generator[Ask, Any, Finish | None]:
+        """What a search that did not end as it should has come to: a step, or the end."""
+        if found.endless:
+            return Finish(Status.NONFINITE, _status.UNBOUNDED)
+        metric, point = self.metric, found.point
+        self.doubt.hear(found, direction, self.f, found.slope, noise)
+        if self._last_chance and not self.f - point.fun > noise:
+            return (yield from self._nothing_lower(failed_search(found), found))
+        # what the metric was taught by noise or a kink misleads: once more without
+        self.known.searched(math.inf if metric.fresh else self._promised, self.f)
+        self._jump((point.x, point.fun, point.grad))
+        return None
+
+    def _aim(self) -> Generator[Ask, Any, Finish | tuple[Array, float, float]]:
+        """The direction, its slope, and the first trial, unless little is promised there."""
+        problem, metric, known = self._problem, self.metric, self.known
         while True:
-            self._cause = self._projected
-            if (finish := known.met(self._cause)) is not None:
+            if (finish := known.met(self._pg)) is not None:
                 return finish
-            direction = search_direction(problem, metric, self.x, self.g)
-            slope = float(self.g @ direction)
-            t = first_step(self.x, direction, self._length, self.f, slope) if metric.fresh else 1.0
+            direction, slope = search_direction(problem, metric, self.x, self.g)
+            t = 1.0
+            if metric.fresh:
+                t = first_step(self.x, direction, self.length, self.f, slope)
             self._promised = math.inf if self._guess else -0.5 * slope * t
+            if known.promises_much(self._promised, self.x, self.f, self.g):
+                return direction, slope, t
             ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
             if isinstance(ended, Finish):
                 return ended
             if not ended:
-                return direction, t
+                return direction, slope, t
             self._forget()  # what the metric was taught far away misleads here
 
-    def look_again(self) -> Generator[Ask, Any, None]:
-        """Evaluate the point anew: the problem has changed."""
-        self.f, self.g = yield from ask_one(self.x)
-        self._f_at_reset = math.inf
-        self._known.begin(self.x, self.f, self._projected)
-
-    def creep(self) -> Generator[Ask, Any, Finish | None]:
+    def _creep(self) -> Generator[Ask, Any, Finish | None]:
         """The end where many steps gain nothing, after another try without memory."""
-        if not self._known.idle(self.x, self.f, self.g):
-            return None
         if self._last_chance:
             return (yield from self._nothing_lower("Steps gain no more than rounding", None))
         self._forget()
@@ -218,48 +250,61 @@ class _Descent:
         self, message: str, found: LineResult | None
     ) -> Generator[Ask, Any, Finish | None]:
         """The end, or a step to a point that is lower after all."""
-        ended = yield from self._known.nothing_lower(
+        ended = yield from self.known.nothing_lower(
             message, found, self._promised, self.x, self.f, self.g
         )
         if not isinstance(ended, Finish):
-            self._move(ended, whole=False)
-            self._forget()
+            self._jump(ended)
             return None
-        return ended if ended.status.success else self._doubt.finish or ended
+        finish = self.concluded(ended if ended.status.success else self.doubt.finish or ended)
+        self._left = finish is None
+        return finish
 
-    def _move(self, to: Found, *, whole: bool) -> None:
-        step, change = to[0] - self.x, to[2] - self.g
+    def _jump(self, to: Found) -> None:
+        """Go where no search has led, and forget what has led elsewhere."""
+        self._move(to, to[0] - self.x, to[2] - self.g, whole=False)
+        self._forget()
+
+    def _move(self, to: Found, step: Array, change: Array, *, whole: bool) -> None:
+        """Make another point the current one, a step and change of the gradient away."""
         self.x, self.f, self.g = to
         square = float(step.dot(step))
-        self._length, self._guess = math.sqrt(square), False
+        self.length, self._guess = math.sqrt(square), False
         curvature = float(step.dot(change)) / square if square > 0 else 0.0
-        self._known.stepped(
-            self.x, self.f, self._projected, length=self._length, curvature=curvature, whole=whole
+        self._pg = self._problem.projected_gradient(self.x, self.g)
+        self.known.stepped(
+            self.x, self.f, self._pg, length=self.length, curvature=curvature, whole=whole
         )
 
     def _forget(self) -> None:
         """Start the memory afresh."""
-        if not self._metric.fresh:
-            self._learnt = self._metric.copied()
-        self._metric.reset()
-        self._length, self._guess, self._f_at_reset = 0.0, True, self.f
+        if not self.metric.fresh:
+            self._learnt = Estimate(self.metric.copied())
+        self.metric.reset()
+        self.length, self._guess, self._f_at_reset = 0.0, True, self.f
 
 
-def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> Array:
-    """To the least point of the metric's model in the box; steepest descent if it is not down."""
-    pg = problem.projected_gradient(x, g)
-    if problem.box is None or metric.fresh:
-        direction = -metric.apply(pg)
+def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> tuple[Array, float]:
+    """To the least point of the metric's model in the box, and the slope there.
+
+    Steepest descent if that is not down.
+    """
+    if problem.box is None:
+        direction = metric.times(-1.0, g)
+    elif metric.fresh:
+        direction = metric.times(-1.0, problem.projected_gradient(x, g))
     else:
         lower, upper = problem.box
         try:
             direction = box_step(metric.model(), g, lower - x, upper - x)
         except np.linalg.LinAlgError:  # the metric is lost to rounding
             direction = np.zeros_like(g)
-    if not g @ direction < 0:
+    slope = float(g.dot(direction))
+    if not slope < 0:
         metric.reset()
-        direction = -pg
-    return direction
+        direction = -problem.projected_gradient(x, g)
+        slope = float(g.dot(direction))
+    return direction, slope
 
 
 def learn_wall(metric: Metric, wall: Wall, found: LineResult, x: Array, g: Array) -> None:

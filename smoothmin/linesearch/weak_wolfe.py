@@ -70,6 +70,11 @@ class LineResult:
         return len(self.trials)
 
     @property
+    def highest(self) -> float:
+        """The largest value of a trial; not finite if any is."""
+        return max(trial.fun if trial.fun == trial.fun else math.inf for trial in self.trials)
+
+    @property
     def endless(self) -> bool:
         """Whether values still fell at the last trial, the longest of as many as are made."""
         last = self.trials[-1]
@@ -120,53 +125,94 @@ def weak_wolfe(
         Shares of the slope that the decrease has to come to, and that the slope at the end
         may still have; the latter by default larger with bounds, or if ``smooth``.
     """
-    slope = float(grad @ direction) if slope is None else slope
+    slope = float(grad.dot(direction)) if slope is None else slope
+    boxed = problem.box is not None
+    flatter = c2 or (SMOOTH_WOLFE if smooth or boxed else WOLFE)
+    if not curvature:
+        flatter = math.inf
     line = _Line(problem.box, x, grad, direction, slope)
-    futile = FUTILE * EPS * abs(fun)
-    flatter = SMOOTH_WOLFE if smooth or problem.box is not None else WOLFE
-    flatter = flatter if c2 is None else c2
-    reduced = _reduced_by_cubic if smooth else _reduced
+    trial, predicted, ended = yield from line.trial(t)
+    # most searches end here, so nothing more is made for them
+    if not boxed and trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope:
+        return LineResult(trial, True, True, [trial], slope)
+    start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
-    low = LinePoint(0.0, x, fun, grad, slope)
-    high: LinePoint | None = None
-    best = low
-    reductions = 0
-    trials: list[LinePoint] = []
-    while len(trials) < MAX_TRIALS:
-        trial, predicted, ended = yield from line.trial(t)
-        trials.append(trial)
+    search = _Bracket(start, c1, flatter, patience, null_within / length, smooth)
+    while True:
+        again = search.judge(trial, predicted, ended)
+        if again is None or search.spent(x, direction):
+            best, lower = search.best, search.wolfe or search.best.fun < fun
+            return LineResult(best, search.wolfe, lower, search.trials, slope)
+        trial, predicted, ended = yield from line.trial(again)
+
+
+class _Bracket:
+    """Where a step that suffices must be, as far as trials have shown."""
+
+    def __init__(
+        self,
+        start: LinePoint,
+        c1: float,
+        flatter: float,
+        patience: int,
+        null_within: float,
+        smooth: bool,
+    ) -> None:
+        self._start, self._c1, self._flatter = start, c1, flatter
+        self._patience, self._null_within = patience, null_within  # in units of the direction
+        self._reduced = _reduced_by_cubic if smooth else _reduced
+        self._futile = FUTILE * EPS * abs(start.fun)
+        self._low, self._reductions = start, 0
+        self._high: LinePoint | None = None
+        self.best, self.wolfe = start, False
+        self.trials: list[LinePoint] = []
+
+    def judge(self, trial: LinePoint, predicted: float, ended: bool) -> float | None:
+        """The step to be tried after this one; None where it suffices, or nothing will."""
+        start, high = self._start, self._high
+        self.trials.append(trial)
         # any element of the gradient that is not finite makes the slope so
         finite = trial.fun - trial.fun == 0 and trial.slope - trial.slope == 0
-        if finite and trial.fun < best.fun:
-            best = trial
+        if finite and trial.fun < self.best.fun:
+            self.best = trial
         # A: sufficient decrease, Lewis-Overton (2.1); a projected step must go down as well
-        if not finite or trial.fun > fun + c1 * predicted or predicted >= 0:
-            high = trial
-            if low.t == 0 and finite and trial.slope >= WOLFE * slope and t * length <= null_within:
-                break
-            if low.t == 0 and (
-                len(trials) >= patience or -t * slope < futile or _noise(trials, fun)
-            ):
-                break
+        if not finite or trial.fun > start.fun + self._c1 * predicted or predicted >= 0:
+            self._high = trial
+            if self._low is start and self._hopeless(trial, finite):
+                return None
         # W: flatter slope, (2.2); a step that ends at a bound was to end there, and one that
         # squeezes against a wall, beyond which there are no values, leaves no room to turn
         elif (
-            not curvature
-            or trial.slope >= flatter * slope
+            trial.slope >= self._flatter * start.slope
             or ended
             or (high is not None and not math.isfinite(high.fun))
         ):
-            return LineResult(trial, True, True, trials, slope)
+            self.best, self.wolfe = trial, True
+            return None
         else:
-            previous, low = low, trial
+            previous, self._low = self._low, trial
             if high is None:
-                t = _extended(previous, low)
-                continue
-        t = reduced(low, high, reductions)
-        reductions += 1
-        if not low.t < t < high.t or _no_room(x, direction, low.t, high.t):
-            break
-    return LineResult(best, False, best.fun < fun, trials, slope)
+                return _extended(previous, trial)
+        assert self._high is not None
+        t = self._reduced(self._low, self._high, self._reductions)
+        self._reductions += 1
+        return t if self._low.t < t < self._high.t else None
+
+    def _hopeless(self, trial: LinePoint, finite: bool) -> bool:
+        """Whether to give up after a trial that was no decrease, as none before it was."""
+        start = self._start
+        null = finite and trial.slope >= WOLFE * start.slope and trial.t <= self._null_within
+        futile = -trial.t * start.slope < self._futile
+        return (
+            null or futile or len(self.trials) >= self._patience or _noise(self.trials, start.fun)
+        )
+
+    def spent(self, x: Array, direction: Array) -> bool:
+        """Whether there are trials enough, or the bracket's ends are one point in rounding."""
+        if len(self.trials) >= MAX_TRIALS:
+            return True
+        high = self._high
+        return high is not None and _no_room(x, direction, self._low.t, high.t)
 
 
 def require_constants(c1: float, c2: float | None) -> None:
@@ -203,9 +249,10 @@ class _Line:
         """
         if not (self._bent and t >= self._first):
             x = self._x + (self._direction if t == 1 else t * self._direction)
-            fun, grad = yield from ask_one(x)
+            answers = yield Ask(x[None], 1)
+            grad = answers.gradients[0]
             slope = float(grad.dot(self._direction))
-            return LinePoint(t, x, fun, grad, slope), t * self._slope, False
+            return LinePoint(t, x, answers.values.item(0), grad, slope), t * self._slope, False
         x, straight, moving = self._at(t)
         fun, grad = yield from ask_one(x)
         predicted = t * self._slope if straight else float(self._grad @ (x - self._x))

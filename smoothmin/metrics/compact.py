@@ -41,7 +41,8 @@ class CompactMemory:
     ``scale`` is gamma. Rows 2i and 2i + 1 of ``_rows`` are an s and its w; pairs take
     turns in them, so that nothing long is ever moved. Of the small matrices
     ``_sy[i, j] = s_i'y_j`` and ``_yw[i, j] = y_i'w_j``, in the order of time, only the
-    part i <= j is meant. ``_in_time`` (2, k) translates that order to rows.
+    part i <= j is meant. ``_in_time``, two of slices or arrays (k,), translates that order
+    to rows.
     """
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
@@ -96,14 +97,15 @@ class CompactMemory:
         if not self._count:
             return scale * image
         # (3.1) for H / gamma, from right to left
-        sg, wg = products[self._in_time]
-        u = dtrsv(self._sy, sg)
+        steps, images = self._in_time
+        u = dtrsv(self._sy, products[steps])
         right = self._curvatures * u
         right /= self.scale
-        right += dsymv(1.0, self._yw, u, beta=-1.0, y=wg)
+        right += dsymv(1.0, self._yw, u, beta=-1.0, y=products[images])
         shares = np.empty(products.size)
-        shares[self._in_time[0]] = dtrsv(self._sy, right, trans=1)
-        shares[self._in_time[1]] = -u
+        shares[steps] = dtrsv(self._sy, right, trans=1, overwrite_x=1)
+        np.negative(u, out=u)
+        shares[images] = u
         result: Array = dgemv(scale, self._rows.T, shares, beta=scale, y=image)
         return result
 
@@ -113,7 +115,8 @@ class CompactMemory:
         ``H = scale * (P + U diag(c) K^-1 diag(c) U')``; K is the inverse of the matrix in
         the middle of (3.1), for pairs scaled to a curvature of 1.
         """
-        steps, images = self._in_time
+        turn = self._wheel[:, self._oldest : self._oldest + self._count]
+        steps, images = turn
         unit = 1 / np.sqrt(self._curvatures)
         units, scale = np.outer(unit, unit), math.sqrt(self.scale)
         weights = np.empty(2 * self._count)
@@ -148,7 +151,7 @@ class CompactMemory:
             return slot
         slot = self._oldest
         self._oldest = (slot + 1) % self._memory
-        self._in_time = self._wheel[:, self._oldest : self._oldest + self._memory]
+        self._take_views()
         # up and left by one; what this breaks is set anew or not meant
         flat, shift = self._columns.ravel(), self._memory + 1
         flat[:-shift] = flat[shift:]
@@ -156,12 +159,14 @@ class CompactMemory:
 
     def latest(self, count: int) -> tuple[Array, Array]:
         """The latest steps (k, n), at most ``count``, and their ``s'y`` (k,); copies."""
-        return self._rows[self._in_time[0][-count:]], self._curvatures[-count:].copy()
+        count = min(count, self._count)
+        return self._rows[self._in_time[0]][-count:].copy(), self._curvatures[-count:].copy()
 
     def set_products(self, products: Array) -> None:
         """Take the `products` with the y of the pair appended last."""
         k = self._count
-        self._columns[:, k - 1, :k] = products[self._in_time]
+        self._columns[0, k - 1, :k] = products[self._in_time[0]]
+        self._columns[1, k - 1, :k] = products[self._in_time[1]]
 
     def _take_views(self) -> None:
         """Of what is in use."""
@@ -169,7 +174,11 @@ class CompactMemory:
         self._rows = self._room[: 2 * k]
         self._sy, self._yw = self._columns[0, :k, :k].T, self._columns[1, :k, :k].T
         self._curvatures = self._sy.diagonal()
-        self._in_time = self._wheel[:, self._oldest : self._oldest + k]
+        # slices cost less than indices, and will do until the first pair is replaced
+        self._in_time: tuple[Any, Any] = slice(0, 2 * k, 2), slice(1, 2 * k, 2)
+        if self._oldest:
+            steps, images = self._wheel[:, self._oldest : self._oldest + k]
+            self._in_time = steps, images
 
 
 class CompactModel:

@@ -28,6 +28,7 @@ from scipy.linalg.blas import dgemv, dger
 from scipy.linalg.lapack import dposv
 
 from smoothmin._protocol import Array, Mask
+from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Metric
 from smoothmin.metrics.product_form import SquareFactor, dense
 
@@ -85,6 +86,27 @@ class InverseHessian(Metric):
         """Take H (n, n), positive definite, in place of the identity until a reset."""
         self.reset()
         self._j = SquareFactor(np.linalg.cholesky(matrix).astype(np.float64, copy=False))
+
+    def begin_from(self, memory: LimitedMemory) -> None:
+        """Take the pairs of a limited memory, in their order, upon the scales of the start."""
+        self.reset()
+        if memory.fresh:
+            return
+        steps, changes = memory.pairs()
+        image = self._scales * changes[0]
+        start = self._scales * math.sqrt(float(steps[0] @ changes[0]) / float(image @ image))
+        left = np.empty((0, len(start)))
+        right = left
+        for s, y in zip(steps, changes, strict=True):
+            sy = float(s.dot(y))
+            # J^-1 s by Sherman, Morrison and Woodbury, and J'y, of J = diag(start) + left' right
+            u = s / start
+            inner = np.eye(len(left)) + (right / start) @ left.T
+            u -= (np.linalg.solve(inner, right @ u) @ left) / start
+            v = (math.sqrt(sy) / math.sqrt(u.dot(u)) * u - start * y - (left @ y) @ right) / sy
+            if math.isfinite(v.sum()):
+                left, right = np.vstack([left, s]), np.vstack([right, v])
+        self._j = SquareFactor(np.diag(start) + left.T @ right)
 
     def copied(self) -> InverseHessian:
         """A copy."""

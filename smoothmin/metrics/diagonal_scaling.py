@@ -20,10 +20,102 @@ import numpy as np
 from scipy.special import polygamma
 
 from smoothmin._protocol import Array
+from smoothmin.metrics.product_form import CACHED
 
 LARGEST = 10.0  # scale, and inverse of the smallest
 DEVIATIONS = 1.0  # by which the spread of chance may exceed its mean
 ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
+
+
+def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) -> Array | None:
+    """Scales by whose squares changes of the gradient are nearest to the steps.
+
+    Parameters
+    ----------
+    steps, changes : ndarray (m, n)
+        Pairs (s, y) with positive ``s'y``; the changes multiplied by ...
+    divisor : ndarray (n,) or float
+        ... this.
+
+    Returns
+    -------
+    ndarray (n,) or None
+        Positive, their geometric mean 1; None if coordinates differ no more than they would
+        by chance, or if those by every other pair do not bring each of the rest nearer.
+
+    Notes
+    -----
+    Of all diagonal P, ``P_i = sqrt(sum s_i^2 / sum y_i^2)`` makes the sum of
+    ``y'P y + s'P^-1 s - 2 s'y``, the squared misses of the secant equations in P's own
+    metric, least; each pair is divided by the root of ``s'y``, which makes its curvature 1.
+    The logarithms of the P_i are shrunk toward their mean by the share of their variance
+    that chance explains: ``trigamma(k / 2) / 4`` for each of the two root mean squares of k
+    Gaussian numbers, where k is ``tr(K)^2 / tr(K^2)`` of the vectors' Gram matrix K.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin.metrics.diagonal_scaling import secant_scales
+    >>> curvature = 10.0 ** np.linspace(-2, 2, 9)
+    >>> steps = np.random.default_rng(0).standard_normal((20, 9))
+    >>> scales = secant_scales(steps, steps * curvature)
+    >>> spreads = np.ptp(np.log10(curvature)), np.ptp(np.log10(scales**2 * curvature))
+    >>> [float(round(spread, 1)) for spread in spreads]
+    [4.0, 0.5]
+    """
+    if len(steps) < 2:
+        return None
+    part = _shrunk(steps[::2], changes[::2], divisor)
+    if part is None or not _nearer(part, steps[1::2], changes[1::2], divisor):
+        return None
+    return _shrunk(steps, changes, divisor)
+
+
+def _nearer(scales: Array, steps: Array, changes: Array, divisor: Array | float) -> bool:
+    """Whether each pair is nearer to the secant equation in these scales than without.
+
+    The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
+    """
+    for s, change in zip(steps, changes, strict=True):
+        y = change / divisor
+        products = float(s.dot(s) * y.dot(y))
+        s, y = s / scales, y * scales
+        if not float(s.dot(s) * y.dot(y)) < products:
+            return False
+    return True
+
+
+def _shrunk(steps: Array, changes: Array, divisor: Array | float) -> Array | None:
+    """The scales by these pairs, shrunk toward their mean; None if that is all that is left."""
+    (m, n), width = steps.shape, max(1, CACHED // len(steps))
+    long, steep, grams = np.empty(n), np.empty(n), np.zeros((2, m, m))
+    divisors, curvatures = np.broadcast_to(divisor, (n,)), np.zeros(m)
+    for first in range(0, n, width):
+        part = slice(first, first + width)
+        rows = steps[:, part], changes[:, part] / divisors[part]
+        curvatures += np.vecdot(*rows)
+        grams += [row @ row.T for row in rows]
+    weights = 1 / curvatures
+    for first in range(0, n, width):
+        part = slice(first, first + width)
+        long[part] = weights @ np.square(steps[:, part])
+        steep[part] = weights @ np.square(changes[:, part] / divisors[part])
+    seen = (long > 0) & (steep > 0)
+    count = int(seen.sum())
+    if count < 3 or not math.isfinite(long.sum() + steep.sum()):
+        return None
+    logs = 0.25 * np.log(long[seen] / steep[seen])
+    logs -= logs.mean()
+    spread = 4 * float(logs @ logs) / (count - 1)
+    grams *= np.sqrt(np.outer(weights, weights))
+    independent = [float(np.trace(gram) ** 2 / np.square(gram).sum()) for gram in grams]
+    chance = 0.25 * float(polygamma(1, 0.5 * np.array(independent)).sum())
+    chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
+    if not chance < spread < math.inf:
+        return None
+    scales = np.ones(n)
+    scales[seen] = np.exp((1 - chance / spread) * logs)
+    return scales
 
 
 def coordinate_scales(changes: Array) -> Array:

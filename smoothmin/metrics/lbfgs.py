@@ -1,10 +1,12 @@
 """The limited-memory BFGS matrix.
 
 Reference: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006),
-section 7.2.
+section 7.2; R. H. Byrd, J. Nocedal, R. B. Schnabel, Math. Program. 63 (1994), section 3.
 
 Deviations, and why: products with the matrix are by its compact form, in fewer passes
-over memory than the two-loop recursion takes.
+over memory than the two-loop recursion takes; those with y are differences of those with
+the gradients, as Byrd, Nocedal and Schnabel have it. The first matrix may be the diagonal
+that the pairs themselves suggest, found anew whenever their number has doubled.
 """
 
 from __future__ import annotations
@@ -15,14 +17,24 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
+from smoothmin.metrics.diagonal_scaling import secant_scales
 from smoothmin.metrics.metric import Metric
+from smoothmin.metrics.product_form import LARGE
 
 
 class LimitedMemory(CompactMemory, Metric):
-    """The last ``memory`` pairs, scaled by the newest as in (7.20)."""
+    """The last ``memory`` pairs, scaled by the newest as in (7.20).
+
+    ``scaled`` if ``P`` is to be the diagonal that brings the pairs nearest to the secant
+    equation, in place of the identity.
+    """
 
     rowwise = False
-    _first: Array | None = None  # the diagonal of P, where it is not the identity
+
+    def __init__(self, n: int, memory: int, *, scaled: bool = False) -> None:
+        self._scaled, self._large = scaled, n >= LARGE
+        self._first: Array | None = None  # the diagonal of P, where it is not the identity
+        super().__init__(n, memory)
 
     def start(self, scales: Array) -> None:
         """Have ``P = diag(scales)^2``, in place of the identity, once there are pairs."""
@@ -31,7 +43,11 @@ class LimitedMemory(CompactMemory, Metric):
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
-        self.scale = 1.0
+        self.scale, self._learnt = 1.0, 0
+        self._seen: Array | None = None  # the vector last applied to, ...
+        self._seen_products = np.empty(0)  # ... and its products with the rows
+        if self._scaled:
+            self._first = None
 
     def update(
         self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
@@ -41,9 +57,21 @@ class LimitedMemory(CompactMemory, Metric):
         sy, yw = float(s.dot(y)), float(y.dot(w))
         if not is_curved(sy, yw, math.sqrt(s.dot(s)) * math.sqrt(max(yw, 0.0))):
             return
-        self.append(s, w)
-        self.set_products(self.products(y))
+        before = self._seen_products if self._follows(y, gradient) else None
+        slot = self.append(s, w)
+        if before is None or gradient is None:
+            products = self.products(y)
+        else:
+            self._seen, self._seen_products = gradient, self.products(gradient)
+            products = self._seen_products.copy()
+            products[: before.size] -= before
+            # the newest rows had no part in the old products
+            products[2 * slot], products[2 * slot + 1] = sy, yw
+        self.set_products(products)
         self.scale = sy / yw
+        self._learnt += 1
+        if self._scaled and self._learnt > 1 and self._learnt & (self._learnt - 1) == 0:
+            self._find_scales()
 
     def root(self, gradients: Array) -> Array:
         """A factor of the inner products ``G H G'``, as many columns as rows."""
@@ -54,11 +82,54 @@ class LimitedMemory(CompactMemory, Metric):
 
     def apply(self, g: Array) -> Array:
         """``H g``."""
-        return self.combine(self.products(g), g if self.fresh else self._start_from(g))
+        return self.times(1.0, g)
+
+    def times(self, factor: float, g: Array) -> Array:
+        """``factor * H g``, a new array."""
+        if self._count == 0:
+            return factor * self.scale * self._start_from(g)
+        if self._seen is not g or self._seen_products.size != len(self._rows):
+            self._seen, self._seen_products = g, self.products(g)
+        return self.combine(self._seen_products, self._start_from(g), factor)
 
     def model(self) -> CompactModel:
         """``H^-1``."""
         return CompactModel(self, self._first)
+
+    def pairs(self) -> tuple[Array, Array]:
+        """Steps and changes (k, n), the oldest first; copies."""
+        steps, images = self._in_time
+        changes = self._rows[images]
+        return self._rows[steps].copy(), changes / (1.0 if self._first is None else self._first)
+
+    def _follows(self, y: Array, gradient: Array | None) -> bool:
+        """Whether y is what a gradient differs by from the vector last applied to.
+
+        Then one pass over memory does for both. A small memory is passed over sooner than
+        this is known.
+        """
+        seen = self._seen
+        if not self._large or gradient is None or seen is None:
+            return False
+        fits = self._seen_products.size == len(self._rows)
+        return fits and np.array_equal(gradient - seen, y)
+
+    def _find_scales(self) -> None:
+        """Another P, by the pairs."""
+        old = np.ones(1) if self._first is None else self._first
+        steps, images = self._rows[::2], self._rows[1::2]
+        scales = secant_scales(steps, images, old)
+        if scales is None and self._first is None:
+            return
+        self._first = None if scales is None else scales**2
+        ratio = (1.0 if scales is None else scales**2) / old
+        for image in images:
+            image *= ratio
+        for k, image in enumerate(self._rows[self._in_time[1]][: self._count]):
+            products = self.products(image if self._first is None else image / self._first)
+            self._columns[1, k, : self._count] = products[self._in_time[1]]
+        self.scale = float(self._curvatures[-1] / self._yw[-1, -1])
+        self._seen = None
 
     def _start_from(self, g: Array) -> Array:
         """``P g``."""

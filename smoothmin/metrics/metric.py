@@ -19,6 +19,12 @@ class Metric(ABC):
     def apply(self, g: Array) -> Array:
         """``H g``, a new array."""
 
+    def times(self, factor: float, g: Array) -> Array:
+        """``factor * H g``, a new array."""
+        product = self.apply(g)
+        product *= factor
+        return product
+
     rowwise: ClassVar[bool] = True  # whether rows of `root` depend on their gradient alone
 
     @abstractmethod

@@ -19,7 +19,7 @@ from smoothmin.sqp.certificate import Certificate, Certifier
 from smoothmin.sqp.curvature import Curvature
 from smoothmin.sqp.functions import EPS, Evaluator, Point, Sides
 from smoothmin.sqp.program import Direction, Programs, Region
-from smoothmin.sqp.search import Search
+from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 
@@ -71,42 +71,52 @@ class Run:
             # 1. the program, the prices of violation steered at every new point
             quadratic = self._curvature.quadratic(boxed=boxed)
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
+            steer = False
             noise = self._noise(point, direction)
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
             if isinstance(ended, Finish):
                 return ended
             if ended:
-                steer = False
                 continue
             # 3. a step, or a gradient gathered
-            if self._idle(noise):
-                return self._nothing_lower(point, direction, noise)
             outcome = yield from self._search.along(point, direction, quadratic, noise)
-            if outcome.point is None and outcome.shorten > 0:
-                self._curvature.trust = max(self._curvature.trust * outcome.shorten, LEAST_TRUST)
-                steer = False
-                continue
             if outcome.point is None:
-                if not self._curvature.fresh and self._reset_at is not point:
-                    self._curvature.reset()
-                    self._reset_at, steer = point, True
-                    continue
-                return self._nothing_lower(point, direction, noise)
+                if not self._shortened(point, outcome):
+                    return self._nothing_lower(point, direction, noise)
+                steer = outcome.shorten == 0
+                continue
             # 4. update
-            new = outcome.point
-            self._fallen += self._programs.merit(point) - self._programs.merit(new)
-            self._curvature.learn(point, new, outcome.direction, outcome.share, self._gathered)
-            self._curvature.trust, steer = 1.0, True
             size = float(np.linalg.norm(direction.solution.lagrangian))
-            self._length = float(np.linalg.norm(new.x - point.x))
-            point = new
-            self._recent.add(point.x, -self._fallen, size)
+            point, steer = self._moved(point, outcome, size), True
             reply = yield Iterate(point.x, point.fun, point.grad)
             if isinstance(reply, Changed):
                 point = yield from self._evaluator.at(point.x)
             elif point.fun < self._lowest and self._certifier.feasible(point):
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
+
+    def _shortened(self, point: Point, outcome: Outcome) -> bool:
+        """Whether there is another program to try after a search that found no lower point."""
+        curvature = self._curvature
+        if outcome.shorten > 0:
+            curvature.trust = max(curvature.trust * outcome.shorten, LEAST_TRUST)
+            return True
+        if curvature.fresh or self._reset_at is point:
+            return False
+        curvature.reset()
+        self._reset_at = point
+        return True
+
+    def _moved(self, point: Point, outcome: Outcome, size: float) -> Point:
+        """The next point, from which the curvature is learnt."""
+        new = outcome.point
+        assert new is not None
+        self._fallen += self._programs.merit(point) - self._programs.merit(new)
+        self._curvature.learn(point, new, outcome.direction, outcome.share, self._gathered)
+        self._curvature.trust = 1.0
+        self._length = float(np.linalg.norm(new.x - point.x))
+        self._recent.add(new.x, -self._fallen, size)
+        return new
 
     def _begin(self) -> Generator[Ask, object, Finish | Point]:
         """The start, and the scale of the first step."""
@@ -174,6 +184,10 @@ class Run:
         self, point: Point, direction: Direction, noise: float
     ) -> Generator[Ask, object, Finish | bool]:
         """The end, or whether the gathered gradients have changed, which calls for a program."""
+        if not np.isfinite(direction.step).all():
+            return self._lost(point)
+        if self._idle(noise):
+            return self._nothing_lower(point, direction, noise)
         promised = direction.decrease
         invisible = -direction.slope <= noise
         radius = self._certifier.radius(point.x)
@@ -208,6 +222,14 @@ class Run:
         if invisible:
             return self._judged(point, direction, noise, certificate)
         return False
+
+    def _lost(self, point: Point) -> Finish | bool:
+        """The end where a step is not finite, unless it is the matrix that is not."""
+        if self._reset_at is point or self._curvature.fresh:
+            return Finish(Status.NONFINITE, _status.LEFT_NUMBERS)
+        self._curvature.reset()
+        self._reset_at = point
+        return True
 
     def _look_near(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
         """Prove far tangents that hold the step up by values within the radius, or forget them."""

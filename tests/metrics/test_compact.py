@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smoothmin.metrics.compact import CompactMemory, is_curved
+from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.lbfgs import LimitedMemory
 
 
 def two_loop(g, pairs, gamma, preconditioner):
@@ -114,3 +116,58 @@ def test_is_as_accurate_as_the_two_loop_recursion(decades):
 )
 def test_pairs_that_teach_nothing(sy, yw, expected):
     assert is_curved(sy, yw) == expected
+
+
+def curved(rng, n, count):
+    """Pairs of a convex quadratic, gradients before and after each step."""
+    root = rng.standard_normal((n, n))
+    matrix = root @ root.T + np.eye(n)
+    x = rng.standard_normal(n)
+    for _ in range(count):
+        step = rng.standard_normal(n)
+        yield step, matrix @ x, matrix @ (x + step)
+        x = x + step
+
+
+@pytest.mark.parametrize("n", [6, 300])
+def test_products_by_difference_are_products(n):
+    rng = np.random.default_rng(n)
+    fast, plain = LimitedMemory(n, 4), LimitedMemory(n, 4)
+    for step, before, after in curved(rng, n, 9):
+        fast.apply(before)
+        fast.update(step, after - before, before, after)
+        plain.update(step, after - before)
+        np.testing.assert_allclose(fast.apply(after), plain.apply(after), rtol=1e-7)
+
+
+def test_a_memory_scales_itself_to_the_coordinates():
+    rng = np.random.default_rng(1)
+    curvature = 10.0 ** rng.uniform(-3, 3, 40)
+    scaled, plain = LimitedMemory(40, 8, scaled=True), LimitedMemory(40, 8)
+    for _ in range(8):
+        step = rng.standard_normal(40) / np.sqrt(curvature)
+        scaled.update(step, curvature * step)
+        plain.update(step, curvature * step)
+    probe = rng.standard_normal(40)
+    errors = [np.linalg.norm(m.apply(curvature * probe) - probe) for m in (scaled, plain)]
+    assert errors[0] < 0.1 * errors[1]
+
+
+def test_a_scaled_memory_keeps_the_secant_equation():
+    rng = np.random.default_rng(2)
+    memory = LimitedMemory(30, 5, scaled=True)
+    for step, before, after in curved(rng, 30, 9):
+        memory.update(step * 10.0 ** np.linspace(-1, 1, 30), after - before)
+        if not memory.fresh:
+            steps, changes = memory.pairs()
+            np.testing.assert_allclose(memory.apply(changes[-1]), steps[-1], rtol=1e-6)
+
+
+def test_a_dense_matrix_begins_with_the_pairs_of_a_memory():
+    rng = np.random.default_rng(3)
+    memory, dense, afresh = LimitedMemory(12, 9), InverseHessian(12), InverseHessian(12)
+    for step, before, after in curved(rng, 12, 7):
+        memory.update(step, after - before)
+        afresh.update(step, after - before)
+    dense.begin_from(memory)
+    np.testing.assert_allclose(dense.matrix(12), afresh.matrix(12), rtol=1e-6, atol=1e-9)

@@ -8,7 +8,12 @@ import pytest
 
 import smoothmin
 from smoothmin.metrics.dense_bfgs import InverseHessian
-from smoothmin.metrics.diagonal_scaling import LARGEST, coordinate_scales, starting_scales
+from smoothmin.metrics.diagonal_scaling import (
+    LARGEST,
+    coordinate_scales,
+    secant_scales,
+    starting_scales,
+)
 from smoothmin.metrics.lbfgs import LimitedMemory
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
@@ -156,3 +161,23 @@ def test_rescaled_variables_cost_little_more():
         return result.nfev
 
     assert evaluations(stretched, start / stretch) <= 2 * evaluations(fun, start)
+
+
+def test_pairs_that_disagree_suggest_no_scales():
+    rng = np.random.default_rng(4)
+    steps = rng.standard_normal((8, 50))
+    changes = np.zeros((8, 50))
+    for k, row in enumerate(changes):  # a few coordinates jump, each time others
+        row[5 * k : 5 * k + 5] = 100 * steps[k, 5 * k : 5 * k + 5]
+        row += 1e-3 * steps[k]
+    assert secant_scales(steps, changes) is None
+
+
+def test_a_diagonal_of_curvatures_is_found_from_few_pairs():
+    rng = np.random.default_rng(5)
+    curvature = 10.0 ** rng.uniform(-3, 3, 50)
+    steps = rng.standard_normal((8, 50)) / np.sqrt(curvature)
+    scales = secant_scales(steps, curvature * steps)
+    assert np.log(scales**2 * curvature).std() < 0.2 * np.log(curvature).std()
+    again = secant_scales(steps, curvature * steps * 7.0, 7.0)
+    np.testing.assert_allclose(again, scales)

@@ -41,7 +41,8 @@ class Predictor:
         self._state, self._settings = state, settings
         self.accurate = self._wrong = 0
         self.models = PieceModels(state.x.size, settings)
-        self.models.add(state.x, state.f, state.g)
+        for point in state.learnt or [state.here]:
+            self.models.add(point.x, point.fun, point.grad)
 
     def watch(self, found: LineResult) -> None:
         """Learn from a search."""

@@ -16,7 +16,7 @@ from smoothmin._protocol import Array, Ask
 from smoothmin.descent.gradient_sampling.state import Outcome, State
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
 from smoothmin.descent.quasi_newton import EPS
-from smoothmin.linesearch.weak_wolfe import WOLFE
+from smoothmin.linesearch.weak_wolfe import WOLFE, LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point
@@ -136,18 +136,10 @@ class HullStep:
                     hull = self._hull()
                 continue
             # 3. a step along it, or a gradient that enlarges the hull
-            found = yield from state.search(
-                direction,
-                t,
-                slope=slope,
-                patience=self._settings.patience,
-                null_within=state.radius,
-            )
+            found, visible = yield from self._search(cause, direction, slope, t)
+            if visible:
+                return Outcome.LOWER
             if found.lower:
-                visible = state.f - found.point.fun > state.noise()
-                state.move(found.point, cause if state.problem.box is None else None)
-                if visible:
-                    return Outcome.LOWER
                 # rounding's gift is no reason to leave: the hull is what is wanted now
                 hull = self._hull()
             if found.lower or any(
@@ -159,6 +151,19 @@ class HullStep:
             samplings += 1
             if samplings == 1 and (yield from self._sample()):
                 return Outcome.LOWER
+
+    def _search(
+        self, cause: Array, direction: Array, slope: float, t: float
+    ) -> Generator[Ask, Any, tuple[LineResult, bool]]:
+        """Search along the least element; whether what that has gained is more than rounding."""
+        state, patience = self._state, self._settings.patience
+        found = yield from state.search(
+            direction, t, slope=slope, patience=patience, null_within=state.radius
+        )
+        visible = state.f - found.point.fun > state.noise()
+        if found.lower:
+            state.move(found.point, cause if state.problem.box is None else None)
+        return found, found.lower and visible
 
     def _hull(self) -> Hull:
         return Hull(self._state.metric, self._normals())

@@ -8,6 +8,8 @@ Lewis, M. L. Overton, Math. Program. 141 (2013), for the quasi-Newton steps.
 
 Deviations, and why:
 
+* Until steps show a kink, there is nothing but a limited-memory quasi-Newton descent
+  (`smooth_descent.py`): most functions are smooth.
 * Steps along ``-H g`` are taken for as long as their line search succeeds: they cost two
   or three evaluations, a sampling step some n of them.
 * The hull is that of every known gradient within the radius, line searches' rejected
@@ -77,7 +79,7 @@ class GradientSamplingDescent(Method):
         Points drawn at a time where the search finds no new gradients. ``n + 1``, but at
         most 100, if None.
     memory : int, optional
-        Gradients kept. ``2 n + 10``, but at most 250, if None.
+        Gradients kept. ``2 n + 10``, but at most 250, or 20 with limited memory, if None.
     restarts : int, default 0
         Further runs, each from a random point around the lowest one found, farther each
         time. They may leave a stationary point that is no minimum.
@@ -189,11 +191,12 @@ class GradientSamplingDescent(Method):
     ) -> Generator[Any, Any, tuple[State, Finish]]:
         """One run, begun again whenever the problem changes."""
         state = State(self, problem, rng)
-        while (finish := (yield from state.start())) is None:
+        finish = yield from (state.smooth_start() if problem.box is None else state.start())
+        while finish is None:
             sources, hull = self._sources(state)
             finish = yield from _iterate(state, sources, hull)
-            if finish is not None:
-                break
+            if finish is None:
+                finish = yield from state.start()
         return state, finish
 
     def _sources(self, state: State) -> tuple[list[StepSource], HullStep]:

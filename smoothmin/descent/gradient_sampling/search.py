@@ -37,6 +37,8 @@ class QuasiNewtonSearch:
     def step(self) -> Generator[Ask, Any, Outcome]:
         """Lewis and Overton, Algorithm 2.1."""
         state = self._state
+        if state.failed is not None:
+            return self._failed(state.failed)
         if (yield from self._converged()):
             return Outcome.STATIONARY
         cause, direction, t = self._direction()
@@ -46,8 +48,12 @@ class QuasiNewtonSearch:
         if found.endless:
             state.ended = Finish(Status.NONFINITE, _status.UNBOUNDED)
             return Outcome.STATIONARY
-        if self._take(found, cause):
-            return Outcome.LOWER
+        return Outcome.LOWER if self._take(found, cause) else self._failed(found)
+
+    def _failed(self, found: LineResult) -> Outcome:
+        """Have the hull tell of the kinks that a search has met."""
+        state = self._state
+        state.failed = None
         nearest = min(float(np.linalg.norm(trial.x - state.x)) for trial in found.trials)
         radius = max(state.certifier.least_radius, self._settings.nearest * nearest)
         state.radius = min(self._ceiling, radius)
@@ -59,8 +65,8 @@ class QuasiNewtonSearch:
         state.promised = math.inf
         if state.metric.fresh or state.certifier.tolerance is not None:
             return False
-        direction = search_direction(state.problem, state.metric, state.x, state.g)
-        state.promised = -0.5 * float(state.g @ direction)
+        direction, slope = search_direction(state.problem, state.metric, state.x, state.g)
+        state.promised = -0.5 * slope
         ended = yield from state.known.enough(state.promised, direction, state.x, state.f, state.g)
         if isinstance(ended, Finish):
             state.ended = ended
@@ -85,7 +91,7 @@ class QuasiNewtonSearch:
         """What the direction is the image of, the direction, and the first trial."""
         state, metric = self._state, self._state.metric
         cause = state.problem.projected_gradient(state.x, state.g)
-        direction = search_direction(state.problem, metric, state.x, state.g)
+        direction, _ = search_direction(state.problem, metric, state.x, state.g)
         if metric.fresh:
             direction *= state.scales**2
             slope = float(state.g @ direction)

@@ -70,15 +70,20 @@ class CertificateSettings:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Quasi-Newton searches with a look ahead at kinks.
+    """Quasi-Newton searches, on smooth functions and with a look ahead at kinks.
 
     Attributes
     ----------
+    most_pairs, fewest_pairs : int
+        Pairs of the limited memory before a kink is seen; 2 or more. Between these as many as ...
+    elements : int
+        ... leave the memory this number of elements: what the nearer cache holds; 1 or more.
     patience : int
         Trials of a search before the hull is asked; 1 or more.
     skewed : float
         Mean distance of changes, in units of what the slopes at both ends make them, from a
-        half, with which there are kinks to look ahead to; in (0, 1/2).
+        half, with which there are kinks, to look ahead to; in (0, 1/2), where a kink anywhere
+        in a step makes it 1/4 and a fourth power 1/12 far from its minimum.
     fading : float
         Of that mean, from step to step; in [0, 1).
     beyond : float
@@ -93,8 +98,11 @@ class SearchSettings:
         First radius of the hull, in units of the nearest point that was not lower; 1 or more.
     """
 
+    most_pairs: int = 50
+    fewest_pairs: int = 20
+    elements: int = 2**15
     patience: int = 20
-    skewed: float = 0.08
+    skewed: float = 0.06
     fading: float = 0.8
     beyond: float = 1.25
     shortest: float = 0.01

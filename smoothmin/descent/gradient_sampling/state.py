@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
-from smoothmin.descent.convergence import Convergence, first_point
+from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.gradient_sampling.bundle import Bundle
+from smoothmin.descent.gradient_sampling.smooth_descent import SmoothDescent, skewness
 from smoothmin.descent.gradient_sampling.stationarity import Certifier
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
@@ -23,6 +24,9 @@ from smoothmin.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
+
+
+ON_A_KINK = 0.25  # mean skewness where a kink may be anywhere in a step
 
 
 class Outcome(Enum):
@@ -60,39 +64,97 @@ class State:
     ) -> None:
         self.problem, self.rng, self.settings = problem, rng, options.settings
         n = problem.x0.size
-        memory = min(2 * n + 10, 250) if options.memory is None else options.memory
+        self._dense = n <= options.dense_up_to
+        most = 250 if self._dense else 20  # as many rows as a limited memory has
+        memory = min(2 * n + 10, most) if options.memory is None else options.memory
         self.bundle = Bundle(n, memory)
         self.metric: Metric = (
             InverseHessian(n, growing=problem.box is not None)
-            if n <= options.dense_up_to
+            if self._dense
             else LimitedMemory(n, 20)
         )
-        self.x = problem.clip(problem.x0)
+        self.x, self.f = problem.clip(problem.x0), math.inf
         size = float(np.abs(self.x).max(initial=1.0))
         tolerances = options.stationarity_tol, options.radius_tol
-        self.known = Convergence(problem, options.stationarity_tol)
+        self.known = Convergence(problem, Tolerances(options.stationarity_tol, norm=2))
         self.promised = math.inf  # by the metric, at the last search
         self.ended: Finish | None = None
         self.certifier = Certifier(problem, *tolerances, size, self.settings.certificate)
         self.radius = 0.1 * size if options.radius is None else options.radius
         self.last_step = 0.0
         self.small_steps = 0
-        self.skewness = 0.5
+        self.skewness = ON_A_KINK
         self.doubt, self.wall = Doubt(problem), Wall()
         self.watchers: list[Callable[[LineResult], None]] = []
+        self.learnt: list[LinePoint] = []  # before the first step here
+        self.failed: LineResult | None = None  # a search from here that found nothing
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
         """Evaluate the point, with nothing known around it."""
         start = yield from first_point(self.problem.at(self.x), self.certifier.tolerance)
         if isinstance(start, Finish):
             return start
+        self._begin(start)
+        self._surround([])
+        return None
+
+    def _begin(self, start: Found) -> None:
+        """Make a point of which nothing is known around it the current one."""
         self.x, self.f, self.g = start
         self.known.begin(self.x, self.f, self.problem.projected_gradient(self.x, self.g))
-        self.bundle.restart(self.x, self.f, self.g)
-        self.certifier.start(self.x, self.f, self.g)
         wanted = self.settings.starting_scales
         self.scales = starting_scales(self.x, self.g) if wanted else np.ones(self.x.size)
+
+    def smooth_start(self) -> Generator[Any, Any, Finish | None]:
+        """Descend as on a smooth function, for as long as it seems to be one."""
+        start = yield from first_point(self.problem, self.certifier.tolerance)
+        if isinstance(start, Finish):
+            return start
+        self._begin(start)
+        remembered, settings = self.bundle.capacity, self.settings.search
+        # what is to be had beyond is a dense metric: a limited memory is as good across kinks
+        descent = SmoothDescent(
+            self.problem, self.known, start, remembered, settings, watchful=self._dense
+        )
+        descent.metric.start(self.scales)
+        message = yield from descent.step(None)
+        while isinstance(message, Iterate):
+            message = yield from descent.step((yield message))
+        self.x, self.f, self.g = descent.x, descent.f, descent.g
+        if message is not None:
+            message.info.update(descent.facts)
+            return message
+        self._surround(list(descent.points))
+        self.last_step, self.skewness = descent.length, ON_A_KINK
+        self.wall = descent.wall
+        self.failed = None if descent.failed is None or descent.failed.lower else descent.failed
+        self._inherit(descent)
         return None
+
+    def _inherit(self, descent: SmoothDescent) -> None:
+        """Go on with what a limited memory has learnt."""
+        memory = descent.metric
+        if not isinstance(self.metric, InverseHessian):
+            self.metric = memory
+            return
+        self._scale(self.bundle.changes())
+        self.metric.begin_from(memory)
+
+    def _scale(self, changes: Array) -> None:
+        """Begin the metric with the scales that first changes of the gradient (m, n) show."""
+        scales = self.scales
+        if self.settings.starting_scales:
+            scales = scales * coordinate_scales(changes * scales)
+        self.metric.start(scales)
+
+    def _surround(self, points: list[LinePoint]) -> None:
+        """Make what is known of the surroundings known to all."""
+        self.bundle.restart(self.x, self.f, self.g)
+        for point in points:
+            if point.x is not self.x:
+                self.bundle.add(point.x, point.fun, point.grad)
+        self.learnt = points
+        self.certifier.start(self.x, self.f, self.g)
 
     @property
     def here(self) -> LinePoint:
@@ -111,9 +173,8 @@ class State:
 
     def move(self, point: LinePoint, cause: Array | None) -> None:
         """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
-        if self.metric.fresh and self.settings.starting_scales:
-            changes = self.bundle.changes() * self.scales
-            self.metric.start(self.scales * coordinate_scales(changes))
+        if self.metric.fresh:
+            self._scale(self.bundle.changes())
         self.metric.update(point.x - self.x, point.grad - self.g, cause, point.grad)
         self.settle(point)
 
@@ -136,12 +197,9 @@ class State:
 
     def _compare(self, step: Array, point: LinePoint) -> None:
         """Update the skewness by a step to a point."""
-        slope = float(self.g @ step)
-        whole = float(point.grad @ step) - slope
-        if 0 < whole < np.inf:
-            skewness = abs((point.fun - self.f - slope) / whole - 0.5)
-            fading = self.settings.search.fading
-            self.skewness = fading * self.skewness + (1 - fading) * min(skewness, 0.5)
+        slopes = float(self.g @ step), float(point.grad @ step)
+        fading, skew = self.settings.search.fading, skewness(point.fun - self.f, *slopes)
+        self.skewness = fading * self.skewness + (1 - fading) * skew
 
     def search(self, direction: Array, t: float, **how: Any) -> Generator[Ask, Any, LineResult]:
         """A weak Wolfe search of which the bundle keeps every point."""

@@ -187,6 +187,13 @@ def test_linear_equalities_with_kinks():
     np.testing.assert_allclose(res.x @ [1, 2, 3], 6, atol=1e-10)
 
 
+def test_fixed_variables_that_violate_a_row():
+    row = LinearConstraint([[1.0, 1.0]], 5, np.inf)
+    res = run(lambda x: x @ x, [1.0, 2.0], row, bounds=[(1, 1), (2, 2)])
+    assert res.status == 9
+    assert not res.success
+
+
 @pytest.mark.parametrize(("option", "value"), [("scale", -1.0), ("xtol", 0.0), ("xtol", "small")])
 def test_bad_options_are_refused(option, value):
     with pytest.raises((TypeError, ValueError), match=option):

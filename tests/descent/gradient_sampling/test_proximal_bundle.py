@@ -153,7 +153,7 @@ def quantile(n, m, seed):
     ("problem", "n", "m", "budget"),
     [
         (chebyshev, 10, 50, 280),
-        (chebyshev, 40, 200, 380),
+        (chebyshev, 40, 200, 500),
         (quantile, 5, 200, 110),
         (quantile, 20, 400, 200),
     ],

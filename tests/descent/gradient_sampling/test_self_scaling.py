@@ -150,7 +150,7 @@ def test_what_a_long_trial_has_won_is_kept(windows):
         (outliers, 50, 300, 130),
         (outliers, 200, 1000, 160),
         (phases, 50, 300, 150),
-        (phases, 100, 600, 160),
+        (phases, 100, 600, 240),
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])

@@ -1,0 +1,109 @@
+"""The descent before a kink is seen: limited memory, and no thought of kinks but one.
+
+References: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006), section 7.2.
+
+Most functions are smooth, and there all that is made for kinks would cost and bring nothing.
+Whether there are kinks shows in the values at both ends of steps, which cost nothing: on a
+smooth function their difference is the mean of the two slopes to third order, across a kink
+it is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+from smoothmin._protocol import Finish, Iterate, Problem
+from smoothmin._verdict import KINK
+from smoothmin.descent.convergence import Convergence, Found
+from smoothmin.descent.gradient_check import VISIBLE
+from smoothmin.descent.gradient_sampling.settings import SearchSettings
+from smoothmin.descent.quasi_newton import Descent
+from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.metrics.lbfgs import LimitedMemory
+
+
+def skewness(fall: float, before: float, after: float) -> float:
+    """How far a change of the value is from the mean of two slopes, in units of their difference.
+
+    0 for a parabola, half at most for a convex function; 0 where slopes do not rise.
+    """
+    rise = after - before
+    return min(abs((fall - before) / rise - 0.5), 0.5) if 0 < rise < math.inf else 0.0
+
+
+class SmoothDescent(Descent):
+    """L-BFGS until kinks are seen.
+
+    Parameters
+    ----------
+    remembered : int
+        Points that are kept for who comes next.
+    watchful : bool
+        Whether to end where kinks are seen; otherwise only where a search fails.
+
+    Attributes
+    ----------
+    skewness : float
+        Mean `skewness` of the last steps.
+    points : deque of LinePoint
+        The last ones that were evaluated.
+    failed : LineResult or None
+        The last search, if it did not end as it should.
+    """
+
+    metric: LimitedMemory
+    persistent = False
+
+    def __init__(
+        self,
+        problem: Problem,
+        known: Convergence,
+        start: Found,
+        remembered: int,
+        settings: SearchSettings,
+        *,
+        watchful: bool,
+    ) -> None:
+        n = problem.x0.size
+        memory = min(settings.most_pairs, max(settings.fewest_pairs, settings.elements // n))
+        super().__init__(problem, LimitedMemory(n, memory, scaled=True), known, start)
+        self._settings, self._watchful = settings, watchful
+        self.skewness = self._rejected = 0.0  # means of late, of the latter a step's trials
+        self.failed: LineResult | None = None
+        self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
+
+    def observes(self, found: LineResult) -> bool:
+        """Whether steps lead across kinks, and gradients do not shrink as on a smooth function."""
+        self.points.extend(found.trials)
+        if not found.wolfe:
+            self.failed = found
+            return True
+        if not self._watchful:
+            return False
+        point, skew = found.point, 0.0
+        before, after = point.t * found.slope, point.t * point.slope
+        if after - before > VISIBLE * self._problem.unit * abs(self.f):
+            skew = skewness(point.fun - self.f, before, after)
+        fading = self._settings.fading
+        self.skewness = fading * self.skewness + (1 - fading) * skew
+        self._rejected = fading * self._rejected + (1 - fading) * (found.nfev - 1)
+        # the metric's steps are wrong more often than right: so are those across many kinks
+        if self.skewness < self._settings.skewed and self._rejected < 1:
+            return False
+        steepness = self.known.recent.steepness  # 0 before there are steps enough to tell
+        return steepness > KINK or (steepness == 0 and self.skewness >= self._settings.skewed)
+
+    def report(self) -> Iterate:
+        """With the certificate of the gradient alone."""
+        return Iterate(self.x, self.f, self.g, **self.facts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The gradient at the point itself, which proves as much as its length."""
+        return {"stationarity": math.sqrt(self._pg.dot(self._pg)), "radius": 0.0}
+
+    def concluded(self, finish: Finish) -> Finish | None:
+        """Where success is not certain there may be a kink."""
+        return finish if finish.status.success else None
