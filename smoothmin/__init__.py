@@ -19,6 +19,7 @@ _EXPORTS = {
     "Method": "_method",
     "Homotopy": "homotopy.method",
     "DerivativeFree": "derivative_free.method",
+    "ConstrainedModel": "derivative_free.constrained.method",
     "ModelDescent": "derivative_free.model_descent",
     "DifferenceDescent": "derivative_free.difference_descent",
     "GaussianSearch": "derivative_free.gaussian_search",
@@ -27,9 +28,11 @@ _EXPORTS = {
     "GradientSampling": "smoothing.gradient_sampling",
     "smooth": "smoothing.smooth",
     "GradientSamplingDescent": "descent.gradient_sampling.method",
+    "SQPGradientSampling": "sqp.method",
     "LBFGS": "descent.lbfgs",
     "BFGS": "descent.bfgs",
     "GradientDescent": "descent.gradient_descent",
+    "ExactPenalty": "constraints.penalty",
     "LaplacianDescent": "laplacian.descent",
     "LaplacianSmoothing": "laplacian.smoothing",
     "LaplacianOperator": "laplacian.operator",
@@ -49,6 +52,8 @@ _EXPORTS = {
     "OptimizeResult": "_scipy_classes",
     "Uncertainty": "uncertainties.estimate",
     "uncertainty": "uncertainties.estimate",
+    "curve_fit": "residuals.curve_fit",
+    "least_squares": "residuals.least_squares",
 }
 
 __all__ = [
@@ -74,6 +79,8 @@ if TYPE_CHECKING:
     from smoothmin._stopping import Progress as Progress
     from smoothmin._stopping import TargetValue as TargetValue
     from smoothmin._stopping import UpdateNorm as UpdateNorm
+    from smoothmin.constraints.penalty import ExactPenalty as ExactPenalty
+    from smoothmin.derivative_free.constrained.method import ConstrainedModel as ConstrainedModel
     from smoothmin.derivative_free.coordinate_search import CoordinateSearch as CoordinateSearch
     from smoothmin.derivative_free.difference_descent import DifferenceDescent as DifferenceDescent
     from smoothmin.derivative_free.directional_smoothing import (
@@ -93,8 +100,11 @@ if TYPE_CHECKING:
     from smoothmin.laplacian.descent import LaplacianDescent as LaplacianDescent
     from smoothmin.laplacian.operator import LaplacianOperator as LaplacianOperator
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
+    from smoothmin.residuals.curve_fit import curve_fit as curve_fit
+    from smoothmin.residuals.least_squares import least_squares as least_squares
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
+    from smoothmin.sqp.method import SQPGradientSampling as SQPGradientSampling
     from smoothmin.uncertainties.estimate import Uncertainty as Uncertainty
     from smoothmin.uncertainties.estimate import uncertainty as uncertainty
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Collection
 from typing import Any
 
@@ -35,7 +36,10 @@ def require_real(
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must not exceed the largest float, got {value!r}") from None
     allowed = minimum <= number <= maximum
     allowed = allowed and (above is None or number > above)
     allowed = allowed and (below is None or number < below)
@@ -78,6 +82,19 @@ def per_coordinate(name: str, value: Any, n: int, free: NDArray[np.intp] | None 
     if scale.size not in (1, n):
         raise ValueError(f"{name} must be one number or {n} of them, got {scale.size}")
     return np.broadcast_to(scale, (n,))
+
+
+def require_memory(what: str, size: float, advice: str = "") -> None:
+    """Raise if ``size`` bytes are more than this machine has.
+
+    It may promise more, and end the process when they are used.
+    """
+    try:
+        there = float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    if size > there:
+        raise MemoryError(f"{what} takes {size / 2**30:.3g} GiB, more than there are{advice}")
 
 
 def as_generator(rng: Any) -> np.random.Generator:

@@ -41,6 +41,10 @@ class Stencil:
         Whether gradients of zero say nothing, as far as known.
     resolves : bool
         Whether any difference could be told from rounding and noise.
+    beside : ndarray (p, k), or None
+        What else was found at the points of the last batch: values of constraints.
+    rows, jacobians : ndarrays (m, k) and (m, k, n), or None
+        Of what was found beside, where the last gradients are.
     """
 
     def __init__(
@@ -57,6 +61,9 @@ class Stencil:
         self.noise = 0.0
         self.plateau = False
         self.resolves = False
+        self.beside: NDArray[Any] | None = None
+        self.rows: Array | None = None
+        self.jacobians: Array | None = None
 
     @property
     def resolution(self) -> float:
@@ -79,13 +86,14 @@ class Stencil:
         m, n = points.shape
         values, gradients = np.empty(m), np.empty((m, n))
         rows = max(1, BLOCK_ELEMENTS // ((2 * n + 1) * n))
+        self.rows = self.jacobians = None
         for first in range(0, m, rows):
             part = slice(first, first + rows)
-            yield from self._fill(points[part], values[part], gradients[part])
+            yield from self._fill(points[part], values[part], gradients[part], (m, part))
         return values, gradients
 
     def _fill(
-        self, points: Array, values: Array, gradients: Array
+        self, points: Array, values: Array, gradients: Array, which: tuple[int, slice]
     ) -> Generator[NDArray[Any], NDArray[Any], None]:
         """The gradients at some of the points, as many coordinates at a time as fit."""
         m, n = points.shape
@@ -98,17 +106,39 @@ class Stencil:
                 found = yield batch
             elif self.scheme == "cs":
                 values[:] = yield points
+                self._note_rows(which, m, n)
                 found = yield batch
             else:
                 found = yield np.concatenate([points, batch])
                 values[:], found = found[:m], found[m:]
+                self._note_rows(which, m, n)
             found = found.reshape(len(ends), m, len(columns))
             steps = (ends - points)[:, :, columns]
             with np.errstate(all="ignore"):  # values may not be finite, or huge
                 gradients[:, columns] = slopes(found, values[:, None], steps)
                 rises = np.abs(found - values[:, None])
+                self._note_jacobians(which[1], steps, columns)
             least = VISIBLE * max(self.noise, EPS * float(np.abs(values).max()))
             self.resolves = self.resolves or bool((rises > least).any())
+
+    def _note_rows(self, which: tuple[int, slice], m: int, n: int) -> None:
+        """What was found beside at the ``m`` points themselves, some of all there are."""
+        if self.beside is None:
+            return
+        total, part = which
+        k = self.beside.shape[1]
+        if self.rows is None or self.jacobians is None:
+            self.rows, self.jacobians = np.empty((total, k)), np.empty((total, k, n))
+        self.rows[part], self.beside = self.beside[:m].real, self.beside[m:]
+
+    def _note_jacobians(self, part: slice, steps: NDArray[Any], columns: NDArray[np.intp]) -> None:
+        """Differences of what was found beside, along some of the coordinates."""
+        if self.beside is None or self.rows is None or self.jacobians is None:
+            return
+        s, m, c = steps.shape
+        found = self.beside.reshape(s, m, c, -1).swapaxes(2, 3)
+        base = self.rows[part][:, :, None]
+        self.jacobians[part][:, :, columns] = slopes(found, base, steps[:, :, None])
 
     def _steps(self, points: Array) -> Array:
         """Their lengths (m, n), where no bound is in the way."""

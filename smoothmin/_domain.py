@@ -18,18 +18,21 @@ from numpy.typing import NDArray
 
 from smoothmin._precision import Precision
 from smoothmin._protocol import Array, Differences, Problem
+from smoothmin._returned import as_real_array, unmasked
 from smoothmin._structure import Structure
 
 
 def as_start(x0: Any) -> Array:
     """``x0`` as a float64 array of at least one dimension, never the caller's own."""
     try:
-        given = np.atleast_1d(np.asarray(x0))
+        given = np.atleast_1d(np.asarray(unmasked(x0)))
         if given.dtype.kind not in "biufO":
             raise TypeError
         start = np.array(given, dtype=np.float64, order="C")
     except (TypeError, ValueError):
         raise TypeError(f"x0 must be an array of real numbers, got {x0!r}") from None
+    except OverflowError:  # an integer beyond the largest float
+        raise ValueError(f"x0 must be finite, got {x0!r}") from None
     if start.size == 0:
         raise ValueError(f"x0 must have at least one element, got {x0!r}")
     if not np.isfinite(start).all():
@@ -67,7 +70,7 @@ def as_bounds(bounds: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None
 
 def _spread_bound(bound: Any, shape: tuple[int, ...]) -> Array:
     """One side of a `Bounds`, flat: broadcast to ``shape``, or already flat."""
-    given = np.asarray(bound, dtype=float)
+    given = as_real_array(bound, "a bound")
     if given.shape == (math.prod(shape),):
         return given.copy()
     return np.broadcast_to(given, shape).flatten()
@@ -82,7 +85,7 @@ def _from_pairs(bounds: Iterable[Any]) -> tuple[Array, Array]:
 
 
 def _scalar(value: Any) -> float:
-    return float(np.asarray(value, dtype=float).reshape(()))
+    return as_real_array(value, "a bound").reshape(()).item()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import OptimizeResult
@@ -17,8 +17,9 @@ from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
 from smoothmin._estimate import ESTIMATE, Estimate
 from smoothmin._evaluate import Ledger
-from smoothmin._limits import Halt
+from smoothmin._limits import Halt, Patience
 from smoothmin._method import Method
+from smoothmin._progress import Monitor
 from smoothmin._protocol import (
     Answers,
     Array,
@@ -37,6 +38,9 @@ from smoothmin._reflection import within_bounds
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
 
+if TYPE_CHECKING:
+    from smoothmin.constraints.run import Constrained
+
 HISTORY = ("nit", "nfev", "fun", "best_fun")  # what any method's history has
 
 
@@ -53,12 +57,15 @@ class Settings:
     """How a run is watched and what is kept of it."""
 
     maxiter: float = math.inf
+    patience: float = math.inf  # requests in a row without progress
     termination: Termination = field(default_factory=Never)
     callback: Callback | None = None
     return_all: bool = False
     history: bool = False
     return_on_interrupt: bool = False
     result: str = "best"  # or "last": which point is the result's x
+    disp: bool = False
+    progress: bool = False
 
 
 class Run:
@@ -72,20 +79,32 @@ class Run:
         problem: Problem,
         rng: np.random.Generator,
         settings: Settings,
+        constrained: Constrained | None = None,
     ) -> None:
         self._method, self._ledger, self._domain = method, ledger, domain
         self._problem = problem
         self._rng = rng
         self._settings = settings
+        self._constrained = constrained
         self._started = time.perf_counter()
         never = isinstance(settings.termination, Never)
         self._watch = None if never else settings.termination.start()
+        self._patience = Patience(settings.patience) if settings.patience < math.inf else None
+        self._monitor = Monitor.of(ledger.limits, settings.disp, settings.progress)
         self._nit = 0
         self._last: Iterate | None = None
+        self._lowest = math.inf  # of the values that the method has reported
         self._info: dict[str, Any] = {}
+        self._message = ""
         self._curvature = Estimate()
         self._allvecs: list[Array] = []
         self._history: dict[str, list[Any]] = {key: [] for key in HISTORY}
+        self._steps: Steps | None = None  # once the method runs
+        self.reported: Callable[[], None] | None = None  # called after each step
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All of the run, if the method's can be kept: see `Resumable`."""
+        return vars(self) | {"reported": None}
 
     def drive(self, answer: Callable[[Ask], Answers]) -> OptimizeResult:
         """Run to the end, whatever ends it."""
@@ -115,22 +134,41 @@ class Run:
                     Finish(Status.INTERRUPTED, _status.raised(error))
                 )
             raise
+        finally:
+            if self._monitor is not None:
+                self._monitor.close(self._ledger.nfev, self._message)
 
     def _loop(self) -> Generator[Ask, Answers, Finish]:
         """Run the method, unless there is nothing for it to do."""
-        start = self._problem.x0[None, :]
-        if start.size == 0:
-            yield Ask(start, 0)
-            return Finish(Status.CONVERGED, _status.ALL_FIXED)
-        if self._settings.maxiter == 0:
-            yield Ask(start, 1)
-            return Finish(Status.MAXITER, _status.maxiter_reached(0))
-        method = within_bounds(self._method, self._problem.box)
-        steps = quiet().run(method.run, self._problem, self._rng)
+        if self._steps is None:
+            if self._constrained is not None:
+                finish = yield from self._begin(self._constrained)
+                if finish is not None:
+                    return finish
+            start = self._problem.x0[None, :]
+            if start.size == 0:
+                yield Ask(start, 0)
+                return Finish(Status.CONVERGED, _status.ALL_FIXED)
+            if self._settings.maxiter == 0:
+                yield Ask(start, 1)
+                return Finish(Status.MAXITER, _status.maxiter_reached(0))
+            method = self._method
+            if self._constrained is not None:
+                method = self._constrained.around(method, self._problem)
+            method = within_bounds(method, self._problem.box)
+            self._steps = quiet().run(method.run, self._problem, self._rng)
         try:
-            return (yield from self._converse(steps))
+            return (yield from self._converse(self._steps))
         finally:
-            steps.close()
+            self._steps.close()
+
+    def _begin(self, constrained: Constrained) -> Generator[Ask, Answers, Finish | None]:
+        """Evaluate the start, which shows how many rows the constraints have."""
+        if constrained.contradiction:
+            message = _status.contradictory(constrained.contradiction)
+            return Finish(Status.INFEASIBLE, message)
+        self._problem = yield from constrained.begin(self._problem)
+        return None
 
     def _converse(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
         """Pass messages until the method returns."""
@@ -139,10 +177,15 @@ class Run:
         while True:
             message = context.run(resume, steps, reply)
             if isinstance(message, Ask):
-                reply = yield message
+                if self._patience is not None:
+                    self._patience.look(self._ledger.best.fun, self._lowest)
+                known = None if self._constrained is None else self._constrained.recall(message)
+                reply = (yield message) if known is None else known
             elif isinstance(message, Iterate):
                 reply = None
                 self._report(message)
+                if self.reported is not None:
+                    self.reported()
             else:
                 return message
 
@@ -150,6 +193,7 @@ class Run:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
         self._last = iterate
+        self._lowest = min(self._lowest, iterate.fun)
         self._curvature = iterate.info.pop(ESTIMATE, self._curvature)
         if iterate.info:
             self._info.update(iterate.info)
@@ -163,6 +207,8 @@ class Run:
             self._remember(iterate)
         if settings.callback is not None:
             self._call_back(iterate, settings.callback)
+        if self._monitor is not None:
+            self._monitor.step(self._nit, self._ledger.nfev, self._ledger.best.fun, self._info)
         if self._watch is not None:
             said = self._watch(self._progress(iterate))
             if said:
@@ -228,7 +274,7 @@ class Run:
             last_x, last_value = self._last.x, float(self._last.fun)
         if self._settings.result == "last":
             x, value = last_x, last_value
-        status, message = _verdict.final(finish, value, ledger)
+        status, self._message = _verdict.final(finish, value, ledger)
         standard = {
             "x": self._domain.restore(x),
             "fun": value,
@@ -242,7 +288,7 @@ class Run:
             "n_nonfinite": ledger.n_nonfinite,
             "success": status.success,
             "status": int(status),
-            "message": message,
+            "message": self._message,
             "method": self._method.name or type(self._method).__name__,
         }
         if self._settings.return_all:
@@ -251,6 +297,9 @@ class Run:
             standard["history"] = self._history
         seen = {"noise": self._problem.noise} if self._problem.noise > 0 else {}
         info = seen | self._info | finish.info
+        if self._constrained is not None:
+            told = info.pop("multipliers", None)
+            standard |= self._constrained.describe(x, told)
         estimate = info.pop(ESTIMATE, self._curvature)
         if self._method.hess_inv is not None:
             standard["hess_inv"] = estimate.told(self._method.hess_inv, self._domain)

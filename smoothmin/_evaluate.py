@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
+import time
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
@@ -15,7 +18,7 @@ from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
-from smoothmin._source import Source
+from smoothmin._source import Scattered, Source
 from smoothmin._status import Status
 
 # points to evaluate, in the free variables, and whether with gradients: 1, or not: 0
@@ -30,17 +33,19 @@ DEAD = 10  # values in a row, all of the last, after which a function has none a
 class Best:
     """The lowest value seen, where, and the gradient there if it is known."""
 
-    __slots__ = ("fun", "grad", "x")
+    __slots__ = ("changes", "fun", "grad", "x")
 
     def __init__(self) -> None:
         self.fun = math.inf
         self.x: Array | None = None
         self.grad: Array | None = None
+        self.changes = 0  # how often it became another point
 
     def offer(self, value: float, point: Array, gradient: Array | None) -> None:
         """Take a point that is lower, or as low and its gradient known for the first time."""
         known = self.x is None or self.grad is not None or gradient is None
         if value < self.fun or (value == self.fun and not known):
+            self.changes += value < self.fun
             self.fun = value
             self.x = _kept(point, self.x)
             self.grad = None if gradient is None else _kept(gradient, self.grad)
@@ -64,7 +69,11 @@ class Ledger:
         among the first that were not finite.
     best : Best
     precision : Precision
+    wide : bool
+        Whether values come with those of constraints.
     """
+
+    wide = False
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self._stencil = stencil
@@ -79,6 +88,10 @@ class Ledger:
         self.nfev = self.njev = self.n_nonfinite = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
+
+    def restart(self) -> None:
+        """Begin to count seconds anew."""
+        self._limits = dataclasses.replace(self._limits, started=time.perf_counter())
 
     @property
     def limits(self) -> Limits:
@@ -105,6 +118,18 @@ class Ledger:
     def died(self) -> bool:
         """Whether the last values were not finite, though others had been."""
         return self._dead >= DEAD
+
+    @property
+    def violated(self) -> str:
+        """By how much the best point violates constraints, if by too much."""
+        return ""
+
+    def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
+        """Say what to evaluate for an answer, several times for finite differences."""
+        if ask.order and self._stencil is not None:
+            return (yield from _by_differences(ask.points, self._stencil, self.best))
+        values, gradients = yield ask.points, ask.order
+        return Answers(values, gradients)
 
     def admit(
         self, points: NDArray[Any], center: Array | None = None
@@ -176,10 +201,7 @@ class Ledger:
 
 def exchange(ask: Ask, ledger: Ledger) -> Generator[Batch, Found, Answers]:
     """Say what to evaluate for an answer, several times for finite differences."""
-    if ask.order and ledger.stencil is not None:
-        return (yield from _by_differences(ask.points, ledger.stencil, ledger.best))
-    values, gradients = yield ask.points, ask.order
-    return Answers(values, gradients)
+    return (yield from ledger.exchange(ask))
 
 
 def _by_differences(
@@ -194,14 +216,22 @@ def _by_differences(
         batch = context.run(advance, steps, found)
     values, gradients = batch.value
     if best.x is not None and best.fun < lowest:
-        # the best is one of these points or a step away from it, close enough for the
-        # gradient there to be as good as finite differences are, unless it was found
-        # while looking for noise
-        away = np.abs(points - best.x) / np.maximum(1.0, np.abs(best.x))
-        owner = away.max(axis=1).argmin()
-        if away[owner].max() <= 2 * max(stencil.resolution, EPS**0.5):
+        owner = owner_of(best.x, points, stencil)
+        if owner is not None:
             best.grad = gradients[owner].copy()
     return Answers(values, gradients)
+
+
+def owner_of(best: Array, points: Array, stencil: Stencil) -> int | None:
+    """Which of the points the best is, or a step away from, unless it was found elsewhere.
+
+    That is close enough for the gradient there to be as good as finite differences are;
+    elsewhere is where noise was looked for.
+    """
+    away = np.abs(points - best) / np.maximum(1.0, np.abs(best))
+    owner = int(away.max(axis=1).argmin())
+    near = away[owner].max() <= 2 * max(stencil.resolution, EPS**0.5)
+    return owner if near else None
 
 
 class Evaluator:
@@ -212,7 +242,7 @@ class Evaluator:
 
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
-        if ask.order and self.ledger.stencil is not None:
+        if self.ledger.wide or (ask.order and self.ledger.stencil is not None):
             talk = exchange(ask, self.ledger)
             batch = advance(talk)
             while not isinstance(batch, Done):
@@ -229,10 +259,19 @@ class Evaluator:
         Points are relative to ``center`` if it is given.
         """
         ledger = self.ledger
+        if order > 1:  # derivatives alone of points that have been counted
+            values, gradients, ended = self._source(points, order, ledger.limits)
+            if ended is not None:
+                raise ended
+            return values, gradients
         points, over = ledger.admit(points, center)
         if len(points) or over is None:
             values, gradients, ended = self._source(points, order, ledger.limits, center)
             ledger.take(points, values, gradients, center)
+            if isinstance(ended, Scattered):
+                with contextlib.suppress(Halt):  # the run ends for another reason already
+                    ledger.take(ended.points, ended.values, ended.gradients)
+                raise ended.cause
             if ended is not None:
                 raise ended
         if over is not None:

@@ -28,12 +28,17 @@ def with_first_metric(
         SciPy takes for ``hess``, ask for nothing that is not done.
     """
     method, calls = given.method, 0
-    if callable(hess) and isinstance(method, BFGS) and method.hess_inv0 is None:
+    if (
+        callable(hess)
+        and given.constraints is None
+        and isinstance(method, BFGS)
+        and method.hess_inv0 is None
+    ):
         inverse, calls = inverse_at_start(hess, args, given.domain), 1
         if inverse is not None:
             given = dataclasses.replace(given, method=method.with_options(hess_inv0=inverse))
     elif callable(hess):
-        _warn("hess is used by bfgs only")
+        _warn("hess is used by bfgs only, without constraints")
     if hessp is not None and not calls:
         _warn("no method uses products with the Hessian (hessp)")
     return given, calls

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from smoothmin import _status
 from smoothmin._status import Status
+
+HALF_OF_DIGITS = 2.0**-26
 
 
 class Halt(Exception):
@@ -43,6 +46,10 @@ class Limits:
         if value <= self.f_target > -math.inf:
             raise Halt(Status.TARGET, _status.target_reached(value, self.f_target))
 
+    def look_at_answer(self, point: Any, answer: Any) -> None:
+        """Raise `Halt` if what came back for a point, its value first, reaches the target."""
+        self.look_at_value(answer[0])
+
     def look_at_clock(self) -> None:
         """Raise `Halt` if time is up."""
         if self.maxtime < math.inf and self.seconds_left() <= 0:
@@ -51,3 +58,26 @@ class Limits:
     def seconds_left(self) -> float:
         """Time until ``maxtime``."""
         return self.maxtime - (time.perf_counter() - self.started)
+
+
+class Patience:
+    """Ends a run without limits after so many requests in a row without progress.
+
+    That is a decrease, of the lowest value or of the lowest that the method has reported, by
+    more than the last half of their digits.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._since = 0
+        self._marks = [math.inf, math.inf]
+
+    def look(self, best: float, reported: float) -> None:
+        """Take note of a request; `Halt` if there were enough."""
+        self._since += 1
+        for k, value in enumerate((best, reported)):
+            mark = self._marks[k]
+            if value < mark - HALF_OF_DIGITS * abs(value):
+                self._marks[k], self._since = value, 0
+        if self._since >= self._most:
+            raise Halt(Status.PRECISION, _status.no_progress(int(self._most)))

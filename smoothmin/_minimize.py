@@ -66,7 +66,8 @@ def minimize(
         method object such as ``Homotopy(sigma=2.0)``, or a callable with SciPy's
         custom-method protocol. SciPy's fifteen names run what keeps their promise, with
         their options in SciPy's meaning, see Notes. By default "gradient-sampling" if there
-        is a gradient and "derivative-free" if not; ``res.method`` says which.
+        is a gradient and "derivative-free" if not, with constraints "sqp" and
+        "constrained-model"; ``res.method`` says which.
     jac : callable, bool or {"2-point", "3-point", "cs"}, optional
         Gradient: a function ``jac(x, *args)`` of its own, True if ``fun`` returns it
         along with the value, or a finite-difference scheme, of SciPy's steps. Either may write
@@ -85,9 +86,13 @@ def minimize(
         variable. A start outside is moved to the nearest bound, with a warning. For ``x0``
         in blocks also in the same structure: for each a `Bounds`, a (min, max) pair of numbers
         or arrays, one pair per element, or None.
-    constraints : optional
-        Not implemented: anything but none raises `NotImplementedError`. A callable
-        ``method`` that is not of this library is handed them.
+    constraints : LinearConstraint, NonlinearConstraint, dict, or a list of these, optional
+        As SciPy's, for every method. Linear equalities are eliminated: every point meets them,
+        the first being the nearest to ``x0`` that does. Rows with ``keep_feasible`` are never
+        left by an evaluation. Violations up to the option ``ctol``, in units of max(1, |c|),
+        count as none: 1e-8 with gradients, 1e-6 from values, one entry a constraint if it is
+        an array. Jacobians that are not given are differences. A callable ``method`` that is
+        not of this library is handed them.
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does. What is given is absolute,
         as in SciPy; by default a run has converged where the decrease that is left is
@@ -108,11 +113,12 @@ def minimize(
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
         same seed gives the same run.
-    workers : int, map-like callable or Executor, optional
-        Who evaluates batches: a number of processes (-1: one per core), a
-        function such as ``pool.map``, an object with ``submit`` and ``map``, or a Dask client.
-        The run does not depend on it. Where numba has compiled the objective and it does not
-        write to arrays in `args`, a number is one of threads.
+    workers : int, map-like callable, Executor, Dask client or str, optional
+        Who evaluates: a number of processes (-1: one per core), which then are all that call
+        ``fun``; a function such as ``pool.map``, whose answers may come in any order; an object
+        with ``submit`` and ``map``; a Dask client or cluster, or the address of its scheduler
+        such as ``"tcp://host:8786"``. The run does not depend on it. Where numba has compiled the
+        objective and it does not write to arrays in `args`, a number is one of threads.
     vectorized : bool, default False
         ``fun`` maps ``(n, S)`` to ``(S,)`` values, and with ``jac=True`` to values
         and ``(n, S)`` gradients; so does a callable ``jac`` to gradients. ``x0``'s own
@@ -121,7 +127,8 @@ def minimize(
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x`` and ``fun`` are the best feasible point evaluated and its value; ``x_last`` and
+        ``x`` and ``fun`` are the best feasible point evaluated, or the least infeasible one if
+        there is none, and its value; ``x_last`` and
         ``fun_last`` the method's last iterate and the value there as the method saw it,
         smoothed if it was, and they are ``x`` and ``fun`` as well with
         ``options={"result": "last"}``;
@@ -132,18 +139,21 @@ def minimize(
         and what the method reports besides.
         ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
         and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
+        With constraints ``constr_violation`` and ``maxcv``, the largest violation; by
+        constraint, in their order, ``constr`` (values), ``constr_residuals`` (violations),
+        ``multipliers``, ``constr_nfev`` and ``constr_njev``; ``bound_multipliers``. At a minimum
+        the gradient is the sum of multipliers times rows' gradients.
         ``noise``, the standard deviation of the values' noise, where it was found.
         ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
         one entry an iteration) with ``history``.
 
         ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite or falling without
         end, 4 precision or line search, 5 maxtime, 6 target reached, 7 interrupted,
-        8 a gradient that contradicts the values, 99 callback; ``success`` is true for 0 and 6.
+        8 a gradient that contradicts the values, 9 constraints that may contradict each other,
+        99 callback; ``success`` is true for 0 and 6.
 
     Raises
     ------
-    NotImplementedError
-        For constraints: `scipy.optimize.minimize` with ``method="SLSQP"`` takes them.
     TypeError, ValueError
         For arguments of a wrong kind or value, before any evaluation, and for what
         ``fun`` or ``jac`` should not return. What they raise is passed on with the
@@ -154,15 +164,20 @@ def minimize(
     -----
     scipy.optimize.OptimizeWarning
         For unknown options, options of SciPy's that are not taken, and a start outside the
-        bounds.
+        bounds or beyond rows that are never left.
     RuntimeWarning
         For arguments that are accepted and not used.
 
     Notes
     -----
+    Without ``maxiter``, ``maxfev`` and ``maxtime`` a run ends after max(1000, 200 n) iterations,
+    or five times as many requests for values in a row without progress, a decrease by more than
+    half of a value's digits.
+
     A point is never evaluated if it would be one more than ``maxfev``. ``maxtime`` and
     ``f_target`` are checked after each evaluation; with ``workers``, after each that
-    comes back, and what else was under way then is neither used nor counted. Values
+    comes back, and what else was under way then is neither used nor counted: a number of
+    processes is ended whatever they are at, those of an Executor or a cluster finish it. Values
     that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
     infinity anywhere, or a point to evaluate that is not finite. Without gradients, values
     that are all the same are no success: the status is 4.
@@ -170,10 +185,12 @@ def minimize(
     Of SciPy's names, "BFGS", "SLSQP", "dogleg" and "trust-exact" run "bfgs" and "L-BFGS-B"
     "lbfgs"; "CG", "Newton-CG", "TNC", "trust-constr", "trust-ncg" and "trust-krylov" run
     "bfgs" up to 500 variables and "lbfgs" beyond; "Nelder-Mead", "Powell", "COBYLA" and
-    "COBYQA" run `ModelDescent`, from values alone. ``show_options`` of a name says how each
+    "COBYQA" run `ModelDescent`, from values alone. With constraints "SLSQP" and "trust-constr"
+    run "sqp", "COBYLA" and "COBYQA" "constrained-model". ``show_options`` of a name says how each
     of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
     units; where none is given the ends are those of the method that runs.
 
+    Methods that know of no constraints see them as an exact penalty, see `ExactPenalty`.
     Methods that know of no bounds see the function mirrored at them.
 
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
@@ -239,7 +256,7 @@ def minimize(
     finally:
         source.close()
     result["nhev"] = nhev
-    if given.plan.disp:
+    if given.plan.settings.disp:
         _display(result)
     return result
 
@@ -277,11 +294,12 @@ def minimize_as_scipy_method(
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
         from smoothmin._vectorized import Vectorized
+        from smoothmin.constraints.evaluation import Columns
 
-        return Vectorized(objective, domain)
+        return (Columns if objective.wide else Vectorized)(objective, domain)
     if workers is None:
         return source_of(objective, domain)
-    from smoothmin._workers import source_for
+    from smoothmin.workers.choose import source_for
 
     return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 

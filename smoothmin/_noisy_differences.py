@@ -70,7 +70,8 @@ class NoiseAwareStencil(Stencil):
             values, gradients = yield from super().gradients(points)
         elif first and self.noise == 0 and self._shorten(points[0], float(values[0]), gradients[0]):
             values, gradients = yield from super().gradients(points)
-        self.plateau = (self._flat or self.noise > 0) and not gradients.any()
+        unseen = self._flat or (self.noise > 0 and not self.resolves)
+        self.plateau = unseen and not gradients.any()
         self._last = abs(float(values[0]))
         return values, gradients
 

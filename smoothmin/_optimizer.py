@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+import pickle
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -14,16 +16,20 @@ from scipy.optimize import OptimizeResult
 import smoothmin
 from smoothmin import _status
 from smoothmin._check import as_generator
-from smoothmin._evaluate import exchange
+from smoothmin._engine import Run
+from smoothmin._evaluate import Ledger, exchange
 from smoothmin._limits import Halt
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
 from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
 from smoothmin._status import Status
+from smoothmin.constraints.told import as_told
 from smoothmin.journal.told import Told, digest
 
-Answer: TypeAlias = tuple[Array, Array | None]  # values, and gradients in the free variables
-OF_NO_EFFECT = ("disp", "journal", "return_on_interrupt", "workers")  # where users evaluate
+# values, and gradients in the free variables; with constraints rows and slopes
+Answer: TypeAlias = tuple[Array, Array | None]
+# where users evaluate
+OF_NO_EFFECT = ("disp", "journal", "progress", "return_on_interrupt", "workers")
 
 
 class Optimizer:
@@ -46,17 +52,16 @@ class Optimizer:
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     options : dict, optional
-        As in `minimize`, but ``disp``, ``journal``, ``return_on_interrupt`` and
+        As in `minimize`, but ``disp``, ``journal``, ``progress``, ``return_on_interrupt`` and
         ``workers`` are of no effect, with a warning.
     constraints : optional
-        Not implemented: anything but none raises `NotImplementedError`.
+        As in `minimize`; the values of nonlinear ones are told, their functions never called,
+        and may be None.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness.
 
     Raises
     ------
-    NotImplementedError
-        For constraints.
     TypeError, ValueError
         For arguments of a wrong kind or value.
 
@@ -70,10 +75,12 @@ class Optimizer:
     Notes
     -----
     An optimizer can be pickled or copied at any time, between `ask` and `tell` too, and
-    goes on from there exactly. What is kept is what was told, of more than 32 MB in a temporary
-    file, and a new run is told it again, which takes the method's own time once more; it has to
-    ask for the same points, so another version of the library refuses the pickle, and so may
-    another processor. After the end only the result is kept. Only ``maxtime`` begins anew.
+    goes on from there exactly. Kept is what was told, of more than 32 MB in a temporary file,
+    and a copy's new run is told it again, which takes the method's own time once more; it has
+    to ask for the same points, or is refused, as by another processor that rounds differently.
+    "bfgs", "lbfgs" and "gradient-descent" instead keep their state from time to time, and only
+    what was told since. After the end the result alone is kept. Pickles of other
+    versions of the library are refused. Only ``maxtime`` begins anew.
 
     Examples
     --------
@@ -101,21 +108,48 @@ class Optimizer:
     ) -> None:
         _warn_of_unused(options)
         x0, method, bounds, options = _owned(x0, method, bounds, options)
+        self._constraints = constraints = _copied(constraints)
         self._given = (x0, method, jac, bounds, tol, options)
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
-        given = Arguments.of(x0, method, jac, bounds, constraints, tol, None, options, rng)
+        given = Arguments.of(
+            x0, method, jac, bounds, constraints, tol, None, options, rng, told=True
+        )
         if given.jac == "cs":
             raise ValueError('jac must not be "cs": complex points are not asked for')
         generator = as_generator(given.seed)
         self._seed = copy.deepcopy(generator)
-        self._domain, self._limits = given.domain, given.plan.limits
+        self._domain = given.domain
         self._gradients = given.jac is True
-        self._run, self._ledger = given.assemble(generator)
+        self._state, self._wanted = b"", 0.0  # kept last, and how much is told until the next
+        held = given.constraints
+        self._nonlinear = (
+            [] if held is None else [held.forms.items[k] for k in held.forms.nonlinear]
+        )
+        self._sizes = None if held is None else held.sizes
         self._told = Told()
         self._ended: tuple[str, OptimizeResult] | None = None
+        self._begin(*given.assemble(generator))
+
+    def _begin(self, run: Run, ledger: Ledger) -> None:
+        """Drive a run from its start, or from where its state was kept."""
+        self._run, self._ledger, self._order = run, ledger, 0
+        run.reported = self._keep_state
         self._batches = self._converse()
         self._asked: Array = self._next(None)
+
+    def _keep_state(self) -> None:
+        """Keep what has come of what was told, instead of that, where it is no more."""
+        if self._told.size < self._wanted:
+            return
+        try:
+            state = pickle.dumps((self._run, self._ledger))
+        except (pickle.PicklingError, TypeError, AttributeError):  # a generator, or the user's
+            self._wanted = math.inf
+            return
+        self._wanted = len(state)
+        if self._told.size >= len(state):
+            self._state, self._told = state, Told()
 
     def _converse(self) -> Generator[Array, Answer, OptimizeResult]:
         """Yield points in the free variables until the method is done."""
@@ -137,9 +171,11 @@ class Optimizer:
             points, order = batch
             points, over = self._ledger.admit(points)
             if len(points) or over is None:
+                self._order = order
                 values, gradients = yield points
                 self._ledger.take(points, values, gradients if order else None)
-                self._limits.look_at_value(float(np.fmin.reduce(values)))
+                if not self._ledger.wide:
+                    self._ledger.limits.look_at_value(float(np.fmin.reduce(values)))
             if over is not None:
                 raise over
             batch = advance(talk, (values, gradients))
@@ -151,7 +187,7 @@ class Optimizer:
         if isinstance(message, Done):
             result = message.value
             self._ended = Status(result.status).name.lower(), result
-            self._told = Told()
+            self._state, self._told = b"", Told()
             return np.empty((0, self._domain.size))
         return message
 
@@ -174,7 +210,14 @@ class Optimizer:
         points, structure = self._domain.spread(self._asked), self._domain.structure
         return points if structure is None else [structure.build(point) for point in points]
 
-    def tell(self, points: Any, values: Any, gradients: Any = None) -> None:
+    def tell(
+        self,
+        points: Any,
+        values: Any,
+        gradients: Any = None,
+        constraints: Any = None,
+        jacobians: Any = None,
+    ) -> None:
         """Go on with what was found.
 
         Parameters
@@ -185,6 +228,11 @@ class Optimizer:
             The function's values there; NaN and infinity are survived as in `minimize`.
         gradients : array_like, shape (S, *x0.shape), optional
             With ``jac=True``.
+        constraints : sequence of array_like, shapes (S, m_i), optional
+            The values there of each nonlinear constraint, in the order in which they were
+            given.
+        jacobians : sequence of array_like, shapes (S, m_i, N), optional
+            Their derivatives over the flat ``x``, with ``jac=True``.
 
         Raises
         ------
@@ -201,8 +249,32 @@ class Optimizer:
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
         rows = self._as_rows(gradients, asked.shape)
+        if not self._order:  # nobody wants them now
+            rows = None
+        if self._nonlinear:
+            found, rows = self._with_constraints(found, rows, constraints, jacobians)
         self._told.add(self._asked, found, rows)
         self._asked = self._next((found, rows))
+
+    def _with_constraints(
+        self, values: Array, gradients: Array | None, constraints: Any, jacobians: Any
+    ) -> Answer:
+        """Rows and slopes, of values and gradients and those of the constraints."""
+        count = len(values)
+        parts = as_told("constraints", constraints, self._nonlinear, (count, -1))
+        sizes = [part.shape[1] for part in parts]
+        for item, m in zip(self._nonlinear, sizes, strict=True):
+            item.spread(m)
+        assert self._sizes is not None
+        self._sizes.see(sizes)
+        rows = np.concatenate([values[:, None], *parts], axis=1)
+        if gradients is None:
+            return rows, None
+        size = self._domain.start.size
+        told = as_told("jacobians", jacobians, self._nonlinear, (count, -1, size), sizes)
+        wide = np.concatenate(told, axis=1)
+        slim = self._domain.gather(wide.reshape(-1, size)).reshape(*wide.shape[:2], -1)
+        return rows, np.concatenate([gradients[:, None], slim], axis=1)
 
     def _flat(self, name: str, found: Any) -> NDArray[Any]:
         """Points or gradients as one array, (S, n) where they come in blocks."""
@@ -243,7 +315,9 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         """What the run began with, and what it was told since; only its result after the end."""
         state = {"version": smoothmin.__version__, "given": self._given, "seed": self._seed}
-        return state | {"told": self._told.content(), "ended": self._ended}
+        state |= {"constraints": self._constraints, "rows": self._sizes and self._sizes.rows}
+        told = {"state": self._state, "told": self._told.content()}
+        return state | told | {"ended": self._ended}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin again, and tell it all again, unless it has ended."""
@@ -255,10 +329,20 @@ class Optimizer:
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what was warned of at first
-            self.__init__(*state["given"], rng=copy.deepcopy(state["seed"]))  # type: ignore[misc]
+            self.__init__(  # type: ignore[misc]
+                *state["given"],
+                constraints=state["constraints"],
+                rng=copy.deepcopy(state["seed"]),
+            )
+        if self._sizes is not None:
+            self._sizes.rows = state["rows"]
         if state["ended"] is not None:
             self._ended = state["ended"]
             return
+        if state["state"]:
+            run, ledger = pickle.loads(state["state"])
+            ledger.restart()
+            self._begin(run, ledger)
         told = Told(state["told"])
         for points, values, gradients in told:
             if self._ended is not None or not np.array_equal(points, digest(self._asked)):
@@ -267,7 +351,7 @@ class Optimizer:
                     "processor or another version of NumPy may round differently"
                 )
             self._asked = self._next((values, gradients))
-        self._told = told
+        self._state, self._told = state["state"], told
 
 
 def _owned(x0: Any, method: Any, bounds: Any, options: Any) -> tuple[Any, ...]:

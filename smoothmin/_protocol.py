@@ -232,6 +232,34 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Multipliers:
+    """Lagrange multipliers that a method tells, as ``multipliers=`` of `Iterate` or `Finish`.
+
+    Of the rows of the problem that it sees, such that ``grad f = sum multiplier * grad c``
+    at a minimum: not negative where a lower bound is active.
+
+    Parameters
+    ----------
+    linear, nonlinear : ndarrays, shapes (k,)
+        Empty where there are no rows.
+    box : ndarray, shape (n,)
+        Of the bounds.
+    """
+
+    linear: Array
+    nonlinear: Array
+    box: Array
+
+    def divided(self, unit: float) -> Multipliers:
+        """Of the function divided by a number."""
+        return Multipliers(self.linear / unit, self.nonlinear / unit, self.box / unit)
+
+    def all_rows(self) -> Array:
+        """Those of the linear rows, then those of the nonlinear ones."""
+        return np.concatenate([self.linear, self.nonlinear])
+
+
+@dataclass(frozen=True)
 class Problem:
     """What a method is told of the problem before it starts.
 

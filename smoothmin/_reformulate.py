@@ -7,7 +7,11 @@ starts, its start and bounds among it, is up to whoever starts it.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Message, Reply, Steps, resume
+from smoothmin._resumable import Resumable
 
 
 class Reformulation:
@@ -52,12 +56,23 @@ def relay(view: Reformulation, steps: Steps, reply: Reply = None) -> Steps:
     reply : Answers, optional
         To a request that ``steps`` has made already, as the inner method sees it.
     """
-    while True:
-        message: Message | Finish = resume(steps, reply)
-        if isinstance(message, Ask):
-            answers = yield view.ask(message)
-            reply = view.inward(answers)
-        elif isinstance(message, Iterate):
-            reply = yield view.iterate(message)
-        else:
-            return view.finish(message)
+    return _Relay(view, steps, reply)
+
+
+class _Relay(Resumable):
+    def __init__(self, view: Reformulation, steps: Steps, reply: Reply) -> None:
+        self._view, self._steps, self._first = view, steps, reply
+
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
+        """Pass messages until the inner method has made a step."""
+        view = self._view
+        reply, self._first = self._first or reply, None
+        while True:
+            message: Message | Finish = resume(self._steps, reply)
+            if isinstance(message, Ask):
+                answers = yield view.ask(message)
+                reply = view.inward(answers)
+            elif isinstance(message, Iterate):
+                return view.iterate(message)
+            else:
+                return view.finish(message)

@@ -13,11 +13,16 @@ from smoothmin._scipy_names import describe, overview, scipy_name
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
     "derivative-free": ("smoothmin.derivative_free.method", "DerivativeFree"),
+    "sqp": ("smoothmin.sqp.method", "SQPGradientSampling"),
     "gradient-sampling": ("smoothmin.descent.gradient_sampling.method", "GradientSamplingDescent"),
     "laplacian": ("smoothmin.laplacian.descent", "LaplacianDescent"),
     "lbfgs": ("smoothmin.descent.lbfgs", "LBFGS"),
     "bfgs": ("smoothmin.descent.bfgs", "BFGS"),
     "gradient-descent": ("smoothmin.descent.gradient_descent", "GradientDescent"),
+    "constrained-model": (
+        "smoothmin.derivative_free.constrained.method",
+        "ConstrainedModel",
+    ),
     "model-descent": ("smoothmin.derivative_free.model_descent", "ModelDescent"),
     "difference-descent": ("smoothmin.derivative_free.difference_descent", "DifferenceDescent"),
     "gaussian-search": ("smoothmin.derivative_free.gaussian_search", "GaussianSearch"),
@@ -32,6 +37,7 @@ METHODS: dict[str, tuple[str, str]] = {
 # of any method; known by the names of their classes, in any case
 REFORMULATIONS: dict[str, tuple[str, str]] = {
     "GradientSampling": ("smoothmin.smoothing.gradient_sampling", "GradientSampling"),
+    "ExactPenalty": ("smoothmin.constraints.penalty", "ExactPenalty"),
     "LaplacianSmoothing": ("smoothmin.laplacian.smoothing", "LaplacianSmoothing"),
 }
 
@@ -77,8 +83,12 @@ def option_names(cls: type[Method]) -> list[str]:
     return [each.name for each in every if each.init and each.metadata.get("option", True)]
 
 
-def default_method(has_gradient: bool) -> str:
+def default_method(has_gradient: bool, constrained: bool = False) -> str:
     """What ``method=None`` means."""
+    if constrained and has_gradient and "sqp" in METHODS:
+        return "sqp"
+    if constrained and not has_gradient:
+        return "constrained-model"
     return "gradient-sampling" if has_gradient else "derivative-free"
 
 
@@ -164,14 +174,16 @@ COMMON_OPTIONS: dict[str, Any] = {
     "maxtime": "most seconds",
     "f_target": "stop, with success, at a value as low as this",
     "termination": "a termination criterion, or several of which any may fire",
-    "disp": "print how the run ended",
+    "disp": "print how far a run is, a line a second to a terminal or notebook, and how it ended",
+    "progress": "show a bar, by tqdm, against maxfev or maxtime",
     "return_all": "keep every iterate in res.allvecs",
     "history": "keep what each iterate reported in res.history, a dict of lists",
-    "journal": "file of all evaluations: the same call made again goes on after the last of them",
+    "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",
     "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
+    "ctol": "violation of constraints that counts as none, in units of max(1, |c|)",
     "rng": "as the argument of minimize, where SciPy's signature has none",
     "eps": "absolute step of finite differences where jac is None",
     "finite_diff_rel_step": "step of finite differences in units of |x|",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scipy.optimize import OptimizeWarning
@@ -48,10 +48,19 @@ class ScipyName:
     tol: tuple[str, ...]
     needs: tuple[str, ...] = ()
     clips: bool = False
+    constrained: str = ""
+    constrained_options: Mapping[str, Meaning] | None = None
 
     def method_for(self, n: int) -> str:
         """What runs with ``n`` variables."""
         return self.runs if n <= DENSE_UP_TO else self.large
+
+    def with_constraints(self) -> ScipyName:
+        """The entry where there are constraints: what runs, and the options."""
+        if not self.constrained:
+            return self
+        options = self.constrained_options or self.options
+        return replace(self, runs=self.constrained, large=self.constrained, options=options)
 
     def require(self, **given: Any) -> None:
         """Raise unless what SciPy needs is there."""
@@ -98,6 +107,9 @@ _DENSE = "bfgs", "bfgs"
 _LIMITED = "lbfgs", "lbfgs"
 _BY_SIZE = "bfgs", "lbfgs"
 _HESS = "jac", "hess or hessp"
+# with constraints: for gradients and for values alone
+_SQP = "sqp"
+_VALUES = "constrained-model"
 
 NAMES: dict[str, ScipyName] = {
     entry.name.lower(): entry
@@ -109,10 +121,28 @@ NAMES: dict[str, ScipyName] = {
         ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",)),
         ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol"), clips=True),
         ScipyName("TNC", *_BY_SIZE, of.TNC, ("ftol", "xtol", "gtol")),
-        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), clips=True),
-        ScipyName("COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), clips=True),
-        ScipyName("SLSQP", *_DENSE, of.SLSQP, ("ftol",), clips=True),
-        ScipyName("trust-constr", *_BY_SIZE, of.TRUST_CONSTR, ("xtol", "gtol"), clips=True),
+        ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), clips=True, constrained=_VALUES),
+        ScipyName(
+            "COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), clips=True, constrained=_VALUES
+        ),
+        ScipyName(
+            "SLSQP",
+            *_DENSE,
+            of.SLSQP,
+            ("ftol",),
+            clips=True,
+            constrained=_SQP,
+            constrained_options=of.SLSQP_CONSTRAINED,
+        ),
+        ScipyName(
+            "trust-constr",
+            *_BY_SIZE,
+            of.TRUST_CONSTR,
+            ("xtol", "gtol"),
+            clips=True,
+            constrained=_SQP,
+            constrained_options=of.TRUST_CONSTR_CONSTRAINED,
+        ),
         ScipyName("dogleg", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
         ScipyName("trust-ncg", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
         ScipyName("trust-exact", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),

@@ -107,7 +107,7 @@ def final_xtol(radius: Any, scale: Any, problem: Problem) -> float:
 
 
 _CONSTANTS = "the line search has constants of its own"
-_UNCONSTRAINED = "there are no constraints"
+_NO_BARRIER = "there is no barrier"
 
 GTOL = same("gtol", "absolute")
 GRADIENT: dict[str, Meaning] = {
@@ -170,12 +170,21 @@ TRUST_CONSTR: dict[str, Meaning] = {
     "finite_diff_rel_step": GRADIENT["finite_diff_rel_step"],
     "initial_tr_radius": Meaning("first_step", "first_step"),
     "verbose": Meaning("disp", "disp, if positive", convert=_positive),
-    "barrier_tol": needless(_UNCONSTRAINED),
-    "sparse_jacobian": needless(_UNCONSTRAINED),
-    "initial_constr_penalty": needless(_UNCONSTRAINED),
-    "initial_barrier_parameter": needless(_UNCONSTRAINED),
-    "initial_barrier_tolerance": needless(_UNCONSTRAINED),
-    "factorization_method": needless(_UNCONSTRAINED),
+    "barrier_tol": needless(_NO_BARRIER),
+    "sparse_jacobian": needless("whether Jacobians are sparse is seen"),
+    "initial_constr_penalty": needless("penalties are steered"),
+    "initial_barrier_parameter": needless(_NO_BARRIER),
+    "initial_barrier_tolerance": needless(_NO_BARRIER),
+    "factorization_method": needless("linear equalities are eliminated by reflections"),
+}
+# with constraints
+_CERTIFICATE = "the run ends with a certificate, or where nothing is left to be seen"
+SLSQP_CONSTRAINED: dict[str, Meaning] = {**SLSQP, "ftol": needless(_CERTIFICATE)}
+TRUST_CONSTR_CONSTRAINED: dict[str, Meaning] = {
+    **TRUST_CONSTR,
+    "gtol": Meaning("stationarity_tol", "stationarity_tol, absolute"),
+    "xtol": Meaning("radius_tol", "radius_tol"),
+    "initial_tr_radius": needless("the first step is as long as the gradient says"),
 }
 TRUST: dict[str, Meaning] = {
     "gtol": GTOL,
@@ -203,11 +212,11 @@ COBYLA: dict[str, Meaning] = {
     "rhobeg": Meaning("scale", "scale"),
     "tol": Meaning(FINAL_RADIUS, _RADIUS),
     "maxiter": Meaning("maxfev", "maxfev, which it means there"),
-    "catol": needless(_UNCONSTRAINED),
+    "catol": Meaning("ctol", "ctol, in units of max(1, |c|)"),
 }
 COBYQA: dict[str, Meaning] = {
     "initial_tr_radius": Meaning("scale", "scale"),
     "final_tr_radius": Meaning(FINAL_RADIUS, _RADIUS),
-    "feasibility_tol": needless(_UNCONSTRAINED),
+    "feasibility_tol": Meaning("ctol", "ctol, in units of max(1, |c|)"),
     "scale": needless("bounds give the scale"),
 }

@@ -42,21 +42,15 @@ from smoothmin._registry import (
 )
 from smoothmin._scipy_names import hint, scipy_name
 from smoothmin._source import Objective
-from smoothmin._stopping import as_termination
+from smoothmin._stopping import Never, as_termination
 from smoothmin._structure import InBlocks
+from smoothmin.constraints.evaluation import Constrained as ConstrainedObjective
+from smoothmin.constraints.forms import as_forms
+from smoothmin.constraints.run import Constrained, Constraints
 
-
-def refuse_constraints(constraints: Any) -> None:
-    """Raise if there are any: none is ever dropped in silence."""
-    if constraints is None:
-        return
-    if isinstance(constraints, (tuple, list, Mapping)) and not constraints:
-        return
-    raise NotImplementedError(
-        "constraints are not implemented, with no method: use "
-        'scipy.optimize.minimize(..., method="SLSQP") '
-        f"(bounds are met here, by bounds=); got constraints={constraints!r:.100}"
-    )
+REQUESTS_PER_ITERATION = 5  # without progress, in runs without limits
+CTOL = 1e-8  # violation that counts as none, in units of max(1, |c|)
+CTOL_FROM_VALUES = 1e-6
 
 
 @dataclass(frozen=True)
@@ -71,6 +65,7 @@ class Arguments:
     workers: Any
     journal: Any
     differences: Stencil | None
+    constraints: Constraints | None = None
 
     @classmethod
     def of(
@@ -84,32 +79,53 @@ class Arguments:
         callback: Any,
         options: Any,
         rng: Any,
+        *,
+        told: bool = False,
     ) -> Arguments:
-        """Check them; called by front ends only, two frames below the user's."""
-        refuse_constraints(constraints)
+        """Check them; called by front ends only, two frames below the user's.
+
+        ``told`` if constraints are not evaluated here.
+        """
         theirs = scipy_name(method)
         start = x0 if theirs is None else theirs.start(x0, options)
         domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
+        forms = as_forms(constraints, domain.shape, told=told)
         if theirs is not None:
+            theirs = theirs if forms is None else theirs.with_constraints()
             options = theirs.translate(options, tol, domain.problem(False))
             method, tol = theirs.method_for(domain.size), None
         common, own = split_options(options)
+        if told:  # whoever evaluates sees how far the run is
+            common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
         jac = as_jac(jac, common.pop("jac_method", None))
+        if method is None:
+            method = default_method(jac is not None, forms is not None)
         chosen = as_method(method, own, tol, jac is not None)
+        ctol, held = common.pop("ctol", None), None
+        if forms is not None:
+            default = CTOL if jac is not None else CTOL_FROM_VALUES
+            held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
         as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
         plan = Plan.of(common, as_callback(callback), domain.size)
-        return cls(chosen, jac, domain, plan, seed, workers, journal, differences)
+        if not plan.ends:
+            _refuse_endless(chosen)
+        return cls(chosen, jac, domain, plan, seed, workers, journal, differences, held)
 
     def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
-        """What is evaluated: ``fun``, and its gradient unless a scheme makes it."""
+        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints."""
         jac, structure = None if self.scheme else self.jac, self.domain.structure
         if structure is not None:
             fun = InBlocks(fun, structure, "both" if jac is True else "value")
             jac = InBlocks(jac, structure, "gradient") if callable(jac) else jac
-        return Objective(fun, jac, args)
+        plain, held = Objective(fun, jac, args), self.constraints
+        if held is None or not held.forms.nonlinear:
+            return plain
+        items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
+        keeps = held.keeps(self.domain)
+        return ConstrainedObjective(plain, items, self.domain, held.sizes, self.scheme, keeps)
 
     @property
     def scheme(self) -> str | None:
@@ -121,10 +137,20 @@ class Arguments:
     def assemble(self, rng: np.random.Generator) -> tuple[Run, Ledger]:
         """The run, and the ledger of what is evaluated for it."""
         domain, stencil = self.domain, self._stencil(rng)
-        ledger = Ledger(domain, self.plan.limits, stencil)
         has_gradient = self.jac is not None or stencil is not None
+        held, constrained = self.constraints, None
+        if held is None:
+            ledger = Ledger(domain, self.plan.limits, stencil)
+        else:
+            keeps = held.keeps(domain)
+            stencil = stencil if stencil is None or keeps is None else keeps(stencil)
+            ledger = ours = held.ledger(domain, self.plan.limits, stencil)
+            ours.slopes_apart = held.slopes_apart(self.scheme)
+            exact = self.jac is not None and stencil is None
+            constrained = Constrained(held.contradiction, ours, domain, exact)
         problem = domain.problem(has_gradient, stencil, ledger.precision)
-        return Run(self.method, ledger, domain, problem, rng, self.plan.settings), ledger
+        settings = self.plan.settings
+        return Run(self.method, ledger, domain, problem, rng, settings, constrained), ledger
 
     def _stencil(self, rng: np.random.Generator) -> Stencil | None:
         """Finite differences: of SciPy's steps if asked for by name, of the noise's if not."""
@@ -163,8 +189,6 @@ def as_jac(jac: Any, scheme: Any) -> Any:
 
 def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient: bool) -> Method:
     """The method object meant, with its options."""
-    if method is None:
-        method = default_method(has_gradient)
     if isinstance(method, str):
         cls = method_class(method)
         chosen: Method | None = None
@@ -215,7 +239,6 @@ class Plan:
 
     limits: Limits
     settings: Settings
-    disp: bool
 
     @classmethod
     def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
@@ -233,18 +256,39 @@ class Plan:
         )
         flags = {
             name: _flag(name, given.get(name, False))
-            for name in ("disp", "return_all", "history", "return_on_interrupt")
+            for name in ("disp", "progress", "return_all", "history", "return_on_interrupt")
         }
-        disp = flags.pop("disp")
         require_one_of("result", given.get("result", "best"), ("best", "last"))
+        most = max(1000, 200 * n)
+        unlimited = maxiter == limits.maxfev == limits.maxtime == math.inf
         settings = Settings(
-            maxiter if bounded else max(1000, 200 * n),
+            maxiter if bounded else most,
+            REQUESTS_PER_ITERATION * most if unlimited else math.inf,
             as_termination("termination", given.get("termination")),
             callback,
             result=given.get("result", "best"),
             **flags,
         )
-        return cls(limits, settings, disp)
+        return cls(limits, settings)
+
+    @property
+    def ends(self) -> bool:
+        """Whether anything that was given, by itself, ends a run that would go on."""
+        unlimited = self.settings.patience < math.inf and self.limits.f_target == -math.inf
+        return not (unlimited and isinstance(self.settings.termination, Never)) or (
+            self.settings.callback is not None
+        )
+
+
+def _refuse_endless(method: Any) -> None:
+    """Raise if a method, or one inside it, goes on until a limit ends it."""
+    while method is not None:
+        if getattr(method, "restarts", None) == "budget":
+            raise ValueError(
+                'restarts="budget" goes on until a limit ends it, and none was given: maxfev, '
+                "maxiter, maxtime, f_target, termination, or a callback that stops it"
+            )
+        method = getattr(method, "inner", None)
 
 
 def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:

@@ -41,11 +41,28 @@ Evaluate: TypeAlias = Callable[[Array, int, Array], tuple[Array, Any]]
 Block: TypeAlias = tuple[NDArray[Any], Any, BaseException | None]
 
 
+class Scattered(Exception):
+    """What ended a block, and answers at ``points`` that came back though earlier ones did not.
+
+    Never raised: it stands for ``cause`` in a `Block`.
+    """
+
+    def __init__(
+        self, cause: BaseException, points: NDArray[Any], values: Any, gradients: Array | None
+    ) -> None:
+        super().__init__(cause)
+        self.cause, self.points = cause, points
+        self.values, self.gradients = values, gradients
+
+
 class Objective:
     """The user's function and gradient, called at one of the user's arrays.
 
-    Picklable if they are, so that workers can have it.
+    Picklable if they are, so that workers can have it. ``wide`` ones return values
+    with those of constraints: `smoothmin.constraints.evaluation.Constrained`.
     """
+
+    wide = False
 
     def __init__(self, fun: Callable[..., Any], jac: Any, args: tuple[Any, ...]) -> None:
         self.fun, self.jac, self.args = fun, jac, args
@@ -63,6 +80,18 @@ class Objective:
     def has_gradient(self) -> bool:
         """Whether gradients can be had at all."""
         return self.jac is True or callable(self.jac)
+
+    def at(self, x: NDArray[Any], order: int) -> Any:
+        """What a wide one returns."""
+        raise NotImplementedError
+
+    def order_of(self, order: int) -> int:
+        """What a wide one can do of it."""
+        raise NotImplementedError
+
+    def stacked(self, found: Any, domain: Domain, order: int) -> Any:
+        """Values and gradients of several such, as arrays."""
+        raise NotImplementedError
 
     def value(self, x: NDArray[Any]) -> Any:
         """The value alone."""
@@ -308,6 +337,10 @@ class Serial(Source):
 
 def source_of(objective: Objective, domain: Domain) -> Source:
     """The source that evaluates in this process."""
+    if objective.wide:
+        from smoothmin.constraints.evaluation import OneByOne
+
+        return OneByOne(objective, domain)
     if _is_compiled(objective):
         from smoothmin.compiled.source import Compiled
 
@@ -320,7 +353,8 @@ def threads_of(
 ) -> Source:
     """The source of so many threads if numba has compiled the objective, or another."""
     whole = isinstance(workers, (int, np.integer)) and not isinstance(workers, bool)
-    if whole and (workers > 1 or workers == -1) and _is_compiled(objective):
+    several = whole and (workers > 1 or workers == -1)
+    if several and not objective.wide and _is_compiled(objective):
         from smoothmin.compiled.threads import Threaded
 
         count = (os.cpu_count() or 1) if workers == -1 else int(workers)

@@ -18,6 +18,7 @@ class Status(IntEnum):
     TARGET = 6
     INTERRUPTED = 7
     GRADIENT = 8
+    INFEASIBLE = 9
     CALLBACK = 99
 
     @property
@@ -61,6 +62,11 @@ def stopped_by_journal(why: str) -> str:
     return f"The run was stopped: {why}."
 
 
+def no_progress(requests: int) -> str:
+    """Sentence of `Status.PRECISION` when a run without limits comes to nothing."""
+    return f"No progress in {requests} requests for values, and no limit was given."
+
+
 def raised(error: BaseException) -> str:
     """Sentence of `Status.INTERRUPTED` for the result that an exception carries."""
     return f"The run was ended by {error!r}."
@@ -73,6 +79,11 @@ def gradient_contradicted(length: float, predicted: float, change: float) -> str
         f"of {predicted:.3g}, and the values change by {change:.3g}. "
         "`scipy.optimize.check_grad` compares it with differences."
     )
+
+
+def contradictory(where: str) -> str:
+    """Sentence of `Status.INFEASIBLE`; ``where`` says what was seen."""
+    return f"{where}: the constraints may contradict each other."
 
 
 LEFT_NUMBERS = (

@@ -26,6 +26,7 @@ The rules, and where they come from:
    is not believed. Across kinks only a certificate counts.
 5. Differences that never showed a descent show no minimum either, and neither do values
    that do not differ, that were not finite, or that fall without end.
+6. Nor is there success where the best point violates constraints by more than ``ctol``.
 """
 
 from __future__ import annotations
@@ -116,6 +117,11 @@ class Run(Protocol):
         """Whether the last values were not finite, though others had been."""
         ...
 
+    @property
+    def violated(self) -> str:
+        """By how much the best point violates constraints, if by too much."""
+        ...
+
 
 def judge(knows: Knowledge, **info: Any) -> Finish:
     """The end of a method that knows this; ``info`` is for the result."""
@@ -158,4 +164,6 @@ def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
         return Status.NONFINITE, _status.NOTHING_FINITE
     if status is Status.CONVERGED and run.died:
         return Status.NONFINITE, _status.DIED
+    if run.violated:
+        return Status.PRECISION, f"{finish.message} But {run.violated}."
     return status, finish.message

@@ -81,7 +81,7 @@ def test_other_shapes_are_refused():
 @pytest.mark.parametrize(
     ("given", "method", "says"),
     [
-        ({"hess": rosen_hess}, "lbfgs", "hess is used by bfgs only"),
+        ({"hess": rosen_hess}, "lbfgs", "hess is used by bfgs"),
         ({"hessp": rosen_hess_prod}, "trust-ncg", "no method uses products"),
     ],
 )

@@ -297,6 +297,7 @@ def test_the_numbers_are_those_of_the_contract():
         "TARGET": 6,
         "INTERRUPTED": 7,
         "GRADIENT": 8,
+        "INFEASIBLE": 9,
         "CALLBACK": 99,
     }
     assert {status.name: status.value for status in Status} == expected

@@ -10,7 +10,7 @@ from quadratic import X0, both, quadratic, quadratic_grad
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
-from smoothmin._registry import METHODS, method_class
+from smoothmin._registry import METHODS
 
 # signature
 
@@ -338,25 +338,6 @@ CONSTRAINTS = [
     scipy.optimize.LinearConstraint(np.eye(len(X0)), 0.0, 1.0),
     scipy.optimize.NonlinearConstraint(quadratic, 0.0, 1.0),
 ]
-
-
-@pytest.mark.parametrize("constraints", CONSTRAINTS)
-@pytest.mark.parametrize("method", [None, *METHODS])
-def test_constraints_are_refused_before_any_evaluation(method, constraints):
-    def fun(x):
-        raise AssertionError("was evaluated")
-
-    refused = pytest.raises(NotImplementedError, match=r'method="SLSQP"')
-    with refused:
-        minimize(fun, X0, method=method, constraints=constraints)
-    if method is not None:
-        ours = method_class(method)()
-        with refused:
-            minimize(fun, X0, method=ours, constraints=constraints)
-        with refused:
-            ours(fun, X0, constraints=constraints)
-        with refused:
-            scipy.optimize.minimize(fun, X0, method=ours, constraints=constraints)
 
 
 def test_somebody_elses_method_meets_constraints_itself():

@@ -17,7 +17,14 @@ from hypothesis.stateful import (
 )
 from numpy.testing import assert_array_equal
 
-from smoothmin import LBFGS, GradientDescent, GradientSampling, Homotopy, Optimizer, minimize
+from smoothmin import (
+    LBFGS,
+    GradientDescent,
+    GradientSampling,
+    Homotopy,
+    Optimizer,
+    minimize,
+)
 from smoothmin._registry import METHODS
 
 X0 = np.array([2.0, -1.5, 0.7])
@@ -274,18 +281,92 @@ def test_replays_that_ask_for_something_else_are_refused(monkeypatch):
         pickle.loads(pickled)
 
 
-def test_what_was_told_needs_little_memory():
-    n, steps = 30_000, 400
-    x0 = np.ones(n)
-    optimizer = Optimizer(x0, GradientDescent(lr=1e-3, gtol=0), True, options={"maxfev": steps})
-    tracemalloc.start()
-    while not optimizer.stop():
+def drive(optimizer, fun, grad, most):
+    """Tell it what it asks for, point by point, so many times."""
+    for _ in range(most):
         points = optimizer.ask()
-        optimizer.tell(points, [x @ x for x in points], 2 * points)
+        optimizer.tell(points, [fun(x) for x in points], [grad(x) for x in points])
+
+
+def test_what_was_told_needs_little_memory():
+    n, steps = 30_000, 100
+    method = GradientSampling(GradientDescent(lr=1e-3, gtol=0), sigma=0.1, n=3)
+    optimizer = Optimizer(np.ones(n), method, True, rng=0)
+    tracemalloc.start()
+    drive(optimizer, lambda x: x @ x, lambda x: 2 * x, steps)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.5 * steps * x0.nbytes
-    assert len(pickle.dumps(optimizer)) < 10 * x0.nbytes  # its end is all there is to know
+    assert optimizer.result.nfev == 3 * steps
+    assert peak < 0.75 * 3 * steps * n * 8
+
+
+STATEFUL = [
+    "bfgs",
+    "lbfgs",
+    GradientDescent(line_search="armijo"),
+    GradientDescent(lr=1e-4, momentum=0.9),
+]
+
+
+@pytest.mark.parametrize("method", ["lbfgs", *STATEFUL[2:]])
+def test_searches_keep_their_state_not_what_they_were_told(method):
+    n, steps = 1000, 300
+    optimizer = Optimizer(np.full(n, -1.2), method, True)
+    drive(optimizer, rosen, rosen_der, steps)
+    assert len(pickle.dumps(optimizer)) < 0.3 * steps * n * 8
+
+
+def test_gradients_that_are_not_asked_for_are_not_kept():
+    sizes = []
+    for gradients in (True, None):
+        optimizer = Optimizer(np.ones(20), "model-descent", gradients, rng=0)
+        for _ in range(50):
+            points = optimizer.ask()
+            more = [points] if gradients else []
+            optimizer.tell(points, [fun(x) for x in points], *more)
+        sizes.append(len(pickle.dumps(optimizer)))
+    assert abs(sizes[0] - sizes[1]) < 100
+
+
+N = 40
+
+
+def rosen(x):
+    return float(100 * np.sum((x[1:] - x[:-1] ** 2) ** 2) + np.sum((1 - x[:-1]) ** 2))
+
+
+def rosen_der(x):
+    inner = 200 * (x[1:] - x[:-1] ** 2)
+    return np.append(-2 * x[:-1] * inner - 2 * (1 - x[:-1]), 0) + np.insert(inner, 0, 0)
+
+
+@pytest.mark.parametrize("method", STATEFUL)
+@pytest.mark.parametrize("bounds", [None, [(-1.5, 0.9)] * N])
+@pytest.mark.parametrize("unit", [1.0, 1e-130])
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_state_goes_on_as_the_run_told_again(method, bounds, unit, keeps, monkeypatch):
+    if method == STATEFUL[3]:
+        unit = 1.0  # a rate has a unit
+    kw = {"options": {"maxfev": 150}, "rng": 0}
+    x0 = np.full(N, -1.2)
+
+    def value(x):
+        return unit * rosen(x)
+
+    def gradient(x):
+        return unit * rosen_der(x)
+
+    whole = minimize(value, x0, method=method, jac=gradient, bounds=bounds, **kw)
+    if not keeps:
+        monkeypatch.setattr(Optimizer, "_keep_state", lambda self: None)
+    optimizer, states = Optimizer(x0, method, True, bounds, **kw), 0
+    while not optimizer.stop():
+        drive(optimizer, value, gradient, 1)
+        states += bool(optimizer._state)
+        if optimizer.result.nfev % 20 == 0:
+            optimizer = pickle.loads(pickle.dumps(optimizer))
+    assert (states > 10) == keeps
+    assert_same(optimizer.result, whole)
 
 
 class Machine(RuleBasedStateMachine):
@@ -363,11 +444,3 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=20, stateful_step_count=8, deadline=None)
-
-
-@pytest.mark.parametrize("method", [None, "bfgs", LBFGS()])
-def test_constraints_are_refused(method):
-    constraints = {"type": "eq", "fun": np.sum}
-    with pytest.raises(NotImplementedError, match=r'method="SLSQP"'):
-        Optimizer([1.0, 2.0], method, constraints=constraints)
-    assert len(Optimizer([1.0, 2.0], method, constraints=()).ask())

@@ -118,6 +118,7 @@ def test_all_common_options_are_taken(tmp_path):
         "f_target": -1.0,
         "termination": smoothmin.Never(),
         "disp": False,
+        "progress": False,
         "return_all": True,
         "history": True,
         "journal": tmp_path / "journal",
@@ -126,6 +127,7 @@ def test_all_common_options_are_taken(tmp_path):
         "workers": 1,
         "jac_method": "3-point",
         "rng": 0,
+        "ctol": 1e-6,
         "eps": 1e-7,
         "finite_diff_rel_step": None,
     }

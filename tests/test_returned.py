@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.optimize import Bounds
 
 from smoothmin import Optimizer, minimize
 from smoothmin._method import Method
@@ -123,6 +124,33 @@ def test_so_does_a_gradient_that_is_none(bad, error, paired):
         minimize(fun, X0, jac=jac, method=Batches())
     res = caught.value.partial_result
     assert (res.nfev, res.fun, res.x[0]) == (8, 93.0, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("kw", "message"),
+    [
+        ({"x0": [HUGE, 1]}, "x0 must be finite"),
+        ({"x0": np.ma.array([1.0, 2.0], mask=[0, 1])}, "x0 must be finite"),
+        (
+            {"bounds": np.ma.array([[0, 3], [1, 4]], mask=[[0, 0], [1, 0]])},
+            "bounds must not be NaN",
+        ),
+        ({"bounds": [(HUGE, HUGE), (0, 1)]}, "room for a finite point"),
+        ({"tol": HUGE}, "tol must not exceed the largest float"),
+        ({"options": {"maxtime": HUGE}}, "maxtime must not exceed the largest float"),
+        ({"options": {"f_target": -HUGE}}, "f_target must not exceed the largest float"),
+    ],
+)
+def test_arguments_that_are_masked_or_endless_are_refused(kw, message):
+    with pytest.raises(ValueError, match=message):
+        minimize(lambda x: 1 / 0, **({"x0": [1.0, 2.0]} | kw))
+
+
+def test_endless_integers_are_no_bounds():
+    endless = Bounds([-HUGE, 0], [HUGE, HUGE])
+    for bounds in (endless, [(-HUGE, HUGE), (0, HUGE)]):
+        res = minimize(lambda x: (x - 3) @ (x - 3), [1.0, 1.0], method="lbfgs", bounds=bounds)
+        np.testing.assert_allclose(res.x, 3, atol=1e-6)
 
 
 def test_told_values_and_gradients_are_read_alike():

@@ -66,8 +66,8 @@ def test_the_unit_of_the_values_does_not_matter(power, promised, fall, noise, si
 
 
 class Seen:
-    def __init__(self, *, on_plateau=False, died=False):
-        self.on_plateau, self.died = on_plateau, died
+    def __init__(self, *, on_plateau=False, died=False, violated=""):
+        self.on_plateau, self.died, self.violated = on_plateau, died, violated
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,8 @@ class Seen:
         (Status.CONVERGED, 1.0, Seen(on_plateau=True), Status.PRECISION),
         (Status.CONVERGED, 1.0, Seen(died=True), Status.NONFINITE),
         (Status.TARGET, 1.0, Seen(on_plateau=True), Status.TARGET),
+        (Status.CONVERGED, 1.0, Seen(violated="a row is"), Status.PRECISION),
+        (Status.MAXFEV, 1.0, Seen(violated="a row is"), Status.MAXFEV),
         (Status.MAXFEV, math.nan, Seen(died=True), Status.MAXFEV),
     ],
 )

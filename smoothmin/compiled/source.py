@@ -36,7 +36,7 @@ from smoothmin.compiled.trampoline import (
 
 PRICE = 0.2  # seconds that the compilation of a trampoline takes
 UNATTENDED = 0.05  # seconds in a loop between looks at the clock, or at Ctrl-C
-SUMMED = 2  # an order: values, and of gradients the sum
+SUMMED = -1  # an order that no method asks for: values, and of gradients the sum
 NOWHERE: Array = np.empty(0)
 ALL = np.empty(0, dtype=np.intp)
 
@@ -92,6 +92,7 @@ class Compiled(Source):
         self._free = ALL if domain.free is None else domain.free
         self._apart = callable(objective.jac)  # then fun may change its argument, not jac's
         self._compilations: dict[bool, Compilation | None] = {}
+        self._kind: Any = None  # numba's, of the data
         self._data: Any = None
         self._called: set[int] = set()  # orders
         self._seconds = 0.0  # of one evaluation, as last measured
@@ -156,10 +157,13 @@ class Compiled(Source):
         jac = jac if self._apart and with_gradient else None
         if not is_compiled(fun) or not (jac is None or is_compiled(jac)):
             return None
-        try:
-            kind, self._data = layout(self.domain.shape, self.objective.args, self.shared)
-        except NotCompiled:
-            return None
+        if self._data is None:
+            try:
+                laid_out = layout(self.domain.shape, self.objective.args, self.shared)
+            except NotCompiled:
+                return None
+            self._kind, self._data = laid_out
+        kind = self._kind
         return compilation(Form(fun, jac, paired, into_out and (paired or jac is not None), kind))
 
     def _in_loops(

@@ -92,7 +92,7 @@ class Threaded(Compiled):
         loop = self._loop(trampoline, points, center, limits.f_target, values, gradients)
         done, ended = 0, None
         while done < len(points) and ended is None:
-            divided = _Divided(loop, self._parts(done, len(points)))
+            divided = _Divided(self, loop, self._parts(done, len(points)))
             try:
                 self._give(divided)
                 for (begin, end), reached, seconds in divided.results(limits, self._seconds > 0):
@@ -137,10 +137,13 @@ def _work(tasks: queue.SimpleQueue[_Divided | None]) -> None:
 
 
 class _Divided:
-    """Parts of a batch, which threads take one after the other."""
+    """Parts of a batch, which threads take one after the other.
 
-    def __init__(self, loop: Callable[[int, int], int], parts: list[Part]) -> None:
-        self._loop, self._parts = loop, parts
+    It holds its ``owner``: what a loop reads must be there as long as a thread is in it.
+    """
+
+    def __init__(self, owner: Any, loop: Callable[[int, int], int], parts: list[Part]) -> None:
+        self._owner, self._loop, self._parts = owner, loop, parts
         self._next = itertools.count()
         self._found: queue.SimpleQueue[tuple[int, Any, float]] = queue.SimpleQueue()
         self.cancelled = False

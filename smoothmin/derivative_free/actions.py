@@ -20,6 +20,7 @@ from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
 from smoothmin._verdict import NEGLIGIBLE
+from smoothmin.derivative_free.cma import require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
@@ -66,6 +67,7 @@ class Actions:
             self._scale = per_coordinate("sigma", options.sigma, self._n, problem.free)
         boxed = not bool(np.isnan(box_scale(problem)).any())
         self._population = options.n or default_population(self._n)
+        require_population(self._population, self._n)
         # far from the minimum, as in a box, more points are wanted, and a model makes them cheap
         more = boxed and options.n is None and self._n <= FULL
         self._first_population = (self._settings.ordered if more else 1) * self._population

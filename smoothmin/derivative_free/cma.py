@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from smoothmin._check import require_memory
 from smoothmin._protocol import Array
 
 ALPHA_COV = 2.0
@@ -35,6 +36,7 @@ class Distribution:
 
     def __init__(self, mean: Array, sigma: float, population: int) -> None:
         n = mean.size
+        require_population(population, n)
         self.n, self.population = n, population
         self.mean, self.sigma = mean.copy(), sigma
         self._set_rates()
@@ -179,3 +181,8 @@ class DiagonalDistribution(Distribution):
     def deviations(self) -> Array:
         """Standard deviation of every coordinate."""
         return self.sigma * np.sqrt(self._variances)
+
+
+def require_population(population: int, n: int) -> None:
+    """Raise if its deviates, its points, and these in other units take too much memory."""
+    require_memory(f"a population of {population}", 3.0 * 8 * population * n)

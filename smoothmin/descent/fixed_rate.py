@@ -15,7 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._protocol import (
+    Array,
+    Ask,
+    Changed,
+    Finish,
+    Iterate,
+    Problem,
+    Reply,
+    Steps,
+    ask_one,
+)
+from smoothmin._resumable import Resumable
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence
 
@@ -106,35 +117,61 @@ def fixed_rate(
     The geometry knows of the start. A step is reported where it leads, with the value and
     gradient there.
     """
-    velocity: Any = 0.0
-    redrawn = False
-    for rate in rates:
+    return _FixedRate(problem, geometry, here, rates, momentum)
+
+
+class Constant(Iterator[Any]):
+    """The same rate for ever."""
+
+    def __init__(self, rate: Any) -> None:
+        self._rate = rate
+
+    def __next__(self) -> Any:
+        return self._rate
+
+
+class _FixedRate(Resumable):
+    def __init__(
+        self,
+        problem: Problem,
+        geometry: Geometry,
+        here: Any,
+        rates: Iterator[Any],
+        momentum: Momentum,
+    ) -> None:
+        self._problem, self._geometry, self._here = problem, geometry, here
+        self._rates, self._momentum = rates, momentum
+        self._velocity: Any = 0.0
+
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
+        """One step; another problem's point is evaluated anew first."""
+        geometry, momentum = self._geometry, self._momentum
+        # no value decides on a step here, so another sample's gradient will do
+        redrawn = isinstance(reply, Changed) and reply.redrawn
+        if isinstance(reply, Changed) and not redrawn:
+            x = self._here.x
+            f, g = yield from ask_one(x)
+            self._here = geometry.at(x, f, g)
+            geometry.begin(self._here)
+        here, rate = self._here, next(self._rates)
         ended = yield from _ended(geometry, here, rate / (1 - momentum.share))
         if isinstance(ended, Finish):
             return ended
         step = -rate * here.smooth
         if momentum.share:
-            velocity = momentum.share * velocity + step
+            self._velocity = velocity = momentum.share * self._velocity + step
             step = momentum.share * velocity + step if momentum.nesterov else velocity
-        x = problem.clip(here.x + geometry.within(here, step))
+        x = self._problem.clip(here.x + geometry.within(here, step))
         del step  # a vector less while samples are evaluated
         f, g = yield from ask_one(x)
         if not np.isfinite(g).all():
             return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
-        new = geometry.at(x, f, g)
+        self._here = new = geometry.at(x, f, g)
         if redrawn:  # values of two samples do not compare
             geometry.begin(new)
         else:
             geometry.stepped(here, new)
-        here = new
-        reply = yield Iterate(x, f, g, **geometry.facts(here))
-        # no value decides on a step here, so another sample's gradient will do
-        redrawn = isinstance(reply, Changed) and reply.redrawn
-        if isinstance(reply, Changed) and not redrawn:
-            f, g = yield from ask_one(x)
-            here = geometry.at(x, f, g)
-            geometry.begin(here)
-    raise AssertionError("rates never end")
+        return Iterate(x, f, g, **geometry.facts(new))
 
 
 def _ended(geometry: Geometry, here: Any, reach: Any) -> Generator[Ask, Any, Finish | bool]:

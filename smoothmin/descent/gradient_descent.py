@@ -8,7 +8,6 @@ J. Barzilai, J. M. Borwein, IMA J. Numer. Anal. 8 (1988), (5).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -29,9 +28,10 @@ from smoothmin._protocol import (
     Steps,
     ask_one,
 )
+from smoothmin._resumable import Begun
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, first_point
-from smoothmin.descent.fixed_rate import Geometry, Momentum, Point, fixed_rate
+from smoothmin.descent.fixed_rate import Constant, Geometry, Momentum, Point, fixed_rate
 from smoothmin.descent.quasi_newton import descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import armijo
@@ -165,13 +165,16 @@ class GradientDescent(Method):
 
     def at_fixed_rate(self, problem: Problem, geometry: Geometry) -> Steps:
         """Descend at the rate `lr` in a geometry that may not be the plain one."""
-        rate = per_block("lr", self.lr, problem, self.shapes)
-        here = yield from _start(problem, geometry)
-        if isinstance(here, Finish):
-            return here
         momentum = Momentum(self.momentum, self.nesterov)
-        finish = yield from fixed_rate(problem, geometry, here, itertools.repeat(rate), momentum)
-        return finish
+
+        def begin() -> Generator[Ask, Any, Steps | Finish]:
+            rate = per_block("lr", self.lr, problem, self.shapes)
+            here = yield from _start(problem, geometry)
+            if isinstance(here, Finish):
+                return here
+            return fixed_rate(problem, geometry, here, Constant(rate), momentum)
+
+        return Begun(begin)
 
     def _barzilai_borwein(self, problem: Problem) -> Steps:
         """Steps of length s's / s'y, backtracked only if they go up."""

@@ -14,7 +14,18 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._estimate import ESTIMATE, Estimate
-from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._protocol import (
+    Array,
+    Ask,
+    Changed,
+    Finish,
+    Iterate,
+    Problem,
+    Reply,
+    Steps,
+    ask_one,
+)
+from smoothmin._resumable import Resumable
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
 from smoothmin.descent.gradient_check import Doubt
@@ -47,25 +58,51 @@ def descend(
     restricted to the variables that are free to move (Bertsekas, "Projected Newton
     methods", SIAM J. Control Optim. 20, 1982), and the search follows the projected path.
     """
-    gtol = tolerances.gtol if isinstance(tolerances, Tolerances) else tolerances
-    start = yield from first_point(problem, gtol)
-    if isinstance(start, Finish):
-        return start
-    descent = _Descent(problem, metric, Convergence(problem, tolerances), start, length, constants)
-    while True:
-        finish = yield from descent.step(curvature)
+    return _Steps(problem, metric, tolerances, curvature, length, constants)
+
+
+class _Steps(Resumable):
+    def __init__(
+        self,
+        problem: Problem,
+        metric: Metric,
+        tolerances: Tolerances | float | None,
+        curvature: bool,
+        length: float,
+        constants: Constants,
+    ) -> None:
+        self._problem, self._metric, self._tolerances = problem, metric, tolerances
+        self._curvature, self._length, self._constants = curvature, length, constants
+        self._descent: _Descent | None = None  # once the start is known
+
+    def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
+        """One step, after what the reply to the last one calls for."""
+        descent = self._descent
+        if descent is None:
+            begun = yield from self._begin()
+            if isinstance(begun, Finish):
+                return begun
+            self._descent = descent = begun
+        elif isinstance(reply, Changed):
+            yield from descent.look_again()
+        elif (finish := (yield from descent.creep())) is not None:
+            finish.info[ESTIMATE] = descent.estimate
+            return finish
+        finish = yield from descent.step(self._curvature)
         if finish is not None:
             finish.info[ESTIMATE] = descent.estimate
             return finish
-        info = {ESTIMATE: descent.estimate}
-        reply = yield Iterate(descent.x, descent.f, descent.g, **info)
-        if isinstance(reply, Changed):
-            yield from descent.look_again()
-        else:
-            finish = yield from descent.creep()
-            if finish is not None:
-                finish.info[ESTIMATE] = descent.estimate
-                return finish
+        return Iterate(descent.x, descent.f, descent.g, **{ESTIMATE: descent.estimate})
+
+    def _begin(self) -> Generator[Ask, Any, _Descent | Finish]:
+        """Where the descent begins, unless it ends there."""
+        problem, given = self._problem, self._tolerances
+        gtol = given.gtol if isinstance(given, Tolerances) else given
+        start = yield from first_point(problem, gtol)
+        if isinstance(start, Finish):
+            return start
+        known = Convergence(problem, given)
+        return _Descent(problem, self._metric, known, start, self._length, self._constants)
 
 
 class _Descent:

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 
 from smoothmin._estimate import ESTIMATE
-from smoothmin._protocol import Answers, Ask, Differences, Finish, Iterate, Problem, Steps, resume
+from smoothmin._protocol import (
+    Answers,
+    Ask,
+    Differences,
+    Finish,
+    Iterate,
+    Problem,
+    Steps,
+    resume,
+)
 from smoothmin._reformulate import Reformulation, relay
+from smoothmin._resumable import Begun
 
 SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
 LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
@@ -23,19 +33,23 @@ LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
 
 def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
     """Run a method that begins by asking for its start, on the function in a fitting unit."""
-    answers = yield Ask(problem.clip(problem.x0)[None], 1)
-    assert answers.gradients is not None
-    size = float(np.abs(answers.gradients).max())
-    power = _power(size, abs(answers.values.item(0)))
-    view, shown = Reformulation(), problem
-    if power != 0:
-        unit = 2.0**power
-        view = _InUnit(unit)
-        if problem.differences is not None:
-            shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
-    steps = run(shown)
-    resume(steps, None)  # asks for the start
-    return (yield from relay(view, steps, view.inward(answers)))
+
+    def begin() -> Generator[Ask, Any, Steps]:
+        answers = yield Ask(problem.clip(problem.x0)[None], 1)
+        assert answers.gradients is not None
+        size = float(np.abs(answers.gradients).max())
+        power = _power(size, abs(answers.values.item(0)))
+        view, shown = Reformulation(), problem
+        if power != 0:
+            unit = 2.0**power
+            view = _InUnit(unit)
+            if problem.differences is not None:
+                shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
+        steps = run(shown)
+        resume(steps, None)  # asks for the start
+        return relay(view, steps, view.inward(answers))
+
+    return Begun(begin)
 
 
 class _InUnit(Reformulation):
@@ -47,7 +61,8 @@ class _InUnit(Reformulation):
     def inward(self, answers: Answers) -> Answers:
         """Multiplied."""
         gradients = None if answers.gradients is None else answers.gradients * self._unit
-        return Answers(answers.values * self._unit, gradients)
+        rows, jacobians = answers.rows, answers.jacobians
+        return Answers(answers.values * self._unit, gradients, rows, jacobians)
 
     def iterate(self, message: Iterate) -> Iterate:
         """Divided."""
@@ -76,6 +91,8 @@ def _reported(info: dict[str, Any], unit: float) -> dict[str, Any]:
     """A stationarity is a gradient's length, an inverse Hessian that of the function."""
     if "stationarity" in info:
         info = {**info, "stationarity": info["stationarity"] / unit}
+    if "multipliers" in info:
+        info = {**info, "multipliers": info["multipliers"].divided(unit)}
     if ESTIMATE in info:
         info = {**info, ESTIMATE: info[ESTIMATE].multiplied(unit)}
     return info

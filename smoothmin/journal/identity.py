@@ -39,6 +39,7 @@ def identity(objective: Objective, domain: Domain, method: Any, seed: Any, more:
             "bounds": _short((domain.box, domain.free)),
             "jac": _short(objective.jac),
             "args": _short(objective.args),
+            "constraints": _short(getattr(objective, "items", ())),  # nonlinear ones
         },
         "method": type(method).__name__,
         "options": options | {name: _short(value) for name, value in more.items()},

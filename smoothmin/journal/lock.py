@@ -16,7 +16,7 @@ from typing import Any
 
 FAR = 2**62  # the byte that is locked on Windows, where nobody can read what is locked
 _held: set[tuple[int, int]] = set()
-_guard = threading.Lock()
+guard = threading.RLock()  # of what was noted; held from looking at a file to having locked it
 
 
 class Lock:
@@ -45,7 +45,7 @@ class Lock:
     def hold(self, status: os.stat_result) -> None:
         """Note the file of this ``status``; before it is opened, if it is there."""
         key = (status.st_dev, status.st_ino)
-        with _guard:
+        with guard:
             if key == self._key:
                 return
             if key in _held:
@@ -67,7 +67,7 @@ class Lock:
 
     def release(self) -> None:
         """Let others have it; the system's lock ends as the file is closed."""
-        with _guard:
+        with guard:
             if self._key is not None:
                 _held.discard(self._key)
             self._key = None

@@ -16,12 +16,12 @@ import struct
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin.journal.lock import Lock
+from smoothmin.journal.lock import Lock, guard
 
 MARK = b"smoothmin journal "
 FORMAT = b"2\n"
@@ -79,19 +79,9 @@ class JournalFile:
     def __init__(self, path: str | bytes, header: Header) -> None:
         self.path = path
         self._lock = Lock(path)
-        with contextlib.suppress(FileNotFoundError):
-            status = os.stat(path)
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError(f"journal must be a file, {path!r} is a device or a directory")
-            self._lock.hold(status)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        with guard:
+            self._file = self._locked()
         try:
-            self._file = open(os.open(path, flags, 0o666), "r+b", buffering=0)  # noqa: SIM115
-        except BaseException:
-            self._lock.release()
-            raise
-        try:
-            self._lock.lock(self._file.fileno())
             self.header, self._unwritten = self._opened(header)
             self._end, self.count = (0, 0) if self._unwritten else self._checked()
         except BaseException:
@@ -103,6 +93,29 @@ class JournalFile:
         """Close it, and let others have it."""
         self._file.close()
         self._lock.release()
+
+    def _locked(self) -> IO[bytes]:
+        """The file, which nothing is opened of while another run of this process has it."""
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(self.path)
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError(
+                    f"journal must be a file, {self.path!r} is a device or a directory"
+                )
+            self._lock.hold(status)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        try:
+            file = open(os.open(self.path, flags, 0o666), "r+b", buffering=0)  # noqa: SIM115
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            self._lock.lock(file.fileno())
+        except BaseException:
+            file.close()
+            self._lock.release()
+            raise
+        return file
 
     def next(self) -> Record | None:
         """The next of the records that were there, or None after the last."""

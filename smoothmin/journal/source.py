@@ -19,6 +19,7 @@ from smoothmin._protocol import Array
 from smoothmin._source import BATCH_ELEMENTS, Block, Serial, Source
 from smoothmin._status import Status
 from smoothmin._vectorized import Vectorized
+from smoothmin.constraints.evaluation import Columns, FeasibleLimits, OneByOne
 from smoothmin.journal.identity import Identity, differing, fitting
 from smoothmin.journal.options import Journal
 from smoothmin.journal.records import HEADER_BYTES, JournalFile, Record
@@ -69,7 +70,7 @@ class Journaled(Source):
         count, checks = self._file.count, min(journal.check, self._file.count)
         self._to_check = set(np.linspace(0, count - 1, checks).astype(int).tolist())
         # what is lost if the process dies: what was asked of the source in one call
-        self._one_by_one = isinstance(source, Serial)
+        self._one_by_one = isinstance(source, (Serial, OneByOne))
         try:
             self._compare_words()
         except BaseException:
@@ -90,14 +91,15 @@ class Journaled(Source):
     ) -> Block:
         """See `Source`."""
         points = points if center is None else center + points
-        want = order == 1 and self.objective.has_gradient
+        want = order > 1 or (order == 1 and self.objective.has_gradient)
         parts, ended = self._remembered(points, want, limits)
         done = sum(len(part[0]) for part in parts)
         step = 1 if self._one_by_one else max(1, len(points))
         while ended is None and (done < len(points) or not parts):
             asked = points[done : done + step]
             values, gradients, ended = self._source(asked, order, limits)
-            parts.append((values, gradients))
+            if len(values) or not parts:  # of none the width may be unknown
+                parts.append((values, gradients))
             done += len(values)
             failed = self._keep(asked[: len(values)], values, gradients)
             ended = ended or failed
@@ -117,8 +119,9 @@ class Journaled(Source):
             record = self._next(len(points) - done)
             if record is None:
                 break
-            self._compare(whole[done : done + len(record.points)], record, want)
-            count, ended = self._until(record.values, limits)
+            here = slice(done, done + len(record.points))
+            self._compare(whole[here], record, want)
+            count, ended = self._until(points[here], record.values, limits)
             _, values, gradients = record.rows(slice(count))
             # what is read is not to be written to
             copied = gradients.copy() if want and gradients is not None else None
@@ -134,20 +137,23 @@ class Journaled(Source):
         self._held = record.rows(slice(most, None)) if len(record.points) > most else None
         return record.rows(slice(most))
 
-    def _until(self, values: NDArray[Any], limits: Limits) -> tuple[int, BaseException | None]:
+    def _until(
+        self, points: NDArray[Any], values: NDArray[Any], limits: Limits
+    ) -> tuple[int, BaseException | None]:
         """How many of the values a run would have taken, and what would have ended it."""
-        if np.iscomplexobj(values) or values.ndim > 1 or limits.f_target == -np.inf:
+        if np.iscomplexobj(values) or limits.f_target == -np.inf:
             return len(values), None
-        reached = np.flatnonzero(values <= limits.f_target)
-        if not len(reached):
-            return len(values), None
-        first = int(reached[0])
-        try:
-            limits.look_at_value(float(values[first]))
-        except Halt as halt:
-            # a vectorized function has found all of them by then
-            count = len(values) if isinstance(self._source, Vectorized) else first + 1
-            return count, halt
+        # with constraints the value is the first of a row
+        for k in np.flatnonzero(values.reshape(len(values), -1)[:, 0] <= limits.f_target):
+            try:
+                if isinstance(limits, FeasibleLimits):
+                    limits.look_at_point(points[k], values[k])
+                else:
+                    limits.look_at_value(float(values[k]))
+            except Halt as halt:
+                # a function of columns has found all of them by then
+                whole = isinstance(self._source, (Vectorized, Columns))
+                return len(values) if whole else int(k) + 1, halt
         return len(values), None
 
     def _compare(self, asked: NDArray[Any], record: Record, want: bool) -> None:
@@ -228,6 +234,9 @@ class Journaled(Source):
         kept, here = self._file.header, self._words
         if kept["size"] != list(here["size"]):
             raise self._refusal(f"it has {kept['size'][1]} of {kept['size'][0]} variables to vary")
+        theirs, ours = (words["problem"].get("constraints") for words in (kept, here))
+        if theirs != ours and self._file.count:
+            raise self._refusal("it has other constraints")
         python = [words["version"]["python"] for words in (kept, here)]
         if python[0] == python[1] and kept["fun"] != here["fun"] and self._file.count:
             warnings.warn(

@@ -38,6 +38,11 @@ class Told:
         """Keep an answer."""
         self._write(framed(encoded(Record(digest(points), values, gradients))))
 
+    @property
+    def size(self) -> int:
+        """Bytes of it."""
+        return self._file.seek(0, os.SEEK_END)
+
     def content(self) -> bytes:
         """All of it."""
         self._file.seek(0)

@@ -12,6 +12,7 @@ when the curvature of a pair is small.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dgemv, dsymv, dtrsv
@@ -19,6 +20,7 @@ from scipy.linalg.blas import dgemv, dsymv, dtrsv
 from smoothmin._protocol import Array, Mask
 
 SMALLEST_CURVATURE = 1e-16  # share of what s'y may be below which it is rounding
+FIRST_PAIRS = 64  # that there is place for at first; more is made when it is needed
 
 
 def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
@@ -44,15 +46,34 @@ class CompactMemory:
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
         self._memory = memory
-        # rows take memory only once they are written
-        self._room = np.empty((2 * memory, n))
-        # columns of both small matrices, one after the other as BLAS wants them
-        self._columns = np.zeros((2, memory, memory))
-        # any order of time is a window on two turns of the wheel
-        self._wheel = np.tile(np.arange(2 * memory).reshape(2, memory, order="F"), 2)
-        self._upper = np.tri(memory, dtype=bool).T
+        self._make_place(n, min(memory, FIRST_PAIRS))
         self.scale = scale
         self.reset()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the views."""
+        views = ("_rows", "_sy", "_yw", "_curvatures", "_in_time")
+        return {name: value for name, value in vars(self).items() if name not in views}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._take_views()
+
+    def _make_place(self, n: int, pairs: int) -> None:
+        """For so many pairs; there are none."""
+        # rows take memory only once they are written
+        self._room = np.empty((2 * pairs, n))
+        # columns of both small matrices, one after the other as BLAS wants them
+        self._columns = np.zeros((2, pairs, pairs))
+        # any order of time is a window on two turns of the wheel
+        self._wheel = np.tile(np.arange(2 * pairs).reshape(2, pairs, order="F"), 2)
+        self._upper = np.tri(pairs, dtype=bool).T
+
+    def _grow(self) -> None:
+        """Make place for twice as many pairs, of which none has been dropped yet."""
+        rows, columns, k = self._room, self._columns, self._count
+        self._make_place(rows.shape[1], min(2 * k, self._memory))
+        self._room[: 2 * k], self._columns[:, :k, :k] = rows, columns
 
     @property
     def fresh(self) -> bool:
@@ -120,6 +141,8 @@ class CompactMemory:
         """`append` a pair that is still to be written into its rows."""
         slot = self._count
         if slot < self._memory:
+            if 2 * slot == len(self._room):
+                self._grow()
             self._count += 1
             self._take_views()
             return slot
@@ -170,17 +193,32 @@ class CompactModel:
 
         It is the free part of ``H`` with the Gram matrix of the other rows added to K.
         """
-        fixed = ~free
-        inner = self._inverse
-        if fixed.any():
-            diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[fixed]
-            inner = inner + self._gram(self._rows[:, fixed], diagonal)
         r = np.where(free, r, 0.0)
         step = self._diagonal * r
-        step += self._low_rank(inner, r)
+        step += self._low_rank(self._inner(free), r)
         step *= -self._scale
-        step[fixed] = 0.0
+        step[~free] = 0.0
         return step
+
+    def newton_rows(self, rows: Array, free: Mask) -> Array:
+        """`newton` of each row (m, n)."""
+        rows = np.where(free, rows, 0.0)
+        right = self._weights[:, None] * self._rows.dot(rows.T)
+        shares = self._weights[:, None] * np.linalg.solve(self._inner(free), right)
+        steps = self._diagonal * rows
+        steps += shares.T.dot(self._rows)
+        steps *= -self._scale
+        steps[:, ~free] = 0.0
+        return steps
+
+    def _inner(self, free: Mask) -> Array:
+        """K, and what the rows that are not free add to it."""
+        fixed = ~free
+        if not fixed.any():
+            return self._inverse
+        diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[fixed]
+        inner: Array = self._inverse + self._gram(self._rows[:, fixed], diagonal)
+        return inner
 
     def _gram(self, rows: Array, diagonal: Array) -> Array:
         """``C U' P^-1 U C`` of some columns of the rows."""

@@ -29,7 +29,7 @@ from scipy.linalg.lapack import dposv
 
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.metric import Metric
-from smoothmin.metrics.product_form import SquareFactor
+from smoothmin.metrics.product_form import SquareFactor, dense
 
 LARGEST_GROWTH = 100.0  # of H at once
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
@@ -57,6 +57,7 @@ class InverseHessian(Metric):
     """
 
     def __init__(self, n: int, *, growing: bool = False) -> None:
+        dense(n)  # before anything is evaluated
         self._growing = growing
         self._j: SquareFactor | None = None
         self._scales = np.ones(n)
@@ -111,6 +112,10 @@ class InverseHessian(Metric):
         """``gradients @ J``."""
         return gradients if self._j is None else self._j.images(gradients)
 
+    def factor(self) -> Array | None:
+        """J (n, n), None while it is the identity; until the next update."""
+        return None if self._j is None else self._j.dense()
+
     def matrix(self, n: int) -> Array:
         """H."""
         return np.eye(n) if self._j is None else self._j.square()
@@ -145,6 +150,23 @@ class InverseHessian(Metric):
         rows = j[~free]
         image -= rows.T.dot(gram_solved(rows.T, rows.dot(image)))
         return np.where(free, -j.dot(image), 0.0)
+
+    def newton_rows(self, rows: Array, free: Mask) -> Array:
+        """`newton` of each row (m, n)."""
+        assert self._j is not None
+        steps, j = np.zeros_like(rows), self._j.dense()
+        count = np.count_nonzero(free)
+        if count == rows.shape[1]:
+            whole: Array = -rows.dot(j).dot(j.T)
+            return whole
+        if 2 * count <= rows.shape[1]:
+            if count:
+                steps[:, free] = -gram_solved(self._inverted()[:, free], rows[:, free].T).T
+            return steps
+        images = np.where(free, rows, 0.0).dot(j)
+        held = j[~free]
+        images -= gram_solved(held.T, held.dot(images.T)).T.dot(held)
+        return np.where(free, -images.dot(j.T), 0.0)
 
     def _inverted(self) -> Array:
         assert self._j is not None

@@ -7,14 +7,28 @@ several at a time.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg.blas import dgemm, dgemv, dger
 
+from smoothmin._check import require_memory
 from smoothmin._protocol import Array
 
 LARGE = 250  # rows from which on changes are collected
 CHANGES = 24  # made at a time
 CACHED = 2**17  # elements that a second look finds in the cache
+
+
+def dense(n: int) -> Array:
+    """A matrix of zeros (n, n), if there is memory for one."""
+    what, size = f"a dense metric of {n} variables", 8.0 * n * n
+    advice = ': take method "lbfgs", or with "gradient-sampling" a smaller dense_up_to'
+    require_memory(what, size, advice)
+    try:
+        return np.zeros((n, n), order="F")
+    except MemoryError:
+        raise MemoryError(f"{what} takes {size / 2**30:.3g} GiB{advice}") from None
 
 
 class SquareFactor:
@@ -28,17 +42,16 @@ class SquareFactor:
 
     def __init__(self, start: Array) -> None:
         n = len(start)
-        try:
-            self._matrix = np.zeros((n, n), order="F")
-        except MemoryError:
-            raise MemoryError(
-                f"a dense metric of {n} variables takes {n * n / 2**27:.3g} GiB: take method "
-                '"lbfgs", or with "gradient-sampling" a smaller dense_up_to'
-            ) from None
+        self._matrix = dense(n)
         self._matrix[...] = start if start.ndim == 2 else np.diag(start)
         self.large = n >= LARGE
         self._room = np.empty((2, CHANGES, n) if self.large else (2, 0, n))
         self._count = 0
+        self._take_views()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """With views, which copies and pickles turn to arrays of their own."""
+        vars(self).update(state)
         self._take_views()
 
     def image(self, g: Array) -> Array:

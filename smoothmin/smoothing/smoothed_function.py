@@ -23,6 +23,7 @@ from smoothmin._check import (
     per_coordinate,
     require_bool,
     require_integer,
+    require_memory,
     require_one_of,
     require_real,
     require_scale,
@@ -132,6 +133,9 @@ class Sampler:
         )
         if self._by_pairs and not self._perturbations.pairs:
             raise ValueError(f"n must leave room for a pair without gradients, got {options.n}")
+        if options.pre_generate:  # as they are, and in their size
+            size = 2.0 * 8 * options.n * self._dimension
+            require_memory(f"n={options.n}", size, ": pre_generate=False keeps none")
         self._kept = list(self._perturbations.chunks()) if options.pre_generate else None
         self._steps = None if self._kept is None else [u * self.sigma for u in self._kept]
         self._correct()

@@ -35,6 +35,7 @@ class Recorder:
         key = f"{self.test} {self.calls[self.test]}"
         self.calls[self.test] += 1
         row = {"key": key, "method": name_of(method), "gradient": bool(jac), "x0": digest(x0)}
+        row["tol"] = loosest(rest)
         if not self.ours or callable(method):
             return self._noted(row, original, fun, x0, args, method, jac, rest)
         from smoothmin import minimize
@@ -75,6 +76,14 @@ def lower(value, than):
     if value is None or than is None:
         return False
     return than - value > LOWER * max(1.0, abs(than))
+
+
+def loosest(rest):
+    """The largest tolerance that a caller asked for: no lower value is owed within it."""
+    options = rest.get("options") or {}
+    asked = [rest.get("tol"), *(options.get(name) for name in ("ftol", "fatol", "tol", "xtol"))]
+    numbers = [float(value) for value in asked if isinstance(value, (int, float))]
+    return max([0.0, *numbers])
 
 
 def gain(fun, x, args, jac, bounds):

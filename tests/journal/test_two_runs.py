@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,25 @@ def test_a_second_run_of_this_process_is_refused(tmp_path, link):
     with pytest.warns(RuntimeWarning, match="another `fun`"):
         again = run(other)
     assert again.fun == whole.fun
+
+
+def test_threads_do_not_mix_one_journal(tmp_path):
+    whole, ended = run(tmp_path / "whole"), []
+
+    def go():
+        try:
+            ended.append(run(tmp_path / "journal").fun)
+        except RuntimeError:
+            ended.append(None)
+
+    threads = [threading.Thread(target=go) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 8
+    assert set(ended) - {None} == {whole.fun}
+    assert run(tmp_path / "journal").fun == whole.fun
 
 
 CODE = """

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from smoothmin._protocol import Array
 
+FIRST_POINTS = 256  # that there is place for at first; more is made when it is needed
+
 
 class Bundle:
     """A ring of points with their values and gradients, seen from a centre.
@@ -20,13 +22,14 @@ class Bundle:
     """
 
     def __init__(self, n: int, capacity: int) -> None:
-        self._points = np.empty((capacity, n))
-        self._gradients = np.empty((capacity, n))
-        self._gaps = np.empty(capacity)  # value at an earlier centre over each tangent there
-        self._serials = np.empty(capacity, dtype=np.intp)
-        self._distances = np.empty(capacity)  # from the centre, squared
+        size = min(capacity, FIRST_POINTS)
+        self._points = np.empty((size, n))
+        self._gradients = np.empty((size, n))
+        self._gaps = np.empty(size)  # value at an earlier centre over each tangent there
+        self._serials = np.empty(size, dtype=np.intp)
+        self._distances = np.empty(size)  # from the centre, squared
         self._measured = False
-        self._held = np.zeros(capacity, dtype=bool)
+        self._held = np.zeros(size, dtype=bool)
         self.capacity = capacity
         self._added = 0
         self._centre = self._gradient = self._from = np.empty(n)
@@ -52,12 +55,22 @@ class Bundle:
         row = self._added
         if row >= self.capacity:
             row = int(np.where(self._held, self._added, self._serials).argmin())
+        elif row == len(self._gaps):
+            self._grow()
         self._points[row], self._gradients[row], self._gaps[row] = x, grad, gap
         self._serials[row] = self._added
         if self._measured:
             away = x - self._centre
             self._distances[row] = away @ away
         self._added += 1
+
+    def _grow(self) -> None:
+        """Make place for twice as many points."""
+        for name in ("_points", "_gradients", "_gaps", "_serials", "_distances", "_held"):
+            old = getattr(self, name)
+            new = np.zeros((min(2 * len(old), self.capacity), *old.shape[1:]), dtype=old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
 
     def move(self, x: Array, fun: float, grad: Array) -> None:
         """Make another point the centre."""

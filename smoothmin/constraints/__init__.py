@@ -1,0 +1,1 @@
+"""Constraints: the user's forms, their evaluation, and methods that know of none."""

@@ -1,0 +1,163 @@
+"""`ConstrainedModel`: constraints from values alone.
+
+References: M. J. D. Powell, "A direct search optimization method that models the objective and
+constraint functions by linear interpolation", in: Advances in Optimization and Numerical
+Analysis (1994); F. E. Curtis, M. L. Overton, "A sequential quadratic programming algorithm for
+nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012).
+
+The phases: models in a trust region (`trust_region.py`) come down fastest where functions are
+smooth; where predictions fail at small radii without noise there are kinks, across which slopes
+by differences lead (`slope_bundle.py`). What models end at is called a minimum only where values
+at fresh points are what they foretell (`verification.py`). Where neither foretells anything,
+polls follow, and a barrier on the violation that comes down (`barrier_search.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._check import require_real, require_scale
+from smoothmin._method import Method
+from smoothmin._protocol import Finish, Problem, Steps
+from smoothmin._scale import typical_scale
+from smoothmin._status import Status
+from smoothmin._verdict import Knowledge, judge
+from smoothmin.derivative_free.constrained.barrier_search import BarrierSearch
+from smoothmin.derivative_free.constrained.linear_set import LinearSet
+from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
+from smoothmin.derivative_free.constrained.state import End, State
+from smoothmin.derivative_free.constrained.trust_region import TrustRegion
+from smoothmin.derivative_free.constrained.verification import foretold, still_falling
+
+ROUNDS = 3  # of models and slopes in turn
+OPPOSITE = "No point meets the bounds and the linear constraints"
+LEAST_VIOLATED = "The violation of the constraints is {:.3g} and cannot be lowered near by"
+STILL_FALLING = "Values still fall beyond the best point: `fun` may be unbounded below."
+
+
+@dataclass(frozen=True)
+class ConstrainedModel(Method):
+    """Minimize under constraints from values alone, with models of objective and constraints.
+
+    Parameters
+    ----------
+    scale : float or array_like of shape (d,), optional
+        How far variables typically move; the first radius is half of it. By default a fifth of
+        the box's width, and without a box a tenth of the larger of 1 and ``|x0|``.
+    xtol : float, default 1e-8
+        Least radius, in units of the scale.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options of a wrong kind or value.
+
+    Notes
+    -----
+    One evaluation a step while functions are smooth. Bounds and linear constraints hold at every
+    point; a start beyond linear constraints is moved to the nearest point that meets them.
+    Nonlinear ones are weighed by an exact penalty, whose price follows the multipliers. Where
+    predictions fail, noise is measured, and the run ends at its level; without noise there are
+    kinks (max, abs, norms), of the objective or of constraints, and slopes by differences at
+    several points take their part, ``d + 1`` evaluations each. A point without a value of the
+    objective or of a constraint (NaN) is one to turn back from. A step costs O(d^3) operations.
+
+    ``res.multipliers`` are those of the last models.
+
+    References
+    ----------
+    .. [1] M. J. D. Powell, "A direct search optimization method that models the objective and
+       constraint functions by linear interpolation", in: Advances in Optimization and Numerical
+       Analysis (1994), :doi:`10.1007/978-94-015-8330-5_4`.
+    .. [2] F. E. Curtis, M. L. Overton, "A sequential quadratic programming algorithm for
+       nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012),
+       :doi:`10.1137/090780201`.
+
+    Examples
+    --------
+    >>> from scipy.optimize import NonlinearConstraint
+    >>> from smoothmin import minimize
+    >>> disc = NonlinearConstraint(lambda x: x @ x, -float("inf"), 1)
+    >>> res = minimize(lambda x: x[0] + abs(x[1]), [0.5, 0.3], method="constrained-model",
+    ...                constraints=disc, rng=0)
+    >>> res.success, res.x.round(4) + 0.0
+    (True, array([-1.,  0.]))
+    """
+
+    name: ClassVar[str] = "constrained-model"
+    summary: ClassVar[str] = "values alone, with constraints: models in a trust region, kinks"
+    reference: ClassVar[str] = "Powell (1994); Curtis, Overton (2012)"
+    handles_bounds: ClassVar[bool] = True
+    handles_constraints: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = True
+    tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
+
+    scale: Any = None
+    xtol: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if self.scale is not None:
+            require_scale("scale", self.scale)
+        require_real("xtol", self.xtol, above=0, below=1)
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Never."""
+        return False
+
+    def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
+        """Minimize."""
+        scale = typical_scale(problem, "scale", self.scale)
+        region = LinearSet.of(problem, scale)
+        z = region.nearest(problem.x0 / scale)
+        if z is None:
+            return Finish(Status.INFEASIBLE, _status.contradictory(OPPOSITE))
+        state = State.of(problem, scale, rng, region)
+        descent = TrustRegion(state, self.xtol)
+        end = yield from descent.start(z)
+        for _ in range(ROUNDS):
+            if end is None:
+                end = yield from descent.run()
+            if end is End.NONFINITE:
+                return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+            if end is End.UNBOUNDED:
+                return Finish(Status.NONFINITE, _status.UNBOUNDED)
+            if end is End.NOISE and not state.coarse:
+                return (yield from _conclude(state, None))
+            assert descent.models is not None
+            if (
+                end is End.CONVERGED
+                and not state.coarse
+                and (yield from foretold(state, descent.models))
+            ):
+                return (yield from _conclude(state, descent.knows))
+            slopes = SlopeBundle(state, self.xtol)
+            if not state.coarse and (yield from slopes.run()):
+                return (yield from _conclude(state, slopes.knows))
+            if not (yield from BarrierSearch(state).run()):
+                break
+            end = None
+            descent.restart()
+        said = _status.PLATEAU if state.coarse else End.STUCK.value + "."
+        return Finish(Status.PRECISION, said, **state.told())
+
+
+def _conclude(state: State, knows: Knowledge | None) -> Generator[Any, Any, Finish]:
+    """The last word where nothing more is promised, or, without knowledge, below the noise."""
+    told = state.told()
+    values = state.bank.values[state.best()]
+    if knows is None:
+        said = f"Predicted decreases are below the noise, {state.noise[0]:.3g}."
+        return Finish(Status.CONVERGED, said, **told)
+    if not state.sides.met(values[None, 1:])[0]:
+        worst = float(state.sides.violation(values[None, 1:])[0])
+        message = _status.contradictory(LEAST_VIOLATED.format(worst))
+        return Finish(Status.INFEASIBLE, message, **told)
+    if (yield from still_falling(state)):
+        return Finish(Status.PRECISION, STILL_FALLING, **told)
+    return judge(knows, **told)

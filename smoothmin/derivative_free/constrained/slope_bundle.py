@@ -1,0 +1,242 @@
+"""Across kinks: slopes by differences, here and near by, and a quadratic program of them all.
+
+References: F. E. Curtis, M. L. Overton, "A sequential quadratic programming algorithm for
+nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012); K. C. Kiwiel, *Methods
+of Descent for Nondifferentiable Optimization* (1985), for the linearizations that are kept.
+
+Deviations: slopes are differences of values, so few are sampled: those where a step failed are
+what the next one lacks. They are taken next to a point, never at it, since steps lead onto kinks,
+where differences are no slopes. Linearizations that are above the value here are lowered to it,
+as no function need be convex. The certificate is theirs: slopes at random points within a
+radius, one more than variables, promise next to nothing together with those there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array
+from smoothmin._verdict import SHORT, Knowledge
+from smoothmin.derivative_free.constrained.penalty_step import CAPPED, RAISE
+from smoothmin.derivative_free.constrained.state import (
+    DEARER,
+    GOOD,
+    POOR,
+    ROUNDING,
+    End,
+    State,
+)
+from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
+
+FIRST = 0.1  # radius, in units of the scale
+ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
+DIFFERENCE = 0.02  # of that distance
+LEAST_DIFFERENCE = 1e-8  # in units of the scale, by which values still differ more than rounding
+PLANE = 0.02  # of the values' spread over a simplex, that curvature may take its centre off
+ATTEMPTS = 3
+NULL_SHRINKING, SHRINKING, GROWTH = 0.7, 0.25, 2.0  # of the radius
+SMALL_SHARE = 0.01  # of the slopes' change over the radius, too little for a step
+ABOVE = 1e-3  # of that change, by which a linearization may be above the value here
+MOST = 10  # pieces kept for each variable
+STATIONARY = 1e-4  # share of the slopes' change over the radius, the promise of a certificate
+NEAR = 3.0  # radii in which slopes are kept
+FLAT = 1e-6  # curvature, in units of the slopes over the radius, that makes steps unique
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Values (1 + k,) and slopes (1 + k, n) at a point."""
+
+    z: Array
+    values: Array
+    slopes: Array
+
+
+class SlopeBundle:
+    """A descent along slopes from the best point."""
+
+    def __init__(self, state: State, last: float) -> None:
+        self.state, self.radius, self.last = state, FIRST, last
+        self.knows: Knowledge | None = None  # at the end
+        self._good = False  # whether the last step was
+        self._pieces: list[Piece] = []
+        self._active = np.zeros(len(state.sides))  # multipliers
+
+    def run(self) -> Generator[Any, Any, bool]:
+        """Descend; whether there is a certificate at the end."""
+        state, wanted = self.state, True
+        while self.radius > self.last:
+            k = state.best()
+            z, values = state.bank.points[k], state.bank.values[k]
+            self._forget(z, values)
+            if wanted or not self._pieces:
+                yield from self._add(z)
+                if not self._pieces:
+                    return False
+            step, promised = self._step(z, values)
+            share, wanted = promised / self._typical(), False
+            if share <= STATIONARY and not self._worth(promised):
+                settled = yield from self._certified(z)
+                if settled is not None:
+                    return settled
+                wanted = True
+            elif STATIONARY < share <= SMALL_SHARE and not self._good:
+                self.radius *= SHRINKING
+                wanted = True
+            else:
+                wanted = yield from self._try(z, values, step, promised)
+        return False
+
+    def _try(
+        self, z: Array, values: Array, step: Array, promised: float
+    ) -> Generator[Any, Any, bool]:
+        """A step; whether it led lower. Where it did not, slopes from there."""
+        state = self.state
+        trial = state.region.towards(z, z + step)
+        found = (yield from state.evaluate(trial[None]))[0]
+        ratio = (state.merit(values) - state.merit(found)) / promised
+        self._good = ratio >= GOOD
+        if ratio >= POOR:
+            if self._good:
+                self.radius *= GROWTH
+            yield state.iterate(self.radius)
+            return True
+        if np.isfinite(found).all():
+            yield from self._add(trial)
+        self.radius *= NULL_SHRINKING
+        return False
+
+    def _certified(self, z: Array) -> Generator[Any, Any, bool | None]:
+        """Whether slopes at random points promise no more; None if that is not the last word."""
+        state, n = self.state, z.size
+        before = state.best()
+        near = NEAR * self.radius
+        self._pieces = [p for p in self._pieces if np.abs(p.z - z).max() <= near]
+        for _ in range(n + 1):
+            way = self.radius * state.rng.uniform(-1.0, 1.0, n)
+            yield from self._add(state.region.within(z, z + way))
+        if state.best() != before:
+            return None
+        if not any(p.slopes[0].any() for p in self._pieces):
+            return False  # a plateau
+        _, promised = self._step(z, state.bank.values[before])
+        if promised > STATIONARY * self._typical():
+            return None
+        met = state.sides.met(state.bank.values[before : before + 1, 1:])[0]
+        if not met and state.price < state.dearest:
+            state.price = min(DEARER * state.price, state.dearest)
+            return None
+        self.knows = state.knowledge(End.CERTIFIED.value, promised, self._reach())
+        return True if self._told(self.knows) else None
+
+    def _worth(self, promised: float) -> bool:
+        """Whether a step is worth a value; if not, the radius is one that a certificate needs."""
+        reach = self._reach()
+        if self.radius > reach > self.last:
+            self.radius = reach
+        return not self._told(self.state.knowledge("", promised, reach))
+
+    def _reach(self) -> float:
+        """The radius of a certificate, or the present one if that is smaller."""
+        return min(self.radius, SHORT * self.state.lately()[1])
+
+    @staticmethod
+    def _told(knows: Knowledge) -> bool:
+        return knows.invisible or knows.negligible
+
+    def _typical(self) -> float:
+        """What objective and active sides change over the radius."""
+        slopes = np.abs(np.stack([p.slopes for p in self._pieces])).max(axis=(0, 2))
+        steep = float(slopes[0] + self._active @ slopes[1:])
+        return self.radius * max(steep, float(np.finfo(float).tiny))
+
+    def _forget(self, z: Array, values: Array) -> None:
+        """Give up what is far away and above the value here, as where functions are not convex."""
+        kept = []
+        for piece in self._pieces:
+            away = z - piece.z
+            above = piece.values + piece.slopes @ away - values
+            steep = np.abs(piece.slopes).max(axis=1) * self.radius
+            near = np.abs(away).max() <= NEAR * self.radius
+            if near or (above <= ABOVE * steep).all():
+                kept.append(piece)
+        self._pieces = kept[-MOST * (z.size + 1) :]
+
+    def _add(self, z: Array) -> Generator[Any, Any, None]:
+        """The slopes next to a point, unless there are no values around it.
+
+        Where the centre of the simplex is not on a plane with its corners, a kink goes through
+        it, and another simplex is tried.
+        """
+        region, away = self.state.region, ASIDE * self.radius
+        size = max(DIFFERENCE * away, LEAST_DIFFERENCE)
+        for _ in range(ATTEMPTS):
+            base = region.within(z, z + away * self.state.rng.uniform(-1.0, 1.0, z.size))
+            around = region.simplex(base, size)
+            corners = np.concatenate([base[None], around])
+            points = np.concatenate([corners, corners.mean(axis=0)[None]])
+            found = yield from self.state.evaluate(points)
+            if not np.isfinite(found).all():
+                continue
+            middle = found[:-1].mean(axis=0)
+            spread = np.abs(found[:-1] - middle).max(axis=0) + 1e-300
+            blur = ROUNDING * np.abs(middle)
+            if (np.abs(found[-1] - middle) <= PLANE * spread + blur).all():
+                slopes = np.linalg.solve(around - base, found[1:-1] - found[0]).T
+                self._pieces.append(Piece(base, found[0], slopes))
+                return
+
+    def _step(self, z: Array, values: Array) -> tuple[Array, float]:
+        """The step, and by how much the merit falls by the pieces, at a price for which both do."""
+        state = self.state
+        slopes = self.radius * np.stack([p.slopes for p in self._pieces])  # (m, 1 + k, n)
+        heights = np.stack([p.values + p.slopes @ (z - p.z) for p in self._pieces])
+        heights = np.minimum(heights - values, 0.0)
+        before = state.weight @ np.maximum(values[1:], 0.0)
+        while True:
+            d, self._active = self._program(slopes, heights, z, values)
+            model = values + (heights + slopes @ d).max(axis=0)
+            promised = state.merit(values) - state.merit(model)
+            left = state.weight @ np.maximum(model[1:], 0.0)
+            capped = (self._active >= CAPPED * state.price * state.weight).any()
+            if not capped or left <= 0.1 * before or state.price >= state.dearest:
+                return self.radius * d, promised
+            state.price = min(RAISE * state.price, state.dearest)
+
+    def _program(
+        self, slopes: Array, heights: Array, z: Array, values: Array
+    ) -> tuple[Array, Array]:
+        """The least point of the pieces' maxima, and the sides' multipliers.
+
+        The last variable is the objective's maximum.
+        """
+        state, r = self.state, self.radius
+        m, _, n = slopes.shape
+        unit = max(float(np.abs(slopes[:, 0]).max()), float(np.finfo(float).tiny))
+        hessian = np.diag(np.append(np.full(n, FLAT * unit), 0.0))
+        region, weight = state.region, state.weight
+        top = np.column_stack([slopes[:, 0], np.full(m, -unit)])
+        rows = np.pad(region.rows, ((0, 0), (0, 1)))
+        room = np.maximum(0.0, region.room - region.rows @ z) / r
+        elastic = (slopes[:, 1:] * weight[:, None]).reshape(-1, n)
+        away = weight * (values[1:] + heights[:, 1:])
+        low = np.minimum(0.0, np.maximum(region.low - z, -r) / r)
+        high = np.maximum(0.0, np.minimum(region.high - z, r) / r)
+        program = ElasticProgram(
+            hessian,
+            np.append(np.zeros(n), unit),
+            np.pad(elastic, ((0, 0), (0, 1))),
+            -away.ravel(),
+            np.full(away.size, state.price),
+            np.concatenate([top, rows]),
+            np.concatenate([-heights[:, 0], room]),
+            np.append(low, -2.0 * n),
+            np.append(high, 2.0 * n),
+        )
+        found = solve_elastic(program)
+        active = weight * found.multipliers.reshape(m, len(weight)).sum(axis=0)
+        return found.step[:n], active

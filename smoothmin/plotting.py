@@ -1,0 +1,319 @@
+"""Pictures of runs and functions, with matplotlib: ``pip install smoothmin[plot]``.
+
+Every function takes ``ax`` to draw into, makes a figure without, and returns the Axes. Colours
+are those of Okabe and Ito, which colour-blind readers tell apart, on light and dark grounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothmin._check import as_generator, require_integer, require_real
+from smoothmin._protocol import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+LEVELS = 24  # of a landscape's shades
+GRID = 121  # points along each side of a landscape
+
+__all__ = [
+    "convergence",
+    "data_profile",
+    "landscape",
+    "parallel_coordinates",
+    "performance_profile",
+    "radius",
+]
+
+
+def convergence(
+    results: Any,
+    *,
+    minimum: float | None = None,
+    labels: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """The best value, or its gap to a minimum, against evaluations.
+
+    Parameters
+    ----------
+    results : OptimizeResult or sequence or mapping of them
+        Of runs with ``options={"history": True}``; a mapping has labels for keys.
+    minimum : float, optional
+        Known least value: the gap to it is drawn, by a logarithmic scale.
+    labels : sequence of str, optional
+    ax : matplotlib.axes.Axes, optional
+
+    Raises
+    ------
+    ValueError
+        For a result without a history.
+    """
+    names, found = _named(results, labels)
+    if minimum is not None:
+        require_real("minimum", minimum)
+    ax = _axes(ax)
+    for k, (name, result) in enumerate(zip(names, found, strict=True)):
+        history = _history(result, name)
+        nfev = np.asarray(history["nfev"], dtype=float)
+        best = np.asarray(history["best_fun"], dtype=float)
+        if minimum is not None:
+            best = np.where(best > minimum, best - minimum, np.nan)
+        ax.step(nfev, best, where="post", color=COLOURS[k % len(COLOURS)], label=name)
+        if result.success and best.size:
+            ax.plot(nfev[-1], best[-1], "o", color=COLOURS[k % len(COLOURS)])
+    if minimum is not None:
+        ax.set_yscale("log")
+    ax.set_xlabel("evaluations")
+    ax.set_ylabel("best value" if minimum is None else "best value less the minimum")
+    _legend(ax, names)
+    return ax
+
+
+def radius(result: Any, *, ax: Axes | None = None) -> Axes:
+    """Sampling radius, smoothing and stationarity against evaluations, as far as reported.
+
+    Parameters
+    ----------
+    result : OptimizeResult
+        Of a run with ``options={"history": True}``.
+    ax : matplotlib.axes.Axes, optional
+    """
+    history = _history(result, "result")
+    drawn = ("radius", "sigma", "stationarity")
+    names = [name for name in drawn if any(value for value in history.get(name, ()))]
+    if not names:
+        raise ValueError(f"result must report a radius, sigma or stationarity, got {list(history)}")
+    ax = _axes(ax)
+    nfev = np.asarray(history["nfev"], dtype=float)
+    for k, name in enumerate(names):
+        values = np.array([np.nan if v is None else float(v) for v in history[name]])
+        ax.plot(nfev, np.where(values > 0, values, np.nan), ".-", color=COLOURS[k], label=name)
+    ax.set_yscale("log")
+    ax.set_xlabel("evaluations")
+    _legend(ax, names)
+    return ax
+
+
+def landscape(
+    fun: Callable[[Array], float],
+    bounds: Any,
+    *,
+    path: Any = None,
+    samples: Any = None,
+    sigma: float | None = None,
+    n: int = 200,
+    rng: Any = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """A function of two variables as shades, with a path and samples upon it.
+
+    Parameters
+    ----------
+    fun : callable
+    bounds : sequence of two (min, max)
+    path : array_like, shape (k, 2), optional
+        Steps, such as ``res.allvecs``.
+    samples : array_like, shape (k, 2), optional
+        Points that were evaluated.
+    sigma : float, optional
+        Draw the function smoothed by a Gaussian of this width instead, sampled: side by side
+        with the function itself it shows what a homotopy sees.
+    n : int, default 200
+        Samples of the smoothing.
+    rng : optional
+        Source of these.
+    ax : matplotlib.axes.Axes, optional
+    """
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {fun!r}")
+    sides = np.asarray(bounds, dtype=float)
+    if (
+        sides.shape != (2, 2)
+        or not np.isfinite(sides).all()
+        or not (sides[:, 0] < sides[:, 1]).all()
+    ):
+        raise ValueError(f"bounds must be two finite (min, max) pairs, got {bounds!r}")
+    require_integer("n", n, 1)
+    x, y = (np.linspace(low, high, GRID) for low, high in sides)
+    moves = np.zeros((1, 2))
+    if sigma is not None:
+        require_real("sigma", sigma, above=0, below=np.inf)
+        half = sigma * as_generator(rng).standard_normal(((n + 1) // 2, 2))
+        moves = np.concatenate([half, -half])
+    values = np.array([
+        [np.mean([fun(np.array([a, b]) + move) for move in moves]) for a in x] for b in y
+    ])  # fmt: skip
+    ax = _axes(ax)
+    finite = values[np.isfinite(values)]
+    if finite.size:
+        # equal areas: few far values would leave everything else one shade
+        levels = np.unique(np.quantile(finite, np.linspace(0, 1, LEVELS)))
+        if levels.size > 1:
+            ax.contourf(x, y, values, levels=levels, cmap="cividis")
+    if samples is not None:
+        points = _points("samples", samples)
+        ax.plot(*points.T, ".", color="#ffffff", markersize=3, alpha=0.6)
+    if path is not None:
+        steps = _points("path", path)
+        ax.plot(*steps.T, ".-", color=COLOURS[5], linewidth=1.2, markersize=4)
+        ax.plot(*steps[-1], "*", color=COLOURS[1], markersize=12)
+    ax.set_xlim(*sides[0])
+    ax.set_ylim(*sides[1])
+    ax.set_xlabel("$x_0$")
+    ax.set_ylabel("$x_1$")
+    return ax
+
+
+def parallel_coordinates(
+    points: Any, values: Any, *, labels: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """What was evaluated, a line a point across one axis a variable; low values on top, dark.
+
+    Parameters
+    ----------
+    points : array_like, shape (m, n)
+    values : array_like, shape (m,)
+    labels : sequence of str, optional
+        The variables' names.
+    ax : matplotlib.axes.Axes, optional
+    """
+    x, f = np.asarray(points, dtype=float), np.asarray(values, dtype=float)
+    if x.ndim != 2 or f.shape != x.shape[:1] or not x.size:
+        raise ValueError(f"points (m, n) and values (m,) must fit, got {x.shape} and {f.shape}")
+    if labels is not None and len(labels) != x.shape[1]:
+        raise ValueError(f"labels must be {x.shape[1]} names, got {labels!r}")
+    from matplotlib import colormaps
+
+    ax = _axes(ax)
+    span = np.ptp(x, axis=0)
+    scaled = (x - x.min(axis=0)) / np.where(span > 0, span, 1.0)
+    ranks = np.argsort(np.argsort(-np.nan_to_num(f, nan=np.inf)))
+    shades = colormaps["cividis_r"](ranks / max(1, f.size - 1))
+    for k in np.argsort(ranks):
+        ax.plot(scaled[k], color=shades[k], linewidth=0.8 + 1.2 * ranks[k] / f.size, alpha=0.8)
+    names = labels or [f"$x_{{{k}}}$" for k in range(x.shape[1])]
+    ax.set_xticks(range(x.shape[1]), names)
+    ax.set_yticks([0, 1], ["least", "largest"])
+    return ax
+
+
+def data_profile(
+    evaluations: Mapping[str, Any], dimensions: Any, *, ax: Axes | None = None
+) -> Axes:
+    """Share of problems solved against evaluations in units of ``n + 1`` (More, Wild 2009).
+
+    Parameters
+    ----------
+    evaluations : mapping of str to array_like, shape (p,)
+        By solver: what each problem took, infinite where it was not solved.
+    dimensions : array_like, shape (p,)
+        Number of variables of each problem.
+    ax : matplotlib.axes.Axes, optional
+    """
+    table, names = _table(evaluations)
+    n = np.asarray(dimensions, dtype=float)
+    if n.shape != table.shape[1:]:
+        raise ValueError(f"dimensions must be {table.shape[1]} numbers, got shape {n.shape}")
+    return _profile(table / (n + 1), names, "simplex gradients", ax)
+
+
+def performance_profile(evaluations: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
+    """Share of problems solved within a factor of the best solver (Dolan, More 2002).
+
+    Parameters
+    ----------
+    evaluations : mapping of str to array_like, shape (p,)
+        As in `data_profile`.
+    ax : matplotlib.axes.Axes, optional
+    """
+    table, names = _table(evaluations)
+    best = table.min(axis=0)
+    with np.errstate(all="ignore"):
+        ratios = np.where(np.isfinite(best), table / best, np.inf)
+    return _profile(ratios, names, "factor of the best", ax)
+
+
+def _profile(costs: NDArray[Any], names: list[str], label: str, ax: Axes | None) -> Axes:
+    ax = _axes(ax)
+    finite = costs[np.isfinite(costs)]
+    low, high = (finite.min(), finite.max()) if finite.size else (1.0, 1.0)
+    for k, row in enumerate(costs):
+        solved = np.sort(row[np.isfinite(row)])
+        shares = np.arange(1, solved.size + 1) / row.size
+        ax.step(
+            np.concatenate([[low], solved, [high]]),
+            np.concatenate([[0.0], shares, [shares[-1] if solved.size else 0.0]]),
+            where="post",
+            color=COLOURS[k % len(COLOURS)],
+            label=names[k],
+        )
+    ax.set_xscale("log")
+    ax.set_ylim(0, 1.02)
+    ax.set_xlabel(label)
+    ax.set_ylabel("share of problems")
+    _legend(ax, names)
+    return ax
+
+
+def _table(evaluations: Mapping[str, Any]) -> tuple[NDArray[Any], list[str]]:
+    if not isinstance(evaluations, Mapping) or not evaluations:
+        raise TypeError(f"evaluations must be a dict of solvers, got {evaluations!r:.80}")
+    rows = [np.asarray(row, dtype=float) for row in evaluations.values()]
+    if any(row.ndim != 1 or row.shape != rows[0].shape or not row.size for row in rows):
+        shapes = [row.shape for row in rows]
+        raise ValueError(f"evaluations must be as many for every solver, got shapes {shapes}")
+    table = np.array(rows)
+    if not (table > 0).all():
+        raise ValueError("evaluations must be positive, infinite where not solved")
+    return table, list(evaluations)
+
+
+def _named(results: Any, labels: Sequence[str] | None) -> tuple[list[str], list[Any]]:
+    if hasattr(results, "success"):
+        results = [results]
+    elif isinstance(results, Mapping):
+        labels, results = labels or list(results), list(results.values())
+    found = list(results)
+    if not found:
+        raise ValueError("results must not be empty")
+    names = list(labels) if labels is not None else [str(r.get("method", "")) for r in found]
+    if len(names) != len(found):
+        raise ValueError(f"labels must be {len(found)} names, got {labels!r}")
+    return names, found
+
+
+def _history(result: Any, name: str) -> Any:
+    history = result.get("history") if hasattr(result, "get") else None
+    if not history:
+        raise ValueError(f'{name} has no history: give options={{"history": True}}')
+    return history
+
+
+def _points(name: str, given: Any) -> Array:
+    points = np.asarray(given, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or not points.size:
+        raise ValueError(f"{name} must have shape (k, 2), got {points.shape}")
+    return points
+
+
+def _legend(ax: Axes, names: Sequence[str]) -> None:
+    """Beside the curves, where there is more than one to tell apart."""
+    if len(names) > 1:
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install smoothmin[plot]") from error
+    return plt.subplots(layout="constrained")[1]

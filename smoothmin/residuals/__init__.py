@@ -1,0 +1,1 @@
+"""Fits: residuals one by one instead of the sum of their squares."""

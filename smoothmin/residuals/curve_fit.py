@@ -1,0 +1,216 @@
+"""`curve_fit`, with SciPy's signature, on top of `least_squares`."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from scipy.optimize import OptimizeWarning
+
+from smoothmin._check import require_bool, require_one_of
+from smoothmin._protocol import Array
+from smoothmin.residuals.least_squares import least_squares
+
+
+def curve_fit(
+    f: Callable[..., Any],
+    xdata: Any,
+    ydata: Any,
+    p0: Any = None,
+    sigma: Any = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: Any = (-np.inf, np.inf),
+    method: str | None = None,
+    jac: Any = None,
+    *,
+    full_output: bool = False,
+    nan_policy: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Fit the parameters of a function to data.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(xdata, *parameters)``, an array like ``ydata``.
+    xdata : object
+        Given to ``f``; an array of floats if it is a sequence.
+    ydata : array_like, shape (m,)
+    p0 : array_like, shape (n,), optional
+        Where to begin: ones, or the middle of finite bounds, by default.
+    sigma : array_like, shape (m,) or (m, m), optional
+        Standard deviations of ``ydata``, or their covariance.
+    absolute_sigma : bool, default False
+        Whether ``sigma`` is meant in the data's units, not up to a factor.
+    check_finite : bool, optional
+        Whether data that are not finite raise: True by default, unless ``nan_policy`` is given.
+    bounds, method, jac
+        As in `least_squares`; ``jac(xdata, *parameters)``. Without ``jac`` the fit is from
+        values alone, by models of each residual.
+    full_output : bool, default False
+        Whether to return more.
+    nan_policy : {"raise", "omit"}, optional
+        What to do about NaN in the data.
+    **kwargs
+        Of `least_squares`: ``loss``, ``max_nfev`` and so on.
+
+    Returns
+    -------
+    popt : ndarray, shape (n,)
+    pcov : ndarray, shape (n, n)
+        ``(J'J)^-1``, times the residual variance unless ``absolute_sigma``; infinite, with a
+        warning, where it cannot be estimated: too few data, parameters that the data do not
+        determine, or a loss with kinks. `uncertainty` knows more.
+    infodict, mesg, ier
+        With ``full_output``, as SciPy's.
+
+    Raises
+    ------
+    RuntimeError
+        If no minimum was found, with the reason.
+    TypeError, ValueError
+        For arguments of a wrong kind or value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from smoothmin import curve_fit
+    >>> t = np.linspace(0, 4, 30)
+    >>> popt, pcov = curve_fit(lambda t, a, b: a * np.exp(-b * t), t, 2.5 * np.exp(-1.3 * t))
+    >>> bool(np.allclose(popt, [2.5, 1.3]))
+    True
+    """
+    if not callable(f):
+        raise TypeError(f"f must be callable, got {f!r}")
+    require_bool("absolute_sigma", absolute_sigma)
+    x, y = _data(xdata, ydata, check_finite, nan_policy)
+    start = _start(f, p0, bounds)
+    x, y, weight = _weights(x, y, sigma, nan_policy)
+
+    def residuals(p: Array) -> Array:
+        return weight(np.asarray(f(x, *p), dtype=float).ravel() - y)
+
+    def jacobian(p: Array) -> Array:
+        return weight(np.asarray(jac(x, *p), dtype=float).reshape(y.size, p.size))
+
+    if y.size < start.size and kwargs.get("loss", "linear") == "linear" and method == "lm":
+        raise TypeError(f"method='lm' needs as many data as parameters, got {y.size}")
+    given = jacobian if callable(jac) else jac
+    found = least_squares(residuals, start, given, bounds, method or "trf", **kwargs)
+    if not found.success:
+        raise RuntimeError(f"Optimal parameters not found: {found.message}")
+    if jac is None:
+        found.jac = _differences(residuals, found, bounds)
+        found.nfev += start.size
+    pcov = _covariance(found, y.size, absolute_sigma, kwargs.get("loss", "linear"))
+    if not full_output:
+        return found.x, pcov
+    info = {"nfev": found.nfev, "fvec": found.fun}
+    return found.x, pcov, info, found.message, found.status
+
+
+def _data(xdata: Any, ydata: Any, check: bool | None, policy: str | None) -> tuple[Any, Array]:
+    if policy is not None:
+        require_one_of("nan_policy", policy, ("raise", "omit"))
+    check = policy is None if check is None else check
+    y = np.asarray(ydata, dtype=float)
+    x = np.asarray(xdata, dtype=float) if isinstance(xdata, (list, tuple, np.ndarray)) else xdata
+    if y.size == 0:
+        raise ValueError(f"ydata must not be empty, got shape {y.shape}")
+    for name, values in (("xdata", x), ("ydata", y)):
+        numeric = isinstance(values, np.ndarray)
+        if numeric and check and not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity (see nan_policy)")
+        if numeric and policy == "raise" and np.isnan(values).any():
+            raise ValueError(f"{name} must not be NaN with nan_policy='raise'")
+    return x, y.ravel()
+
+
+def _start(f: Any, p0: Any, bounds: Any) -> Array:
+    """Where to begin: given, or by what bounds say."""
+    if p0 is not None:
+        return np.atleast_1d(np.asarray(p0, dtype=float))
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        raise ValueError("p0 must be given: the number of parameters is not known") from None
+    if any(p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY) for p in parameters) or len(parameters) < 2:
+        raise ValueError("p0 must be given: the number of parameters is not known")
+    n = len(parameters) - 1
+    lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    low, high = (np.broadcast_to(np.asarray(side, float), (n,)) for side in (lower, upper))
+    start = np.ones(n)
+    bounded, below, above = (
+        np.isfinite(low) & np.isfinite(high),
+        np.isfinite(low),
+        np.isfinite(high),
+    )
+    start[above] = high[above] - 1
+    start[below] = low[below] + 1
+    start[bounded] = 0.5 * (low[bounded] + high[bounded])
+    return start
+
+
+def _weights(
+    x: Any, y: Array, sigma: Any, policy: str | None
+) -> tuple[Any, Array, Callable[[Array], Array]]:
+    """Data without what is omitted, and what makes residuals independent of unit variance."""
+    kept = np.ones(y.size, bool)
+    if policy == "omit":
+        kept = ~np.isnan(y)
+        if isinstance(x, np.ndarray) and x.shape[-1:] == y.shape:
+            kept &= ~np.isnan(x).reshape(-1, y.size).any(axis=0)
+        if not kept.all():
+            x, y = x[..., kept] if isinstance(x, np.ndarray) else x, y[kept]
+    if sigma is None:
+        return x, y, lambda r: r
+    given = np.asarray(sigma, dtype=float)
+    given = given[np.ix_(kept, kept)] if given.ndim == 2 else given.ravel()[kept]
+    if given.shape == (y.size,):
+        if not (given > 0).all():
+            raise ValueError(f"sigma must be positive, got {sigma!r:.80}")
+        return x, y, lambda r: (r.T / given).T
+    if given.shape != (y.size, y.size):
+        raise ValueError(f"sigma must have shape {(y.size,)} or {(y.size,) * 2}, got {given.shape}")
+    try:
+        factor = scipy.linalg.cholesky(given, lower=True)
+    except np.linalg.LinAlgError:
+        raise ValueError("sigma must be positive definite") from None
+    return x, y, lambda r: scipy.linalg.solve_triangular(factor, r, lower=True)
+
+
+def _differences(residuals: Callable[[Array], Array], found: Any, bounds: Any) -> Array:
+    """The Jacobian at the end by forward steps, away from bounds: models were made for steps."""
+    upper = np.asarray(bounds.ub if hasattr(bounds, "ub") else bounds[1], dtype=float)
+    steps = np.sqrt(np.finfo(float).eps) * np.maximum(np.abs(found.x), 1e-2)
+    steps = np.where(found.x + steps > upper, -steps, steps)
+    columns = []
+    for k, step in enumerate(steps):
+        x = found.x.copy()
+        x[k] += step
+        columns.append((residuals(x) - found.fun) / (x[k] - found.x[k]))
+    return np.column_stack(columns)
+
+
+def _covariance(found: Any, m: int, absolute: bool, loss: Any) -> Array:
+    """``(J'J)^-1`` by the singular values that rounding leaves."""
+    n = found.x.size
+    unknown = np.full((n, n), np.inf)
+    jacobian = found.jac
+    if loss in ("l1", "quantile") or not np.isfinite(jacobian).all():
+        warnings.warn("Covariance of the parameters could not be estimated",
+                      OptimizeWarning, stacklevel=3)  # fmt: skip
+        return unknown
+    _, values, right = np.linalg.svd(jacobian, full_matrices=False)
+    least = np.finfo(float).eps * max(jacobian.shape) * values[0]
+    if values.size < n or values.min() <= least or (m <= n and not absolute):
+        warnings.warn("Covariance of the parameters could not be estimated",
+                      OptimizeWarning, stacklevel=3)  # fmt: skip
+        return unknown
+    inverse: Array = (right.T / values**2) @ right
+    return inverse if absolute else inverse * (2 * found.cost / (m - n))

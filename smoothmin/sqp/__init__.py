@@ -1,0 +1,1 @@
+"""Sequential quadratic programming across kinks, with gradients."""

@@ -1,0 +1,175 @@
+"""How nearly a point is stationary: the least element of a hull of gradients of the Lagrangian.
+
+References: J. V. Burke, A. S. Lewis, M. L. Overton, SIAM J. Optim. 15 (2005), section 2, and
+A. A. Goldstein, Math. Program. 13 (1977), for hulls of gradients within a radius; F. E. Curtis,
+M. L. Overton, SIAM J. Optim. 22 (2012), for constraints.
+
+Gradients of the objective within the radius are mixed; those of constraints whose tangents
+reach their bound within it are added with nonnegative multipliers, and so are the normals of
+bounds and linear rows there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoothmin._protocol import Array, Problem
+from smoothmin.descent.gradient_sampling.settings import CertificateSettings
+from smoothmin.sqp.functions import EPS, Point, Sides
+from smoothmin.sqp.program import Region
+from smoothmin.sqp.tangents import Gathered
+from smoothmin.subproblems.boxed_qp import FEW, euclidean_step
+from smoothmin.subproblems.min_norm import min_norm_point
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Zero lies within ``stationarity`` of the hull and cone within ``radius``.
+
+    ``least`` is the least element, ``small`` what its length is compared with.
+    """
+
+    stationarity: float
+    radius: float
+    least: Array
+    small: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it proves the point stationary."""
+        return self.stationarity <= self.small
+
+
+class Certifier:
+    """Radius and tolerance of a problem's certificates.
+
+    Parameters
+    ----------
+    problem : Problem
+    stationarity_tol, radius_tol : float or None
+        As the user gave them, if so.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        region: Region,
+        sides: Sides,
+        stationarity_tol: float | None,
+        radius_tol: float | None,
+    ) -> None:
+        self._problem, self._region, self._sides = problem, region, sides
+        self._tolerance, self._radius_tol = stationarity_tol, radius_tol
+        self._settings = CertificateSettings()
+        self._largest = 0.0  # element of x so far
+
+    def radius(self, x: Array) -> float:
+        """The radius of success at a point."""
+        settings = self._settings
+        self._largest = max(self._largest, float(np.abs(x).max(initial=0.0)))
+        size = self._largest if self._largest > 0 else 1.0
+        needed = settings.radius * size
+        if self._radius_tol is not None:
+            needed = min(self._radius_tol, settings.nearby * size)
+        usual = self._problem.resolution
+        if self._problem.noise:
+            usual = min(usual, EPS**0.5)
+        return max(needed, settings.blur * usual * max(size, 1.0))
+
+    def certify(self, point: Point, gathered: Gathered) -> Certificate:
+        """The certificate of a point, by what is known around it."""
+        radius = self.radius(point.x)
+        around = gathered.near(0, point, radius)
+        gradients = np.concatenate([point.grad[None], around])
+        normals = self._normals(point, gathered, radius)
+        if len(point.x) <= FEW:
+            normals = np.concatenate([normals, self.region_normals(point, radius)])
+            least = min_norm_point(gradients, normals if len(normals) else None).point
+        else:
+            least = self._least_of_many(point, around, normals, radius)
+        steepest = math.sqrt(float(np.vecdot(gradients, gradients).max()))
+        small = self._settings.relative * steepest
+        if self._tolerance is not None:
+            small = max(self._tolerance, self._settings.cancelled * steepest)
+        return Certificate(math.sqrt(float(least @ least)), radius, least, small)
+
+    def _normals(self, point: Point, gathered: Gathered, radius: float) -> Array:
+        """Of what is at its bound within the radius, of length 1."""
+        slopes = point.slopes[1:]
+        lengths = np.linalg.norm(slopes, axis=1)
+        found = [slopes[point.excess + lengths * radius >= 0]]
+        for number in gathered.of:
+            if number > 0:
+                rows = gathered.near(number, point, radius)
+                lengths = np.linalg.norm(rows, axis=1)
+                found.append(rows[point.values[number] + lengths * radius >= 0])
+        rows = np.concatenate(found)
+        lengths = np.linalg.norm(rows, axis=1)
+        normals: Array = rows[lengths > 0] / lengths[lengths > 0, None]
+        return normals
+
+    def _least_of_many(self, point: Point, around: Array, normals: Array, radius: float) -> Array:
+        """The least element, as the steepest step down, without a row for every bound."""
+        region, x = self._region, point.x
+        met = self.region_normals(point, radius)
+        rows = np.concatenate([around - point.grad, normals, met])
+        groups = np.ones(len(rows), dtype=np.intp)
+        groups[: len(around)] = 0
+        box = None
+        if region.lower is not None and region.upper is not None:
+            at_lower, at_upper = x - region.lower <= radius, region.upper - x <= radius
+            box = np.where(at_lower, 0.0, -np.inf), np.where(at_upper, 0.0, np.inf)
+        caps = np.array([1.0, np.inf])
+        return -euclidean_step(point.grad, rows, np.zeros(len(rows)), groups, caps, box).step
+
+    def region_normals(self, point: Point, radius: float) -> Array:
+        """Of the linear rows and bounds that are met within the radius (k, n).
+
+        Of more than a few variables those of the rows alone.
+        """
+        region = self._region
+        lengths = np.linalg.norm(region.matrix, axis=1)
+        found = [region.matrix[region.room(point.x) <= lengths * radius]]
+        if region.lower is None or region.upper is None or len(point.x) > FEW:
+            rows: Array = found[0]
+            return rows
+        for sign, room in ((-1, point.x - region.lower), (1, region.upper - point.x)):
+            at_bound = np.flatnonzero(room <= radius)
+            unit = np.zeros((len(at_bound), len(point.x)))
+            unit[np.arange(len(at_bound)), at_bound] = sign
+            found.append(unit)
+        return np.concatenate(found)
+
+    def feasible(self, point: Point) -> bool:
+        """Whether the sides are met within their tolerances."""
+        size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
+        return bool((point.excess <= self._sides.tolerance * size).all())
+
+    def pull(self, point: Point, gathered: Gathered) -> float:
+        """How steeply the violation can be lowered, each side in units of its own slope.
+
+        The length of the least element of the hull of its gradients within the radius.
+        """
+        radius, region = self.radius(point.x), self._region
+        rows, offsets, groups = [], [], []
+        for side, slope in enumerate(point.slopes[1:]):
+            near = np.concatenate([slope[None], gathered.near(side + 1, point, radius)])
+            rows.append(near)
+            offsets.append(np.full(len(near), -point.excess[side]))
+            groups.append(np.full(len(near), side))
+        count = len(point.excess)
+        lengths = np.linalg.norm(point.slopes[1:], axis=1)
+        room = region.room(point.x)
+        found = euclidean_step(
+            np.zeros(len(point.x)),
+            np.concatenate([*rows, region.matrix]),
+            np.concatenate([*offsets, room]),
+            np.concatenate([*groups, np.full(len(room), count)]),
+            np.append(1 / np.where(lengths > 0, lengths, 1.0), np.inf),
+            region.box(point.x),
+            radius**2,
+        )
+        return float(np.linalg.norm(found.step)) / radius**2

@@ -1,0 +1,151 @@
+"""The Hessian of the Lagrangian, learnt from steps.
+
+References: M. J. D. Powell, "A fast algorithm for nonlinearly constrained optimization
+calculations" (1978), for the damped update; A. S. Lewis, M. L. Overton, Math. Program. 141
+(2013), for the matrix across kinks.
+
+Deviations, and why: where the quadratic program knows of a kink the matrix is not to learn it
+as curvature, so pairs of points are of one smooth piece of the objective, and functions that
+are on another piece are left out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from smoothmin._protocol import Array, Mask
+from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.sqp.functions import EPS, Point
+from smoothmin.sqp.program import Direction
+from smoothmin.sqp.settings import SQPSettings
+from smoothmin.sqp.tangents import Gathered
+from smoothmin.subproblems.boxed_qp import FEW, Identity, RowModel
+
+LONGER = 10.0  # the next step, where one has shown no curvature
+RELIABLE = 1e3 * EPS  # change of a gradient, in units of it, that rounding may make
+PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
+CURVED = 1e-8  # cosine between a first step and its change of gradient that is curvature
+
+
+class _Scaled:
+    """A model's matrix divided by a factor."""
+
+    def __init__(self, model: RowModel, factor: float) -> None:
+        self._model, self._factor = model, factor
+
+    def curve(self, s: Array) -> Array:
+        """The matrix times ``s``."""
+        return self._model.curve(s) / self._factor
+
+    def newton_rows(self, rows: Array, free: Mask) -> Array:
+        """Minus the inverse of its free part times each row (m, n); 0 elsewhere."""
+        return self._factor * self._model.newton_rows(rows, free)
+
+
+class Curvature:
+    """A quasi-Newton estimate of the inverse Hessian, dense or of limited memory.
+
+    Parameters
+    ----------
+    n : int
+    settings : SQPSettings
+    """
+
+    def __init__(self, n: int, settings: SQPSettings) -> None:
+        self._n, self._damping = n, settings.damping
+        dense = n <= settings.dense_up_to
+        self._metric: InverseHessian | LimitedMemory
+        self._metric = InverseHessian(n) if dense else LimitedMemory(n, settings.memory)
+        self._largest = 0.0  # curvature along a step so far
+        self.first = 1.0  # the inverse Hessian's diagonal before anything is learnt
+        self.trust = 1.0  # factor of the inverse Hessian, for short steps after failures
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing was learnt since the last reset."""
+        return self._metric.fresh
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._metric.reset()
+        self.trust = 1.0
+
+    def quadratic(self, *, boxed: bool) -> Array | RowModel:
+        """J (n, n) of the inverse Hessian, or the Hessian as a model; shortened by the trust.
+
+        The latter for limited memory, and for more than a few variables that are ``boxed``.
+        """
+        metric = self._metric
+        if isinstance(metric, InverseHessian) and (self._n <= FEW or not boxed):
+            factor = metric.factor()
+            root = math.sqrt(self.first) * np.eye(self._n) if factor is None else factor
+            return root if self.trust == 1 else root * math.sqrt(self.trust)
+        if metric.fresh:
+            return Identity(self.first * self.trust)
+        return _Scaled(metric.model(), self.trust)
+
+    def learn(
+        self,
+        before: Point,
+        after: Point,
+        direction: Direction,
+        share: float,
+        gathered: Gathered,
+    ) -> None:
+        """Learn from a step to ``after`` that was ``share`` of the direction."""
+        weights = np.concatenate([[1.0], direction.multipliers])
+        if not gathered.kinked:
+            change = weights @ (after.slopes - before.slopes)
+            bent = -(share / self.trust) * direction.solution.lagrangian
+            self._update(after.x - before.x, change, bent, float(weights @ after.steep))
+            return
+        found = gathered.pair(after, weights > 0)
+        if found is None:
+            return
+        other, same = found
+        step = after.x - other.x
+        change = (weights * same) @ (after.slopes - other.slopes)
+        # a kink taken for curvature grows as steps shrink
+        if self._largest > 0 and step @ change > PLAUSIBLE * self._largest * (step @ step):
+            return
+        if self._metric.fresh:
+            bent = step
+        elif other is before:
+            bent = -(share / self.trust) * direction.solution.lagrangian
+        else:
+            try:
+                bent = self._metric.model().curve(step)
+            except np.linalg.LinAlgError:  # the matrix is lost to rounding
+                self._metric.reset()
+                return
+        self._update(step, change, bent, float((weights * same) @ after.steep))
+        gathered.curved = PLAUSIBLE * self._largest
+
+    def _update(self, step: Array, change: Array, bent: Array, steep: float) -> None:
+        """The damped BFGS update.
+
+        ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
+        ``change`` is a difference.
+        """
+        square = float(step @ step)
+        if not square > 0:  # it may have underflowed
+            return
+        curved = float(step @ change)
+        self._largest = max(self._largest, curved / square)
+        if self._metric.fresh:
+            lengths = math.sqrt(float(step @ step) * float(change @ change))
+            if curved > CURVED * lengths:
+                self._metric.update(step, change)
+            else:
+                self.first *= LONGER
+            return
+        before = float(step @ bent)
+        if max(before, curved) <= RELIABLE * steep * math.sqrt(float(step @ step)):
+            return  # rounding
+        if before > 0 and curved < self._damping * before:
+            share = (1 - self._damping) * before / (before - curved)
+            change = share * change + (1 - share) * bent
+        self._metric.update(step, change)

@@ -1,0 +1,161 @@
+"""The functions of a constrained problem at a point: the objective and excesses of constraints.
+
+Each finite bound of a row is a *side*, with an excess that is to be at most zero; a row with
+two bounds has two, an equality's are of opposite sign. Function 0 is the objective, function
+``1 + s`` the excess of side s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothmin._protocol import Array, Ask, Problem, Rows
+
+EPS = float(np.finfo(float).eps)
+
+
+class Sides:
+    """The bounds of rows, as excesses ``sign * c[row] - bound``.
+
+    Parameters
+    ----------
+    rows : Rows or None
+        None has no side.
+
+    Attributes
+    ----------
+    count : int
+        Of the rows.
+    row : ndarray of int, shape (s,)
+        That each side is of.
+    """
+
+    def __init__(self, rows: Rows | None) -> None:
+        self.count = 0 if rows is None else len(rows.lower)
+        if rows is None:
+            rows = Rows(np.empty(0), np.empty(0), np.empty(0))
+        high, low = np.flatnonzero(rows.upper < np.inf), np.flatnonzero(rows.lower > -np.inf)
+        self.row: NDArray[np.intp] = np.concatenate([high, low])
+        self.sign = np.concatenate([np.ones(len(high)), -np.ones(len(low))])
+        self.bound = np.concatenate([rows.upper[high], -rows.lower[low]])
+        self.tolerance = rows.tolerance[self.row]
+        hard = np.zeros(self.count, dtype=bool) if rows.hard is None else rows.hard
+        self.hard = hard[self.row]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def excess(self, rows: Array) -> Array:
+        """By how much rows of these values (k,) are beyond each bound."""
+        found: Array = self.sign * rows[self.row] - self.bound
+        return found
+
+    def slopes(self, jacobian: Array) -> Array:
+        """Gradients (s, n) of the excesses."""
+        found: Array = self.sign[:, None] * jacobian[self.row]
+        return found
+
+    def shared(self, values: Array) -> Array:
+        """The larger of the values (s,) of the sides of each row, for each side."""
+        most = np.zeros(self.count)
+        np.maximum.at(most, self.row, values)
+        return most[self.row]
+
+    def of_rows(self, multipliers: Array) -> Array:
+        """Multipliers (k,) of rows, such that ``grad f = sum multiplier * grad c``."""
+        found = np.bincount(self.row, -self.sign * multipliers, self.count)
+        return found.astype(float, copy=False)
+
+
+@dataclass(eq=False, slots=True)
+class Point:
+    """A point with all values and gradients.
+
+    Attributes
+    ----------
+    values : ndarray, shape (1 + s,)
+        The objective, then the sides' excesses.
+    slopes : ndarray, shape (1 + s, n)
+    rows : ndarray, shape (k,)
+        The nonlinear constraints' values themselves.
+    serial : int
+        Points are numbered in the order of evaluation.
+    size : ndarray, shape (1 + s,)
+        Of what the functions' rounding is a part: their values, and what x makes of them.
+    """
+
+    x: Array
+    values: Array
+    slopes: Array
+    rows: Array
+    serial: int
+    size: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = np.abs(self.values) + np.abs(self.slopes) @ np.abs(self.x)
+
+    @property
+    def fun(self) -> float:
+        """The objective."""
+        return self.values.item(0)
+
+    @property
+    def grad(self) -> Array:
+        """Its gradient."""
+        gradient: Array = self.slopes[0]
+        return gradient
+
+    @property
+    def excess(self) -> Array:
+        """Of the sides; negative where there is room."""
+        return self.values[1:]
+
+    @property
+    def violation(self) -> Array:
+        """The same, zero where there is room."""
+        return np.maximum(self.values[1:], 0.0)
+
+    @property
+    def steep(self) -> Array:
+        """Lengths of the gradients."""
+        lengths: Array = np.sqrt(np.vecdot(self.slopes, self.slopes))
+        return lengths
+
+    @property
+    def finite(self) -> bool:
+        """Whether all values and gradients are."""
+        total = self.values.sum() + self.slopes.sum()
+        if total - total == 0:
+            return True  # no need to look at each
+        return bool(np.isfinite(self.values).all() and np.isfinite(self.slopes).all())
+
+
+class Evaluator:
+    """Asks for points, and numbers them.
+
+    Attributes
+    ----------
+    asked : int
+        How many so far.
+    """
+
+    def __init__(self, problem: Problem, sides: Sides) -> None:
+        self._problem, self._sides = problem, sides
+        self.asked = 0
+
+    def at(self, x: Array) -> Generator[Ask, object, Point]:
+        """The point ``x``."""
+        answers = yield Ask(x[None], 1)
+        values, slopes = answers.values, answers.gradients  # type: ignore[attr-defined]
+        rows = np.empty(0)
+        if len(self._sides):
+            rows = answers.rows[0]  # type: ignore[attr-defined]
+            values = np.concatenate([values, self._sides.excess(rows)])
+            jacobian = answers.jacobians[0]  # type: ignore[attr-defined]
+            slopes = np.concatenate([slopes, self._sides.slopes(jacobian)])
+        self.asked += 1
+        return Point(x, values, slopes, rows, self.asked)

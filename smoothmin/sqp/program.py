@@ -1,0 +1,306 @@
+"""The quadratic program of an iteration: objective, constraints and their tangents at a point.
+
+References: R. H. Byrd, J. Nocedal, R. A. Waltz, "Steering exact penalty methods for nonlinear
+programming", Optim. Methods Softw. 23 (2008), for the prices of violation; M. J. D. Powell, "A
+fast algorithm for nonlinearly constrained optimization calculations" (1978), for the weights
+of the merit function; F. E. Curtis, M. L. Overton, SIAM J. Optim. 22 (2012), for the tangents.
+
+The linearized excesses may be positive at a price, a cap on the program's multipliers; bounds
+and linear rows are met. The merit function's weights follow the multipliers and stay below the
+caps, each row with its own, so that they do not depend on the units of the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoothmin._protocol import Array, Problem
+from smoothmin.sqp.functions import EPS, Point, Sides
+from smoothmin.sqp.settings import PenaltySettings
+from smoothmin.sqp.tangents import Gathered
+from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, euclidean_step
+from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
+
+
+class Region:
+    """Bounds and linear rows, which no step leaves.
+
+    Attributes
+    ----------
+    matrix : ndarray (l, n)
+        Of the sides of the linear rows: ``matrix @ x <= sides.bound``.
+    lower, upper : ndarrays (n,), or None
+    """
+
+    lower: Array | None
+    upper: Array | None
+
+    def __init__(self, problem: Problem) -> None:
+        n = problem.x0.size
+        self.sides = Sides(problem.linear)
+        self.matrix = np.empty((0, n))
+        if problem.linear is not None:
+            matrix = problem.linear.matrix
+            matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
+            self.matrix = self.sides.slopes(matrix)
+        self.lower, self.upper = (None, None) if problem.box is None else problem.box
+        self._size = np.abs(self.matrix)
+
+    def clip(self, x: Array) -> Array:
+        """The nearest point between the bounds."""
+        return x if self.lower is None else np.clip(x, self.lower, self.upper)
+
+    def rounding(self, x: Array) -> Array:
+        """What rounding makes of the rows at a point (l,)."""
+        found: Array = 4 * EPS * (self._size @ np.abs(x) + np.abs(self.sides.bound))
+        return found
+
+    def noise(self, x: Array, multipliers: Array) -> float:
+        """The same in units of the objective, for multipliers (l,) of the rows."""
+        held = multipliers.nonzero()[0]
+        if not len(held):
+            return 0.0
+        size = self._size[held] @ np.abs(x) + np.abs(self.sides.bound[held])
+        return 4 * EPS * float(multipliers[held] @ size)
+
+    def room(self, x: Array) -> Array:
+        """Of the rows at a point (l,): how far each may grow, less rounding where none may."""
+        room = self.sides.bound - self.matrix @ x
+        if self.sides.hard.any():
+            room -= np.where(self.sides.hard, self.rounding(x), 0.0)
+        return np.maximum(room, 0.0)
+
+    def nearest(self, x: Array) -> tuple[Array, bool]:
+        """The nearest point inside, and whether there is one."""
+        x = self.clip(x)
+        beyond = self.matrix @ x - self.sides.bound
+        if not (beyond > self.rounding(x)).any():
+            return x, True
+        # dear enough to be met if they can be: the multipliers of a projection are distances
+        lengths = np.linalg.norm(self.matrix, axis=1)
+        lengths = np.where(lengths > 0, lengths, 1.0)
+        caps = FAR * max(float((beyond / lengths).max()), 1.0) / lengths
+        groups = np.arange(len(beyond))
+        found = euclidean_step(np.zeros(x.size), self.matrix, -beyond, groups, caps, self.box(x))
+        missed = found.excess > self.sides.tolerance * np.maximum(1.0, np.abs(self.sides.bound))
+        return self.clip(x + found.step), not missed.any()
+
+    def box(self, x: Array) -> tuple[Array, Array] | None:
+        """The bounds of a step from a point."""
+        if self.lower is None or self.upper is None:
+            return None
+        return self.lower - x, self.upper - x
+
+
+def _stacked(parts: list[Array]) -> Array:
+    """Rows one above the other, without a copy where there is but one part."""
+    some = [part for part in parts if len(part)]
+    return some[0] if len(some) == 1 else np.concatenate(parts)
+
+
+_UNGROUPED = np.array([np.inf, 1.0])  # caps of linear rows, and of the objective's tangents
+MATTERS = 0.1  # part of the tolerance of a side that is no violation in a program
+FAR = 1e8  # price of a row, in units of distance, that a projection does not pay
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What the program says.
+
+    Attributes
+    ----------
+    solution : Solution
+    multipliers : ndarray (s,)
+        Of the sides, tangents included.
+    slope : float
+        Predicted change of the merit function by its first-order model; negative.
+    linear : ndarray (l,)
+        Multipliers of the linear rows' sides.
+    """
+
+    solution: Solution
+    multipliers: Array
+    slope: float
+    linear: Array
+
+    @property
+    def step(self) -> Array:
+        """D."""
+        return self.solution.step
+
+    @property
+    def decrease(self) -> float:
+        """Predicted decrease of the merit function by the quadratic model."""
+        return -self.slope - 0.5 * self.solution.curvature
+
+
+class Programs:
+    """Builds and solves them, each from the last one's multipliers, and steers the prices.
+
+    Attributes
+    ----------
+    weights : ndarray (s,)
+        Of the sides in the merit function.
+    caps : ndarray (s,)
+        What programs pay at most.
+    """
+
+    def __init__(self, region: Region, sides: Sides, settings: PenaltySettings) -> None:
+        self._region, self._sides, self._settings = region, sides, settings
+        self.weights = np.zeros(len(sides))
+        self.caps: Array | None = None
+        self._base: tuple[Array, Array] | None = None  # multipliers of rows and bounds
+        s, linear = len(sides), len(region.matrix)
+        self._groups = np.concatenate([np.arange(s), np.full(linear, s)])
+
+    def merit(self, point: Point) -> float:
+        """The objective and the weighted violation."""
+        return point.fun + float(self.weights @ point.violation)
+
+    def direction(
+        self, point: Point, gathered: Gathered, quadratic: Array | RowModel, *, steer: bool
+    ) -> Direction:
+        """The step from a point; ``quadratic`` as by `Curvature`."""
+        if self.caps is None:
+            self.caps = self._first_caps(point)
+        caps = self.caps
+        solution = self._solve(point, gathered, quadratic, caps)
+        if steer and self._breaks(point, solution.excess):
+            self.caps, solution = self._steered(point, gathered, quadratic, solution)
+        multipliers = self._weigh(gathered, solution)
+        raised = np.maximum(self._settings.margin * multipliers, 0.5 * (self.weights + multipliers))
+        self.weights = self._sides.shared(raised)
+        return self._direction(point, solution, multipliers)
+
+    def raise_weights(self) -> None:
+        """Let violation weigh more than the multipliers say."""
+        assert self.caps is not None
+        self.weights = np.minimum(self._settings.growth * self.weights, self.caps)
+
+    def corrected(
+        self,
+        point: Point,
+        trial: Point,
+        step: Array,
+        gathered: Gathered,
+        quadratic: Array | RowModel,
+    ) -> Direction:
+        """The step with the excesses that a trial has found at its end (second order)."""
+        assert self.caps is not None
+        excess = trial.excess - point.slopes[1:] @ step
+        solution = self._solve(point, gathered, quadratic, self.caps, excess)
+        return self._direction(point, solution, self._sums(gathered, solution))
+
+    def predicted_excess(self, direction: Direction) -> Array:
+        """Of the sides at the end of a step (s,)."""
+        found: Array = direction.solution.excess[: len(self.weights)]
+        return found
+
+    def _breaks(self, point: Point, excess: Array) -> bool:
+        """Whether sides stay violated by as much as matters at the end of a step."""
+        size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
+        allowed = MATTERS * self._sides.tolerance * size
+        return bool((excess[: len(allowed)] > allowed).any())
+
+    def _first_caps(self, point: Point) -> Array:
+        """A multiple of the objective's slope by each side's."""
+        lengths = np.linalg.norm(point.slopes, axis=1)
+        steep = np.where(lengths[1:] > 0, lengths[1:], 1.0)
+        caps: Array = np.maximum(self._settings.first * lengths[0] / steep, 1.0)
+        return caps
+
+    def _steered(
+        self, point: Point, gathered: Gathered, quadratic: Array | RowModel, solution: Solution
+    ) -> tuple[Array, Solution]:
+        """Raise the prices until the step lowers the violation as it can."""
+        assert self.caps is not None
+        settings, caps, violation = self._settings, self.caps, point.violation
+        free = self._solve(point, gathered, quadratic, caps * settings.unlimited)
+        best = free.excess[: len(caps)]
+        wanted = settings.steered * float(caps @ (violation - best))
+        dearest = caps * settings.unlimited
+        while (caps < dearest).all():
+            broken = solution.excess[: len(caps)]
+            if not self._breaks(point, solution.excess):
+                break
+            if self._breaks(point, free.excess) and self.caps @ (violation - broken) >= wanted:
+                break
+            caps = caps * settings.growth
+            solution = self._solve(point, gathered, quadratic, caps)
+        return caps, solution
+
+    def _solve(
+        self,
+        point: Point,
+        gathered: Gathered,
+        quadratic: Array | RowModel,
+        caps: Array,
+        excess: Array | None = None,
+    ) -> Solution:
+        """The program; tangents of the objective are one more group, linear rows another."""
+        region = self._region
+        rows, groups = [point.slopes[1:], region.matrix], [self._groups]
+        offsets = [-(point.excess if excess is None else excess)]
+        if len(region.matrix):
+            offsets.append(region.room(point.x))
+        warm = [] if self._base is None else [self._base[0]]
+        for number, tangents in gathered.of.items():
+            gaps = tangents.gaps(point)
+            warm.append(tangents.weights)
+            if number == 0:
+                rows.append(tangents.slopes - point.grad)
+                offsets.append(gaps)
+                groups.append(np.full(len(gaps), len(caps) + 1))
+            else:
+                rows.append(tangents.slopes)
+                offsets.append(gaps - point.values[number])
+                groups.append(np.full(len(gaps), number - 1))
+        given = (
+            point.grad,
+            _stacked(rows),
+            np.concatenate(offsets),
+            np.concatenate(groups),
+            np.concatenate([caps, _UNGROUPED]),
+        )
+        box = region.box(point.x)
+        program: ElasticQP | BoxedQP
+        if isinstance(quadratic, np.ndarray):
+            program = ElasticQP(quadratic, *given, *(box or (None, None)))
+        else:
+            none = np.full(point.x.size, np.inf)
+            program = BoxedQP(quadratic, *given, *(box or (-none, none)))
+        if self._base is None:
+            return program.solve()
+        return program.solve(np.concatenate(warm), self._base[1])
+
+    def _sums(self, gathered: Gathered, solution: Solution) -> Array:
+        """Multipliers of the sides, tangents included."""
+        s, first = len(self.weights), len(self.weights) + len(self._region.matrix)
+        sums = solution.multipliers[:s].copy()
+        for number, tangents in gathered.of.items():
+            last = first + len(tangents)
+            if number > 0:
+                sums[number - 1] += solution.multipliers[first:last].sum()
+            first = last
+        return sums
+
+    def _weigh(self, gathered: Gathered, solution: Solution) -> Array:
+        """The same, remembered for the next program."""
+        first = len(self.weights) + len(self._region.matrix)
+        self._base = solution.multipliers[:first], solution.bounds
+        for tangents in gathered.of.values():
+            last = first + len(tangents)
+            tangents.weights = solution.multipliers[first:last]
+            first = last
+        return self._sums(gathered, solution)
+
+    def _direction(self, point: Point, solution: Solution, multipliers: Array) -> Direction:
+        s = len(self.weights)
+        rise = self.weights @ (solution.excess[:s] - point.violation) + solution.excess[s + 1]
+        linear = solution.multipliers[s : s + len(self._region.matrix)]
+        slope = solution.slope
+        if not solution.solved:  # what follows from optimality need not be true
+            slope = max(slope, float(point.grad @ solution.step))
+        return Direction(solution, multipliers, slope + float(rise), linear)

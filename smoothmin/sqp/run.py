@@ -1,0 +1,303 @@
+"""The iteration of "sqp", and how it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from smoothmin import _status
+from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
+from smoothmin._recent import Recent
+from smoothmin._status import Status
+from smoothmin._verdict import Knowledge, judge
+from smoothmin.descent.convergence import PROBE, unusable
+from smoothmin.descent.quasi_newton import first_step
+from smoothmin.sqp.certificate import Certificate, Certifier
+from smoothmin.sqp.curvature import Curvature
+from smoothmin.sqp.functions import EPS, Evaluator, Point, Sides
+from smoothmin.sqp.program import Direction, Programs, Region
+from smoothmin.sqp.search import Outcome, Search
+from smoothmin.sqp.settings import SQPSettings
+from smoothmin.sqp.tangents import Gathered
+
+ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
+
+
+class Run:
+    """A run on a problem that starts within its bounds and linear rows."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        region: Region,
+        stationarity_tol: float | None,
+        radius_tol: float | None,
+        settings: SQPSettings,
+    ) -> None:
+        n = problem.x0.size
+        self._problem, self._settings = problem, settings
+        self._sides, self._region = Sides(problem.nonlinear), region
+        self._evaluator = Evaluator(problem, self._sides)
+        self._programs = Programs(self._region, self._sides, settings.penalties)
+        self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
+        self._curvature = Curvature(n, settings)
+        self._certifier = Certifier(
+            problem, self._region, self._sides, stationarity_tol, radius_tol
+        )
+        self._search = Search(
+            self._evaluator, self._region, self._programs, self._gathered, settings.steps
+        )
+        self._recent = Recent()
+        self._patience = IDLE + n
+        self._mark = (0, 0.0)  # evaluations, and the fall by then
+        self._length = 0.0  # of the last step
+        self._fallen = 0.0  # by the merit function, with the weights of each step
+        self._reset_at: Point | None = None
+        self._dear_at: Point | None = None
+        self._looked_at: Point | None = None
+        self._looks = 0  # at gradients near that point
+        self._fallen_at_reset = -math.inf
+
+    def steps(self) -> Steps:
+        """Minimize."""
+        point = yield from self._begin()
+        if isinstance(point, Finish):
+            return point
+        steer, boxed = True, self._region.lower is not None
+        while True:
+            # 1. the program, the prices of violation steered at every new point
+            quadratic = self._curvature.quadratic(boxed=boxed)
+            direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
+            steer = False
+            noise = self._noise(point, direction)
+            # 2. terminate where it promises nothing, and the gradients around agree
+            ended = yield from self._end(point, direction, noise)
+            if isinstance(ended, Finish):
+                return ended
+            if ended:
+                continue
+            # 3. a step, or a gradient gathered
+            outcome = yield from self._search.along(point, direction, quadratic, noise)
+            if outcome.point is None:
+                if not self._shortened(point, outcome):
+                    return self._nothing_lower(point, direction, noise)
+                steer = outcome.shorten == 0
+                continue
+            # 4. update
+            size = float(np.linalg.norm(direction.solution.lagrangian))
+            point, steer = self._moved(point, outcome, size), True
+            reply = yield Iterate(point.x, point.fun, point.grad)
+            if isinstance(reply, Changed):
+                point = yield from self._evaluator.at(point.x)
+            elif point.fun < self._lowest and self._certifier.feasible(point):
+                return Finish(Status.NONFINITE, _status.UNBOUNDED)
+
+    def _shortened(self, point: Point, outcome: Outcome) -> bool:
+        """Whether there is another program to try after a search that found no lower point."""
+        curvature = self._curvature
+        if outcome.shorten > 0:
+            curvature.trust = max(curvature.trust * outcome.shorten, LEAST_TRUST)
+            return True
+        if curvature.fresh or self._reset_at is point:
+            return False
+        curvature.reset()
+        self._reset_at = point
+        return True
+
+    def _moved(self, point: Point, outcome: Outcome, size: float) -> Point:
+        """The next point, from which the curvature is learnt."""
+        new = outcome.point
+        assert new is not None
+        self._fallen += self._programs.merit(point) - self._programs.merit(new)
+        self._curvature.learn(point, new, outcome.direction, outcome.share, self._gathered)
+        self._curvature.trust = 1.0
+        self._length = float(np.linalg.norm(new.x - point.x))
+        self._recent.add(new.x, -self._fallen, size)
+        return new
+
+    def _begin(self) -> Generator[Ask, object, Finish | Point]:
+        """The start, and the scale of the first step."""
+        point = yield from self._evaluator.at(self._problem.x0)
+        if (finish := self._unusable(point)) is not None:
+            return finish
+        certifier = self._certifier
+        if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
+            point = yield from self._elsewhere(point)
+        self._gathered.add(point, None)
+        self._lowest = UNBOUNDED * max(1.0, abs(point.fun))
+        self._curvature.first = first_step(point.x, -point.grad, 0.0)
+        return point
+
+    def _elsewhere(self, point: Point) -> Generator[Ask, object, Point]:
+        """A lower point near a start that is stationary, if there is one on either side."""
+        x = point.x
+        # of different lengths, so that what rises and what falls do not cancel
+        lengths = PROBE * np.maximum(1.0, np.abs(x)) * np.linspace(1.0, 2.0, x.size)
+        others = lengths[::-1].copy()
+        others[::2] *= -1.0
+        for step in (lengths, -lengths, others, -others):
+            there, _ = self._region.nearest(x + step)
+            other = yield from self._evaluator.at(there)
+            rounding = ROUNDINGS * EPS * (abs(point.fun) + abs(other.fun))
+            lower = other.finite and other.fun < point.fun - rounding
+            if lower and self._certifier.feasible(other):
+                point = other
+        return point
+
+    def _unusable(self, point: Point) -> Finish | None:
+        """The end where the start's values or gradients cannot be used."""
+        finish = unusable(point.fun, point.grad)
+        if finish is None and not point.finite:
+            finish = Finish(Status.NONFINITE, "A constraint is not finite at the start.")
+        return finish
+
+    def _idle(self, noise: float) -> bool:
+        """Whether many evaluations have gained no more than noise."""
+        asked, fallen = self._mark
+        if self._evaluator.asked - asked < self._patience:
+            return False
+        self._mark = self._evaluator.asked, self._fallen
+        return self._fallen - fallen <= noise
+
+    def _noise(self, point: Point, direction: Direction) -> float:
+        """What rounding and noise hide of the merit function's changes."""
+        region, sides = self._region, self._sides
+        size = point.size.item(0)
+        if len(sides):
+            size += float(self._programs.weights @ (np.abs(sides.bound) + point.size[1:]))
+        rounding = ROUNDINGS * self._problem.unit * size
+        rounding += region.noise(point.x, direction.linear)
+        return max(self._problem.noise, rounding)
+
+    def _told(self, direction: Direction) -> dict[str, Any]:
+        """The multipliers, where there are constraints."""
+        if self._problem.linear is None and self._problem.nonlinear is None:
+            return {}
+        linear = self._region.sides.of_rows(direction.linear)
+        nonlinear = self._sides.of_rows(direction.multipliers)
+        return {"multipliers": Multipliers(linear, nonlinear, -direction.solution.bounds)}
+
+    def _end(
+        self, point: Point, direction: Direction, noise: float
+    ) -> Generator[Ask, object, Finish | bool]:
+        """The end, or whether the gathered gradients have changed, which calls for a program."""
+        if not np.isfinite(direction.step).all():
+            return self._lost(point)
+        if self._idle(noise):
+            return self._nothing_lower(point, direction, noise)
+        promised = direction.decrease
+        invisible = -direction.slope <= noise
+        radius = self._certifier.radius(point.x)
+        short = float(np.linalg.norm(direction.step)) <= radius
+        fall = self._recent.fall
+        small = short or promised <= max(noise, NEGLIGIBLE * fall)
+        if not (invisible or small):
+            return False
+        if not self._certifier.feasible(point):
+            if invisible and self._dear_at is not point:
+                # the way to the bounds may cost the objective all that it gains
+                self._dear_at = point
+                self._programs.raise_weights()
+                return True
+            return self._infeasible(point) if invisible else False
+        if self._looked_at is not point:
+            self._looked_at, self._looks = point, 0
+        if self._looks < LOOKS and (yield from self._look_near(point, radius)):
+            self._looks += 1
+            return True
+        certificate = self._certifier.certify(point, self._gathered)
+        if certificate.met:
+            return self._certified(certificate, direction)
+        gained = self._fallen - self._fallen_at_reset
+        if invisible and self._gathered.kinked and gained > SEEN * noise:
+            # the matrix, or short steps, may hide what there is
+            self._reset_at, self._fallen_at_reset = point, self._fallen
+            self._curvature.reset()
+            length = max(radius, self._length)
+            self._curvature.first = length / certificate.stationarity
+            return True
+        if invisible:
+            return self._judged(point, direction, noise, certificate)
+        return False
+
+    def _lost(self, point: Point) -> Finish | bool:
+        """The end where a step is not finite, unless it is the matrix that is not."""
+        if self._reset_at is point or self._curvature.fresh:
+            return Finish(Status.NONFINITE, _status.LEFT_NUMBERS)
+        self._curvature.reset()
+        self._reset_at = point
+        return True
+
+    def _look_near(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
+        """Prove far tangents that hold the step up by values within the radius, or forget them."""
+        if not self._gathered.kinked:
+            return False
+        normals = self._certifier.region_normals(point, radius)
+        far = self._gathered.far(point, radius, normals)
+        for number, serial, direction in far:
+            x, _ = self._region.nearest(point.x + CLOSE * radius * direction)
+            there = yield from self._evaluator.at(x)
+            if there.finite and number in self._gathered.of:
+                self._gathered.of[number].prove(serial, point, there)
+                self._gathered.add(there, None)
+        return bool(far)
+
+    def _certified(self, certificate: Certificate, direction: Direction) -> Finish:
+        message = (
+            f"Stationarity {certificate.stationarity:.3g} <= {certificate.small:.3g} "
+            f"within radius {certificate.radius:.3g}"
+        )
+        facts = self._facts(certificate, direction)
+        return judge(Knowledge(message, tolerance_met=True), **facts)
+
+    def _facts(self, certificate: Certificate, direction: Direction) -> dict[str, Any]:
+        facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
+        return facts | self._told(direction)
+
+    def _judged(
+        self, point: Point, direction: Direction, noise: float, certificate: Certificate
+    ) -> Finish:
+        """What is known where nothing is promised, and there is no certificate."""
+        steep = 1.0 if self._gathered.kinked else self._recent.steepness
+        knows = Knowledge(
+            f"No certificate: stationarity {certificate.stationarity:.3g} within radius "
+            f"{certificate.radius:.3g}",
+            promised=direction.decrease,
+            lately=self._recent.changes if self._recent.steps > 0 else (),
+            size=abs(point.fun),
+            noise=noise,
+            steep=steep,
+            resolved=self._problem.differences is None or self._problem.differences.resolves,
+        )
+        return judge(knows, **self._facts(certificate, direction))
+
+    def _nothing_lower(self, point: Point, direction: Direction, noise: float) -> Finish:
+        """The end where no step is lower."""
+        if not self._certifier.feasible(point):
+            return self._infeasible(point)
+        certificate = self._certifier.certify(point, self._gathered)
+        if certificate.met:
+            return self._certified(certificate, direction)
+        return self._judged(point, direction, noise, certificate)
+
+    def _infeasible(self, point: Point) -> Finish:
+        """The end at a point whose violation no step lowers."""
+        pull = self._certifier.pull(point, self._gathered)
+        worst = float(point.violation.max())
+        if pull <= CONTRADICTORY:
+            where = f"The violation, {worst:.3g}, is stationary (its slope is {pull:.3g})"
+            return Finish(Status.INFEASIBLE, _status.contradictory(where))
+        return judge(Knowledge(f"No step lowers the violation, {worst:.3g}"))
+
+
+IDLE = 50  # evaluations, and one a variable, that together may gain nothing but noise
+SEEN = 100.0  # times the noise, of a gain since the last reset that makes another worth it
+LOOKS = 3  # at gradients near a point, after which more show nothing new
+CLOSE = 0.9  # distance of gradients for a certificate, in units of its radius
+LEAST_TRUST = 1e-6
+UNBOUNDED = -1e30
+NEGLIGIBLE = 1e-8
+CONTRADICTORY = 1e-4  # slope of the violation that is none

@@ -1,0 +1,120 @@
+"""One step: along the program's solution, corrected, shortened, or none but for what it taught.
+
+References: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006), section 18.3,
+for the second-order correction against the Maratos effect; K. C. Kiwiel, "Proximity control
+in bundle methods for convex nondifferentiable minimization", Math. Program. 46 (1990), for
+steps that only gather a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask
+from smoothmin.sqp.functions import Evaluator, Point
+from smoothmin.sqp.program import Direction, Programs, Region
+from smoothmin.sqp.settings import StepSettings
+from smoothmin.sqp.tangents import Gathered
+from smoothmin.subproblems.boxed_qp import RowModel
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search has come to.
+
+    Attributes
+    ----------
+    point : Point or None
+        The next one; None where there is none.
+    direction : Direction
+        It is ``share`` of.
+    share : float
+    shorten : float
+        Where a tangent was gathered instead: factor of the next steps' lengths, else 0.
+    """
+
+    point: Point | None
+    direction: Direction
+    share: float
+    shorten: float = 0.0
+
+
+class Search:
+    """Searches from points, with what they share."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        region: Region,
+        programs: Programs,
+        gathered: Gathered,
+        settings: StepSettings,
+    ) -> None:
+        self._evaluator, self._region = evaluator, region
+        self._programs, self._gathered, self._settings = programs, gathered, settings
+
+    def along(
+        self, point: Point, direction: Direction, quadratic: Array | RowModel, noise: float
+    ) -> Generator[Ask, object, Outcome]:
+        """From a point along a direction."""
+        settings, merit = self._settings, self._programs.merit
+        start, share, corrected = merit(point), 1.0, False
+        for _ in range(settings.trials):
+            trial = yield from self._trial(point, share * direction.step)
+            rise = merit(trial) - start if trial.finite else np.inf
+            predicted = share * direction.slope
+            least = settings.serious if self._gathered.kinked else settings.armijo
+            if rise <= least * predicted + noise:
+                return Outcome(trial, direction, share)
+            if not rise < np.inf:
+                share *= settings.shortest
+                continue
+            shorter = self._shorter(rise, predicted)
+            if self._gathered.kinked and self._is_news(point, trial, direction):
+                too_long = rise > -predicted
+                return Outcome(None, direction, share, shorter if too_long else 1.0)
+            if share == 1 and not corrected and trial.violation.any():
+                corrected = True
+                second = self._programs.corrected(
+                    point, trial, direction.step, self._gathered, quadratic
+                )
+                change = second.step - direction.step
+                # a correction is of second order: one as long as the step is another step
+                if change @ change < direction.step @ direction.step:
+                    there = yield from self._trial(point, second.step)
+                    if there.finite and merit(there) - start <= settings.armijo * predicted + noise:
+                        return Outcome(there, second, 1.0)
+            share *= shorter
+        return Outcome(None, direction, share)
+
+    def _trial(self, point: Point, step: Array) -> Generator[Ask, object, Point]:
+        """The point at a step's end, which is gathered."""
+        x = self._region.clip(point.x + step)
+        trial = yield from self._evaluator.at(x)
+        if trial.finite:
+            self._gathered.add(trial, point)
+        return trial
+
+    def _shorter(self, rise: float, predicted: float) -> float:
+        """To the least point of the parabola through slope and rise."""
+        settings = self._settings
+        share = -predicted / (2 * (rise - predicted))
+        return min(max(share, settings.shortest), settings.longest)
+
+    def _is_news(self, point: Point, trial: Point, direction: Direction) -> bool:
+        """Whether the tangents at a trial raise the model at the step's end enough."""
+        step, excess = direction.step, direction.solution.excess
+        raised = 0.0
+        for number, tangents in self._gathered.of.items():
+            gap = float(tangents.gaps(point)[-1])
+            if number == 0:
+                at_end = float((trial.grad - point.grad) @ step) - gap
+                raised += max(at_end - max(float(excess[-1]), 0.0), 0.0)
+            else:
+                at_end = point.values[number] + float(trial.slopes[number] @ step) - gap
+                beyond = max(at_end - float(excess[number - 1]), 0.0)
+                raised += float(self._programs.weights[number - 1]) * beyond
+        return raised >= -self._settings.news * direction.slope

@@ -1,0 +1,115 @@
+"""Every number of "sqp" that could be another.
+
+Where no paper is named the number is a choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TangentSettings:
+    """Which functions have kinks, and which of their gradients are gathered.
+
+    Attributes
+    ----------
+    skew : float
+        Error of the trapezoid rule, in units of the change of slope, that is a kink; on one
+        it is 1/2 if the kink is at an end of the step. In (0, 1/2).
+    same : float
+        Error with which two points are on the same piece; in (0, skew).
+    memory : int
+        Evaluations after which a kink that was not met again is forgotten; 1 or more.
+    most : int
+        Points gathered, ``2 n + 10`` at most; 2 or more.
+    elements : int
+        Numbers that all recent points may take; 1 or more.
+    fading : float
+        Share of the largest `Tangents.bend` that is left at the next point; in (0, 1).
+    """
+
+    skew: float = 0.2
+    same: float = 0.01
+    memory: int = 20
+    most: int = 250
+    elements: int = 2**22
+    fading: float = 0.9
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """Steps along the program's solution.
+
+    Attributes
+    ----------
+    armijo : float
+        Share of the predicted decrease that a step has to come to; in (0, 1/2).
+    serious : float
+        The same where there are kinks (Kiwiel, Math. Program. 46, 1990, m_L = 0.1).
+    news : float
+        Share of the predicted decrease by which the tangents at the trial point have to raise
+        the model there, to be gathered without a step; in (0, 1).
+    trials : int
+        Of a search along a line; 1 or more.
+    shortest, longest : float
+        Of a trial, in units of the one before; in (0, 1).
+    """
+
+    armijo: float = 1e-4
+    serious: float = 0.1
+    news: float = 0.25
+    trials: int = 25
+    shortest: float = 0.1
+    longest: float = 0.5
+
+
+@dataclass(frozen=True)
+class PenaltySettings:
+    """Prices of violation.
+
+    Attributes
+    ----------
+    first : float
+        What a program pays at most for a unit of a side's excess at first, in units of the
+        objective's slope by the side's; above 0.
+    growth : float
+        Of that where it is too little (Byrd, Nocedal and Waltz 2008); above 1.
+    steered : float
+        Share of the best reduction of the violation to be reached where it cannot be removed:
+        their epsilon_1; in (0, 1).
+    margin : float
+        Least weight of a side in the merit function, in units of its multiplier; 1 or more.
+    unlimited : float
+        Price, in units of the last, that is as good as none; above 1.
+    """
+
+    first: float = 100.0
+    growth: float = 10.0
+    steered: float = 0.1
+    margin: float = 1.5
+    unlimited: float = 1e6
+
+
+@dataclass(frozen=True)
+class SQPSettings:
+    """What "sqp" is made of.
+
+    Attributes
+    ----------
+    dense_up_to : int
+        Most variables for which a dense matrix is kept; 0 or more.
+    memory : int
+        Steps that limited memory learns from; 1 or more.
+    damping : float
+        Least curvature along a step in units of the last matrix's (Powell 1978); in (0, 1).
+    tangents, steps, penalties
+        Of the parts.
+    """
+
+    dense_up_to: int = 2000
+    memory: int = 20
+    damping: float = 0.2
+    tangents: TangentSettings = field(default=TangentSettings())
+    steps: StepSettings = field(default=StepSettings())
+    penalties: PenaltySettings = field(default=PenaltySettings())

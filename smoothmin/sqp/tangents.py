@@ -1,0 +1,245 @@
+"""Gradients gathered from nearby points, of functions that have shown a kink.
+
+References: F. E. Curtis, M. L. Overton, "A sequential quadratic programming algorithm for
+nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012), for gradients of
+objective and constraints in the quadratic program; A. S. Lewis, C. Wylie, "A simple Newton
+method for local nonsmooth optimization" (2019), arXiv:1907.11742, for one point to a smooth
+piece, the newest; C. Lemarechal, in *Nonsmooth Optimization* (1978), for what a tangent's
+distance from the function says where that is not convex.
+
+Deviations, and why: points are those of steps, not drawn at random, and tangents are lowered by
+the distance at which they meet the function at the centre, so that a step may pass from one
+piece to another. Pieces are recognized by the trapezoid rule, which is right to third order
+on a smooth piece and off by up to half of the change of slope across a kink.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothmin._protocol import Array, Mask
+from smoothmin.sqp.functions import EPS, Point
+from smoothmin.sqp.settings import TangentSettings
+from smoothmin.subproblems.min_norm import min_norm_point
+
+ALIKE = 1e-10  # part of a gradient by which it may change without any curvature
+ROUNDING = 50 * EPS  # of values, in the trapezoid rule
+
+
+def _compare(a: Point, b: Point) -> tuple[Array, Array, Array]:
+    """Of each function: error of the trapezoid rule, change of slope, and rounding of both."""
+    step = b.x - a.x
+    first, last = a.slopes @ step, b.slopes @ step
+    error = np.abs(b.values - a.values - 0.5 * (first + last))
+    return error, np.abs(last - first), ROUNDING * (a.size + b.size)
+
+
+class Tangents:
+    """Of one function: where it was evaluated, its values and gradients there.
+
+    Attributes
+    ----------
+    weights : ndarray (m,)
+        Multipliers in the last quadratic program.
+    bend : float
+        Largest distance at which a tangent lay above the function lately, in units of the
+        squared distance of the point from its own: zero for convex functions.
+    """
+
+    def __init__(self, number: int, n: int, settings: TangentSettings) -> None:
+        self.number, self._settings = number, settings
+        self.points, self.slopes = np.empty((0, n)), np.empty((0, n))
+        self._values = self._sizes = self.weights = np.empty(0)
+        self.serials: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self.bend = 0.0
+        self.proven: set[int] = set()  # serials of tangents that hold near ...
+        self.proven_at: Point | None = None
+
+    def __len__(self) -> int:
+        return len(self.serials)
+
+    def add(self, point: Point, capacity: int, curved: float, centre: Point | None) -> None:
+        """Take a point, in place of older ones of the same piece.
+
+        Those that the last program used, at the ``centre``, stay if there is one. Pieces that
+        meet along the step between two points are told apart by gradients: these change by no
+        more than a curvature of ``curved`` explains.
+        """
+        value, slope = point.values[self.number], point.slopes[self.number]
+        self.bend *= self._settings.fading
+        if len(self):
+            steps = point.x - self.points
+            change = value - self._values
+            first, last = np.vecdot(self.slopes, steps), steps @ slope
+            rounding = ROUNDING * (self._sizes + point.size[self.number])
+            error, bent = np.abs(change - 0.5 * (first + last)), np.abs(last - first)
+            above = np.maximum(first - change, change - last) - rounding
+            square = np.vecdot(steps, steps)
+            bends = above / np.where(square > 0, square, np.inf)
+            self.bend = max(self.bend, float(bends.max()))
+            gone = error <= self._settings.same * bent + rounding
+            change_of_slope = slope - self.slopes
+            most = curved * curved * square + ALIKE**2 * float(slope @ slope)
+            gone &= np.vecdot(change_of_slope, change_of_slope) <= most
+            if centre is not None:
+                gone &= self.weights <= 0
+            self.keep(~gone)
+        self.points = np.concatenate([self.points, point.x[None]])
+        self.slopes = np.concatenate([self.slopes, slope[None]])
+        self._values = np.append(self._values, value)
+        self._sizes = np.append(self._sizes, point.size[self.number])
+        self.weights = np.append(self.weights, 0.0)
+        self.serials = np.append(self.serials, point.serial)
+        if len(self) > capacity:
+            idle = np.flatnonzero(self.weights <= 0)
+            self.keep(np.arange(len(self)) != int(idle[0] if len(idle) else 0))
+
+    def keep(self, kept: Mask) -> None:
+        """Forget all others."""
+        if kept.all():
+            return
+        self.points, self.slopes = self.points[kept], self.slopes[kept]
+        self._values, self._sizes = self._values[kept], self._sizes[kept]
+        self.weights, self.serials = self.weights[kept], self.serials[kept]
+
+    def gaps(self, point: Point) -> Array:
+        """By how much tangents are taken to lie below the function at a point.
+
+        One that is above it is of a function that is not convex: its distance says how far
+        it can be trusted, either way.
+        """
+        away = point.x - self.points
+        below = point.values[self.number] - self._values - np.vecdot(self.slopes, away)
+        found: Array = np.maximum(np.abs(below), self.bend * np.vecdot(away, away))
+        return found
+
+    def at(self, row: int, x: Array) -> float:
+        """A tangent's value at ``x``."""
+        return float(self._values[row] + self.slopes[row] @ (x - self.points[row]))
+
+    def near(self, point: Point, radius: float) -> Mask:
+        """Which gradients are of points within the radius, or stand for some that are."""
+        away = point.x - self.points
+        close: Mask = np.vecdot(away, away) <= radius * radius
+        if self.proven and self.proven_at is point:
+            close |= np.isin(self.serials, list(self.proven))
+        return close
+
+    def prove(self, serial: int, centre: Point, there: Point) -> None:
+        """Keep a tangent if it is not above the function ``there``, near the centre.
+
+        By the mean value theorem a gradient from between is as steep as the tangent on the way.
+        """
+        if self.proven_at is not centre:
+            self.proven, self.proven_at = set(), centre
+        for row in np.flatnonzero(self.serials == serial).tolist():
+            rounding = ROUNDING * float(self._sizes[row] + there.size[self.number])
+            if self.at(row, there.x) <= there.values[self.number] + rounding:
+                self.proven.add(serial)
+            else:
+                self.keep(self.serials != serial)
+
+
+class Gathered:
+    """Which functions have kinks, and their tangents.
+
+    Parameters
+    ----------
+    n, functions : int
+        Numbers of variables and of functions.
+    settings : TangentSettings
+    """
+
+    def __init__(self, n: int, functions: int, settings: TangentSettings) -> None:
+        self._n, self._settings = n, settings
+        self.capacity = min(2 * n + 10, settings.most)
+        self.left = np.zeros(functions, dtype=int)  # evaluations for which each has a kink
+        self.of: dict[int, Tangents] = {}
+        self.curved = np.inf  # plausible change of gradients with distance
+        room = max(1, settings.elements // (functions * n))
+        self.recent: deque[Point] = deque(maxlen=min(self.capacity, room))
+
+    @property
+    def kinked(self) -> bool:
+        """Whether any function has a kink nearby."""
+        return bool(self.of)
+
+    def add(self, point: Point, centre: Point | None) -> None:
+        """Learn from a point, compared with the centre of the last program."""
+        if centre is not None:
+            error, curved, rounding = _compare(centre, point)
+            kinks = error > np.maximum(self._settings.skew * curved, rounding)
+            for number, tangents in self.of.items():
+                kinks[number] |= (tangents.weights > 0).any()
+            if self.of or kinks.any():
+                left = np.maximum(self.left - 1, 0)
+                self.left = np.where(kinks, self._settings.memory, left)
+                self._choose()
+        self.recent.append(point)
+        for tangents in self.of.values():
+            tangents.add(point, self.capacity, self.curved, centre)
+
+    def _choose(self) -> None:
+        """Begin or end with functions."""
+        for number in [k for k in self.of if not self.left[k]]:
+            del self.of[number]
+        for number in np.flatnonzero(self.left).tolist():
+            if number not in self.of:
+                tangents = self.of[number] = Tangents(number, self._n, self._settings)
+                for point in self.recent:
+                    tangents.add(point, self.capacity, self.curved, None)
+
+    def far(self, point: Point, radius: float, normals: Array) -> list[tuple[int, int, Array]]:
+        """Tangents from beyond the radius that the last program used, and where to prove them.
+
+        Functions, serials, and directions (n,) of length 1 in which the piece of the tangent
+        rises above all others that are within the radius, and not along the ``normals`` (k, n).
+        """
+        found = []
+        for number, tangents in self.of.items():
+            used = tangents.weights > 0
+            away = tangents.points - point.x
+            lengths = np.linalg.norm(tangents.slopes - point.slopes[number], axis=1)
+            close = used | (tangents.gaps(point) <= lengths * radius)
+            slopes = np.concatenate([point.slopes[number][None], tangents.slopes[close]])
+            for row in np.flatnonzero(used & ~tangents.near(point, radius)):
+                others = slopes - tangents.slopes[row]
+                others = others[others.any(axis=1)]
+                least = min_norm_point(others, normals).point if len(others) else -away[row]
+                length = float(np.linalg.norm(least))
+                rising = -least / length if length > 0 else away[row] / np.linalg.norm(away[row])
+                found.append((number, int(tangents.serials[row]), rising))
+        return found
+
+    def near(self, number: int, point: Point, radius: float) -> Array:
+        """Gradients (m, n) of a function within the radius of a point, but for its own."""
+        if number not in self.of:
+            return np.empty((0, self._n))
+        tangents = self.of[number]
+        found: Array = tangents.slopes[tangents.near(point, radius)]
+        return found
+
+    def pair(self, point: Point, used: Mask) -> tuple[Point, Mask] | None:
+        """The nearest recent point with the same piece of the objective.
+
+        And which functions are on the same piece there, of those ``used``.
+        """
+        if not self.recent:
+            return None
+        steps = point.x - np.array([other.x for other in self.recent])
+        squares = np.vecdot(steps, steps)
+        for k in np.argsort(squares, kind="stable").tolist():
+            other = self.recent[k]
+            if not squares[k] > 0:
+                continue
+            first, last = float(other.grad @ steps[k]), float(point.grad @ steps[k])
+            error = abs(point.fun - other.fun - 0.5 * (first + last))
+            rounding = ROUNDING * float(other.size[0] + point.size[0])
+            if error > self._settings.same * abs(last - first) + rounding:
+                continue
+            errors, curved, roundings = _compare(other, point)
+            return other, (errors <= self._settings.same * curved + roundings) & used
+        return None

@@ -1,0 +1,482 @@
+"""A convex quadratic program with bounds, linear rows, and rows that may be broken at a price.
+
+References: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006), section 16.5,
+for the primal active-set method, which solves the dual here; D. Goldfarb, A. Idnani, "A
+numerically stable dual method for solving strictly convex quadratic programs", Math. Program.
+27 (1983), for what that means in the primal: it begins at the unconstrained minimum and adds
+violated rows one by one.
+
+With H = J J' the inverse of the Hessian, the dual variables are one multiplier ``w >= 0`` per
+row, and the step is ``d = -H (g + A'w)``. A group of rows whose largest excess costs ``cap``
+each unit bounds the sum of its multipliers by that; a row that no price lets break has a group
+with an infinite cap. So the feasible dual set is a product of capped simplices, where the last
+program's multipliers are a start for the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
+
+from smoothmin._protocol import Array
+
+EPS = float(np.finfo(float).eps)
+FEASIBLE = 1e3 * EPS  # excess of a row, in units of its terms, that is none
+DEPENDENT = 1e-13  # part of a unit row that is no more than rounding
+INDEPENDENT = 1e-4  # part of every unit row with which products lose no more than half the digits
+EXCHANGES = 2  # of a row for one that depends on it, after which both are met but for rounding
+WELL = 0.03  # the same with which one round of refinement will do
+PIVOTS = 3  # per row and variable, and 20 more
+
+
+@dataclass(frozen=True)
+class ElasticQP:
+    """Minimize ``g @ d + d'H^-1 d / 2 + sum_k caps[k] max(0, excesses of group k)``.
+
+    The excesses are ``rows @ d - offsets``; ``lower <= d <= upper`` is met.
+
+    Parameters
+    ----------
+    root : ndarray (n, p)
+        J.
+    g : ndarray (n,)
+    rows : ndarray (m, n)
+    offsets : ndarray (m,)
+        Nonnegative for rows whose group has an infinite cap, so that a step of 0 is feasible.
+    groups : ndarray of int (m,)
+        The group of each row.
+    caps : ndarray (k,)
+        What a unit of a group's largest excess costs; infinite for rows that are to be met,
+        each of which may share the same group.
+    lower, upper : ndarray (n,), or None
+        With ``lower <= 0 <= upper``; infinite where there is none, None without any.
+    """
+
+    root: Array
+    g: Array
+    rows: Array
+    offsets: Array
+    groups: NDArray[np.intp]
+    caps: Array
+    lower: Array | None = None
+    upper: Array | None = None
+
+    def solve(self, start: Array | None = None, bounds: Array | None = None) -> Solution:
+        """The minimum, from multipliers (m,) and those of the bounds (n,), as the last ones."""
+        return _ActiveSet(self, start, bounds).solve()
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The least point.
+
+    Attributes
+    ----------
+    step : ndarray (n,)
+        d.
+    multipliers : ndarray (m,)
+        w, nonnegative, of the rows.
+    bounds : ndarray (n,)
+        Of the bounds: negative at a lower one, positive at an upper one.
+    lagrangian : ndarray (n,)
+        ``g + rows' multipliers + bounds``, of which ``step`` is -H times.
+    curvature : float
+        ``d'H^-1 d``.
+    excess : ndarray (k,)
+        Largest excess of each group with a finite cap, zero if it is no more than rounding.
+    slope : float
+        ``g @ d``, without the cancellation.
+    solved : bool
+        Whether all rows were met to rounding before the patience was spent.
+    """
+
+    step: Array
+    multipliers: Array
+    bounds: Array
+    lagrangian: Array
+    curvature: float
+    excess: Array
+    slope: float
+    solved: bool
+
+
+@dataclass(slots=True)
+class _Target:
+    """Where the rows held are met, but for the excesses of their groups.
+
+    Attributes
+    ----------
+    weights : ndarray (w,)
+        Their multipliers, of any sign.
+    mixed : ndarray (p,)
+        J' times the gradient of the Lagrangian.
+    dependent : bool
+        Whether rows depend on one another: multipliers run away.
+    back : callable or None
+        From excesses of the rows (w,) to the change of ``mixed`` that ends them.
+    prices : dict
+        The excess of each group at its cap, which is wrong if negative.
+    rounds : int
+        Of refinement that are worth while.
+    """
+
+    weights: Array
+    mixed: Array
+    dependent: bool
+    back: Callable[[Array], Array] | None
+    prices: dict[int, float]
+    rounds: int = 2
+
+
+class _ActiveSet:
+    """The rows that are held with equality, and their multipliers.
+
+    Rows are numbered: those of the program, then lower and upper bounds. Of the rows held there
+    are the numbers, groups (-1 without a cap), multipliers, images ``J'a`` and offsets.
+    """
+
+    def __init__(self, qp: ElasticQP, start: Array | None, bounds: Array | None) -> None:
+        self._qp = qp
+        m, self._n = qp.rows.shape
+        self._m = m
+        self._image = qp.root.T.dot(qp.g)
+        self._bounded = qp.lower is not None or qp.upper is not None
+        none = np.full(self._n, np.inf) if self._bounded else np.empty(0)
+        self._lower: Array = -none if qp.lower is None else qp.lower
+        self._upper: Array = none if qp.upper is None else qp.upper
+        self._lengths: Array | None = None  # of the rows
+        self._finite = qp.caps < np.inf
+        self._blur = 0.0  # what rounding makes of a step that is not refined
+        self._tight: list[int] = []  # groups whose multipliers come to their caps
+        if start is None:
+            self._take(np.empty(0, dtype=np.intp), np.empty(0))
+            return
+        start = np.maximum(start, 0.0)
+        if m:
+            start = self._within_caps(start)
+        if bounds is not None and self._bounded:
+            low = np.where(self._lower > -np.inf, np.maximum(-bounds, 0.0), 0.0)
+            high = np.where(self._upper < np.inf, np.maximum(bounds, 0.0), 0.0)
+            start = np.concatenate([start, low, high])
+        held = start.nonzero()[0]
+        self._take(held, start[held])
+
+    def _within_caps(self, start: Array) -> Array:
+        """The multipliers (m,), those of groups beyond their caps reduced."""
+        caps = self._qp.caps
+        sums = np.bincount(self._qp.groups, start, len(caps))
+        over = (sums >= caps) & (sums > 0)
+        if not over.any():
+            return start
+        self._tight = over.nonzero()[0].tolist()
+        reduced: Array = (
+            start * np.where(over, caps / np.where(over, sums, 1.0), 1.0)[self._qp.groups]
+        )
+        return reduced
+
+    def _take(self, numbers: NDArray[np.intp], weights: Array) -> None:
+        """Hold these rows, and no others."""
+        qp, m, n = self._qp, self._m, self._n
+        self._numbers, self._weights = numbers, weights
+        own = numbers[numbers < m]
+        self._images = qp.rows[own].dot(qp.root)
+        self._offsets, self._of = qp.offsets[own], qp.groups[own]
+        if len(own) < len(numbers):  # bounds come last
+            low = numbers[(numbers >= m) & (numbers < m + n)] - m
+            high = numbers[numbers >= m + n] - m - n
+            self._images = np.concatenate([self._images, -qp.root[low], qp.root[high]])
+            self._offsets = np.concatenate([self._offsets, -self._lower[low], self._upper[high]])
+            none = np.full(len(low) + len(high), -1)
+            self._of = np.concatenate([self._of, none])
+        if len(own):
+            self._of = np.where(self._finite[self._of] & (self._of >= 0), self._of, -1)
+
+    def solve(self) -> Solution:
+        """Hold and let go of rows until all multipliers and excesses have the right sign."""
+        banned, freed = set[int](), set[int]()  # rows and caps, by rounding
+        exchanged: dict[int, int] = {}  # how often rows left for others that depend on them
+        solved, entering, released = False, -1, -1
+        target, step = self._wanted(), np.zeros(self._n)
+        for _ in range(PIVOTS * (self._m + self._n) + 20):
+            # 1. to the minimum for the rows held, as far as multipliers stay allowed
+            if target.dependent and entering < 0 and released < 0 and self._drop_dependent():
+                target = self._wanted()
+            share, row, group = self._room(target.weights)
+            if share == 1 and target.dependent:
+                # no multipliers meet these rows, so what they miss is rounding
+                if entering >= 0:
+                    banned.add(entering)
+                    self._let_go(entering)
+                elif released >= 0:
+                    freed.add(released)
+                    self._tight.append(released)
+                else:
+                    self._tight = []
+                    self._take(np.empty(0, dtype=np.intp), np.empty(0))
+                entering = released = -1
+                target = self._wanted()
+                continue
+            if share < 1:
+                self._weights = self._weights + share * (target.weights - self._weights)
+                if target.dependent and row >= 0:
+                    exchanged[row] = exchanged.get(row, 0) + 1
+                if (share == 0 and row == entering) or exchanged.get(row, 0) > EXCHANGES:
+                    banned.add(row)
+                if row >= 0:
+                    self._let_go(row)
+                else:
+                    self._tight.append(group)
+                target = self._wanted()
+                continue
+            self._weights = target.weights
+            # 2. let go of a cap that costs more than the excess
+            step = self._refined(target)
+            prices = {k: v for k, v in target.prices.items() if k not in freed}
+            released, entering = min(prices, key=prices.__getitem__, default=-1), -1
+            if released >= 0 and prices[released] < -FEASIBLE * self._size_of(released):
+                self._tight.remove(released)
+                target = self._wanted()
+                continue
+            # 3. hold the row that is broken most
+            released, entering = -1, self._broken(step, target.prices, banned)
+            if entering < 0:
+                solved = not banned or self._broken(step, target.prices, set()) < 0
+                break
+            self._hold(entering)
+            target = self._wanted()
+        return self._solution(step, target.mixed, solved)
+
+    def _wanted(self) -> _Target:
+        """The minimum where rows held are met but for their groups' excesses."""
+        rows, base, offsets = self._images, self._image, self._offsets
+        if not self._tight:
+            return _stationary(rows, base, offsets)
+        # the first row of a group at its cap has what the others leave
+        rows, offsets = rows.copy(), offsets.copy()
+        others, heads = np.ones(len(rows), dtype=bool), np.arange(len(rows))
+        members = {group: (self._of == group).nonzero()[0] for group in self._tight}
+        for group, (head, *rest) in members.items():
+            heads[rest] = head
+            base = base + self._qp.caps[group] * rows[head]
+            rows[rest] -= rows[head]
+            offsets[rest] -= offsets[head]
+            others[head] = False
+        target = _stationary(rows[others], base, offsets[others])
+        weights = np.zeros(len(rows))
+        weights[others] = target.weights
+        for group, (head, *rest) in members.items():
+            weights[head] = self._qp.caps[group] - weights[rest].sum()
+            target.prices[group] = -float(rows[head] @ target.mixed) - float(offsets[head])
+        target.weights = weights
+        if target.back is not None:
+            inner, grouped = target.back, heads != np.arange(len(heads))
+            target.back = lambda missed: inner((missed - missed[heads] * grouped)[others])
+        return target
+
+    def _refined(self, target: _Target) -> Array:
+        """d, on which the rows held are met as nearly as it is rounded."""
+        root = self._qp.root
+        step: Array = -root.dot(target.mixed)
+        self._blur = 0.0
+        if not len(self._numbers):
+            return step
+        if target.back is None:
+            size = float(np.linalg.norm(root) * np.linalg.norm(self._image))
+            self._blur = size * EPS / FEASIBLE
+            return step
+        for _ in range(target.rounds):
+            step -= root.dot(target.back(self._missed(step)))
+        return step
+
+    def _missed(self, step: Array) -> Array:
+        """By how much the rows held miss equality."""
+        qp, m, n = self._qp, self._m, self._n
+        numbers = self._numbers
+        missed: Array
+        if not self._bounded or not (numbers >= m).any():
+            missed = qp.rows[numbers].dot(step)
+        else:
+            own = numbers < m
+            missed = np.empty(len(own))
+            missed[own] = qp.rows[numbers[own]].dot(step)
+            bounds = numbers[~own] - m
+            missed[~own] = np.where(bounds < n, -1.0, 1.0) * step[bounds % n]
+        missed -= self._offsets
+        return missed
+
+    def _room(self, wanted: Array) -> tuple[float, int, int]:
+        """The share of the way that multipliers may go, and the row or group that ends it."""
+        share, place, full = 1.0, -1, -1
+        sums: dict[int, list[float]] = {}
+        held = zip(self._weights.tolist(), wanted.tolist(), self._of.tolist(), strict=True)
+        for k, (now, then, group) in enumerate(held):
+            if then < 0 and now < share * (now - then):
+                share, place = now / (now - then), k
+            if group >= 0:
+                pair = sums.setdefault(group, [0.0, 0.0])
+                pair[0] += now
+                pair[1] += then
+        for group, (now, then) in sums.items():
+            cap = float(self._qp.caps[group])
+            if then > cap and then > now and group not in self._tight:
+                room = max(cap - now, 0.0) / (then - now)
+                if room < share:
+                    share, place, full = room, -1, group
+        return share, -1 if place < 0 else int(self._numbers[place]), full
+
+    def _let_go(self, number: int) -> None:
+        """Take out a row."""
+        self._keep(self._numbers != number)
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Let go of all other rows."""
+        self._numbers, self._of = self._numbers[kept], self._of[kept]
+        self._weights = np.maximum(self._weights[kept], 0.0)
+        self._images, self._offsets = self._images[kept], self._offsets[kept]
+        self._tight = [group for group in self._tight if (self._of == group).any()]
+
+    def _hold(self, number: int) -> None:
+        """Add a row."""
+        qp, m, n = self._qp, self._m, self._n
+        if number < m:
+            image, offset = qp.rows[number].dot(qp.root), qp.offsets[number]
+            group = int(qp.groups[number])
+            group = group if self._finite[group] else -1
+        else:
+            j, group = (number - m) % n, -1
+            lower = number < m + n
+            image = -qp.root[j] if lower else qp.root[j]
+            offset = -self._lower[j] if lower else self._upper[j]
+        self._numbers = np.append(self._numbers, number)
+        self._of = np.append(self._of, group)
+        self._weights = np.append(self._weights, 0.0)
+        self._images = np.concatenate([self._images, image[None]])
+        self._offsets = np.append(self._offsets, offset)
+
+    def _drop_dependent(self) -> bool:
+        """Let go of rows that depend on those before them, if there are any."""
+        lengths = np.linalg.norm(self._images, axis=1)
+        unit = self._images / np.where(lengths > 0, lengths, 1.0)[:, None]
+        found = np.abs(np.diagonal(np.linalg.qr(unit.T, mode="r")))
+        independent = np.zeros(len(lengths), dtype=bool)
+        independent[: len(found)] = found >= DEPENDENT
+        if independent.all():
+            return False
+        self._keep(independent)
+        return True
+
+    def _size_of(self, group: int) -> float:
+        """What excesses of a group are compared with."""
+        return float(np.abs(self._qp.offsets[self._qp.groups == group]).max(initial=0.0))
+
+    def _excess(self, step: Array) -> Array:
+        """Of the program's rows (m,), zero where it is no more than rounding."""
+        qp = self._qp
+        excess: Array = qp.rows.dot(step)
+        excess -= qp.offsets
+        if excess.max(initial=0.0) > 0:
+            if self._lengths is None:
+                self._lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
+            long = math.sqrt(step.dot(step)) + self._blur
+            excess[excess <= FEASIBLE * (self._lengths * long + np.abs(qp.offsets))] = 0.0
+        return excess
+
+    def _broken(self, step: Array, prices: dict[int, float], banned: set[int]) -> int:
+        """The row that is broken most, in units of its length; -1 if none is."""
+        m, skip = self._m, self._numbers
+        if banned:
+            skip = np.concatenate([skip, np.array(list(banned), dtype=np.intp)])
+        best, worst = -1, 0.0
+        excess = self._excess(step)
+        if excess.max(initial=0.0) > 0 and self._lengths is not None:
+            if prices:
+                levels = np.zeros(len(self._qp.caps))
+                for group, price in prices.items():
+                    levels[group] = max(price, 0.0)
+                # a row is broken where it is beyond the excess that its group pays for
+                level = levels[self._qp.groups]
+                excess = np.where(excess - level > FEASIBLE * level, excess - level, 0.0)
+            excess = excess / np.where(self._lengths > 0, self._lengths, 1.0)
+            excess[skip[skip < m]] = 0.0
+            best = int(excess.argmax())
+            worst = excess.item(best)
+        if self._bounded:
+            beyond = np.concatenate([self._lower - step, step - self._upper])
+            beyond[skip[skip >= m] - m] = 0.0
+            number = int(beyond.argmax())
+            least = FEASIBLE * (math.sqrt(step.dot(step)) + self._blur)
+            if beyond[number] > max(worst, least):
+                best, worst = m + number, beyond.item(number)
+        return best if worst > 0 else -1
+
+    def _solution(self, step: Array, mixed: Array, solved: bool) -> Solution:
+        qp, m, n = self._qp, self._m, self._n
+        every = np.zeros(m + 2 * n if self._bounded else m)
+        every[self._numbers] = self._weights
+        multipliers = every[:m]
+        curvature = float(mixed.dot(mixed))
+        # rows with multipliers are met but for the excess of their group
+        slope = -curvature - float(multipliers.dot(qp.offsets))
+        excess = np.zeros(len(qp.caps))
+        beyond = self._excess(step)
+        if beyond.max(initial=0.0) > 0:
+            np.maximum.at(excess, qp.groups, beyond)
+            excess[~self._finite] = 0.0
+            slope -= float(multipliers.dot(excess[qp.groups]))
+        lagrangian = qp.g + multipliers.dot(qp.rows)
+        bounds = np.zeros(n)
+        if self._bounded:
+            step = np.minimum(np.maximum(step, self._lower), self._upper)
+            bounds = every[m + n :] - every[m : m + n]
+            slope -= float(bounds.dot(step))
+            lagrangian += bounds
+        return Solution(step, multipliers, bounds, lagrangian, curvature, excess, slope, solved)
+
+
+def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
+    """Weights w of any sign of least ``|base + w @ rows|^2 / 2 + w @ offsets``."""
+    w = len(rows)
+    if w == 0:
+        return _Target(np.empty(0), base, False, None, {})
+    lengths = np.sqrt(np.vecdot(rows, rows))
+    unit = 1.0 / np.where(lengths > 0, lengths, 1.0)
+    rows = rows * unit[:, None]
+    factor, failed = dpotrf(rows.dot(rows.T), lower=1)
+    least = 0.0 if failed else factor.ravel(order="K")[:: w + 1].min()
+    if least < INDEPENDENT:
+        return _stationary_by_rotations(rows, base, unit * offsets, unit)
+    weights = dpotrs(factor, -(unit * offsets + rows.dot(base)), lower=1)[0]
+
+    def back(missed: Array) -> Array:
+        change: Array = dpotrs(factor, unit * missed, lower=1)[0].dot(rows)
+        return change
+
+    rounds = 1 if least > WELL else 2
+    return _Target(weights * unit, base + weights.dot(rows), False, back, {}, rounds)
+
+
+def _stationary_by_rotations(rows: Array, base: Array, offsets: Array, unit: Array) -> _Target:
+    """The same for rows of length 1 that are nearly dependent; ``unit`` made them so."""
+    w = len(rows)
+    q, r = np.linalg.qr(rows.T)
+    if len(r) < w:  # more rows than dimensions
+        q = np.concatenate([q, np.zeros((len(q), w - len(r)))], axis=1)
+        r = np.concatenate([r, np.zeros((w - len(r), w))])
+    diagonal = np.einsum("ii->i", r)
+    lost = np.abs(diagonal) < DEPENDENT
+    dependent = bool(lost.any())
+    diagonal[lost] = DEPENDENT
+    ahead, along = dtrtrs(r, offsets, trans=1)[0], base.dot(q)
+    weights = dtrtrs(r, -(ahead + along))[0] * unit
+
+    def back(missed: Array) -> Array:
+        change: Array = q.dot(dtrtrs(r, unit * missed, trans=1)[0])
+        return change
+
+    mixed = base - q.dot(along + ahead)
+    return _Target(weights, mixed, dependent, None if dependent else back, {})

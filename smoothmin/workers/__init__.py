@@ -1,0 +1,1 @@
+"""Evaluation by others: processes, threads, any Executor or map, a Dask cluster."""

@@ -1,0 +1,96 @@
+"""The program for many variables in a box, against the one with rows for bounds, and sorting."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.subproblems.boxed_qp import BoxedQP, Identity
+from smoothmin.subproblems.elastic_qp import ElasticQP
+
+
+def learnt(metric, n, seed):
+    """A metric that has seen some steps on a quadratic."""
+    rng = np.random.default_rng(seed)
+    factor = np.eye(n) + 0.3 * rng.standard_normal((n, n)) / np.sqrt(n)
+    for _ in range(4):
+        s = rng.standard_normal(n)
+        metric.update(s, factor @ (factor.T @ s))
+    return metric
+
+
+def programs(seed, n=12, m=2):
+    """The same program twice: in the root of the inverse Hessian, and by its model."""
+    rng = np.random.default_rng(seed)
+    kinds = (InverseHessian(n), LimitedMemory(n, 3))
+    metric = learnt(kinds[seed % 2], n, seed)
+    rows, offsets = rng.standard_normal((m, n)), rng.standard_normal(m)
+    groups, caps = np.arange(m), np.full(m, 0.7)
+    lower, upper = -2 * rng.random(n), 2 * rng.random(n)
+    given_ = 2 * rng.standard_normal(n), rows, offsets, groups, caps
+    root = np.linalg.cholesky(metric.matrix(n))
+    dense = ElasticQP(root, *given_, lower, upper)
+    return dense, BoxedQP(metric.model(), *given_, lower, upper)
+
+
+def objective(program, hessian, step):
+    excess = np.maximum(program.rows @ step - program.offsets, 0)
+    return program.g @ step + step @ hessian @ step / 2 + program.caps @ excess
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_both_programs_end_at_the_same_step(seed):
+    dense, boxed = programs(seed)
+    one, other = dense.solve(), boxed.solve()
+    hessian = np.linalg.inv(dense.root @ dense.root.T)
+    assert objective(dense, hessian, other.step) == pytest.approx(
+        objective(dense, hessian, one.step), abs=1e-8
+    )
+    np.testing.assert_allclose(other.step, one.step, atol=1e-6)
+    np.testing.assert_allclose(other.lagrangian, -hessian @ other.step, atol=1e-6)
+    assert other.slope == pytest.approx(dense.g @ other.step, abs=1e-7)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_the_last_solution_is_a_start(seed):
+    _, boxed = programs(seed)
+    cold = boxed.solve()
+    warm = boxed.solve(cold.multipliers, cold.bounds)
+    np.testing.assert_allclose(warm.step, cold.step, atol=1e-8)
+
+
+@pytest.mark.parametrize("n", [200, 20000])
+def test_projection_on_the_simplex_as_by_sorting(n):
+    y, start = np.random.default_rng(n).standard_normal(n), np.full(n, 1 / n)
+    rows = np.stack([np.ones(n), -np.ones(n)])
+    program = BoxedQP(
+        Identity(),
+        start - y,
+        rows,
+        np.zeros(2),
+        np.zeros(2, dtype=int),
+        np.array([np.inf]),
+        -start,
+        np.full(n, np.inf),
+    )
+    down = np.sort(y)[::-1]
+    sums = np.cumsum(down) - 1
+    count = np.flatnonzero(down - sums / np.arange(1, n + 1) > 0)[-1]
+    expected = np.maximum(y - sums[count] / (count + 1), 0.0)
+    np.testing.assert_allclose(start + program.solve().step, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", [InverseHessian(9), LimitedMemory(9, 5)])
+def test_rows_of_the_inverse_of_a_free_part(metric):
+    learnt(metric, 9, 3)
+    hessian = np.linalg.inv(metric.matrix(9))
+    rows = np.random.default_rng(0).standard_normal((4, 9))
+    for free in (np.arange(9) < 3, np.arange(9) < 7, np.ones(9, dtype=bool)):
+        expected = np.zeros_like(rows)
+        part = np.linalg.inv(hessian[np.ix_(free, free)])
+        expected[:, free] = -rows[:, free] @ part
+        np.testing.assert_allclose(metric.model().newton_rows(rows, free), expected, atol=1e-8)

@@ -1,0 +1,109 @@
+"""Pictures: what is drawn, and what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+
+from smoothmin import minimize, plotting
+
+plt = pytest.importorskip("matplotlib.pyplot")
+plt.switch_backend("Agg")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def fun(x):
+    return float(abs(x[0]) + (x[1] - 1) ** 2), np.array([np.sign(x[0]), 2 * (x[1] - 1)])
+
+
+def run(**options):
+    return minimize(fun, [2.0, 3.0], jac=True, rng=0, options={"history": True} | options)
+
+
+def test_convergence_is_the_best_value_over_evaluations():
+    res = run()
+    ax = plotting.convergence({"default": res, "short": run(maxfev=5)}, minimum=0.0)
+    line = ax.get_lines()[0]
+    nfev, best = np.array(res.history["nfev"]), np.array(res.history["best_fun"])
+    np.testing.assert_array_equal(line.get_xdata(), nfev)
+    kept = best > 0
+    np.testing.assert_array_equal(np.asarray(line.get_ydata())[kept], best[kept])
+    assert ax.get_yscale() == "log"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["default", "short"]
+    assert plotting.convergence(res).get_legend() is None
+
+
+def test_radius_draws_what_is_reported():
+    ax = plotting.radius(run())
+    assert ax.get_yscale() == "log"
+    assert ax.get_lines()
+    plain = minimize(fun, [2.0, 3.0], jac=True, method="bfgs", options={"history": True})
+    plain["history"] = {key: plain.history[key] for key in ("nfev", "best_fun")}
+    with pytest.raises(ValueError, match="must report a radius"):
+        plotting.radius(plain)
+
+
+def test_a_landscape_and_its_smoothed_version():
+    res = run(return_all=True)
+    _, (left, right) = plt.subplots(1, 2)
+    sides = [(-3, 3), (-1, 4)]
+    ax = plotting.landscape(lambda x: fun(x)[0], sides, path=res.allvecs, samples=[[0, 0]], ax=left)
+    assert ax is left
+    assert ax.get_xlim() == (-3, 3)
+    assert ax.get_ylim() == (-1, 4)
+    np.testing.assert_allclose(ax.get_lines()[1].get_xydata(), res.allvecs)
+    seen = []
+    plotting.landscape(lambda x: seen.append(x) or 0.0, sides, sigma=0.5, n=4, ax=right)
+    assert len(seen) == 4 * plotting.GRID**2
+    # pairs around every point, so that slopes are not smoothed into steps
+    points = np.array(seen).reshape(-1, 4, 2)
+    np.testing.assert_allclose(points[0].mean(axis=0), [-3, -1], atol=1e-12)
+
+
+def test_parallel_coordinates_draw_the_lowest_last():
+    points = np.array([[0.0, 1.0, 5.0], [1.0, 0.0, 7.0], [0.5, 0.5, 6.0]])
+    ax = plotting.parallel_coordinates(points, [3.0, 1.0, 2.0], labels=["a", "b", "c"])
+    np.testing.assert_allclose(ax.get_lines()[-1].get_ydata(), [1, 0, 1])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_profiles():
+    taken = {"one": [10, 20, np.inf, 40], "two": [20, 10, 30, np.inf]}
+    line = plotting.performance_profile(taken).get_lines()[0]
+    np.testing.assert_allclose(line.get_xdata(), [1, 1, 1, 2, 2])
+    np.testing.assert_allclose(line.get_ydata(), [0, 0.25, 0.5, 0.75, 0.75])
+    line = plotting.data_profile(taken, [1, 1, 2, 3]).get_lines()[1]
+    np.testing.assert_allclose(line.get_xdata(), [5, 5, 10, 10, 10])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (
+            lambda: plotting.convergence(minimize(fun, [1.0, 1.0], jac=True)),
+            ValueError,
+            "no history",
+        ),
+        (lambda: plotting.convergence([]), ValueError, "results must not be empty"),
+        (lambda: plotting.convergence(run(), labels=["a", "b"]), ValueError, "labels must be 1"),
+        (lambda: plotting.landscape(3, [(0, 1)] * 2), TypeError, "fun must be callable"),
+        (lambda: plotting.landscape(abs, [(1, 0)] * 2), ValueError, "bounds must be two finite"),
+        (
+            lambda: plotting.landscape(lambda x: 0.0, [(0, 1)] * 2, path=[1.0]),
+            ValueError,
+            "path must have shape (k, 2)",
+        ),
+        (lambda: plotting.parallel_coordinates([[1.0]], [1.0, 2.0]), ValueError, "must fit"),
+        (lambda: plotting.performance_profile([]), TypeError, "must be a dict of solvers"),
+        (lambda: plotting.performance_profile({"a": [0.0]}), ValueError, "must be positive"),
+        (lambda: plotting.data_profile({"a": [1.0]}, [1, 2]), ValueError, "dimensions must be 1"),
+    ],
+)
+def test_bad_input(call, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        call()
