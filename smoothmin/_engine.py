@@ -125,6 +125,8 @@ class Run:
             return self.result(finish)
         except Halt as halt:
             return self.result(Finish(halt.status, halt.message))
+        except GeneratorExit:  # nobody wants a result, and to make one while garbage is collected
+            raise  # can crash CPython before 3.12 (python/cpython#148891)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self._settings.return_on_interrupt:
                 return self.result(Finish(Status.INTERRUPTED, _status.INTERRUPTED))

@@ -162,7 +162,8 @@ class Actions:
         if status is Status.NONFINITE:  # what is known is from before the search
             status, message = Status.PRECISION, SEARCHED_IN_VAIN
         if status.success:
-            doubt = yield from verified(incumbent, self._scale)
+            stagnated = finish.info.get("stagnated", False)
+            doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)
             if doubt is None:
                 doubt = yield from self._luck()
             if doubt is not None:

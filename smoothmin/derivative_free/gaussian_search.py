@@ -253,7 +253,8 @@ class _Search:
         """The end; None where the search goes on, since the function may well fall farther."""
         fell = max(self._options.decrease or 0.0, self._first - self._best)
         if met or not self._options.survey or self._noise <= NEGLIGIBLE * fell:
-            return judge(Knowledge(message, tolerance_met=True), noise=self._noise)
+            told = {} if met else {"stagnated": True}
+            return judge(Knowledge(message, tolerance_met=True), noise=self._noise, **told)
         left = yield from self._survey()
         most, few = self._noise, self._surveys < MOST_SURVEYS
         if left is not None and few:

@@ -20,12 +20,14 @@ DESCENTS = 4  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
 
 
-def verified(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, str | None]:
+def verified(
+    incumbent: Incumbent, scale: Array, *, stagnated: bool = False
+) -> Generator[Any, Any, str | None]:
     """What speaks against success, None if nothing does.
 
     Values that ended, that differ by rounding only, that still fall beyond the best point as
     seen from the start, or along a kink that the run never left and that is no kink of a
-    linear function.
+    linear function; where a search has ``stagnated``, it may lie on a kink that it met.
     """
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
     if incumbent.silent > max(DEAD, x.size):
@@ -38,8 +40,10 @@ def verified(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, str | No
         values = yield from _ask(incumbent, beyond[None])
         if values[0] < fun - clear:
             return "Values still fall beyond the best point: `fun` may be unbounded below."
-    if x.size > 1 and (np.abs(x - x0) <= SHORT * scale).all():
-        return (yield from _leave_kink(incumbent, scale, clear))
+    if x.size > 1 and (stagnated or (np.abs(x - x0) <= SHORT * scale).all()):
+        doubt = yield from _leave_kink(incumbent, scale, clear)
+        # a search that left a decrease for others to find has not seen a minimum
+        return STUCK if stagnated and fun - incumbent.fun > clear else doubt
     return None
 
 
