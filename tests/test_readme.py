@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not TEXT, reason="tests run apart from the repos
 def test_examples_run_and_do_what_they_say(capsys):
     names = {}
     blocks = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     exec(blocks[0], names)
     assert names["res"].success
     np.testing.assert_allclose(names["res"].x, [1, 1], atol=1e-6)
@@ -28,6 +28,9 @@ def test_examples_run_and_do_what_they_say(capsys):
     assert names["optimizer"].result.fun < 1e-3
     exec(blocks[3], names)
     assert names["res"].fun == pytest.approx(-99.748, abs=1e-3)
+    exec(blocks[4], names)
+    assert names["fit"].success
+    assert not names["sure"].warnings
 
 
 def test_every_method_is_in_the_table():

@@ -14,6 +14,7 @@ version = release = smoothmin.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_nb",
@@ -22,6 +23,7 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 nb_execution_mode = "off"  # the notebooks are executed by .ci/run, with their output kept
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
+extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False

@@ -1,0 +1,30 @@
+"""The documentation's code runs, and its tables and lists are those of the library."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smoothmin import _registry
+
+DOCS = Path(__file__).parent.parent / "notebooks" / "docs"
+PAGES = sorted(DOCS.glob("*.md")) + sorted((DOCS / "methods").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_blocks_run(page):
+    """Those of a page one after the other, as a reader would."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    if any("plotting" in block for block in blocks):
+        pytest.importorskip("matplotlib.pyplot").switch_backend("Agg")
+    names = {"np": np}
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), names)
+
+
+def test_every_method_has_a_page():
+    pages = {page.stem for page in (DOCS / "methods").glob("*.md")} - {"index", "reformulations"}
+    assert pages == set(_registry.METHODS)
+    listed = re.findall(r"^([a-z-]+)$", (DOCS / "methods" / "index.md").read_text(), re.MULTILINE)
+    assert pages <= set(listed)
