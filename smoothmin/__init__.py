@@ -119,4 +119,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_EXPORTS])
+    """Public names only, whatever has been loaded."""
+    return sorted([*_EXPORTS, "__version__", "plotting"])

@@ -80,3 +80,12 @@ def test_the_version_is_that_of_the_package():
     from importlib.metadata import version
 
     assert smoothmin.__version__ == version("smoothmin")
+
+
+def test_dir_shows_public_names_only():
+    import smoothmin
+
+    smoothmin.minimize  # noqa: B018 (loaded on access)
+    names = [name for name in dir(smoothmin) if not name.startswith("_")]
+    assert len(names) == len(set(names))
+    assert set(names) == {*smoothmin.__all__, "plotting"} - {"__version__"}
