@@ -52,7 +52,8 @@ SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more t
 WIDENING = 3.0
 WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
-PATIENCE = 1  # spans of generations without trust after which the model is given up
+PATIENCE = 1  # spans of generations with jumps, without trust, after which the model is given up
+JUMP = 3.0  # gap among values, by the range of those below: of a parabola it is less than 1
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
 SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
@@ -196,7 +197,7 @@ class _Search:
         self._lowest: list[float] = []  # of the last generations
         self._foretold: list[tuple[float, float]] = []  # by the model, and as they came out
         self._best = self._first = np.inf  # the lowest value, and the median of the first
-        self._distrusted = 0  # generations in a row that were evaluated to the last point
+        self._distrusted = 0  # generations with jumps since the model was trusted
         self._quiet = 0  # generations without a new lowest value
         self._noise = options.noise
         self._surveys = 0  # that sent the search on
@@ -345,7 +346,7 @@ class _Search:
             done += len(now)
             model = self._fit()
             if done >= size or model is None:
-                self._distrusted += 1
+                self._distrusted += _jumps(values)
                 return points, values
             guessed = model(points)
             if self._trusted(model, done):
@@ -478,3 +479,13 @@ class _Search:
     def _span(self) -> int:
         """Generations over which progress is judged."""
         return 10 + math.ceil(30 * self._distribution.n / self._distribution.population)
+
+
+def _jumps(values: Array) -> bool:
+    """Whether a generation's values end or jump: a gap above their lowest quarter, or more."""
+    found = np.sort(values[np.isfinite(values)])
+    few = len(found) // 4
+    if len(found) < len(values) or few == 0:
+        return len(found) < len(values)
+    gaps, below = np.diff(found)[few:], found[few:-1] - found[0]
+    return bool((gaps > JUMP * below).any())
