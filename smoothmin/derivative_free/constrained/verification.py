@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._verdict import KINK
+from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.derivative_free.constrained.state import ROUNDING, State
 
@@ -61,4 +61,6 @@ def still_falling(state: State) -> Generator[Any, Any, bool]:
     now = state.merit(state.bank.values[k])
     if not state.sides.met(values[:, 1:])[0]:
         return False
-    return state.merit(values[0]) < now - 10 * state.level - ROUNDING * abs(now)
+    # the last digits, where the best is next to a bound, are no fall
+    fell = NEGLIGIBLE * max(0.0, state.merit(state.bank.values[0]) - now)
+    return state.merit(values[0]) < now - 10 * state.level - ROUNDING * abs(now) - fell

@@ -198,3 +198,11 @@ def test_fixed_variables_that_violate_a_row():
 def test_bad_options_are_refused(option, value):
     with pytest.raises((TypeError, ValueError), match=option):
         run(lambda x: x @ x, [1.0, 1.0], DISC, options={option: value})
+
+
+@pytest.mark.parametrize(("bounds", "at"), [(None, 2), ([(5, 10)], 5), ([(1, 10)], 2)])
+def test_the_last_digits_next_to_a_bound_are_no_fall(bounds, at):
+    rows = {"type": "ineq", "fun": lambda x: x - 2}
+    res = minimize(lambda x: float(x[0] ** 2), [10.0], bounds=bounds, constraints=rows)
+    assert res.success
+    assert abs(res.x[0] - at) < 1e-6
