@@ -60,7 +60,7 @@ def inverse_at_start(hess: Any, args: tuple[Any, ...], domain: Domain) -> Array 
         For a matrix of another shape.
     """
     found = hess(domain.restore(domain.problem(False).x0), *args)
-    matrix = np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=float)
+    matrix = np.atleast_2d(found.toarray() if hasattr(found, "toarray") else found).astype(float)
     n = domain.start.size
     if matrix.shape != (n, n):
         raise ValueError(f"hess must return an array of shape {(n, n)}, got {matrix.shape}")

@@ -99,3 +99,11 @@ def test_quasi_newton_by_name_is_what_is_done(hess):
         res = minimize(rosen, [0.0, 0.0], jac=rosen_der, hess=hess, method="trust-constr")
     assert res.success
     assert res.nhev == 0
+
+
+def test_a_number_is_the_hessian_of_one_variable():
+    res = minimize(
+        lambda x: float(3 * x[0] ** 2), [2.0], jac=lambda x: 6 * x, hess=lambda x: 6, method="bfgs"
+    )
+    assert res.success
+    assert res.nfev <= 3

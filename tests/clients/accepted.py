@@ -38,7 +38,6 @@ ACCEPTED: dict[str, str] = {
     r"TestNewtonCg::test_himmelblau": _ELSEWHERE,
     r"test_constraint_solve": "asserts a warning of SciPy's own algorithm",
     r"test_f4_simplicial": _ELSEWHERE,
-    r"test_21_2_derivative_options\[hess": "a Hessian without a gradient is refused",
     r"test_6_1_lower_known_f_min": _PATH,
     # scikit-learn
     r"test_multi_class_n_jobs": "one of the two fits runs in processes where SciPy serves",
