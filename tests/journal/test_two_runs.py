@@ -15,7 +15,7 @@ from smoothmin import minimize
 
 def run(path, fun=lambda x: x @ x):
     options = {"maxfev": 30, "journal": path}
-    return minimize(fun, [1.0, 2.0], method="bfgs", options=options)
+    return minimize(fun, [1.0, 2.0], method="bfgs", options=options, rng=0)
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -66,7 +66,7 @@ CODE = """
             sys.stdin.read()
         return float(x @ x)
     try:
-        res = sm.minimize(fun, [1.0, 2.0], method="bfgs",
+        res = sm.minimize(fun, [1.0, 2.0], method="bfgs", rng=0,
                           options={"maxfev": 30, "journal": sys.argv[1]})
         print(res.nfev)
     except RuntimeError as error:
