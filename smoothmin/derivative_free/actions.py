@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import per_coordinate
-from smoothmin._noise import REPEATS, Repeated
-from smoothmin._protocol import Answers, Array, Ask, Done, Finish, Problem, Steps, advance
+from smoothmin._protocol import Array, Finish, Problem, Steps
 from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
@@ -31,7 +30,8 @@ from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
 from smoothmin.derivative_free.quadratic_regression import Regression, full_size
 from smoothmin.derivative_free.separability import predicted, separable
-from smoothmin.derivative_free.verification import verified
+from smoothmin.derivative_free.start_scale import start_scale
+from smoothmin.derivative_free.verification import lucky, verified
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
 from smoothmin.portfolio.decisions import Action, Facts, next_action
@@ -42,11 +42,6 @@ from smoothmin.portfolio.watches import after, hopeless
 if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
 
-R = TypeVar("R")
-
-LUCKY = "The lowest value is low by luck: the search ended at a lower place."
-EPS = float(np.finfo(float).eps)
-ROUNDING = 64 * EPS  # share of a value that is no noise
 ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
 SEARCHED_IN_VAIN = "No sample of the search has a finite value."
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
@@ -165,48 +160,17 @@ class Actions:
             stagnated = finish.info.get("stagnated", False)
             doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)
             if doubt is None:
-                doubt = yield from self._luck()
+                doubt = yield from lucky(incumbent, self._searched)
             if doubt is not None:
                 status, message = Status.PRECISION, doubt
         return Finish(status, message, **incumbent.info())
 
-    def _luck(self) -> Generator[Any, Any, str | None]:
-        """Whether the lowest value is low by luck, where there is noise; how far it is off.
-
-        It was drawn among many. Values that are drawn anew at its point tell the error, and
-        whether the search ended at a lower place than that.
-        """
-        incumbent, searched = self._incumbent, self._searched
-        if not incumbent.noise or incumbent.noise <= ROUNDING * abs(incumbent.fun):
-            return None
-        again = np.repeat(incumbent.x[None], REPEATS, axis=0)
-        here = Repeated.of((yield from self._values("check", again)))
-        incumbent.error = abs(here.mean - incumbent.fun) + here.half_width
-        if searched is None or np.array_equal(searched.x, incumbent.x):
-            return None
-        there = searched.last
-        clear = 2 * incumbent.noise + here.half_width
-        return LUCKY if here.mean > there + clear else None
-
     # actions; each says whether it is done in this round
 
     def _measure_scale(self) -> Generator[Any, Any, bool]:
-        """A tenth of a start value near zero is its scale if such steps lead lower."""
-        x0 = self._problem.x0
-        near = START_SHARE * np.abs(x0)
-        unclear = np.flatnonzero((near > 0) & (near < self._settings.unclear * self._scale))
-        if len(unclear) == 0:
-            return True
-        shown = self._rng.permutation(unclear)[: self._settings.shown]
-        sides = [np.diag(size)[shown] for size in (near, -near, self._scale, -self._scale)]
-        points = self._problem.clip(x0 + np.concatenate([np.zeros((1, self._n)), *sides]))
-        values = (yield from self._values("scale", points))[1:]
-        nearer, farther = values.reshape(2, 2, -1).min(axis=1)
-        lower = shown[nearer < farther]
-        if len(shown) < len(unclear):  # the others are taken to be like most of them
-            lower = unclear if 2 * len(lower) > len(shown) else unclear[:0]
-        self._scale = self._scale.copy()
-        self._scale[lower] = near[lower]
+        """What small elements of the start say of their scale."""
+        test = start_scale(self._problem, self._scale, self._settings, self._rng)
+        self._scale = yield from self._incumbent.booked("scale", test)
         return True
 
     def _sample(self) -> Generator[Any, Any, bool]:
@@ -216,7 +180,7 @@ class Actions:
         while not incumbent.finite and asked < most:
             low, high = search_range(self._problem, self._problem.x0, self._scale)
             points = self._rng.uniform(low, high, (count, self._n))
-            yield from self._values("sample", points)
+            yield from self._incumbent.ask("sample", points)
             asked, count = asked + count, 2 * count
         if not incumbent.finite:
             return True
@@ -259,7 +223,7 @@ class Actions:
             test = predicted(*self._model.asked[0])
         else:
             return True
-        found = yield from self._booked("separability", test)
+        found = yield from self._incumbent.booked("separability", test)
         self._facts = replace(self._facts, separable=found)
         return True
 
@@ -309,7 +273,9 @@ class Actions:
             lowest = model.minimizer(1.0, box)
             predicted = float(model(lowest[None])[0]) - self._incumbent.fun
             before = self._incumbent.fun
-            change = (yield from self._values("model", lowest[None] * self._scale))[0] - before
+            change = (yield from self._incumbent.ask("model", lowest[None] * self._scale))[
+                0
+            ] - before
             if abs(change - predicted) <= self._settings.foretold * abs(predicted):
                 self._inverse = model.inverse_hessian(self._scale)
 
@@ -343,7 +309,7 @@ class Actions:
             self._rng,
             self._problem.x0,
         )
-        self._evidence = yield from self._booked("check", around)
+        self._evidence = yield from self._incumbent.booked("check", around)
         self._facts = replace(self._facts, evidence=self._evidence.found)
         return True
 
@@ -410,7 +376,7 @@ class Actions:
             known = points, values
         x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
         if facts.guessed and not facts.boxed:  # far away rounding leaves nothing of such steps
-            lost = scale < EPS**0.5 * np.abs(x0)
+            lost = scale < np.finfo(float).eps ** 0.5 * np.abs(x0)
             method = replace(method, sigma=np.where(lost, START_SHARE * np.abs(x0), scale))
         return Phase("search", method, x0, known=known)
 
@@ -424,7 +390,7 @@ class Actions:
         """A descent from the best of a sample that grows."""
         count = self._settings.sample * self._n
         points = np.array([self._random() for _ in range(count)])
-        self._starts.add(points, (yield from self._values("descent", points)))
+        self._starts.add(points, (yield from self._incumbent.ask("descent", points)))
         outcome = yield from self._descend(self._starts.take(), hopeless(self._incumbent.fun))
         if outcome is None or outcome.lowest is None:
             self._futile += 1
@@ -527,20 +493,3 @@ class Actions:
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""
         return self._rng.uniform(*search_range(self._problem, self._problem.x0, self._scale))
-
-    def _values(self, name: str, points: Array) -> Generator[Ask, Answers, Array]:
-        """Values at some points, booked; infinite where there is none."""
-        ask = Ask(points, 0)
-        answers = yield ask
-        self._incumbent.book(name, ask, answers.values)
-        return np.where(np.isnan(answers.values), np.inf, answers.values)
-
-    def _booked(self, name: str, test: Generator[Ask, Answers, R]) -> Generator[Any, Any, R]:
-        """What a test says, its values booked."""
-        reply: Any = None
-        while True:
-            ask = advance(test, reply)
-            if isinstance(ask, Done):
-                return ask.value
-            reply = yield ask
-            self._incumbent.book(name, ask, reply.values)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import null_space
 
-from smoothmin._protocol import Answers, Array, Ask, Iterate
+from smoothmin._protocol import Answers, Array, Iterate
 from smoothmin._reformulate import Reformulation, relay
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.portfolio.incumbent import Incumbent
@@ -94,8 +94,5 @@ def _values(incumbent: Incumbent, steps: Array) -> Generator[Any, Any, Array]:
     """Values at these steps from the best point, booked; infinite where there is none."""
     points = incumbent.x + steps
     inside = incumbent.problem.clip(points)
-    ask = Ask(inside, 0)
-    answers = yield ask
-    incumbent.book("check", ask, answers.values)
-    usable = np.isfinite(answers.values) & (points == inside).all(axis=1)
-    return np.where(usable, answers.values, np.inf)
+    values = yield from incumbent.ask("check", inside)
+    return np.where((points == inside).all(axis=1), values, np.inf)

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._protocol import Array, Ask
+from smoothmin._noise import REPEATS, Repeated
+from smoothmin._protocol import Array
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.kink_descent import SHORT, descend_along_kink
 from smoothmin.portfolio.incumbent import Incumbent
+from smoothmin.portfolio.phase import Outcome
 
 ROUNDING = 64 * float(np.finfo(float).eps)  # share of the value, by which sums of many differ
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 4  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
+LUCKY = "The lowest value is low by luck: the search ended at a lower place."
 
 
 def verified(
@@ -37,7 +40,7 @@ def verified(
     clear = SIGNAL * (incumbent.noise or 0.0) + ROUNDING * abs(fun)
     beyond = incumbent.problem.clip(2 * x - x0)
     if not (np.array_equal(beyond, x) or np.array_equal(beyond, x0)):
-        values = yield from _ask(incumbent, beyond[None])
+        values = yield from incumbent.ask("check", beyond[None])
         if values[0] < fun - clear:
             return "Values still fall beyond the best point: `fun` may be unbounded below."
     if x.size > 1 and (stagnated or (np.abs(x - x0) <= SHORT * scale).all()):
@@ -60,10 +63,18 @@ def _leave_kink(
     return STUCK
 
 
-def _ask(incumbent: Incumbent, points: Array) -> Generator[Any, Any, Array]:
-    """Values, booked; infinite where there is none."""
-    ask = Ask(points, 0)
-    answers = yield ask
-    incumbent.book("check", ask, answers.values)
-    values: Array = np.where(np.isfinite(answers.values), answers.values, np.inf)
-    return values
+def lucky(incumbent: Incumbent, searched: Outcome | None) -> Generator[Any, Any, str | None]:
+    """Whether the lowest value is low by luck, where there is noise; how far it is off.
+
+    It was drawn among many. Values that are drawn anew at its point tell the error, and
+    whether the search ended at a lower place than that.
+    """
+    if not incumbent.noise or incumbent.noise <= ROUNDING * abs(incumbent.fun):
+        return None
+    again = np.repeat(incumbent.x[None], REPEATS, axis=0)
+    here = Repeated.of((yield from incumbent.ask("check", again)))
+    incumbent.error = abs(here.mean - incumbent.fun) + here.half_width
+    if searched is None or np.array_equal(searched.x, incumbent.x):
+        return None
+    clear = 2 * incumbent.noise + here.half_width
+    return LUCKY if here.mean > searched.last + clear else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Generator
+from typing import Any, TypeVar
 
 import numpy as np
 
-from smoothmin._protocol import Array, Ask, Problem, Samples
+from smoothmin._protocol import Answers, Array, Ask, Done, Problem, Samples, advance
 from smoothmin.portfolio.accounts import Accounts
+
+R = TypeVar("R")
 
 
 class Incumbent:
@@ -61,6 +64,23 @@ class Incumbent:
             self.x, self.fun = row(ask, k), float(values[k])
         self.accounts.add(phase, len(values), before - self.fun)
         return float(values[k])
+
+    def ask(self, phase: str, points: Array) -> Generator[Ask, Answers, Array]:
+        """Values at some points, booked; infinite where there is none."""
+        ask = Ask(points, 0)
+        answers = yield ask
+        self.book(phase, ask, answers.values)
+        return np.where(np.isnan(answers.values), np.inf, answers.values)
+
+    def booked(self, phase: str, test: Generator[Ask, Answers, R]) -> Generator[Any, Any, R]:
+        """What a test says, its values booked."""
+        reply: Any = None
+        while True:
+            ask = advance(test, reply)
+            if isinstance(ask, Done):
+                return ask.value
+            reply = yield ask
+            self.book(phase, ask, reply.values)
 
     def known(self, x: Array) -> float | None:
         """The value at a point that is the best, or the start."""

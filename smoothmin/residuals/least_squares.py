@@ -189,15 +189,8 @@ def least_squares(
     >>> res.success, bool(res.cost < 1e-20), res.nfev < 60
     (True, True, True)
     """
-    if not callable(fun):
-        raise TypeError(f"fun must be callable, got {fun!r}")
-    require_one_of("method", method, METHODS)
-    if not (jac is None or callable(jac)):
-        require_one_of("jac", jac, SCHEMES)
-    chosen = Loss.of(loss, f_scale, quantile)
-    start = as_start(x0)
-    if start.ndim > 1:
-        raise ValueError(f"x0 must have one dimension, got shape {start.shape}")
+    _check(fun, jac, method)
+    chosen, start = Loss.of(loss, f_scale, quantile), _start(x0)
     args = args if isinstance(args, tuple) else (args,)
     if chosen.kinked and not callable(jac):
         jac = None  # differences see kinks late, models of residuals at once
@@ -219,6 +212,23 @@ def least_squares(
     if verbose:
         print(f"{found.message}\ncost {found.cost:.6g}, {found.nfev} evaluations")
     return found
+
+
+def _check(fun: Any, jac: Any, method: Any) -> None:
+    """Raise for what is no function, derivative or method of SciPy's."""
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {fun!r}")
+    require_one_of("method", method, METHODS)
+    if not (jac is None or callable(jac)):
+        require_one_of("jac", jac, SCHEMES)
+
+
+def _start(x0: Any) -> Array:
+    """The start, (n,)."""
+    start = as_start(x0)
+    if start.ndim > 1:
+        raise ValueError(f"x0 must have one dimension, got shape {start.shape}")
+    return start
 
 
 def _method(loss: Loss, jac: Any, ftol: Any, xtol: Any, gtol: Any, x_scale: Any) -> Method | None:
