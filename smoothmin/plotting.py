@@ -84,6 +84,11 @@ def radius(result: Any, *, ax: Axes | None = None) -> Axes:
     result : OptimizeResult
         Of a run with ``options={"history": True}``.
     ax : matplotlib.axes.Axes, optional
+
+    Raises
+    ------
+    ValueError
+        For a result without a history, or whose method reports none of them.
     """
     history = _history(result, "result")
     drawn = ("radius", "sigma", "stationarity")
@@ -130,6 +135,11 @@ def landscape(
     rng : optional
         Source of these.
     ax : matplotlib.axes.Axes, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of a wrong kind, shape or value.
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
@@ -183,6 +193,11 @@ def parallel_coordinates(
     labels : sequence of str, optional
         The variables' names.
     ax : matplotlib.axes.Axes, optional
+
+    Raises
+    ------
+    ValueError
+        For points, values or labels that do not fit each other.
     """
     x, f = np.asarray(points, dtype=float), np.asarray(values, dtype=float)
     if x.ndim != 2 or f.shape != x.shape[:1] or not x.size:
@@ -216,6 +231,16 @@ def data_profile(
     dimensions : array_like, shape (p,)
         Number of variables of each problem.
     ax : matplotlib.axes.Axes, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no mapping, tables that do not fit, or counts that are not positive.
+
+    References
+    ----------
+    .. [1] J. J. More, S. M. Wild, "Benchmarking derivative-free optimization algorithms",
+       SIAM J. Optim. 20 (2009), :doi:`10.1137/080724083`.
     """
     table, names = _table(evaluations)
     n = np.asarray(dimensions, dtype=float)
@@ -232,6 +257,16 @@ def performance_profile(evaluations: Mapping[str, Any], *, ax: Axes | None = Non
     evaluations : mapping of str to array_like, shape (p,)
         As in `data_profile`.
     ax : matplotlib.axes.Axes, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `data_profile`.
+
+    References
+    ----------
+    .. [1] E. D. Dolan, J. J. More, "Benchmarking optimization software with performance
+       profiles", Math. Program. 91 (2002), :doi:`10.1007/s101070100263`.
     """
     table, names = _table(evaluations)
     best = table.min(axis=0)
