@@ -263,6 +263,8 @@ class Run:
             "nfev": self._ledger.nfev,
             "best_fun": self._ledger.best.fun,
         }
+        if self._constrained is not None:
+            standard["constr_violation"] = self._constrained.ledger.violation_at(iterate.x)
         return OptimizeResult({**_plain(self._info), **standard})
 
     def result(self, finish: Finish) -> OptimizeResult:
