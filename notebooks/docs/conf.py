@@ -80,7 +80,7 @@ def _copy_notebooks(app):
     gallery.mkdir(exist_ok=True)
     for path in sorted(HERE.parent.glob("*.ipynb")):
         shutil.copy(path, gallery / path.name)
-    for path in HERE.parent.glob("*.png"):
+    for path in (HERE.parent / "pictures").glob("*.png"):
         shutil.copy(path, gallery / path.name)
 
 
