@@ -59,7 +59,7 @@ def test_versions_that_documentation_is_built_with_are_allowed():
     for extra in ("docs", "plot"):
         allowed += [Requirement(one) for one in PROJECT["optional-dependencies"][extra]]
     pinned = (ROOT / "notebooks/docs/requirements.txt").read_text(encoding="utf-8")
-    pins = dict(re.findall(r"^([a-z-]+)==([\d.]+)$", pinned, flags=re.MULTILINE))
+    pins = dict(re.findall(r"^([a-z0-9-]+)==([\d.]+)$", pinned, flags=re.MULTILINE))
     assert {each.name for each in allowed} == set(pins)
     assert all(each.specifier.contains(pins[each.name]) for each in allowed)
 
