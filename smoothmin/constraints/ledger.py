@@ -262,9 +262,21 @@ class ConstrainedLedger(Ledger):
         """The largest violation of each point in units of max(1, |c|), and whether it is none."""
         if self._rows is None or not len(self._rows.lower):
             return np.zeros(len(points)), np.ones(len(points), dtype=bool)
+        if len(points) == 1 and self._inside(points[0], rows[0]):
+            return np.zeros(1), np.ones(1, dtype=bool)
         beyond = scaled_excess(self._rows, self.region.values(points, rows))
         met: Mask = np.all(beyond <= self._rows.tolerance, axis=1)
         return beyond.max(axis=1), met
+
+    def _inside(self, point: Array, row: Array) -> bool:
+        """Whether a point violates nothing at all: quickly, as most do not."""
+        assert self._rows is not None
+        linear = self.region.linear
+        if linear is not None:
+            above = linear.matrix @ point
+            row = above if not len(row) else np.concatenate([above, row])
+        rows = self._rows
+        return bool((row >= rows.lower).all()) and bool((row <= rows.upper).all())
 
     def _note(
         self, points: Array, values: Array, gradients: Array | None, center: Array | None
