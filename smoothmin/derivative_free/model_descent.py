@@ -32,7 +32,7 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, S
 from smoothmin._recent import Recent
 from smoothmin._scale import box_scale, typical_scale
 from smoothmin._status import Status
-from smoothmin._verdict import KINK, Knowledge, judge
+from smoothmin._verdict import KINK, NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.minimum_frobenius import Interpolation
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.linesearch.polyhedral_search import KinkedLine
@@ -394,10 +394,10 @@ class Descent:
         last = small and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:
-            # nobody tells points apart that are nearer than this, nor their values
+            # nobody tells points apart that are nearer than this, nor values that are that near
             model = self._model
             flat = 0.5 * float(np.linalg.norm(model.hessian)) * (self._rho / model.unit) ** 2
-            noise = max(knows.noise, flat)
+            noise = max(knows.noise, min(flat, NEGLIGIBLE * abs(model.fun)))
             met = self._xtol is not None
             knows = replace(knows, tolerance_met=met, noise=noise, extrapolated=0.0)
             return judge(knows, radius=self._delta)
