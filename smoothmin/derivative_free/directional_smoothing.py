@@ -149,8 +149,9 @@ class DirectionalSmoothing(Method):
             yield Iterate(x, f, sigma=size)
             if waves < PARABOLIC and not farther:
                 message = f"No more than {waves:.3g} of it is not parabolic: {FOR_OTHERS}"
-                noise = ROUNDINGS * problem.unit * abs(f)
-                return judge(Knowledge(message, promised=promised, noise=noise))
+                # what the parabolas promised and the step did not keep may be left
+                noise = ROUNDINGS * problem.unit * (abs(f) + abs(gain))
+                return judge(Knowledge(message, promised=abs(promised - gain), noise=noise))
         message = f"sigma is {size:.3g} of the first"
         if self.xtol is not None:
             return judge(Knowledge(f"{message}, within xtol", tolerance_met=True))
