@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
+from smoothmin._failures import Failures, count_failed
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
@@ -67,6 +68,10 @@ class Ledger:
     nfev, njev, n_nonfinite : int
         Calls of ``fun``, gradients computed by the user's code, and values
         among the first that were not finite.
+    n_failed : int
+        Points where exceptions of the user's code count as no value.
+    failures : Failures or None
+        Where they do.
     best : Best
     precision : Precision
     wide : bool
@@ -74,6 +79,7 @@ class Ledger:
     """
 
     wide = False
+    failures: Failures | None = None
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self._stencil = stencil
@@ -85,7 +91,7 @@ class Ledger:
         # from values alone a finite box may be sampled where the start has no value
         finite_box = domain.box is not None and bool(np.isfinite(domain.box).all())
         self._sampled = stencil is None and finite_box
-        self.nfev = self.njev = self.n_nonfinite = 0
+        self.nfev = self.njev = self.n_nonfinite = self.n_failed = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
 
@@ -167,6 +173,8 @@ class Ledger:
         Of ``gradients`` that of the lowest value alone is looked at.
         """
         self.nfev += len(values)
+        if self.failures is not None:
+            self.n_failed += count_failed(values, gradients)
         if len(values) and points.dtype == np.float64:
             self.precision.add(values.item(0))
             self._note(points, values, gradients, center)

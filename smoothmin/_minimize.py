@@ -107,7 +107,8 @@ def minimize(
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
-        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``, ``result``, and the
+        ``return_all``, ``history``, ``journal``, ``on_error``, ``return_on_interrupt``,
+        ``result``, and the
         steps of finite differences, ``eps`` and ``finite_diff_rel_step``. See
         `show_options`. Unknown ones are ignored with a warning.
     rng : int, numpy.random.Generator or other seed, optional
@@ -135,7 +136,9 @@ def minimize(
         ``jac`` the gradient there, NaN where it is not known, as for fixed variables;
         ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
         user's code); ``nhev``, always 0; ``n_nonfinite``, how many values
-        were not finite; ``success``, ``status`` and ``message``; ``method``;
+        were not finite; ``n_failed``, how many points have none since ``fun`` raised an
+        exception, and ``first_failure``, the first one's traceback, with
+        ``options={"on_error": "nan"}``; ``success``, ``status`` and ``message``; ``method``;
         and what the method reports besides.
         ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
         and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
@@ -244,7 +247,7 @@ def minimize(
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = given.objective(fun, args)
+    objective = given.objective(fun, args, columns=vectorized)
     source = _source(objective, given.domain, workers, vectorized)
     try:
         generator = as_generator(given.seed)

@@ -30,6 +30,7 @@ from smoothmin._differences import SCHEMES, GivenSteps, Stencil
 from smoothmin._domain import Domain
 from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Ledger
+from smoothmin._failures import Failures
 from smoothmin._limits import Limits
 from smoothmin._method import Method
 from smoothmin._noisy_differences import NoiseAwareStencil
@@ -65,6 +66,7 @@ class Arguments:
     workers: Any
     journal: Any
     differences: Stencil | None
+    failures: Failures | None = None
     constraints: Constraints | None = None
 
     @classmethod
@@ -109,18 +111,29 @@ class Arguments:
         as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
+        on_error = common.pop("on_error", None)
+        on_error = "raise" if on_error is None else on_error
+        require_one_of("on_error", on_error, ("raise", "nan"))
+        failures = Failures() if on_error == "nan" else None
         plan = Plan.of(common, as_callback(callback), domain.size)
         if not plan.ends:
             _refuse_endless(chosen)
-        return cls(chosen, jac, domain, plan, seed, workers, journal, differences, held)
+        return cls(chosen, jac, domain, plan, seed, workers, journal, differences, failures, held)
 
-    def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
-        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints."""
+    def objective(
+        self, fun: Callable[..., Any], args: tuple[Any, ...], *, columns: bool = False
+    ) -> Objective:
+        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints.
+
+        ``columns`` if it is called with many points at once.
+        """
         jac, structure = None if self.scheme else self.jac, self.domain.structure
         if structure is not None:
             fun = InBlocks(fun, structure, "both" if jac is True else "value")
             jac = InBlocks(jac, structure, "gradient") if callable(jac) else jac
         plain, held = Objective(fun, jac, args), self.constraints
+        if self.failures is not None:
+            plain.guard(self.failures, columns=columns)
         if held is None or not held.forms.nonlinear:
             return plain
         items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
@@ -148,6 +161,7 @@ class Arguments:
             ours.slopes_apart = held.slopes_apart(self.scheme)
             exact = self.jac is not None and stencil is None
             constrained = Constrained(held.contradiction, ours, domain, exact)
+        ledger.failures = self.failures
         problem = domain.problem(has_gradient, stencil, ledger.precision)
         settings = self.plan.settings
         return Run(self.method, ledger, domain, problem, rng, settings, constrained), ledger

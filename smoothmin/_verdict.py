@@ -107,6 +107,9 @@ class Knowledge:
 class Run(Protocol):
     """What the engine has observed of a run as a whole."""
 
+    nfev: int
+    n_failed: int
+
     @property
     def on_plateau(self) -> bool:
         """Whether values never differed, or the last differences were zero for want of any."""
@@ -156,6 +159,8 @@ def _decide(knows: Knowledge) -> tuple[Status, str]:
 def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
     """Status and sentence of a run that ended so, with this lowest value."""
     status = Status(finish.status)
+    if 0 < run.nfev == run.n_failed:
+        return Status.NONFINITE, _status.all_failed(run.nfev)
     if run.on_plateau and status in (Status.CONVERGED, Status.PRECISION):
         return Status.PRECISION, _status.PLATEAU
     if not status.success:
