@@ -6,6 +6,7 @@ for whoever evaluates: `minimize` or the user of an `Optimizer`.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import math
@@ -67,6 +68,7 @@ class Arguments:
     journal: Any
     differences: Stencil | None
     failures: Failures | None = None
+    asynchronous: bool | int = False
     constraints: Constraints | None = None
 
     @classmethod
@@ -114,11 +116,14 @@ class Arguments:
         on_error = common.pop("on_error", None)
         on_error = "raise" if on_error is None else on_error
         require_one_of("on_error", on_error, ("raise", "nan"))
+        ahead = _as_asynchronous(common.pop("asynchronous", None), chosen, told=told)
         failures = Failures() if on_error == "nan" else None
         plan = Plan.of(common, as_callback(callback), domain.size)
         if not plan.ends:
             _refuse_endless(chosen)
-        return cls(chosen, jac, domain, plan, seed, workers, journal, differences, failures, held)
+        return cls(
+            chosen, jac, domain, plan, seed, workers, journal, differences, failures, ahead, held
+        )
 
     def objective(
         self, fun: Callable[..., Any], args: tuple[Any, ...], *, columns: bool = False
@@ -147,8 +152,22 @@ class Arguments:
             return "2-point" if self.method.needs_gradient else None
         return self.jac if isinstance(self.jac, str) else None
 
-    def assemble(self, rng: np.random.Generator) -> tuple[Run, Ledger]:
-        """The run, and the ledger of what is evaluated for it."""
+    def ahead(self, parallel: int | None) -> int:
+        """Points to keep under way where so many evaluations are made at once.
+
+        Two for each worker, so that none waits for the next.
+        """
+        if self.asynchronous is not True:
+            return int(self.asynchronous)
+        if parallel is None:
+            raise ValueError(
+                "asynchronous must be a number of points, such as twice the workers, where these "
+                "do not say how many they are; got True"
+            )
+        return 2 * parallel if parallel > 1 else 0
+
+    def assemble(self, rng: np.random.Generator, ahead: int = 0) -> tuple[Run, Ledger]:
+        """The run, and the ledger of what is evaluated for it; ``ahead`` as in `Problem`."""
         domain, stencil = self.domain, self._stencil(rng)
         has_gradient = self.jac is not None or stencil is not None
         held, constrained = self.constraints, None
@@ -163,6 +182,7 @@ class Arguments:
             constrained = Constrained(held.contradiction, ours, domain, exact)
         ledger.failures = self.failures
         problem = domain.problem(has_gradient, stencil, ledger.precision)
+        problem = dataclasses.replace(problem, ahead=ahead) if ahead else problem
         settings = self.plan.settings
         return Run(self.method, ledger, domain, problem, rng, settings, constrained), ledger
 
@@ -174,6 +194,18 @@ class Arguments:
         if self.differences is not None:
             return self.differences
         return NoiseAwareStencil(box, rng) if self.jac is None else Stencil(scheme, box)
+
+
+def _as_asynchronous(given: Any, method: Method, *, told: bool) -> bool | int:
+    """The option ``asynchronous``: a bool, or a number of points."""
+    if given is None or isinstance(given, (bool, np.bool_)):
+        given = bool(given)
+    else:
+        require_integer("asynchronous", given, 1)
+    if given and not told and not method.streams:
+        text = f"asynchronous is of no effect on {type(method).__name__}, which waits for all"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    return False if told else given
 
 
 def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

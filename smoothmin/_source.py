@@ -154,6 +154,24 @@ class Source(ABC):
         With a ``center`` the gradients are valid until the next call.
         """
 
+    @property
+    def parallel(self) -> int | None:
+        """How many evaluations are made at once; None if that is not known."""
+        return 1
+
+    @property
+    def under_way(self) -> int:
+        """How many points were given to `stream` whose values it has not told."""
+        return 0
+
+    def stream(self, points: Array, left: int, limits: Limits) -> Block:
+        """Points (k, n) that have values now, these, and what ends the run: see `Stream`.
+
+        Here those that were asked for: nobody waits for any.
+        """
+        values, _, ended = self(points, 0, limits)
+        return points[: len(values)], values, ended
+
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """Blocks of steps together, as many as are best evaluated in one call."""
         held: list[Array] = []

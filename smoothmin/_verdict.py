@@ -107,9 +107,6 @@ class Knowledge:
 class Run(Protocol):
     """What the engine has observed of a run as a whole."""
 
-    nfev: int
-    n_failed: int
-
     @property
     def on_plateau(self) -> bool:
         """Whether values never differed, or the last differences were zero for want of any."""
@@ -118,6 +115,11 @@ class Run(Protocol):
     @property
     def died(self) -> bool:
         """Whether the last values were not finite, though others had been."""
+        ...
+
+    @property
+    def failed(self) -> str:
+        """A sentence if there was no value at all, since exceptions count as none."""
         ...
 
     @property
@@ -159,8 +161,8 @@ def _decide(knows: Knowledge) -> tuple[Status, str]:
 def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
     """Status and sentence of a run that ended so, with this lowest value."""
     status = Status(finish.status)
-    if 0 < run.nfev == run.n_failed:
-        return Status.NONFINITE, _status.all_failed(run.nfev)
+    if run.failed:
+        return Status.NONFINITE, run.failed
     if run.on_plateau and status in (Status.CONVERGED, Status.PRECISION):
         return Status.PRECISION, _status.PLATEAU
     if not status.success:
