@@ -126,7 +126,8 @@ class NullSpace:
     def slopes(self, gradients: Array) -> Array:
         """Derivatives (m, size) along the coordinates, from gradients (m, n)."""
         if self._map is not None:
-            return gradients.dot(self._map.T)
+            known: Array = gradients.dot(self._map.T)
+            return known
         along = self._reflect(gradients[:, self.moved], transposed=True)
         solved = linalg.solve_triangular(self._r, along[:, : self._rank].T, check_finite=False).T
         kept = gradients[:, self.kept] - solved @ self._w
