@@ -40,9 +40,9 @@ def evaluations(problem):
 @pytest.mark.parametrize(
     ("problem", "budget"),
     [
-        # valleys far from their minimum, where changes are as skewed as a fourth power's
-        (named("chained-rosenbrock-48"), 85),
-        (named("quartic-48"), 30),
+        # valleys
+        (named("chained-rosenbrock-48"), 125),
+        (named("quartic-48"), 40),
         (soft_maximum(30, 100, 0), 150),
         # so ill-conditioned that few pairs are not enough
         (named("boundary-value-48"), 170),
