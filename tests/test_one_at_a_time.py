@@ -58,7 +58,7 @@ def misshapen(x):
 
 
 START = np.array([3.0, -1.0, 0.5, 2.0])
-FREE = dict(bounds=[(0, 1), (1, 1), (-3, 3), (2.5, None)])
+FREE = {"bounds": [(0, 1), (1, 1), (-3, 3), (2.5, None)]}
 
 
 def outcome(fun, **how):
