@@ -203,7 +203,7 @@ class Ledger:
 
     def take_one(self, point: Array, value: float, gradient: Array | None) -> None:
         """`take` one real point."""
-        if value - value != 0:  # not finite
+        if value - value != 0 or self.failures is not None:  # not finite, maybe
             gradients = None if gradient is None else gradient[None]
             return self.take(point[None], np.array([value]), gradients)
         self.nfev += 1
