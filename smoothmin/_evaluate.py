@@ -310,7 +310,8 @@ class Evaluator:
         """`answer` at a single point, if it is usual; most are, and cost little."""
         ledger = self.ledger
         limits = ledger.limits
-        if ledger.wide or (order and (order > 1 or ledger.stencil is not None)):
+        unusual = ledger.wide or (order and (order > 1 or ledger.stencil is not None))
+        if unusual or point.size == 0:
             return None
         square = ddot(point, point)
         if square - square != 0 or ledger.nfev >= limits.maxfev:
