@@ -297,7 +297,7 @@ class _Descent:
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""
-        return max(self._noise, 2 * EPS * abs(f), 1e-300)
+        return max(self._noise, 2 * self._problem.unit * abs(f), 1e-300)
 
     def _direction(self, x: Array, g: Array, pg: Array) -> Array:
         """Along ``-H g``, within the bounds; along the scaled gradient before H is known."""
