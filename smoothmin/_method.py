@@ -26,6 +26,7 @@ class Method(ABC):
     handles_bounds: ClassVar[bool] = False
     handles_constraints: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
+    streams: ClassVar[bool] = False  # whether it goes on before all points have come, if it may
     tolerances: ClassVar[tuple[str, ...]] = ()
     hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it
 

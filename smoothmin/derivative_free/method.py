@@ -116,6 +116,7 @@ class DerivativeFree(Method):
     reference: ClassVar[str] = "Hansen (2009); Loshchilov, Schoenauer, Sebag (2013)"
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol", "ftol")
 
     sigma: Any = None
