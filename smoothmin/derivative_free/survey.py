@@ -77,6 +77,25 @@ def survey(
     return Surveyed(x, math.inf if left is None else left.most)
 
 
+def quantum(
+    problem: Problem, scale: Array, x: Array, f: float, width: float, rng: np.random.Generator
+) -> Generator[Ask, Answers, float]:
+    """Standard deviation of the rounding of values that are all the same near ``x``.
+
+    From where values begin to differ; zero if they do not within the scale. Parameters as in
+    `survey`, and the value at ``x``.
+    """
+    while True:
+        points = problem.clip(x + scale * width * rng.standard_normal((2 * x.size, x.size)))
+        values = np.append((yield Ask(points, 0)).values, f)
+        steps = np.diff(np.unique(values[np.isfinite(values)]))
+        if len(steps):
+            return float(steps.min()) / math.sqrt(12)
+        if width >= 1:
+            return 0.0
+        width *= WIDENING
+
+
 def _fitted(
     problem: Problem, scale: Array, x: Array, axes: Array, noise: float, rng: np.random.Generator
 ) -> Generator[Ask, Answers, tuple[Decrease | None, Array]]:

@@ -3,7 +3,7 @@ import pytest
 
 from smoothmin import minimize
 from smoothmin._protocol import Answers, Ask, Problem
-from smoothmin.derivative_free.survey import survey
+from smoothmin.derivative_free.survey import quantum, survey
 
 
 def valley(x):
@@ -65,3 +65,16 @@ def test_noise_hides_no_floor_of_a_valley(method, kind, seed):
     x0 = 3 * np.random.default_rng(seed + 1).standard_normal(2)
     res = minimize(fun, x0, method=method, rng=0, options={"maxfev": 3000})
     assert not res.success or valley(res.x) < 1e-2
+
+
+def test_the_rounding_of_values_is_found_from_the_middle_of_a_step():
+    problem, ones = Problem(np.zeros(2), None, False, (2,)), np.ones(2)
+    steps = quantum(problem, ones, np.zeros(2), 0.0, 1e-9, np.random.default_rng(0))
+    reply, found = None, None
+    while found is None:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as end:
+            found = end.value
+        reply = Answers(np.round(100 * (ask.points**2).sum(axis=1)) / 100)
+    assert found == pytest.approx(0.01 / np.sqrt(12))
