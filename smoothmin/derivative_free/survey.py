@@ -23,6 +23,7 @@ SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more t
 WIDENING = 3.0  # of the distribution at once
 BATCHES = 4  # of points around a centre, while a fit to them decides nothing
 ROUNDS = 20  # centres
+MOST_WIDTHS = 40  # tried for values that differ
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,22 @@ def quantum(
     From where values begin to differ; zero if they do not within the scale. Parameters as in
     `survey`, and the value at ``x``.
     """
-    while True:
+    same, smallest = 0.0, math.inf  # widths at which values agree and differ
+    for _ in range(MOST_WIDTHS):
         points = problem.clip(x + scale * width * rng.standard_normal((2 * x.size, x.size)))
         values = np.append((yield Ask(points, 0)).values, f)
         steps = np.diff(np.unique(values[np.isfinite(values)]))
-        if len(steps):
-            return float(steps.min()) / math.sqrt(12)
-        if width >= 1:
-            return 0.0
-        width *= WIDENING
+        if len(steps) == 0:
+            same = width
+            if width >= 1:
+                break
+            width *= WIDENING
+            continue
+        smallest = min(smallest, float(steps.min()))
+        if len(steps) == 1 or not same > 0:  # the next value, most likely
+            break
+        width = math.sqrt(same * width)
+    return smallest / math.sqrt(12) if smallest < math.inf else 0.0
 
 
 def _fitted(
