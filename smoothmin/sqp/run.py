@@ -318,7 +318,7 @@ class Run:
         self, point: Point, direction: Direction, noise: float, certificate: Certificate
     ) -> Finish:
         """What is known where nothing is promised, and there is no certificate."""
-        steep = 1.0 if self._gathered.kinked else self._recent.steepness
+        steep = 1.0 if self._gathered.met else self._recent.steepness
         knows = Knowledge(
             f"No certificate: stationarity {certificate.stationarity:.3g} within radius "
             f"{certificate.radius:.3g}",

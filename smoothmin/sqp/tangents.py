@@ -168,6 +168,11 @@ class Gathered:
         """Whether any function has a kink nearby."""
         return bool(self.of)
 
+    @property
+    def met(self) -> bool:
+        """Whether the last program needed more than one piece of a function."""
+        return any((tangents.weights > 0).any() for tangents in self.of.values())
+
     def add(self, point: Point, centre: Point | None) -> None:
         """Learn from a point, compared with the centre of the last program."""
         if centre is not None:
