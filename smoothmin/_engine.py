@@ -309,7 +309,7 @@ class Run:
             "message": self._message,
             "method": self._method.name or type(self._method).__name__,
         }
-        if ledger.n_failed and ledger.failures is not None and ledger.failures.first:
+        if ledger.failures is not None:
             standard["first_failure"] = ledger.failures.first
         if self._settings.return_all:
             standard["allvecs"] = self._allvecs
