@@ -12,6 +12,7 @@ that the pairs themselves suggest, found anew whenever their number has doubled.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import ddot
@@ -125,9 +126,7 @@ class LimitedMemory(CompactMemory, Metric):
         """Another P, by the pairs."""
         old = np.ones(1) if self._first is None else self._first
         steps, images = self._rows[::2], self._rows[1::2]
-        slots = np.arange(self._count)
-        if self._oldest:
-            slots = self._in_time[0] // 2
+        slots: Any = self._in_time[0] // 2 if self._oldest else slice(None)
         curvatures = np.empty(self._count)
         curvatures[slots] = self._curvatures
         scales = secant_scales(steps, images, old, curvatures)
@@ -135,8 +134,8 @@ class LimitedMemory(CompactMemory, Metric):
             return
         first = np.ones(1) if scales is None else np.square(scales)
         self._first = None if scales is None else first
-        gram = self._rescale(images, np.broadcast_to(first / old, steps.shape[1:]), first)
-        self._columns[1, : self._count, : self._count] = gram[np.ix_(slots, slots)]
+        gram = self._rescale(images, first / old, first)
+        self._columns[1, : self._count, : self._count] = gram[slots][:, slots]
         self.scale = float(self._curvatures[-1] / self._yw[-1, -1])
         self._seen = None
 
@@ -146,7 +145,7 @@ class LimitedMemory(CompactMemory, Metric):
         gram, width = np.zeros((k, k)), max(1, CACHED // k)
         for begin in range(0, n, width):
             part = slice(begin, begin + width)
-            images[:, part] *= ratio[part]
+            images[:, part] *= ratio if len(ratio) == 1 else ratio[part]
             changes = images[:, part] / (first if len(first) == 1 else first[part])
             gram += changes.dot(images[:, part].T)
         return gram
