@@ -95,6 +95,7 @@ def weak_wolfe(
     patience: int = MAX_TRIALS,
     null_within: float = 0.0,
     smooth: bool = False,
+    least: float = 0.0,
     c1: float = ARMIJO,
     c2: float | None = None,
 ) -> Generator[Ask, Any, LineResult]:
@@ -121,6 +122,8 @@ def weak_wolfe(
         with ``slope``: its gradient is news to a bundle, which is all it can give.
     smooth : bool
         Expect no kinks: be content with a little flatter slope, and reduce by cubics.
+    least : float
+        Predicted decrease below which a step that does not suffice is the last.
     c1, c2 : float
         Shares of the slope that the decrease has to come to, and that the slope at the end
         may still have; the latter by default larger with bounds, or if ``smooth``.
@@ -137,7 +140,7 @@ def weak_wolfe(
         return LineResult(trial, True, True, [trial], slope)
     start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
-    search = _Bracket(start, c1, flatter, patience, null_within / length, smooth)
+    search = _Bracket(start, c1, flatter, patience, null_within / length, smooth, least)
     while True:
         again = search.judge(trial, predicted, ended)
         if again is None or search.spent(x, direction):
@@ -157,11 +160,12 @@ class _Bracket:
         patience: int,
         null_within: float,
         smooth: bool,
+        least: float,
     ) -> None:
         self._start, self._c1, self._flatter = start, c1, flatter
         self._patience, self._null_within = patience, null_within  # in units of the direction
         self._reduced = _reduced_by_cubic if smooth else _reduced
-        self._futile = FUTILE * EPS * abs(start.fun)
+        self._futile, self._least = FUTILE * EPS * abs(start.fun), least
         self._low, self._reductions = start, 0
         self._high: LinePoint | None = None
         self.best, self.wolfe = start, False
@@ -194,6 +198,8 @@ class _Bracket:
             if high is None:
                 return _extended(previous, trial)
         assert self._high is not None
+        if -trial.t * start.slope < self._least:
+            return None
         t = self._reduced(self._low, self._high, self._reductions)
         self._reductions += 1
         return t if self._low.t < t < self._high.t else None
