@@ -132,6 +132,64 @@ class Answers:
         self.rows, self.jacobians = rows, jacobians
         self.taken = taken
 
+    def first(self) -> tuple[float, Any]:
+        """Value and gradient (n,), or None, at the first point."""
+        gradients = self.gradients
+        return self.values.item(0), None if gradients is None else gradients[0]
+
+
+class Answer(Answers):
+    """`Answers` at one point, of which arrays are made where somebody asks for them."""
+
+    __slots__ = ("_gradient", "_value")
+
+    def __init__(self, value: float, gradient: Array | None) -> None:
+        self._value, self._gradient = value, gradient
+        self.rows = self.jacobians = None
+        self.taken = False
+
+    @property
+    def values(self) -> Array:  # type: ignore[override]
+        """The value (1,)."""
+        return np.array([self._value])
+
+    @property
+    def gradients(self) -> Array | None:  # type: ignore[override]
+        """The gradient (1, n), or None."""
+        return None if self._gradient is None else self._gradient[None]
+
+    def first(self) -> tuple[float, Any]:
+        """Value and gradient (n,), or None."""
+        return self._value, self._gradient
+
+
+class Stream(Ask):
+    """A request for values that need not wait for all of them.
+
+    The answer, `Arrived`, comes as soon as no more than ``left`` points of this and of earlier
+    such requests are under way, and any has come. Whoever does not know it answers it as any
+    other `Ask`.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, points: Array, left: int) -> None:
+        super().__init__(points, 0)
+        self.left = left
+
+
+class Arrived(Answers):
+    """Values (k,) at ``points`` (k, n) of some `Stream`, in the order in which they came.
+
+    ``under_way`` is how many others have not come.
+    """
+
+    __slots__ = ("points", "under_way")
+
+    def __init__(self, points: Array, values: Array, under_way: int) -> None:
+        super().__init__(values)
+        self.points, self.under_way = points, under_way
+
 
 class Iterate:
     """An accepted step: the point, what the method knows of it, and diagnostics.
@@ -303,6 +361,9 @@ class Problem:
         Linear inequalities; linear equalities have been eliminated.
     nonlinear : Rows or None
         Constraints whose values are evaluated with the function's: `Answers.rows`.
+    ahead : int
+        How many points methods that can go on before all have come, by `Stream`, are to keep
+        under way; 0 if they are to wait.
     """
 
     x0: Array
@@ -317,6 +378,7 @@ class Problem:
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None
+    ahead: int = 0
 
     @property
     def unit(self) -> float:
@@ -387,5 +449,4 @@ def resume(steps: Steps, reply: Reply) -> Message | Finish:
 def ask_one(x: Array) -> Generator[Ask, Answers, tuple[float, Array]]:
     """Value and gradient at one point."""
     answers = yield Ask(x[None], 1)
-    assert answers.gradients is not None
-    return answers.values.item(0), answers.gradients[0]
+    return answers.first()

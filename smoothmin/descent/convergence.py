@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
@@ -58,6 +59,8 @@ class Convergence:
         self._problem, self._given = problem, given
         self._overrated = 1.0  # share of the error that metrics expect that there is
         self._looked = -1  # how many steps were made when differences were looked at closer
+        # what the user asks of each step, if anything: most are to cost little
+        self._for_steps, self._asked = given.for_steps, given.gtol is not None
         self._short = ""  # why the last step was the last one, if a tolerance says so
         self.recent = Recent()
         self._promises = deque([math.inf], maxlen=FINISHING[0])  # the last
@@ -95,7 +98,7 @@ class Convergence:
         search's that failed, is short without being the last.
         """
         self._short = ""
-        if whole and self._given.for_steps and self.recent.steps >= 0:
+        if self._for_steps and whole and self.recent.steps >= 0:
             size = float(np.linalg.norm(x))
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
@@ -107,8 +110,7 @@ class Convergence:
 
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
-        # nothing more is asked of most steps, which are to cost little
-        if self._given.gtol is None and not self._short and pg.dot(pg) > 0:
+        if not (self._asked or self._short) and ddot(pg, pg) > 0:
             return None
         size = largest(pg)
         if size == 0:
@@ -268,7 +270,7 @@ class Convergence:
         problem = self._problem
         if problem.differences is not None or not promised > NEGLIGIBLE * self.recent.fall:
             return False
-        most = abs(f) + math.sqrt(float(g.dot(g)) * float(x.dot(x)))
+        most = abs(f) + math.sqrt(ddot(g, g) * ddot(x, x))
         if not promised > ROUNDINGS * problem.unit * most:
             return False
         self._promises.append(promised)
@@ -459,4 +461,4 @@ def unusable(f: float, g: Array) -> Finish | None:
 
 
 def _length(vector: Array) -> float:
-    return math.sqrt(vector.dot(vector))
+    return math.sqrt(ddot(vector, vector))

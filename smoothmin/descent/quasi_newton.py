@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._estimate import ESTIMATE, Estimate
@@ -27,11 +28,19 @@ from smoothmin._protocol import (
 )
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
+from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.descent.tolerances import Tolerances
-from smoothmin.linesearch.weak_wolfe import ARMIJO, MAX_TRIALS, WOLFE, LineResult, weak_wolfe
+from smoothmin.linesearch.weak_wolfe import (
+    ARMIJO,
+    MAX_TRIALS,
+    MOST_NOISE,
+    WOLFE,
+    LineResult,
+    weak_wolfe,
+)
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
@@ -126,6 +135,7 @@ class Descent:
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
         self._promised, self._last_chance = math.inf, False  # of the last search
         self._told, self._learnt = Estimate(metric), Estimate()  # what was forgotten last
+        self._reported: Estimate | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -138,8 +148,10 @@ class Descent:
 
     def report(self) -> Iterate:
         """The step just made."""
-        info = {ESTIMATE: self.estimate}
-        return Iterate(self.x, self.f, self.g, **info)
+        iterate, estimate = Iterate(self.x, self.f, self.g), self.estimate
+        if estimate is not self._reported:
+            self._reported = iterate.info[ESTIMATE] = estimate
+        return iterate
 
     def concluded(self, finish: Finish) -> Finish | None:
         """The end where nothing lower was to be found; None if that is not for this method."""
@@ -191,6 +203,7 @@ class Descent:
             slope=slope,
             patience=patience,
             least=self._least(),
+            rounded=self._rounded,
             **self._how,
         )
         self._leaving = self.observes(found)
@@ -202,10 +215,11 @@ class Descent:
             return (yield from self._failed(found, direction, noise))
         # 3. update
         self.doubt.hear(found, direction, self.f, slope, 0.0)
+        metric = self.metric  # another one, maybe, by what was observed
         x, g, cause, point = self.x, self.g, self._pg, found.point
         step, change = point.x - x, point.grad - g
         metric.update(step, change, cause if problem.box is None else None, point.grad)
-        if not math.isfinite(found.highest):
+        if found.nfev > 1 and not math.isfinite(found.highest):
             learn_wall(metric, self.wall, found, x, g)
         self._move((point.x, point.fun, point.grad), step, change, whole=True)
         return None
@@ -215,6 +229,20 @@ class Descent:
         if self._problem.differences is None:
             return 0.0
         return self.known.rounding(self.x, self.f, self.g)
+
+    def _rounded(self, predicted: float) -> float:
+        """What rounding may hide of a search for which so much of a decrease is predicted.
+
+        Only where slopes are exact and the function is smooth: gradients shrink there with the
+        root of what is left. Where they have nearly vanished slopes are believed before values.
+        """
+        steep = self.known.recent.steepness
+        if self._problem.differences is not None or not 0 < steep <= KINK:
+            return 0.0
+        hidden = MOST_NOISE * abs(self.f)
+        if predicted > hidden:
+            return predicted if steep <= math.sqrt(NEGLIGIBLE) else 0.0
+        return hidden
 
     def _failed(
         self, found: LineResult, direction: Array, noise: float
@@ -308,9 +336,9 @@ class Descent:
     def _move(self, to: Found, step: Array, change: Array, *, whole: bool) -> None:
         """Make another point the current one, a step and change of the gradient away."""
         self.x, self.f, self.g = to
-        square = float(step.dot(step))
+        square = ddot(step, step)
         self.length, self._guess = math.sqrt(square), False
-        curvature = float(step.dot(change)) / square if square > 0 else 0.0
+        curvature = ddot(step, change) / square if square > 0 else 0.0
         self._pg = self._problem.projected_gradient(self.x, self.g)
         self.known.stepped(
             self.x, self.f, self._pg, length=self.length, curvature=curvature, whole=whole
@@ -343,7 +371,7 @@ def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> tu
     Steepest descent if that is not down.
     """
     direction = model_step(problem, metric, x, g)
-    slope = float(g.dot(direction))
+    slope = ddot(g, direction)
     if not slope < 0:
         metric.reset()
         direction = -problem.projected_gradient(x, g)
