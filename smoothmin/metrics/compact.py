@@ -193,6 +193,14 @@ class CompactModel:
         self._rows, self._weights, self._inverse = memory.factors()
         self._whole = self._inverse + self._gram(self._rows, self._diagonal)
 
+    def diagonals(self, n: int) -> tuple[Array, Array]:
+        """Those of H and of its inverse."""
+        rows = self._weights[:, None] * self._rows
+        above = np.einsum("ij,ij->j", rows, np.linalg.solve(self._inverse, rows))
+        below = np.einsum("ij,ij->j", rows, np.linalg.solve(self._whole, rows))
+        first = np.broadcast_to(self._diagonal, n)
+        return self._scale * (first + above), (1 - below / first) / (self._scale * first)
+
     def curve(self, s: Array) -> Array:
         """``H^-1 s``, by Sherman, Morrison and Woodbury."""
         image = s / self._diagonal

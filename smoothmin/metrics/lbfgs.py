@@ -42,6 +42,11 @@ class LimitedMemory(CompactMemory, Metric):
         """Have ``P = diag(scales)^2``, in place of the identity, once there are pairs."""
         self._first = scales**2
 
+    def begin_along(self, curvatures: Array) -> None:
+        """Have P of their inverses."""
+        self.reset()
+        self.start(1 / np.sqrt(curvatures))
+
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
@@ -93,6 +98,13 @@ class LimitedMemory(CompactMemory, Metric):
         if self._seen is not g or self._seen_products.size != len(self._rows):
             self._seen, self._seen_products = g, self.products(g)
         return self.combine(self._seen_products, self._start_from(g), factor)
+
+    def diagonals(self, n: int) -> tuple[Array, Array]:
+        """By the compact forms of both."""
+        first = np.ones(n) if self._first is None else self._first
+        if self._count == 0:
+            return self.scale * first, 1 / (self.scale * first)
+        return self.model().diagonals(n)
 
     def model(self) -> CompactModel:
         """``H^-1``."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
-from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
+from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.gradient_sampling.bundle import Bundle
 from smoothmin.descent.gradient_sampling.smooth_descent import SmoothDescent, skewness
 from smoothmin.descent.gradient_sampling.stationarity import Certifier
 from smoothmin.descent.hidden_constraints import Wall
+from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import coordinate_scales, starting_scales
