@@ -335,7 +335,9 @@ class Actions:
         if size == 0 or early - late > self._settings.news * self._incumbent.decrease:
             return True
         method = self._gaussian(size * self._scale, self._population)
-        yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
+        found = yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
+        if found.success and self._facts.once:
+            self._descent = found
         return True
 
     def _search(self) -> Generator[Any, Any, bool]:

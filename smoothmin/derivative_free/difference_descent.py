@@ -360,27 +360,26 @@ class _Descent:
     ) -> Generator[Any, Any, tuple[Array, float] | None]:
         """A lower point by values alone: shrink by interpolation, or extend while it pays."""
         level, t = self._level(f), 1.0
-        beyond: tuple[float, float] | None = None  # the last point that was too far
+        over: list[tuple[float, float]] = []  # lengths that were too far, and rises there
 
         def value(t: float) -> Generator[Any, Any, float]:
             return _value(self._problem.clip(x + t * direction))
 
         for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
             f_t = yield from value(t)
-            if f_t < f and f_t <= f + ARMIJO * t * slope:
-                if t == 1.0:
-                    self._jumps.append(0)
+            lower = f_t < f and f_t <= f + ARMIJO * t * slope
+            if lower:
                 break
+            over.append((t, f_t - f))
             share = _vertex(t * slope, f_t - f)
-            if t == 1.0 and not self._metric.fresh:
-                self._jumps.append(int(f_t - f > JUMP * -slope) if np.isfinite(f_t) else 2)
-            if np.isfinite(f_t):
-                beyond = t, f_t
             t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1
             if -t * slope < level:
-                return None
-        else:
+                break
+        if not self._metric.fresh:
+            self._jumps.append(_met(over, slope, self._fell))
+        if not lower:
             return None
+        beyond = next(((t, f + rise) for t, rise in over[::-1] if np.isfinite(rise)), None)
         if beyond is not None and f_t - f <= STRAIGHT * t * slope:
             line = KinkedLine([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
             yield from line.narrow(value, CROSSINGS, CROSSING_GAIN)
@@ -421,6 +420,22 @@ def _across(line: KinkedLine) -> tuple[float, float]:
     if k + 1 < len(t) and f[0] - f[k + 1] >= ENOUGH * (f[0] - f[k]):
         k += 1
     return t[k], f[k]
+
+
+def _met(over: list[tuple[float, float]], slope: float, fell: float) -> int:
+    """What steps that were too far met: 2 is a jump or no value, 1 a rise that may be one.
+
+    Rises shrink with the step's square where there is curvature, with the step at a kink, and
+    not at all at a jump.
+    """
+    if not over:
+        return 0
+    if not np.isfinite([rise for _, rise in over]).all():
+        return 2
+    (t, rise), (longer, before) = over[-1], over[-2 if len(over) > 1 else -1]
+    if t < longer and rise > max(fell, math.sqrt(t / longer) * before):
+        return 2
+    return int(over[0][1] > JUMP * -slope)
 
 
 def _lost(noise: float) -> Finish:

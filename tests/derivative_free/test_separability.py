@@ -38,7 +38,7 @@ def test_sums_pass(n):
 
     splits = int(np.ceil(np.log2(n)))
     assert ask(fun, n) == (True, 2 * splits)
-    assert ask_star(fun, n) == (True, 1)
+    assert ask_star(fun, n) == (True, 2)
     ends = np.array([np.zeros(n), np.ones(n)])
     test = separable(ends, None, np.random.default_rng(0))
     assert said(test, fun) == (True, 2 + 2 * splits)
