@@ -285,13 +285,12 @@ class Actions:
         return True
 
     def _first_descent(self) -> Generator[Any, Any, bool]:
-        """From the best point; shorter where scouts may do better."""
-        watch = after(self._settings.first_limit * self._n) if self._facts.scouting else None
+        """From the best point."""
         inverse = self._inverse
         if inverse is None and self._model_run is not None:
             inverse = self._model_run.inverse_hessian()
         outcome = yield from self._descend(
-            self._incumbent.x, watch, curvature=self._facts.large, hess_inv0=inverse
+            self._incumbent.x, curvature=self._facts.large, hess_inv0=inverse
         )
         if outcome is not None:
             self._descent = outcome
