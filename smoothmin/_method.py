@@ -26,6 +26,7 @@ class Method(ABC):
     handles_bounds: ClassVar[bool] = False
     handles_constraints: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
+    streams: ClassVar[bool] = False  # whether it goes on before all points have come, if it may
     tolerances: ClassVar[tuple[str, ...]] = ()
     hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it
 
@@ -46,6 +47,10 @@ class Method(ABC):
     def for_problem(self, has_gradient: bool) -> Method:
         """The method that runs where there is a gradient, or none."""
         return self
+
+    def for_constraints(self) -> Method | None:
+        """The method that runs where there are constraints; None if a reformulation has to."""
+        return self if self.handles_constraints else None
 
     def with_options(self, **options: Any) -> Self:
         """A copy with some options changed, validated again."""

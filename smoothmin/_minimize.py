@@ -89,7 +89,7 @@ def minimize(
     constraints : LinearConstraint, NonlinearConstraint, dict, or a list of these, optional
         As SciPy's, for every method. Linear equalities are eliminated: every point meets them,
         the first being the nearest to ``x0`` that does. Rows with ``keep_feasible`` are never
-        left by an evaluation. Violations up to the option ``ctol``, in units of max(1, |c|),
+        left by an evaluation. Violations up to the option ``ctol``, in units of ``max(1, |c|)``,
         count as none: 1e-8 with gradients, 1e-6 from values, one entry a constraint if it is
         an array. Jacobians that are not given are differences. A callable ``method`` that is
         not of this library is handed them.
@@ -107,7 +107,8 @@ def minimize(
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
-        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``, ``result``, and the
+        ``return_all``, ``history``, ``journal``, ``asynchronous``, ``on_error``,
+        ``return_on_interrupt``, ``result``, and the
         steps of finite differences, ``eps`` and ``finite_diff_rel_step``. See
         `show_options`. Unknown ones are ignored with a warning.
     rng : int, numpy.random.Generator or other seed, optional
@@ -135,7 +136,9 @@ def minimize(
         ``jac`` the gradient there, NaN where it is not known, as for fixed variables;
         ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
         user's code); ``nhev``, always 0; ``n_nonfinite``, how many values
-        were not finite; ``success``, ``status`` and ``message``; ``method``;
+        were not finite; ``n_failed``, how many points have none since ``fun`` raised an
+        exception, and ``first_failure``, the first one's traceback, with
+        ``options={"on_error": "nan"}``; ``success``, ``status`` and ``message``; ``method``;
         and what the method reports besides.
         ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
         and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
@@ -196,6 +199,12 @@ def minimize(
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
     where processors are busy: ``OMP_NUM_THREADS=1`` in the environment turns them off.
 
+    With ``asynchronous``, "gaussian-search" and "derivative-free", whose larger searches are of
+    that kind, do not wait for the last points of a batch while ``workers`` have nothing to do: a
+    number of points, by default two for each worker, is kept under way, and the search goes on
+    with what has come back. Such a run depends on the order in which answers come, all others
+    on ``rng`` alone; a journal keeps that order. What is under way when it ends is not counted.
+
     With ``journal``, a path or a `Journal`, a run that was killed, made again with the same
     arguments, ``rng`` included if it was given, is the run that would have been: values come
     from the file as long as it has any. It loses the evaluation it was at, or the batch if
@@ -244,14 +253,14 @@ def minimize(
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = given.objective(fun, args)
+    objective = given.objective(fun, args, columns=vectorized)
     source = _source(objective, given.domain, workers, vectorized)
     try:
-        generator = as_generator(given.seed)
+        generator, ahead = as_generator(given.seed), given.ahead(source.parallel)
         if given.journal is not None:
-            source = kept = _journaled(source, given)
+            source = kept = _journaled(source, given, ahead)
             generator = as_generator(kept.seed) if given.seed is None else generator
-        run, ledger = given.assemble(generator)
+        run, ledger = given.assemble(generator, ahead)
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
@@ -304,13 +313,14 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
     return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 
 
-def _journaled(source: Source, given: Arguments) -> Journaled:
+def _journaled(source: Source, given: Arguments, ahead: int) -> Journaled:
     from smoothmin.journal.identity import identity
     from smoothmin.journal.options import as_journal
     from smoothmin.journal.source import Journaled
 
     journal = as_journal(given.journal)
-    more = {"scheme": given.scheme, "differences": given.differences}
+    more: dict[str, Any] = {"scheme": given.scheme, "differences": given.differences}
+    more |= {"asynchronous": ahead} if ahead else {}
     words = identity(source.objective, given.domain, given.method, given.seed, more)
     return Journaled(source, journal, words)
 

@@ -133,6 +133,34 @@ class Answers:
         self.taken = taken
 
 
+class Stream(Ask):
+    """A request for values that need not wait for all of them.
+
+    The answer, `Arrived`, comes as soon as no more than ``left`` points of this and of earlier
+    such requests are under way, and any has come. Whoever does not know it answers it as any
+    other `Ask`.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, points: Array, left: int) -> None:
+        super().__init__(points, 0)
+        self.left = left
+
+
+class Arrived(Answers):
+    """Values (k,) at ``points`` (k, n) of some `Stream`, in the order in which they came.
+
+    ``under_way`` is how many others have not come.
+    """
+
+    __slots__ = ("points", "under_way")
+
+    def __init__(self, points: Array, values: Array, under_way: int) -> None:
+        super().__init__(values)
+        self.points, self.under_way = points, under_way
+
+
 class Iterate:
     """An accepted step: the point, what the method knows of it, and diagnostics.
 
@@ -292,6 +320,9 @@ class Problem:
         Linear inequalities; linear equalities have been eliminated.
     nonlinear : Rows or None
         Constraints whose values are evaluated with the function's: `Answers.rows`.
+    ahead : int
+        How many points methods that can go on before all have come, by `Stream`, are to keep
+        under way; 0 if they are to wait.
     """
 
     x0: Array
@@ -306,6 +337,7 @@ class Problem:
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None
+    ahead: int = 0
 
     @property
     def unit(self) -> float:
