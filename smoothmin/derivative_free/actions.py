@@ -486,10 +486,18 @@ class Actions:
             population,
             xtol=least if options.xtol is None else options.xtol,
             ftol=least if options.ftol is None else options.ftol,
-            decrease=max(0.0, min(1.0, incumbent.decrease)) if incumbent.finite else 1.0,
+            decrease=self._unit_of_value,
             noise=incumbent.noise,
             survey=False,
         )
+
+    @property
+    def _unit_of_value(self) -> float:
+        """For a search's tolerance: the decrease so far, or what is large beside the value."""
+        incumbent = self._incumbent
+        if not incumbent.finite:
+            return 1.0
+        return max(0.0, min(max(1.0, abs(incumbent.fun)), incumbent.decrease))
 
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""
