@@ -137,7 +137,7 @@ def minimize(
         ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
         user's code); ``nhev``, always 0; ``n_nonfinite``, how many values
         were not finite; ``n_failed``, how many points have none since ``fun`` raised an
-        exception, and ``first_failure``, the first one's traceback, with
+        exception, and ``first_failure``, the first one's traceback or None, with
         ``options={"on_error": "nan"}``; ``success``, ``status`` and ``message``; ``method``;
         and what the method reports besides.
         ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
