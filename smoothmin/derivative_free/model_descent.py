@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._check import require_memory, require_real, require_scale
+from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
@@ -138,8 +138,6 @@ class Descent:
     ) -> None:
         self._problem, self._scale, self._xtol, self._rng = problem, scale, xtol, rng
         n = problem.x0.size
-        star = 3.0 * 8 * (2 * n + 1) * n  # bytes, as it is made
-        require_memory(f"a model of {n} variables", star, ': take method "derivative-free"')
         self._low, self._high = np.full(n, -np.inf), np.full(n, np.inf)
         if problem.box is not None:
             self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
