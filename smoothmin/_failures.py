@@ -89,6 +89,9 @@ class Guarded:
         self.fun, self._failures = fun, failures
         self._returns, self._columns = returns, columns
 
+    def __repr__(self) -> str:  # in messages it is the user's that is named
+        return repr(self.fun)
+
     def __call__(self, x: NDArray[Any], *args: Any) -> Any:
         """What ``fun`` returns, or NaN."""
         kept = x.copy() if self._columns else x  # it may change its argument before it raises

@@ -234,9 +234,17 @@ class _Bracket:
         start = self._start
         null = finite and trial.slope >= WOLFE * start.slope and trial.t <= self._null_within
         futile = -trial.t * start.slope < self._futile
-        return (
-            null or futile or len(self.trials) >= self._patience or _noise(self.trials, start.fun)
-        )
+        spent = len(self.trials) >= self._patience
+        return null or futile or spent or _noise(self.trials, start.fun) or self._too_flat()
+
+    def _too_flat(self) -> bool:
+        """Whether values fell, but by far less than predicted, however long the step was.
+
+        The rate at which values of a differentiable function fall tends to the slope.
+        """
+        few = self.trials[-1 - FLOOR_TRIALS :]
+        shortened = len(few) > FLOOR_TRIALS and few[-1].t <= 0.25 * few[0].t
+        return shortened and all(trial.fun < self._start.fun for trial in few)
 
     def spent(self, x: Array, direction: Array) -> bool:
         """Whether there are trials enough, or the bracket's ends are one point in rounding."""

@@ -31,7 +31,7 @@ def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
     return (
         sy > SMALLEST_CURVATURE * (yw if least is None else least)
         and 0 < yw < math.inf
-        and sy / yw < math.inf
+        and 0 < sy / yw < math.inf
     )
 
 
