@@ -208,7 +208,7 @@ class Descent:
         )
         self._leaving = self.observes(found)
         # two failures with no decrease between them but rounding's are the end as well
-        noise = 0.0 if found.wolfe else self.known.noise(self.x, self.f, self.g)
+        noise = 0.0 if found.wolfe else self._visible()
         last = not self.persistent or metric.fresh
         self._last_chance = last or not self._f_at_reset - found.point.fun > noise
         if not found.wolfe:
@@ -223,6 +223,16 @@ class Descent:
             learn_wall(metric, self.wall, found, x, g)
         self._move((point.x, point.fun, point.grad), step, change, whole=True)
         return None
+
+    def _visible(self) -> float:
+        """The decrease by a failed search that is worth another one.
+
+        By differences that is more than noise: each costs as many values as there are variables.
+        """
+        noise = self.known.noise(self.x, self.f, self.g)
+        if self._problem.differences is None:
+            return noise
+        return max(noise, NEGLIGIBLE * self.known.recent.fall)
 
     def _least(self) -> float:
         """The decrease that values have to show for a search by differences to go on."""
