@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
+from smoothmin._history import Recorder
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
@@ -88,6 +89,7 @@ class Ledger:
         self.nfev = self.njev = self.n_nonfinite = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
+        self.recorder: Recorder | None = None  # where a history is kept
 
     def restart(self) -> None:
         """Begin to count seconds anew."""
@@ -169,7 +171,12 @@ class Ledger:
         self.nfev += len(values)
         if len(values) and points.dtype == np.float64:
             self.precision.add(values.item(0))
-            self._note(points, values, gradients, center)
+            try:
+                self._note(points, values, gradients, center)
+            finally:
+                if self.recorder is not None:
+                    best = math.inf if self.violated else self.best.fun
+                    self.recorder.add(points, values, best, center)
         if not self._varied:
             self._varied = bool((values != self._first).any())
 

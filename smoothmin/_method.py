@@ -25,6 +25,7 @@ class Method(ABC):
     reference: ClassVar[str] = ""
     handles_bounds: ClassVar[bool] = False
     handles_constraints: ClassVar[bool] = False
+    handles_integers: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     tolerances: ClassVar[tuple[str, ...]] = ()
     hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it

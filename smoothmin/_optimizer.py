@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult
 
 import smoothmin
 from smoothmin import _status
@@ -20,6 +19,7 @@ from smoothmin._engine import Run
 from smoothmin._evaluate import Ledger, exchange
 from smoothmin._limits import Halt
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
+from smoothmin._result import Result
 from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
 from smoothmin._status import Status
@@ -57,6 +57,8 @@ class Optimizer:
     constraints : optional
         As in `minimize`; the values of nonlinear ones are told, their functions never called,
         and may be None.
+    integrality : array_like of bool, optional
+        As in `minimize`: which variables are integers.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness.
 
@@ -104,8 +106,11 @@ class Optimizer:
         options: Mapping[str, Any] | None = None,
         *,
         constraints: Any = (),
+        integrality: Any = None,
         rng: Any = None,
     ) -> None:
+        if integrality is not None and (options is None or isinstance(options, Mapping)):
+            options = {**(options or {}), "integrality": integrality}
         _warn_of_unused(options)
         x0, method, bounds, options = _owned(x0, method, bounds, options)
         self._constraints = constraints = _copied(constraints)
@@ -128,7 +133,7 @@ class Optimizer:
         )
         self._sizes = None if held is None else held.sizes
         self._told = Told()
-        self._ended: tuple[str, OptimizeResult] | None = None
+        self._ended: tuple[str, Result] | None = None
         self._begin(*given.assemble(generator))
 
     def _begin(self, run: Run, ledger: Ledger) -> None:
@@ -151,7 +156,7 @@ class Optimizer:
         if self._told.size >= len(state):
             self._state, self._told = state, Told()
 
-    def _converse(self) -> Generator[Array, Answer, OptimizeResult]:
+    def _converse(self) -> Generator[Array, Answer, Result]:
         """Yield points in the free variables until the method is done."""
         talk = self._run.conversation()
         ask = advance(talk)
@@ -306,10 +311,10 @@ class Optimizer:
         return {} if self._ended is None else {self._ended[0]: self._ended[1].message}
 
     @property
-    def result(self) -> OptimizeResult:
+    def result(self) -> Result:
         """The best so far, as `minimize` returns it, with status 7 before the end."""
         if self._ended is not None:
-            return OptimizeResult(self._ended[1])
+            return Result(self._ended[1])
         return self._run.result(Finish(Status.INTERRUPTED, _status.UNDER_WAY))
 
     def __getstate__(self) -> dict[str, Any]:

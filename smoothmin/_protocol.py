@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._lattice import Lattice
 from smoothmin._precision import DOUBLE, Precision
 from smoothmin._status import Status
 
@@ -31,14 +32,16 @@ R = TypeVar("R")  # what it returns
 class Ask:
     """A request for values, and gradients if ``order`` is 1, at ``points`` (m, n).
 
-    The rows of ``points`` must not change until the answers are there.
+    The rows of ``points`` must not change until the answers are there. ``phase`` says what it
+    is for, if anybody knows.
     """
 
-    __slots__ = ("order", "points")
+    __slots__ = ("order", "phase", "points")
 
     def __init__(self, points: Array, order: int = 1) -> None:
         self.points = points
         self.order = order
+        self.phase = ""
 
 
 class Samples(Ask):
@@ -73,7 +76,7 @@ class Samples(Ask):
         take: Callable[[Array, Array, Array | None], None],
         take_sum: Callable[[Array, Mask | None, Array], None] | None = None,
     ) -> None:
-        self.center, self.blocks, self.order = center, blocks, order
+        self.center, self.blocks, self.order, self.phase = center, blocks, order, ""
         self._take, self._take_sum = take, take_sum
         self._context = contextvars.copy_context()
 
@@ -114,9 +117,10 @@ class Answers:
 
     The arrays belong to whoever asked: the engine keeps no reference to them. After
     `Samples`, ``taken`` says that they were handed out already, and there are no gradients.
+    ``recalled`` of them were known, and cost no evaluation.
     """
 
-    __slots__ = ("gradients", "jacobians", "rows", "taken", "values")
+    __slots__ = ("gradients", "jacobians", "recalled", "rows", "taken", "values")
 
     def __init__(
         self,
@@ -126,7 +130,9 @@ class Answers:
         jacobians: Array | None = None,
         *,
         taken: bool = False,
+        recalled: int = 0,
     ) -> None:
+        self.recalled = recalled
         self.values = values
         self.gradients = gradients
         self.rows, self.jacobians = rows, jacobians
@@ -292,6 +298,8 @@ class Problem:
         Linear inequalities; linear equalities have been eliminated.
     nonlinear : Rows or None
         Constraints whose values are evaluated with the function's: `Answers.rows`.
+    lattice : Lattice or None
+        Where some variables are integers. Bounds are integers there.
     """
 
     x0: Array
@@ -306,6 +314,7 @@ class Problem:
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None
+    lattice: Lattice | None = None
 
     @property
     def unit(self) -> float:
@@ -327,7 +336,9 @@ class Problem:
         return dataclasses.replace(self, x0=x)
 
     def clip(self, x: Array) -> Array:
-        """The nearest point of the box."""
+        """The nearest point that may be evaluated: in the box, with integers where they belong."""
+        if self.lattice is not None:
+            x = self.lattice.nearest(x)
         return x if self.box is None else np.clip(x, *self.box)
 
     def projected_gradient(self, x: Array, g: Array) -> Array:

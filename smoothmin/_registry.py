@@ -83,8 +83,10 @@ def option_names(cls: type[Method]) -> list[str]:
     return [each.name for each in every if each.init and each.metadata.get("option", True)]
 
 
-def default_method(has_gradient: bool, constrained: bool = False) -> str:
+def default_method(has_gradient: bool, constrained: bool = False, integers: bool = False) -> str:
     """What ``method=None`` means."""
+    if integers:
+        return "derivative-free"
     if constrained and has_gradient and "sqp" in METHODS:
         return "sqp"
     if constrained and not has_gradient:
@@ -177,12 +179,13 @@ COMMON_OPTIONS: dict[str, Any] = {
     "disp": "print how far a run is, a line a second to a terminal or notebook, and how it ended",
     "progress": "show a bar, by tqdm, against maxfev or maxtime",
     "return_all": "keep every iterate in res.allvecs",
-    "history": "keep what each iterate reported in res.history, a dict of lists",
+    "history": 'keep what was evaluated in res.history, a History; "points": where, too',
     "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",
     "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
+    "integrality": "as the argument of minimize, where SciPy's signature has none",
     "ctol": "violation of constraints that counts as none, in units of max(1, |c|)",
     "rng": "as the argument of minimize, where SciPy's signature has none",
     "eps": "absolute step of finite differences where jac is None",

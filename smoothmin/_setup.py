@@ -30,6 +30,7 @@ from smoothmin._differences import SCHEMES, GivenSteps, Stencil
 from smoothmin._domain import Domain
 from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Ledger
+from smoothmin._history import Recorder
 from smoothmin._limits import Limits
 from smoothmin._method import Method
 from smoothmin._noisy_differences import NoiseAwareStencil
@@ -80,6 +81,7 @@ class Arguments:
         options: Any,
         rng: Any,
         *,
+        integrality: Any = None,
         told: bool = False,
     ) -> Arguments:
         """Check them; called by front ends only, two frames below the user's.
@@ -88,7 +90,10 @@ class Arguments:
         """
         theirs = scipy_name(method)
         start = x0 if theirs is None else theirs.start(x0, options)
-        domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
+        if integrality is None and isinstance(options, Mapping):
+            integrality = options.get("integrality")
+        warn = theirs is None or not theirs.clips
+        domain = Domain.build(start, bounds, warn=warn, integrality=integrality)
         forms = as_forms(constraints, domain.shape, told=told)
         if theirs is not None:
             theirs = theirs if forms is None else theirs.with_constraints()
@@ -99,8 +104,12 @@ class Arguments:
             common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
         jac = as_jac(jac, common.pop("jac_method", None))
         if method is None:
-            method = default_method(jac is not None, forms is not None)
+            integers = domain.integers is not None
+            method = default_method(jac is not None, forms is not None, integers)
         chosen = as_method(method, own, tol, jac is not None)
+        common.pop("integrality", None)
+        if domain.integers is not None:
+            _require_integers_known(chosen, forms is not None)
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
@@ -148,6 +157,8 @@ class Arguments:
             ours.slopes_apart = held.slopes_apart(self.scheme)
             exact = self.jac is not None and stencil is None
             constrained = Constrained(held.contradiction, ours, domain, exact)
+        if kept := self.plan.settings.history:
+            ledger.recorder = Recorder(domain.size, kept == "points")
         problem = domain.problem(has_gradient, stencil, ledger.precision)
         settings = self.plan.settings
         return Run(self.method, ledger, domain, problem, rng, settings, constrained), ledger
@@ -256,8 +267,11 @@ class Plan:
         )
         flags = {
             name: _flag(name, given.get(name, False))
-            for name in ("disp", "progress", "return_all", "history", "return_on_interrupt")
+            for name in ("disp", "progress", "return_all", "return_on_interrupt")
         }
+        history = given.get("history", False)
+        if history != "points":
+            history = _flag("history", history)
         require_one_of("result", given.get("result", "best"), ("best", "last"))
         most = max(1000, 200 * n)
         unlimited = maxiter == limits.maxfev == limits.maxtime == math.inf
@@ -267,6 +281,7 @@ class Plan:
             as_termination("termination", given.get("termination")),
             callback,
             result=given.get("result", "best"),
+            history=history,
             **flags,
         )
         return cls(limits, settings)
@@ -289,6 +304,21 @@ def _refuse_endless(method: Any) -> None:
                 "maxiter, maxtime, f_target, termination, or a callback that stops it"
             )
         method = getattr(method, "inner", None)
+
+
+def _require_integers_known(method: Method, constrained: bool) -> None:
+    """Raise unless the method evaluates at integers alone where that is asked for."""
+    if not method.handles_integers:
+        name = method.name or type(method).__name__
+        raise NotImplementedError(
+            f'integrality is not known to method={name!r}: "derivative-free" takes it, and '
+            f'"gaussian-search"'
+        )
+    if constrained:
+        raise NotImplementedError(
+            "integrality and constraints cannot be given together: bounds may be, and `fun` may "
+            "be infinite, or higher by a penalty, where constraints are violated"
+        )
 
 
 def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:

@@ -128,6 +128,7 @@ def test_all_common_options_are_taken(tmp_path):
         "jac_method": "3-point",
         "rng": 0,
         "ctol": 1e-6,
+        "integrality": None,
         "eps": 1e-7,
         "finite_diff_rel_step": None,
     }

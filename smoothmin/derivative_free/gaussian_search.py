@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, ClassVar
 
 import numpy as np
@@ -122,6 +123,7 @@ class GaussianSearch(Method):
     summary: ClassVar[str] = "values alone: a normal distribution that learns, and a fitted model"
     reference: ClassVar[str] = "Hansen (2016, 2019)"
     handles_bounds: ClassVar[bool] = True
+    handles_integers: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
     sigma: Any = None
@@ -238,6 +240,7 @@ class _Search:
             if not 0 < float(distribution.deviations.max()) < np.inf:
                 return Finish(Status.PRECISION, LOST)
             self._keep_within_box()
+            self._keep_reaching()
             best = order[0]
             x = self._outward(points[best : best + 1])[0]
             yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
@@ -405,9 +408,11 @@ class _Search:
         return self._model
 
     def _evaluate(self, points: Array) -> Generator[Ask, Answers, Array]:
-        answers = yield Ask(self._outward(points), 0)
+        outward = self._outward(points)
+        answers = yield Ask(outward, 0)
         if self._modelled:
-            self._archive.add(points, answers.values)
+            placed = points if self._problem.lattice is None else outward / self._scale
+            self._archive.add(placed, answers.values)
         return answers.values
 
     def _outward(self, points: Array) -> Array:
@@ -424,11 +429,23 @@ class _Search:
             d.mean = self._inside(d.mean)
             d.sigma *= min(1.0, float((HALF * self._width / d.deviations).min()))
 
+    def _keep_reaching(self) -> None:
+        """Deviations with which the next integer is met once in so many points and variables."""
+        lattice, d = self._problem.lattice, self._distribution
+        if lattice is None:
+            return
+        # of the margin of Hamano et al., "CMA-ES with margin", GECCO (2022), Section 4
+        away = NormalDist().inv_cdf(1 - 0.5 / (d.n * d.population))
+        least = 0.5 * lattice.step / self._scale / away
+        if (d.deviations < least).any():
+            d.widen(np.maximum(1.0, least / d.deviations))
+
     def _converged(self, values: Array) -> str | None:
         """A sentence when the distribution or its values have shrunk to nothing."""
-        d, options = self._distribution, self._options
-        largest = float(d.deviations.max())
-        if largest <= options.xtol:
+        d, options, lattice = self._distribution, self._options, self._problem.lattice
+        shrinking = d.deviations if lattice is None else d.deviations[~lattice.discrete]
+        largest = float(shrinking.max(initial=0.0))
+        if len(shrinking) and largest <= options.xtol:
             return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}"
         lowest, new = self._lowest, float(values.min())
         self._quiet = self._quiet + 1 if new >= self._best else 0

@@ -32,6 +32,7 @@ from smoothmin._check import require_integer, require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._protocol import Problem, Steps
 from smoothmin.derivative_free.actions import Actions
+from smoothmin.derivative_free.mixed.search import MixedSearch
 from smoothmin.derivative_free.settings import DerivativeFreeSettings
 
 
@@ -112,6 +113,7 @@ class DerivativeFree(Method):
     summary: ClassVar[str] = "values alone: many minima, noise, kinks; the default without gradient"
     reference: ClassVar[str] = "Hansen (2009); Loshchilov, Schoenauer, Sebag (2013)"
     handles_bounds: ClassVar[bool] = True
+    handles_integers: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol", "ftol")
 
@@ -142,4 +144,7 @@ class DerivativeFree(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return Actions(self, replace(problem, has_gradient=False), rng).run()
+        problem = replace(problem, has_gradient=False)
+        if problem.lattice is not None:
+            return MixedSearch(self, problem, rng).run()
+        return Actions(self, problem, rng).run()

@@ -149,11 +149,12 @@ def _answer(
     shown = ask
     if phase.observe is not None and isinstance(ask, Samples):
         shown = _observed(ask, phase.observe)
+    shown.phase = phase.name
     reply: Answers = yield shown
-    least = incumbent.book(phase.name, ask, reply.values)
+    least = incumbent.book(phase.name, ask, reply.values, reply.recalled)
     if least < (math.inf if outcome.least is None else outcome.least[0]):
         outcome.least = least, row(ask, int(np.nanargmin(reply.values)))
-    outcome.cost += len(reply.values)
+    outcome.cost += len(reply.values) - reply.recalled
     if phase.observe is not None and reply.gradients is not None:
         phase.observe(ask.points, reply.gradients)
     return reply
