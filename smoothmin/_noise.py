@@ -126,10 +126,10 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
 
 def _noise_at(x: Array) -> Generator[Ask, Answers, float]:
     """The standard deviation of values at one point; two that are equal say that there is none."""
-    values = (yield Ask(np.repeat(x[None], 2, axis=0), 0)).values
+    values = (yield Ask(np.repeat(x[None], 2, axis=0), 0, anew=True)).values
     if values[0] == values[1] or not np.isfinite(values).all():
         return 0.0
-    more = (yield Ask(np.repeat(x[None], POINTS - 2, axis=0), 0)).values
+    more = (yield Ask(np.repeat(x[None], POINTS - 2, axis=0), 0, anew=True)).values
     return float(np.std(np.concatenate([values, more]), ddof=1))
 
 

@@ -33,15 +33,17 @@ class Ask:
     """A request for values, and gradients if ``order`` is 1, at ``points`` (m, n).
 
     The rows of ``points`` must not change until the answers are there. ``phase`` says what it
-    is for, if anybody knows.
+    is for, if anybody knows; ``anew`` that values which are known will not do.
     """
 
-    __slots__ = ("order", "phase", "points")
+    __slots__ = ("anew", "order", "phase", "points")
 
-    def __init__(self, points: Array, order: int = 1) -> None:
+    def __init__(
+        self, points: Array, order: int = 1, *, phase: str = "", anew: bool = False
+    ) -> None:
         self.points = points
         self.order = order
-        self.phase = ""
+        self.phase, self.anew = phase, anew
 
 
 class Samples(Ask):
@@ -76,7 +78,8 @@ class Samples(Ask):
         take: Callable[[Array, Array, Array | None], None],
         take_sum: Callable[[Array, Mask | None, Array], None] | None = None,
     ) -> None:
-        self.center, self.blocks, self.order, self.phase = center, blocks, order, ""
+        self.center, self.blocks, self.order = center, blocks, order
+        self.phase, self.anew = "", False
         self._take, self._take_sum = take, take_sum
         self._context = contextvars.copy_context()
 

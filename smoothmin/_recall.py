@@ -95,24 +95,22 @@ class Recalling(Method):
         if problem.lattice is None and (ask.order or isinstance(ask, Samples)):
             return (yield ask)
         points = ask.points
-        # the same point several times is asked for the noise of its values
-        again = len(points) > 1 and bool((points == points[0]).all())
         if problem.lattice is not None:
             points = problem.clip(points)
-        if again or ask.order:
-            return (yield Ask(points, ask.order))
+        if ask.anew or ask.order:
+            return (yield Ask(points, ask.order, phase=ask.phase))
         found = self.memory(points)
         first = {x.tobytes(): k for k, x in reversed(list(enumerate(points)))}
         new = [k for k, v in enumerate(found) if v is None and first[points[k].tobytes()] == k]
         if len(new) == len(points):
-            answers = yield Ask(points, 0)
+            answers = yield Ask(points, 0, phase=ask.phase)
             if self.keeps:
                 self.memory.add(points, answers.values)
             return answers
         asked = points[new]
         values = np.empty(0)
         if new:
-            values = (yield Ask(asked, 0)).values
+            values = (yield Ask(asked, 0, phase=ask.phase)).values
             if self.keeps:
                 self.memory.add(asked, values)
         told = dict(zip((points[k].tobytes() for k in new), values.tolist(), strict=True))

@@ -92,6 +92,10 @@ class Result(OptimizeResult):  # type: ignore[misc]
         Whether values jump, or end, along the steps.
     separable : bool
         Whether the function was found to be a sum over the variables.
+    passes : int
+        Passes of a homotopy from wide to narrow smoothing.
+    boundary : str or tuple of str
+        The boundary condition that the smoothing operator has.
     minima : list
         Further minima that were found, the lowest first.
     hess_inv : ndarray or LinearOperator

@@ -117,7 +117,7 @@ def test_memory_is_bounded_and_the_best_is_right_in_every_row(batch):
 
 def test_steps_are_thinned_alike_and_late_columns_are_filled():
     steps = Steps(("nit",))
-    for k in range(3 * MOST):
+    for k in range(2 * MOST + 2):
         steps.add({"nit": k} | ({"late": 1.0} if k == 4 else {}))
     columns = steps.columns
     assert {len(column) for column in columns.values()} == {len(columns["nit"])}

@@ -271,7 +271,7 @@ class _Search:
                 return None
         promised = math.inf if left is None else left.most
         mean = self._outward(self._distribution.mean[None])[0]
-        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0)).values
+        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0, anew=True)).values
         yield Iterate(mean, float(np.mean(values)), noise=self._noise)  # what is left of luck
         return judge(Knowledge(message, promised=promised, noise=most), noise=self._noise)
 

@@ -70,8 +70,7 @@ class Incumbent:
 
     def ask(self, phase: str, points: Array) -> Generator[Ask, Answers, Array]:
         """Values at some points, booked; infinite where there is none."""
-        ask = Ask(points, 0)
-        ask.phase = phase
+        ask = Ask(points, 0, phase=phase)
         answers = yield ask
         self.book(phase, ask, answers.values, answers.recalled)
         return np.where(np.isnan(answers.values), np.inf, answers.values)

@@ -40,7 +40,7 @@ def lowest(fun, axes):
     return min(fun(x) for x in grid.astype(float))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     mask=st.lists(st.booleans(), min_size=3, max_size=3),
