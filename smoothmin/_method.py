@@ -48,6 +48,10 @@ class Method(ABC):
         """The method that runs where there is a gradient, or none."""
         return self
 
+    def for_constraints(self) -> Method | None:
+        """The method that runs where there are constraints; None if a reformulation has to."""
+        return self if self.handles_constraints else None
+
     def with_options(self, **options: Any) -> Self:
         """A copy with some options changed, validated again."""
         return dataclasses.replace(self, **options)

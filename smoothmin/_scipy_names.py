@@ -114,8 +114,8 @@ _VALUES = "constrained-model"
 NAMES: dict[str, ScipyName] = {
     entry.name.lower(): entry
     for entry in (
-        ScipyName("Nelder-Mead", *_MODEL, of.NELDER_MEAD, ("xatol", "fatol")),
-        ScipyName("Powell", *_MODEL, of.POWELL, ("xtol", "ftol")),
+        ScipyName("Nelder-Mead", *_MODEL, of.NELDER_MEAD, ("xatol", "fatol"), constrained=_VALUES),
+        ScipyName("Powell", *_MODEL, of.POWELL, ("xtol", "ftol"), constrained=_VALUES),
         ScipyName("CG", *_BY_SIZE, of.CG, ("gtol",)),
         ScipyName("BFGS", *_DENSE, of.BFGS, ("gtol",)),
         ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",)),

@@ -23,7 +23,18 @@ from scipy import linalg
 from smoothmin._differences import EPS
 from smoothmin._estimate import ESTIMATE
 from smoothmin._method import Method
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Mask, Problem, Rows, Steps
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Mask,
+    Multipliers,
+    Problem,
+    Rows,
+    Steps,
+)
 from smoothmin._reflection import within_bounds
 from smoothmin._reformulate import Reformulation, relay
 from smoothmin._status import Status
@@ -150,8 +161,8 @@ def _basic(matrix: Array, x0: Array, box: tuple[Array, Array] | None) -> NDArray
 class _Coordinates(Reformulation):
     """Points of the set, of which the method sees the coordinates."""
 
-    def __init__(self, space: NullSpace, box: tuple[Array, Array] | None) -> None:
-        self._space, self._box = space, box
+    def __init__(self, space: NullSpace, box: tuple[Array, Array] | None, equalities: Mask) -> None:
+        self._space, self._box, self._equalities = space, box, equalities
 
     def outward(self, points: Array) -> Array:
         """To where the function is."""
@@ -184,8 +195,18 @@ class _Coordinates(Reformulation):
         return Iterate(self.outward(message.x[None])[0], message.fun, None, **info)
 
     def finish(self, message: Finish) -> Finish:
-        """Without what is not of the user's variables and rows."""
-        return Finish(message.status, message.message, **_for_user(message.info))
+        """With multipliers of the user's rows, without what is not of the user's variables."""
+        info, told = _for_user(message.info), message.info.get("multipliers")
+        if told is not None:
+            info["multipliers"] = self._of_rows(told)
+        return Finish(message.status, message.message, **info)
+
+    def _of_rows(self, told: Multipliers) -> Multipliers:
+        """Of the user's rows and bounds; NaN where only slopes off the set would tell."""
+        linear = np.full(len(self._equalities), np.nan)
+        linear[~self._equalities] = told.linear[: int((~self._equalities).sum())]
+        unknown = 0.0 if self._box is None else np.nan
+        return Multipliers(linear, told.nonlinear, np.full(self._space.x0.size, unknown))
 
 
 def _for_user(info: dict[str, Any]) -> dict[str, Any]:
@@ -224,7 +245,7 @@ class Eliminated(Method):
             return Finish(Status.CONVERGED, NOTHING_FREE)
         inner = self.reduced(problem, space)
         steps = within_bounds(self.inner, inner.box).run(inner, rng)
-        return (yield from relay(_Coordinates(space, problem.box), steps))
+        return (yield from relay(_Coordinates(space, problem.box, self.equalities), steps))
 
     def reduced(self, problem: Problem, space: NullSpace) -> Problem:
         """The problem in the coordinates: bounds of variables that moved become rows."""

@@ -6,6 +6,7 @@ The best is the lowest of the points that meet the constraints, else the least v
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ from smoothmin._protocol import Answers, Array, Ask, Done, Mask, Rows, advance, 
 from smoothmin._status import Status
 from smoothmin.constraints.evaluation import SLOPES_ALONE, FeasibleLimits, Sizes
 from smoothmin.constraints.region import ROUNDING, Region, excess, part_of, scaled_excess
+
+RECENT_ELEMENTS = 2**20  # numbers that the slopes at the last points may take
 
 # rows (m, w) of points, and slopes (m, w, n) or None
 FoundRows: TypeAlias = tuple[NDArray[Any], Array | None]
@@ -101,6 +104,7 @@ class ConstrainedLedger(Ledger):
         if region.linear is not None and hard is not None:
             self._hard = part_of(region.linear, hard)
         self.jacobians_told, self._n = 0, domain.size
+        self._recent: deque[tuple[Array, Array]] = deque()  # points and slopes (1 + k, n)
         self.slopes_told, self.slopes_apart = 0, False
 
     def constraint_counts(self) -> list[int]:
@@ -138,6 +142,26 @@ class ConstrainedLedger(Ledger):
             return Answers(values, None, beside)
         return Answers(values, slopes[:, 0].copy(), beside, slopes[:, 1:])
 
+    def slopes_around(self, x: Array, radius: float) -> list[tuple[float, Array]]:
+        """Slopes (1 + k, n) of the last points other than ``x``, and how far these are.
+
+        Those that are finite, not farther than the radius, in units of ``max(1, |x|)``.
+        """
+        size = np.maximum(1.0, np.abs(x))
+        found = []
+        for point, slopes in self._recent:
+            away = float((np.abs(point - x) / size).max())
+            if 0 < away <= radius and np.isfinite(slopes).all():
+                found.append((away, slopes))
+        return found
+
+    def _remember(self, points: Array, slopes: Array) -> None:
+        """Keep the last points' slopes (m, 1 + k, n), one more than may meet at a kink."""
+        most = min(self._n + 1, RECENT_ELEMENTS // max(1, slopes[0].size))
+        self._recent.extend(zip(points[-most:], slopes[-most:], strict=True))
+        while len(self._recent) > max(1, most):
+            self._recent.popleft()
+
     def _by_differences(
         self, points: Array, stencil: Stencil
     ) -> Generator[Batch, FoundRows, Answers]:
@@ -157,6 +181,8 @@ class ConstrainedLedger(Ledger):
             known = np.isfinite(slopes[:, 1:]).any(axis=2)
             jacobians[known] = slopes[:, 1:][known]
         best = self.best
+        if jacobians is not None:
+            self._remember(points, np.concatenate([gradients[:, None], jacobians], axis=1))
         if best.x is not None and best.changes > before:
             owner = owner_of(best.x, points, stencil)
             if owner is not None and stencil.jacobians is not None:
@@ -237,6 +263,8 @@ class ConstrainedLedger(Ledger):
         if start:
             self._first = float(values[0])
             self._learn(points[0], rows.shape[1] - 1)
+        if slopes is not None:
+            self._remember(points, slopes)
         violation, feasible = self.violations(points, rows[:, 1:])
         for k in self._candidates(values, violation, feasible):
             if self.best.beaten_by(float(values[k]), float(violation[k]), bool(feasible[k])):

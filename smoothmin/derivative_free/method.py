@@ -80,6 +80,9 @@ class DerivativeFree(Method):
     Gradients are not asked for, even where there are some. ``maxfev`` alone does not make it
     go on after the first round; ``restarts`` does.
 
+    With constraints "constrained-model" runs, with ``sigma`` as its ``scale``; with ``restarts``
+    `ExactPenalty` around the searches.
+
     ``res.phase_nfev`` says what each kind of phase cost and ``res.phase_gain`` by how much
     it lowered the best value. ``res.noise`` is the standard deviation of the noise as last
     measured (0 if none was observed), and ``res.error`` the half-width of a 95 %
@@ -141,6 +144,18 @@ class DerivativeFree(Method):
     def needs_gradient(self) -> bool:
         """Never."""
         return False
+
+    def for_constraints(self) -> Method | None:
+        """`ConstrainedModel`, which makes one round."""
+        if self.restarts:
+            return None
+        from smoothmin.derivative_free.constrained.method import ConstrainedModel
+        from smoothmin.derivative_free.constrained.trust_region import FIRST
+
+        model = ConstrainedModel(scale=self.sigma)
+        if self.xtol is None:
+            return model
+        return model.with_options(xtol=float(np.clip(self.xtol, np.finfo(float).eps, FIRST)))
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
