@@ -90,7 +90,7 @@ def minimize(
     constraints : LinearConstraint, NonlinearConstraint, dict, or a list of these, optional
         As SciPy's, for every method. Linear equalities are eliminated: every point meets them,
         the first being the nearest to ``x0`` that does. Rows with ``keep_feasible`` are never
-        left by an evaluation. Violations up to the option ``ctol``, in units of max(1, |c|),
+        left by an evaluation. Violations up to the option ``ctol``, in units of ``max(1, |c|)``,
         count as none: 1e-8 with gradients, 1e-6 from values, one entry a constraint if it is
         an array. Jacobians that are not given are differences. A callable ``method`` that is
         not of this library is handed them.

@@ -26,7 +26,7 @@ SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
 STUDENT = 2.093  # its 97.5 % quantile for one degree of freedom less than there are repeats
 REPEATS = 20  # values at one point, for their mean and its error
-JUMP = 30.0  # times the median change between neighbours, from which one is a jump
+JUMP = 30.0  # times the median change, or change of slope, from which one is a jump or a kink
 FACTOR = 100.0  # of the spacing between attempts
 
 
@@ -77,10 +77,11 @@ def estimate_noise(values: Array) -> Estimate:
     # squares of values in units of a power of two near them neither overflow nor vanish
     unit = math.ldexp(0.5, math.frexp(float(np.abs(values).max()))[1])
     table = values / unit
-    changes_by = np.abs(np.diff(table))
+    changes_by, bends = np.abs(np.diff(table)), np.abs(np.diff(table, 2))
     if np.count_nonzero(changes_by == 0) >= m / 2:
         return Estimate(0.0, Verdict.TOO_CLOSE)
-    if changes_by.max() > JUMP * np.median(changes_by) > 0:
+    # the differences of a jump or a kink at one point agree, as those of noise do
+    if any(each.max() > JUMP * np.median(each) > 0 for each in (changes_by, bends)):
         return Estimate(0.0, Verdict.TOO_FAR)
     levels, changes = [], []
     gamma = 1.0

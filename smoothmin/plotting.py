@@ -290,11 +290,22 @@ def _profile(costs: NDArray[Any], names: list[str], label: str, ax: Axes | None)
             label=names[k],
         )
     ax.set_xscale("log")
+    _few_decades(ax, high / low)
     ax.set_ylim(0, 1.02)
     ax.set_xlabel(label)
     ax.set_ylabel("share of problems")
     _legend(ax, names)
     return ax
+
+
+def _few_decades(ax: Axes, ratio: float) -> None:
+    """Plain numbers at 1, 2, 5 and so on, where powers of ten alone would be too few."""
+    if ratio < 1e3:
+        from matplotlib.ticker import LogLocator, NullFormatter
+
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _table(evaluations: Mapping[str, Any]) -> tuple[NDArray[Any], list[str]]:

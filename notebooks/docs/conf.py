@@ -25,7 +25,8 @@ extensions = [
 ]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 nb_execution_mode = "off"  # the notebooks are executed by .ci/run, with their output kept
-source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
+# the first is that of the reference's pages
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["_build"]
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 autosummary_generate = True
@@ -41,6 +42,7 @@ html_css_files = ["smoothmin.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = "smoothmin"
 html_show_sourcelink = False
+html_sidebars = {"[!mg]*": [], "methods/index": []}  # pages without pages below
 html_theme_options = {
     "navbar_align": "left",
     "show_prev_next": True,
@@ -81,7 +83,21 @@ def methods():
     return "\n".join(lines)
 
 
-TABLES = {"METHODS": methods, "SCIPY_NAMES": scipy_table, "COMMON_OPTIONS": common_options}
+def classes():
+    """The classes of methods and reformulations, each with what it does."""
+    known = {**_registry.METHODS, **_registry.REFORMULATIONS}
+    lines = ["| class | what it is |", "| --- | --- |"]
+    for _, name in known.values():
+        lines.append(f"| {{py:obj}}`smoothmin.{name}` | {getattr(smoothmin, name).summary} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "CLASSES": classes,
+    "METHODS": methods,
+    "SCIPY_NAMES": scipy_table,
+    "COMMON_OPTIONS": common_options,
+}
 
 
 PICTURE = """```{{image}} {up}generated/pictures/{name}-light.png

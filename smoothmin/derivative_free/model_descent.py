@@ -32,9 +32,10 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, S
 from smoothmin._recent import Recent
 from smoothmin._scale import box_scale, typical_scale
 from smoothmin._status import Status
-from smoothmin._verdict import KINK, Knowledge, judge
+from smoothmin._verdict import KINK, NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.minimum_frobenius import Interpolation
 from smoothmin.derivative_free.quadratic_regression import full_size
+from smoothmin.derivative_free.resolution import Resolution
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.subproblems.trust_region import boxed_step
 
@@ -142,6 +143,7 @@ class Descent:
         self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
         self._delta, self._last_rho = self._rho, self._rho * (SMALLEST if xtol is None else xtol)
         self._recent = Recent()
+        self._resolution = Resolution()
         self._model: Interpolation
         self._predicted = [np.inf] * 3  # changes of the last steps, by the model
         self._errors = [0.0] * 3  # and how far off it was
@@ -394,13 +396,7 @@ class Descent:
         last = small and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:
-            # nobody tells points apart that are nearer than this, nor their values
-            model = self._model
-            flat = 0.5 * float(np.linalg.norm(model.hessian)) * (self._rho / model.unit) ** 2
-            noise = max(knows.noise, flat)
-            met = self._xtol is not None
-            knows = replace(knows, tolerance_met=met, noise=noise, extrapolated=0.0)
-            return judge(knows, radius=self._delta)
+            return judge(self._at_last(knows), radius=self._delta)
         if self._xtol is None and knows.steep <= KINK and knows.negligible:
             return judge(knows, radius=self._delta)
         noise = yield from self._noise()
@@ -409,6 +405,30 @@ class Descent:
             lost = Knowledge(message, promised=0.0, noise=noise)
             return judge(lost, noise=noise, radius=self._delta)
         return None
+
+    def _at_last(self, knows: Knowledge) -> Knowledge:
+        """The same where the radius falls no more: nobody tells points apart that are nearer."""
+        steep = float(np.linalg.norm(self._model.slope())) / self._model.unit
+        fall = max((fall for _, fall in knows.lately), default=0.0)
+        there = self._rho, steep, self._bend(), knows.size, fall, NEGLIGIBLE
+        hidden = self._resolution.hidden(*there)
+        return replace(
+            knows,
+            promised=self._promised() if hidden > 0 else knows.promised,
+            tolerance_met=self._xtol is not None,
+            noise=max(knows.noise, hidden),
+            steep=1.0 if self._resolution.kinked(self._rho, self._bend()) else knows.steep,
+            extrapolated=0.0,
+        )
+
+    def _promised(self) -> float:
+        """Decrease within the radius, if the model is right."""
+        step = self._minimizer(self._model.slope(), self._model.hessian, self._delta)
+        return max(0.0, -self._model.change(self._inside(step)))
+
+    def _bend(self) -> float:
+        """The size of the model's curvature, in the scale's units."""
+        return float(np.linalg.norm(self._model.hessian)) / self._model.unit**2
 
     def _knowledge(self, message: str) -> Knowledge:
         """What the last steps, the model's errors there, and values lately tell."""
@@ -421,7 +441,7 @@ class Descent:
         moved = recent.moved(model.x)
         return Knowledge(
             message,
-            promised=max(0.0, -model.change(self._inside(step))) * (1 + wrong),
+            promised=self._promised() * (1 + wrong),
             extrapolated=recent.extrapolated(noise),
             lately=recent.changes,
             size=abs(model.fun),
@@ -445,6 +465,7 @@ class Descent:
 
     def _reduce(self) -> None:
         """A smaller lower bound of the radius, (7.6) of BOBYQA's report."""
+        self._resolution.note(self._rho, self._bend())
         share = self._rho / self._last_rho
         new = 0.1 * self._rho
         if share <= 16:

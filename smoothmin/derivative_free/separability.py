@@ -55,6 +55,42 @@ def separable(
     return True
 
 
+def contradicted(
+    x: Array, f: float, shift: Array, box: tuple[Array, Array] | None, rng: np.random.Generator
+) -> Generator[Ask, Answers, bool]:
+    """Whether values around a point are those of no sum over the variables.
+
+    A kink where variables interact may lie between two points and not be seen from there; from
+    a point on it it is, if variables move to the same and to opposite sides.
+
+    Parameters
+    ----------
+    x : ndarray, shape (d,)
+    f : float
+        Its value.
+    shift : ndarray, shape (d,)
+        How far every variable moves.
+    box : tuple of ndarray, or None
+        The bounds, which are not left.
+    rng : Generator
+        Numbers the variables.
+    """
+    low, high = (np.full(x.size, -np.inf), np.full(x.size, np.inf)) if box is None else box
+    numbers = rng.permutation(x.size)
+    for digit in range(int(x.size - 1).bit_length()):
+        one = np.where((numbers >> digit) % 2 == 0, shift, 0.0)
+        other = shift - one
+        steps = np.stack([one, other, -other, one + other, one - other])
+        values = (yield Ask(np.clip(x + steps, low, high), 0)).values
+        alone, same, opposite, both, apart = values.tolist()
+        largest = float(np.abs(values - f).max())
+        error = max(AGREEMENT * largest, ROUNDING * float(np.abs(values).max()))
+        misses = abs(alone + same - both - f), abs(alone + opposite - apart - f)
+        if not max(misses) <= error:
+            return True
+    return False
+
+
 def predicted(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
     """Whether a star of points predicts the value where all variables differ, as a sum's does.
 
