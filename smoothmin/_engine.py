@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import math
 import time
@@ -37,6 +38,7 @@ from smoothmin._protocol import (
 from smoothmin._recall import Memory, recalling
 from smoothmin._reflection import within_bounds
 from smoothmin._result import Result
+from smoothmin._scaling import Scaled
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
 
@@ -104,6 +106,24 @@ class Run:
         self._steps: Steps | None = None  # once the method runs
         self.reported: Callable[[], None] | None = None  # called after each step
         self.memory: Memory | None = None  # of values that need not be evaluated
+        self.x_scale: Array | None = None  # what the method's variables are divided by
+
+    def recall(self, points: Array, values: Array) -> None:
+        """Take note of values (m,) that are known at points (m, n): they cost no evaluation."""
+        if self.memory is None:
+            self.memory = Memory()
+        self.memory.add(points, values)
+        for x, value in zip(points, values.tolist(), strict=True):
+            if math.isfinite(value):
+                self._ledger.best.offer(value, x, None)
+
+    def moved_to(self, x: Array) -> Run:
+        """The same run with its method begun anew at ``x``; this one is over."""
+        if self._steps is not None:
+            self._steps.close()
+        other = copy.copy(self)
+        other._problem, other._steps = self._problem.at(x), None
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         """All of the run, if the method's can be kept: see `Resumable`."""
@@ -157,16 +177,22 @@ class Run:
             if self._settings.maxiter == 0:
                 yield Ask(start, 1)
                 return Finish(Status.MAXITER, _status.maxiter_reached(0))
-            method = self._method
-            if self._constrained is not None:
-                method = self._constrained.around(method, self._problem)
-            method = within_bounds(method, self._problem.box)
+            method = self._assembled(self._problem)
+            if self.x_scale is not None:
+                method = Scaled(self._assembled, self.x_scale)
             method = recalling(method, self._problem, self.memory)
             self._steps = quiet().run(method.run, self._problem, self._rng)
         try:
             return (yield from self._converse(self._steps))
         finally:
             self._steps.close()
+
+    def _assembled(self, problem: Problem) -> Method:
+        """The method with what it needs for constraints and bounds that it does not know of."""
+        method = self._method
+        if self._constrained is not None:
+            method = self._constrained.around(method, problem)
+        return within_bounds(method, problem.box)
 
     def _begin(self, constrained: Constrained) -> Generator[Ask, Answers, Finish | None]:
         """Evaluate the start, which shows how many rows the constraints have."""

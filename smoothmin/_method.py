@@ -26,6 +26,9 @@ class Method(ABC):
     handles_bounds: ClassVar[bool] = False
     handles_constraints: ClassVar[bool] = False
     handles_integers: ClassVar[bool] = False
+    scalable: ClassVar[bool] = True  # whether variables may have units of their own
+    scale_option: ClassVar[str | None] = None  # the one that says how far variables move
+    synonyms: ClassVar[dict[str, str]] = {}  # other names of options
     stochastic: ClassVar[bool] = False
     tolerances: ClassVar[tuple[str, ...]] = ()
     hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it

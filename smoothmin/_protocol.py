@@ -22,6 +22,7 @@ from smoothmin._precision import DOUBLE, Precision
 from smoothmin._status import Status
 
 Array: TypeAlias = NDArray[np.float64]
+Known: TypeAlias = tuple[Array, Array]  # points (m, n) and their values (m,)
 Mask: TypeAlias = NDArray[np.bool_]
 
 Y = TypeVar("Y")  # what a generator yields
@@ -303,6 +304,8 @@ class Problem:
         Constraints whose values are evaluated with the function's: `Answers.rows`.
     lattice : Lattice or None
         Where some variables are integers. Bounds are integers there.
+    known : (points, values), arrays of shapes (m, n) and (m,), or None
+        What an earlier run has found.
     """
 
     x0: Array
@@ -318,6 +321,7 @@ class Problem:
     linear: Rows | None = None
     nonlinear: Rows | None = None
     lattice: Lattice | None = None
+    known: Known | None = None
 
     @property
     def unit(self) -> float:

@@ -100,8 +100,10 @@ class Recalling(Method):
         if ask.anew or ask.order:
             return (yield Ask(points, ask.order, phase=ask.phase))
         found = self.memory(points)
-        first = {x.tobytes(): k for k, x in reversed(list(enumerate(points)))}
-        new = [k for k, v in enumerate(found) if v is None and first[points[k].tobytes()] == k]
+        new = [k for k, value in enumerate(found) if value is None]
+        if self.keeps:
+            first = {x.tobytes(): k for k, x in reversed(list(enumerate(points)))}
+            new = [k for k in new if first[points[k].tobytes()] == k]
         if len(new) == len(points):
             answers = yield Ask(points, 0, phase=ask.phase)
             if self.keeps:

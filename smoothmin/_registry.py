@@ -185,12 +185,10 @@ COMMON_OPTIONS: dict[str, Any] = {
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
-<<<<<<< HEAD
+    "x_scale": "scale of each variable: how far it typically moves; a number, or one a variable",
+    "warm_start": "a result, its history, or (points, values): known, and not evaluated again",
     "integrality": "as the argument of minimize, where SciPy's signature has none",
-    "ctol": "violation of constraints that counts as none, in units of max(1, |c|)",
-=======
     "ctol": "violation of constraints that counts as none, in units of max(1, abs(c))",
->>>>>>> main
     "rng": "as the argument of minimize, where SciPy's signature has none",
     "eps": "absolute step of finite differences where jac is None",
     "finite_diff_rel_step": "step of finite differences in units of |x|",

@@ -6,6 +6,7 @@ for whoever evaluates: `minimize` or the user of an `Optimizer`.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import math
@@ -34,6 +35,7 @@ from smoothmin._history import Recorder
 from smoothmin._limits import Limits
 from smoothmin._method import Method
 from smoothmin._noisy_differences import NoiseAwareStencil
+from smoothmin._protocol import Array, Known
 from smoothmin._registry import (
     COMMON_OPTIONS,
     default_method,
@@ -41,10 +43,12 @@ from smoothmin._registry import (
     mistaken_for,
     option_names,
 )
+from smoothmin._scaling import as_x_scale, with_scaled_metric, with_x_scale
 from smoothmin._scipy_names import hint, scipy_name
 from smoothmin._source import Objective
 from smoothmin._stopping import Never, as_termination
 from smoothmin._structure import InBlocks
+from smoothmin._warm import as_known
 from smoothmin.constraints.evaluation import Constrained as ConstrainedObjective
 from smoothmin.constraints.forms import as_forms
 from smoothmin.constraints.run import Constrained, Constraints
@@ -67,6 +71,8 @@ class Arguments:
     journal: Any
     differences: Stencil | None
     constraints: Constraints | None = None
+    known: Known | None = None
+    x_scale: Array | None = None  # what the method's variables are divided by
 
     @classmethod
     def of(
@@ -110,6 +116,14 @@ class Arguments:
         common.pop("integrality", None)
         if domain.integers is not None:
             _require_integers_known(chosen, forms is not None)
+        scale = as_x_scale(common.pop("x_scale", None), domain)
+        chosen, scale = with_x_scale(chosen, scale, domain)
+        known = as_known(common.pop("warm_start", None), domain)
+        if known is not None and forms is not None:
+            raise NotImplementedError(
+                "warm_start and constraints cannot be given together: values of constraints are "
+                "not known"
+            )
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
@@ -121,7 +135,9 @@ class Arguments:
         plan = Plan.of(common, as_callback(callback), domain.size)
         if not plan.ends:
             _refuse_endless(chosen)
-        return cls(chosen, jac, domain, plan, seed, workers, journal, differences, held)
+        return cls(
+            chosen, jac, domain, plan, seed, workers, journal, differences, held, known, scale
+        )
 
     def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
         """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints."""
@@ -161,7 +177,16 @@ class Arguments:
             ledger.recorder = Recorder(domain.size, kept == "points")
         problem = domain.problem(has_gradient, stencil, ledger.precision)
         settings = self.plan.settings
-        return Run(self.method, ledger, domain, problem, rng, settings, constrained), ledger
+        if self.known is not None:
+            problem = dataclasses.replace(problem, known=self.known)
+        method = self.method
+        if self.x_scale is not None:
+            method = with_scaled_metric(method, self.x_scale)
+        run = Run(method, ledger, domain, problem, rng, settings, constrained)
+        run.x_scale = self.x_scale
+        if self.known is not None:
+            run.recall(*self.known)
+        return run, ledger
 
     def _stencil(self, rng: np.random.Generator) -> Stencil | None:
         """Finite differences: of SciPy's steps if asked for by name, of the noise's if not."""
@@ -214,6 +239,7 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
     if chosen is not None:
         chosen = chosen.for_problem(has_gradient)
     target = type(chosen) if chosen is not None else cls.class_for(has_gradient)
+    own = _renamed(own, target)
     known = option_names(target)
     unused = [key for key in own if key not in known and key in option_names(cls)]
     if unused:
@@ -228,6 +254,14 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
         # an option is meant more than tol, which may set the same
         chosen = chosen.with_tolerance(tol).with_options(**own)
     return chosen
+
+
+def _renamed(own: dict[str, Any], target: type[Method]) -> dict[str, Any]:
+    """Options by their names here, where a method knows others for them."""
+    for other, name in target.synonyms.items():
+        if other in own and own.get(name) is not None:
+            raise ValueError(f"{other} and {name} must not both be given: they are the same")
+    return {target.synonyms.get(key, key): value for key, value in own.items()}
 
 
 def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:

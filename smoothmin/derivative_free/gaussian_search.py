@@ -27,6 +27,8 @@ from smoothmin._check import (
     require_integer,
     require_real,
     require_scale,
+    require_tolerance,
+    tolerances,
 )
 from smoothmin._method import Method
 from smoothmin._noise import REPEATS, measure_noise
@@ -77,8 +79,9 @@ class GaussianSearch(Method):
     model : bool, default True
         Evaluate in the order of a quadratic fitted to earlier points, and only as many
         as it takes to trust that order.
-    xtol : float, default 1e-11
-        Converged when no standard deviation is larger, in units of the first.
+    xtol : float or array_like of shape (d,), default 1e-11
+        Converged when no standard deviation is larger, in units of the first; one for each
+        variable if it is an array.
     ftol : float, default 1e-12
         Converged when the values of the last generations differ by no more, in units of
         ``decrease``, or by no more than rounding.
@@ -123,13 +126,15 @@ class GaussianSearch(Method):
     summary: ClassVar[str] = "values alone: a normal distribution that learns, and a fitted model"
     reference: ClassVar[str] = "Hansen (2016, 2019)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "sigma"
     handles_integers: ClassVar[bool] = True
+    synonyms: ClassVar[dict[str, str]] = {"popsize": "population"}
     stochastic: ClassVar[bool] = True
 
     sigma: Any = None
     population: int | None = None
     model: bool = True
-    xtol: float = 1e-11
+    xtol: Any = 1e-11
     ftol: float = 1e-12
     decrease: float | None = None
     noise: float = 0.0
@@ -141,7 +146,7 @@ class GaussianSearch(Method):
         if self.population is not None:
             require_integer("population", self.population, 5)
         require_bool("model", self.model)
-        require_real("xtol", self.xtol, minimum=0)
+        require_tolerance("xtol", self.xtol)
         require_real("ftol", self.ftol, minimum=0)
         if self.decrease is not None:
             require_real("decrease", self.decrease, minimum=0)
@@ -183,6 +188,7 @@ class _Search:
     ) -> None:
         self._options, self._problem, self._rng, self._scale = options, problem, rng, scale
         n = problem.x0.size
+        self._xtol = tolerances("xtol", options.xtol, n, problem)
         population = options.population or default_population(n)
         kind = Distribution if n <= FULL else DiagonalDistribution
         self._distribution = kind(problem.x0 / scale, 1.0, population)
@@ -224,7 +230,7 @@ class _Search:
             if not np.isfinite(values).any():
                 # nothing to learn from: look closer around the mean
                 distribution.sigma *= 0.5
-                if float(distribution.deviations.max()) <= self._options.xtol:
+                if (distribution.deviations <= self._xtol).all():
                     return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
                 continue
             values = np.where(np.isnan(values), np.inf, values)
@@ -443,10 +449,11 @@ class _Search:
     def _converged(self, values: Array) -> str | None:
         """A sentence when the distribution or its values have shrunk to nothing."""
         d, options, lattice = self._distribution, self._options, self._problem.lattice
-        shrinking = d.deviations if lattice is None else d.deviations[~lattice.discrete]
-        largest = float(shrinking.max(initial=0.0))
-        if len(shrinking) and largest <= options.xtol:
-            return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}"
+        shrinking = np.arange(d.n) if lattice is None else np.flatnonzero(~lattice.discrete)
+        sizes, xtol = d.deviations[shrinking], self._xtol[shrinking]
+        if len(shrinking) and (sizes <= xtol).all():
+            k = int((sizes / np.maximum(xtol, 1e-300)).argmax())
+            return f"Largest standard deviation {sizes[k]:.3g} of the first <= {xtol[k]:g}"
         lowest, new = self._lowest, float(values.min())
         self._quiet = self._quiet + 1 if new >= self._best else 0
         self._best = min(self._best, new)

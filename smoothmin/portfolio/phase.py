@@ -12,6 +12,7 @@ import numpy as np
 
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Reply, Samples, Steps, resume
+from smoothmin._protocol import Known as Known
 from smoothmin._stopping import Progress
 from smoothmin.portfolio.incumbent import Incumbent, row
 
@@ -19,7 +20,6 @@ TRAIL = 6  # last iterates of a phase that are remembered
 
 Watch: TypeAlias = Callable[[Progress], str | None]
 Observer: TypeAlias = Callable[[Array, Array], None]  # points and gradients (m, n)
-Known: TypeAlias = tuple[Array, Array]  # points (m, n) and values (m,)
 
 
 @dataclass(frozen=True)
