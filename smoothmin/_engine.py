@@ -318,11 +318,14 @@ class Run:
             "fun_last": last_value,
             "nhev": 0,
             "n_nonfinite": ledger.n_nonfinite,
+            "n_failed": ledger.n_failed,
             "success": status.success,
             "status": int(status),
             "message": self._message,
             "method": self._method.name or type(self._method).__name__,
         }
+        if ledger.n_failed and ledger.failures is not None and ledger.failures.first:
+            standard["first_failure"] = ledger.failures.first
         if self._settings.return_all:
             standard["allvecs"] = self._allvecs
         if ledger.recorder is not None:

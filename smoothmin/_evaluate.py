@@ -15,10 +15,21 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
+from smoothmin._failures import Failures, count_failed
 from smoothmin._history import Recorder
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
-from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Arrived,
+    Ask,
+    Done,
+    Samples,
+    Stream,
+    advance,
+    quiet,
+)
 from smoothmin._source import Scattered, Source
 from smoothmin._status import Status
 
@@ -68,6 +79,12 @@ class Ledger:
     nfev, njev, n_nonfinite : int
         Calls of ``fun``, gradients computed by the user's code, and values
         among the first that were not finite.
+    n_failed : int
+        Points where exceptions of the user's code count as no value.
+    failures : Failures or None
+        Where they do.
+    under_way : int
+        Points that are being evaluated while the run goes on.
     best : Best
     precision : Precision
     wide : bool
@@ -75,6 +92,7 @@ class Ledger:
     """
 
     wide = False
+    failures: Failures | None = None
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self._stencil = stencil
@@ -86,7 +104,8 @@ class Ledger:
         # from values alone a finite box may be sampled where the start has no value
         finite_box = domain.box is not None and bool(np.isfinite(domain.box).all())
         self._sampled = stencil is None and finite_box
-        self.nfev = self.njev = self.n_nonfinite = 0
+        self.nfev = self.njev = self.n_nonfinite = self.n_failed = 0
+        self.under_way = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
         self.recorder: Recorder | None = None  # where a history is kept
@@ -122,6 +141,11 @@ class Ledger:
         return self._dead >= DEAD
 
     @property
+    def failed(self) -> str:
+        """A sentence if no point has a value, since exceptions count as none."""
+        return _status.all_failed(self.nfev) if 0 < self.nfev == self.n_failed else ""
+
+    @property
     def violated(self) -> str:
         """By how much the best point violates constraints, if by too much."""
         return ""
@@ -151,10 +175,10 @@ class Ledger:
             if not finite.all():
                 over = Halt(Status.NONFINITE, _status.LEFT_NUMBERS)
                 points = points[: int(finite.argmin())]
-        room = self._limits.maxfev - self.nfev
+        room = self._limits.maxfev - self.nfev - self.under_way
         if len(points) > room:
             over = Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
-            points = points[: int(room)]
+            points = points[: max(0, int(room))]
         return points, over
 
     def take(
@@ -169,6 +193,8 @@ class Ledger:
         Of ``gradients`` that of the lowest value alone is looked at.
         """
         self.nfev += len(values)
+        if self.failures is not None:
+            self.n_failed += count_failed(values, gradients)
         if len(values) and points.dtype == np.float64:
             self.precision.add(values.item(0))
             try:
@@ -257,8 +283,27 @@ class Evaluator:
             return batch.value
         if type(ask) is Samples:
             return self._source.sample(ask, self._evaluate)
+        if type(ask) is Stream:
+            return self._stream(ask)
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
+
+    def _stream(self, ask: Stream) -> Answers:
+        """What has come of points; where no more are allowed all that are under way."""
+        ledger, source = self.ledger, self._source
+        ledger.under_way = source.under_way
+        points, over = ledger.admit(ask.points)
+        values: Any = np.empty(0)
+        if len(points) or source.under_way:
+            left = ask.left if over is None else 0
+            points, values, ended = source.stream(points, left, ledger.limits)
+            ledger.under_way = source.under_way
+            ledger.take(points, values, None)
+            if ended is not None:
+                raise ended
+        if over is not None:
+            raise over
+        return Arrived(points, values, ledger.under_way)
 
     def _evaluate(self, points: NDArray[Any], order: int, center: Array | None = None) -> Found:
         """Values and gradients, as far as the limits allow; `Halt` if that is not all.

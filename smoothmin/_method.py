@@ -30,6 +30,7 @@ class Method(ABC):
     scale_option: ClassVar[str | None] = None  # the one that says how far variables move
     synonyms: ClassVar[dict[str, str]] = {}  # other names of options
     stochastic: ClassVar[bool] = False
+    streams: ClassVar[bool] = False  # whether it goes on before all points have come, if it may
     tolerances: ClassVar[tuple[str, ...]] = ()
     hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it
 

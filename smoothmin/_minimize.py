@@ -108,7 +108,8 @@ def minimize(
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
-        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``, ``result``, and the
+        ``return_all``, ``history``, ``journal``, ``asynchronous``, ``on_error``,
+        ``return_on_interrupt``, ``result``, and the
         steps of finite differences, ``eps`` and ``finite_diff_rel_step``. See
         `show_options`. Unknown ones are ignored with a warning.
     integrality : array_like of bool, optional
@@ -184,6 +185,12 @@ def minimize(
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
     where processors are busy: ``OMP_NUM_THREADS=1`` in the environment turns them off.
 
+    With ``asynchronous``, "gaussian-search" and "derivative-free", whose larger searches are of
+    that kind, do not wait for the last points of a batch while ``workers`` have nothing to do: a
+    number of points, by default two for each worker, is kept under way, and the search goes on
+    with what has come back. Such a run depends on the order in which answers come, all others
+    on ``rng`` alone; a journal keeps that order. What is under way when it ends is not counted.
+
     With ``journal``, a path or a `Journal`, a run that was killed, made again with the same
     arguments, ``rng`` included if it was given, is the run that would have been: values come
     from the file as long as it has any. It loses the evaluation it was at, or the batch if
@@ -249,14 +256,14 @@ def minimize(
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = given.objective(fun, args)
+    objective = given.objective(fun, args, columns=vectorized)
     source = _source(objective, given.domain, workers, vectorized)
     try:
-        generator = as_generator(given.seed)
+        generator, ahead = as_generator(given.seed), given.ahead(source.parallel)
         if given.journal is not None:
-            source = kept = _journaled(source, given)
+            source = kept = _journaled(source, given, ahead)
             generator = as_generator(kept.seed) if given.seed is None else generator
-        run, ledger = given.assemble(generator)
+        run, ledger = given.assemble(generator, ahead)
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
@@ -309,13 +316,14 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
     return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 
 
-def _journaled(source: Source, given: Arguments) -> Journaled:
+def _journaled(source: Source, given: Arguments, ahead: int) -> Journaled:
     from smoothmin.journal.identity import identity
     from smoothmin.journal.options import as_journal
     from smoothmin.journal.source import Journaled
 
     journal = as_journal(given.journal)
-    more = {"scheme": given.scheme, "differences": given.differences}
+    more: dict[str, Any] = {"scheme": given.scheme, "differences": given.differences}
+    more |= {"asynchronous": ahead} if ahead else {}
     words = identity(source.objective, given.domain, given.method, given.seed, more)
     return Journaled(source, journal, words)
 

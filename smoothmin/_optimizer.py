@@ -31,7 +31,15 @@ from smoothmin.journal.told import Told, digest
 # values, and gradients in the free variables; with constraints rows and slopes
 Answer: TypeAlias = tuple[Array, Array | None]
 # where users evaluate
-OF_NO_EFFECT = ("disp", "journal", "progress", "return_on_interrupt", "workers")
+OF_NO_EFFECT = (
+    "asynchronous",
+    "disp",
+    "journal",
+    "on_error",
+    "progress",
+    "return_on_interrupt",
+    "workers",
+)
 
 
 class Optimizer:
@@ -54,8 +62,8 @@ class Optimizer:
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     options : dict, optional
-        As in `minimize`, but ``disp``, ``journal``, ``progress``, ``return_on_interrupt`` and
-        ``workers`` are of no effect, with a warning.
+        As in `minimize`, but ``asynchronous``, ``disp``, ``journal``, ``on_error``,
+        ``progress``, ``return_on_interrupt`` and ``workers`` are of no effect, with a warning.
     constraints : optional
         As in `minimize`; the values of nonlinear ones are told, their functions never called,
         and may be None.

@@ -143,6 +143,34 @@ class Answers:
         self.taken = taken
 
 
+class Stream(Ask):
+    """A request for values that need not wait for all of them.
+
+    The answer, `Arrived`, comes as soon as no more than ``left`` points of this and of earlier
+    such requests are under way, and any has come. Whoever does not know it answers it as any
+    other `Ask`.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, points: Array, left: int) -> None:
+        super().__init__(points, 0)
+        self.left = left
+
+
+class Arrived(Answers):
+    """Values (k,) at ``points`` (k, n) of some `Stream`, in the order in which they came.
+
+    ``under_way`` is how many others have not come.
+    """
+
+    __slots__ = ("points", "under_way")
+
+    def __init__(self, points: Array, values: Array, under_way: int) -> None:
+        super().__init__(values)
+        self.points, self.under_way = points, under_way
+
+
 class Iterate:
     """An accepted step: the point, what the method knows of it, and diagnostics.
 
@@ -306,6 +334,9 @@ class Problem:
         Where some variables are integers. Bounds are integers there.
     known : (points, values), arrays of shapes (m, n) and (m,), or None
         What an earlier run has found.
+    ahead : int
+        How many points methods that can go on before all have come, by `Stream`, are to keep
+        under way; 0 if they are to wait.
     """
 
     x0: Array
@@ -322,6 +353,7 @@ class Problem:
     nonlinear: Rows | None = None
     lattice: Lattice | None = None
     known: Known | None = None
+    ahead: int = 0
 
     @property
     def unit(self) -> float:

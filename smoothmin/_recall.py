@@ -92,7 +92,8 @@ class Recalling(Method):
 
     def _answer(self, ask: Ask, problem: Problem) -> Generator[Any, Any, Any]:
         """What is known, and what has to be asked for."""
-        if problem.lattice is None and (ask.order or isinstance(ask, Samples)):
+        unknown = isinstance(ask, Samples) or ask.order or len(self.memory) == 0
+        if problem.lattice is None and unknown:
             return (yield ask)
         points = ask.points
         if problem.lattice is not None:

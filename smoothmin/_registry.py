@@ -181,6 +181,9 @@ COMMON_OPTIONS: dict[str, Any] = {
     "return_all": "keep every iterate in res.allvecs",
     "history": 'keep what was evaluated in res.history, a History; "points": where, too',
     "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",
+    "asynchronous": "let a search from values go on with what has come back: True, or of how many "
+    "points that are kept under way",
+    "on_error": 'what an Exception of fun does: "raise", or "nan", count as no value',
     "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",

@@ -14,7 +14,8 @@ from scipy.optimize import OptimizeResult
 from smoothmin._status import Status
 
 HEAD = ("message", "success", "status", "method", "fun", "x", "jac", "nit", "nfev", "njev")
-BESIDE = ("error", "noise", "phase_nfev", "phase_gain", "nhev", "n_nonfinite", "x_last", "fun_last")
+BESIDE = ("error", "noise", "phase_nfev", "phase_gain", "nhev", "n_nonfinite", "n_failed")
+LAST = ("x_last", "fun_last")
 SHORT = 60  # characters of an array that is shown on one line
 
 
@@ -54,8 +55,8 @@ class Result(OptimizeResult):  # type: ignore[misc]
         Values that were not finite.
     n_failed : int
         Evaluations that raised, with ``on_error="nan"``.
-    traceback : str
-        Of the first of these.
+    first_failure : str
+        The traceback of the first of these.
     x_last : ndarray, or blocks as ``x0``
         The method's last iterate.
     fun_last : float
@@ -140,7 +141,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
         if not self:
             return "Result()"
         rows = [*_ended(self), *_found(self), *_cost(self)]
-        told = {*HEAD, *BESIDE}
+        told = {*HEAD, *BESIDE, *LAST}
         rows += [
             (key, _row(key, self[key])) for key in self if key not in told and _says(self[key])
         ]
@@ -239,6 +240,8 @@ def _cost(res: Result) -> Rows:
             text += f" evaluations: {', '.join(parts)}"
         if res.get("n_nonfinite"):
             text += f"; {res['n_nonfinite']} values were not finite"
+        if res.get("n_failed"):
+            text += f"; {res['n_failed']} evaluations raised"
         rows.append(("nfev", text))
     rows += [(key, str(res[key])) for key in ("njev", "nit") if key in res]
     return rows
@@ -320,7 +323,7 @@ ADVICE: tuple[tuple[Any, str], ...] = (
     (lambda r, s: s in (1, 2, 5), "a larger {more}; the run goes on from x as x0, or by `journal`"),
     (
         lambda r, s: s == 3 and r.get("n_failed"),
-        "`traceback` says what the function raised; a start where it has a value",
+        "`first_failure` says what the function raised; a start where it has a value",
     ),
     (
         lambda r, s: s == 3 and not np.isfinite(r.get("fun", np.nan)),

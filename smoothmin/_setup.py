@@ -31,6 +31,7 @@ from smoothmin._differences import SCHEMES, GivenSteps, Stencil
 from smoothmin._domain import Domain
 from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Ledger
+from smoothmin._failures import Failures
 from smoothmin._history import Recorder
 from smoothmin._limits import Limits
 from smoothmin._method import Method
@@ -70,6 +71,8 @@ class Arguments:
     workers: Any
     journal: Any
     differences: Stencil | None
+    failures: Failures | None = None
+    asynchronous: bool | int = False
     constraints: Constraints | None = None
     known: Known | None = None
     x_scale: Array | None = None  # what the method's variables are divided by
@@ -132,20 +135,44 @@ class Arguments:
         as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
+        on_error = common.pop("on_error", None)
+        on_error = "raise" if on_error is None else on_error
+        require_one_of("on_error", on_error, ("raise", "nan"))
+        ahead = _as_asynchronous(common.pop("asynchronous", None), chosen, told=told)
+        failures = Failures() if on_error == "nan" else None
         plan = Plan.of(common, as_callback(callback), domain.size)
         if not plan.ends:
             _refuse_endless(chosen)
         return cls(
-            chosen, jac, domain, plan, seed, workers, journal, differences, held, known, scale
+            chosen,
+            jac,
+            domain,
+            plan,
+            seed,
+            workers,
+            journal,
+            differences,
+            failures,
+            ahead,
+            held,
+            known,
+            scale,
         )
 
-    def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
-        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints."""
+    def objective(
+        self, fun: Callable[..., Any], args: tuple[Any, ...], *, columns: bool = False
+    ) -> Objective:
+        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints.
+
+        ``columns`` if it is called with many points at once.
+        """
         jac, structure = None if self.scheme else self.jac, self.domain.structure
         if structure is not None:
             fun = InBlocks(fun, structure, "both" if jac is True else "value")
             jac = InBlocks(jac, structure, "gradient") if callable(jac) else jac
         plain, held = Objective(fun, jac, args), self.constraints
+        if self.failures is not None:
+            plain.guard(self.failures, columns=columns)
         if held is None or not held.forms.nonlinear:
             return plain
         items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
@@ -159,8 +186,22 @@ class Arguments:
             return "2-point" if self.method.needs_gradient else None
         return self.jac if isinstance(self.jac, str) else None
 
-    def assemble(self, rng: np.random.Generator) -> tuple[Run, Ledger]:
-        """The run, and the ledger of what is evaluated for it."""
+    def ahead(self, parallel: int | None) -> int:
+        """Points to keep under way where so many evaluations are made at once.
+
+        Two for each worker, so that none waits for the next.
+        """
+        if self.asynchronous is not True:
+            return int(self.asynchronous)
+        if parallel is None:
+            raise ValueError(
+                "asynchronous must be a number of points, such as twice the workers, where these "
+                "do not say how many they are; got True"
+            )
+        return 2 * parallel if parallel > 1 else 0
+
+    def assemble(self, rng: np.random.Generator, ahead: int = 0) -> tuple[Run, Ledger]:
+        """The run, and the ledger of what is evaluated for it; ``ahead`` as in `Problem`."""
         domain, stencil = self.domain, self._stencil(rng)
         has_gradient = self.jac is not None or stencil is not None
         held, constrained = self.constraints, None
@@ -175,7 +216,9 @@ class Arguments:
             constrained = Constrained(held.contradiction, ours, domain, exact)
         if kept := self.plan.settings.history:
             ledger.recorder = Recorder(domain.size, kept == "points")
+        ledger.failures = self.failures
         problem = domain.problem(has_gradient, stencil, ledger.precision)
+        problem = dataclasses.replace(problem, ahead=ahead) if ahead else problem
         settings = self.plan.settings
         if self.known is not None:
             problem = dataclasses.replace(problem, known=self.known)
@@ -196,6 +239,18 @@ class Arguments:
         if self.differences is not None:
             return self.differences
         return NoiseAwareStencil(box, rng) if self.jac is None else Stencil(scheme, box)
+
+
+def _as_asynchronous(given: Any, method: Method, *, told: bool) -> bool | int:
+    """The option ``asynchronous``: a bool, or a number of points."""
+    if given is None or isinstance(given, (bool, np.bool_)):
+        given = bool(given)
+    else:
+        require_integer("asynchronous", given, 1)
+    if given and not told and not method.streams:
+        text = f"asynchronous is of no effect on {type(method).__name__}, which waits for all"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    return False if told else given
 
 
 def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._domain import Domain
+from smoothmin._failures import FAILED, Failures, Guarded, unguarded
 from smoothmin._limits import Halt, Limits
 from smoothmin._out import IntoOut, returning
 from smoothmin._protocol import Answers, Array, Samples
@@ -63,6 +64,7 @@ class Objective:
     """
 
     wide = False
+    failures: Failures | None = None  # where what they raise counts as no value
 
     def __init__(self, fun: Callable[..., Any], jac: Any, args: tuple[Any, ...]) -> None:
         self.fun, self.jac, self.args = fun, jac, args
@@ -70,6 +72,14 @@ class Objective:
             self.fun = returning(fun, args, paired=True)
         elif callable(jac):
             self.jac = returning(jac, args, paired=False)
+
+    def guard(self, failures: Failures, *, columns: bool) -> None:
+        """Let exceptions be no value; ``columns`` if many points are given in one call."""
+        self.failures = failures
+        returns = "both" if self.paired else "value"
+        self.fun = Guarded(self.fun, failures, returns, columns=columns)
+        if callable(self.jac):
+            self.jac = Guarded(self.jac, failures, "gradient", columns=columns)
 
     @property
     def paired(self) -> bool:
@@ -143,6 +153,24 @@ class Source(ABC):
 
         With a ``center`` the gradients are valid until the next call.
         """
+
+    @property
+    def parallel(self) -> int | None:
+        """How many evaluations are made at once; None if that is not known."""
+        return 1
+
+    @property
+    def under_way(self) -> int:
+        """How many points were given to `stream` whose values it has not told."""
+        return 0
+
+    def stream(self, points: Array, left: int, limits: Limits) -> Block:
+        """Points (k, n) that have values now, these, and what ends the run: see `Stream`.
+
+        Here those that were asked for: nobody waits for any.
+        """
+        values, _, ended = self(points, 0, limits)
+        return points[: len(values)], values, ended
 
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """Blocks of steps together, as many as are best evaluated in one call."""
@@ -294,7 +322,7 @@ class Serial(Source):
             value, gradient = self.objective.value_and_gradient(x)
             gradients[0] = as_gradient(gradient, self.domain.shape).ravel()
             self._gradient_shape = np.shape(gradient)
-        self._plain = isinstance(value, (float, int, np.floating))
+        self._plain = isinstance(value, (float, int, np.floating)) and value is not FAILED
         return value
 
     # The cost of these loops is the library's cost: they do no more than they must.
@@ -364,7 +392,8 @@ def threads_of(
 
 def _is_compiled(objective: Objective) -> bool:
     """Whether numba compiles the function."""
-    fun = objective.fun.fun if isinstance(objective.fun, IntoOut) else objective.fun
+    fun = unguarded(objective.fun)
+    fun = fun.fun if isinstance(fun, IntoOut) else fun
     if not hasattr(fun, "py_func") or "numba" not in sys.modules:
         return False
     from smoothmin.compiled.trampoline import is_compiled

@@ -52,6 +52,11 @@ def nonfinite_start(value: float) -> str:
     return f"`fun` is not finite at `x0`: {value}."
 
 
+def all_failed(count: int) -> str:
+    """Sentence of `Status.NONFINITE` when ``fun`` raised an exception wherever it was called."""
+    return f"`fun` raised an exception at all points, {count}: `first_failure` is the first."
+
+
 def unbounded(value: float) -> str:
     """Sentence of `Status.NONFINITE` when a value of minus infinity was seen."""
     return f"`fun` returned {value}: it is unbounded below."

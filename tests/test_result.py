@@ -66,7 +66,7 @@ def test_nothing_is_printed_bare(results):
         for key, value in res.items():
             printed = re.search(rf"^ +{key}: ", text, re.MULTILINE)
             if key not in ("error", "phase_nfev", "phase_gain", "x_last", "fun_last"):
-                assert printed or value is None or key in ("nhev", "n_nonfinite")
+                assert printed or value is None or key in ("nhev", "n_nonfinite", "n_failed")
 
 
 def test_what_it_cost_by_phase_and_how_sure_it_is():

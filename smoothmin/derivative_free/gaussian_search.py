@@ -37,6 +37,7 @@ from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.cma import DiagonalDistribution, Distribution
+from smoothmin.derivative_free.generations import jumps, least_evaluated
 from smoothmin.derivative_free.quadratic_regression import (
     CHEAP_COEFFICIENTS,
     Archive,
@@ -56,7 +57,6 @@ WIDENING = 3.0
 WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 PATIENCE = 1  # spans of generations with jumps, without trust, after which the model is given up
-JUMP = 3.0  # gap among values, by the range of those below: of a parabola it is less than 1
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
 SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
@@ -130,6 +130,7 @@ class GaussianSearch(Method):
     handles_integers: ClassVar[bool] = True
     synonyms: ClassVar[dict[str, str]] = {"popsize": "population"}
     stochastic: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     sigma: Any = None
     population: int | None = None
@@ -170,9 +171,13 @@ class GaussianSearch(Method):
         search.learn(points, values)
         return search.run()
 
-    def _search(self, problem: Problem, rng: np.random.Generator) -> _Search:
+    def _search(self, problem: Problem, rng: np.random.Generator) -> Search:
         scale = typical_scale(problem, "sigma", self.sigma)
-        return _Search(self, problem, rng, scale)
+        if problem.ahead:
+            from smoothmin.derivative_free.asynchronous_search import AsynchronousSearch
+
+            return AsynchronousSearch(self, problem, rng, scale)
+        return Search(self, problem, rng, scale)
 
 
 def default_population(n: int) -> int:
@@ -180,7 +185,7 @@ def default_population(n: int) -> int:
     return max(5, 4 + int(3 * math.log(max(1, n))))
 
 
-class _Search:
+class Search:
     """One run, in coordinates divided by the first standard deviation."""
 
     def __init__(
@@ -242,7 +247,7 @@ class _Search:
                 self._widen()
                 continue
             order = np.argsort(values, kind="stable")
-            distribution.update(points[order])
+            self._learn_from(points[order])
             if not 0 < float(distribution.deviations.max()) < np.inf:
                 return Finish(Status.PRECISION, LOST)
             self._keep_within_box()
@@ -258,6 +263,10 @@ class _Search:
                 finish = yield from self._judged(said, met is not None)
                 if finish is not None:
                     return finish
+
+    def _learn_from(self, points: Array) -> None:
+        """Update the distribution by a generation in the order of its values."""
+        self._distribution.update(points)
 
     def _judged(self, message: str, met: bool) -> Generator[Any, Any, Finish | None]:
         """The end; None where the search goes on, since the function may well fall farther."""
@@ -347,7 +356,7 @@ class _Search:
         values = np.full(size, np.nan)
         guessed = model(points)
         todo = np.argsort(guessed, kind="stable")
-        done, count = 0, 1 + round(0.02 * size)
+        done, count = 0, least_evaluated(size)
         while True:
             now = todo[done : done + count]
             values[now] = yield from self._evaluate(points[now])
@@ -355,7 +364,7 @@ class _Search:
             done += len(now)
             model = self._fit()
             if done >= size or model is None:
-                self._distrusted += _jumps(values)
+                self._distrusted += jumps(values)
                 return points, values
             guessed = model(points)
             if self._trusted(model, done):
@@ -503,13 +512,3 @@ class _Search:
     def _span(self) -> int:
         """Generations over which progress is judged."""
         return 10 + math.ceil(30 * self._distribution.n / self._distribution.population)
-
-
-def _jumps(values: Array) -> bool:
-    """Whether a generation's values end or jump: a gap above their lowest quarter, or more."""
-    found = np.sort(values[np.isfinite(values)])
-    few = len(found) // 4
-    if len(found) < len(values) or few == 0:
-        return len(found) < len(values)
-    gaps, below = np.diff(found)[few:], found[few:-1] - found[0]
-    return bool((gaps > JUMP * below).any())

@@ -149,6 +149,7 @@ class DerivativeFree(Method):
     scale_option: ClassVar[str | None] = "sigma"
     handles_integers: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol", "ftol")
     synonyms: ClassVar[dict[str, str]] = {"popsize": "n"}
 

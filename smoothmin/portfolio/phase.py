@@ -11,7 +11,18 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from smoothmin._method import Method
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Reply, Samples, Steps, resume
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Arrived,
+    Ask,
+    Finish,
+    Iterate,
+    Reply,
+    Samples,
+    Steps,
+    resume,
+)
 from smoothmin._protocol import Known as Known
 from smoothmin._stopping import Progress
 from smoothmin.portfolio.incumbent import Incumbent, row
@@ -120,7 +131,8 @@ def _drive(
         if isinstance(message, Ask):
             reply = yield from _answer(phase, message, incumbent, outcome)
             if keep and message.order == 0 and isinstance(reply, Answers):
-                outcome.asked.append((message.points, reply.values))
+                asked = reply.points if isinstance(reply, Arrived) else message.points
+                outcome.asked.append((asked, reply.values))
         elif isinstance(message, Finish):
             return message
         else:
@@ -151,6 +163,8 @@ def _answer(
         shown = _observed(ask, phase.observe)
     shown.phase = phase.name
     reply: Answers = yield shown
+    if isinstance(reply, Arrived):
+        ask = Ask(reply.points, 0)
     least = incumbent.book(phase.name, ask, reply.values, reply.recalled)
     if least < (math.inf if outcome.least is None else outcome.least[0]):
         outcome.least = least, row(ask, int(np.nanargmin(reply.values)))

@@ -92,6 +92,11 @@ class Processes(Team):
         # before multiprocessing's own handler, which waits for all processes to end
         atexit.register(self.close)
 
+    @property
+    def size(self) -> int:
+        """See `Team`."""
+        return self._count
+
     def prepare(self, points: int) -> int:
         """See `Team`: start as many as there is work for."""
         with _interrupts_later():
