@@ -25,15 +25,12 @@ from smoothmin._protocol import (
     Answers,
     Array,
     Ask,
-    Done,
     Finish,
     Iterate,
     Problem,
     Reply,
     Steps,
-    advance,
     quiet,
-    resume,
 )
 from smoothmin._recall import Memory, recalling
 from smoothmin._reflection import within_bounds
@@ -95,6 +92,9 @@ class Run:
         self._watch = None if never else settings.termination.start()
         self._patience = Patience(settings.patience) if settings.patience < math.inf else None
         self._monitor = Monitor.of(ledger.limits, settings.disp, settings.progress)
+        told = (settings.callback, self._watch, self._monitor)
+        kept = settings.return_all or settings.history
+        self._watched = kept or any(who is not None for who in told)  # else steps cost little
         self._nit = 0
         self._last: Iterate | None = None
         self._lowest = math.inf  # of the values that the method has reported
@@ -132,14 +132,18 @@ class Run:
     def drive(self, answer: Callable[[Ask], Answers]) -> Result:
         """Run to the end, whatever ends it."""
         talk = self.conversation()
-        message = advance(talk)
-        while not isinstance(message, Done):
-            try:
-                reply: Answers | BaseException = answer(message)
-            except BaseException as error:  # the method's own to clean up after
-                reply = error
-            message = advance(talk, reply)
-        return message.value
+        try:
+            message = next(talk)
+            while True:
+                try:
+                    reply = answer(message)
+                except BaseException as error:  # the method's own to clean up after
+                    message = talk.throw(error)
+                else:
+                    message = talk.send(reply)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
     def conversation(self) -> Generator[Ask, Answers, Result]:
         """Ask for what the method needs; whatever goes wrong over the answer is thrown in."""
@@ -205,32 +209,44 @@ class Run:
     def _converse(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
         """Pass messages until the method returns."""
         reply: Reply = None
-        context = quiet()
+        run, send, best = quiet().run, steps.send, self._ledger.best
+        patience, constrained = self._patience, self._constrained
+        recorder = self._ledger.recorder
         while True:
-            message = context.run(resume, steps, reply)
+            try:
+                message = run(send, reply)
+            except StopIteration as end:
+                finish: Finish = end.value
+                return finish
             if isinstance(message, Ask):
-                if self._ledger.recorder is not None and message.phase:
-                    self._ledger.recorder.phase = message.phase
-                if self._patience is not None:
-                    self._patience.look(self._ledger.best.fun, self._lowest)
-                known = None if self._constrained is None else self._constrained.recall(message)
+                if recorder is not None and message.phase:
+                    recorder.phase = message.phase
+                if patience is not None:
+                    patience.look(best.fun, self._lowest)
+                known = None if constrained is None else constrained.recall(message)
                 reply = (yield message) if known is None else known
-            elif isinstance(message, Iterate):
+            else:
                 reply = None
                 self._report(message)
                 if self.reported is not None:
                     self.reported()
-            else:
-                return message
 
     def _report(self, iterate: Iterate) -> None:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
         self._last = iterate
-        self._lowest = min(self._lowest, iterate.fun)
-        self._curvature = iterate.info.pop(ESTIMATE, self._curvature)
+        if iterate.fun < self._lowest:
+            self._lowest = iterate.fun
         if iterate.info:
+            self._curvature = iterate.info.pop(ESTIMATE, self._curvature)
             self._info.update(iterate.info)
+        if self._watched:
+            self._tell(iterate)
+        if self._nit >= self._settings.maxiter:
+            raise Halt(Status.MAXITER, _status.maxiter_reached(int(self._settings.maxiter)))
+
+    def _tell(self, iterate: Iterate) -> None:
+        """Keep what is to be kept of a step, and tell whoever wants to know."""
         settings = self._settings
         if settings.return_all:
             x0 = self._problem.x0
@@ -247,8 +263,6 @@ class Run:
             said = self._watch(self._progress(iterate))
             if said:
                 raise Halt(self._watch.status, said)
-        if self._nit >= settings.maxiter:
-            raise Halt(Status.MAXITER, _status.maxiter_reached(int(settings.maxiter)))
 
     def _progress(self, iterate: Iterate) -> Progress:
         x, grad = iterate.x, iterate.grad

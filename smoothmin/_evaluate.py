@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
@@ -20,6 +21,7 @@ from smoothmin._history import Recorder
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
 from smoothmin._protocol import (
+    Answer,
     Answers,
     Array,
     Arrived,
@@ -67,7 +69,7 @@ def _kept(array: Array, room: Array | None) -> Array:
     """A copy, in memory that an earlier one has had."""
     if room is None:
         return array.copy()
-    np.copyto(room, array)
+    room[...] = array
     return room
 
 
@@ -206,6 +208,25 @@ class Ledger:
         if not self._varied:
             self._varied = bool((values != self._first).any())
 
+    def take_one(self, point: Array, value: float, gradient: Array | None) -> None:
+        """`take` one real point."""
+        if value - value != 0 or self.failures is not None:  # not finite, maybe
+            gradients = None if gradient is None else gradient[None]
+            return self.take(point[None], np.array([value]), gradients)
+        self.nfev += 1
+        self._dead = 0
+        if gradient is not None:
+            self.njev += 1
+        if not self.precision.known:
+            self.precision.add(value)
+        best = self.best
+        if value <= best.fun:
+            best.offer(value, point, gradient)
+        if self._first is None:
+            self._first = value
+        elif not self._varied:
+            self._varied = value != self._first
+
     def _note(self, points: Array, values: Array, gradients: Any, center: Array | None) -> None:
         """Remember the best, and stop on what nothing can be made of."""
         m, k = len(values), 0
@@ -275,6 +296,10 @@ class Evaluator:
 
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
+        if type(ask) is Ask and len(ask.points) == 1:
+            answer = self._answer_one(ask.points[0], ask.order)
+            if answer is not None:
+                return answer
         if self.ledger.wide or (ask.order and self.ledger.stencil is not None):
             talk = exchange(ask, self.ledger)
             batch = advance(talk)
@@ -287,6 +312,26 @@ class Evaluator:
             return self._stream(ask)
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
+
+    def _answer_one(self, point: Array, order: int) -> Answer | None:
+        """`answer` at a single point, if it is usual; most are, and cost little."""
+        ledger = self.ledger
+        limits = ledger.limits
+        unusual = ledger.wide or (order and (order > 1 or ledger.stencil is not None))
+        if unusual or point.size == 0:
+            return None
+        square = ddot(point, point)
+        if square - square != 0 or ledger.nfev >= limits.maxfev:
+            return None
+        if limits.watched and ledger.nfev:
+            limits.look_at_clock()
+        found = self._source.one(point, order)
+        if found is None:
+            return None
+        ledger.take_one(point, *found)
+        if limits.watched:
+            limits.look(found[0])
+        return Answer(*found)
 
     def _stream(self, ask: Stream) -> Answers:
         """What has come of points; where no more are allowed all that are under way."""

@@ -142,6 +142,36 @@ class Answers:
         self.rows, self.jacobians = rows, jacobians
         self.taken = taken
 
+    def first(self) -> tuple[float, Any]:
+        """Value and gradient (n,), or None, at the first point."""
+        gradients = self.gradients
+        return self.values.item(0), None if gradients is None else gradients[0]
+
+
+class Answer(Answers):
+    """`Answers` at one point, of which arrays are made where somebody asks for them."""
+
+    __slots__ = ("_gradient", "_value")
+
+    def __init__(self, value: float, gradient: Array | None) -> None:
+        self._value, self._gradient = value, gradient
+        self.rows = self.jacobians = None
+        self.taken = False
+
+    @property
+    def values(self) -> Array:  # type: ignore[override]
+        """The value (1,)."""
+        return np.array([self._value])
+
+    @property
+    def gradients(self) -> Array | None:  # type: ignore[override]
+        """The gradient (1, n), or None."""
+        return None if self._gradient is None else self._gradient[None]
+
+    def first(self) -> tuple[float, Any]:
+        """Value and gradient (n,), or None."""
+        return self._value, self._gradient
+
 
 class Stream(Ask):
     """A request for values that need not wait for all of them.
@@ -426,5 +456,4 @@ def resume(steps: Steps, reply: Reply) -> Message | Finish:
 def ask_one(x: Array) -> Generator[Ask, Answers, tuple[float, Array]]:
     """Value and gradient at one point."""
     answers = yield Ask(x[None], 1)
-    assert answers.gradients is not None
-    return answers.values.item(0), answers.gradients[0]
+    return answers.first()

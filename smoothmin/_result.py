@@ -6,9 +6,10 @@ import inspect
 import math
 import re
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
 from smoothmin._status import Status
@@ -16,7 +17,9 @@ from smoothmin._status import Status
 HEAD = ("message", "success", "status", "method", "fun", "x", "jac", "nit", "nfev", "njev")
 BESIDE = ("error", "noise", "phase_nfev", "phase_gain", "nhev", "n_nonfinite", "n_failed")
 LAST = ("x_last", "fun_last")
-SHORT = 60  # characters of an array that is shown on one line
+
+if TYPE_CHECKING:
+    from smoothmin._history import History
 
 
 class Result(OptimizeResult):  # type: ignore[misc]
@@ -135,6 +138,19 @@ class Result(OptimizeResult):  # type: ignore[misc]
            x: [ 1.000e+00  1.000e+00]
     ...
     """
+
+    if TYPE_CHECKING:
+        x: NDArray[np.float64]
+        fun: float
+        jac: NDArray[np.float64]
+        success: bool
+        status: int
+        message: str
+        method: str
+        nit: int
+        nfev: int
+        njev: int
+        history: History
 
     def __repr__(self) -> str:
         """What one wants to know first: why it ended, what was found, how sure, at what cost."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeAlias
 
 from smoothmin._protocol import Ask, Done, Finish, Iterate, Message, Reply, Steps, advance, resume
+
+Beginning: TypeAlias = tuple[Steps, Reply]
 
 
 class Resumable(Generator[Message, Any, Finish]):
@@ -62,13 +64,32 @@ class Begun(Resumable):
     Parameters
     ----------
     begin : callable
-        Makes a generator that asks for it, and returns the steps, or the end. It is not kept,
-        since as a rule it is a local function, which does not pickle.
+        Makes a generator that asks for it, and returns the end, or the steps and the reply to
+        what they have asked for, None if they have not begun. It is not kept, since as a rule
+        it is a local function, which does not pickle.
     """
 
-    def __init__(self, begin: Callable[[], Generator[Ask, Any, Steps | Finish]]) -> None:
+    def __init__(self, begin: Callable[[], Generator[Ask, Any, Beginning | Finish]]) -> None:
         self._begin = begin
         self._steps: Steps | None = None
+
+    def send(self, reply: Any) -> Message:
+        """The next message: of the steps themselves, once they are known."""
+        if self._talk is None and self._steps is not None:
+            return self._steps.send(reply)
+        return super().send(reply)
+
+    def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Message:
+        """The next message where an answer was an exception."""
+        if self._talk is None and self._steps is not None:
+            return self._steps.throw(kind if value is None else value)
+        return super().throw(kind, value, trace)
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        super().close()
+        if self._steps is not None:
+            self._steps.close()
 
     def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
         """Begin at first, then pass messages."""
@@ -76,7 +97,7 @@ class Begun(Resumable):
             begun = yield from self._begin()
             if isinstance(begun, Finish):
                 return begun
-            self._steps = begun
+            self._steps, reply = begun
             del self._begin
         message = resume(self._steps, reply)
         while isinstance(message, Ask):

@@ -154,6 +154,13 @@ class Source(ABC):
         With a ``center`` the gradients are valid until the next call.
         """
 
+    def one(self, point: Array, order: int) -> tuple[float, Array | None] | None:
+        """Value, and gradient if ``order`` is 1, at one point at its barest; None if it has none.
+
+        What the user's code raises is passed on.
+        """
+        return None
+
     @property
     def parallel(self) -> int | None:
         """How many evaluations are made at once; None if that is not known."""
@@ -221,6 +228,32 @@ class Serial(Source):
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """One at a time, while it is in the cache."""
         return ([block] for block in blocks)
+
+    def one(self, point: Array, order: int) -> tuple[float, Array | None] | None:
+        """See `Source`; None before earlier calls have shown what the callables return."""
+        shape = self._gradient_shape
+        if not self._plain or (order and shape is None):
+            return None
+        domain = self.domain
+        plain = domain.free is None and len(domain.shape) == 1
+        x = point.copy() if plain else domain.spread(point[None])[0]
+        try:
+            if not order:
+                out = self._fun(x)
+                return as_value(as_pair(out)[0] if self.objective.paired else out), None
+            if self._jac is None:
+                value, found = self._fun(x)
+            else:  # fun may change its argument
+                again = x.copy()
+                value, found = self._fun(x), self._jac(again)
+        except StopIteration:
+            raise Halt(Status.CALLBACK, _status.FUN_RAISED) from None
+        if type(found) is not ndarray or found.dtype is not FLOAT or found.shape != shape:
+            found = as_gradient(found, domain.shape)
+        value = value if type(value) is float else as_value(value)
+        if plain:
+            return value, found.copy()
+        return value, domain.gather(found.reshape(1, -1).copy())[0]
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None

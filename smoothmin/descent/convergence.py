@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._check import require_real
@@ -119,6 +120,8 @@ class Convergence:
     def __init__(self, problem: Problem, tolerances: Tolerances | float | None) -> None:
         given = tolerances if isinstance(tolerances, Tolerances) else Tolerances(tolerances)
         self._problem, self._given = problem, given
+        # what the user asks of each step, if anything: most are to cost little
+        self._for_steps, self._asked = given.for_steps, given.gtol is not None
         self._short = ""  # why the last step was the last one, if a tolerance says so
         self.recent = Recent()
         self._promises = deque([math.inf], maxlen=FINISHING[0])  # the last
@@ -153,7 +156,7 @@ class Convergence:
         search's that failed, is short without being the last.
         """
         self._short = ""
-        if whole and self._given.for_steps and self.recent.steps >= 0:
+        if self._for_steps and whole and self.recent.steps >= 0:
             size = float(np.linalg.norm(x))
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
@@ -165,8 +168,7 @@ class Convergence:
 
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
-        # nothing more is asked of most steps, which are to cost little
-        if self._given.gtol is None and not self._short and pg.dot(pg) > 0:
+        if not (self._asked or self._short) and ddot(pg, pg) > 0:
             return None
         size = _size(pg)
         if size == 0:
@@ -234,7 +236,7 @@ class Convergence:
         problem = self._problem
         if problem.differences is not None or not promised > NEGLIGIBLE * self.recent.fall:
             return False
-        most = abs(f) + math.sqrt(float(g.dot(g)) * float(x.dot(x)))
+        most = abs(f) + math.sqrt(ddot(g, g) * ddot(x, x))
         if not promised > ROUNDINGS * problem.unit * most:
             return False
         self._promises.append(promised)
@@ -427,4 +429,4 @@ def _size(pg: Array) -> float:
 
 
 def _length(vector: Array) -> float:
-    return math.sqrt(vector.dot(vector))
+    return math.sqrt(ddot(vector, vector))

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._estimate import ESTIMATE, Estimate
@@ -27,10 +28,11 @@ from smoothmin._protocol import (
 )
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
+from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
-from smoothmin.linesearch.weak_wolfe import ARMIJO, MAX_TRIALS, LineResult, weak_wolfe
+from smoothmin.linesearch.weak_wolfe import ARMIJO, MAX_TRIALS, MOST_NOISE, LineResult, weak_wolfe
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
@@ -121,6 +123,7 @@ class Descent:
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
         self._promised, self._last_chance = math.inf, False  # of the last search
         self._told, self._learnt = Estimate(metric), Estimate()  # what was forgotten last
+        self._reported: Estimate | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -133,8 +136,10 @@ class Descent:
 
     def report(self) -> Iterate:
         """The step just made."""
-        info = {ESTIMATE: self.estimate}
-        return Iterate(self.x, self.f, self.g, **info)
+        iterate, estimate = Iterate(self.x, self.f, self.g), self.estimate
+        if estimate is not self._reported:
+            self._reported = iterate.info[ESTIMATE] = estimate
+        return iterate
 
     def concluded(self, finish: Finish) -> Finish | None:
         """The end where nothing lower was to be found; None if that is not for this method."""
@@ -185,6 +190,7 @@ class Descent:
             t,
             slope=slope,
             patience=patience,
+            rounded=self._rounded,
             **self._how,
         )
         self._leaving = self.observes(found)
@@ -196,13 +202,28 @@ class Descent:
             return (yield from self._failed(found, direction, noise))
         # 3. update
         self.doubt.hear(found, direction, self.f, slope, 0.0)
+        metric = self.metric  # another one, maybe, by what was observed
         x, g, cause, point = self.x, self.g, self._pg, found.point
         step, change = point.x - x, point.grad - g
         metric.update(step, change, cause if problem.box is None else None, point.grad)
-        if not math.isfinite(found.highest):
+        if found.nfev > 1 and not math.isfinite(found.highest):
             learn_wall(metric, self.wall, found, x, g)
         self._move((point.x, point.fun, point.grad), step, change, whole=True)
         return None
+
+    def _rounded(self, predicted: float) -> float:
+        """What rounding may hide of a search for which so much of a decrease is predicted.
+
+        Only where slopes are exact and the function is smooth: gradients shrink there with the
+        root of what is left. Where they have nearly vanished slopes are believed before values.
+        """
+        steep = self.known.recent.steepness
+        if self._problem.differences is not None or not 0 < steep <= KINK:
+            return 0.0
+        hidden = MOST_NOISE * abs(self.f)
+        if predicted > hidden:
+            return predicted if steep <= math.sqrt(NEGLIGIBLE) else 0.0
+        return hidden
 
     def _failed(
         self, found: LineResult, direction: Array, noise: float
@@ -268,9 +289,9 @@ class Descent:
     def _move(self, to: Found, step: Array, change: Array, *, whole: bool) -> None:
         """Make another point the current one, a step and change of the gradient away."""
         self.x, self.f, self.g = to
-        square = float(step.dot(step))
+        square = ddot(step, step)
         self.length, self._guess = math.sqrt(square), False
-        curvature = float(step.dot(change)) / square if square > 0 else 0.0
+        curvature = ddot(step, change) / square if square > 0 else 0.0
         self._pg = self._problem.projected_gradient(self.x, self.g)
         self.known.stepped(
             self.x, self.f, self._pg, length=self.length, curvature=curvature, whole=whole
@@ -299,7 +320,7 @@ def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> tu
             direction = box_step(metric.model(), g, lower - x, upper - x)
         except np.linalg.LinAlgError:  # the metric is lost to rounding
             direction = np.zeros_like(g)
-    slope = float(g.dot(direction))
+    slope = ddot(g, direction)
     if not slope < 0:
         metric.reset()
         direction = -problem.projected_gradient(x, g)

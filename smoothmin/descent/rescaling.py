@@ -25,7 +25,7 @@ from smoothmin._protocol import (
     resume,
 )
 from smoothmin._reformulate import Reformulation, relay
-from smoothmin._resumable import Begun
+from smoothmin._resumable import Beginning, Begun
 
 SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
 LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
@@ -34,20 +34,20 @@ LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
 def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
     """Run a method that begins by asking for its start, on the function in a fitting unit."""
 
-    def begin() -> Generator[Ask, Any, Steps]:
+    def begin() -> Generator[Ask, Any, Beginning]:
         answers = yield Ask(problem.clip(problem.x0)[None], 1)
-        assert answers.gradients is not None
-        size = float(np.abs(answers.gradients).max())
-        power = _power(size, abs(answers.values.item(0)))
-        view, shown = Reformulation(), problem
-        if power != 0:
-            unit = 2.0**power
-            view = _InUnit(unit)
-            if problem.differences is not None:
-                shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
+        value, gradient = answers.first()
+        power = _power(float(np.abs(gradient).max()), abs(value))
+        shown = problem
+        if power != 0 and problem.differences is not None:
+            differences = _Scaled(problem.differences, 2.0**power)
+            shown = dataclasses.replace(problem, differences=differences)
         steps = run(shown)
         resume(steps, None)  # asks for the start
-        return relay(view, steps, view.inward(answers))
+        if power == 0:
+            return steps, answers
+        view = _InUnit(2.0**power)
+        return relay(view, steps, view.inward(answers)), None
 
     return Begun(begin)
 

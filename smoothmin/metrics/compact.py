@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import dgemv, dsymv, dtrsv
+from scipy.linalg.blas import dgemv, dsbmv, dsymv, dtrsv
 
 from smoothmin._protocol import Array, Mask
 
@@ -96,17 +96,16 @@ class CompactMemory:
         scale = factor * self.scale
         if not self._count:
             return scale * image
-        # (3.1) for H / gamma, from right to left
+        # (3.1) for H / gamma, from right to left, but for the sign of the shares
         steps, images = self._in_time
         u = dtrsv(self._sy, products[steps])
-        right = self._curvatures * u
-        right /= self.scale
-        right += dsymv(1.0, self._yw, u, beta=-1.0, y=products[images])
+        right = dsymv(-1.0, self._yw, u, beta=1.0, y=products[images])
+        # a diagonal is a matrix of one band
+        right = dsbmv(0, -1 / self.scale, self._curvatures[None], u, beta=1.0, y=right)
         shares = np.empty(products.size)
         shares[steps] = dtrsv(self._sy, right, trans=1, overwrite_x=1)
-        np.negative(u, out=u)
         shares[images] = u
-        result: Array = dgemv(scale, self._rows.T, shares, beta=scale, y=image)
+        result: Array = dgemv(-scale, self._rows.T, shares, beta=scale, y=image)
         return result
 
     def factors(self) -> tuple[Array, Array, Array]:

@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import polygamma
+from scipy.linalg.blas import ddot
+from scipy.special import zeta
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.product_form import CACHED
@@ -27,7 +28,12 @@ DEVIATIONS = 1.0  # by which the spread of chance may exceed its mean
 ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
 
 
-def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) -> Array | None:
+def secant_scales(
+    steps: Array,
+    changes: Array,
+    divisor: Array | float = 1.0,
+    curvatures: Array | None = None,
+) -> Array | None:
     """Scales by whose squares changes of the gradient are nearest to the steps.
 
     Parameters
@@ -36,6 +42,8 @@ def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) ->
         Pairs (s, y) with positive ``s'y``; the changes multiplied by ...
     divisor : ndarray (n,) or float
         ... this.
+    curvatures : ndarray (m,), optional
+        The products ``s'y``, where they are known.
 
     Returns
     -------
@@ -65,57 +73,74 @@ def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) ->
     """
     if len(steps) < 2:
         return None
-    part = _shrunk(steps[::2], changes[::2], divisor)
-    if part is None or not _nearer(part, steps[1::2], changes[1::2], divisor):
+    n = steps.shape[1]
+    divisors = np.broadcast_to(divisor, (n,))
+    if curvatures is None:
+        curvatures = np.zeros(len(steps))
+        for part in _parts(len(steps), n):
+            curvatures += np.vecdot(steps[:, part], changes[:, part] / divisors[part])
+    weights = 1 / curvatures
+    grams = np.zeros((2, len(steps), len(steps)))
+    sums = np.empty((2, 2, n))  # of every other pair and of the rest, of steps and of changes
+    for part in _parts(len(steps), n):
+        for k, rows in enumerate((steps[:, part], changes[:, part] / divisors[part])):
+            grams[k] += rows.dot(rows.T)
+            squares = np.square(rows)
+            for half in (0, 1):
+                np.dot(weights[half::2], squares[half::2], out=sums[half, k, part])
+    grams *= np.sqrt(np.outer(weights, weights))
+    first = _shrunk(sums[0], grams[:, ::2, ::2])
+    if first is None or not _nearer(first, steps[1::2], changes[1::2], divisors):
         return None
-    return _shrunk(steps, changes, divisor)
+    return _shrunk(sums.sum(axis=0), grams)
 
 
-def _nearer(scales: Array, steps: Array, changes: Array, divisor: Array | float) -> bool:
+def _parts(rows: int, n: int) -> list[slice]:
+    """Columns of so many rows that a second look finds in the cache."""
+    width = max(1, CACHED // rows)
+    return [slice(first, first + width) for first in range(0, n, width)]
+
+
+def _nearer(scales: Array, steps: Array, changes: Array, divisors: Array) -> bool:
     """Whether each pair is nearer to the secant equation in these scales than without.
 
     The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
     """
-    for s, change in zip(steps, changes, strict=True):
-        y = change / divisor
-        products = float(s.dot(s) * y.dot(y))
-        s, y = s / scales, y * scales
-        if not float(s.dot(s) * y.dot(y)) < products:
-            return False
-    return True
+    squares = np.square(scales)
+    sums = np.zeros((2, 2, len(steps)))
+    for part in _parts(len(steps), len(scales)):
+        s, y = np.square(steps[:, part]), np.square(changes[:, part] / divisors[part])
+        sums[0] += s.sum(axis=1), y.sum(axis=1)
+        sums[1] += s.dot(1 / squares[part]), y.dot(squares[part])
+    plain, scaled = sums[:, 0] * sums[:, 1]
+    return bool((scaled < plain).all())
 
 
-def _shrunk(steps: Array, changes: Array, divisor: Array | float) -> Array | None:
-    """The scales by these pairs, shrunk toward their mean; None if that is all that is left."""
-    (m, n), width = steps.shape, max(1, CACHED // len(steps))
-    long, steep, grams = np.empty(n), np.empty(n), np.zeros((2, m, m))
-    divisors, curvatures = np.broadcast_to(divisor, (n,)), np.zeros(m)
-    for first in range(0, n, width):
-        part = slice(first, first + width)
-        rows = steps[:, part], changes[:, part] / divisors[part]
-        curvatures += np.vecdot(*rows)
-        grams += [row @ row.T for row in rows]
-    weights = 1 / curvatures
-    for first in range(0, n, width):
-        part = slice(first, first + width)
-        long[part] = weights @ np.square(steps[:, part])
-        steep[part] = weights @ np.square(changes[:, part] / divisors[part])
+def _shrunk(sums: Array, grams: Array) -> Array | None:
+    """The scales by sums (2, n), shrunk toward their mean; None if that is all that is left."""
+    long, steep = sums
     seen = (long > 0) & (steep > 0)
-    count = int(seen.sum())
+    count = int(np.count_nonzero(seen))
     if count < 3 or not math.isfinite(long.sum() + steep.sum()):
         return None
-    logs = 0.25 * np.log(long[seen] / steep[seen])
-    logs -= logs.mean()
-    spread = 4 * float(logs @ logs) / (count - 1)
-    grams *= np.sqrt(np.outer(weights, weights))
-    independent = [float(np.trace(gram) ** 2 / np.square(gram).sum()) for gram in grams]
-    chance = 0.25 * float(polygamma(1, 0.5 * np.array(independent)).sum())
+    logs = np.log(long[seen] / steep[seen])
+    logs *= 0.25
+    logs -= logs.sum() / count
+    spread = 4 * ddot(logs, logs) / (count - 1)
+    traces = np.trace(grams, axis1=1, axis2=2)
+    independent = traces * traces / np.square(grams).sum(axis=(1, 2))
+    chance = 0.25 * float(_trigamma(0.5 * independent).sum())
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if not chance < spread < math.inf:
         return None
-    scales = np.ones(n)
+    scales = np.ones(len(long))
     scales[seen] = np.exp((1 - chance / spread) * logs)
     return scales
+
+
+def _trigamma(x: Array) -> Array:
+    result: Array = zeta(2.0, x)
+    return result
 
 
 def coordinate_scales(changes: Array) -> Array:
@@ -161,8 +186,8 @@ def coordinate_scales(changes: Array) -> Array:
     logs -= logs.mean()
     spread = float(logs @ logs) / (count - 1)
     unit = changes / math.sqrt(float(squares.sum()))
-    independent = 1 / float(np.square(unit @ unit.T).sum())
-    chance = 0.25 * float(polygamma(1, 0.5 * independent))
+    independent = np.array(1 / float(np.square(unit @ unit.T).sum()))
+    chance = 0.25 * float(_trigamma(0.5 * independent))
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if spread > chance:
         shrunk = (1 - chance / spread) * logs

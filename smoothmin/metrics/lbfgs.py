@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
 from smoothmin.metrics.metric import Metric
-from smoothmin.metrics.product_form import LARGE
+from smoothmin.metrics.product_form import CACHED, LARGE
 
 
 class LimitedMemory(CompactMemory, Metric):
@@ -54,8 +55,8 @@ class LimitedMemory(CompactMemory, Metric):
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         w = self._start_from(y)
-        sy, yw = float(s.dot(y)), float(y.dot(w))
-        if not is_curved(sy, yw, math.sqrt(s.dot(s)) * math.sqrt(max(yw, 0.0))):
+        sy, yw = ddot(s, y), ddot(y, w)
+        if not is_curved(sy, yw, math.sqrt(ddot(s, s)) * math.sqrt(max(yw, 0.0))):
             return
         before = self._seen_products if self._follows(y, gradient) else None
         slot = self.append(s, w)
@@ -96,6 +97,12 @@ class LimitedMemory(CompactMemory, Metric):
         """``H^-1``."""
         return CompactModel(self, self._first)
 
+    @property
+    def scales(self) -> Array:
+        """The lengths of coordinates that the first matrix has (n,)."""
+        n = self._room.shape[1]
+        return np.ones(n) if self._first is None else np.sqrt(self._first)
+
     def pairs(self) -> tuple[Array, Array]:
         """Steps and changes (k, n), the oldest first; copies."""
         steps, images = self._in_time
@@ -118,18 +125,31 @@ class LimitedMemory(CompactMemory, Metric):
         """Another P, by the pairs."""
         old = np.ones(1) if self._first is None else self._first
         steps, images = self._rows[::2], self._rows[1::2]
-        scales = secant_scales(steps, images, old)
+        slots = np.arange(self._count)
+        if self._oldest:
+            slots = self._in_time[0] // 2
+        curvatures = np.empty(self._count)
+        curvatures[slots] = self._curvatures
+        scales = secant_scales(steps, images, old, curvatures)
         if scales is None and self._first is None:
             return
-        self._first = None if scales is None else scales**2
-        ratio = (1.0 if scales is None else scales**2) / old
-        for image in images:
-            image *= ratio
-        for k, image in enumerate(self._rows[self._in_time[1]][: self._count]):
-            products = self.products(image if self._first is None else image / self._first)
-            self._columns[1, k, : self._count] = products[self._in_time[1]]
+        first = np.ones(1) if scales is None else np.square(scales)
+        self._first = None if scales is None else first
+        gram = self._rescale(images, np.broadcast_to(first / old, steps.shape[1:]), first)
+        self._columns[1, : self._count, : self._count] = gram[np.ix_(slots, slots)]
         self.scale = float(self._curvatures[-1] / self._yw[-1, -1])
         self._seen = None
+
+    def _rescale(self, images: Array, ratio: Array, first: Array) -> Array:
+        """Multiply images by ``ratio``; their products (k, k) with the changes they are of."""
+        k, n = images.shape
+        gram, width = np.zeros((k, k)), max(1, CACHED // k)
+        for begin in range(0, n, width):
+            part = slice(begin, begin + width)
+            images[:, part] *= ratio[part]
+            changes = images[:, part] / (first if len(first) == 1 else first[part])
+            gram += changes.dot(images[:, part].T)
+        return gram
 
     def _start_from(self, g: Array) -> Array:
         """``P g``."""

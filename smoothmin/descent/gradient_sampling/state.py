@@ -114,9 +114,14 @@ class State:
         remembered, settings = self.bundle.capacity, self.settings.search
         # what is to be had beyond is a dense metric: a limited memory is as good across kinks
         descent = SmoothDescent(
-            self.problem, self.known, start, remembered, settings, watchful=self._dense
+            self.problem,
+            self.known,
+            start,
+            remembered,
+            settings,
+            self.scales,
+            watchful=self._dense,
         )
-        descent.metric.start(self.scales)
         message = yield from descent.step(None)
         while isinstance(message, Iterate):
             message = yield from descent.step((yield message))
@@ -134,7 +139,7 @@ class State:
     def _inherit(self, descent: SmoothDescent) -> None:
         """Go on with what a limited memory has learnt."""
         memory = descent.metric
-        if not isinstance(self.metric, InverseHessian):
+        if isinstance(memory, InverseHessian) or not isinstance(self.metric, InverseHessian):
             self.metric = memory
             return
         self._scale(self.bundle.changes())
