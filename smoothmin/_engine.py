@@ -307,6 +307,8 @@ class Run:
             "nfev": self._ledger.nfev,
             "best_fun": self._ledger.best.fun,
         }
+        if self._constrained is not None:
+            standard["constr_violation"] = self._constrained.ledger.violation_at(iterate.x)
         return Result({**_plain(self._info), **standard})
 
     def result(self, finish: Finish) -> Result:
@@ -338,7 +340,7 @@ class Run:
             "message": self._message,
             "method": self._method.name or type(self._method).__name__,
         }
-        if ledger.n_failed and ledger.failures is not None and ledger.failures.first:
+        if ledger.failures is not None:
             standard["first_failure"] = ledger.failures.first
         if self._settings.return_all:
             standard["allvecs"] = self._allvecs

@@ -58,7 +58,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
         Values that were not finite.
     n_failed : int
         Evaluations that raised, with ``on_error="nan"``.
-    first_failure : str
+    first_failure : str or None
         The traceback of the first of these.
     x_last : ndarray, or blocks as ``x0``
         The method's last iterate.

@@ -305,6 +305,8 @@ def jacobian_by(
     evaluate: Callable[[NDArray[Any]], NDArray[Any]],
 ) -> Array:
     """Jacobians (m, k, n) at ``points``, whose ``rows`` are known; others ``evaluate`` finds."""
+    if not points.shape[1]:  # all variables are fixed
+        return np.empty((*rows.shape, 0))
     talk, m = stencil.gradients(points), len(points)
     batch = advance(talk)
     while not isinstance(batch, Done):

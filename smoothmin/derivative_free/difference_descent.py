@@ -39,6 +39,7 @@ from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
+from smoothmin.derivative_free.survey import quantum, survey
 from smoothmin.derivative_free.tangents import Tangents
 from smoothmin.descent.quasi_newton import search_direction
 from smoothmin.linesearch.polyhedral_search import KinkedLine
@@ -258,10 +259,23 @@ class _Descent:
             if (answers.values == f).all():
                 return Finish(Status.PRECISION, _status.PLATEAU)
             if (answers.values > f + rounding).all():
-                message = "Differences are at the noise level, and values rise in all directions."
-                return Finish(Status.CONVERGED, message)
+                return (yield from self._hidden(x, f))
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
         return _lost(noise)
+
+    def _hidden(self, x: Array, f: float) -> Generator[Ask, Answers, Finish]:
+        """The end where differences are no more than rounding, and values rise farther out.
+
+        Where values come in quanta a floor between them may slope all the same.
+        """
+        message = "Differences are at the noise level, and values rise in all directions"
+        where = self._problem, self._scale, x
+        level = self._level(f)
+        noise = yield from quantum(*where, f, FIRST_DIFFERENCE, self._rng)
+        if noise <= 4 * level:
+            return judge(Knowledge(message, promised=0.0, noise=level))
+        found = yield from survey(*where, FIRST_DIFFERENCE, noise, self._rng)
+        return judge(Knowledge(message, promised=found.promised, noise=noise), noise=noise)
 
     def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
         """Whether three values as near as differences are do not look like a line."""
@@ -298,7 +312,7 @@ class _Descent:
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""
-        return max(self._noise, 2 * EPS * abs(f), 1e-300)
+        return max(self._noise, 2 * self._problem.unit * abs(f), 1e-300)
 
     def _direction(self, x: Array, g: Array, pg: Array) -> Array:
         """Along ``-H g``, within the bounds; along the scaled gradient before H is known."""

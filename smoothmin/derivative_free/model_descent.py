@@ -36,6 +36,7 @@ from smoothmin._verdict import KINK, NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.minimum_frobenius import Interpolation
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.derivative_free.resolution import Resolution
+from smoothmin.derivative_free.survey import survey
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.subproblems.trust_region import boxed_step
 
@@ -402,10 +403,17 @@ class Descent:
             return judge(knows, radius=self._delta)
         noise = yield from self._noise()
         if noise > 0:
-            message = "Predicted decreases are lost in the noise"
-            lost = Knowledge(message, promised=0.0, noise=noise)
-            return judge(lost, noise=noise, radius=self._delta)
+            return (yield from self._surveyed(noise))
         return None
+
+    def _surveyed(self, noise: float) -> Generator[Any, Any, Finish]:
+        """The end in noise, where quadratics that are fitted above it lead no farther down."""
+        x = self._outward(self._model.x)
+        found = yield from survey(self._problem, self._scale, x, self._delta, noise, self._rng)
+        yield Iterate(found.x, (yield from self._value(found.x / self._scale)), radius=self._delta)
+        message = "Predicted decreases are lost in the noise"
+        knows = Knowledge(message, promised=found.promised, noise=noise)
+        return judge(knows, noise=noise, radius=self._delta)
 
     def _at_last(self, knows: Knowledge) -> Knowledge:
         """The same where the radius falls no more: nobody tells points apart that are nearer."""

@@ -60,3 +60,15 @@ def test_from_values_those_that_values_tell():
     res = minimize(lambda x: suzuki(x)[0], np.zeros(4), constraints=[row, equal], rng=0)
     assert_allclose(res.multipliers[0], [1, 0, 2], atol=1e-2)
     assert np.isnan(res.multipliers[1]).all()
+
+
+def test_where_every_variable_is_at_a_bound():
+    row = NonlinearConstraint(lambda x: x.sum(), 2, np.inf, jac=lambda x: np.ones((1, 2)))
+    options = {"jac": True, "constraints": row}
+    fun = lambda x: (x.sum(), np.ones(2))  # noqa: E731
+    res = minimize(fun, [1.5, 1.5], bounds=[(1, 2)] * 2, method="lbfgs", **options)
+    assert res.success
+    assert_allclose(res.multipliers[0] + res.bound_multipliers, [1, 1], atol=1e-6)
+    fixed = minimize(fun, [0.5, 1.0], bounds=[(0.5, 0.5), (1, 1)], **options)
+    assert not fixed.success
+    assert fixed.constr_violation == pytest.approx(0.5)

@@ -156,9 +156,9 @@ def test_ends_at_the_noise():
         options={"maxfev": 2000},
     )
     assert res.success
-    assert res.nfev < 300
+    assert res.nfev < 700
     assert 3e-4 < res.noise < 3e-3
-    assert res.x @ res.x < 0.1
+    assert res.x @ res.x < 3e-3
 
 
 def test_plateau_is_where_it_ends():

@@ -38,7 +38,7 @@ def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     steep = np.abs(models.slopes).max(axis=1) * size / models.radius
     usual = float(prices @ steep)
     blur = ROUNDING * float(prices @ np.abs(models.values))
-    if (values[:, 0] == models.values[0]).all():
+    if (values[:, 0] == models.values[0]).all() and not state.only_feasibility:
         return False  # a plateau
     told = np.stack([models.at((p - z) / models.radius) for p in points])
     errors = np.abs(values - told) @ prices
