@@ -156,7 +156,7 @@ class Answer(Answers):
     def __init__(self, value: float, gradient: Array | None) -> None:
         self._value, self._gradient = value, gradient
         self.rows = self.jacobians = None
-        self.taken = False
+        self.taken, self.recalled = False, 0
 
     @property
     def values(self) -> Array:  # type: ignore[override]
