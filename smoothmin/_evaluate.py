@@ -226,6 +226,8 @@ class Ledger:
             self._first = value
         elif not self._varied:
             self._varied = value != self._first
+        if self.recorder is not None:
+            self.recorder.add(point[None], np.array([value]), best.fun, None)
 
     def _note(self, points: Array, values: Array, gradients: Any, center: Array | None) -> None:
         """Remember the best, and stop on what nothing can be made of."""
