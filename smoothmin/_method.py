@@ -64,6 +64,10 @@ class Method(ABC):
         """A copy whose main tolerances are ``tol``."""
         return self.with_options(**dict.fromkeys(self.tolerances, tol))
 
+    def lower(self) -> str:
+        """The name in lower case, which `scipy.optimize.shgo` asks methods for."""
+        return (self.name or type(self).__name__).lower()
+
     def __call__(self, fun: Any, x0: Any, args: Any = (), **options: Any) -> Any:
         """Minimize as ``scipy.optimize.minimize(fun, x0, method=self)`` does."""
         from smoothmin._minimize import minimize_as_scipy_method

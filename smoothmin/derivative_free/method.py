@@ -90,11 +90,11 @@ class DerivativeFree(Method):
         when its radius is no larger. One for each variable if it is an array.
     ftol : float, optional
         A search has converged when the values of its last generations differ by no more, in
-        units of the decrease so far if that is less than 1, or by no more than rounding; by
-        default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease that is
-        promised is no larger.
+        units of the decrease so far if that is less than 1 or the value, or by no more than
+        rounding; by default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease
+        that is promised is no larger.
     xatol : float or array_like of shape (d,), optional
-        The same in the variables' own units; of both the larger counts.
+        As ``xtol`` in the variables' own units; of both the larger counts.
     local : str or Method, optional
         What descends to a minimum, from the best point and from where ``restarts`` begin: a
         method from values alone, such as "model-descent" or "coordinate-search". By default

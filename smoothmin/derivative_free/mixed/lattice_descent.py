@@ -10,8 +10,8 @@ Powell (2004), see `LatticeModel`.
 2. The real variables roughly to their minimum, the integers fixed, by `ModelDescent`.
 3. The neighbours: one integer more or less, the real variables where the quadratic is lowest
    then; along a plateau twice as far until values differ. Any lower one leads back to 1.
-4. As many of the neighbours in several integers as there are integers, the lowest of the
-   quadratic first.
+4. As many of the points a step away in two integers, and of the points along the valleys of
+   the quadratic, as there are integers, the lowest of the quadratic first.
 
 Deviation: real variables follow the model at a neighbour, one value each, instead of a search
 there, which is made once a neighbour is lower.
@@ -217,7 +217,7 @@ class _Descent:
     # 4.
 
     def _diagonals(self) -> Generator[Any, Any, bool]:
-        """Whether a point one step away in several integers is lower."""
+        """Whether a point one step away in two integers, or along a valley, is lower."""
         count, integers = len(self._integers), self._integers.tolist()
         if count < 2:
             return False
@@ -227,8 +227,11 @@ class _Descent:
         moves = np.zeros((len(pairs), x.size))
         for k, (i, j, s, t) in enumerate(pairs):
             moves[k, i], moves[k, j] = s * self._step[i], t * self._step[j]
-        points = x + moves
+        points = np.concatenate([x + moves, model.valley(self._step)])
         points = points[((points >= self._low) & (points <= self._high)).all(axis=1)]
+        points = np.array([point for point in np.unique(points, axis=0) if not self._known(point)])
+        if len(points) == 0:
+            return False
         for k in np.argsort(model.rises(points), kind="stable")[:count]:
             if float((yield from self._ask(self._problem.clip(points[k : k + 1])))[0]) < fun:
                 yield self._iterate()

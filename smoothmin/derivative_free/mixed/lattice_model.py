@@ -17,6 +17,7 @@ from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.subproblems.trust_region import boxed_step
 
 MOST = 150  # points of a model, whose cube it costs
+LONGEST, VALLEYS = 6, 3  # steps to either side of the minimizer, and directions, of valleys
 SWEEPS = 20  # over the variables, of the model's lowest point
 
 
@@ -70,6 +71,26 @@ class LatticeModel:
         x = np.where(discrete, self.centre + whole * np.rint((x - self.centre) / whole), x)
         x = _within(x, low, high, discrete, whole)
         return self._swept(x, low, high, discrete, whole)
+
+    def valley(self, step: Array) -> Array:
+        """Points of the lattice (m, n) along the directions of least curvature.
+
+        From the real minimizer of the model, where that has one: rounding one variable at a time
+        does not lead along a valley that is turned.
+        """
+        curvatures, vectors = np.linalg.eigh(self.hessian)
+        if not curvatures[0] > 0:
+            return np.empty((0, self.size.size))
+        least = -vectors @ ((vectors.T @ self.gradient) / curvatures)
+        discrete = step > 0
+        whole = np.where(discrete, step, 1.0)
+        finest = float((whole / self.size)[discrete].min())
+        t = finest * LONGEST * np.linspace(-1.0, 1.0, 8 * LONGEST + 1)
+        along = least + np.concatenate([t[:, None] * v for v in vectors.T[:VALLEYS]])
+        points = self.centre + along * self.size
+        rounded = self.centre + whole * np.rint((points - self.centre) / whole)
+        found: Array = np.where(discrete, rounded, points)
+        return found
 
     def _swept(self, x: Array, low: Array, high: Array, discrete: Mask, whole: Array) -> Array:
         """One variable after the other to where the model is lowest along it."""
