@@ -17,6 +17,7 @@ from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
 from smoothmin._failures import Failures, count_failed
+from smoothmin._history import Recorder
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
 from smoothmin._protocol import (
@@ -109,6 +110,7 @@ class Ledger:
         self.under_way = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
+        self.recorder: Recorder | None = None  # where a history is kept
 
     def restart(self) -> None:
         """Begin to count seconds anew."""
@@ -197,7 +199,12 @@ class Ledger:
             self.n_failed += count_failed(values, gradients)
         if len(values) and points.dtype == np.float64:
             self.precision.add(values.item(0))
-            self._note(points, values, gradients, center)
+            try:
+                self._note(points, values, gradients, center)
+            finally:
+                if self.recorder is not None:
+                    best = math.inf if self.violated else self.best.fun
+                    self.recorder.add(points, values, best, center)
         if not self._varied:
             self._varied = bool((values != self._first).any())
 
@@ -219,6 +226,8 @@ class Ledger:
             self._first = value
         elif not self._varied:
             self._varied = value != self._first
+        if self.recorder is not None:
+            self.recorder.add(point[None], np.array([value]), best.fun, None)
 
     def _note(self, points: Array, values: Array, gradients: Any, center: Array | None) -> None:
         """Remember the best, and stop on what nothing can be made of."""

@@ -125,13 +125,25 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
     return quantum / math.sqrt(12) if np.isfinite(quantum) else 0.0
 
 
+def _noise_at(x: Array) -> Generator[Ask, Answers, float]:
+    """The standard deviation of values at one point; two that are equal say that there is none."""
+    values = (yield Ask(np.repeat(x[None], 2, axis=0), 0, anew=True)).values
+    if values[0] == values[1] or not np.isfinite(values).all():
+        return 0.0
+    more = (yield Ask(np.repeat(x[None], POINTS - 2, axis=0), 0, anew=True)).values
+    return float(np.std(np.concatenate([values, more]), ddof=1))
+
+
 def measure_noise(
     problem: Problem, x: Array, scale: Array, rng: np.random.Generator
 ) -> Generator[Ask, Answers, float]:
     """The noise level around ``x``, zero if there is none to be seen.
 
-    Each attempt asks for `POINTS` values as one batch.
+    Each attempt asks for `POINTS` values as one batch. Among integers there are no near points,
+    and the same one is evaluated again.
     """
+    if problem.lattice is not None:
+        return (yield from _noise_at(problem.clip(x)))
     direction = rng.standard_normal(x.size)
     direction *= scale / float(np.linalg.norm(direction))
     offsets = np.arange(POINTS) - (POINTS - 1) / 2

@@ -17,10 +17,12 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._lattice import Lattice
 from smoothmin._precision import DOUBLE, Precision
 from smoothmin._status import Status
 
 Array: TypeAlias = NDArray[np.float64]
+Known: TypeAlias = tuple[Array, Array]  # points (m, n) and their values (m,)
 Mask: TypeAlias = NDArray[np.bool_]
 
 Y = TypeVar("Y")  # what a generator yields
@@ -31,14 +33,18 @@ R = TypeVar("R")  # what it returns
 class Ask:
     """A request for values, and gradients if ``order`` is 1, at ``points`` (m, n).
 
-    The rows of ``points`` must not change until the answers are there.
+    The rows of ``points`` must not change until the answers are there. ``phase`` says what it
+    is for, if anybody knows; ``anew`` that values which are known will not do.
     """
 
-    __slots__ = ("order", "points")
+    __slots__ = ("anew", "order", "phase", "points")
 
-    def __init__(self, points: Array, order: int = 1) -> None:
+    def __init__(
+        self, points: Array, order: int = 1, *, phase: str = "", anew: bool = False
+    ) -> None:
         self.points = points
         self.order = order
+        self.phase, self.anew = phase, anew
 
 
 class Samples(Ask):
@@ -74,6 +80,7 @@ class Samples(Ask):
         take_sum: Callable[[Array, Mask | None, Array], None] | None = None,
     ) -> None:
         self.center, self.blocks, self.order = center, blocks, order
+        self.phase, self.anew = "", False
         self._take, self._take_sum = take, take_sum
         self._context = contextvars.copy_context()
 
@@ -114,9 +121,10 @@ class Answers:
 
     The arrays belong to whoever asked: the engine keeps no reference to them. After
     `Samples`, ``taken`` says that they were handed out already, and there are no gradients.
+    ``recalled`` of them were known, and cost no evaluation.
     """
 
-    __slots__ = ("gradients", "jacobians", "rows", "taken", "values")
+    __slots__ = ("gradients", "jacobians", "recalled", "rows", "taken", "values")
 
     def __init__(
         self,
@@ -126,7 +134,9 @@ class Answers:
         jacobians: Array | None = None,
         *,
         taken: bool = False,
+        recalled: int = 0,
     ) -> None:
+        self.recalled = recalled
         self.values = values
         self.gradients = gradients
         self.rows, self.jacobians = rows, jacobians
@@ -146,7 +156,7 @@ class Answer(Answers):
     def __init__(self, value: float, gradient: Array | None) -> None:
         self._value, self._gradient = value, gradient
         self.rows = self.jacobians = None
-        self.taken = False
+        self.taken, self.recalled = False, 0
 
     @property
     def values(self) -> Array:  # type: ignore[override]
@@ -361,6 +371,10 @@ class Problem:
         Linear inequalities; linear equalities have been eliminated.
     nonlinear : Rows or None
         Constraints whose values are evaluated with the function's: `Answers.rows`.
+    lattice : Lattice or None
+        Where some variables are integers. Bounds are integers there.
+    known : (points, values), arrays of shapes (m, n) and (m,), or None
+        What an earlier run has found.
     ahead : int
         How many points methods that can go on before all have come, by `Stream`, are to keep
         under way; 0 if they are to wait.
@@ -378,6 +392,8 @@ class Problem:
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None
+    lattice: Lattice | None = None
+    known: Known | None = None
     ahead: int = 0
 
     @property
@@ -400,7 +416,9 @@ class Problem:
         return dataclasses.replace(self, x0=x)
 
     def clip(self, x: Array) -> Array:
-        """The nearest point of the box."""
+        """The nearest point that may be evaluated: in the box, with integers where they belong."""
+        if self.lattice is not None:
+            x = self.lattice.nearest(x)
         return x if self.box is None else np.clip(x, *self.box)
 
     def projected_gradient(self, x: Array, g: Array) -> Array:

@@ -61,8 +61,7 @@ def convergence(
     ax = _axes(ax)
     for k, (name, result) in enumerate(zip(names, found, strict=True)):
         history = _history(result, name)
-        nfev = np.asarray(history["nfev"], dtype=float)
-        best = np.asarray(history["best_fun"], dtype=float)
+        nfev, best = history.nfev, history.best
         if minimum is not None:
             best = np.where(best > minimum, best - minimum, np.nan)
         ax.step(nfev, best, where="post", color=COLOURS[k % len(COLOURS)], label=name)
@@ -92,13 +91,14 @@ def radius(result: Any, *, ax: Axes | None = None) -> Axes:
     """
     history = _history(result, "result")
     drawn = ("radius", "sigma", "stationarity")
-    names = [name for name in drawn if any(value for value in history.get(name, ()))]
+    steps = history.steps
+    names = [name for name in drawn if any(value for value in steps.get(name, ()))]
     if not names:
-        raise ValueError(f"result must report a radius, sigma or stationarity, got {list(history)}")
+        raise ValueError(f"result must report a radius, sigma or stationarity, got {list(steps)}")
     ax = _axes(ax)
-    nfev = np.asarray(history["nfev"], dtype=float)
+    nfev = np.asarray(steps["nfev"], dtype=float)
     for k, name in enumerate(names):
-        values = np.array([np.nan if v is None else float(v) for v in history[name]])
+        values = np.array([np.nan if v is None else float(v) for v in steps[name]])
         ax.plot(nfev, np.where(values > 0, values, np.nan), ".-", color=COLOURS[k], label=name)
     ax.set_yscale("log")
     ax.set_xlabel("evaluations")
@@ -337,7 +337,7 @@ def _named(results: Any, labels: Sequence[str] | None) -> tuple[list[str], list[
 
 def _history(result: Any, name: str) -> Any:
     history = result.get("history") if hasattr(result, "get") else None
-    if not history:
+    if history is None:
         raise ValueError(f'{name} has no history: give options={{"history": True}}')
     return history
 

@@ -43,7 +43,6 @@ def test_radius_draws_what_is_reported():
     assert ax.get_yscale() == "log"
     assert ax.get_lines()
     plain = minimize(fun, [2.0, 3.0], jac=True, method="bfgs", options={"history": True})
-    plain["history"] = {key: plain.history[key] for key in ("nfev", "best_fun")}
     with pytest.raises(ValueError, match="must report a radius"):
         plotting.radius(plain)
 

@@ -15,7 +15,9 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._check import per_coordinate
 from smoothmin._protocol import Array, Finish, Problem, Steps
+from smoothmin._reflection import within_bounds
 from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
+from smoothmin._scaling import told_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
 from smoothmin._verdict import NEGLIGIBLE
@@ -67,6 +69,8 @@ class Actions:
         more = boxed and options.n is None and self._n <= FULL
         self._first_population = (self._settings.ordered if more else 1) * self._population
         self._starts = Starts(self._scale)
+        if problem.known is not None:
+            self._starts.add(*problem.known)
         self._scouts = Bandit(self._settings.multiples, each_first=True)
         self._model: Outcome | None = None  # of the model descent
         self._model_run: ModelRun | None = None
@@ -198,7 +202,7 @@ class Actions:
         return True
 
     def _model_phase(self, **how: Any) -> Phase:
-        xtol = self._options.xtol
+        xtol = None if self._tolerance is None else float(self._tolerance.min())
         if xtol is None and not self._facts.once:
             xtol = 0.0
         if xtol is not None:
@@ -350,6 +354,9 @@ class Actions:
         if self._model is not None and self._model.asked:
             points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
             known = points, values
+        if self._problem.known is not None:
+            parts = [self._problem.known, *([] if known is None else [known])]
+            known = tuple(np.concatenate(p) for p in zip(*parts, strict=True))  # type: ignore
         x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
         if facts.guessed and not facts.boxed:  # far away rounding leaves nothing of such steps
             lost = scale < np.finfo(float).eps ** 0.5 * np.abs(x0)
@@ -436,11 +443,20 @@ class Actions:
         ftol = self._options.ftol
         if ftol is None and not self._facts.once:
             ftol = 0.0
-        method = DifferenceDescent(scale=self._scale, ftol=ftol, **how)
+        method = self._options.local
+        if method is None:
+            method = DifferenceDescent(scale=self._scale, ftol=ftol, **how)
+        else:
+            method = within_bounds(told_scale(method, self._scale), self._problem.box)
         limit = self._settings.descent_limit * self._n
         outcome = yield from play(Phase("descent", method, x, limit, watch), self._incumbent)
         self._learn(outcome)
         return outcome
+
+    @property
+    def _tolerance(self) -> Array | None:
+        """Of the variables, in units of the scale; None where the user gave none."""
+        return self._options.tolerance(self._scale, self._problem)
 
     def _learn(self, outcome: Outcome) -> None:
         """The noise, if a phase has measured it."""
@@ -459,7 +475,7 @@ class Actions:
         return GaussianSearch(
             scale,
             population,
-            xtol=least if options.xtol is None else options.xtol,
+            xtol=least if self._tolerance is None else self._tolerance,
             ftol=least if options.ftol is None else options.ftol,
             decrease=self._unit_of_value,
             noise=incumbent.noise,

@@ -98,6 +98,7 @@ class CoordinateSearch(Method):
     summary: ClassVar[str] = "values alone: every variable over its whole range"
     reference: ClassVar[str] = "Calvin, Žilinskas (1999)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
     stochastic: ClassVar[bool] = True
 
     points: int = 32

@@ -124,6 +124,7 @@ class DifferenceDescent(Method):
     )
     reference: ClassVar[str] = "Berahas, Byrd, Nocedal (2019)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
 
     scale: Any = None
     noise: float = 0.0

@@ -97,6 +97,7 @@ class DirectionalSmoothing(Method):
     summary: ClassVar[str] = "values alone: many variables and minima, roughly"
     reference: ClassVar[str] = "Zhang et al. (2021)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "sigma"
     stochastic: ClassVar[bool] = True
 
     sigma: Any = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,8 @@ from smoothmin._check import (
     require_integer,
     require_real,
     require_scale,
+    require_tolerance,
+    tolerances,
 )
 from smoothmin._method import Method
 from smoothmin._noise import REPEATS, measure_noise
@@ -76,8 +79,9 @@ class GaussianSearch(Method):
     model : bool, default True
         Evaluate in the order of a quadratic fitted to earlier points, and only as many
         as it takes to trust that order.
-    xtol : float, default 1e-11
-        Converged when no standard deviation is larger, in units of the first.
+    xtol : float or array_like of shape (d,), default 1e-11
+        Converged when no standard deviation is larger, in units of the first; one for each
+        variable if it is an array.
     ftol : float, default 1e-12
         Converged when the values of the last generations differ by no more, in units of
         ``decrease``, or by no more than rounding.
@@ -122,13 +126,16 @@ class GaussianSearch(Method):
     summary: ClassVar[str] = "values alone: a normal distribution that learns, and a fitted model"
     reference: ClassVar[str] = "Hansen (2016, 2019)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "sigma"
+    handles_integers: ClassVar[bool] = True
+    synonyms: ClassVar[dict[str, str]] = {"popsize": "population"}
     stochastic: ClassVar[bool] = True
     streams: ClassVar[bool] = True
 
     sigma: Any = None
     population: int | None = None
     model: bool = True
-    xtol: float = 1e-11
+    xtol: Any = 1e-11
     ftol: float = 1e-12
     decrease: float | None = None
     noise: float = 0.0
@@ -140,7 +147,7 @@ class GaussianSearch(Method):
         if self.population is not None:
             require_integer("population", self.population, 5)
         require_bool("model", self.model)
-        require_real("xtol", self.xtol, minimum=0)
+        require_tolerance("xtol", self.xtol)
         require_real("ftol", self.ftol, minimum=0)
         if self.decrease is not None:
             require_real("decrease", self.decrease, minimum=0)
@@ -186,6 +193,7 @@ class Search:
     ) -> None:
         self._options, self._problem, self._rng, self._scale = options, problem, rng, scale
         n = problem.x0.size
+        self._xtol = tolerances("xtol", options.xtol, n, problem)
         population = options.population or default_population(n)
         kind = Distribution if n <= FULL else DiagonalDistribution
         self._distribution = kind(problem.x0 / scale, 1.0, population)
@@ -227,7 +235,7 @@ class Search:
             if not np.isfinite(values).any():
                 # nothing to learn from: look closer around the mean
                 distribution.sigma *= 0.5
-                if float(distribution.deviations.max()) <= self._options.xtol:
+                if (distribution.deviations <= self._xtol).all():
                     return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
                 continue
             values = np.where(np.isnan(values), np.inf, values)
@@ -243,6 +251,7 @@ class Search:
             if not 0 < float(distribution.deviations.max()) < np.inf:
                 return Finish(Status.PRECISION, LOST)
             self._keep_within_box()
+            self._keep_reaching()
             best = order[0]
             x = self._outward(points[best : best + 1])[0]
             yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
@@ -277,7 +286,7 @@ class Search:
                 return None
         promised = math.inf if left is None else left.most
         mean = self._outward(self._distribution.mean[None])[0]
-        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0)).values
+        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0, anew=True)).values
         yield Iterate(mean, float(np.mean(values)), noise=self._noise)  # what is left of luck
         return judge(Knowledge(message, promised=promised, noise=most), noise=self._noise)
 
@@ -414,9 +423,11 @@ class Search:
         return self._model
 
     def _evaluate(self, points: Array) -> Generator[Ask, Answers, Array]:
-        answers = yield Ask(self._outward(points), 0)
+        outward = self._outward(points)
+        answers = yield Ask(outward, 0)
         if self._modelled:
-            self._archive.add(points, answers.values)
+            placed = points if self._problem.lattice is None else outward / self._scale
+            self._archive.add(placed, answers.values)
         return answers.values
 
     def _outward(self, points: Array) -> Array:
@@ -433,12 +444,25 @@ class Search:
             d.mean = self._inside(d.mean)
             d.sigma *= min(1.0, float((HALF * self._width / d.deviations).min()))
 
+    def _keep_reaching(self) -> None:
+        """Deviations with which the next integer is met once in so many points and variables."""
+        lattice, d = self._problem.lattice, self._distribution
+        if lattice is None:
+            return
+        # of the margin of Hamano et al., "CMA-ES with margin", GECCO (2022), Section 4
+        away = NormalDist().inv_cdf(1 - 0.5 / (d.n * d.population))
+        least = 0.5 * lattice.step / self._scale / away
+        if (d.deviations < least).any():
+            d.widen(np.maximum(1.0, least / d.deviations))
+
     def _converged(self, values: Array) -> str | None:
         """A sentence when the distribution or its values have shrunk to nothing."""
-        d, options = self._distribution, self._options
-        largest = float(d.deviations.max())
-        if largest <= options.xtol:
-            return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}"
+        d, options, lattice = self._distribution, self._options, self._problem.lattice
+        shrinking = np.arange(d.n) if lattice is None else np.flatnonzero(~lattice.discrete)
+        sizes, xtol = d.deviations[shrinking], self._xtol[shrinking]
+        if len(shrinking) and (sizes <= xtol).all():
+            k = int((sizes / np.maximum(xtol, 1e-300)).argmax())
+            return f"Largest standard deviation {sizes[k]:.3g} of the first <= {xtol[k]:g}"
         lowest, new = self._lowest, float(values.min())
         self._quiet = self._quiet + 1 if new >= self._best else 0
         self._best = min(self._best, new)

@@ -75,6 +75,7 @@ class ModelDescent(Method):
     summary: ClassVar[str] = "values alone: a trust region and a quadratic of few points"
     reference: ClassVar[str] = "Powell (2006, 2009)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
     scale: Any = None

@@ -23,6 +23,7 @@ from smoothmin._protocol import (
     Steps,
     resume,
 )
+from smoothmin._protocol import Known as Known
 from smoothmin._stopping import Progress
 from smoothmin.portfolio.incumbent import Incumbent, row
 
@@ -30,7 +31,6 @@ TRAIL = 6  # last iterates of a phase that are remembered
 
 Watch: TypeAlias = Callable[[Progress], str | None]
 Observer: TypeAlias = Callable[[Array, Array], None]  # points and gradients (m, n)
-Known: TypeAlias = tuple[Array, Array]  # points (m, n) and values (m,)
 
 
 @dataclass(frozen=True)
@@ -161,13 +161,14 @@ def _answer(
     shown = ask
     if phase.observe is not None and isinstance(ask, Samples):
         shown = _observed(ask, phase.observe)
+    shown.phase = phase.name
     reply: Answers = yield shown
     if isinstance(reply, Arrived):
         ask = Ask(reply.points, 0)
-    least = incumbent.book(phase.name, ask, reply.values)
+    least = incumbent.book(phase.name, ask, reply.values, reply.recalled)
     if least < (math.inf if outcome.least is None else outcome.least[0]):
         outcome.least = least, row(ask, int(np.nanargmin(reply.values)))
-    outcome.cost += len(reply.values)
+    outcome.cost += len(reply.values) - reply.recalled
     if phase.observe is not None and reply.gradients is not None:
         phase.observe(ask.points, reply.gradients)
     return reply

@@ -93,6 +93,7 @@ class ConstrainedModel(Method):
     summary: ClassVar[str] = "values alone, with constraints: models in a trust region, kinks"
     reference: ClassVar[str] = "Powell (1994); Curtis, Overton (2012)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
     handles_constraints: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
