@@ -41,6 +41,8 @@ def convergence(
 ) -> Axes:
     """The best value, or its gap to a minimum, against evaluations.
 
+    Of a single run with phases each is shaded, and named beside.
+
     Parameters
     ----------
     results : OptimizeResult or sequence or mapping of them
@@ -72,6 +74,8 @@ def convergence(
     ax.set_xlabel("evaluations")
     ax.set_ylabel("best value" if minimum is None else "best value less the minimum")
     _legend(ax, names)
+    if len(found) == 1:
+        _shade_phases(ax, _history(found[0], names[0]))
     return ax
 
 
@@ -102,6 +106,8 @@ def radius(result: Any, *, ax: Axes | None = None) -> Axes:
         ax.plot(nfev, np.where(values > 0, values, np.nan), ".-", color=COLOURS[k], label=name)
     ax.set_yscale("log")
     ax.set_xlabel("evaluations")
+    if len(names) == 1:
+        ax.set_ylabel(names[0])
     _legend(ax, names)
     return ax
 
@@ -184,7 +190,7 @@ def landscape(
 def parallel_coordinates(
     points: Any, values: Any, *, labels: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """What was evaluated, a line a point across one axis a variable; low values on top, dark.
+    """What was evaluated, a line a point across one axis a variable; low values on top.
 
     Parameters
     ----------
@@ -205,12 +211,15 @@ def parallel_coordinates(
     if labels is not None and len(labels) != x.shape[1]:
         raise ValueError(f"labels must be {x.shape[1]} names, got {labels!r}")
     from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
 
     ax = _axes(ax)
     span = np.ptp(x, axis=0)
     scaled = (x - x.min(axis=0)) / np.where(span > 0, span, 1.0)
     ranks = np.argsort(np.argsort(-np.nan_to_num(f, nan=np.inf)))
-    shades = colormaps["cividis_r"](ranks / max(1, f.size - 1))
+    # the lowest values stand out from the ground, light or dark
+    light = float(np.mean(to_rgb(ax.get_facecolor()))) > 0.5
+    shades = colormaps["cividis_r" if light else "cividis"](ranks / max(1, f.size - 1))
     for k in np.argsort(ranks):
         ax.plot(scaled[k], color=shades[k], linewidth=0.8 + 1.2 * ranks[k] / f.size, alpha=0.8)
     names = labels or [f"$x_{{{k}}}$" for k in range(x.shape[1])]
@@ -353,6 +362,29 @@ def _legend(ax: Axes, names: Sequence[str]) -> None:
     """Beside the curves, where there is more than one to tell apart."""
     if len(names) > 1:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+
+
+def _shade_phases(ax: Axes, history: Any) -> None:
+    """A stripe for each stretch of one phase; a name beside for each phase."""
+    phases = [str(phase) for phase in history.get("phase", ())]
+    kinds = list(dict.fromkeys(phases))
+    if len(kinds) < 2:
+        return
+    nfev = np.asarray(history["nfev"], dtype=float)
+    begin = 0
+    for k in range(1, len(phases) + 1):
+        if k == len(phases) or phases[k] != phases[begin]:
+            named = phases[begin] not in phases[:begin]
+            ax.axvspan(
+                nfev[begin - 1] if begin else 0.0,
+                nfev[k - 1],
+                color=COLOURS[(1 + kinds.index(phases[begin])) % len(COLOURS)],
+                alpha=0.2,
+                linewidth=0,
+                label=phases[begin] if named else None,
+            )
+            begin = k
+    _legend(ax, kinds)
 
 
 def _axes(ax: Axes | None) -> Axes:
