@@ -60,8 +60,15 @@ class DenseMetric(InverseHessian):
         self._start(1.0)
 
     def begin_with(self, inverse: Array) -> None:
-        """Start from an inverse Hessian (n, n), which is better known than a mere unit."""
-        self._first = np.asarray(np.linalg.cholesky(inverse) / math.sqrt(AHEAD), dtype=float)
+        """Start from an inverse Hessian (n, n), which is better known than a mere unit.
+
+        One that is not positive definite, by rounding maybe, is as good as none.
+        """
+        try:
+            root = np.linalg.cholesky(inverse)
+        except np.linalg.LinAlgError:
+            return
+        self._first = np.asarray(root / math.sqrt(AHEAD), dtype=float)
         self._start(AHEAD)
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
@@ -224,7 +231,8 @@ class GrowingMetric(Metric):
     def begin_with(self, inverse: Array) -> None:
         """Start from an inverse Hessian (n, n)."""
         self._dense.begin_with(inverse)
-        self._now = self._dense
+        if not self._dense.fresh:
+            self._now = self._dense
 
     def apply(self, g: Array) -> Array:
         """``H g``."""

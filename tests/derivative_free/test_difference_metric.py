@@ -106,3 +106,12 @@ def test_few_steps_scale_by_the_newest_and_as_many_as_variables_determine_the_ma
     growing.change_over()
     for s, y in dense[:2]:
         assert_allclose(growing.apply(y), s, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [DenseMetric, GrowingMetric])
+def test_an_inverse_that_is_not_positive_definite_is_as_good_as_none(kind):
+    metric = kind(2, np.ones(2))
+    metric.begin_with(np.array([[1.0, 0.0], [0.0, -1e-30]]))
+    assert metric.fresh
+    metric.begin_with(np.diag([4.0, 1e-8]))
+    assert_allclose(metric.apply(np.ones(2)), [4.0, 1e-8])
