@@ -247,12 +247,23 @@ class Differences(Protocol):
         """The longest step relative to max(1, |x|): gradients see no kink that is nearer."""
         ...
 
-    @property
-    def displacement(self) -> float:
-        """Distance relative to max(1, |x|) of the points whose gradients they are, to rounding.
+    def displaced(self, x: Array) -> Array:
+        """How far from ``x``, along each coordinate, the slopes are that differences give.
 
         A forward difference of step h is the slope of a parabola h/2 ahead.
         """
+        ...
+
+    def rounded(self, x: Array) -> Array:
+        """Errors of the slopes at ``x`` for values that are off by one unit."""
+        ...
+
+    def toward(self, side: float) -> bool:
+        """Take steps ahead (1) or back (-1) from now on; whether that can be chosen."""
+        ...
+
+    def correct(self, x: Array, error: Array) -> None:
+        """Take slopes to be off by ``error`` at ``x``, and elsewhere by the same curvature."""
         ...
 
     @property

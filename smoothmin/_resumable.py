@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias
 
-from smoothmin._protocol import Ask, Done, Finish, Iterate, Message, Reply, Steps, advance, resume
+from smoothmin._protocol import Ask, Finish, Iterate, Message, Reply, Steps, resume
 
 Beginning: TypeAlias = tuple[Steps, Reply]
 
@@ -26,30 +26,38 @@ class Resumable(Generator[Message, Any, Finish]):
 
     def send(self, reply: Any) -> Message:
         """The next message."""
-        if self._talk is not None:
-            return self._passed(advance(self._talk, reply))
-        self._talk = self.step(reply)
-        return self._passed(advance(self._talk))
+        talk = self._talk
+        try:
+            if talk is None:
+                talk = self._talk = self.step(reply)
+                reply = None
+            return talk.send(reply)
+        except StopIteration as end:
+            said = end.value
+        return self._ended(said)
 
     def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Message:
         """The next message where an answer was an exception."""
         error = kind if isinstance(kind, BaseException) else value or kind()
         if self._talk is None:
             raise error
-        return self._passed(advance(self._talk, error))
+        try:
+            return self._talk.throw(error)
+        except StopIteration as end:
+            said = end.value
+        return self._ended(said)
 
     def close(self) -> None:
         """Give up what is under way."""
         if self._talk is not None:
             self._talk.close()
 
-    def _passed(self, message: Ask | Done[Iterate | Finish]) -> Message:
-        if not isinstance(message, Done):
-            return message
+    def _ended(self, said: Iterate | Finish) -> Message:
+        """What a step has come to."""
         self._talk = None
-        if isinstance(message.value, Finish):
-            raise StopIteration(message.value)
-        return message.value
+        if isinstance(said, Finish):
+            raise StopIteration(said)
+        return said
 
     def __getstate__(self) -> dict[str, Any]:
         """All that is known, between two steps."""

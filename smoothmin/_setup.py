@@ -110,7 +110,8 @@ class Arguments:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
             held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
-        as_generator(seed)
+        if type(seed) is not int or seed < 0:  # these are seeds, and to make one takes time
+            as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
         on_error = common.pop("on_error", None)

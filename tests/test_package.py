@@ -74,3 +74,13 @@ def test_what_optional_parts_import_is_in_an_extra():
         found |= {known[name] for name in names if name in known}
     assert {"cma", "coco-experiment", "DFO-LS"} <= found
     assert all(name in extra for name in found)
+
+
+def test_the_rooms_of_the_house_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.split("| --- | --- |")[1].split("\n\n")[0]
+    rooms = [name for line in table.splitlines() for name in re.findall(r"`([\w/.]+)`", line[:90])]
+    files = [name for name in rooms if name.endswith((".py", "/"))]
+    assert len(files) > 30
+    known = {path.name for path in (ROOT / "smoothmin").rglob("*")}
+    assert [name for name in files if name.rstrip("/") not in known] == []

@@ -285,13 +285,12 @@ class Actions:
         return True
 
     def _first_descent(self) -> Generator[Any, Any, bool]:
-        """From the best point; shorter where scouts may do better."""
-        watch = after(self._settings.first_limit * self._n) if self._facts.scouting else None
+        """From the best point."""
         inverse = self._inverse
         if inverse is None and self._model_run is not None:
             inverse = self._model_run.inverse_hessian()
         outcome = yield from self._descend(
-            self._incumbent.x, watch, curvature=self._facts.large, hess_inv0=inverse
+            self._incumbent.x, curvature=self._facts.large, hess_inv0=inverse
         )
         if outcome is not None:
             self._descent = outcome
@@ -335,7 +334,9 @@ class Actions:
         if size == 0 or early - late > self._settings.news * self._incumbent.decrease:
             return True
         method = self._gaussian(size * self._scale, self._population)
-        yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
+        found = yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
+        if found.success and self._facts.once:
+            self._descent = found
         return True
 
     def _search(self) -> Generator[Any, Any, bool]:
@@ -485,10 +486,18 @@ class Actions:
             population,
             xtol=least if options.xtol is None else options.xtol,
             ftol=least if options.ftol is None else options.ftol,
-            decrease=max(0.0, min(1.0, incumbent.decrease)) if incumbent.finite else 1.0,
+            decrease=self._unit_of_value,
             noise=incumbent.noise,
             survey=False,
         )
+
+    @property
+    def _unit_of_value(self) -> float:
+        """For a search's tolerance: the decrease so far, or what is large beside the value."""
+        incumbent = self._incumbent
+        if not incumbent.finite:
+            return 1.0
+        return max(0.0, min(max(1.0, abs(incumbent.fun)), incumbent.decrease))
 
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""

@@ -65,9 +65,9 @@ class DerivativeFree(Method):
         when its radius is no larger.
     ftol : float, optional
         A search has converged when the values of its last generations differ by no more, in
-        units of the decrease so far if that is less than 1, or by no more than rounding; by
-        default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease that is
-        promised is no larger.
+        units of the decrease so far if that is less than 1 or the value, or by no more than
+        rounding; by default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease
+        that is promised is no larger.
 
     Raises
     ------

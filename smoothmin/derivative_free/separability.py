@@ -9,7 +9,7 @@ Deviation: halves of the variables are compared instead of pairs. A function tha
 passes for every split in halves; the splits are by the digits of the variables' numbers,
 so that any two variables are on different sides of one, ``2 log2(d)`` values in all and
 two where the first split fails. A star of points, as there is around a start, predicts
-other values of a sum, and a single one may show that it is none.
+other values of a sum, of which one or two may show that it is none.
 """
 
 from __future__ import annotations
@@ -102,10 +102,13 @@ def predicted(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
     """
     if not np.isfinite(values).all():
         return False
-    heights = np.where(points[1:] != points[0], values[1:, None], np.inf)
-    chosen = 1 + heights.argmin(axis=0)  # the lowest of the points along each variable
-    answers = yield Ask(points[chosen, np.arange(points.shape[1])][None], 0)
-    value, first = float(answers.values[0]), float(values[0])
-    expected = first + float((values[chosen] - first).sum())
-    error = max(AGREEMENT * abs(value - first), ROUNDING * float(np.abs(values).sum()))
-    return abs(value - expected) <= error <= RESOLVED * abs(value - first)
+    first, along = float(values[0]), points[1:] != points[0]
+    for sign in (1.0, -1.0):  # the lowest and the highest of the points along each variable
+        chosen = 1 + np.where(along, sign * values[1:, None], np.inf).argmin(axis=0)
+        answers = yield Ask(points[chosen, np.arange(points.shape[1])][None], 0)
+        value = float(answers.values[0])
+        expected = first + float((values[chosen] - first).sum())
+        error = max(AGREEMENT * abs(value - first), ROUNDING * float(np.abs(values).sum()))
+        if not abs(value - expected) <= error <= RESOLVED * abs(value - first):
+            return False
+    return True

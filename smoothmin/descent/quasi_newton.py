@@ -29,10 +29,18 @@ from smoothmin._protocol import (
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, NEGLIGIBLE
-from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
+from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
-from smoothmin.linesearch.weak_wolfe import ARMIJO, MAX_TRIALS, MOST_NOISE, LineResult, weak_wolfe
+from smoothmin.descent.tolerances import Tolerances
+from smoothmin.linesearch.weak_wolfe import (
+    ARMIJO,
+    MAX_TRIALS,
+    MOST_NOISE,
+    WOLFE,
+    LineResult,
+    weak_wolfe,
+)
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
@@ -117,7 +125,11 @@ class Descent:
         **how: Any,
     ) -> None:
         self._problem, self.metric, self.known, self._how = problem, metric, known, how
+        known.metric = metric
         self.x, self.f, self.g = start
+        if problem.differences is not None:  # which see no kinks that are near
+            flatter = WOLFE if problem.box is None else None
+            self._how = {**how, "smooth": True, "c2": how.get("c2") or flatter}
         self._begin()
         self.doubt, self.wall = Doubt(problem, enough=1), Wall()
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
@@ -190,6 +202,7 @@ class Descent:
             t,
             slope=slope,
             patience=patience,
+            least=self._least(),
             rounded=self._rounded,
             **self._how,
         )
@@ -210,6 +223,12 @@ class Descent:
             learn_wall(metric, self.wall, found, x, g)
         self._move((point.x, point.fun, point.grad), step, change, whole=True)
         return None
+
+    def _least(self) -> float:
+        """The decrease that values have to show for a search by differences to go on."""
+        if self._problem.differences is None:
+            return 0.0
+        return self.known.rounding(self.x, self.f, self.g)
 
     def _rounded(self, predicted: float) -> float:
         """What rounding may hide of a search for which so much of a decrease is predicted.
@@ -233,6 +252,10 @@ class Descent:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
         metric, point = self.metric, found.point
         self.doubt.hear(found, direction, self.f, found.slope, noise)
+        if not self.f - point.fun > noise and not metric.fresh:
+            ended = yield from self._look_closer(failed_search(found), direction)
+            if ended:
+                return ended if isinstance(ended, Finish) else None
         if self._last_chance and not self.f - point.fun > noise:
             return (yield from self._nothing_lower(failed_search(found), found))
         # what the metric was taught by noise or a kink misleads: once more without
@@ -251,6 +274,12 @@ class Descent:
             if metric.fresh:
                 t = first_step(self.x, direction, self.length, self.f, slope)
             self._promised = math.inf if self._guess else -0.5 * slope * t
+            if known.suspects(self._promised, t * direction, self.x, self.f, self.g):
+                ended = yield from self._look_closer("Converged", t * direction)
+                if isinstance(ended, Finish):
+                    return ended
+                if ended:
+                    continue
             if known.promises_much(self._promised, self.x, self.f, self.g):
                 return direction, slope, t
             ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
@@ -259,6 +288,24 @@ class Descent:
             if not ended:
                 return direction, slope, t
             self._forget()  # what the metric was taught far away misleads here
+
+    def _look_closer(self, message: str, step: Array) -> Generator[Ask, Any, Finish | bool]:
+        """The end, if central differences say so; or whether they have given a better gradient."""
+        problem, metric, x = self._problem, self.metric, self.x
+
+        def promise(gradient: Array) -> float:
+            return -0.5 * float(gradient.dot(model_step(problem, metric, x, gradient)))
+
+        found = yield from self.known.closer(message, promise, step, x, self.f, self.g)
+        if found is None or isinstance(found, Finish):
+            return found or False
+        if self.known.curvatures is not None:
+            self._forget()
+            metric.begin_along(self.known.curvatures)
+            self.known.curvatures = None
+        else:
+            self.g, self._pg = found, problem.projected_gradient(x, found)
+        return True
 
     def _creep(self) -> Generator[Ask, Any, Finish | None]:
         """The end where many steps gain nothing, after another try without memory."""
@@ -305,21 +352,25 @@ class Descent:
         self.length, self._guess, self._f_at_reset = 0.0, True, self.f
 
 
+def model_step(problem: Problem, metric: Metric, x: Array, g: Array) -> Array:
+    """To the least point of the metric's model in the box; nowhere where rounding has none."""
+    if problem.box is None:
+        return metric.times(-1.0, g)
+    if metric.fresh:
+        return metric.times(-1.0, problem.projected_gradient(x, g))
+    lower, upper = problem.box
+    try:
+        return box_step(metric.model(), g, lower - x, upper - x)
+    except np.linalg.LinAlgError:  # the metric is lost to rounding
+        return np.zeros_like(g)
+
+
 def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> tuple[Array, float]:
     """To the least point of the metric's model in the box, and the slope there.
 
     Steepest descent if that is not down.
     """
-    if problem.box is None:
-        direction = metric.times(-1.0, g)
-    elif metric.fresh:
-        direction = metric.times(-1.0, problem.projected_gradient(x, g))
-    else:
-        lower, upper = problem.box
-        try:
-            direction = box_step(metric.model(), g, lower - x, upper - x)
-        except np.linalg.LinAlgError:  # the metric is lost to rounding
-            direction = np.zeros_like(g)
+    direction = model_step(problem, metric, x, g)
     slope = ddot(g, direction)
     if not slope < 0:
         metric.reset()

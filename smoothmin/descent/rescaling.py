@@ -16,6 +16,7 @@ import numpy as np
 from smoothmin._estimate import ESTIMATE
 from smoothmin._protocol import (
     Answers,
+    Array,
     Ask,
     Differences,
     Finish,
@@ -109,10 +110,21 @@ class _Scaled:
         """As it is."""
         return self._differences.resolution
 
-    @property
-    def displacement(self) -> float:
+    def displaced(self, x: Array) -> Array:
         """As it is."""
-        return self._differences.displacement
+        return self._differences.displaced(x)
+
+    def rounded(self, x: Array) -> Array:
+        """As it is."""
+        return self._differences.rounded(x)
+
+    def toward(self, side: float) -> bool:
+        """As it is."""
+        return self._differences.toward(side)
+
+    def correct(self, x: Array, error: Array) -> None:
+        """In the function's own unit."""
+        self._differences.correct(x, error / self._unit)
 
     @property
     def resolves(self) -> bool:

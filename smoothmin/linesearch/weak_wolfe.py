@@ -96,6 +96,7 @@ def weak_wolfe(
     patience: int = MAX_TRIALS,
     null_within: float = 0.0,
     smooth: bool = False,
+    least: float = 0.0,
     rounded: Callable[[float], float] | None = None,
     c1: float = ARMIJO,
     c2: float | None = None,
@@ -123,6 +124,8 @@ def weak_wolfe(
         with ``slope``: its gradient is news to a bundle, which is all it can give.
     smooth : bool
         Expect no kinks: be content with a little flatter slope, and reduce by cubics.
+    least : float
+        Predicted decrease below which a step that does not suffice is the last.
     rounded : callable, optional
         Rise of the value that may be rounding's where a decrease of so much is predicted: a
         point no higher will do where the slope is much flatter. What rounding hides of values
@@ -148,7 +151,7 @@ def weak_wolfe(
         line = _Line(None, x, grad, direction, slope)
     start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
-    search = _Bracket(start, c1, flatter, patience, null_within / length, smooth)
+    search = _Bracket(start, c1, flatter, patience, null_within / length, smooth, least)
     search.rounded = rounded
     while True:
         again = search.judge(trial, predicted, ended)
@@ -169,11 +172,12 @@ class _Bracket:
         patience: int,
         null_within: float,
         smooth: bool,
+        least: float,
     ) -> None:
         self._start, self._c1, self._flatter = start, c1, flatter
         self._patience, self._null_within = patience, null_within  # in units of the direction
         self._reduced = _reduced_by_cubic if smooth else _reduced
-        self._futile = FUTILE * EPS * abs(start.fun)
+        self._futile, self._least = FUTILE * EPS * abs(start.fun), least
         self._low, self._reductions = start, 0
         self._high: LinePoint | None = None
         self.best, self.wolfe = start, False
@@ -210,6 +214,8 @@ class _Bracket:
             if high is None:
                 return _extended(previous, trial)
         assert self._high is not None
+        if -trial.t * start.slope < self._least:
+            return None
         t = self._reduced(self._low, self._high, self._reductions)
         self._reductions += 1
         return t if self._low.t < t < self._high.t else None

@@ -15,10 +15,11 @@ significance", J. R. Stat. Soc. 98 (1935), for correlations where neighbours are
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import ddot
-from scipy.special import zeta
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.product_form import CACHED
@@ -73,63 +74,75 @@ def secant_scales(
     """
     if len(steps) < 2:
         return None
-    n = steps.shape[1]
-    divisors = np.broadcast_to(divisor, (n,))
+    (m, n), divisors = steps.shape, np.atleast_1d(divisor)
+    pairs = _Pairs(steps, changes, divisors)
     if curvatures is None:
-        curvatures = np.zeros(len(steps))
-        for part in _parts(len(steps), n):
-            curvatures += np.vecdot(steps[:, part], changes[:, part] / divisors[part])
+        curvatures = sum((np.vecdot(*rows) for _, rows in pairs), np.zeros(m))
     weights = 1 / curvatures
-    grams = np.zeros((2, len(steps), len(steps)))
-    sums = np.empty((2, 2, n))  # of every other pair and of the rest, of steps and of changes
-    for part in _parts(len(steps), n):
-        for k, rows in enumerate((steps[:, part], changes[:, part] / divisors[part])):
-            grams[k] += rows.dot(rows.T)
-            squares = np.square(rows)
-            for half in (0, 1):
-                np.dot(weights[half::2], squares[half::2], out=sums[half, k, part])
-    grams *= np.sqrt(np.outer(weights, weights))
-    first = _shrunk(sums[0], grams[:, ::2, ::2])
-    if first is None or not _nearer(first, steps[1::2], changes[1::2], divisors):
+    shares = np.zeros((2, m))  # of every other pair, and of the rest
+    shares[0, ::2], shares[1, 1::2] = weights[::2], weights[1::2]
+    grams, sums = np.zeros((2, m, m)), np.empty((2, 2, n))
+    for part, rows in pairs:
+        grams += rows @ rows.transpose(0, 2, 1)
+        np.multiply(rows, rows, out=rows)
+        sums[:, :, part] = shares @ rows
+    roots = np.sqrt(weights)
+    grams *= roots * roots[:, None]
+    first = _shrunk(sums[:, 0], grams[:, ::2, ::2])
+    if first is None or not _nearer(first, _Pairs(steps[1::2], changes[1::2], divisors)):
         return None
-    return _shrunk(sums.sum(axis=0), grams)
+    return _shrunk(sums[:, 0] + sums[:, 1], grams)
 
 
-def _parts(rows: int, n: int) -> list[slice]:
-    """Columns of so many rows that a second look finds in the cache."""
-    width = max(1, CACHED // rows)
-    return [slice(first, first + width) for first in range(0, n, width)]
+class _Pairs:
+    """Steps and changes (2, m, .) of a few columns at a time, which a second look finds cached."""
+
+    def __init__(self, steps: Array, changes: Array, divisors: Array) -> None:
+        self._steps, self._changes, self._divisors = steps, changes, divisors
+
+    def __iter__(self) -> Iterator[tuple[slice, Array]]:
+        m, n = self._steps.shape
+        width, alike = max(1, CACHED // (2 * m)), len(self._divisors) == 1
+        for first in range(0, n, width):
+            part = slice(first, first + width)
+            steps = self._steps[:, part]
+            rows = np.empty((2, *steps.shape))
+            rows[0] = steps
+            divisors = self._divisors if alike else self._divisors[part]
+            np.divide(self._changes[:, part], divisors, out=rows[1])
+            yield part, rows
 
 
-def _nearer(scales: Array, steps: Array, changes: Array, divisors: Array) -> bool:
+def _nearer(scales: Array, pairs: _Pairs) -> bool:
     """Whether each pair is nearer to the secant equation in these scales than without.
 
     The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
     """
-    squares = np.square(scales)
-    sums = np.zeros((2, 2, len(steps)))
-    for part in _parts(len(steps), len(scales)):
-        s, y = np.square(steps[:, part]), np.square(changes[:, part] / divisors[part])
-        sums[0] += s.sum(axis=1), y.sum(axis=1)
-        sums[1] += s.dot(1 / squares[part]), y.dot(squares[part])
-    plain, scaled = sums[:, 0] * sums[:, 1]
-    return bool((scaled < plain).all())
+    diagonal = np.square(scales)
+    plain: Any = 0.0
+    scaled: Any = 0.0
+    for part, rows in pairs:
+        np.multiply(rows, rows, out=rows)
+        plain = plain + rows.sum(axis=2)
+        scaled = scaled + np.stack([rows[0] @ (1 / diagonal[part]), rows[1] @ diagonal[part]])
+    return bool((scaled[0] * scaled[1] < plain[0] * plain[1]).all())
 
 
 def _shrunk(sums: Array, grams: Array) -> Array | None:
     """The scales by sums (2, n), shrunk toward their mean; None if that is all that is left."""
     long, steep = sums
-    seen = (long > 0) & (steep > 0)
-    count = int(np.count_nonzero(seen))
-    if count < 3 or not math.isfinite(long.sum() + steep.sum()):
-        return None
+    seen: Any = slice(None) if sums.min() > 0 else (long > 0) & (steep > 0)
     logs = np.log(long[seen] / steep[seen])
+    count = len(logs)
+    if count < 3 or not math.isfinite(float(sums.sum())):
+        return None
     logs *= 0.25
-    logs -= logs.sum() / count
+    logs -= float(logs.sum()) / count
     spread = 4 * ddot(logs, logs) / (count - 1)
-    traces = np.trace(grams, axis1=1, axis2=2)
-    independent = traces * traces / np.square(grams).sum(axis=(1, 2))
-    chance = 0.25 * float(_trigamma(0.5 * independent).sum())
+    chance = 0.0
+    for gram in grams:
+        independent = float(gram.trace()) ** 2 / float(np.vdot(gram, gram))
+        chance += 0.25 * _trigamma(0.5 * independent)
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if not chance < spread < math.inf:
         return None
@@ -138,9 +151,16 @@ def _shrunk(sums: Array, grams: Array) -> Array | None:
     return scales
 
 
-def _trigamma(x: Array) -> Array:
-    result: Array = zeta(2.0, x)
-    return result
+def _trigamma(x: float) -> float:
+    """The second derivative of log Gamma (Abramowitz and Stegun, 6.4.6 and 6.4.12)."""
+    if not x > 0:
+        return math.inf
+    result = 0.0
+    while x < 10:
+        result += 1 / (x * x)
+        x += 1
+    t = 1 / (x * x)
+    return result + 1 / x + t / 2 + t / x * (1 / 6 - t * (1 / 30 - t * (1 / 42 - t / 30)))
 
 
 def coordinate_scales(changes: Array) -> Array:
@@ -186,8 +206,8 @@ def coordinate_scales(changes: Array) -> Array:
     logs -= logs.mean()
     spread = float(logs @ logs) / (count - 1)
     unit = changes / math.sqrt(float(squares.sum()))
-    independent = np.array(1 / float(np.square(unit @ unit.T).sum()))
-    chance = 0.25 * float(_trigamma(0.5 * independent))
+    independent = 1 / float(np.square(unit @ unit.T).sum())
+    chance = 0.25 * _trigamma(0.5 * independent)
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if spread > chance:
         shrunk = (1 - chance / spread) * logs

@@ -12,6 +12,7 @@ that the pairs themselves suggest, found anew whenever their number has doubled.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import ddot
@@ -40,6 +41,11 @@ class LimitedMemory(CompactMemory, Metric):
     def start(self, scales: Array) -> None:
         """Have ``P = diag(scales)^2``, in place of the identity, once there are pairs."""
         self._first = scales**2
+
+    def begin_along(self, curvatures: Array) -> None:
+        """Have P of their inverses."""
+        self.reset()
+        self.start(1 / np.sqrt(curvatures))
 
     def reset(self) -> None:
         """Forget everything."""
@@ -93,6 +99,13 @@ class LimitedMemory(CompactMemory, Metric):
             self._seen, self._seen_products = g, self.products(g)
         return self.combine(self._seen_products, self._start_from(g), factor)
 
+    def diagonals(self, n: int) -> tuple[Array, Array]:
+        """By the compact forms of both."""
+        first = np.ones(n) if self._first is None else self._first
+        if self._count == 0:
+            return self.scale * first, 1 / (self.scale * first)
+        return self.model().diagonals(n)
+
     def model(self) -> CompactModel:
         """``H^-1``."""
         return CompactModel(self, self._first)
@@ -125,9 +138,7 @@ class LimitedMemory(CompactMemory, Metric):
         """Another P, by the pairs."""
         old = np.ones(1) if self._first is None else self._first
         steps, images = self._rows[::2], self._rows[1::2]
-        slots = np.arange(self._count)
-        if self._oldest:
-            slots = self._in_time[0] // 2
+        slots: Any = self._in_time[0] // 2 if self._oldest else slice(None)
         curvatures = np.empty(self._count)
         curvatures[slots] = self._curvatures
         scales = secant_scales(steps, images, old, curvatures)
@@ -135,8 +146,8 @@ class LimitedMemory(CompactMemory, Metric):
             return
         first = np.ones(1) if scales is None else np.square(scales)
         self._first = None if scales is None else first
-        gram = self._rescale(images, np.broadcast_to(first / old, steps.shape[1:]), first)
-        self._columns[1, : self._count, : self._count] = gram[np.ix_(slots, slots)]
+        gram = self._rescale(images, first / old, first)
+        self._columns[1, : self._count, : self._count] = gram[slots][:, slots]
         self.scale = float(self._curvatures[-1] / self._yw[-1, -1])
         self._seen = None
 
@@ -146,7 +157,7 @@ class LimitedMemory(CompactMemory, Metric):
         gram, width = np.zeros((k, k)), max(1, CACHED // k)
         for begin in range(0, n, width):
             part = slice(begin, begin + width)
-            images[:, part] *= ratio[part]
+            images[:, part] *= ratio if len(ratio) == 1 else ratio[part]
             changes = images[:, part] / (first if len(first) == 1 else first[part])
             gram += changes.dot(images[:, part].T)
         return gram
