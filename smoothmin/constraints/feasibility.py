@@ -155,7 +155,7 @@ def _met_nearby(linear: Rows, box: tuple[Array, Array] | None, x: Array) -> bool
     if not 0 < linear.matrix.shape[0] * x.size <= DENSE_ELEMENTS:
         return False
     matrix, bound = _sides(dataclasses.replace(linear, matrix=dense(linear.matrix)))
-    found = projection(x, matrix, bound, box)
+    found, _ = projection(x, matrix, bound, box)
     met = scaled_excess(linear, linear.matrix @ found) <= linear.tolerance
     return bool(met.all())
 
@@ -212,7 +212,8 @@ def _least_distance(rows: Rows, box: tuple[Array, Array] | None, x0: Array) -> A
         aim[-1] = 1.0
         dual, _ = nnls(np.vstack([left.T, right]), aim)
         residual = np.vstack([left.T, right]) @ dual - aim
-        found = offset - basis @ (residual[:-1] / residual[-1])
+        with np.errstate(divide="ignore", invalid="ignore"):  # where no point meets the rows
+            found = offset - basis @ (residual[:-1] / residual[-1])
     return found if box is None else np.clip(found, *box)
 
 

@@ -83,10 +83,9 @@ class Region:
         beyond = self.matrix @ x - self.sides.bound
         if not (beyond > self.rounding(x)).any():
             return x, True
-        found = projection(x, self.matrix, self.sides.bound, self.bounds)
-        missed = self.matrix @ found - self.sides.bound
+        found, excess = projection(x, self.matrix, self.sides.bound, self.bounds)
         size = np.maximum(1.0, np.abs(self.sides.bound))
-        return found, not (missed > self.sides.tolerance * size).any()
+        return found, not (excess > self.sides.tolerance * size).any()
 
     @property
     def bounds(self) -> tuple[Array, Array] | None:

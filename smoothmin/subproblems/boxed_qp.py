@@ -192,8 +192,14 @@ def euclidean_step(
     return BoxedQP(Identity(factor), g, rows, offsets, groups, caps, low, high).solve()
 
 
-def projection(x: Array, rows: Array, bounds: Array, box: tuple[Array, Array] | None) -> Array:
-    """The nearest point in the box with ``rows @ x <= bounds``; where none is, one beyond some."""
+def projection(
+    x: Array, rows: Array, bounds: Array, box: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """The nearest point in the box with ``rows @ x <= bounds``.
+
+    And by how much each row (m,) is exceeded, zero if it is no more than rounding: where no
+    point meets them all.
+    """
     x = x if box is None else np.clip(x, *box)
     beyond = rows @ x - bounds
     lengths = np.sqrt(np.vecdot(rows, rows))
@@ -201,5 +207,7 @@ def projection(x: Array, rows: Array, bounds: Array, box: tuple[Array, Array] | 
     # dear enough to be met if they can be: the multipliers of a projection are distances
     caps = UNPAID * max(float((beyond / lengths).max(initial=0.0)), 1.0) / lengths
     room = None if box is None else (box[0] - x, box[1] - x)
-    step = euclidean_step(np.zeros(x.size), rows, -beyond, np.arange(len(bounds)), caps, room).step
-    return x + step if box is None else np.clip(x + step, *box)
+    groups = np.arange(len(bounds))
+    found = euclidean_step(np.zeros(x.size), rows, -beyond, groups, caps, room)
+    nearest = x + found.step
+    return nearest if box is None else np.clip(nearest, *box), found.excess

@@ -105,7 +105,8 @@ def test_a_projection_is_nearer_than_every_other_point_of_the_set(seed, n):
     bounds = rows @ inside + rng.random(3)
     x = 5 * rng.standard_normal(n)
     box = -np.ones(n), np.ones(n)
-    found = projection(x, rows, bounds, box)
+    found, excess = projection(x, rows, bounds, box)
+    assert not excess.any()
     assert (np.abs(found) <= 1).all()
     assert (rows @ found <= bounds + 1e-9 * n).all()
     others = inside + rng.random((50, 1)) * rng.uniform(-1, 1, (50, n))
@@ -116,5 +117,6 @@ def test_a_projection_is_nearer_than_every_other_point_of_the_set(seed, n):
 
 def test_where_no_point_is_in_the_set_the_projection_is_beyond_a_row():
     rows = np.array([[1.0, 1.0], [-1.0, -1.0]])
-    found = projection(np.zeros(2), rows, np.array([1.0, -2.0]), None)
+    found, excess = projection(np.zeros(2), rows, np.array([1.0, -2.0]), None)
     assert (rows @ found > [1, -2]).any()
+    assert excess.max() > 0.1

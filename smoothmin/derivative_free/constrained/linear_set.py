@@ -76,7 +76,7 @@ class LinearSet:
         z = np.clip(z, self.low, self.high)
         if self.holds(z):
             return z
-        nearest = projection(z, self.rows, self.room, (self.low, self.high))
+        nearest, _ = projection(z, self.rows, self.room, (self.low, self.high))
         found = self.towards(self.inside, nearest)
         return found if self.holds(found) else None
 

@@ -116,7 +116,12 @@ class ConstrainedModel(Method):
         scale = typical_scale(problem, "scale", self.scale)
         region = LinearSet.of(problem, scale)
         z = region.nearest(problem.x0 / scale)
-        if z is None:
+        if z is None and problem.linear is not None:
+            # thin sets have multipliers that are no distances, which a projection needs
+            from smoothmin.constraints.feasibility import nearest
+
+            z = nearest(problem.linear, problem.box, problem.x0) / scale
+        if z is None or not np.isfinite(z).all():
             return Finish(Status.INFEASIBLE, _status.contradictory(OPPOSITE))
         state = State.of(problem, scale, rng, region)
         descent = TrustRegion(state, self.xtol)

@@ -189,7 +189,9 @@ class SlopeBundle:
             spread = np.abs(found[:-1] - middle).max(axis=0) + 1e-300
             blur = ROUNDING * np.abs(middle)
             if (np.abs(found[-1] - middle) <= PLANE * spread + blur).all():
-                slopes = np.linalg.solve(around - base, found[1:-1] - found[0]).T
+                # the shortest slopes, where the set has no inside for others
+                steps, rises = around - base, found[1:-1] - found[0]
+                slopes = np.linalg.lstsq(steps, rises, rcond=None)[0].T
                 self._pieces.append(Piece(base, found[0], slopes))
                 return
 
