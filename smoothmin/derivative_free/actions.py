@@ -21,14 +21,14 @@ from smoothmin._stopping import Progress
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.cma import require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
+from smoothmin.derivative_free.determined_model import determined
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
-from smoothmin.derivative_free.model_descent import Descent as ModelRun
+from smoothmin.derivative_free.interpolating_descent import Descent as ModelRun
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
-from smoothmin.derivative_free.quadratic_regression import Regression, full_size
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
 from smoothmin.derivative_free.verification import lucky, verified
@@ -248,36 +248,11 @@ class Actions:
         if found.success and self._facts.once:
             self._descent = found
         elif found.finish is None:
-            yield from self._determined()
+            self._inverse = yield from determined(
+                incumbent=self._incumbent, asked=found.asked, scale=self._scale,
+                foretold=self._settings.foretold,
+            )  # fmt: skip
         return True
-
-    def _determined(self) -> Generator[Any, Any, None]:
-        """The minimizer of the quadratic that all points of the model descent determine, if any."""
-        assert self._model is not None
-        points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
-        finite = np.isfinite(values)
-        points, values, n = points[finite] / self._scale, values[finite], self._n
-        if len(values) < full_size(n):
-            return
-        x = self._incumbent.x / self._scale
-        nearest = np.argsort(np.square(points - x).sum(axis=1), kind="stable")
-        nearest = nearest[: full_size(n) + n]
-        points, values = points[nearest], values[nearest]
-        reach = float(np.linalg.norm(points - x, axis=1).max())
-        unit = np.eye(n) * reach
-        order = np.argsort(values, kind="stable")
-        model = Regression(n).fit(points[order], values[order], 2, x, unit / reach**2, unit)
-        if model is not None:
-            box = self._problem.box
-            box = None if box is None else (box[0] / self._scale, box[1] / self._scale)
-            lowest = model.minimizer(1.0, box)
-            predicted = float(model(lowest[None])[0]) - self._incumbent.fun
-            before = self._incumbent.fun
-            change = (yield from self._incumbent.ask("model", lowest[None] * self._scale))[
-                0
-            ] - before
-            if abs(change - predicted) <= self._settings.foretold * abs(predicted):
-                self._inverse = model.inverse_hessian(self._scale)
 
     def _smooth(self) -> Generator[Any, Any, bool]:
         method, limit = DirectionalSmoothing(self._scale), self._settings.smoothing_limit * self._n

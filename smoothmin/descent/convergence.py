@@ -154,8 +154,8 @@ class Convergence:
         x: Array,
         f: float,
         g: Array,
-    ) -> Generator[Ask, Any, Finish | Array | None]:
-        """What differences to the other side say at ``x``: the end, or a better gradient.
+    ) -> Generator[Ask, Any, Finish | Found | Array | None]:
+        """What differences to the other side say: the end, a lower point, a better gradient.
 
         ``promise(g)`` is the metric's for a gradient, ``step`` what it promises that for.
         Differences g to one side are good enough (None) for as long as they promise more than
@@ -196,7 +196,13 @@ class Convergence:
             knows = dataclasses.replace(knows, noise=noise, extrapolated=0.0)
         finish = judge(knows)
         if finish.status.success:
-            return finish
+            down = (g - central) * differences.displaced(x) < 0
+            down &= np.abs(g - central) > rounded
+            if not down.any():
+                return finish
+            # no minimum bends down along a coordinate, whatever its slope
+            slopes = np.where(down, np.copysign(g - central, central), 0.0)
+            return (yield from self.polled(x, f, slopes, knows.noise)) or finish
         differences.correct(x, g - central)
         self._overrated = 0.0  # what is left of the error no metric knows
         return central

@@ -299,6 +299,9 @@ class Descent:
         found = yield from self.known.closer(message, promise, step, x, self.f, self.g)
         if found is None or isinstance(found, Finish):
             return found or False
+        if isinstance(found, tuple):
+            self._jump(found)
+            return True
         if self.known.curvatures is not None:
             self._forget()
             metric.begin_along(self.known.curvatures)

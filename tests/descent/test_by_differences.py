@@ -143,3 +143,11 @@ def test_units_of_variables_that_differ_widely_are_no_success_far_above(method):
     if res.success:
         polished = scipys(fun, res.x, method="Nelder-Mead", options={"maxfev": 2000})
         assert res.fun - polished.fun <= 1e-3 * max(res.fun, 1e-3)
+
+
+@pytest.mark.parametrize("method", THEIRS)
+@pytest.mark.parametrize("other", [0.0, 1e-9])
+def test_a_saddle_is_left_along_the_coordinate_that_bends_down(method, other):
+    res = minimize(lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4, [1.0, other], method=method, rng=0)
+    assert res.success
+    assert res.fun == pytest.approx(-0.25, abs=1e-7)

@@ -24,6 +24,9 @@ from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 
+KINKED = 0.1  # mean `skewness`: above 1/12, a fourth power's far from its minimum; 1/4 of kinks
+BARELY_SHRUNK = 0.5  # size of a gradient, in units of the largest lately
+
 
 def skewness(fall: float, before: float, after: float) -> float:
     """How far a change of the value is from the mean of two slopes, in units of their difference.
@@ -81,6 +84,7 @@ class SmoothDescent(Descent):
         # as many steps as a dense metric takes for a parabola: fewer pairs are not enough
         self._enough = max(memory, n) if watchful else math.inf
         self.skewness = self._rejected = 0.0  # means of late, of the latter a step's trials
+        self._weight = 0.0  # in the means, of the steps so far
         self.failed: LineResult | None = None
         self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
 
@@ -99,13 +103,23 @@ class SmoothDescent(Descent):
         if after - before > VISIBLE * self._problem.unit * abs(self.f):
             skew = skewness(point.fun - self.f, before, after)
         fading = self._settings.fading
+        self._weight = fading * self._weight + (1 - fading)
         self.skewness = fading * self.skewness + (1 - fading) * skew
         self._rejected = fading * self._rejected + (1 - fading) * (found.nfev - 1)
+        skewed = self.skewness >= self._settings.skewed
         # the metric's steps are wrong more often than right: so are those across many kinks
-        if self.skewness < self._settings.skewed and self._rejected < 1:
+        return (skewed or self._rejected >= 1) and self._kinked(skewed)
+
+    def _kinked(self, skewed: bool) -> bool:
+        """Whether what looks like kinks is no valley, in which gradients shrink, if slowly."""
+        steepness = self.known.recent.steepness
+        if steepness > 0:
+            return steepness > (BARELY_SHRUNK if skewed else KINK)
+        # there are not steps enough to tell
+        if skewed and self.skewness < KINKED * self._weight:
+            self._thicken()  # good for either
             return False
-        steepness = self.known.recent.steepness  # 0 before there are steps enough to tell
-        return steepness > KINK or (steepness == 0 and self.skewness >= self._settings.skewed)
+        return skewed
 
     def _thicken(self) -> None:
         """Go on with a dense metric, from the pairs of the limited memory."""

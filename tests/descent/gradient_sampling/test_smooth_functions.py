@@ -41,8 +41,8 @@ def evaluations(problem):
     ("problem", "budget"),
     [
         # valleys
-        (named("chained-rosenbrock-48"), 125),
-        (named("quartic-48"), 40),
+        (named("chained-rosenbrock-48"), 90),
+        (named("quartic-48"), 45),
         (soft_maximum(30, 100, 0), 150),
         # so ill-conditioned that few pairs are not enough
         (named("boundary-value-48"), 170),
@@ -78,3 +78,20 @@ def test_slopes_are_believed_where_values_are_rounded(method, lost):
     assert res.success, res.message
     assert res.nfev <= 60
     assert np.abs(res.x).max() <= 1e-5
+
+
+@pytest.mark.parametrize(("n", "budget"), [(50, 170), (100, 170)])
+def test_an_exact_penalty_of_an_energy(n, budget):
+    """A string over an obstacle: smooth and ill-conditioned, but for many small kinks."""
+    h = 1 / (n + 1)
+    t = h * np.arange(1, n + 1)
+    floor = 0.3 * np.sin(3 * np.pi * t) - 0.1
+
+    def fun(u):
+        slopes, below = np.diff(np.concatenate([[0], u, [0]])) / h, floor - u
+        value = 0.5 * h * slopes @ slopes + 40 * h * below[below > 0].sum()
+        return value, -np.diff(slopes) - 40 * h * (below > 0)
+
+    low = minimize(fun, np.zeros(n), jac=True, method="bfgs").fun
+    options = {"maxfev": budget, "f_target": low + 1e-6}
+    assert minimize(fun, np.zeros(n), jac=True, rng=0, options=options).status == 6
