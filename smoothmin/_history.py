@@ -43,7 +43,8 @@ class History(Mapping[str, NDArray[Any]]):
         What the evaluation was for, as in ``res.phase_nfev``; the method's name if it has no
         phases.
     points : ndarray or None
-        Where, of shape ``(rows, *x0.shape)``, with ``history="points"``; in one flat vector for ``x0`` in blocks.
+        Where, of shape ``(rows, *x0.shape)``, with ``history="points"``; in one flat vector for
+        ``x0`` in blocks.
     steps : dict of str to ndarray
         One entry an iteration: ``nit``, ``nfev``, ``fun``, ``best_fun`` and what the method
         reports, such as ``radius``; None where it did not. Thinned alike.
