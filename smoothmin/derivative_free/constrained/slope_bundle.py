@@ -215,31 +215,37 @@ class SlopeBundle:
     ) -> tuple[Array, Array]:
         """The least point of the pieces' maxima, and the sides' multipliers.
 
-        The last variable is the objective's maximum.
+        After the step's variables come the objective's maximum and those of the sides, of which
+        what is above zero costs its price: once for all pieces of a side.
         """
         state, r = self.state, self.radius
         m, _, n = slopes.shape
-        unit = max(float(np.abs(slopes[:, 0]).max()), float(np.finfo(float).tiny))
-        hessian = np.diag(np.append(np.full(n, FLAT * unit), 0.0))
-        region, weight = state.region, state.weight
-        top = np.column_stack([slopes[:, 0], np.full(m, -unit)])
-        rows = np.pad(region.rows, ((0, 0), (0, 1)))
-        room = np.maximum(0.0, region.room - region.rows @ z) / r
-        elastic = (slopes[:, 1:] * weight[:, None]).reshape(-1, n)
-        away = weight * (values[1:] + heights[:, 1:])
-        low = np.minimum(0.0, np.maximum(region.low - z, -r) / r)
-        high = np.maximum(0.0, np.minimum(region.high - z, r) / r)
+        tiny = float(np.finfo(float).tiny)
+        unit = max(float(np.abs(slopes[:, 0]).max()), tiny)
+        away = values[1:] + heights[:, 1:]
+        steep = np.abs(slopes[:, 1:]).sum(axis=2)
+        units = np.maximum(np.abs(slopes[:, 1:]).max(axis=(0, 2)), tiny)
+        k = len(units)
+        rows = np.pad(state.region.rows, ((0, 0), (0, 1 + k)))
+        room = np.maximum(0.0, state.region.room - state.region.rows @ z) / r
+        top = np.pad(slopes[:, 0], ((0, 0), (0, 1 + k)))
+        top[:, n] = -unit
+        sides = np.zeros((m, k, n + 1 + k))
+        sides[:, :, :n] = slopes[:, 1:]
+        sides[:, np.arange(k), n + 1 + np.arange(k)] = -units
+        most = 1.0 + (np.abs(away) + steep).max(axis=0, initial=0.0) / units
+        low = np.minimum(0.0, np.maximum(state.region.low - z, -r) / r)
+        high = np.maximum(0.0, np.minimum(state.region.high - z, r) / r)
         program = ElasticProgram(
-            hessian,
-            np.append(np.zeros(n), unit),
-            np.pad(elastic, ((0, 0), (0, 1))),
-            -away.ravel(),
-            np.full(away.size, state.price),
-            np.concatenate([top, rows]),
-            np.concatenate([-heights[:, 0], room]),
-            np.append(low, -2.0 * n),
-            np.append(high, 2.0 * n),
+            np.diag(np.append(np.full(n, FLAT * unit), np.zeros(1 + k))),
+            np.append(np.zeros(n), np.append(unit, np.zeros(k))),
+            np.eye(k, n + 1 + k, n + 1),
+            np.zeros(k),
+            state.price * state.weight * units,
+            np.concatenate([top, rows, sides.reshape(m * k, n + 1 + k)]),
+            np.concatenate([-heights[:, 0], room, -away.ravel()]),
+            np.concatenate([low, [-2.0 * n], -most]),
+            np.concatenate([high, [2.0 * n], most]),
         )
         found = solve_elastic(program)
-        active = weight * found.multipliers.reshape(m, len(weight)).sum(axis=0)
-        return found.step[:n], active
+        return found.step[:n], state.sides.net(found.multipliers / units)
