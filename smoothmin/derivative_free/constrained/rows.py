@@ -46,6 +46,16 @@ class Sides:
         found: Array = self.sign * (rows[:, self.index] - self.bound)
         return found
 
+    def net(self, multipliers: Array) -> Array:
+        """Multipliers (k,) without what the two sides of an equality take from each other.
+
+        Only their difference is determined.
+        """
+        rows = np.zeros(int(self.index.max(initial=-1)) + 1)
+        np.add.at(rows, self.index, self.sign * multipliers)
+        found: Array = np.maximum(self.sign * rows[self.index], 0.0)
+        return found
+
     def units(self, c: Array) -> Array:
         """``max(1, |row|)``, in which violations are measured."""
         return np.maximum(1.0, np.abs(self.sign * c + self.bound))

@@ -236,4 +236,4 @@ class SlopeBundle:
             np.maximum(0.0, np.minimum(region.high - z, r) / r),
         ).solve()
         active = found.multipliers[m : m + m * sides].reshape(m, sides).sum(axis=0)
-        return found.step, active
+        return found.step, state.sides.net(active)
