@@ -44,8 +44,8 @@ from smoothmin._check import require_integer, require_real
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
 from smoothmin.descent.gradient_sampling.bundle_newton import BundleNewton, Predictor
+from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle
 from smoothmin.descent.gradient_sampling.hull import HullStep
-from smoothmin.descent.gradient_sampling.proximal_bundle import ProximalBundle
 from smoothmin.descent.gradient_sampling.search import QuasiNewtonSearch
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
 from smoothmin.descent.gradient_sampling.state import Outcome, State, StepSource
@@ -206,15 +206,20 @@ class GradientSamplingDescent(Method):
         sources: list[StepSource] = []
         # steps to where pieces meet end on kinks, where finite differences are no gradients
         exact = state.problem.box is None and state.problem.resolution == 0
-        if exact and n <= settings.most_variables and (settings.piece_models or settings.proximal):
+        learn = _nothing
+        if exact and n <= settings.most_variables and settings.piece_models:
             predictor = Predictor(state, settings.pieces)
             state.watchers.append(predictor.watch)
-            if settings.piece_models:
-                sources.append(BundleNewton(state, predictor))
-            if settings.proximal:
-                sources.append(ProximalBundle(state, predictor))
+            sources.append(BundleNewton(state, predictor))
+            learn = predictor.learn
+        if exact and n <= settings.bundle.most_variables and settings.central:
+            sources.append(CentralBundle(state, learn))
         sources.append(QuasiNewtonSearch(state))
         return sources, HullStep(state, self.samples)
+
+
+def _nothing(_: LinePoint) -> None:
+    """Learn nothing."""
 
 
 def _iterate(
