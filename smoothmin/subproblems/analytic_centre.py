@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dposv
+from scipy.linalg.lapack import dposv, dpotrs
 
 from smoothmin._protocol import Array
 
@@ -91,8 +91,10 @@ def analytic_centre(
         hessian = scaled.T @ scaled.copy()
         hessian.ravel()[: n * (n + 1) : n + 2] += 1.0
         hessian[n, n] += n / room**2 if below else 0.0
-        _, newton, failed = dposv(hessian, gradient, overwrite_a=True)
-        if failed or not np.isfinite(newton).all():
+        _, newton, failed = dposv(hessian, gradient)
+        if failed:
+            newton = _solved(scaled, hessian, gradient)
+        if not np.isfinite(newton).all():
             return None
         decrement = float(gradient @ newton)
         change = -(rows @ newton)
@@ -101,9 +103,9 @@ def analytic_centre(
             weights = reciprocal * (1 - change / slacks)
             return Centre(at[:n] - newton[:n], weights / weights.sum())
         falling = change < 0
-        share = float((slacks[falling] / -change[falling]).min(initial=np.inf))
+        share = float(np.append(slacks[falling] / -change[falling], np.inf).min())
         if below and newton[n] < 0:
-            share = min(share, room / -float(newton[n]))
+            share = min(share, room / -newton.item(n))
         share = min(1.0, TO_THE_WALL * share)
         at -= share * newton
         slacks += share * change
@@ -115,3 +117,13 @@ def analytic_centre(
                 return None
             weight *= FASTER
     return None
+
+
+def _solved(scaled: Array, hessian: Array, gradient: Array) -> Array:
+    """The Newton step where half the digits of the Hessian ``scaled'scaled + ...`` are too few."""
+    n = len(gradient) - 1
+    own = np.eye(n + 1)
+    own[n, n] = np.sqrt(max(hessian[n, n] - float(scaled[:, n] @ scaled[:, n]), 0.0))
+    factor = np.linalg.qr(np.concatenate([scaled, own]), mode="r")
+    newton: Array = dpotrs(factor, gradient)[0]
+    return newton

@@ -219,18 +219,19 @@ class BundleNewtonSettings:
 
 
 @dataclass(frozen=True)
-class CentralSettings:
+class CentralBundleSettings:
     """Steps to centres of cuts.
 
     Attributes
     ----------
-    plain_window : int
-        Evaluations that make a window of other steps; 1 or more.
+    window : int
+        Evaluations that make a window of other steps, or a quarter of the variables if these
+        are more; and by which the windows of a trial are longer; 1 or more.
     decades : float
-        By which gains of other steps are to fall in ``n + 1`` evaluations, or they are slow;
-        above 0.
+        By which gains of other steps are to fall in as many evaluations as variables, and a
+        window, or they are slow; above 0.
     closing : float
-        What ``n + 1`` evaluations leave of the gap at most; in (0, 1).
+        What as many evaluations leave of the gap at most; in (0, 1).
     rounding : float
         Tangents are as good as below the value by so much, in units of the noise; 1 or more.
     cuts : int
@@ -241,12 +242,12 @@ class CentralSettings:
         A verdict is on as many evaluations as variables.
     """
 
-    plain_window: int = 10
-    decades: float = 1.6
-    closing: float = 0.8
+    window: int = 10
+    decades: float = 1.2
+    closing: float = 0.3
     rounding: float = 100.0
     cuts: int = 4
-    most_variables: int = 200
+    most_variables: int = 100
     trials: TrialSettings = field(default=TrialSettings())
 
 
@@ -285,7 +286,7 @@ class GradientSamplingSettings:
 
     Attributes
     ----------
-    piece_models, central : bool
+    piece_models, central_cuts : bool
         Steps by models of few smooth pieces, and to centres of cuts.
     look_ahead, bending : bool
         First trials just beyond a kink that tangents predict, and steps that bend there.
@@ -293,12 +294,12 @@ class GradientSamplingSettings:
         Trials of self-scaling updates, and a first metric of the variables' scales.
     most_variables : int
         For which there are models of pieces: each takes a matrix as large as a Hessian.
-    certificate, search, scaling, pieces, bundle_newton, bundle, hull
+    certificate, search, scaling, pieces, bundle_newton, central_bundle, hull
         Of the parts.
     """
 
     piece_models: bool = True
-    central: bool = True
+    central_cuts: bool = True
     look_ahead: bool = True
     bending: bool = True
     self_scaling: bool = True
@@ -309,5 +310,5 @@ class GradientSamplingSettings:
     scaling: SelfScalingSettings = field(default=SelfScalingSettings())
     pieces: PieceSettings = field(default=PieceSettings())
     bundle_newton: BundleNewtonSettings = field(default=BundleNewtonSettings())
-    bundle: CentralSettings = field(default=CentralSettings())
+    central_bundle: CentralBundleSettings = field(default=CentralBundleSettings())
     hull: HullSettings = field(default=HullSettings())
