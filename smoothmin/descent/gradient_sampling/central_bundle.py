@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, Finish, ask_one
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
 from smoothmin.descent.gradient_sampling.state import Outcome, State
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
@@ -31,6 +31,7 @@ from smoothmin.subproblems.analytic_centre import analytic_centre
 
 NEXT_TO_NOTHING = 1e-3  # share of a tangent, in units of the mean
 CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
+HIDDEN = 100.0  # slope of the mix, in units of the gap, that hides what tangents tell
 WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
 
 
@@ -120,7 +121,7 @@ class CentralBundle:
         self._cuts: Cuts | None = None
         self._above = 0.0  # value from which the fall is counted
         self._left, self._spent = math.inf, 0  # to be gained at the last verdict; steps since
-        self._finishing = 0  # steps since next to nothing was left
+        self._asked = self._finishing = 0  # steps of the trial, and since next to nothing was left
         self._proof: Finish | None = None
         state.watchers.append(self._watch)
 
@@ -169,6 +170,10 @@ class CentralBundle:
         # nan compares as false
         if not (math.isfinite(above) and above >= cuts.highest(step) - noise and height <= noise):
             return False
+        self._asked += 1
+        if self._asked > step.size and self._tilt(cuts) > HIDDEN * cuts.gap:
+            # tangents enough, but the quadratic term is in the way of what they tell
+            cuts.widen(WIDER)
         cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
         self._spent += 1
         if self._spent > step.size + self._settings.window:
@@ -180,19 +185,26 @@ class CentralBundle:
         state, settings = self._state, self._settings
         if not (self._trials.ready and self._slow and not state.metric.fresh):
             return False
-        predicted = self._predictor is not None and self._predictor.accurate > 0
-        fall = 0.0 if predicted else state.known.recent.fall
-        kinked = state.skewness >= state.settings.search.skewed
-        if not (kinked and fall > 0 and state.bundle.convex(settings.rounding * state.noise())):
+        fall = state.known.recent.fall if self._kinked() else 0.0
+        if not (fall > 0 and state.bundle.convex(settings.rounding * state.noise())):
             return False
         root = math.sqrt(fall) * state.metric.root(np.eye(state.x.size))
         gradients, gaps, _ = state.bundle.tangents()
         self._cuts = Cuts(root, state.bundle.points.copy(), gradients.copy(), gaps, fall)
         self._above = state.f + fall
         self._left, self._spent = math.inf, 0
-        self._finishing, self._proof = 0, None
+        self._asked = self._finishing = 0
+        self._proof = None
         self._trials.enter()
         return True
+
+    def _kinked(self) -> bool:
+        """Whether there are kinks, and no models that predict them."""
+        if self._predictor is not None and self._predictor.accurate > 0:
+            return False
+        state = self._state
+        skewed = state.skewness >= state.settings.search.skewed
+        return skewed and state.known.recent.steepness > KINK
 
     def _tilt(self, cuts: Cuts) -> float:
         """What the mix of tangents falls by over as far as steps led lately."""
@@ -248,6 +260,5 @@ class CentralBundle:
         good = left <= self._settings.closing * self._left
         self._left, self._spent = left, 0
         if tilt > cuts.gap:
-            # the quadratic term is in the way of what tangents tell
             cuts.widen(WIDER)
         self._trials.judge(good)

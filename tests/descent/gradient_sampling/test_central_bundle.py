@@ -47,9 +47,9 @@ def begun(fun, points, centre, gains, fresh=False):
     state.x, (state.f, state.g) = centre, fun(centre)
     state.bundle = filled(fun, points, centre)
     state.certifier.start(state.x, state.f, state.g)
-    state.known.begin(state.x, state.f + 2, state.g)
-    state.known.stepped(state.x, state.f + 1, state.g, length=1.0)
-    state.known.stepped(state.x, state.f, state.g, length=1.0)
+    state.known.begin(state.x, state.f + 10, state.g)
+    for above in range(9, -1, -1):
+        state.known.stepped(state.x, state.f + above, state.g, length=1.0)
     state.certifier.start(state.x, state.f, state.g)
     if not fresh:
         state.metric.update(np.ones(len(centre)), np.ones(len(centre)))
@@ -134,10 +134,10 @@ def quantile(n, m, seed):
 @pytest.mark.parametrize(
     ("problem", "n", "m", "budget"),
     [
-        (chebyshev, 10, 50, 130),
+        (chebyshev, 10, 50, 270),
         (chebyshev, 70, 200, 350),
-        (quantile, 5, 200, 110),
-        (quantile, 20, 400, 180),
+        (quantile, 5, 200, 140),
+        (quantile, 20, 400, 200),
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
