@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "minimize": "_minimize",
+    "minimize": "_signatures",
     "Optimizer": "_optimizer",
     "show_options": "_registry",
     "Journal": "journal.options",
+    "Result": "_result",
+    "History": "_history",
     "Method": "_method",
     "Homotopy": "homotopy.method",
     "DerivativeFree": "derivative_free.method",
@@ -61,14 +63,16 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from smoothmin._history import History as History
     from smoothmin._method import Method as Method
-    from smoothmin._minimize import minimize as minimize
     from smoothmin._optimizer import Optimizer as Optimizer
     from smoothmin._registry import show_options as show_options
+    from smoothmin._result import Result as Result
     from smoothmin._scipy_classes import Bounds as Bounds
     from smoothmin._scipy_classes import LinearConstraint as LinearConstraint
     from smoothmin._scipy_classes import NonlinearConstraint as NonlinearConstraint
     from smoothmin._scipy_classes import OptimizeResult as OptimizeResult
+    from smoothmin._signatures import minimize as minimize
     from smoothmin._stopping import AfterEvaluations as AfterEvaluations
     from smoothmin._stopping import AfterSeconds as AfterSeconds
     from smoothmin._stopping import AfterSteps as AfterSteps

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Problem
 
 
 def require_integer(name: str, value: Any, minimum: int) -> None:
@@ -82,6 +82,20 @@ def per_coordinate(name: str, value: Any, n: int, free: NDArray[np.intp] | None 
     if scale.size not in (1, n):
         raise ValueError(f"{name} must be one number or {n} of them, got {scale.size}")
     return np.broadcast_to(scale, (n,))
+
+
+def require_tolerance(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a number or an array of such, none negative."""
+    given = np.asarray(value)
+    if given.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
+    if given.size == 0 or not np.all(given >= 0):
+        raise ValueError(f"{name} must not be negative, got {value!r}")
+
+
+def tolerances(name: str, value: Any, n: int, problem: Problem) -> Array:
+    """A tolerance for each of ``n`` free variables, from one number or one for each."""
+    return per_coordinate(name, value, n, problem.free)
 
 
 def require_memory(what: str, size: float, advice: str = "") -> None:

@@ -58,6 +58,8 @@ class Stencil:
         own = {"2-point": EPS**0.5, "3-point": EPS ** (1 / 3), "cs": EPS}[scheme]
         self._relative: float | Array = own if relative_step is None else relative_step
         self._least: float | Array = 1.0  # what steps are relative to where |x| is less
+        self._curvatures: Array | None = None  # curvatures (n,) that slopes are corrected by
+        self._side = 1.0  # of a point, away from zero, to which one-sided steps lead
         self.noise = 0.0
         self.plateau = False
         self.resolves = False
@@ -70,10 +72,27 @@ class Stencil:
         """Relative distance below which differences see no kink; "cs" takes none."""
         return 0.0 if self.scheme == "cs" else float(np.max(self._relative * self._least))
 
-    @property
-    def displacement(self) -> float:
+    def displaced(self, x: Array) -> Array:
         """See `smoothmin._protocol.Differences`: exact for parabolas but for one-sided steps."""
-        return 0.5 * self.resolution if self.scheme == "2-point" else self.resolution**2
+        if self.scheme == "cs":
+            return np.zeros_like(x)
+        steps: Array = self.ends(x[None])[0, 0] - x
+        return 0.5 * steps if self.scheme == "2-point" else steps**2 / np.maximum(1.0, np.abs(x))
+
+    def rounded(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`: that of both values."""
+        steps = np.abs(self.ends(x[None]) - x).sum(axis=0)[0]
+        return 2 / nonzero(steps)
+
+    def toward(self, side: float) -> bool:
+        """Not where the scheme was asked for."""
+        return False
+
+    def correct(self, x: Array, error: Array) -> None:
+        """Of one-sided steps: half a step times the curvature is their error."""
+        displaced = self.displaced(x)
+        bend = np.where(displaced == 0, 0.0, error / nonzero(displaced))
+        self._curvatures = bend if self._curvatures is None else self._curvatures + bend
 
     def gradients(
         self, points: Array
@@ -116,6 +135,8 @@ class Stencil:
             steps = (ends - points)[:, :, columns]
             with np.errstate(all="ignore"):  # values may not be finite, or huge
                 gradients[:, columns] = slopes(found, values[:, None], steps)
+                if self._curvatures is not None:
+                    gradients[:, columns] -= 0.5 * steps[0] * self._curvatures[columns]
                 rises = np.abs(found - values[:, None])
                 self._note_jacobians(which[1], steps, columns)
             least = VISIBLE * max(self.noise, EPS * float(np.abs(values).max()))
@@ -150,7 +171,7 @@ class Stencil:
         h = self._steps(points)
         if self.scheme == "cs":
             return np.stack([points + 1j * h])
-        away = np.where(points < 0, -1.0, 1.0)
+        away = np.where(points < 0, -self._side, self._side)
         if self._box is None:
             ends = [points + away * h] if self.scheme == "2-point" else [points + h, points - h]
             return np.stack(ends)

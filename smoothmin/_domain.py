@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._lattice import Lattice, as_integrality, integer_box
 from smoothmin._precision import Precision
-from smoothmin._protocol import Array, Differences, Problem
+from smoothmin._protocol import Array, Differences, Mask, Problem
 from smoothmin._returned import as_real_array, unmasked
 from smoothmin._structure import Structure
 
@@ -84,6 +85,21 @@ def _from_pairs(bounds: Iterable[Any]) -> tuple[Array, Array]:
     return np.array(lower), np.array(upper)
 
 
+def _rounded(flat: Array, box: Any, integers: Mask, warn: bool) -> Array:
+    """The start with integers where they are asked for, with a warning if it had others."""
+    inside = flat if box is None else np.clip(flat, *box)
+    start = np.where(integers, np.rint(inside), flat) + 0.0
+    if warn and (start != np.where(integers, inside, flat)).any():
+        from scipy.optimize import OptimizeWarning
+
+        warnings.warn(
+            "x0 is no integer where integrality asks for one and was rounded",
+            OptimizeWarning,
+            stacklevel=6,
+        )
+    return start
+
+
 def _scalar(value: Any) -> float:
     return as_real_array(value, "a bound").reshape(()).item()
 
@@ -102,22 +118,28 @@ class Domain:
     free: NDArray[np.intp] | None
     box: tuple[Array, Array] | None
     structure: Structure | None = None
+    integers: Mask | None = None  # which of the free variables are
 
     @classmethod
-    def build(cls, x0: Any, bounds: Any, *, warn: bool = True) -> Domain:
+    def build(cls, x0: Any, bounds: Any, *, warn: bool = True, integrality: Any = None) -> Domain:
         """Check start and bounds; clip the start into the box, with a warning or without."""
         structure = Structure.of(x0)
         if structure is not None:
             x0, bounds = structure.flat(x0, "x0"), structure.pairs(bounds)
-        return dataclasses.replace(cls._build(x0, bounds, warn), structure=structure)
+        start = as_start(x0)
+        integers = as_integrality(integrality, start.shape, structure)
+        domain = cls._build(start, bounds, warn, integers)
+        return dataclasses.replace(domain, structure=structure)
 
     @classmethod
-    def _build(cls, x0: Any, bounds: Any, warn: bool) -> Domain:
-        start = as_start(x0)
+    def _build(cls, start: Array, bounds: Any, warn: bool, integers: Mask | None) -> Domain:
         shape, flat = start.shape, start.ravel()
         box = as_bounds(bounds, shape)
+        if integers is not None:
+            box = integer_box(box, integers)
+            flat = _rounded(flat, box, integers, warn)
         if box is None:
-            return cls(shape, flat, None, None)
+            return cls(shape, flat, None, None, integers=integers)
         lower, upper = box
         inside = np.clip(flat, lower, upper)
         if warn and (inside != flat).any():
@@ -127,12 +149,13 @@ class Domain:
                 "x0 is outside the bounds and was clipped to them", OptimizeWarning, stacklevel=5
             )
         if np.isinf(lower).all() and np.isinf(upper).all():
-            return cls(shape, flat, None, None)
+            return cls(shape, flat, None, None, integers=integers)
         fixed = lower == upper
         if not fixed.any():
-            return cls(shape, inside, None, (lower, upper))
+            return cls(shape, inside, None, (lower, upper), integers=integers)
         free = np.flatnonzero(~fixed)
-        return cls(shape, inside, free, (lower[free], upper[free]))
+        left = None if integers is None or not integers[free].any() else integers[free]
+        return cls(shape, inside, free, (lower[free], upper[free]), integers=left)
 
     @property
     def size(self) -> int:
@@ -152,7 +175,8 @@ class Domain:
         held = None if self.free is None else self.start
         known = (x0, self.box, has_gradient, shape, self.free, self.shape, differences, precision)
         blocks = None if self.structure is None else self.structure.shapes
-        return Problem(*known, blocks=blocks, held=held)
+        lattice = None if self.integers is None else Lattice.of_integers(self.integers)
+        return Problem(*known, blocks=blocks, held=held, lattice=lattice)
 
     def spread(self, points: NDArray[Any]) -> NDArray[Any]:
         """Fresh user arrays (m, *shape) from points (m, n) of the free variables."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import math
 import time
@@ -11,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
 from smoothmin._estimate import ESTIMATE, Estimate
 from smoothmin._evaluate import Ledger
+from smoothmin._history import Steps as HistorySteps
 from smoothmin._limits import Halt, Patience
 from smoothmin._method import Method
 from smoothmin._progress import Monitor
@@ -24,24 +25,24 @@ from smoothmin._protocol import (
     Answers,
     Array,
     Ask,
-    Done,
     Finish,
     Iterate,
     Problem,
     Reply,
     Steps,
-    advance,
     quiet,
-    resume,
 )
+from smoothmin._recall import Memory, recalling
 from smoothmin._reflection import within_bounds
+from smoothmin._result import Result
+from smoothmin._scaling import Scaled
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
 
 if TYPE_CHECKING:
     from smoothmin.constraints.run import Constrained
 
-HISTORY = ("nit", "nfev", "fun", "best_fun")  # what any method's history has
+HISTORY = ("nit", "nfev", "fun", "best_fun")  # what any method reports of its steps
 
 
 class Callback(NamedTuple):
@@ -61,7 +62,7 @@ class Settings:
     termination: Termination = field(default_factory=Never)
     callback: Callback | None = None
     return_all: bool = False
-    history: bool = False
+    history: bool | str = False  # or "points"
     return_on_interrupt: bool = False
     result: str = "best"  # or "last": which point is the result's x
     disp: bool = False
@@ -91,6 +92,9 @@ class Run:
         self._watch = None if never else settings.termination.start()
         self._patience = Patience(settings.patience) if settings.patience < math.inf else None
         self._monitor = Monitor.of(ledger.limits, settings.disp, settings.progress)
+        told = (settings.callback, self._watch, self._monitor)
+        kept = settings.return_all or settings.history
+        self._watched = kept or any(who is not None for who in told)  # else steps cost little
         self._nit = 0
         self._last: Iterate | None = None
         self._lowest = math.inf  # of the values that the method has reported
@@ -98,27 +102,50 @@ class Run:
         self._message = ""
         self._curvature = Estimate()
         self._allvecs: list[Array] = []
-        self._history: dict[str, list[Any]] = {key: [] for key in HISTORY}
+        self._history = HistorySteps(HISTORY)
         self._steps: Steps | None = None  # once the method runs
         self.reported: Callable[[], None] | None = None  # called after each step
+        self.memory: Memory | None = None  # of values that need not be evaluated
+        self.x_scale: Array | None = None  # what the method's variables are divided by
+
+    def recall(self, points: Array, values: Array) -> None:
+        """Take note of values (m,) that are known at points (m, n): they cost no evaluation."""
+        if self.memory is None:
+            self.memory = Memory()
+        self.memory.add(points, values)
+        for x, value in zip(points, values.tolist(), strict=True):
+            if math.isfinite(value):
+                self._ledger.best.offer(value, x, None)
+
+    def moved_to(self, x: Array) -> Run:
+        """The same run with its method begun anew at ``x``; this one is over."""
+        if self._steps is not None:
+            self._steps.close()
+        other = copy.copy(self)
+        other._problem, other._steps = self._problem.at(x), None
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         """All of the run, if the method's can be kept: see `Resumable`."""
         return vars(self) | {"reported": None}
 
-    def drive(self, answer: Callable[[Ask], Answers]) -> OptimizeResult:
+    def drive(self, answer: Callable[[Ask], Answers]) -> Result:
         """Run to the end, whatever ends it."""
         talk = self.conversation()
-        message = advance(talk)
-        while not isinstance(message, Done):
-            try:
-                reply: Answers | BaseException = answer(message)
-            except BaseException as error:  # the method's own to clean up after
-                reply = error
-            message = advance(talk, reply)
-        return message.value
+        try:
+            message = next(talk)
+            while True:
+                try:
+                    reply = answer(message)
+                except BaseException as error:  # the method's own to clean up after
+                    message = talk.throw(error)
+                else:
+                    message = talk.send(reply)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
-    def conversation(self) -> Generator[Ask, Answers, OptimizeResult]:
+    def conversation(self) -> Generator[Ask, Answers, Result]:
         """Ask for what the method needs; whatever goes wrong over the answer is thrown in."""
         try:
             finish = yield from self._loop()
@@ -154,15 +181,22 @@ class Run:
             if self._settings.maxiter == 0:
                 yield Ask(start, 1)
                 return Finish(Status.MAXITER, _status.maxiter_reached(0))
-            method = self._method
-            if self._constrained is not None:
-                method = self._constrained.around(method, self._problem)
-            method = within_bounds(method, self._problem.box)
+            method = self._assembled(self._problem)
+            if self.x_scale is not None:
+                method = Scaled(self._assembled, self.x_scale)
+            method = recalling(method, self._problem, self.memory)
             self._steps = quiet().run(method.run, self._problem, self._rng)
         try:
             return (yield from self._converse(self._steps))
         finally:
             self._steps.close()
+
+    def _assembled(self, problem: Problem) -> Method:
+        """The method with what it needs for constraints and bounds that it does not know of."""
+        method = self._method
+        if self._constrained is not None:
+            method = self._constrained.around(method, problem)
+        return within_bounds(method, problem.box)
 
     def _begin(self, constrained: Constrained) -> Generator[Ask, Answers, Finish | None]:
         """Evaluate the start, which shows how many rows the constraints have."""
@@ -175,30 +209,44 @@ class Run:
     def _converse(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
         """Pass messages until the method returns."""
         reply: Reply = None
-        context = quiet()
+        run, send, best = quiet().run, steps.send, self._ledger.best
+        patience, constrained = self._patience, self._constrained
+        recorder = self._ledger.recorder
         while True:
-            message = context.run(resume, steps, reply)
+            try:
+                message = run(send, reply)
+            except StopIteration as end:
+                finish: Finish = end.value
+                return finish
             if isinstance(message, Ask):
-                if self._patience is not None:
-                    self._patience.look(self._ledger.best.fun, self._lowest)
-                known = None if self._constrained is None else self._constrained.recall(message)
+                if recorder is not None and message.phase:
+                    recorder.phase = message.phase
+                if patience is not None:
+                    patience.look(best.fun, self._lowest)
+                known = None if constrained is None else constrained.recall(message)
                 reply = (yield message) if known is None else known
-            elif isinstance(message, Iterate):
+            else:
                 reply = None
                 self._report(message)
                 if self.reported is not None:
                     self.reported()
-            else:
-                return message
 
     def _report(self, iterate: Iterate) -> None:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
         self._last = iterate
-        self._lowest = min(self._lowest, iterate.fun)
-        self._curvature = iterate.info.pop(ESTIMATE, self._curvature)
+        if iterate.fun < self._lowest:
+            self._lowest = iterate.fun
         if iterate.info:
+            self._curvature = iterate.info.pop(ESTIMATE, self._curvature)
             self._info.update(iterate.info)
+        if self._watched:
+            self._tell(iterate)
+        if self._nit >= self._settings.maxiter:
+            raise Halt(Status.MAXITER, _status.maxiter_reached(int(self._settings.maxiter)))
+
+    def _tell(self, iterate: Iterate) -> None:
+        """Keep what is to be kept of a step, and tell whoever wants to know."""
         settings = self._settings
         if settings.return_all:
             x0 = self._problem.x0
@@ -215,8 +263,6 @@ class Run:
             said = self._watch(self._progress(iterate))
             if said:
                 raise Halt(self._watch.status, said)
-        if self._nit >= settings.maxiter:
-            raise Halt(Status.MAXITER, _status.maxiter_reached(int(settings.maxiter)))
 
     def _progress(self, iterate: Iterate) -> Progress:
         x, grad = iterate.x, iterate.grad
@@ -226,16 +272,14 @@ class Run:
         return Progress(self._nit, self._ledger.nfev, seconds, x, iterate.fun, grad)
 
     def _remember(self, iterate: Iterate) -> None:
-        """Append a row to the history; what is not reported at a step is None there."""
+        """Append a row to the history."""
         row = {
             "nit": self._nit,
             "nfev": self._ledger.nfev,
             "fun": float(iterate.fun),
             "best_fun": self._ledger.best.fun,
         } | {key: value for key, value in _plain(iterate.info).items() if np.ndim(value) == 0}
-        for key in dict.fromkeys([*self._history, *row]):  # in order of appearance
-            column = self._history.setdefault(key, [None] * (self._nit - 1))
-            column.append(row.get(key))
+        self._history.add(row)
 
     def _call_back(self, iterate: Iterate, callback: Callback) -> None:
         try:
@@ -243,7 +287,7 @@ class Run:
                 stop = callback.function(intermediate_result=self._intermediate(iterate))
             elif callback.wants_both:
                 state = self._intermediate(iterate)
-                state |= {"grad": state.jac, "niter": state.nit}  # their names in SciPy
+                state.update(grad=state.jac, niter=state.nit)  # their names in SciPy
                 stop = callback.function(self._domain.restore(iterate.x), state)
             else:
                 stop = callback.function(self._domain.restore(iterate.x))
@@ -252,7 +296,7 @@ class Run:
         if isinstance(stop, (bool, np.bool_)) and stop:
             raise Halt(Status.CALLBACK, _status.CALLBACK_TRUE)
 
-    def _intermediate(self, iterate: Iterate) -> OptimizeResult:
+    def _intermediate(self, iterate: Iterate) -> Result:
         """What a callback is told of a step."""
         grad = iterate.grad
         standard = {
@@ -263,9 +307,11 @@ class Run:
             "nfev": self._ledger.nfev,
             "best_fun": self._ledger.best.fun,
         }
-        return OptimizeResult({**_plain(self._info), **standard})
+        if self._constrained is not None:
+            standard["constr_violation"] = self._constrained.ledger.violation_at(iterate.x)
+        return Result({**_plain(self._info), **standard})
 
-    def result(self, finish: Finish) -> OptimizeResult:
+    def result(self, finish: Finish) -> Result:
         """The best feasible point evaluated, and how the run went."""
         ledger = self._ledger
         best = ledger.best
@@ -288,15 +334,19 @@ class Run:
             "fun_last": last_value,
             "nhev": 0,
             "n_nonfinite": ledger.n_nonfinite,
+            "n_failed": ledger.n_failed,
             "success": status.success,
             "status": int(status),
             "message": self._message,
             "method": self._method.name or type(self._method).__name__,
         }
+        if ledger.failures is not None:
+            standard["first_failure"] = ledger.failures.first
         if self._settings.return_all:
             standard["allvecs"] = self._allvecs
-        if self._settings.history:
-            standard["history"] = self._history
+        if ledger.recorder is not None:
+            steps, shaped = self._history.columns, self._domain.spread
+            standard["history"] = ledger.recorder.history(standard["method"], steps, shaped)
         seen = {"noise": self._problem.noise} if self._problem.noise > 0 else {}
         info = seen | self._info | finish.info
         if self._constrained is not None:
@@ -305,7 +355,7 @@ class Run:
         estimate = info.pop(ESTIMATE, self._curvature)
         if self._method.hess_inv is not None:
             standard["hess_inv"] = estimate.told(self._method.hess_inv, self._domain)
-        return OptimizeResult({**standard, **_plain(info), **standard})
+        return Result({**standard, **_plain(info), **standard})
 
     def _gradient_at(self, x: Array) -> Array:
         """The gradient at the result's point if it is known, NaN otherwise.

@@ -11,13 +11,27 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._differences import EPS, Stencil
 from smoothmin._domain import Domain
+from smoothmin._failures import Failures, count_failed
+from smoothmin._history import Recorder
 from smoothmin._limits import Halt, Limits
 from smoothmin._precision import Precision
-from smoothmin._protocol import Answers, Array, Ask, Done, Samples, advance, quiet
+from smoothmin._protocol import (
+    Answer,
+    Answers,
+    Array,
+    Arrived,
+    Ask,
+    Done,
+    Samples,
+    Stream,
+    advance,
+    quiet,
+)
 from smoothmin._source import Scattered, Source
 from smoothmin._status import Status
 
@@ -55,7 +69,7 @@ def _kept(array: Array, room: Array | None) -> Array:
     """A copy, in memory that an earlier one has had."""
     if room is None:
         return array.copy()
-    np.copyto(room, array)
+    room[...] = array
     return room
 
 
@@ -67,6 +81,12 @@ class Ledger:
     nfev, njev, n_nonfinite : int
         Calls of ``fun``, gradients computed by the user's code, and values
         among the first that were not finite.
+    n_failed : int
+        Points where exceptions of the user's code count as no value.
+    failures : Failures or None
+        Where they do.
+    under_way : int
+        Points that are being evaluated while the run goes on.
     best : Best
     precision : Precision
     wide : bool
@@ -74,6 +94,7 @@ class Ledger:
     """
 
     wide = False
+    failures: Failures | None = None
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self._stencil = stencil
@@ -85,9 +106,11 @@ class Ledger:
         # from values alone a finite box may be sampled where the start has no value
         finite_box = domain.box is not None and bool(np.isfinite(domain.box).all())
         self._sampled = stencil is None and finite_box
-        self.nfev = self.njev = self.n_nonfinite = 0
+        self.nfev = self.njev = self.n_nonfinite = self.n_failed = 0
+        self.under_way = 0
         self._dead = 0  # values in a row that were not finite
         self.best, self.precision = Best(), Precision()
+        self.recorder: Recorder | None = None  # where a history is kept
 
     def restart(self) -> None:
         """Begin to count seconds anew."""
@@ -120,6 +143,11 @@ class Ledger:
         return self._dead >= DEAD
 
     @property
+    def failed(self) -> str:
+        """A sentence if no point has a value, since exceptions count as none."""
+        return _status.all_failed(self.nfev) if 0 < self.nfev == self.n_failed else ""
+
+    @property
     def violated(self) -> str:
         """By how much the best point violates constraints, if by too much."""
         return ""
@@ -149,10 +177,10 @@ class Ledger:
             if not finite.all():
                 over = Halt(Status.NONFINITE, _status.LEFT_NUMBERS)
                 points = points[: int(finite.argmin())]
-        room = self._limits.maxfev - self.nfev
+        room = self._limits.maxfev - self.nfev - self.under_way
         if len(points) > room:
             over = Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
-            points = points[: int(room)]
+            points = points[: max(0, int(room))]
         return points, over
 
     def take(
@@ -167,11 +195,39 @@ class Ledger:
         Of ``gradients`` that of the lowest value alone is looked at.
         """
         self.nfev += len(values)
+        if self.failures is not None:
+            self.n_failed += count_failed(values, gradients)
         if len(values) and points.dtype == np.float64:
             self.precision.add(values.item(0))
-            self._note(points, values, gradients, center)
+            try:
+                self._note(points, values, gradients, center)
+            finally:
+                if self.recorder is not None:
+                    best = math.inf if self.violated else self.best.fun
+                    self.recorder.add(points, values, best, center)
         if not self._varied:
             self._varied = bool((values != self._first).any())
+
+    def take_one(self, point: Array, value: float, gradient: Array | None) -> None:
+        """`take` one real point."""
+        if value - value != 0 or self.failures is not None:  # not finite, maybe
+            gradients = None if gradient is None else gradient[None]
+            return self.take(point[None], np.array([value]), gradients)
+        self.nfev += 1
+        self._dead = 0
+        if gradient is not None:
+            self.njev += 1
+        if not self.precision.known:
+            self.precision.add(value)
+        best = self.best
+        if value <= best.fun:
+            best.offer(value, point, gradient)
+        if self._first is None:
+            self._first = value
+        elif not self._varied:
+            self._varied = value != self._first
+        if self.recorder is not None:
+            self.recorder.add(point[None], np.array([value]), best.fun, None)
 
     def _note(self, points: Array, values: Array, gradients: Any, center: Array | None) -> None:
         """Remember the best, and stop on what nothing can be made of."""
@@ -242,6 +298,10 @@ class Evaluator:
 
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
+        if type(ask) is Ask and len(ask.points) == 1:
+            answer = self._answer_one(ask.points[0], ask.order)
+            if answer is not None:
+                return answer
         if self.ledger.wide or (ask.order and self.ledger.stencil is not None):
             talk = exchange(ask, self.ledger)
             batch = advance(talk)
@@ -250,8 +310,47 @@ class Evaluator:
             return batch.value
         if type(ask) is Samples:
             return self._source.sample(ask, self._evaluate)
+        if type(ask) is Stream:
+            return self._stream(ask)
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
+
+    def _answer_one(self, point: Array, order: int) -> Answer | None:
+        """`answer` at a single point, if it is usual; most are, and cost little."""
+        ledger = self.ledger
+        limits = ledger.limits
+        unusual = ledger.wide or (order and (order > 1 or ledger.stencil is not None))
+        if unusual or point.size == 0:
+            return None
+        square = ddot(point, point)
+        if square - square != 0 or ledger.nfev >= limits.maxfev:
+            return None
+        if limits.watched and ledger.nfev:
+            limits.look_at_clock()
+        found = self._source.one(point, order)
+        if found is None:
+            return None
+        ledger.take_one(point, *found)
+        if limits.watched:
+            limits.look(found[0])
+        return Answer(*found)
+
+    def _stream(self, ask: Stream) -> Answers:
+        """What has come of points; where no more are allowed all that are under way."""
+        ledger, source = self.ledger, self._source
+        ledger.under_way = source.under_way
+        points, over = ledger.admit(ask.points)
+        values: Any = np.empty(0)
+        if len(points) or source.under_way:
+            left = ask.left if over is None else 0
+            points, values, ended = source.stream(points, left, ledger.limits)
+            ledger.under_way = source.under_way
+            ledger.take(points, values, None)
+            if ended is not None:
+                raise ended
+        if over is not None:
+            raise over
+        return Arrived(points, values, ledger.under_way)
 
     def _evaluate(self, points: NDArray[Any], order: int, center: Array | None = None) -> Found:
         """Values and gradients, as far as the limits allow; `Halt` if that is not all.

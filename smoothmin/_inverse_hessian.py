@@ -25,19 +25,28 @@ class InverseHessianOperator(LinearOperator):  # type: ignore[misc]
         Number of the user's variables.
     free : ndarray of int or None
         Where the free ones are; rows and columns of the others are zero.
+    scale : ndarray or None
+        What the free variables were divided by.
     """
 
     def __init__(
-        self, metric: Metric | None, unit: float, size: int, free: NDArray[np.intp] | None
+        self,
+        metric: Metric | None,
+        unit: float,
+        size: int,
+        free: NDArray[np.intp] | None,
+        scale: Array | None = None,
     ) -> None:
         super().__init__(np.dtype(float), (size, size))
-        self._metric, self._unit, self._free = metric, unit, free
+        self._metric, self._unit, self._free, self._scale = metric, unit, free, scale
 
     def _matvec(self, x: Any) -> Array:
         given = np.asarray(x, dtype=float).ravel()
         inner = given if self._free is None else np.ascontiguousarray(given[self._free])
+        inner = inner if self._scale is None else inner * self._scale
         image = inner if self._metric is None else self._metric.apply(inner)
         image = self._unit * image
+        image = image if self._scale is None else image * self._scale
         if self._free is None:
             return image
         whole = np.zeros(self.shape[0])

@@ -25,7 +25,12 @@ class Method(ABC):
     reference: ClassVar[str] = ""
     handles_bounds: ClassVar[bool] = False
     handles_constraints: ClassVar[bool] = False
+    handles_integers: ClassVar[bool] = False
+    scalable: ClassVar[bool] = True  # whether variables may have units of their own
+    scale_option: ClassVar[str | None] = None  # the one that says how far variables move
+    synonyms: ClassVar[dict[str, str]] = {}  # other names of options
     stochastic: ClassVar[bool] = False
+    streams: ClassVar[bool] = False  # whether it goes on before all points have come, if it may
     tolerances: ClassVar[tuple[str, ...]] = ()
     hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it
 
@@ -47,6 +52,10 @@ class Method(ABC):
         """The method that runs where there is a gradient, or none."""
         return self
 
+    def for_constraints(self) -> Method | None:
+        """The method that runs where there are constraints; None if a reformulation has to."""
+        return self if self.handles_constraints else None
+
     def with_options(self, **options: Any) -> Self:
         """A copy with some options changed, validated again."""
         return dataclasses.replace(self, **options)
@@ -54,6 +63,10 @@ class Method(ABC):
     def with_tolerance(self, tol: float) -> Self:
         """A copy whose main tolerances are ``tol``."""
         return self.with_options(**dict.fromkeys(self.tolerances, tol))
+
+    def lower(self) -> str:
+        """The name in lower case, which `scipy.optimize.shgo` asks methods for."""
+        return (self.name or type(self).__name__).lower()
 
     def __call__(self, fun: Any, x0: Any, args: Any = (), **options: Any) -> Any:
         """Minimize as ``scipy.optimize.minimize(fun, x0, method=self)`` does."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._native import as_python
+from smoothmin._result import Result
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
@@ -37,10 +37,11 @@ def minimize(
     callback: Any = None,
     options: Mapping[str, Any] | None = None,
     *,
+    integrality: Any = None,
     rng: Any = None,
     workers: Any = None,
     vectorized: bool = False,
-) -> OptimizeResult:
+) -> Result:
     """Minimize a function that has kinks, noise, or many local minima.
 
     The signature is that of `scipy.optimize.minimize`, and a script works after
@@ -89,7 +90,7 @@ def minimize(
     constraints : LinearConstraint, NonlinearConstraint, dict, or a list of these, optional
         As SciPy's, for every method. Linear equalities are eliminated: every point meets them,
         the first being the nearest to ``x0`` that does. Rows with ``keep_feasible`` are never
-        left by an evaluation. Violations up to the option ``ctol``, in units of max(1, |c|),
+        left by an evaluation. Violations up to the option ``ctol``, in units of ``max(1, |c|)``,
         count as none: 1e-8 with gradients, 1e-6 from values, one entry a constraint if it is
         an array. Jacobians that are not given are differences. A callable ``method`` that is
         not of this library is handed them.
@@ -107,9 +108,14 @@ def minimize(
     options : dict, optional
         The method's options, and for every method: ``maxiter``, ``maxfev``,
         ``maxtime`` (seconds), ``f_target``, ``termination``, ``disp``,
-        ``return_all``, ``history``, ``journal``, ``return_on_interrupt``, ``result``, and the
+        ``return_all``, ``history``, ``journal``, ``asynchronous``, ``on_error``,
+        ``return_on_interrupt``, ``result``, and the
         steps of finite differences, ``eps`` and ``finite_diff_rel_step``. See
         `show_options`. Unknown ones are ignored with a warning.
+    integrality : array_like of bool, optional
+        Which variables are integers, as in SciPy's `differential_evolution`: one for all, or
+        one a variable, in the shape or structure of ``x0``. Nothing else is evaluated there.
+        For "derivative-free", the default then, and "gaussian-search", without constraints.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness, as `numpy.random.default_rng` takes it. The
         same seed gives the same run.
@@ -126,34 +132,17 @@ def minimize(
 
     Returns
     -------
-    scipy.optimize.OptimizeResult
-        ``x`` and ``fun`` are the best feasible point evaluated, or the least infeasible one if
-        there is none, and its value; ``x_last`` and
-        ``fun_last`` the method's last iterate and the value there as the method saw it,
-        smoothed if it was, and they are ``x`` and ``fun`` as well with
-        ``options={"result": "last"}``;
-        ``jac`` the gradient there, NaN where it is not known, as for fixed variables;
-        ``nit``, ``nfev`` (calls of ``fun``), ``njev`` (gradients computed by the
-        user's code); ``nhev``, always 0; ``n_nonfinite``, how many values
-        were not finite; ``success``, ``status`` and ``message``; ``method``;
-        and what the method reports besides.
-        ``hess_inv``, the inverse Hessian as the run has learnt it, is an array for "bfgs"
-        and a `LinearOperator` for "lbfgs", over the flat ``x``, zero for fixed variables.
-        With constraints ``constr_violation`` and ``maxcv``, the largest violation; by
-        constraint, in their order, ``constr`` (values), ``constr_residuals`` (violations),
-        ``multipliers``, ``constr_nfev`` and ``constr_njev``; ``bound_multipliers``. At a minimum
-        the gradient is the sum of multipliers times rows' gradients.
-        ``noise``, the standard deviation of the values' noise, where it was found.
-        ``allvecs`` (list of ``x``) with ``return_all``, ``history`` (dict of lists,
-        one entry an iteration) with ``history``.
-
-        ``status`` is 0 converged, 1 maxiter, 2 maxfev, 3 not finite or falling without
-        end, 4 precision or line search, 5 maxtime, 6 target reached, 7 interrupted,
-        8 a gradient that contradicts the values, 9 constraints that may contradict each other,
-        99 callback; ``success`` is true for 0 and 6.
+    Result
+        A `scipy.optimize.OptimizeResult`: `Result` has the list of its fields. ``x`` and ``fun``
+        are the best feasible point evaluated, or the least infeasible one if there is none,
+        and with ``options={"result": "last"}`` the method's last iterate; ``success`` is true
+        for status 0, converged, and 6, ``f_target`` reached. Printed it tells what ended the
+        run, how sure the value is, what each phase cost, and where it failed what to try next.
 
     Raises
     ------
+    NotImplementedError
+        For ``integrality`` with a method that knows of none, or with constraints.
     TypeError, ValueError
         For arguments of a wrong kind or value, before any evaluation, and for what
         ``fun`` or ``jac`` should not return. What they raise is passed on with the
@@ -196,6 +185,12 @@ def minimize(
     Threads of NumPy's linear algebra gain little on matrices as small as these, and lose much
     where processors are busy: ``OMP_NUM_THREADS=1`` in the environment turns them off.
 
+    With ``asynchronous``, "gaussian-search" and "derivative-free", whose larger searches are of
+    that kind, do not wait for the last points of a batch while ``workers`` have nothing to do: a
+    number of points, by default two for each worker, is kept under way, and the search goes on
+    with what has come back. Such a run depends on the order in which answers come, all others
+    on ``rng`` alone; a journal keeps that order. What is under way when it ends is not counted.
+
     With ``journal``, a path or a `Journal`, a run that was killed, made again with the same
     arguments, ``rng`` included if it was given, is the run that would have been: values come
     from the file as long as it has any. It loses the evaluation it was at, or the batch if
@@ -227,15 +222,32 @@ def minimize(
     args = args if isinstance(args, tuple) else (args,)
     if callable(method) and not isinstance(method, Method) and not inspect.isclass(method):
         theirs = {"hess": hess, "hessp": hessp, "bounds": bounds, "constraints": constraints}
-        ours = {"tol": tol, "rng": rng, "workers": workers, "vectorized": vectorized or None}
+        ours = {
+            "integrality": integrality,
+            "tol": tol,
+            "rng": rng,
+            "workers": workers,
+            "vectorized": vectorized or None,
+        }
         rest = {key: value for key, value in ours.items() if value is not None}
-        return _by_custom_method(
-            method, fun, x0, args, jac, **theirs, callback=callback, **{**rest, **(options or {})}
-        )
+        more = {**rest, **(options or {})}
+        found = _by_custom_method(method, fun, x0, args, jac, **theirs, callback=callback, **more)
+        return cast("Result", found)  # as it came
     if (named := scipy_name(method)) is not None:
         named.require(jac=jac, hess=hess, hessp=hessp)
     require_bool("vectorized", vectorized)
-    given = Arguments.of(x0, method, jac, bounds, constraints, tol, callback, options, rng)
+    given = Arguments.of(
+        x0,
+        method,
+        jac,
+        bounds,
+        constraints,
+        tol,
+        callback,
+        options,
+        rng,
+        integrality=integrality,
+    )
     nhev = 0
     if hess is not None or hessp is not None:
         from smoothmin._hessian import with_first_metric
@@ -244,14 +256,14 @@ def minimize(
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
-    objective = given.objective(fun, args)
+    objective = given.objective(fun, args, columns=vectorized)
     source = _source(objective, given.domain, workers, vectorized)
     try:
-        generator = as_generator(given.seed)
+        generator, ahead = as_generator(given.seed), given.ahead(source.parallel)
         if given.journal is not None:
-            source = kept = _journaled(source, given)
+            source = kept = _journaled(source, given, ahead)
             generator = as_generator(kept.seed) if given.seed is None else generator
-        run, ledger = given.assemble(generator)
+        run, ledger = given.assemble(generator, ahead)
         result = run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
@@ -263,7 +275,7 @@ def minimize(
 
 def _by_custom_method(
     method: Any, fun: Any, x0: Any, args: tuple[Any, ...], jac: Any, **rest: Any
-) -> OptimizeResult:
+) -> Any:
     """Call somebody else's method by SciPy's protocol: ``jac`` is a function or None."""
     if jac is True or (isinstance(jac, np.bool_) and jac):
         fun = Remembered(fun)
@@ -284,7 +296,7 @@ def minimize_as_scipy_method(
     callback: Any = None,
     tol: float | None = None,
     **options: Any,
-) -> OptimizeResult:
+) -> Result:
     """Serve as ``scipy.optimize.minimize(..., method=method)``."""
     return minimize(
         fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options
@@ -304,18 +316,19 @@ def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool
     return threads_of(objective, domain, workers, lambda: source_for(objective, domain, workers))
 
 
-def _journaled(source: Source, given: Arguments) -> Journaled:
+def _journaled(source: Source, given: Arguments, ahead: int) -> Journaled:
     from smoothmin.journal.identity import identity
     from smoothmin.journal.options import as_journal
     from smoothmin.journal.source import Journaled
 
     journal = as_journal(given.journal)
-    more = {"scheme": given.scheme, "differences": given.differences}
+    more: dict[str, Any] = {"scheme": given.scheme, "differences": given.differences}
+    more |= {"asynchronous": ahead} if ahead else {}
     words = identity(source.objective, given.domain, given.method, given.seed, more)
     return Journaled(source, journal, words)
 
 
-def _display(result: OptimizeResult) -> None:
+def _display(result: Result) -> None:
     print(result.message)
     print(f"         Current function value: {result.fun:.6f}")
     print(f"         Iterations: {result.nit}")

@@ -26,7 +26,7 @@ SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
 STUDENT = 2.093  # its 97.5 % quantile for one degree of freedom less than there are repeats
 REPEATS = 20  # values at one point, for their mean and its error
-JUMP = 30.0  # times the median change between neighbours, from which one is a jump
+JUMP = 30.0  # times the median change, or change of slope, from which one is a jump or a kink
 FACTOR = 100.0  # of the spacing between attempts
 
 
@@ -77,10 +77,11 @@ def estimate_noise(values: Array) -> Estimate:
     # squares of values in units of a power of two near them neither overflow nor vanish
     unit = math.ldexp(0.5, math.frexp(float(np.abs(values).max()))[1])
     table = values / unit
-    changes_by = np.abs(np.diff(table))
+    changes_by, bends = np.abs(np.diff(table)), np.abs(np.diff(table, 2))
     if np.count_nonzero(changes_by == 0) >= m / 2:
         return Estimate(0.0, Verdict.TOO_CLOSE)
-    if changes_by.max() > JUMP * np.median(changes_by) > 0:
+    # the differences of a jump or a kink at one point agree, as those of noise do
+    if any(each.max() > JUMP * np.median(each) > 0 for each in (changes_by, bends)):
         return Estimate(0.0, Verdict.TOO_FAR)
     levels, changes = [], []
     gamma = 1.0
@@ -124,13 +125,25 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
     return quantum / math.sqrt(12) if np.isfinite(quantum) else 0.0
 
 
+def _noise_at(x: Array) -> Generator[Ask, Answers, float]:
+    """The standard deviation of values at one point; two that are equal say that there is none."""
+    values = (yield Ask(np.repeat(x[None], 2, axis=0), 0, anew=True)).values
+    if values[0] == values[1] or not np.isfinite(values).all():
+        return 0.0
+    more = (yield Ask(np.repeat(x[None], POINTS - 2, axis=0), 0, anew=True)).values
+    return float(np.std(np.concatenate([values, more]), ddof=1))
+
+
 def measure_noise(
     problem: Problem, x: Array, scale: Array, rng: np.random.Generator
 ) -> Generator[Ask, Answers, float]:
     """The noise level around ``x``, zero if there is none to be seen.
 
-    Each attempt asks for `POINTS` values as one batch.
+    Each attempt asks for `POINTS` values as one batch. Among integers there are no near points,
+    and the same one is evaluated again.
     """
+    if problem.lattice is not None:
+        return (yield from _noise_at(problem.clip(x)))
     direction = rng.standard_normal(x.size)
     direction *= scale / float(np.linalg.norm(direction))
     offsets = np.arange(POINTS) - (POINTS - 1) / 2

@@ -75,6 +75,13 @@ class NoiseAwareStencil(Stencil):
         self._last = abs(float(values[0]))
         return values, gradients
 
+    def toward(self, side: float) -> bool:
+        """Unless noise decides of steps."""
+        if self.noise > 0:
+            return False
+        self._side = side
+        return True
+
     def _unresolved(self, x: Array, f: float, g: Array) -> bool:
         """Whether rounding of a large value is most of what the usual steps change it by."""
         steps = self._usual * np.maximum(1.0, np.abs(x))
@@ -119,7 +126,7 @@ class NoiseAwareStencil(Stencil):
         size = float(np.abs(values).max())
         if not level > ROUNDING * EPS * size:
             return  # what was found before, if anything, is the better guess
-        self.noise = level
+        self.noise, self._curvatures = level, None
         yield from self._lengthen(x, f, level)
 
     def _lengthen(

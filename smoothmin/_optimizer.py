@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult
 
 import smoothmin
 from smoothmin import _status
@@ -20,16 +19,27 @@ from smoothmin._engine import Run
 from smoothmin._evaluate import Ledger, exchange
 from smoothmin._limits import Halt
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
+from smoothmin._recall import Memory
+from smoothmin._result import Result
 from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
 from smoothmin._status import Status
+from smoothmin._warm import known_points
 from smoothmin.constraints.told import as_told
 from smoothmin.journal.told import Told, digest
 
 # values, and gradients in the free variables; with constraints rows and slopes
 Answer: TypeAlias = tuple[Array, Array | None]
 # where users evaluate
-OF_NO_EFFECT = ("disp", "journal", "progress", "return_on_interrupt", "workers")
+OF_NO_EFFECT = (
+    "asynchronous",
+    "disp",
+    "journal",
+    "on_error",
+    "progress",
+    "return_on_interrupt",
+    "workers",
+)
 
 
 class Optimizer:
@@ -52,11 +62,13 @@ class Optimizer:
     tol : float, optional
         Sets the method's main tolerances unless ``options`` does.
     options : dict, optional
-        As in `minimize`, but ``disp``, ``journal``, ``progress``, ``return_on_interrupt`` and
-        ``workers`` are of no effect, with a warning.
+        As in `minimize`, but ``asynchronous``, ``disp``, ``journal``, ``on_error``,
+        ``progress``, ``return_on_interrupt`` and ``workers`` are of no effect, with a warning.
     constraints : optional
         As in `minimize`; the values of nonlinear ones are told, their functions never called,
         and may be None.
+    integrality : array_like of bool, optional
+        As in `minimize`: which variables are integers.
     rng : int, numpy.random.Generator or other seed, optional
         Source of all randomness.
 
@@ -104,8 +116,11 @@ class Optimizer:
         options: Mapping[str, Any] | None = None,
         *,
         constraints: Any = (),
+        integrality: Any = None,
         rng: Any = None,
     ) -> None:
+        if integrality is not None and (options is None or isinstance(options, Mapping)):
+            options = {**(options or {}), "integrality": integrality}
         _warn_of_unused(options)
         x0, method, bounds, options = _owned(x0, method, bounds, options)
         self._constraints = constraints = _copied(constraints)
@@ -120,6 +135,7 @@ class Optimizer:
         generator = as_generator(given.seed)
         self._seed = copy.deepcopy(generator)
         self._domain = given.domain
+        self._keeps_state = given.method.needs_gradient
         self._gradients = given.jac is True
         self._state, self._wanted = b"", 0.0  # kept last, and how much is told until the next
         held = given.constraints
@@ -127,14 +143,18 @@ class Optimizer:
             [] if held is None else [held.forms.items[k] for k in held.forms.nonlinear]
         )
         self._sizes = None if held is None else held.sizes
-        self._told = Told()
-        self._ended: tuple[str, OptimizeResult] | None = None
+        self._told, self._answers = Told(), 0
+        # after how many answers which points were told that nobody had asked for
+        self._foreign: list[tuple[int, Array, Array]] = []
+        self._ended: tuple[str, Result] | None = None
         self._begin(*given.assemble(generator))
 
     def _begin(self, run: Run, ledger: Ledger) -> None:
         """Drive a run from its start, or from where its state was kept."""
         self._run, self._ledger, self._order = run, ledger, 0
         run.reported = self._keep_state
+        if run.memory is None and not self._keeps_state:
+            run.memory = Memory()  # for what may be told without being asked for
         self._batches = self._converse()
         self._asked: Array = self._next(None)
 
@@ -150,8 +170,9 @@ class Optimizer:
         self._wanted = len(state)
         if self._told.size >= len(state):
             self._state, self._told = state, Told()
+            self._answers, self._foreign = 0, []
 
-    def _converse(self) -> Generator[Array, Answer, OptimizeResult]:
+    def _converse(self) -> Generator[Array, Answer, Result]:
         """Yield points in the free variables until the method is done."""
         talk = self._run.conversation()
         ask = advance(talk)
@@ -181,7 +202,7 @@ class Optimizer:
             batch = advance(talk, (values, gradients))
         return batch.value
 
-    def _next(self, told: Answer | None) -> Array:
+    def _next(self, told: Answer | Halt | None) -> Array:
         """The points to ask for after what was told; none at the end."""
         message = advance(self._batches, told)
         if isinstance(message, Done):
@@ -223,7 +244,7 @@ class Optimizer:
         Parameters
         ----------
         points : array_like, shape (S, *x0.shape)
-            What `ask` returned.
+            What `ask` returned, or any other points: see Notes.
         values : array_like, shape (S,)
             The function's values there; NaN and infinity are survived as in `minimize`.
         gradients : array_like, shape (S, *x0.shape), optional
@@ -239,12 +260,28 @@ class Optimizer:
         RuntimeError
             If the run has ended.
         TypeError, ValueError
-            For other points than were asked for, or values and gradients that do not fit
+            For points outside the bounds, or values and gradients that do not fit
             them. The optimizer is left as it was.
+
+        Notes
+        -----
+        Points that were not asked for count as no evaluation. Their values are known from then
+        on: they are not asked for again, the lowest is a candidate for the result, and if one
+        is lower than all that was asked for the method begins anew there, and `ask` has other
+        points.
+        Gradients and constraints cannot be told of them.
         """
         asked = self._flat("points", self.ask())
         if not np.array_equal(self._flat("points", points), asked):
-            raise ValueError(f"points must be those that were asked for, got {points!r:.80}")
+            if gradients is not None or constraints is not None or self._nonlinear:
+                raise ValueError(
+                    "points must be those that were asked for where gradients or constraints "
+                    f"are told, got {points!r:.80}"
+                )
+            x, f = known_points("tell", points, values, self._domain, strict=True)
+            self._foreign.append((self._answers, x, f))
+            self._take_foreign(x, f)
+            return
         found = as_values(list(values) if np.iterable(values) else [values], np.float64)
         if found.shape != (len(asked),):
             raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
@@ -254,7 +291,22 @@ class Optimizer:
         if self._nonlinear:
             found, rows = self._with_constraints(found, rows, constraints, jacobians)
         self._told.add(self._asked, found, rows)
+        self._answers += 1
         self._asked = self._next((found, rows))
+
+    def _take_foreign(self, points: Array, values: Array) -> None:
+        """Note what was found at points that were not asked for; go on from a lower one."""
+        before, limits = self._ledger.best.fun, self._ledger.limits
+        self._run.recall(points, values)
+        lowest = self._ledger.best
+        if lowest.x is None or not lowest.fun < before:
+            return
+        if lowest.fun <= limits.f_target:
+            text = _status.target_reached(lowest.fun, limits.f_target)
+            self._asked = self._next(Halt(Status.TARGET, text))
+            return
+        if self._ledger.nfev:
+            self._begin(self._run.moved_to(lowest.x.copy()), self._ledger)
 
     def _with_constraints(
         self, values: Array, gradients: Array | None, constraints: Any, jacobians: Any
@@ -306,10 +358,10 @@ class Optimizer:
         return {} if self._ended is None else {self._ended[0]: self._ended[1].message}
 
     @property
-    def result(self) -> OptimizeResult:
+    def result(self) -> Result:
         """The best so far, as `minimize` returns it, with status 7 before the end."""
         if self._ended is not None:
-            return OptimizeResult(self._ended[1])
+            return Result(self._ended[1])
         return self._run.result(Finish(Status.INTERRUPTED, _status.UNDER_WAY))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -317,7 +369,7 @@ class Optimizer:
         state = {"version": smoothmin.__version__, "given": self._given, "seed": self._seed}
         state |= {"constraints": self._constraints, "rows": self._sizes and self._sizes.rows}
         told = {"state": self._state, "told": self._told.content()}
-        return state | told | {"ended": self._ended}
+        return state | told | {"ended": self._ended, "foreign": self._foreign}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin again, and tell it all again, unless it has ended."""
@@ -343,15 +395,26 @@ class Optimizer:
             run, ledger = pickle.loads(state["state"])
             ledger.restart()
             self._begin(run, ledger)
-        told = Told(state["told"])
+        told, foreign = Told(state["told"]), list(state["foreign"])
+        count = 0
         for points, values, gradients in told:
+            foreign = self._retell(foreign, count)
             if self._ended is not None or not np.array_equal(points, digest(self._asked)):
                 raise ValueError(
                     "an Optimizer told again what it was told asks for other points: another "
                     "processor or another version of NumPy may round differently"
                 )
             self._asked = self._next((values, gradients))
-        self._state, self._told = state["state"], told
+            count += 1
+        self._retell(foreign, count)
+        self._state, self._told, self._answers = state["state"], told, count
+        self._foreign = list(state["foreign"])
+
+    def _retell(self, foreign: list[tuple[int, Array, Array]], count: int) -> list[Any]:
+        """Tell again what nobody had asked for when there were so many answers; the rest."""
+        while foreign and foreign[0][0] == count:
+            self._take_foreign(*foreign.pop(0)[1:])
+        return foreign
 
 
 def _owned(x0: Any, method: Any, bounds: Any, options: Any) -> tuple[Any, ...]:

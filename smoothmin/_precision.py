@@ -26,6 +26,11 @@ class Precision:
         self._evidence += not math.ldexp(mantissa, PLAIN_BITS).is_integer()
 
     @property
+    def known(self) -> bool:
+        """Whether further values tell no more."""
+        return self._double
+
+    @property
     def unit(self) -> float:
         """Rounding unit of the type that the values seem to have been computed in."""
         return SINGLE if not self._double and self._evidence >= EVIDENCE else DOUBLE

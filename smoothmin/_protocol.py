@@ -17,10 +17,12 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._lattice import Lattice
 from smoothmin._precision import DOUBLE, Precision
 from smoothmin._status import Status
 
 Array: TypeAlias = NDArray[np.float64]
+Known: TypeAlias = tuple[Array, Array]  # points (m, n) and their values (m,)
 Mask: TypeAlias = NDArray[np.bool_]
 
 Y = TypeVar("Y")  # what a generator yields
@@ -31,14 +33,18 @@ R = TypeVar("R")  # what it returns
 class Ask:
     """A request for values, and gradients if ``order`` is 1, at ``points`` (m, n).
 
-    The rows of ``points`` must not change until the answers are there.
+    The rows of ``points`` must not change until the answers are there. ``phase`` says what it
+    is for, if anybody knows; ``anew`` that values which are known will not do.
     """
 
-    __slots__ = ("order", "points")
+    __slots__ = ("anew", "order", "phase", "points")
 
-    def __init__(self, points: Array, order: int = 1) -> None:
+    def __init__(
+        self, points: Array, order: int = 1, *, phase: str = "", anew: bool = False
+    ) -> None:
         self.points = points
         self.order = order
+        self.phase, self.anew = phase, anew
 
 
 class Samples(Ask):
@@ -74,6 +80,7 @@ class Samples(Ask):
         take_sum: Callable[[Array, Mask | None, Array], None] | None = None,
     ) -> None:
         self.center, self.blocks, self.order = center, blocks, order
+        self.phase, self.anew = "", False
         self._take, self._take_sum = take, take_sum
         self._context = contextvars.copy_context()
 
@@ -114,9 +121,10 @@ class Answers:
 
     The arrays belong to whoever asked: the engine keeps no reference to them. After
     `Samples`, ``taken`` says that they were handed out already, and there are no gradients.
+    ``recalled`` of them were known, and cost no evaluation.
     """
 
-    __slots__ = ("gradients", "jacobians", "rows", "taken", "values")
+    __slots__ = ("gradients", "jacobians", "recalled", "rows", "taken", "values")
 
     def __init__(
         self,
@@ -126,11 +134,71 @@ class Answers:
         jacobians: Array | None = None,
         *,
         taken: bool = False,
+        recalled: int = 0,
     ) -> None:
+        self.recalled = recalled
         self.values = values
         self.gradients = gradients
         self.rows, self.jacobians = rows, jacobians
         self.taken = taken
+
+    def first(self) -> tuple[float, Any]:
+        """Value and gradient (n,), or None, at the first point."""
+        gradients = self.gradients
+        return self.values.item(0), None if gradients is None else gradients[0]
+
+
+class Answer(Answers):
+    """`Answers` at one point, of which arrays are made where somebody asks for them."""
+
+    __slots__ = ("_gradient", "_value")
+
+    def __init__(self, value: float, gradient: Array | None) -> None:
+        self._value, self._gradient = value, gradient
+        self.rows = self.jacobians = None
+        self.taken, self.recalled = False, 0
+
+    @property
+    def values(self) -> Array:  # type: ignore[override]
+        """The value (1,)."""
+        return np.array([self._value])
+
+    @property
+    def gradients(self) -> Array | None:  # type: ignore[override]
+        """The gradient (1, n), or None."""
+        return None if self._gradient is None else self._gradient[None]
+
+    def first(self) -> tuple[float, Any]:
+        """Value and gradient (n,), or None."""
+        return self._value, self._gradient
+
+
+class Stream(Ask):
+    """A request for values that need not wait for all of them.
+
+    The answer, `Arrived`, comes as soon as no more than ``left`` points of this and of earlier
+    such requests are under way, and any has come. Whoever does not know it answers it as any
+    other `Ask`.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, points: Array, left: int) -> None:
+        super().__init__(points, 0)
+        self.left = left
+
+
+class Arrived(Answers):
+    """Values (k,) at ``points`` (k, n) of some `Stream`, in the order in which they came.
+
+    ``under_way`` is how many others have not come.
+    """
+
+    __slots__ = ("points", "under_way")
+
+    def __init__(self, points: Array, values: Array, under_way: int) -> None:
+        super().__init__(values)
+        self.points, self.under_way = points, under_way
 
 
 class Iterate:
@@ -189,12 +257,23 @@ class Differences(Protocol):
         """The longest step relative to max(1, |x|): gradients see no kink that is nearer."""
         ...
 
-    @property
-    def displacement(self) -> float:
-        """Distance relative to max(1, |x|) of the points whose gradients they are, to rounding.
+    def displaced(self, x: Array) -> Array:
+        """How far from ``x``, along each coordinate, the slopes are that differences give.
 
         A forward difference of step h is the slope of a parabola h/2 ahead.
         """
+        ...
+
+    def rounded(self, x: Array) -> Array:
+        """Errors of the slopes at ``x`` for values that are off by one unit."""
+        ...
+
+    def toward(self, side: float) -> bool:
+        """Take steps ahead (1) or back (-1) from now on; whether that can be chosen."""
+        ...
+
+    def correct(self, x: Array, error: Array) -> None:
+        """Take slopes to be off by ``error`` at ``x``, and elsewhere by the same curvature."""
         ...
 
     @property
@@ -292,6 +371,13 @@ class Problem:
         Linear inequalities; linear equalities have been eliminated.
     nonlinear : Rows or None
         Constraints whose values are evaluated with the function's: `Answers.rows`.
+    lattice : Lattice or None
+        Where some variables are integers. Bounds are integers there.
+    known : (points, values), arrays of shapes (m, n) and (m,), or None
+        What an earlier run has found.
+    ahead : int
+        How many points methods that can go on before all have come, by `Stream`, are to keep
+        under way; 0 if they are to wait.
     """
 
     x0: Array
@@ -306,6 +392,9 @@ class Problem:
     held: Array | None = None
     linear: Rows | None = None
     nonlinear: Rows | None = None
+    lattice: Lattice | None = None
+    known: Known | None = None
+    ahead: int = 0
 
     @property
     def unit(self) -> float:
@@ -327,7 +416,9 @@ class Problem:
         return dataclasses.replace(self, x0=x)
 
     def clip(self, x: Array) -> Array:
-        """The nearest point of the box."""
+        """The nearest point that may be evaluated: in the box, with integers where they belong."""
+        if self.lattice is not None:
+            x = self.lattice.nearest(x)
         return x if self.box is None else np.clip(x, *self.box)
 
     def projected_gradient(self, x: Array, g: Array) -> Array:
@@ -376,5 +467,4 @@ def resume(steps: Steps, reply: Reply) -> Message | Finish:
 def ask_one(x: Array) -> Generator[Ask, Answers, tuple[float, Array]]:
     """Value and gradient at one point."""
     answers = yield Ask(x[None], 1)
-    assert answers.gradients is not None
-    return answers.values.item(0), answers.gradients[0]
+    return answers.first()

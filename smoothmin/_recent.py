@@ -31,9 +31,10 @@ class Recent:
 
     def add(self, x: Array, value: float, size: float) -> None:
         """Take note of an iterate, its value, and the length of its gradient."""
+        steps = len(self._values)
         self._values.append(value)
         self._sizes.append(size)
-        if self.steps > 0 and self.steps & (self.steps - 1) == 0:  # a power of two
+        if steps > 0 and steps & (steps - 1) == 0:  # a power of two
             self._marks.append(x)
 
     def moved(self, x: Array) -> float:

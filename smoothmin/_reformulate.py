@@ -34,7 +34,8 @@ class Reformulation:
         `Samples` become an ordinary request of all points, since a map need not take
         steps around a center to such.
         """
-        return Ask(self.outward(message.points), message.order)
+        points = self.outward(message.points)
+        return Ask(points, message.order, phase=message.phase, anew=message.anew)
 
     def iterate(self, message: Iterate) -> Iterate:
         """A step of the inner method, as it is reported."""

@@ -83,8 +83,10 @@ def option_names(cls: type[Method]) -> list[str]:
     return [each.name for each in every if each.init and each.metadata.get("option", True)]
 
 
-def default_method(has_gradient: bool, constrained: bool = False) -> str:
+def default_method(has_gradient: bool, constrained: bool = False, integers: bool = False) -> str:
     """What ``method=None`` means."""
+    if integers:
+        return "derivative-free"
     if constrained and has_gradient and "sqp" in METHODS:
         return "sqp"
     if constrained and not has_gradient:
@@ -177,13 +179,19 @@ COMMON_OPTIONS: dict[str, Any] = {
     "disp": "print how far a run is, a line a second to a terminal or notebook, and how it ended",
     "progress": "show a bar, by tqdm, against maxfev or maxtime",
     "return_all": "keep every iterate in res.allvecs",
-    "history": "keep what each iterate reported in res.history, a dict of lists",
+    "history": 'keep what was evaluated in res.history, a History; "points": where, too',
     "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",
+    "asynchronous": "let a search from values go on with what has come back: True, or of how many "
+    "points that are kept under way",
+    "on_error": 'what an Exception of fun does: "raise", or "nan", count as no value',
     "result": 'which point is res.x: "best" evaluated, or "last" iterate of the method',
     "return_on_interrupt": "return the best point on Ctrl-C instead of raising",
     "workers": "as the argument of minimize, where SciPy's signature has none",
     "jac_method": "finite-difference scheme, where SciPy drops a string jac",
-    "ctol": "violation of constraints that counts as none, in units of max(1, |c|)",
+    "x_scale": "scale of each variable: how far it typically moves; a number, or one a variable",
+    "warm_start": "a result, its history, or (points, values): known, and not evaluated again",
+    "integrality": "as the argument of minimize, where SciPy's signature has none",
+    "ctol": "violation of constraints that counts as none, in units of max(1, abs(c))",
     "rng": "as the argument of minimize, where SciPy's signature has none",
     "eps": "absolute step of finite differences where jac is None",
     "finite_diff_rel_step": "step of finite differences in units of |x|",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeAlias
 
-from smoothmin._protocol import Ask, Done, Finish, Iterate, Message, Reply, Steps, advance, resume
+from smoothmin._protocol import Ask, Finish, Iterate, Message, Reply, Steps, resume
+
+Beginning: TypeAlias = tuple[Steps, Reply]
 
 
 class Resumable(Generator[Message, Any, Finish]):
@@ -24,30 +26,38 @@ class Resumable(Generator[Message, Any, Finish]):
 
     def send(self, reply: Any) -> Message:
         """The next message."""
-        if self._talk is not None:
-            return self._passed(advance(self._talk, reply))
-        self._talk = self.step(reply)
-        return self._passed(advance(self._talk))
+        talk = self._talk
+        try:
+            if talk is None:
+                talk = self._talk = self.step(reply)
+                reply = None
+            return talk.send(reply)
+        except StopIteration as end:
+            said = end.value
+        return self._ended(said)
 
     def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Message:
         """The next message where an answer was an exception."""
         error = kind if isinstance(kind, BaseException) else value or kind()
         if self._talk is None:
             raise error
-        return self._passed(advance(self._talk, error))
+        try:
+            return self._talk.throw(error)
+        except StopIteration as end:
+            said = end.value
+        return self._ended(said)
 
     def close(self) -> None:
         """Give up what is under way."""
         if self._talk is not None:
             self._talk.close()
 
-    def _passed(self, message: Ask | Done[Iterate | Finish]) -> Message:
-        if not isinstance(message, Done):
-            return message
+    def _ended(self, said: Iterate | Finish) -> Message:
+        """What a step has come to."""
         self._talk = None
-        if isinstance(message.value, Finish):
-            raise StopIteration(message.value)
-        return message.value
+        if isinstance(said, Finish):
+            raise StopIteration(said)
+        return said
 
     def __getstate__(self) -> dict[str, Any]:
         """All that is known, between two steps."""
@@ -62,13 +72,32 @@ class Begun(Resumable):
     Parameters
     ----------
     begin : callable
-        Makes a generator that asks for it, and returns the steps, or the end. It is not kept,
-        since as a rule it is a local function, which does not pickle.
+        Makes a generator that asks for it, and returns the end, or the steps and the reply to
+        what they have asked for, None if they have not begun. It is not kept, since as a rule
+        it is a local function, which does not pickle.
     """
 
-    def __init__(self, begin: Callable[[], Generator[Ask, Any, Steps | Finish]]) -> None:
+    def __init__(self, begin: Callable[[], Generator[Ask, Any, Beginning | Finish]]) -> None:
         self._begin = begin
         self._steps: Steps | None = None
+
+    def send(self, reply: Any) -> Message:
+        """The next message: of the steps themselves, once they are known."""
+        if self._talk is None and self._steps is not None:
+            return self._steps.send(reply)
+        return super().send(reply)
+
+    def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Message:
+        """The next message where an answer was an exception."""
+        if self._talk is None and self._steps is not None:
+            return self._steps.throw(kind if value is None else value)
+        return super().throw(kind, value, trace)
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        super().close()
+        if self._steps is not None:
+            self._steps.close()
 
     def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
         """Begin at first, then pass messages."""
@@ -76,7 +105,7 @@ class Begun(Resumable):
             begun = yield from self._begin()
             if isinstance(begun, Finish):
                 return begun
-            self._steps = begun
+            self._steps, reply = begun
             del self._begin
         message = resume(self._steps, reply)
         while isinstance(message, Ask):

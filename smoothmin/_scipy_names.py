@@ -18,6 +18,7 @@ from smoothmin._check import require_real
 from smoothmin._protocol import Problem
 from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
 
+FLATTER, FIRST_STEP = 0.9, 1.0  # of SciPy's line searches: c2, and the first step's length
 DENSE_UP_TO = 500  # variables from which names that keep no matrix in SciPy keep none here
 
 
@@ -39,6 +40,9 @@ class ScipyName:
         Arguments without which SciPy raises; of "hess or hessp" one is enough.
     clips : bool
         Whether SciPy moves a start into the bounds without a warning.
+    searches : bool
+        Whether the line search is to be SciPy's in its constants and its first step, so that
+        tolerances are met where they are there.
     """
 
     name: str
@@ -48,6 +52,7 @@ class ScipyName:
     tol: tuple[str, ...]
     needs: tuple[str, ...] = ()
     clips: bool = False
+    searches: bool = False
     constrained: str = ""
     constrained_options: Mapping[str, Meaning] | None = None
 
@@ -60,7 +65,13 @@ class ScipyName:
         if not self.constrained:
             return self
         options = self.constrained_options or self.options
-        return replace(self, runs=self.constrained, large=self.constrained, options=options)
+        return replace(
+            self,
+            runs=self.constrained,
+            large=self.constrained,
+            options=options,
+            searches=False,
+        )
 
     def require(self, **given: Any) -> None:
         """Raise unless what SciPy needs is there."""
@@ -97,6 +108,10 @@ class ScipyName:
                 converted = meaning.convert(value, problem) if meaning.convert else value
                 if converted is not None:
                     ours[meaning.option] = converted
+        if self.searches and not {"c1", "c2"} & ours.keys():
+            ours["c2"] = FLATTER
+        if self.searches:
+            ours.setdefault("first_step", FIRST_STEP)
         if FINAL_RADIUS in ours:
             ours["xtol"] = final_xtol(ours.pop(FINAL_RADIUS), ours.get("scale"), problem)
         return ours
@@ -114,13 +129,13 @@ _VALUES = "constrained-model"
 NAMES: dict[str, ScipyName] = {
     entry.name.lower(): entry
     for entry in (
-        ScipyName("Nelder-Mead", *_MODEL, of.NELDER_MEAD, ("xatol", "fatol")),
-        ScipyName("Powell", *_MODEL, of.POWELL, ("xtol", "ftol")),
-        ScipyName("CG", *_BY_SIZE, of.CG, ("gtol",)),
+        ScipyName("Nelder-Mead", *_MODEL, of.NELDER_MEAD, ("xatol", "fatol"), constrained=_VALUES),
+        ScipyName("Powell", *_MODEL, of.POWELL, ("xtol", "ftol"), constrained=_VALUES),
+        ScipyName("CG", *_BY_SIZE, of.CG, ("gtol",), searches=True),
         ScipyName("BFGS", *_DENSE, of.BFGS, ("gtol",)),
-        ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",)),
-        ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol"), clips=True),
-        ScipyName("TNC", *_BY_SIZE, of.TNC, ("ftol", "xtol", "gtol")),
+        ScipyName("Newton-CG", *_BY_SIZE, of.NEWTON_CG, ("xtol",), ("jac",), searches=True),
+        ScipyName("L-BFGS-B", *_LIMITED, of.LBFGSB, ("ftol", "gtol"), clips=True, searches=True),
+        ScipyName("TNC", *_BY_SIZE, of.TNC, ("ftol", "xtol", "gtol"), searches=True),
         ScipyName("COBYLA", *_MODEL, of.COBYLA, ("tol",), clips=True, constrained=_VALUES),
         ScipyName(
             "COBYQA", *_MODEL, of.COBYQA, ("final_tr_radius",), clips=True, constrained=_VALUES
@@ -131,6 +146,7 @@ NAMES: dict[str, ScipyName] = {
             of.SLSQP,
             ("ftol",),
             clips=True,
+            searches=True,
             constrained=_SQP,
             constrained_options=of.SLSQP_CONSTRAINED,
         ),
@@ -140,13 +156,14 @@ NAMES: dict[str, ScipyName] = {
             of.TRUST_CONSTR,
             ("xtol", "gtol"),
             clips=True,
+            searches=True,
             constrained=_SQP,
             constrained_options=of.TRUST_CONSTR_CONSTRAINED,
         ),
-        ScipyName("dogleg", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
-        ScipyName("trust-ncg", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
-        ScipyName("trust-exact", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess")),
-        ScipyName("trust-krylov", *_BY_SIZE, of.TRUST, ("gtol",), _HESS),
+        ScipyName("dogleg", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess"), searches=True),
+        ScipyName("trust-ncg", *_BY_SIZE, of.TRUST, ("gtol",), _HESS, searches=True),
+        ScipyName("trust-exact", *_DENSE, of.TRUST, ("gtol",), ("jac", "hess"), searches=True),
+        ScipyName("trust-krylov", *_BY_SIZE, of.TRUST, ("gtol",), _HESS, searches=True),
     )
 }
 

@@ -6,6 +6,7 @@ for whoever evaluates: `minimize` or the user of an `Optimizer`.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import math
@@ -30,9 +31,12 @@ from smoothmin._differences import SCHEMES, GivenSteps, Stencil
 from smoothmin._domain import Domain
 from smoothmin._engine import Callback, Run, Settings, as_callback
 from smoothmin._evaluate import Ledger
+from smoothmin._failures import Failures
+from smoothmin._history import Recorder
 from smoothmin._limits import Limits
 from smoothmin._method import Method
 from smoothmin._noisy_differences import NoiseAwareStencil
+from smoothmin._protocol import Array, Known
 from smoothmin._registry import (
     COMMON_OPTIONS,
     default_method,
@@ -40,10 +44,12 @@ from smoothmin._registry import (
     mistaken_for,
     option_names,
 )
+from smoothmin._scaling import as_x_scale, with_scaled_metric, with_x_scale
 from smoothmin._scipy_names import hint, scipy_name
 from smoothmin._source import Objective
 from smoothmin._stopping import Never, as_termination
 from smoothmin._structure import InBlocks
+from smoothmin._warm import as_known
 from smoothmin.constraints.evaluation import Constrained as ConstrainedObjective
 from smoothmin.constraints.forms import as_forms
 from smoothmin.constraints.run import Constrained, Constraints
@@ -65,7 +71,11 @@ class Arguments:
     workers: Any
     journal: Any
     differences: Stencil | None
+    failures: Failures | None = None
+    asynchronous: bool | int = False
     constraints: Constraints | None = None
+    known: Known | None = None
+    x_scale: Array | None = None  # what the method's variables are divided by
 
     @classmethod
     def of(
@@ -80,6 +90,7 @@ class Arguments:
         options: Any,
         rng: Any,
         *,
+        integrality: Any = None,
         told: bool = False,
     ) -> Arguments:
         """Check them; called by front ends only, two frames below the user's.
@@ -88,7 +99,10 @@ class Arguments:
         """
         theirs = scipy_name(method)
         start = x0 if theirs is None else theirs.start(x0, options)
-        domain = Domain.build(start, bounds, warn=theirs is None or not theirs.clips)
+        if integrality is None and isinstance(options, Mapping):
+            integrality = options.get("integrality")
+        warn = theirs is None or not theirs.clips
+        domain = Domain.build(start, bounds, warn=warn, integrality=integrality)
         forms = as_forms(constraints, domain.shape, told=told)
         if theirs is not None:
             theirs = theirs if forms is None else theirs.with_constraints()
@@ -99,28 +113,67 @@ class Arguments:
             common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
         jac = as_jac(jac, common.pop("jac_method", None))
         if method is None:
-            method = default_method(jac is not None, forms is not None)
+            integers = domain.integers is not None
+            method = default_method(jac is not None, forms is not None, integers)
         chosen = as_method(method, own, tol, jac is not None)
+        common.pop("integrality", None)
+        if domain.integers is not None:
+            _require_integers_known(chosen, forms is not None)
+        scale = as_x_scale(common.pop("x_scale", None), domain)
+        chosen, scale = with_x_scale(chosen, scale, domain)
+        known = as_known(common.pop("warm_start", None), domain)
+        if known is not None and forms is not None:
+            raise NotImplementedError(
+                "warm_start and constraints cannot be given together: values of constraints are "
+                "not known"
+            )
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
             held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
-        as_generator(seed)
+        if type(seed) is not int or seed < 0:  # these are seeds, and to make one takes time
+            as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
+        on_error = common.pop("on_error", None)
+        on_error = "raise" if on_error is None else on_error
+        require_one_of("on_error", on_error, ("raise", "nan"))
+        ahead = _as_asynchronous(common.pop("asynchronous", None), chosen, told=told)
+        failures = Failures() if on_error == "nan" else None
         plan = Plan.of(common, as_callback(callback), domain.size)
         if not plan.ends:
             _refuse_endless(chosen)
-        return cls(chosen, jac, domain, plan, seed, workers, journal, differences, held)
+        return cls(
+            chosen,
+            jac,
+            domain,
+            plan,
+            seed,
+            workers,
+            journal,
+            differences,
+            failures,
+            ahead,
+            held,
+            known,
+            scale,
+        )
 
-    def objective(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> Objective:
-        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints."""
+    def objective(
+        self, fun: Callable[..., Any], args: tuple[Any, ...], *, columns: bool = False
+    ) -> Objective:
+        """What is evaluated: ``fun``, its gradient unless a scheme makes it, and constraints.
+
+        ``columns`` if it is called with many points at once.
+        """
         jac, structure = None if self.scheme else self.jac, self.domain.structure
         if structure is not None:
             fun = InBlocks(fun, structure, "both" if jac is True else "value")
             jac = InBlocks(jac, structure, "gradient") if callable(jac) else jac
         plain, held = Objective(fun, jac, args), self.constraints
+        if self.failures is not None:
+            plain.guard(self.failures, columns=columns)
         if held is None or not held.forms.nonlinear:
             return plain
         items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
@@ -134,8 +187,22 @@ class Arguments:
             return "2-point" if self.method.needs_gradient else None
         return self.jac if isinstance(self.jac, str) else None
 
-    def assemble(self, rng: np.random.Generator) -> tuple[Run, Ledger]:
-        """The run, and the ledger of what is evaluated for it."""
+    def ahead(self, parallel: int | None) -> int:
+        """Points to keep under way where so many evaluations are made at once.
+
+        Two for each worker, so that none waits for the next.
+        """
+        if self.asynchronous is not True:
+            return int(self.asynchronous)
+        if parallel is None:
+            raise ValueError(
+                "asynchronous must be a number of points, such as twice the workers, where these "
+                "do not say how many they are; got True"
+            )
+        return 2 * parallel if parallel > 1 else 0
+
+    def assemble(self, rng: np.random.Generator, ahead: int = 0) -> tuple[Run, Ledger]:
+        """The run, and the ledger of what is evaluated for it; ``ahead`` as in `Problem`."""
         domain, stencil = self.domain, self._stencil(rng)
         has_gradient = self.jac is not None or stencil is not None
         held, constrained = self.constraints, None
@@ -148,9 +215,22 @@ class Arguments:
             ours.slopes_apart = held.slopes_apart(self.scheme)
             exact = self.jac is not None and stencil is None
             constrained = Constrained(held.contradiction, ours, domain, exact)
+        if kept := self.plan.settings.history:
+            ledger.recorder = Recorder(domain.size, kept == "points")
+        ledger.failures = self.failures
         problem = domain.problem(has_gradient, stencil, ledger.precision)
+        problem = dataclasses.replace(problem, ahead=ahead) if ahead else problem
         settings = self.plan.settings
-        return Run(self.method, ledger, domain, problem, rng, settings, constrained), ledger
+        if self.known is not None:
+            problem = dataclasses.replace(problem, known=self.known)
+        method = self.method
+        if self.x_scale is not None:
+            method = with_scaled_metric(method, self.x_scale)
+        run = Run(method, ledger, domain, problem, rng, settings, constrained)
+        run.x_scale = self.x_scale
+        if self.known is not None:
+            run.recall(*self.known)
+        return run, ledger
 
     def _stencil(self, rng: np.random.Generator) -> Stencil | None:
         """Finite differences: of SciPy's steps if asked for by name, of the noise's if not."""
@@ -160,6 +240,18 @@ class Arguments:
         if self.differences is not None:
             return self.differences
         return NoiseAwareStencil(box, rng) if self.jac is None else Stencil(scheme, box)
+
+
+def _as_asynchronous(given: Any, method: Method, *, told: bool) -> bool | int:
+    """The option ``asynchronous``: a bool, or a number of points."""
+    if given is None or isinstance(given, (bool, np.bool_)):
+        given = bool(given)
+    else:
+        require_integer("asynchronous", given, 1)
+    if given and not told and not method.streams:
+        text = f"asynchronous is of no effect on {type(method).__name__}, which waits for all"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    return False if told else given
 
 
 def split_options(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -203,6 +295,7 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
     if chosen is not None:
         chosen = chosen.for_problem(has_gradient)
     target = type(chosen) if chosen is not None else cls.class_for(has_gradient)
+    own = _renamed(own, target)
     known = option_names(target)
     unused = [key for key in own if key not in known and key in option_names(cls)]
     if unused:
@@ -217,6 +310,14 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
         # an option is meant more than tol, which may set the same
         chosen = chosen.with_tolerance(tol).with_options(**own)
     return chosen
+
+
+def _renamed(own: dict[str, Any], target: type[Method]) -> dict[str, Any]:
+    """Options by their names here, where a method knows others for them."""
+    for other, name in target.synonyms.items():
+        if other in own and own.get(name) is not None:
+            raise ValueError(f"{other} and {name} must not both be given: they are the same")
+    return {target.synonyms.get(key, key): value for key, value in own.items()}
 
 
 def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
@@ -256,8 +357,11 @@ class Plan:
         )
         flags = {
             name: _flag(name, given.get(name, False))
-            for name in ("disp", "progress", "return_all", "history", "return_on_interrupt")
+            for name in ("disp", "progress", "return_all", "return_on_interrupt")
         }
+        history = given.get("history", False)
+        if history != "points":
+            history = _flag("history", history)
         require_one_of("result", given.get("result", "best"), ("best", "last"))
         most = max(1000, 200 * n)
         unlimited = maxiter == limits.maxfev == limits.maxtime == math.inf
@@ -267,6 +371,7 @@ class Plan:
             as_termination("termination", given.get("termination")),
             callback,
             result=given.get("result", "best"),
+            history=history,
             **flags,
         )
         return cls(limits, settings)
@@ -289,6 +394,21 @@ def _refuse_endless(method: Any) -> None:
                 "maxiter, maxtime, f_target, termination, or a callback that stops it"
             )
         method = getattr(method, "inner", None)
+
+
+def _require_integers_known(method: Method, constrained: bool) -> None:
+    """Raise unless the method evaluates at integers alone where that is asked for."""
+    if not method.handles_integers:
+        name = method.name or type(method).__name__
+        raise NotImplementedError(
+            f'integrality is not known to method={name!r}: "derivative-free" takes it, and '
+            f'"gaussian-search"'
+        )
+    if constrained:
+        raise NotImplementedError(
+            "integrality and constraints cannot be given together: bounds may be, and `fun` may "
+            "be infinite, or higher by a penalty, where constraints are violated"
+        )
 
 
 def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:

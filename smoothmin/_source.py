@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._domain import Domain
+from smoothmin._failures import FAILED, Failures, Guarded, unguarded
 from smoothmin._limits import Halt, Limits
 from smoothmin._out import IntoOut, returning
 from smoothmin._protocol import Answers, Array, Samples
@@ -63,6 +64,7 @@ class Objective:
     """
 
     wide = False
+    failures: Failures | None = None  # where what they raise counts as no value
 
     def __init__(self, fun: Callable[..., Any], jac: Any, args: tuple[Any, ...]) -> None:
         self.fun, self.jac, self.args = fun, jac, args
@@ -70,6 +72,14 @@ class Objective:
             self.fun = returning(fun, args, paired=True)
         elif callable(jac):
             self.jac = returning(jac, args, paired=False)
+
+    def guard(self, failures: Failures, *, columns: bool) -> None:
+        """Let exceptions be no value; ``columns`` if many points are given in one call."""
+        self.failures = failures
+        returns = "both" if self.paired else "value"
+        self.fun = Guarded(self.fun, failures, returns, columns=columns)
+        if callable(self.jac):
+            self.jac = Guarded(self.jac, failures, "gradient", columns=columns)
 
     @property
     def paired(self) -> bool:
@@ -144,6 +154,31 @@ class Source(ABC):
         With a ``center`` the gradients are valid until the next call.
         """
 
+    def one(self, point: Array, order: int) -> tuple[float, Array | None] | None:
+        """Value, and gradient if ``order`` is 1, at one point at its barest; None if it has none.
+
+        What the user's code raises is passed on.
+        """
+        return None
+
+    @property
+    def parallel(self) -> int | None:
+        """How many evaluations are made at once; None if that is not known."""
+        return 1
+
+    @property
+    def under_way(self) -> int:
+        """How many points were given to `stream` whose values it has not told."""
+        return 0
+
+    def stream(self, points: Array, left: int, limits: Limits) -> Block:
+        """Points (k, n) that have values now, these, and what ends the run: see `Stream`.
+
+        Here those that were asked for: nobody waits for any.
+        """
+        values, _, ended = self(points, 0, limits)
+        return points[: len(values)], values, ended
+
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """Blocks of steps together, as many as are best evaluated in one call."""
         held: list[Array] = []
@@ -193,6 +228,32 @@ class Serial(Source):
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """One at a time, while it is in the cache."""
         return ([block] for block in blocks)
+
+    def one(self, point: Array, order: int) -> tuple[float, Array | None] | None:
+        """See `Source`; None before earlier calls have shown what the callables return."""
+        shape = self._gradient_shape
+        if not self._plain or (order and shape is None):
+            return None
+        domain = self.domain
+        plain = domain.free is None and len(domain.shape) == 1
+        x = point.copy() if plain else domain.spread(point[None])[0]
+        try:
+            if not order:
+                out = self._fun(x)
+                return as_value(as_pair(out)[0] if self.objective.paired else out), None
+            if self._jac is None:
+                value, found = self._fun(x)
+            else:  # fun may change its argument
+                again = x.copy()
+                value, found = self._fun(x), self._jac(again)
+        except StopIteration:
+            raise Halt(Status.CALLBACK, _status.FUN_RAISED) from None
+        if type(found) is not ndarray or found.dtype is not FLOAT or found.shape != shape:
+            found = as_gradient(found, domain.shape)
+        value = value if type(value) is float else as_value(value)
+        if plain:
+            return value, found.copy()
+        return value, domain.gather(found.reshape(1, -1).copy())[0]
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
@@ -294,7 +355,7 @@ class Serial(Source):
             value, gradient = self.objective.value_and_gradient(x)
             gradients[0] = as_gradient(gradient, self.domain.shape).ravel()
             self._gradient_shape = np.shape(gradient)
-        self._plain = isinstance(value, (float, int, np.floating))
+        self._plain = isinstance(value, (float, int, np.floating)) and value is not FAILED
         return value
 
     # The cost of these loops is the library's cost: they do no more than they must.
@@ -364,7 +425,8 @@ def threads_of(
 
 def _is_compiled(objective: Objective) -> bool:
     """Whether numba compiles the function."""
-    fun = objective.fun.fun if isinstance(objective.fun, IntoOut) else objective.fun
+    fun = unguarded(objective.fun)
+    fun = fun.fun if isinstance(fun, IntoOut) else fun
     if not hasattr(fun, "py_func") or "numba" not in sys.modules:
         return False
     from smoothmin.compiled.trampoline import is_compiled

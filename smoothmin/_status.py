@@ -52,6 +52,11 @@ def nonfinite_start(value: float) -> str:
     return f"`fun` is not finite at `x0`: {value}."
 
 
+def all_failed(count: int) -> str:
+    """Sentence of `Status.NONFINITE` when ``fun`` raised an exception wherever it was called."""
+    return f"`fun` raised an exception at all points, {count}: `first_failure` is the first."
+
+
 def unbounded(value: float) -> str:
     """Sentence of `Status.NONFINITE` when a value of minus infinity was seen."""
     return f"`fun` returned {value}: it is unbounded below."
@@ -72,11 +77,11 @@ def raised(error: BaseException) -> str:
     return f"The run was ended by {error!r}."
 
 
-def gradient_contradicted(length: float, predicted: float, change: float) -> str:
+def gradient_contradicted(length: float, predicted: float, change: float, whose: str = "") -> str:
     """Sentence of `Status.GRADIENT`."""
     return (
-        f"The gradient contradicts the values: over a step of {length:.3g} it predicts a change "
-        f"of {predicted:.3g}, and the values change by {change:.3g}. "
+        f"The gradient{whose} contradicts the values: over a step of {length:.3g} it predicts a "
+        f"change of {predicted:.3g}, and the values change by {change:.3g}. "
         "`scipy.optimize.check_grad` compares it with differences."
     )
 

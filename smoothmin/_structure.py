@@ -77,6 +77,18 @@ class Structure:
             parts.append(array.reshape(-1))
         return np.concatenate(parts)
 
+    def spread_by_key(self, tree: Mapping[Any, Any], name: str) -> NDArray[Any]:
+        """A flat vector of what each block has, a number that is of all its elements, or zero."""
+        if unknown := set(tree) - set(self.keys):
+            raise ValueError(f"{name} must have keys of {list(self.keys)}, got {list(unknown)}")
+        parts = []
+        for key, shape in zip(self.keys, self.shapes, strict=True):
+            given = np.asarray(tree.get(key, 0))
+            if given.shape not in ((), (1,), shape, (math.prod(shape),)):
+                raise ValueError(f"{name}[{key!r}] must have shape {shape}, got {given.shape}")
+            parts.append(np.broadcast_to(given.ravel(), (math.prod(shape),)))
+        return np.concatenate(parts)
+
     def build(self, flat: NDArray[Any]) -> Tree:
         """The blocks of a flat vector (n,), as views, or of columns (n, m)."""
         blocks, start = [], 0

@@ -76,11 +76,17 @@ class Vectorized(Source):
         self, values: Any, m: int, dtype: Any
     ) -> tuple[NDArray[Any], BaseException | None]:
         """A copy of the values, or of the first of them and what is wrong with the next."""
-        values = np.asarray(unmasked(values))
+        given = values
+        try:
+            values = np.asarray(unmasked(given))
+            told = f"got shape {values.shape}"
+        except ValueError:  # of parts of different shapes
+            values, told = np.empty(0), f"got {given!r:.80}"
         if values.size != m:
+            pair = isinstance(given, (tuple, list)) and len(given) == 2 != m
+            hint = "; if that is (values, gradients), jac must be True" if pair else ""
             raise ValueError(
-                f"with vectorized=True, fun must return {m} values for {m} columns, "
-                f"got shape {values.shape}"
+                f"with vectorized=True, fun must return {m} values for {m} columns, {told}{hint}"
             )
         if values.dtype.kind == "O":
             found, wrong = leading_values(list(values.flat), dtype)

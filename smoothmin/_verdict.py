@@ -118,6 +118,11 @@ class Run(Protocol):
         ...
 
     @property
+    def failed(self) -> str:
+        """A sentence if there was no value at all, since exceptions count as none."""
+        ...
+
+    @property
     def violated(self) -> str:
         """By how much the best point violates constraints, if by too much."""
         ...
@@ -156,6 +161,8 @@ def _decide(knows: Knowledge) -> tuple[Status, str]:
 def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
     """Status and sentence of a run that ended so, with this lowest value."""
     status = Status(finish.status)
+    if run.failed:
+        return Status.NONFINITE, run.failed
     if run.on_plateau and status in (Status.CONVERGED, Status.PRECISION):
         return Status.PRECISION, _status.PLATEAU
     if not status.success:

@@ -41,6 +41,8 @@ def convergence(
 ) -> Axes:
     """The best value, or its gap to a minimum, against evaluations.
 
+    Of a single run with phases each is shaded, and named beside.
+
     Parameters
     ----------
     results : OptimizeResult or sequence or mapping of them
@@ -61,8 +63,7 @@ def convergence(
     ax = _axes(ax)
     for k, (name, result) in enumerate(zip(names, found, strict=True)):
         history = _history(result, name)
-        nfev = np.asarray(history["nfev"], dtype=float)
-        best = np.asarray(history["best_fun"], dtype=float)
+        nfev, best = history.nfev, history.best
         if minimum is not None:
             best = np.where(best > minimum, best - minimum, np.nan)
         ax.step(nfev, best, where="post", color=COLOURS[k % len(COLOURS)], label=name)
@@ -73,6 +74,8 @@ def convergence(
     ax.set_xlabel("evaluations")
     ax.set_ylabel("best value" if minimum is None else "best value less the minimum")
     _legend(ax, names)
+    if len(found) == 1:
+        _shade_phases(ax, _history(found[0], names[0]))
     return ax
 
 
@@ -92,16 +95,19 @@ def radius(result: Any, *, ax: Axes | None = None) -> Axes:
     """
     history = _history(result, "result")
     drawn = ("radius", "sigma", "stationarity")
-    names = [name for name in drawn if any(value for value in history.get(name, ()))]
+    steps = history.steps
+    names = [name for name in drawn if any(value for value in steps.get(name, ()))]
     if not names:
-        raise ValueError(f"result must report a radius, sigma or stationarity, got {list(history)}")
+        raise ValueError(f"result must report a radius, sigma or stationarity, got {list(steps)}")
     ax = _axes(ax)
-    nfev = np.asarray(history["nfev"], dtype=float)
+    nfev = np.asarray(steps["nfev"], dtype=float)
     for k, name in enumerate(names):
-        values = np.array([np.nan if v is None else float(v) for v in history[name]])
+        values = np.array([np.nan if v is None else float(v) for v in steps[name]])
         ax.plot(nfev, np.where(values > 0, values, np.nan), ".-", color=COLOURS[k], label=name)
     ax.set_yscale("log")
     ax.set_xlabel("evaluations")
+    if len(names) == 1:
+        ax.set_ylabel(names[0])
     _legend(ax, names)
     return ax
 
@@ -184,7 +190,7 @@ def landscape(
 def parallel_coordinates(
     points: Any, values: Any, *, labels: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """What was evaluated, a line a point across one axis a variable; low values on top, dark.
+    """What was evaluated, a line a point across one axis a variable; low values on top.
 
     Parameters
     ----------
@@ -205,12 +211,15 @@ def parallel_coordinates(
     if labels is not None and len(labels) != x.shape[1]:
         raise ValueError(f"labels must be {x.shape[1]} names, got {labels!r}")
     from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
 
     ax = _axes(ax)
     span = np.ptp(x, axis=0)
     scaled = (x - x.min(axis=0)) / np.where(span > 0, span, 1.0)
     ranks = np.argsort(np.argsort(-np.nan_to_num(f, nan=np.inf)))
-    shades = colormaps["cividis_r"](ranks / max(1, f.size - 1))
+    # the lowest values stand out from the ground, light or dark
+    light = float(np.mean(to_rgb(ax.get_facecolor()))) > 0.5
+    shades = colormaps["cividis_r" if light else "cividis"](ranks / max(1, f.size - 1))
     for k in np.argsort(ranks):
         ax.plot(scaled[k], color=shades[k], linewidth=0.8 + 1.2 * ranks[k] / f.size, alpha=0.8)
     names = labels or [f"$x_{{{k}}}$" for k in range(x.shape[1])]
@@ -290,11 +299,22 @@ def _profile(costs: NDArray[Any], names: list[str], label: str, ax: Axes | None)
             label=names[k],
         )
     ax.set_xscale("log")
+    _few_decades(ax, high / low)
     ax.set_ylim(0, 1.02)
     ax.set_xlabel(label)
     ax.set_ylabel("share of problems")
     _legend(ax, names)
     return ax
+
+
+def _few_decades(ax: Axes, ratio: float) -> None:
+    """Plain numbers at 1, 2, 5 and so on, where powers of ten alone would be too few."""
+    if ratio < 1e3:
+        from matplotlib.ticker import LogLocator, NullFormatter
+
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _table(evaluations: Mapping[str, Any]) -> tuple[NDArray[Any], list[str]]:
@@ -326,7 +346,7 @@ def _named(results: Any, labels: Sequence[str] | None) -> tuple[list[str], list[
 
 def _history(result: Any, name: str) -> Any:
     history = result.get("history") if hasattr(result, "get") else None
-    if not history:
+    if history is None:
         raise ValueError(f'{name} has no history: give options={{"history": True}}')
     return history
 
@@ -342,6 +362,29 @@ def _legend(ax: Axes, names: Sequence[str]) -> None:
     """Beside the curves, where there is more than one to tell apart."""
     if len(names) > 1:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+
+
+def _shade_phases(ax: Axes, history: Any) -> None:
+    """A stripe for each stretch of one phase; a name beside for each phase."""
+    phases = [str(phase) for phase in history.get("phase", ())]
+    kinds = list(dict.fromkeys(phases))
+    if len(kinds) < 2:
+        return
+    nfev = np.asarray(history["nfev"], dtype=float)
+    begin = 0
+    for k in range(1, len(phases) + 1):
+        if k == len(phases) or phases[k] != phases[begin]:
+            named = phases[begin] not in phases[:begin]
+            ax.axvspan(
+                nfev[begin - 1] if begin else 0.0,
+                nfev[k - 1],
+                color=COLOURS[(1 + kinds.index(phases[begin])) % len(COLOURS)],
+                alpha=0.2,
+                linewidth=0,
+                label=phases[begin] if named else None,
+            )
+            begin = k
+    _legend(ax, kinds)
 
 
 def _axes(ax: Axes | None) -> Axes:

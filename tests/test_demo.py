@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from smoothmin.demo import photograph, predator_prey, race, regression
+from smoothmin.demo import page, predator_prey, race, registration, regression
 
 
 @pytest.fixture(scope="module")
 def quantiles():
+    pytest.importorskip("sklearn")
     return regression.run(budget=1000)
 
 
@@ -22,6 +23,7 @@ def test_regression_reaches_the_linear_program(quantiles, quantile):
 
 
 def test_pinball_gradient():
+    pytest.importorskip("sklearn")
     design, response = regression.data()
     assert design.shape == (442, 11)
     loss = regression.Pinball(design, response, 0.7)
@@ -50,23 +52,51 @@ def test_parameters_that_take_too_many_steps_are_no_solution(monkeypatch):
     assert np.isnan(predator_prey.misfit(predator_prey.START))
 
 
-def test_restoration_gradient():
-    rng = np.random.default_rng(0)
-    problem = photograph.Restoration(rng.random((6, 7)), rng)
-    image = rng.random((6, 7))
+@pytest.fixture(scope="module")
+def retina():
+    pytest.importorskip("skimage")
+    return registration.pictures(24)
+
+
+def test_registration_gradient(retina):
+    at = 0.01 * np.random.default_rng(0).standard_normal((2, 24, 24))
 
     def value(x):
-        return problem(x.reshape(6, 7))[0]
+        return retina(x.reshape(2, 24, 24))[0]
 
-    assert check_grad(value, lambda x: problem(x.reshape(6, 7))[1].ravel(), image.ravel()) < 1e-5
+    error = check_grad(value, lambda x: retina(x.reshape(2, 24, 24))[1].ravel(), at.ravel())
+    assert error < 1e-7
 
 
-def test_blur_keeps_the_mean_and_is_its_own_adjoint():
-    rng = np.random.default_rng(0)
-    problem = photograph.Restoration(rng.random((6, 7)), rng)
-    u, v = rng.random((6, 7)), rng.random((6, 7))
-    assert np.sum(problem._blurred(u) * v) == pytest.approx(np.sum(u * problem._blurred(v)))
-    assert problem._blurred(u).mean() == pytest.approx(u.mean())
+def test_the_true_displacements_undo_the_bending(retina):
+    problem = registration.pictures(96)
+    true = registration.bending(*problem._grid)
+    none = np.zeros_like(true)
+    assert problem.error(true) == 0
+    assert 1 < problem.error(none) < 2
+    misfits = [np.std(problem.undone(u) - problem._fixed) for u in (true, none)]
+    assert misfits[0] < 0.7 * misfits[1]  # what is left is noise
+
+
+def test_as_many_evaluations_on_a_finer_grid():
+    pytest.importorskip("skimage")
+    grids = registration.run(budget=40, grids=(32, 64))
+    counts = [grid.needed(grid.racers[0]) for grid in grids]
+    assert max(counts) <= 1.2 * min(counts)
+    theirs = grids[-1].needed(grids[-1].racers[1])
+    assert theirs is None or theirs > 1.3 * counts[-1]
+
+
+def test_the_page_shows_a_section_with_its_table(tmp_path):
+    racers = [race.Racer("smoothmin <x>", 1.5, nfev=3, seconds=2.0, inside=1.0)]
+    section = page.Section(
+        "name", "A & B", "text", "alt", "says", [("coarse", racers)], ("off", ["7"])
+    )
+    text = page.write(tmp_path, [section], 1.0).read_text()
+    assert "A &amp; B" in text
+    assert '<th colspan="6">coarse</th>' in text
+    assert "<td>smoothmin &lt;x&gt;</td><td>1.5</td><td>7</td><td>3</td>" in text
+    assert "<td>50%</td>" in text
 
 
 def test_a_race_stops_at_its_budget():

@@ -19,7 +19,7 @@ def test_the_signature_begins_as_scipys_does():
     ours = list(inspect.signature(minimize).parameters.values())
     theirs = list(inspect.signature(scipy.optimize.minimize).parameters)
     assert [p.name for p in ours[:12]] == theirs[:12]
-    assert [p.name for p in ours[12:]] == ["rng", "workers", "vectorized"]
+    assert [p.name for p in ours[12:]] == ["integrality", "rng", "workers", "vectorized"]
     assert all(p.kind is p.KEYWORD_ONLY for p in ours[12:])
 
 

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smoothmin._noise import POINTS, Verdict, estimate_noise, measure_noise
 from smoothmin._protocol import Answers, Ask, Problem
@@ -86,3 +88,11 @@ def test_units_of_the_value_do_not_matter(exponent):
     found, scaled = estimate_noise(values), estimate_noise(2.0**exponent * values)
     assert found.verdict is scaled.verdict is Verdict.NOISE
     assert scaled.level == 2.0**exponent * found.level
+
+
+@given(st.floats(0.0, 7.0), st.floats(-1e3, 1e3), st.floats(0.1, 100.0), st.integers(0, 1000))
+def test_a_kink_between_the_points_is_no_noise(where, slope, change, seed):
+    t = np.arange(8.0)
+    rounding = 1e-12 * np.random.default_rng(seed).standard_normal(8)
+    values = slope * t + change * np.abs(t - where) + rounding
+    assert estimate_noise(values).level < 1e-9 * max(change, abs(slope))

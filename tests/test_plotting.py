@@ -1,5 +1,6 @@
 """Pictures: what is drawn, and what is refused."""
 
+import itertools
 import re
 
 import numpy as np
@@ -43,7 +44,6 @@ def test_radius_draws_what_is_reported():
     assert ax.get_yscale() == "log"
     assert ax.get_lines()
     plain = minimize(fun, [2.0, 3.0], jac=True, method="bfgs", options={"history": True})
-    plain["history"] = {key: plain.history[key] for key in ("nfev", "best_fun")}
     with pytest.raises(ValueError, match="must report a radius"):
         plotting.radius(plain)
 
@@ -107,3 +107,20 @@ def test_profiles():
 def test_bad_input(call, error, says):
     with pytest.raises(error, match=re.escape(says)):
         call()
+
+
+def test_phases_of_a_single_run_are_shaded_without_gaps():
+    def rugged(x):
+        return float(np.sum(x**2 + 0.5 - 0.5 * np.cos(9 * x)))
+
+    options = {"history": True, "maxfev": 200}
+    res = minimize(rugged, [1.6, -1.5], bounds=[(-2, 2)] * 2, rng=0, options=options)
+    ax = plotting.convergence(res)
+    stripes = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]
+    assert len(stripes) >= 2
+    assert all(left[1] == right[0] for left, right in itertools.pairwise(stripes))
+    assert stripes[0][0] == 0
+    assert stripes[-1][1] == np.asarray(res.history["nfev"])[-1]
+    named = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert set(res.history["phase"]) <= named
+    assert not plotting.convergence({"a": res, "b": res}).patches

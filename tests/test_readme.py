@@ -43,3 +43,7 @@ def test_commands_make_their_own_environment():
     assert len(commands) == 2
     for command in commands:
         assert command.startswith("python3 -m venv .venv && .venv/bin/python -m pip install")
+    ci = README.parent / ".ci" / "run"
+    if ci.exists():
+        pattern = re.search(r"grep '(.*)' README.md", ci.read_text(encoding="utf-8")).group(1)
+        assert [bool(re.search(pattern, command)) for command in commands] == [False, True]

@@ -127,7 +127,12 @@ def test_all_common_options_are_taken(tmp_path):
         "workers": 1,
         "jac_method": "3-point",
         "rng": 0,
+        "on_error": "raise",
+        "asynchronous": False,
         "ctol": 1e-6,
+        "integrality": None,
+        "x_scale": [1.0, 2.0],
+        "warm_start": ([[5.0, 6.0]], [1921.0]),
         "eps": 1e-7,
         "finite_diff_rel_step": None,
     }

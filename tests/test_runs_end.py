@@ -40,15 +40,39 @@ PATHOLOGIES = {
 }
 
 
+OF_GRADIENTS = {
+    "none nearby": lambda x: np.where(x[0] > 1.5, np.sign(x), np.nan),
+    "infinite ones": lambda x: np.where(x < 1, np.inf, 1.0),
+    "zeros": np.zeros_like,
+    "huge ones": lambda x: 1e160 * np.sign(x - 0.3),
+    "too long": lambda x: 1e6 * np.sign(x - 0.3),
+    "uphill": lambda x: -np.sign(x),
+    "of noise": lambda x: rng.standard_normal(3),
+}
+
+
 class Enough(Exception):
     """More evaluations than there may be."""
+
+
+def of_gradients(method):
+    return method_class(method).class_for(True)().needs_gradient
 
 
 @every_method
 @pytest.mark.parametrize("name", PATHOLOGIES)
 def test_every_run_ends(method, name):
     value, gradient = PATHOLOGIES[name]
-    jac = gradient if method_class(method).class_for(True)().needs_gradient else None
+    runs_to_its_end(value, gradient if of_gradients(method) else None, method)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if of_gradients(name)])
+@pytest.mark.parametrize("name", OF_GRADIENTS)
+def test_every_run_on_kinks_ends(method, name):
+    runs_to_its_end(kinks, OF_GRADIENTS[name], method)
+
+
+def runs_to_its_end(value, jac, method):
     calls = []
 
     def fun(x):

@@ -201,7 +201,25 @@ def test_the_callers_options_are_left_alone():
 def test_memory_is_maxcor():
     kw = {"jac": rosen_der}
     theirs = minimize(rosen, X0, method="L-BFGS-B", options={"maxcor": 2}, **kw)
-    assert_array_equal(theirs.x, minimize(rosen, X0, method=LBFGS(memory=2), **kw).x)
+    ours = LBFGS(memory=2, first_step=1.0, c2=0.9)
+    assert_array_equal(theirs.x, minimize(rosen, X0, method=ours, **kw).x)
+
+
+@pytest.mark.parametrize("ftol", [1e-1, 1e-2, 1e-3])
+def test_loose_tolerances_end_runs_as_soon_as_in_scipy(ftol):
+    counts = []
+    for pairs in (1, 2, 3, 5):
+        start = np.tile([-1.2, 1.0], pairs)
+        call = {"jac": rosen_der, "method": "L-BFGS-B", "options": {"ftol": ftol}}
+        theirs = scipy.optimize.minimize(rosen, start, **call).nfev
+        counts.append(minimize(rosen, start, **call).nfev / theirs)
+    assert np.exp(np.log(counts).mean()) <= 1.2
+
+
+@pytest.mark.parametrize("given", [{"c1": 1e-3}, {"c2": 0.95}, {"c1": 0.92, "c2": 0.95}])
+def test_constants_that_are_given_are_taken(given):
+    res = minimize(rosen, X0, jac=rosen_der, method="CG", options=given)
+    assert res.success
 
 
 # tolerances, as SciPy's formulas have them

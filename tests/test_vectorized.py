@@ -142,6 +142,8 @@ def test_scalars_will_do_for_one_column():
         (lambda x: float(fun(x).sum()), "2-point", ValueError, "must return 4 values"),
         (lambda x: fun(x) + 0j, None, TypeError, "real numbers"),
         (lambda x: None, jac, TypeError, "real numbers"),
+        (lambda x: [[1.0, 2.0], [3.0]], None, ValueError, "must return .* got \\[\\[1.0, 2.0"),
+        (lambda x: (fun(x), jac(x)), None, ValueError, "jac must be True"),
         (fun, lambda x: jac(x).T, ValueError, r"gradients must have shape \(3, 1\)"),
         (lambda x: (fun(x), jac(x)[:, 0]), True, ValueError, "gradients must have shape"),
         (fun, True, ValueError, r"fun must return \(value, gradient\)"),

@@ -66,8 +66,9 @@ def test_the_unit_of_the_values_does_not_matter(power, promised, fall, noise, si
 
 
 class Seen:
-    def __init__(self, *, on_plateau=False, died=False, violated=""):
+    def __init__(self, *, on_plateau=False, died=False, violated="", failed=""):
         self.on_plateau, self.died, self.violated = on_plateau, died, violated
+        self.failed = failed
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ class Seen:
         (Status.CONVERGED, 1.0, Seen(violated="a row is"), Status.PRECISION),
         (Status.MAXFEV, 1.0, Seen(violated="a row is"), Status.MAXFEV),
         (Status.MAXFEV, math.nan, Seen(died=True), Status.MAXFEV),
+        (Status.MAXFEV, math.nan, Seen(failed="No value."), Status.NONFINITE),
     ],
 )
 def test_the_run_as_a_whole_has_the_last_word(status, value, seen, expected):

@@ -1,12 +1,17 @@
 """How Sphinx makes the documentation: ``python -m sphinx -W notebooks/docs build/docs``."""
 
+import re
 import shutil
+import sys
 from pathlib import Path
+
+from latex2mathml.converter import convert
 
 import smoothmin
 from smoothmin import _registry, _scipy_names
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
 project = "smoothmin"
 author = "the smoothmin developers"
@@ -15,13 +20,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_nb",
 ]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 nb_execution_mode = "off"  # the notebooks are executed by .ci/run, with their output kept
-source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
+# the first is that of the reference's pages
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["_build"]
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 autosummary_generate = True
@@ -31,9 +36,13 @@ autodoc_typehints = "none"
 default_role = "py:obj"
 nitpicky = False
 suppress_warnings = ["mystnb.unknown_mime_type", "misc.highlighting_failure"]
+html_math_renderer = "mathml"  # browsers draw it themselves, without a network
+html_static_path = ["_static"]
+html_css_files = ["smoothmin.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = "smoothmin"
 html_show_sourcelink = False
+html_sidebars = {"[!mg]*": [], "methods/index": []}  # pages without pages below
 html_theme_options = {
     "navbar_align": "left",
     "show_prev_next": True,
@@ -64,14 +73,70 @@ def common_options():
     return "\n".join(lines)
 
 
-TABLES = {"SCIPY_NAMES": scipy_table, "COMMON_OPTIONS": common_options}
+def methods():
+    """Every method's points at a time, of its page."""
+    lines = ["| method | for | points per ask |", "| --- | --- | --- |"]
+    for name, (_, cls) in _registry.METHODS.items():
+        page = (HERE / "methods" / f"{name}.md").read_text()
+        points = re.search(r"^\| Points per ask \| (.*) \|$", page, flags=re.MULTILINE)[1]
+        lines.append(f"| {{doc}}`methods/{name}` | {getattr(smoothmin, cls).summary} | {points} |")
+    return "\n".join(lines)
+
+
+def classes():
+    """The classes of methods and reformulations, each with what it does."""
+    known = {**_registry.METHODS, **_registry.REFORMULATIONS}
+    lines = ["| class | what it is |", "| --- | --- |"]
+    for _, name in known.values():
+        lines.append(f"| {{py:obj}}`smoothmin.{name}` | {getattr(smoothmin, name).summary} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "CLASSES": classes,
+    "METHODS": methods,
+    "SCIPY_NAMES": scipy_table,
+    "COMMON_OPTIONS": common_options,
+}
+
+
+PICTURE = """```{{image}} {up}generated/pictures/{name}-light.png
+:class: only-light picture
+:alt: {text}
+```
+```{{image}} {up}generated/pictures/{name}-dark.png
+:class: only-dark picture
+:alt: {text}
+```
+
+*{text}*"""
 
 
 def _fill(app, docname, source):
-    """Put tables that are known elsewhere in their places."""
+    """Put tables that are known elsewhere, and pictures, in their places."""
     for name, table in TABLES.items():
         if f"%{name}%" in source[0]:
             source[0] = source[0].replace(f"%{name}%", table())
+    *folders, name = docname.split("/")
+    up = "../" * len(folders)
+    source[0] = re.sub(
+        "^%PICTURE: (.*)%$",
+        lambda found: PICTURE.format(up=up, name=name, text=found[1]),
+        source[0],
+        flags=re.MULTILINE,
+    )
+
+
+def _draw(app):
+    """The pictures of the methods' pages, unless they are there already."""
+    import pictures
+
+    folder = HERE / "generated" / "pictures"
+    newest = max(path.stat().st_mtime for path in Path(smoothmin.__file__).parent.rglob("*.py"))
+    newest = max(newest, Path(pictures.__file__).stat().st_mtime)
+    drawn = list(folder.glob("*.png"))
+    if len(drawn) < 2 * len(pictures.PICTURES) or min(p.stat().st_mtime for p in drawn) < newest:
+        pictures.save_all(folder)
 
 
 def _copy_notebooks(app):
@@ -80,11 +145,37 @@ def _copy_notebooks(app):
     gallery.mkdir(exist_ok=True)
     for path in sorted(HERE.parent.glob("*.ipynb")):
         shutil.copy(path, gallery / path.name)
-    for path in HERE.parent.glob("*.png"):
-        shutil.copy(path, gallery / path.name)
+    shutil.copytree(HERE.parent / "pictures", gallery / "pictures", dirs_exist_ok=True)
+
+
+def _mathml(translator, node, display):
+    """Mathematics as MathML; what the converter does not know is a warning."""
+    text = convert(node.astext(), display=display)
+    if re.search(r"<m[a-z]+>\\[a-zA-Z]", text):
+        from sphinx.util.logging import getLogger
+
+        getLogger(__name__).warning("not known in mathematics: %s", node.astext(), location=node)
+    translator.body.append(text)
+    from docutils.nodes import SkipNode
+
+    raise SkipNode
+
+
+def _signature(app, what, name, obj, options, signature, returned):
+    """Settings that are no options are left out of methods' signatures."""
+    if what == "class" and signature:
+        signature = re.sub(r", \*, settings.*(?=\)$)", "", signature, flags=re.DOTALL)
+    return signature, returned
 
 
 def setup(app):
     """Called by Sphinx."""
     app.connect("builder-inited", _copy_notebooks)
+    app.connect("builder-inited", _draw)
     app.connect("source-read", _fill)
+    app.connect("autodoc-process-signature", _signature)
+    app.add_html_math_renderer(
+        "mathml",
+        inline_renderers=(lambda self, node: _mathml(self, node, "inline"), None),
+        block_renderers=(lambda self, node: _mathml(self, node, "block"), None),
+    )

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._domain import Domain
+from smoothmin._failures import unguarded
 from smoothmin._limits import Limits
 from smoothmin._out import IntoOut
 from smoothmin._protocol import Answers, Array, Mask, Samples
@@ -149,7 +150,7 @@ class Compiled(Source):
 
     def _compilation(self, with_gradient: bool) -> Compilation | None:
         """What is to be compiled, if it can be."""
-        fun, jac = self.objective.fun, self.objective.jac
+        fun, jac = map(unguarded, (self.objective.fun, self.objective.jac))
         paired = self.objective.paired
         last = fun if paired else jac
         into_out = isinstance(last, IntoOut)

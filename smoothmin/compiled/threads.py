@@ -48,6 +48,11 @@ class Threaded(Compiled):
         self._tasks: queue.SimpleQueue[_Divided | None] | None = None
         self._other: Source | None = None
 
+    @property
+    def parallel(self) -> int | None:
+        """See `Source`."""
+        return self._count
+
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """Many together, since they are divided."""
         return Source.batches(self, blocks)

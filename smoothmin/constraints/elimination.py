@@ -13,6 +13,7 @@ section 5.2), which takes the memory of ``A``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,12 +24,24 @@ from scipy import linalg
 from smoothmin._differences import EPS
 from smoothmin._estimate import ESTIMATE
 from smoothmin._method import Method
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Mask, Problem, Rows, Steps
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Ask,
+    Finish,
+    Iterate,
+    Mask,
+    Multipliers,
+    Problem,
+    Rows,
+    Steps,
+)
 from smoothmin._reflection import within_bounds
 from smoothmin._reformulate import Reformulation, relay
 from smoothmin._status import Status
 from smoothmin.constraints.region import dense, part_of, stacked_rows
 
+FEW_ELEMENTS = 2**14  # of the map from coordinates to variables, which stay in the cache
 NOTHING_FREE = "The linear equalities leave no variable free."
 
 
@@ -65,11 +78,16 @@ class NullSpace:
         )
         self._r = self._r[: self._rank]
         self.size = x0.size - self._rank
+        self._start = np.concatenate([np.zeros(self.free_count), self.x0[self.kept]])
+        # (size, n): of few variables the map itself, since a product costs less than reflections
+        self._map: Array | None = None
+        if self.size * x0.size <= FEW_ELEMENTS:
+            self._map = self._moves(np.eye(self.size))
 
     @property
     def start(self) -> Array:
         """The coordinates of ``x0``."""
-        return np.concatenate([np.zeros(self.free_count), self.x0[self.kept]])
+        return self._start
 
     @property
     def free_count(self) -> int:
@@ -89,18 +107,27 @@ class NullSpace:
 
     def points(self, coordinates: Array) -> Array:
         """Points (m, n) of the set."""
-        v, w = coordinates[:, : self.free_count], coordinates[:, self.free_count :]
-        right = (self.x0[self.kept] - w) @ self._w.T  # W (w0 - w)
+        away = coordinates - self._start
+        found = self._moves(away) if self._map is None else away.dot(self._map)
+        found += self.x0
+        found[:, self.kept] = coordinates[:, self.free_count :]
+        return found
+
+    def _moves(self, away: Array) -> Array:
+        """Steps (m, n) in the set, from those of the coordinates."""
+        v, w = away[:, : self.free_count], away[:, self.free_count :]
+        right = -(w @ self._w.T)
         inverse = linalg.solve_triangular(self._r, right.T, trans="T", check_finite=False).T
-        out = np.empty((len(coordinates), self.x0.size))
+        out = np.empty((len(away), self.x0.size))
         out[:, self.kept] = w
-        out[:, self.moved] = self.x0[self.moved] + self._reflect(
-            np.concatenate([inverse, v], axis=1), transposed=False
-        )
+        out[:, self.moved] = self._reflect(np.concatenate([inverse, v], axis=1), transposed=False)
         return out
 
     def slopes(self, gradients: Array) -> Array:
         """Derivatives (m, size) along the coordinates, from gradients (m, n)."""
+        if self._map is not None:
+            known: Array = gradients.dot(self._map.T)
+            return known
         along = self._reflect(gradients[:, self.moved], transposed=True)
         solved = linalg.solve_triangular(self._r, along[:, : self._rank].T, check_finite=False).T
         kept = gradients[:, self.kept] - solved @ self._w
@@ -150,18 +177,20 @@ def _basic(matrix: Array, x0: Array, box: tuple[Array, Array] | None) -> NDArray
 class _Coordinates(Reformulation):
     """Points of the set, of which the method sees the coordinates."""
 
-    def __init__(self, space: NullSpace, box: tuple[Array, Array] | None) -> None:
-        self._space, self._box = space, box
+    def __init__(self, space: NullSpace, box: tuple[Array, Array] | None, equalities: Mask) -> None:
+        self._space, self._box, self._equalities = space, box, equalities
 
     def outward(self, points: Array) -> Array:
         """To where the function is."""
         space = self._space
-        if not np.isfinite(points).all():
+        if not math.isfinite(np.vdot(points, points)) and not np.isfinite(points).all():
             return np.full((len(points), space.x0.size), np.nan)
         found = space.points(points)
         found[(points == space.start).all(axis=1)] = space.x0  # to the last digit
         # sums may round outward
-        return found if self._box is None else np.clip(found, *self._box)
+        if self._box is not None:
+            np.minimum(np.maximum(found, self._box[0], out=found), self._box[1], out=found)
+        return found
 
     def inward(self, answers: Answers) -> Answers:
         """With derivatives along the coordinates."""
@@ -184,8 +213,18 @@ class _Coordinates(Reformulation):
         return Iterate(self.outward(message.x[None])[0], message.fun, None, **info)
 
     def finish(self, message: Finish) -> Finish:
-        """Without what is not of the user's variables and rows."""
-        return Finish(message.status, message.message, **_for_user(message.info))
+        """With multipliers of the user's rows, without what is not of the user's variables."""
+        info, told = _for_user(message.info), message.info.get("multipliers")
+        if told is not None:
+            info["multipliers"] = self._of_rows(told)
+        return Finish(message.status, message.message, **info)
+
+    def _of_rows(self, told: Multipliers) -> Multipliers:
+        """Of the user's rows and bounds; NaN where only slopes off the set would tell."""
+        linear = np.full(len(self._equalities), np.nan)
+        linear[~self._equalities] = told.linear[: int((~self._equalities).sum())]
+        unknown = 0.0 if self._box is None else np.nan
+        return Multipliers(linear, told.nonlinear, np.full(self._space.x0.size, unknown))
 
 
 def _for_user(info: dict[str, Any]) -> dict[str, Any]:
@@ -224,7 +263,7 @@ class Eliminated(Method):
             return Finish(Status.CONVERGED, NOTHING_FREE)
         inner = self.reduced(problem, space)
         steps = within_bounds(self.inner, inner.box).run(inner, rng)
-        return (yield from relay(_Coordinates(space, problem.box), steps))
+        return (yield from relay(_Coordinates(space, problem.box, self.equalities), steps))
 
     def reduced(self, problem: Problem, space: NullSpace) -> Problem:
         """The problem in the coordinates: bounds of variables that moved become rows."""

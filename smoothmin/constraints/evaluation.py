@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
+from smoothmin._failures import FAILED, Failures
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array, Done, Mask, advance
 from smoothmin._returned import as_complex, as_gradient, as_value
@@ -57,6 +58,10 @@ def as_jacobian(given: Any, label: str, m: int, size: int) -> Array:
     return np.array(found, dtype=float).reshape(m, size)
 
 
+class Unanswered(Exception):
+    """A constraint has raised what counts as no value; never reaches the user."""
+
+
 class Sizes:
     """How many rows each nonlinear constraint has: known once it was evaluated."""
 
@@ -71,6 +76,15 @@ class Sizes:
         elif self.rows is None:
             self.rows = [len(as_row(item.fun(x), item.label)) for item in self.items if item.fun]
         return self.rows
+
+    def width(self, failures: Failures | None) -> int:
+        """Of a row: the function's value and theirs."""
+        if self.rows is None:
+            raise ValueError(
+                "constraints must have values at the start, to tell how many; one raised an "
+                f"exception: {failures and failures.first}"
+            )
+        return 1 + sum(self.rows)
 
     def see(self, found: list[int]) -> None:
         """Learn them, or raise if they are others than before."""
@@ -138,6 +152,7 @@ class Constrained(Objective):
         keeps: Callable[[Stencil], Stencil] | None = None,
     ) -> None:
         super().__init__(objective.fun, objective.jac, objective.args)
+        self.failures = objective.failures
         self.items, self.sizes = list(items), sizes
         self.scheme, self.keeps = scheme, keeps
         self._domain = domain
@@ -148,8 +163,17 @@ class Constrained(Objective):
     def at(self, x: NDArray[Any], order: int) -> Found:
         """The row at ``x``, the slopes for order 1, and how many rows each constraint has.
 
-        For order 2 slopes alone, as far as differences of rows are not to make them.
+        For order 2 slopes alone, as far as differences of rows are not to make them. Where a
+        constraint raises what counts as no value, the row is a single NaN, of no constraint.
         """
+        if self.failures is None:
+            return self._at(x, order)
+        try:
+            return self._at(x, order)
+        except Unanswered:
+            return np.array([FAILED]), None, []
+
+    def _at(self, x: NDArray[Any], order: int) -> Found:
         if order == SLOPES_ALONE:
             return self._slopes_alone(x)
         parts: list[Row] = [np.empty(0)] * len(self.items)
@@ -171,9 +195,21 @@ class Constrained(Objective):
     def row(self, item: Item, x: NDArray[Any]) -> Row:
         """The values of one constraint; off the real axis only if differences need them there."""
         assert item.fun is not None
-        if np.iscomplexobj(x) and item.jac != "cs":
-            return as_row(item.fun(x.real.copy()), item.label)
-        return as_row(item.fun(x.copy()), item.label, complex_step=np.iscomplexobj(x))
+        off = np.iscomplexobj(x) and item.jac == "cs"
+        given = x.copy() if off else x.real.copy()
+        return as_row(self._guarded(item.fun, given), item.label, complex_step=off)
+
+    def _guarded(self, function: Callable[..., Any], x: NDArray[Any]) -> Any:
+        """What a constraint's function returns; `Unanswered` where that is no value."""
+        if self.failures is None:
+            return function(x)
+        try:
+            return function(x)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self.failures.note(error)
+            raise Unanswered from error
 
     def _slopes_alone(self, x: NDArray[Any]) -> Found:
         blocks, sizes = [np.full((1, x.size), np.nan)], []
@@ -205,18 +241,22 @@ class Constrained(Objective):
         if not found:
             return np.empty((0, 1)), np.empty((0, 1, domain.size)) if order else None
         for _, _, sizes in found:
-            self.sizes.see(sizes)
-        rows = np.array([row for row, _, _ in found])
+            if sizes:
+                self.sizes.see(sizes)
+        width = self.sizes.width(self.failures)
+        rows = np.array([row if s else _nothing(row, width) for row, _, s in found])
         if not order:
             return rows, None
-        wide = np.array([jacobian for _, jacobian, _ in found])
+        blank = np.full((width, domain.start.size), np.nan)
+        wide = np.array([blank if slopes is None else slopes for _, slopes, _ in found])
         slim = domain.gather(wide.reshape(-1, wide.shape[-1]))
         return rows, slim.reshape(*rows.shape, -1)
 
     def jacobian(self, item: Item, x: NDArray[Any], row: Row) -> Array:
         """Of one constraint at ``x``, where its values are ``row``."""
         if item.exact:
-            return as_jacobian(item.jac(x.copy()), item.label, len(row), x.size)
+            found = self._guarded(item.jac, x.copy())
+            return as_jacobian(found, item.label, len(row), x.size)
         return self._by_differences(item, x, row)
 
     def _by_differences(self, item: Item, x: NDArray[Any], row: Row) -> Array:
@@ -248,6 +288,11 @@ class Constrained(Objective):
         return steps if self.keeps is None else self.keeps(steps)
 
 
+def _nothing(row: Row, width: int) -> Row:
+    """The row of a point where there is no value of any constraint."""
+    return np.concatenate([row, np.full(width - 1, np.nan)])
+
+
 def slopes_apart(item: Item, scheme: str | None) -> bool:
     """Whether a Jacobian is not made of the differences for the function's gradient."""
     return item.exact or (scheme == "cs" and item.jac != "cs")
@@ -260,6 +305,8 @@ def jacobian_by(
     evaluate: Callable[[NDArray[Any]], NDArray[Any]],
 ) -> Array:
     """Jacobians (m, k, n) at ``points``, whose ``rows`` are known; others ``evaluate`` finds."""
+    if not points.shape[1]:  # all variables are fixed
+        return np.empty((*rows.shape, 0))
     talk, m = stencil.gradients(points), len(points)
     batch = advance(talk)
     while not isinstance(batch, Done):

@@ -40,6 +40,11 @@ def start_within(region: Region, domain: Domain) -> tuple[Domain, str]:
     values = linear.matrix @ x0
     if (scaled_excess(linear, values) <= linear.tolerance).all() and _kept(linear, x0):
         return _moved(domain, _on_equalities(linear, x0, domain.box)), ""
+    # what is nearest on the equalities is nearest of all, where the rest holds there
+    found = _on_equalities(linear, x0, domain.box)
+    met = (scaled_excess(linear, linear.matrix @ found) <= linear.tolerance).all()
+    if met and linear.hard is None and _is_inside(x0, domain.box):
+        return _moved(domain, found), ""
     if not _possible(linear, domain):
         return domain, CONTRADICTION
     held = linear.lower == linear.upper
@@ -57,6 +62,11 @@ def start_within(region: Region, domain: Domain) -> tuple[Domain, str]:
         )
     found = nearest(rows, domain.box, x0)
     return _moved(domain, _on_equalities(linear, found, domain.box)), ""
+
+
+def _is_inside(x: Array, box: tuple[Array, Array] | None) -> bool:
+    """Whether no bound holds any variable."""
+    return box is None or bool((x > box[0]).all() and (x < box[1]).all())
 
 
 def _kept(linear: Rows, x: Array) -> bool:

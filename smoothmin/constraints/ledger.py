@@ -6,6 +6,7 @@ The best is the lowest of the points that meet the constraints, else the least v
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ from smoothmin._protocol import Answers, Array, Ask, Done, Mask, Rows, advance, 
 from smoothmin._status import Status
 from smoothmin.constraints.evaluation import SLOPES_ALONE, FeasibleLimits, Sizes
 from smoothmin.constraints.region import ROUNDING, Region, excess, part_of, scaled_excess
+
+RECENT_ELEMENTS = 2**20  # numbers that the slopes at the last points may take
 
 # rows (m, w) of points, and slopes (m, w, n) or None
 FoundRows: TypeAlias = tuple[NDArray[Any], Array | None]
@@ -101,7 +104,26 @@ class ConstrainedLedger(Ledger):
         if region.linear is not None and hard is not None:
             self._hard = part_of(region.linear, hard)
         self.jacobians_told, self._n = 0, domain.size
+        self._started_outside = False
+        self._last = np.empty((0, 0)), np.empty((0, 0))  # points and rows of the last batch
+        self._recent: deque[tuple[Array, Array]] = deque()  # points and slopes (1 + k, n)
         self.slopes_told, self.slopes_apart = 0, False
+
+    @property
+    def on_plateau(self) -> bool:
+        """Not where there was a violation to be ended, and it was."""
+        return super().on_plateau and not (self._started_outside and self.best.feasible)
+
+    def violation_at(self, x: Array) -> float:
+        """The violation at the best point or one of those last evaluated; else NaN."""
+        if self.best.x is not None and np.array_equal(x, self.best.x):
+            return self.best.violation
+        points, rows = self._last
+        here = np.flatnonzero((points == x).all(axis=1)) if points.shape[1:] == x.shape else ()
+        if not len(here):
+            return math.nan
+        k = here[:1]
+        return float(self.violations(points[k], rows[k, 1:])[0][0])
 
     def constraint_counts(self) -> list[int]:
         """How often each constraint was evaluated, differences for its Jacobian included."""
@@ -138,6 +160,26 @@ class ConstrainedLedger(Ledger):
             return Answers(values, None, beside)
         return Answers(values, slopes[:, 0].copy(), beside, slopes[:, 1:])
 
+    def slopes_around(self, x: Array, radius: float) -> list[tuple[float, Array]]:
+        """Slopes (1 + k, n) of the last points other than ``x``, and how far these are.
+
+        Those that are finite, not farther than the radius, in units of ``max(1, |x|)``.
+        """
+        size = np.maximum(1.0, np.abs(x))
+        found = []
+        for point, slopes in self._recent:
+            away = float((np.abs(point - x) / size).max(initial=0.0))
+            if 0 < away <= radius and np.isfinite(slopes).all():
+                found.append((away, slopes))
+        return found
+
+    def _remember(self, points: Array, slopes: Array) -> None:
+        """Keep the last points' slopes (m, 1 + k, n), one more than may meet at a kink."""
+        most = min(self._n + 1, RECENT_ELEMENTS // max(1, slopes[0].size))
+        self._recent.extend(zip(points[-most:], slopes[-most:], strict=True))
+        while len(self._recent) > max(1, most):
+            self._recent.popleft()
+
     def _by_differences(
         self, points: Array, stencil: Stencil
     ) -> Generator[Batch, FoundRows, Answers]:
@@ -157,7 +199,9 @@ class ConstrainedLedger(Ledger):
             known = np.isfinite(slopes[:, 1:]).any(axis=2)
             jacobians[known] = slopes[:, 1:][known]
         best = self.best
-        if best.x is not None and best.changes > before:
+        if jacobians is not None:
+            self._remember(points, np.concatenate([gradients[:, None], jacobians], axis=1))
+        if best.x is not None and best.x.size and best.changes > before:
             owner = owner_of(best.x, points, stencil)
             if owner is not None and stencil.jacobians is not None:
                 best.grad = gradients[owner].copy()
@@ -218,9 +262,21 @@ class ConstrainedLedger(Ledger):
         """The largest violation of each point in units of max(1, |c|), and whether it is none."""
         if self._rows is None or not len(self._rows.lower):
             return np.zeros(len(points)), np.ones(len(points), dtype=bool)
+        if len(points) == 1 and self._inside(points[0], rows[0]):
+            return np.zeros(1), np.ones(1, dtype=bool)
         beyond = scaled_excess(self._rows, self.region.values(points, rows))
         met: Mask = np.all(beyond <= self._rows.tolerance, axis=1)
         return beyond.max(axis=1), met
+
+    def _inside(self, point: Array, row: Array) -> bool:
+        """Whether a point violates nothing at all: quickly, as most do not."""
+        assert self._rows is not None
+        linear = self.region.linear
+        if linear is not None:
+            above = linear.matrix @ point
+            row = above if not len(row) else np.concatenate([above, row])
+        rows = self._rows
+        return bool((row >= rows.lower).all()) and bool((row <= rows.upper).all())
 
     def _note(
         self, points: Array, values: Array, gradients: Array | None, center: Array | None
@@ -233,11 +289,16 @@ class ConstrainedLedger(Ledger):
         self.n_nonfinite += count - finite
         self._dead = 0 if finite else self._dead + count
         self.njev += 0 if gradients is None else count
+        self._last = points, rows
         start = self._first is None
         if start:
             self._first = float(values[0])
             self._learn(points[0], rows.shape[1] - 1)
+        if slopes is not None:
+            self._remember(points, slopes)
         violation, feasible = self.violations(points, rows[:, 1:])
+        if start:
+            self._started_outside = not feasible[0]
         for k in self._candidates(values, violation, feasible):
             if self.best.beaten_by(float(values[k]), float(violation[k]), bool(feasible[k])):
                 slope = None if slopes is None else slopes[k]

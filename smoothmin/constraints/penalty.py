@@ -6,7 +6,9 @@ problem once each ``mu_i`` exceeds its row's multiplier.
 References: R. H. Byrd, J. Nocedal, R. A. Waltz, "Steering exact penalty methods for nonlinear
 programming", Optim. Methods Softw. 23 (2008).
 
-Deviations, and why: weights are one a row, so that units of rows do not matter. The best
+Deviations, and why: what the inner method ends at is certified, and polished if need be, by
+`SQPGradientSampling`, since next to kinks a line search finds nothing lower before the minimum
+is there. Weights are one a row, so that units of rows do not matter. The best
 decrease of the violation is that of its steepest descent, which needs no programme: weights
 have to let the steepest descent of the penalized function keep a share of it. Rows that the
 last step can have reached take a share more than their least-squares multiplier at once,
@@ -52,6 +54,7 @@ KEPT = 0.5  # share of the violation's steepest descent that the penalty's has t
 GROWTH = 10.0  # of all weights, where a method ends at a point that violates rows
 STUCK = 0.99  # share of a violation that larger weights do not lower: it is stationary
 EXACT = 1e-6  # of the value: a step to the rows that costs more shows that weights are too small
+UNCERTAIN = (Status.CONVERGED, Status.PRECISION, Status.INFEASIBLE)
 RESTORATIONS = 3  # steps to the rows at the end; each squares what is left
 
 
@@ -244,7 +247,8 @@ class ExactPenalty(Method):
     constraints are active: it should be one that can handle kinks. Bounds stay bounds.
     Linear rows that no evaluation may leave, as those marked ``keep_feasible``, are not
     penalized: beyond them the function is continued along the rays from a point inside, and
-    evaluated where the ray leaves them. Nonlinear ones make it infinite.
+    evaluated where the ray leaves them. Nonlinear ones make it infinite. Where there are
+    gradients and the inner method ends without a certificate, "sqp" goes on from its end.
 
     Parameters
     ----------
@@ -319,15 +323,35 @@ class ExactPenalty(Method):
             ended, x = yield from self._stage(view, inner.run(bare, rng), problem)
             left, gap = yield from self._restored(view, x, problem)
             if left == 0 and gap <= 0:
-                return ended if problem.has_gradient else view.doubted(ended, x)
+                return (yield from self._concluded(view, ended, x, problem, rng))
             if self.mu is not None:
                 return Finish(Status.PRECISION, f"{ended.message} But mu={self.mu:g} is too small.")
             if left > 0 and left >= STUCK * before:
-                return _stationary(left)
+                ended = _stationary(left)
+                return (yield from self._concluded(view, ended, x, problem, rng))
             before = left or before
             view.grow()
             if ended.status is not Status.NONFINITE:  # else x is far away
                 bare = bare.at(x)
+
+    @staticmethod
+    def _concluded(
+        view: _Penalized, ended: Finish, x: Array, problem: Problem, rng: np.random.Generator
+    ) -> Steps:
+        """The last word: the method's own if it has a certificate, else that of SQP from its end.
+
+        What a descent says of the penalized function, which has kinks, is none.
+        """
+        if not problem.has_gradient:
+            return view.doubted(ended, x)
+        exact = problem.differences is None and problem.noise == 0
+        certified = ended.status is Status.CONVERGED and "stationarity" in ended.info
+        if (certified and exact) or ended.status not in UNCERTAIN:
+            return ended
+        from smoothmin.sqp.method import SQPGradientSampling
+
+        end = x if view.radial is None else view.radial.points(x[None])[0]
+        return (yield from SQPGradientSampling().run(problem.at(end), rng))
 
     def _stage(
         self, view: _Penalized, steps: Steps, problem: Problem

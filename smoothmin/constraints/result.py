@@ -3,21 +3,25 @@
 Multipliers are such that at a minimum the gradient of the function is the sum of each times
 the gradient of its row, ``grad f = sum multiplier * grad c``: not negative where a lower
 bound is active, not positive at an upper bound. A method that has them tells them
-(`Multipliers`); else they are those of the least squares over the active rows, with these signs.
+(`Multipliers`); else they are those of the shortest combination of the gradients at the best
+point, or at points so near that with theirs it vanishes, as at a kink.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from smoothmin._domain import Domain
 from smoothmin._protocol import Array, Mask, Multipliers
-from smoothmin.constraints.ledger import BestFeasible, ConstrainedLedger
+from smoothmin.constraints.ledger import ConstrainedLedger
 from smoothmin.constraints.region import Region, dense, excess
+from smoothmin.subproblems.min_norm import min_norm_point
 
 ACTIVE = 1e-6  # share of max(1, |c|) within which a row is at its bound
+SMALL = 1e-6  # length of a combination, in units of the longest gradient, that is none
+RADII = (1e-8, 1e-6, 1e-4)  # within which gradients are combined, by max(1, |x|)
 
 
 def describe(
@@ -39,7 +43,7 @@ def describe(
         "constr_nfev": ledger.constraint_counts(),
         "constr_njev": ledger.jacobian_counts(),
     }
-    found = multipliers(best, region, domain, point, told)
+    found = multipliers(ledger, domain, point, told)
     if found is not None:
         out["multipliers"] = region.scattered(found[0])
         out["bound_multipliers"] = domain.restore_gradient(found[1])
@@ -52,47 +56,85 @@ def _unknown(region: Region) -> Array:
 
 
 def multipliers(
-    best: BestFeasible, region: Region, domain: Domain, x: Array, told: Multipliers | None
+    ledger: ConstrainedLedger, domain: Domain, x: Array, told: Multipliers | None
 ) -> tuple[Array, Array] | None:
     """Of all rows (K,) and of the bounds (n,); None where gradients are not known."""
+    best, region = ledger.best, ledger.region
     rows = region.rows
     if rows is None or best.x is None or best.rows is None:
         return None
-    if told is not None:
-        return told.all_rows(), told.box
-    gradient = best.grad
-    slopes = _jacobian(region, best)
-    if gradient is None or slopes is None or not np.isfinite(gradient).all():
-        return None
+    given = None if told is None else (told.all_rows(), told.box)
+    if given is not None and np.isfinite(given[0]).all():
+        return given
+    if best.grad is None or not np.isfinite(best.grad).all():
+        return given
+    if region.nonlinear is not None and best.jacobian is None:
+        return given
     values = region.values(x[None], best.rows[None])[0]
     near = ACTIVE * np.maximum(1.0, np.abs(values)) + rows.tolerance
-    at_lower, at_upper = values <= rows.lower + near, values >= rows.upper - near
-    out, pushed = np.zeros(len(values)), np.zeros_like(x)
-    free = np.ones(x.size, dtype=bool)
-    if domain.box is not None:
-        lower, upper = domain.box
-        free = (x > lower + ACTIVE * np.maximum(1, np.abs(x))) & (
-            x < upper - ACTIVE * np.maximum(1, np.abs(x))
-        )
-    active = np.flatnonzero((at_lower | at_upper) & np.isfinite(slopes).all(axis=1))
-    if active.size:
-        out[active] = signed_least_squares(
-            slopes[active][:, free].T, gradient[free], at_lower[active], at_upper[active]
-        )
-    pushed[~free] = (gradient - out @ slopes)[~free]
-    return out, pushed
+    active = _Active(values <= rows.lower + near, values >= rows.upper - near, _inside(domain, x))
+    own = best.grad if best.jacobian is None else np.vstack([best.grad, best.jacobian])
+    linear = np.empty((0, x.size)) if region.linear is None else dense(region.linear.matrix)
+    points = [(0.0, np.atleast_2d(own)), *ledger.slopes_around(x, RADII[-1])]
+    alone = found = active.cone(linear, points[:1])
+    for radius in RADII:
+        if found.small:
+            return found.rows, found.bounds
+        found = active.cone(linear, [point for point in points if point[0] <= radius])
+    return (found if found.small else alone)[:2]
 
 
-def _jacobian(region: Region, best: BestFeasible) -> Array | None:
-    """Of all rows (K, n) at the best point."""
-    parts = []
-    if region.linear is not None:
-        parts.append(dense(region.linear.matrix))
-    if region.nonlinear is not None:
-        if best.jacobian is None:
-            return None
-        parts.append(best.jacobian)
-    return np.concatenate(parts) if parts else None
+def _inside(domain: Domain, x: Array) -> Mask:
+    """Which variables are between their bounds."""
+    if domain.box is None:
+        return np.ones(x.size, dtype=bool)
+    lower, upper = domain.box
+    near = ACTIVE * np.maximum(1.0, np.abs(x))
+    inside: Mask = (x > lower + near) & (x < upper - near)
+    return inside
+
+
+class _Combined(NamedTuple):
+    """Multipliers of all rows and of the bounds, and whether next to nothing is left."""
+
+    rows: Array
+    bounds: Array
+    small: bool
+
+
+class _Active(NamedTuple):
+    """What holds a point: rows at their bounds, and which variables are at none."""
+
+    at_lower: Mask
+    at_upper: Mask
+    free: Mask
+
+    def cone(self, linear: Array, points: list[tuple[float, Array]]) -> _Combined:
+        """The least combination of gradients, and normals of what is active, at these points.
+
+        ``points`` has slopes (1 + k, n) of the function and the nonlinear rows.
+        """
+        count = len(linear)
+        gradients = np.array([slopes[0] for _, slopes in points])
+        kinked = np.concatenate([slopes[1:] for _, slopes in points])
+        rows = np.concatenate([linear, kinked])
+        of = np.concatenate(
+            [np.arange(count), count + np.tile(np.arange(len(kinked) // len(points)), len(points))]
+        )
+        sizes = np.linalg.norm(rows, axis=1)
+        usable = np.isfinite(sizes) & (sizes > 0)
+        low = np.flatnonzero(self.at_lower[of] & usable)
+        high = np.flatnonzero(self.at_upper[of] & usable)
+        which = np.concatenate([low, high])
+        sign = np.concatenate([-np.ones(len(low)), np.ones(len(high))])
+        normals = (sign / sizes[which])[:, None] * rows[which]
+        least = min_norm_point(gradients[:, self.free], normals[:, self.free])
+        weights = -sign / sizes[which] * least.multipliers
+        out = np.bincount(of[which], weights, len(self.at_lower)).astype(float, copy=False)
+        left = least.weights @ gradients - weights @ rows[which]
+        steep = float(np.linalg.norm(gradients, axis=1).max())
+        small = float(np.linalg.norm(left[self.free])) <= SMALL * steep
+        return _Combined(out, np.where(self.free, 0.0, left), small)
 
 
 def signed_least_squares(matrix: Array, aim: Array, at_lower: Mask, at_upper: Mask) -> Array:

@@ -106,9 +106,8 @@ class Constrained:
         from smoothmin.constraints.penalty import ExactPenalty
 
         equalities = equalities_of(problem.linear)
-        rows = problem.nonlinear is not None or problem.linear is not None
-        if rows and not method.handles_constraints:
-            method = ExactPenalty(method)
+        if problem.nonlinear is not None or problem.linear is not None:
+            method = method.for_constraints() or ExactPenalty(method)
         if equalities is None:
             return method
         return Eliminated(method, equalities)

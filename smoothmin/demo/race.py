@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.optimize import OptimizeResult
 from scipy.optimize import minimize as scipy_minimize
 
 import smoothmin
@@ -28,7 +29,11 @@ class Racer:
     x: Array | None = None
     nfev: int = 0
     seconds: float = 0.0
+    inside: float = 0.0  # seconds in the function
     trace: list[float] = field(default_factory=list)
+    result: OptimizeResult | None = (
+        None  # what the optimizer said of its run, if it ended by itself
+    )
 
 
 class Objective:
@@ -42,7 +47,9 @@ class Objective:
         racer = self._racer
         if racer.nfev >= self._budget:
             raise BudgetSpent
+        started = time.perf_counter()
         out = self._fun(x)
+        racer.inside += time.perf_counter() - started
         value = float(out[0] if self._jac else out)
         racer.nfev += 1
         if value < racer.fun:
@@ -70,7 +77,7 @@ def race(
     racers = [Racer(f"smoothmin {name}")]
     counted = Objective(fun, jac, budget, racers[0])
     started = time.perf_counter()
-    smoothmin.minimize(
+    racers[0].result = smoothmin.minimize(
         counted,
         x0,
         jac=jac or None,
@@ -86,7 +93,7 @@ def race(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                _scipy(counted, x0.ravel(), method, jac)
+                racer.result = _scipy(counted, x0.ravel(), method, jac)
         except BudgetSpent:
             pass
         racer.seconds = time.perf_counter() - started
@@ -114,13 +121,12 @@ TIGHT: dict[str, dict[str, Any]] = {
 }
 
 
-def _scipy(fun: Callable[[Array], Any], x0: Array, method: str, jac: bool) -> None:
+def _scipy(fun: Callable[[Array], Any], x0: Array, method: str, jac: bool) -> OptimizeResult:
     takes_gradient = method not in ("Nelder-Mead", "Powell")
     options = {"maxiter": 10**6, **TIGHT[method]}
     if jac and not takes_gradient:
-        scipy_minimize(lambda x: fun(x)[0], x0, method=method, options=options)
-    else:
-        scipy_minimize(fun, x0, jac=jac or None, method=method, options=options)
+        return scipy_minimize(lambda x: fun(x)[0], x0, method=method, options=options)
+    return scipy_minimize(fun, x0, jac=jac or None, method=method, options=options)
 
 
 def table(title: str, racers: list[Racer], reference: float | None = None) -> str:

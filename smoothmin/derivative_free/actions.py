@@ -15,20 +15,22 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._check import per_coordinate
 from smoothmin._protocol import Array, Finish, Problem, Steps
+from smoothmin._reflection import within_bounds
 from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
+from smoothmin._scaling import told_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.cma import require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
+from smoothmin.derivative_free.determined_model import determined
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
-from smoothmin.derivative_free.model_descent import Descent as ModelRun
+from smoothmin.derivative_free.interpolating_descent import Descent as ModelRun
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
-from smoothmin.derivative_free.quadratic_regression import Regression, full_size
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
 from smoothmin.derivative_free.verification import lucky, verified
@@ -67,6 +69,8 @@ class Actions:
         more = boxed and options.n is None and self._n <= FULL
         self._first_population = (self._settings.ordered if more else 1) * self._population
         self._starts = Starts(self._scale)
+        if problem.known is not None:
+            self._starts.add(*problem.known)
         self._scouts = Bandit(self._settings.multiples, each_first=True)
         self._model: Outcome | None = None  # of the model descent
         self._model_run: ModelRun | None = None
@@ -198,7 +202,7 @@ class Actions:
         return True
 
     def _model_phase(self, **how: Any) -> Phase:
-        xtol = self._options.xtol
+        xtol = None if self._tolerance is None else float(self._tolerance.min())
         if xtol is None and not self._facts.once:
             xtol = 0.0
         if xtol is not None:
@@ -248,36 +252,11 @@ class Actions:
         if found.success and self._facts.once:
             self._descent = found
         elif found.finish is None:
-            yield from self._determined()
+            self._inverse = yield from determined(
+                incumbent=self._incumbent, asked=found.asked, scale=self._scale,
+                foretold=self._settings.foretold,
+            )  # fmt: skip
         return True
-
-    def _determined(self) -> Generator[Any, Any, None]:
-        """The minimizer of the quadratic that all points of the model descent determine, if any."""
-        assert self._model is not None
-        points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
-        finite = np.isfinite(values)
-        points, values, n = points[finite] / self._scale, values[finite], self._n
-        if len(values) < full_size(n):
-            return
-        x = self._incumbent.x / self._scale
-        nearest = np.argsort(np.square(points - x).sum(axis=1), kind="stable")
-        nearest = nearest[: full_size(n) + n]
-        points, values = points[nearest], values[nearest]
-        reach = float(np.linalg.norm(points - x, axis=1).max())
-        unit = np.eye(n) * reach
-        order = np.argsort(values, kind="stable")
-        model = Regression(n).fit(points[order], values[order], 2, x, unit / reach**2, unit)
-        if model is not None:
-            box = self._problem.box
-            box = None if box is None else (box[0] / self._scale, box[1] / self._scale)
-            lowest = model.minimizer(1.0, box)
-            predicted = float(model(lowest[None])[0]) - self._incumbent.fun
-            before = self._incumbent.fun
-            change = (yield from self._incumbent.ask("model", lowest[None] * self._scale))[
-                0
-            ] - before
-            if abs(change - predicted) <= self._settings.foretold * abs(predicted):
-                self._inverse = model.inverse_hessian(self._scale)
 
     def _smooth(self) -> Generator[Any, Any, bool]:
         method, limit = DirectionalSmoothing(self._scale), self._settings.smoothing_limit * self._n
@@ -285,13 +264,12 @@ class Actions:
         return True
 
     def _first_descent(self) -> Generator[Any, Any, bool]:
-        """From the best point; shorter where scouts may do better."""
-        watch = after(self._settings.first_limit * self._n) if self._facts.scouting else None
+        """From the best point."""
         inverse = self._inverse
         if inverse is None and self._model_run is not None:
             inverse = self._model_run.inverse_hessian()
         outcome = yield from self._descend(
-            self._incumbent.x, watch, curvature=self._facts.large, hess_inv0=inverse
+            self._incumbent.x, curvature=self._facts.large, hess_inv0=inverse
         )
         if outcome is not None:
             self._descent = outcome
@@ -335,7 +313,9 @@ class Actions:
         if size == 0 or early - late > self._settings.news * self._incumbent.decrease:
             return True
         method = self._gaussian(size * self._scale, self._population)
-        yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
+        found = yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
+        if found.success and self._facts.once:
+            self._descent = found
         return True
 
     def _search(self) -> Generator[Any, Any, bool]:
@@ -374,6 +354,9 @@ class Actions:
         if self._model is not None and self._model.asked:
             points, values = (np.concatenate(p) for p in zip(*self._model.asked, strict=True))
             known = points, values
+        if self._problem.known is not None:
+            parts = [self._problem.known, *([] if known is None else [known])]
+            known = tuple(np.concatenate(p) for p in zip(*parts, strict=True))  # type: ignore
         x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
         if facts.guessed and not facts.boxed:  # far away rounding leaves nothing of such steps
             lost = scale < np.finfo(float).eps ** 0.5 * np.abs(x0)
@@ -460,11 +443,20 @@ class Actions:
         ftol = self._options.ftol
         if ftol is None and not self._facts.once:
             ftol = 0.0
-        method = DifferenceDescent(scale=self._scale, ftol=ftol, **how)
+        method = self._options.local
+        if method is None:
+            method = DifferenceDescent(scale=self._scale, ftol=ftol, **how)
+        else:
+            method = within_bounds(told_scale(method, self._scale), self._problem.box)
         limit = self._settings.descent_limit * self._n
         outcome = yield from play(Phase("descent", method, x, limit, watch), self._incumbent)
         self._learn(outcome)
         return outcome
+
+    @property
+    def _tolerance(self) -> Array | None:
+        """Of the variables, in units of the scale; None where the user gave none."""
+        return self._options.tolerance(self._scale, self._problem)
 
     def _learn(self, outcome: Outcome) -> None:
         """The noise, if a phase has measured it."""
@@ -483,12 +475,20 @@ class Actions:
         return GaussianSearch(
             scale,
             population,
-            xtol=least if options.xtol is None else options.xtol,
+            xtol=least if self._tolerance is None else self._tolerance,
             ftol=least if options.ftol is None else options.ftol,
-            decrease=max(0.0, min(1.0, incumbent.decrease)) if incumbent.finite else 1.0,
+            decrease=self._unit_of_value,
             noise=incumbent.noise,
             survey=False,
         )
+
+    @property
+    def _unit_of_value(self) -> float:
+        """For a search's tolerance: the decrease so far, or what is large beside the value."""
+        incumbent = self._incumbent
+        if not incumbent.finite:
+            return 1.0
+        return max(0.0, min(max(1.0, abs(incumbent.fun)), incumbent.decrease))
 
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""

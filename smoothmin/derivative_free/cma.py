@@ -137,6 +137,11 @@ class Distribution:
         self.covariance = (turned * factors**2) @ turned.T
         self._decompose()
 
+    def widen(self, factors: Array) -> None:
+        """Multiply the standard deviation of every coordinate."""
+        self.covariance = factors[:, None] * self.covariance * factors
+        self._decompose()
+
     def _decompose(self) -> None:
         """The symmetric roots of C, from its eigenvectors."""
         self._decomposed = self.generation
@@ -170,6 +175,10 @@ class DiagonalDistribution(Distribution):
     def whitened(self, y: Array) -> Array:
         """The inverse of `shaped`."""
         return y / np.sqrt(self._variances)
+
+    def widen(self, factors: Array) -> None:
+        """Multiply the standard deviation of every coordinate."""
+        self._variances = self._variances * factors**2
 
     def _learn(self, kept: float, weights: Array, y: Array) -> None:
         """The diagonal of (47)."""

@@ -25,7 +25,7 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, S
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
-from smoothmin.derivative_free.separability import separable
+from smoothmin.derivative_free.separability import contradicted, separable
 from smoothmin.linesearch.brent import Valley
 from smoothmin.linesearch.p_algorithm import Line
 
@@ -38,7 +38,7 @@ ROUGH = 1e-3  # share of a line's spread, to which its lowest valley is followed
 STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
 EDGE = 0.05  # share of the range, so near to its end the minimum may be beyond
-BESIDE = 1e-3  # share of the range, at which the last bracket of a valley begins
+BESIDE = 1e-3  # share of the range that is beside a valley's lowest point
 ASIDE = 0.1  # share of the range to another point, where the run never moved
 ROOT = float(np.sqrt(np.finfo(float).eps))
 ELSEWHERE = 1e-3  # share of the range that takes a variable to another part of it
@@ -98,6 +98,7 @@ class CoordinateSearch(Method):
     summary: ClassVar[str] = "values alone: every variable over its whole range"
     reference: ClassVar[str] = "Calvin, Žilinskas (1999)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
     stochastic: ClassVar[bool] = True
 
     points: int = 32
@@ -179,12 +180,13 @@ class CoordinateSearch(Method):
                     return Finish(Status.PRECISION, NO_SUM, separable=False)
             patience = 2 if moved or closer < 1 else patience - 1
             if patience == 0:
-                return (yield from self._end(start, first, x, f, ends, rng))
+                return (yield from self._end(problem, start, first, x, f, ends, rng))
             if self.separable:
                 closer *= 2
 
     def _end(
         self,
+        problem: Problem,
         start: Array,
         first: float,
         x: Array,
@@ -209,6 +211,9 @@ class CoordinateSearch(Method):
             values = (yield Ask(points, 0)).values
             same = values[0] == values[1]  # a plateau, of which the whole run tells
             is_sum = x.size == 1 or same or (yield from separable(points, values, rng))
+            if is_sum and x.size > 1:
+                near = BESIDE * (ends[:, 1] - ends[:, 0])
+                is_sum = not (yield from contradicted(x, f, near, problem.box, rng))
             if not is_sum and before - f > 0:
                 message = f"{message}, but values are no sum over the variables"
         promised = 0.0 if is_sum else np.inf

@@ -38,7 +38,13 @@ from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, Knowledge, judge
-from smoothmin.derivative_free.difference_metric import FIRST_DIFFERENCE, DenseMetric, LargeMetric
+from smoothmin.derivative_free.difference_metric import (
+    FIRST_DIFFERENCE,
+    GrowingMetric,
+    LargeMetric,
+    metric_for,
+)
+from smoothmin.derivative_free.survey import quantum, survey
 from smoothmin.derivative_free.tangents import Tangents
 from smoothmin.descent.quasi_newton import search_direction
 from smoothmin.linesearch.polyhedral_search import KinkedLine
@@ -47,12 +53,10 @@ EPS = float(np.finfo(float).eps)
 ARMIJO = 1e-4
 SECOND_DIFFERENCE = 0.1  # in units of the scale
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
-DENSE = 100  # up to so many variables the inverse Hessian is a full matrix
 BACKTRACKS = 15
 FIRST_BACKTRACKS = 8
 LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
 RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
-EXTENSION = 2.0  # a step is extended if a parabola has its minimum so many times farther
 LONGEST_EXTENSION = 10.0
 STRAIGHT = 0.8  # share of the foretold decrease from which a point is before a kink
 CROSSINGS = 3  # values that locate it
@@ -120,6 +124,7 @@ class DifferenceDescent(Method):
     )
     reference: ClassVar[str] = "Berahas, Byrd, Nocedal (2019)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
 
     scale: Any = None
     noise: float = 0.0
@@ -157,9 +162,8 @@ class _Descent:
         self._fell = 0.0  # decrease so far
         # what the last searches met: 2 is a jump or no value, 1 a rise that may be one
         self._jumps: deque[int] = deque(maxlen=SEARCHES)
-        n = problem.x0.size
-        self._metric = DenseMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
-        if options.hess_inv0 is not None and isinstance(self._metric, DenseMetric):
+        self._metric = metric_for(problem.x0.size, scale)
+        if options.hess_inv0 is not None and not isinstance(self._metric, LargeMetric):
             self._metric.begin_with(np.asarray(options.hess_inv0, dtype=float))
 
     def run(self) -> Steps:
@@ -216,6 +220,8 @@ class _Descent:
             metric.learn(x_new - x, g_new - g, pg if along else None)
             x, f, g = x_new, f_new, g_new
             tangents.move(x, f, g)
+            if tangents.kinked and isinstance(metric, GrowingMetric):
+                metric.change_over()
             yield Iterate(x, f, g)
 
     def _knowledge(self, x: Array, f: float, direction: Array, promised: float) -> Knowledge:
@@ -257,10 +263,23 @@ class _Descent:
             if (answers.values == f).all():
                 return Finish(Status.PRECISION, _status.PLATEAU)
             if (answers.values > f + rounding).all():
-                message = "Differences are at the noise level, and values rise in all directions."
-                return Finish(Status.CONVERGED, message)
+                return (yield from self._hidden(x, f))
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
         return _lost(noise)
+
+    def _hidden(self, x: Array, f: float) -> Generator[Ask, Answers, Finish]:
+        """The end where differences are no more than rounding, and values rise farther out.
+
+        Where values come in quanta a floor between them may slope all the same.
+        """
+        message = "Differences are at the noise level, and values rise in all directions"
+        where = self._problem, self._scale, x
+        level = self._level(f)
+        noise = yield from quantum(*where, f, FIRST_DIFFERENCE, self._rng)
+        if noise <= 4 * level:
+            return judge(Knowledge(message, promised=0.0, noise=level))
+        found = yield from survey(*where, FIRST_DIFFERENCE, noise, self._rng)
+        return judge(Knowledge(message, promised=found.promised, noise=noise), noise=noise)
 
     def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
         """Whether three values as near as differences are do not look like a line."""
@@ -297,7 +316,7 @@ class _Descent:
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""
-        return max(self._noise, 2 * EPS * abs(f), 1e-300)
+        return max(self._noise, 2 * self._problem.unit * abs(f), 1e-300)
 
     def _direction(self, x: Array, g: Array, pg: Array) -> Array:
         """Along ``-H g``, within the bounds; along the scaled gradient before H is known."""
@@ -356,52 +375,58 @@ class _Descent:
     ) -> Generator[Any, Any, tuple[Array, float] | None]:
         """A lower point by values alone: shrink by interpolation, or extend while it pays."""
         level, t = self._level(f), 1.0
-        beyond: tuple[float, float] | None = None  # the last point that was too far
+        over: list[tuple[float, float]] = []  # lengths that were too far, and rises there
 
         def value(t: float) -> Generator[Any, Any, float]:
             return _value(self._problem.clip(x + t * direction))
 
         for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
             f_t = yield from value(t)
-            if f_t < f and f_t <= f + ARMIJO * t * slope:
-                if t == 1.0:
-                    self._jumps.append(0)
+            lower = f_t < f and f_t <= f + ARMIJO * t * slope
+            if lower:
                 break
+            over.append((t, f_t - f))
             share = _vertex(t * slope, f_t - f)
-            if t == 1.0 and not self._metric.fresh:
-                self._jumps.append(int(f_t - f > JUMP * -slope) if np.isfinite(f_t) else 2)
-            if np.isfinite(f_t):
-                beyond = t, f_t
             t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1
             if -t * slope < level:
-                return None
-        else:
+                break
+        if not self._metric.fresh:
+            self._jumps.append(_met(over, slope, self._fell))
+        if not lower:
             return None
+        beyond = next(((t, f + rise) for t, rise in over[::-1] if np.isfinite(rise)), None)
         if beyond is not None and f_t - f <= STRAIGHT * t * slope:
             line = KinkedLine([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
             yield from line.narrow(value, CROSSINGS, CROSSING_GAIN)
             t, f_t = _across(line)
         elif t >= 1.0:
-            t, f_t = yield from self._extend(x, f, direction, slope, f_t)
+            t, f_t = yield from self._refine(x, f, direction, slope, f_t)
         return self._problem.clip(x + t * direction), f_t
 
-    def _extend(
+    def _refine(
         self, x: Array, f: float, direction: Array, slope: float, f_t: float
     ) -> Generator[Any, Any, tuple[float, float]]:
-        """Farther than one, while a parabola has its minimum there and values fall."""
+        """To a parabola's minimum on the line, while that is worth its value.
+
+        A step and its gradient take n + 1 values, so one more is to gain no less than that
+        share of the step's decrease. Where the minimum is farther out, again from there.
+        """
         t = 1.0
         while True:
             share = _vertex(t * slope, f_t - f)
-            if share < EXTENSION:
+            gain = (share - 1) ** 2 / (2 * share - 1) if share < np.inf else np.inf
+            if not gain * (x.size + 1) > 1 or gain * (f - f_t) <= self._level(f):
                 return t, f_t
-            longer = t * min(share, LONGEST_EXTENSION)
-            x_new = self._problem.clip(x + longer * direction)
+            other = t * min(share, LONGEST_EXTENSION)
+            x_new = self._problem.clip(x + other * direction)
             if np.array_equal(x_new, self._problem.clip(x + t * direction)):
                 return t, f_t
             f_new = yield from _value(x_new)
             if not f_new < f_t:
                 return t, f_t
-            t, f_t = longer, f_new
+            t, f_t = other, f_new
+            if share < 1:
+                return t, f_t
 
 
 def _across(line: KinkedLine) -> tuple[float, float]:
@@ -410,6 +435,22 @@ def _across(line: KinkedLine) -> tuple[float, float]:
     if k + 1 < len(t) and f[0] - f[k + 1] >= ENOUGH * (f[0] - f[k]):
         k += 1
     return t[k], f[k]
+
+
+def _met(over: list[tuple[float, float]], slope: float, fell: float) -> int:
+    """What steps that were too far met: 2 is a jump or no value, 1 a rise that may be one.
+
+    Rises shrink with the step's square where there is curvature, with the step at a kink, and
+    not at all at a jump.
+    """
+    if not over:
+        return 0
+    if not np.isfinite([rise for _, rise in over]).all():
+        return 2
+    (t, rise), (longer, before) = over[-1], over[-2 if len(over) > 1 else -1]
+    if t < longer and rise > max(fell, math.sqrt(t / longer) * before):
+        return 2
+    return int(over[0][1] > JUMP * -slope)
 
 
 def _lost(noise: float) -> Finish:

@@ -21,6 +21,8 @@ from smoothmin.metrics.metric import Metric
 from smoothmin.metrics.product_form import SquareFactor
 from smoothmin.subproblems.box_qp import Model
 
+FULL = 50  # below so many variables H is a full matrix from the start, ...
+DENSE = 100  # ... and up to so many once there are as many steps
 FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variables are known
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
@@ -58,8 +60,15 @@ class DenseMetric(InverseHessian):
         self._start(1.0)
 
     def begin_with(self, inverse: Array) -> None:
-        """Start from an inverse Hessian (n, n), which is better known than a mere unit."""
-        self._first = np.asarray(np.linalg.cholesky(inverse) / math.sqrt(AHEAD), dtype=float)
+        """Start from an inverse Hessian (n, n), which is better known than a mere unit.
+
+        One that is not positive definite, by rounding maybe, is as good as none.
+        """
+        try:
+            root = np.linalg.cholesky(inverse)
+        except np.linalg.LinAlgError:
+            return
+        self._first = np.asarray(root / math.sqrt(AHEAD), dtype=float)
         self._start(AHEAD)
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
@@ -79,12 +88,24 @@ class DenseMetric(InverseHessian):
             self._updates += 1
             self.update(s, y, cause)
         elif multiple < np.inf:
-            self._start(multiple)
-            for step, change in tuple(self._steps):
-                self._updates += 1
-                self.update(step, change)
-                if self.fresh:  # J was lost to rounding, and everything with it
-                    return
+            self._start_anew(multiple)
+
+    def adopt(self, pairs: list[tuple[Array, Array]], unit: Array) -> None:
+        """Begin with these steps and changes of the gradient, and with another unit."""
+        self._unit = unit
+        self._steps.extend(pairs)
+        multiple = max(AHEAD * float(np.square(s / unit).sum()) / float(s @ y) for s, y in pairs)
+        if multiple < np.inf:
+            self._start_anew(multiple)
+
+    def _start_anew(self, multiple: float) -> None:
+        """Start from that multiple, and learn all steps again."""
+        self._start(multiple)
+        for step, change in tuple(self._steps):
+            self._updates += 1
+            self.update(step, change)
+            if self.fresh:  # J was lost to rounding, and everything with it
+                return
 
     def _start(self, multiple: float) -> None:
         super().reset()
@@ -103,6 +124,13 @@ class DenseMetric(InverseHessian):
         return np.ascontiguousarray(steps)
 
 
+def metric_for(n: int, scale: Array) -> DenseMetric | GrowingMetric | LargeMetric:
+    """What suits so many variables."""
+    if n < FULL:
+        return DenseMetric(n, scale)
+    return GrowingMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
+
+
 class LargeMetric(Metric):
     """A diagonal, and the last steps: for more variables than steps can be made.
 
@@ -119,6 +147,11 @@ class LargeMetric(Metric):
     def fresh(self) -> bool:
         """Whether nothing is known."""
         return not self._begun and self._memory.fresh
+
+    @property
+    def unit(self) -> Array:
+        """Whose square the memory starts from, but for a factor."""
+        return self._unit
 
     def reset(self) -> None:
         """Forget everything."""
@@ -164,6 +197,81 @@ class LargeMetric(Metric):
         if not self.fresh:
             size = np.minimum(size, self._unit * (2 * math.sqrt(noise * self._memory.scale)))
         return np.diag(size)
+
+
+class GrowingMetric(Metric):
+    """The last steps, scaled by the newest, while they are fewer than variables; H = J J' then.
+
+    Few steps say little of the flattest direction, and a start as flat as the flattest of them
+    is much too bold in directions that are unknown.
+    """
+
+    def __init__(self, n: int, scale: Array) -> None:
+        self._few, self._dense = LargeMetric(n, scale), DenseMetric(n, scale)
+        self._pairs: list[tuple[Array, Array]] = []
+        self._now: LargeMetric | DenseMetric = self._few
+        self._size = n
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing is known."""
+        return self._now.fresh
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._few.reset()
+        self._dense.reset()
+        self._pairs.clear()
+        self._now = self._few
+
+    def begin(self, curvature: Array) -> None:
+        """Start from a diagonal Hessian."""
+        self._few.begin(curvature)
+
+    def begin_with(self, inverse: Array) -> None:
+        """Start from an inverse Hessian (n, n)."""
+        self._dense.begin_with(inverse)
+        if not self._dense.fresh:
+            self._now = self._dense
+
+    def apply(self, g: Array) -> Array:
+        """``H g``."""
+        return self._now.apply(g)
+
+    def root(self, gradients: Array) -> Array:
+        """A factor of the inner products ``G H G'``."""
+        return self._now.root(gradients)
+
+    def model(self) -> Model:
+        """``H^-1``."""
+        return self._now.model()
+
+    def update(
+        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+    ) -> None:
+        """Remember a step and the change of the gradient."""
+        self._now.update(s, y, cause, gradient)
+
+    def learn(self, s: Array, y: Array, cause: Array | None) -> None:
+        """Remember a step and the change of the gradient; change over once there are many."""
+        self._now.learn(s, y, cause)
+        if self._now is self._dense or not 0 < float(s @ y) < np.inf:
+            return
+        self._pairs.append((s, y))
+        if len(self._pairs) >= self._size:
+            self.change_over()
+
+    def change_over(self) -> None:
+        """To H = J J', with what is known: kinks need it at once."""
+        if self._now is self._few and self._pairs:
+            self._dense.adopt(self._pairs, self._few.unit)
+            if not self._dense.fresh:
+                self._now = self._dense
+            self._pairs.clear()
+
+    def difference_steps(self, noise: float) -> Array:
+        """Rows to take differences along."""
+        return self._now.difference_steps(noise)
 
 
 class InUnits:

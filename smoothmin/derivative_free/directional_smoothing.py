@@ -29,6 +29,7 @@ from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
+from smoothmin._verdict import Knowledge, judge
 
 # Gauss-Hermite abscissae and weights for N(0, 1), the middle one apart
 _ABSCISSAE, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
@@ -43,6 +44,9 @@ LITTLE = 0.2  # share of the value gained by a step from which sigma is kept
 JITTER = 0.3  # relative change of each coordinate's sigma, drawn anew for each step
 SMALLEST_CURVATURE = 1e-3  # relative to slope over sigma, of all coordinates together
 TINY = 1e-12  # added to normal equations, against points on one another at a bound
+ROUGH = 0.03  # sigma at the end by default, in units of the first
+ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
+FOR_OTHERS = "the rest is for another method"
 BLOCK = 2_000_000  # numbers in one batch of points
 
 
@@ -57,9 +61,9 @@ class DirectionalSmoothing(Method):
         of the box's width, and without a box a tenth of the larger of 1 and ``|x0|``.
     decay : float, default 0.5
         Factor of ``sigma`` after a step that gained little.
-    xtol : float, default 0.03
-        Converged when ``sigma`` is no larger, in units of the first: the rest is for
-        another method.
+    xtol : float, optional
+        The run ends when ``sigma`` is no larger, in units of the first. By default that is
+        0.03, and no success: the rest is for another method.
 
     Raises
     ------
@@ -86,24 +90,26 @@ class DirectionalSmoothing(Method):
     >>> start = np.linspace(-4, 4, 60)
     >>> res = minimize(waves, start, method=DirectionalSmoothing(sigma=2.0), rng=0)
     >>> res.success, res.fun < 0.2 * waves(start)
-    (True, True)
+    (False, True)
     """
 
     name: ClassVar[str] = "directional-smoothing"
     summary: ClassVar[str] = "values alone: many variables and minima, roughly"
     reference: ClassVar[str] = "Zhang et al. (2021)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "sigma"
     stochastic: ClassVar[bool] = True
 
     sigma: Any = None
     decay: float = 0.5
-    xtol: float = 0.03
+    xtol: float | None = None
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
             require_scale("sigma", self.sigma)
         require_real("decay", self.decay, above=0, below=1)
-        require_real("xtol", self.xtol, above=0, below=1)
+        if self.xtol is not None:
+            require_real("xtol", self.xtol, above=0, below=1)
 
     @property
     def needs_gradient(self) -> bool:
@@ -121,10 +127,11 @@ class DirectionalSmoothing(Method):
         trials = int(np.clip(x.size // 20, *TRIALS))
         shares = np.append(1.0, np.geomspace(LONGEST, SHORTEST, trials))[:, None]
         size = 1.0
-        while size > self.xtol:
+        last = ROUGH if self.xtol is None else self.xtol
+        while size > last:
             lengths = size * sigma * rng.uniform(1 - JITTER, 1 + JITTER, x.size)
             offsets, rises = yield from _samples(problem, x, f, lengths)
-            newton, steepest, waves = _steps(offsets, rises, lengths)
+            newton, steepest, promised, waves = _steps(offsets, rises, lengths)
             lowest = np.take_along_axis(offsets, rises.argmin(axis=1)[:, None], axis=1)[:, 0]
             lowest = np.where(rises.min(axis=1) < 0, lowest, 0.0)
             candidates = problem.clip(x + np.vstack([shares * newton, shares * steepest, lowest]))
@@ -142,8 +149,14 @@ class DirectionalSmoothing(Method):
                 size *= self.decay
             yield Iterate(x, f, sigma=size)
             if waves < PARABOLIC and not farther:
-                return Finish(Status.CONVERGED, f"No more than {waves:.3g} of it is not parabolic.")
-        return Finish(Status.CONVERGED, f"sigma {size:.3g} of the first <= {self.xtol:g}.")
+                message = f"No more than {waves:.3g} of it is not parabolic: {FOR_OTHERS}"
+                # what the parabolas promised and the step did not keep may be left
+                noise = ROUNDINGS * problem.unit * (abs(f) + abs(gain))
+                return judge(Knowledge(message, promised=abs(promised - gain), noise=noise))
+        message = f"sigma is {size:.3g} of the first"
+        if self.xtol is not None:
+            return judge(Knowledge(f"{message}, within xtol", tolerance_met=True))
+        return judge(Knowledge(f"{message}: {FOR_OTHERS}"))
 
 
 def _samples(
@@ -167,12 +180,12 @@ def _samples(
     return offsets, np.where(np.isfinite(rises), rises, np.nanmax(rises, initial=0.0))
 
 
-def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array, float]:
+def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array, float, float]:
     """Newton's step for the weighted parabola along every coordinate, of bounded length.
 
     And one along the gradient, with the mean curvature for all: what a curvature owes to
-    waves that four points do not resolve is lost in the mean. And the share of the rises'
-    variance that these parabolas leave.
+    waves that four points do not resolve is lost in the mean. And the decrease that Newton's
+    promises, and the share of the rises' variance that these parabolas leave.
     """
     t = offsets / sigma[:, None]
     # normal equations of c + g t + h t^2 / 2, the middle point being at 0 with no rise
@@ -191,4 +204,5 @@ def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array, fl
     mean = float(np.mean(np.maximum(curvature, 0.0) / sigma**2))
     floor = SMALLEST_CURVATURE * float((np.abs(slope) / sigma**2).max())
     steepest: Array = -slope / sigma / max(mean, floor, 1e-300)
-    return newton, steepest, left / max(variance, 1e-300)
+    promised = 0.5 * float(np.sum(slope**2 / np.maximum(bounded, 1e-300)))
+    return newton, steepest, promised, left / max(variance, 1e-300)

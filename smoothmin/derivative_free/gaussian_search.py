@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,8 @@ from smoothmin._check import (
     require_integer,
     require_real,
     require_scale,
+    require_tolerance,
+    tolerances,
 )
 from smoothmin._method import Method
 from smoothmin._noise import REPEATS, measure_noise
@@ -34,6 +37,7 @@ from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.cma import DiagonalDistribution, Distribution
+from smoothmin.derivative_free.generations import jumps, least_evaluated
 from smoothmin.derivative_free.quadratic_regression import (
     CHEAP_COEFFICIENTS,
     Archive,
@@ -53,7 +57,6 @@ WIDENING = 3.0
 WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 PATIENCE = 1  # spans of generations with jumps, without trust, after which the model is given up
-JUMP = 3.0  # gap among values, by the range of those below: of a parabola it is less than 1
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
 SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
@@ -76,8 +79,9 @@ class GaussianSearch(Method):
     model : bool, default True
         Evaluate in the order of a quadratic fitted to earlier points, and only as many
         as it takes to trust that order.
-    xtol : float, default 1e-11
-        Converged when no standard deviation is larger, in units of the first.
+    xtol : float or array_like of shape (d,), default 1e-11
+        Converged when no standard deviation is larger, in units of the first; one for each
+        variable if it is an array.
     ftol : float, default 1e-12
         Converged when the values of the last generations differ by no more, in units of
         ``decrease``, or by no more than rounding.
@@ -122,12 +126,16 @@ class GaussianSearch(Method):
     summary: ClassVar[str] = "values alone: a normal distribution that learns, and a fitted model"
     reference: ClassVar[str] = "Hansen (2016, 2019)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "sigma"
+    handles_integers: ClassVar[bool] = True
+    synonyms: ClassVar[dict[str, str]] = {"popsize": "population"}
     stochastic: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     sigma: Any = None
     population: int | None = None
     model: bool = True
-    xtol: float = 1e-11
+    xtol: Any = 1e-11
     ftol: float = 1e-12
     decrease: float | None = None
     noise: float = 0.0
@@ -139,7 +147,7 @@ class GaussianSearch(Method):
         if self.population is not None:
             require_integer("population", self.population, 5)
         require_bool("model", self.model)
-        require_real("xtol", self.xtol, minimum=0)
+        require_tolerance("xtol", self.xtol)
         require_real("ftol", self.ftol, minimum=0)
         if self.decrease is not None:
             require_real("decrease", self.decrease, minimum=0)
@@ -163,9 +171,13 @@ class GaussianSearch(Method):
         search.learn(points, values)
         return search.run()
 
-    def _search(self, problem: Problem, rng: np.random.Generator) -> _Search:
+    def _search(self, problem: Problem, rng: np.random.Generator) -> Search:
         scale = typical_scale(problem, "sigma", self.sigma)
-        return _Search(self, problem, rng, scale)
+        if problem.ahead:
+            from smoothmin.derivative_free.asynchronous_search import AsynchronousSearch
+
+            return AsynchronousSearch(self, problem, rng, scale)
+        return Search(self, problem, rng, scale)
 
 
 def default_population(n: int) -> int:
@@ -173,7 +185,7 @@ def default_population(n: int) -> int:
     return max(5, 4 + int(3 * math.log(max(1, n))))
 
 
-class _Search:
+class Search:
     """One run, in coordinates divided by the first standard deviation."""
 
     def __init__(
@@ -181,6 +193,7 @@ class _Search:
     ) -> None:
         self._options, self._problem, self._rng, self._scale = options, problem, rng, scale
         n = problem.x0.size
+        self._xtol = tolerances("xtol", options.xtol, n, problem)
         population = options.population or default_population(n)
         kind = Distribution if n <= FULL else DiagonalDistribution
         self._distribution = kind(problem.x0 / scale, 1.0, population)
@@ -222,7 +235,7 @@ class _Search:
             if not np.isfinite(values).any():
                 # nothing to learn from: look closer around the mean
                 distribution.sigma *= 0.5
-                if float(distribution.deviations.max()) <= self._options.xtol:
+                if (distribution.deviations <= self._xtol).all():
                     return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
                 continue
             values = np.where(np.isnan(values), np.inf, values)
@@ -234,10 +247,11 @@ class _Search:
                 self._widen()
                 continue
             order = np.argsort(values, kind="stable")
-            distribution.update(points[order])
+            self._learn_from(points[order])
             if not 0 < float(distribution.deviations.max()) < np.inf:
                 return Finish(Status.PRECISION, LOST)
             self._keep_within_box()
+            self._keep_reaching()
             best = order[0]
             x = self._outward(points[best : best + 1])[0]
             yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
@@ -249,6 +263,10 @@ class _Search:
                 finish = yield from self._judged(said, met is not None)
                 if finish is not None:
                     return finish
+
+    def _learn_from(self, points: Array) -> None:
+        """Update the distribution by a generation in the order of its values."""
+        self._distribution.update(points)
 
     def _judged(self, message: str, met: bool) -> Generator[Any, Any, Finish | None]:
         """The end; None where the search goes on, since the function may well fall farther."""
@@ -268,7 +286,7 @@ class _Search:
                 return None
         promised = math.inf if left is None else left.most
         mean = self._outward(self._distribution.mean[None])[0]
-        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0)).values
+        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0, anew=True)).values
         yield Iterate(mean, float(np.mean(values)), noise=self._noise)  # what is left of luck
         return judge(Knowledge(message, promised=promised, noise=most), noise=self._noise)
 
@@ -338,7 +356,7 @@ class _Search:
         values = np.full(size, np.nan)
         guessed = model(points)
         todo = np.argsort(guessed, kind="stable")
-        done, count = 0, 1 + round(0.02 * size)
+        done, count = 0, least_evaluated(size)
         while True:
             now = todo[done : done + count]
             values[now] = yield from self._evaluate(points[now])
@@ -346,7 +364,7 @@ class _Search:
             done += len(now)
             model = self._fit()
             if done >= size or model is None:
-                self._distrusted += _jumps(values)
+                self._distrusted += jumps(values)
                 return points, values
             guessed = model(points)
             if self._trusted(model, done):
@@ -405,9 +423,11 @@ class _Search:
         return self._model
 
     def _evaluate(self, points: Array) -> Generator[Ask, Answers, Array]:
-        answers = yield Ask(self._outward(points), 0)
+        outward = self._outward(points)
+        answers = yield Ask(outward, 0)
         if self._modelled:
-            self._archive.add(points, answers.values)
+            placed = points if self._problem.lattice is None else outward / self._scale
+            self._archive.add(placed, answers.values)
         return answers.values
 
     def _outward(self, points: Array) -> Array:
@@ -424,12 +444,25 @@ class _Search:
             d.mean = self._inside(d.mean)
             d.sigma *= min(1.0, float((HALF * self._width / d.deviations).min()))
 
+    def _keep_reaching(self) -> None:
+        """Deviations with which the next integer is met once in so many points and variables."""
+        lattice, d = self._problem.lattice, self._distribution
+        if lattice is None:
+            return
+        # of the margin of Hamano et al., "CMA-ES with margin", GECCO (2022), Section 4
+        away = NormalDist().inv_cdf(1 - 0.5 / (d.n * d.population))
+        least = 0.5 * lattice.step / self._scale / away
+        if (d.deviations < least).any():
+            d.widen(np.maximum(1.0, least / d.deviations))
+
     def _converged(self, values: Array) -> str | None:
         """A sentence when the distribution or its values have shrunk to nothing."""
-        d, options = self._distribution, self._options
-        largest = float(d.deviations.max())
-        if largest <= options.xtol:
-            return f"Largest standard deviation {largest:.3g} of the first <= {options.xtol:g}"
+        d, options, lattice = self._distribution, self._options, self._problem.lattice
+        shrinking = np.arange(d.n) if lattice is None else np.flatnonzero(~lattice.discrete)
+        sizes, xtol = d.deviations[shrinking], self._xtol[shrinking]
+        if len(shrinking) and (sizes <= xtol).all():
+            k = int((sizes / np.maximum(xtol, 1e-300)).argmax())
+            return f"Largest standard deviation {sizes[k]:.3g} of the first <= {xtol[k]:g}"
         lowest, new = self._lowest, float(values.min())
         self._quiet = self._quiet + 1 if new >= self._best else 0
         self._best = min(self._best, new)
@@ -479,13 +512,3 @@ class _Search:
     def _span(self) -> int:
         """Generations over which progress is judged."""
         return 10 + math.ceil(30 * self._distribution.n / self._distribution.population)
-
-
-def _jumps(values: Array) -> bool:
-    """Whether a generation's values end or jump: a gap above their lowest quarter, or more."""
-    found = np.sort(values[np.isfinite(values)])
-    few = len(found) // 4
-    if len(found) < len(values) or few == 0:
-        return len(found) < len(values)
-    gaps, below = np.diff(found)[few:], found[few:-1] - found[0]
-    return bool((gaps > JUMP * below).any())

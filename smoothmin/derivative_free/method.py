@@ -28,11 +28,36 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from smoothmin._check import require_integer, require_real, require_scale
+from smoothmin._check import (
+    require_integer,
+    require_real,
+    require_scale,
+    require_tolerance,
+    tolerances,
+)
 from smoothmin._method import Method
-from smoothmin._protocol import Problem, Steps
+from smoothmin._protocol import Array, Problem, Steps
 from smoothmin.derivative_free.actions import Actions
+from smoothmin.derivative_free.mixed.search import MixedSearch
 from smoothmin.derivative_free.settings import DerivativeFreeSettings
+
+
+def as_local(local: Any) -> Method:
+    """The method that descends, one from values alone."""
+    if isinstance(local, str):
+        from smoothmin._registry import method_class
+
+        local = method_class(local)
+    if isinstance(local, type) and issubclass(local, Method):
+        local = local()
+    if not isinstance(local, Method):
+        raise TypeError(f"local must be a method or its name, got {local!r}")
+    if local.needs_gradient or isinstance(local, DerivativeFree):
+        raise ValueError(
+            'local must be a method from values alone other than "derivative-free", got '
+            f"{local.name or local!r}"
+        )
+    return local
 
 
 @dataclass(frozen=True)
@@ -59,15 +84,21 @@ class DerivativeFree(Method):
         few that are evaluated.
     restarts : int or "budget", default 0
         Further rounds after the first; "budget": until a limit ends the run.
-    xtol : float, optional
+    xtol : float or array_like of shape (d,), optional
         A search has converged when no standard deviation of its distribution is larger, in
         units of the first, by default 1e-8, and 1e-12 with ``restarts``; a model descent has
-        when its radius is no larger.
+        when its radius is no larger. One for each variable if it is an array.
     ftol : float, optional
         A search has converged when the values of its last generations differ by no more, in
-        units of the decrease so far if that is less than 1, or by no more than rounding; by
-        default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease that is
-        promised is no larger.
+        units of the decrease so far if that is less than 1 or the value, or by no more than
+        rounding; by default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease
+        that is promised is no larger.
+    xatol : float or array_like of shape (d,), optional
+        As ``xtol`` in the variables' own units; of both the larger counts.
+    local : str or Method, optional
+        What descends to a minimum, from the best point and from where ``restarts`` begin: a
+        method from values alone, such as "model-descent" or "coordinate-search". By default
+        `DifferenceDescent`.
 
     Raises
     ------
@@ -78,6 +109,9 @@ class DerivativeFree(Method):
     -----
     Gradients are not asked for, even where there are some. ``maxfev`` alone does not make it
     go on after the first round; ``restarts`` does.
+
+    With constraints "constrained-model" runs, with ``sigma`` as its ``scale``; with ``restarts``
+    `ExactPenalty` around the searches.
 
     ``res.phase_nfev`` says what each kind of phase cost and ``res.phase_gain`` by how much
     it lowered the best value. ``res.noise`` is the standard deviation of the noise as last
@@ -112,14 +146,20 @@ class DerivativeFree(Method):
     summary: ClassVar[str] = "values alone: many minima, noise, kinks; the default without gradient"
     reference: ClassVar[str] = "Hansen (2009); Loshchilov, Schoenauer, Sebag (2013)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "sigma"
+    handles_integers: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol", "ftol")
+    synonyms: ClassVar[dict[str, str]] = {"popsize": "n"}
 
     sigma: Any = None
     n: int | None = None
     restarts: int | str = 0
-    xtol: float | None = None
+    xtol: Any = None
     ftol: float | None = None
+    xatol: Any = None
+    local: Any = None
     settings: DerivativeFreeSettings = field(
         default=DerivativeFreeSettings(), repr=False, kw_only=True, metadata={"option": False}
     )
@@ -131,15 +171,44 @@ class DerivativeFree(Method):
             require_integer("n", self.n, 5)
         if not (isinstance(self.restarts, str) and self.restarts == "budget"):
             require_integer("restarts", self.restarts, 0)
-        for name in ("xtol", "ftol"):
+        if self.ftol is not None:
+            require_real("ftol", self.ftol, minimum=0)
+        for name in ("xtol", "xatol"):
             if getattr(self, name) is not None:
-                require_real(name, getattr(self, name), minimum=0)
+                require_tolerance(name, getattr(self, name))
+        if self.local is not None:
+            object.__setattr__(self, "local", as_local(self.local))
+
+    def tolerance(self, scale: Array, problem: Problem) -> Array | None:
+        """The tolerance of each variable in units of the scale, None where none is given."""
+        found = None
+        if self.xtol is not None:
+            found = tolerances("xtol", self.xtol, scale.size, problem)
+        if self.xatol is not None:
+            absolute = tolerances("xatol", self.xatol, scale.size, problem) / scale
+            found = absolute if found is None else np.maximum(found, absolute)
+        return found
 
     @property
     def needs_gradient(self) -> bool:
         """Never."""
         return False
 
+    def for_constraints(self) -> Method | None:
+        """`ConstrainedModel`, which makes one round."""
+        if self.restarts:
+            return None
+        from smoothmin.derivative_free.constrained.method import ConstrainedModel
+        from smoothmin.derivative_free.constrained.trust_region import FIRST
+
+        model = ConstrainedModel(scale=self.sigma)
+        if self.xtol is None:
+            return model
+        return model.with_options(xtol=float(np.clip(self.xtol, np.finfo(float).eps, FIRST)))
+
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return Actions(self, replace(problem, has_gradient=False), rng).run()
+        problem = replace(problem, has_gradient=False)
+        if problem.lattice is not None:
+            return MixedSearch(self, problem, rng).run()
+        return Actions(self, problem, rng).run()

@@ -1,58 +1,32 @@
-"""`ModelDescent`: a trust region, and a quadratic that gains one point at a time.
+"""`ModelDescent`: one value a step, and differences where that is not enough.
 
 References: M. J. D. Powell, "The NEWUOA software for unconstrained optimization without
-derivatives" (2006), the boxes are those of its Figure 1; M. J. D. Powell, "The BOBYQA
-algorithm for bound constrained optimization without derivatives", report DAMTP 2009/NA06
-(bounds).
+derivatives" (2006); see `interpolating_descent`.
 
-Deviations: both subproblems are solved by eigenvectors, since here ``n`` is small; the
-radius grows fourfold where the model foretells nearly everything, since starts may be
-far away; a point without a value counts as the worst that is known; points are added instead
-of replaced while all are near and do not determine the model. Far away a linear model is
-enough, so the first steps are along gradients of simplices, ever longer while values fall
-about as foretold but not beyond the minimum of a parabola through them, or to the kink
-where a straight line ends; and the quadratic begins where curvature shows, with a radius
-like the last of these steps. Not so where bounds say how far variables move.
+Deviations: few points tell little of narrow valleys, along which the radius stays small for
+long. After as many values as twenty gradients by differences take, a quasi-Newton descent goes on
+from the lowest point. Where that ends at no minimum, as under noise and on kinks, the model
+goes on where it was, to the end.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from smoothmin import _status
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
-from smoothmin._noise import measure_noise
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
-from smoothmin._recent import Recent
-from smoothmin._scale import box_scale, typical_scale
-from smoothmin._status import Status
-from smoothmin._verdict import KINK, Knowledge, judge
-from smoothmin.derivative_free.minimum_frobenius import Interpolation
-from smoothmin.derivative_free.quadratic_regression import full_size
-from smoothmin.linesearch.polyhedral_search import KinkedLine
-from smoothmin.subproblems.trust_region import boxed_step
+from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem, Steps, resume
+from smoothmin._scale import typical_scale
+from smoothmin._verdict import NEGLIGIBLE
+from smoothmin.derivative_free.difference_descent import DifferenceDescent
+from smoothmin.derivative_free.interpolating_descent import Descent
 
-POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
-GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
-LOW = 0.55  # ratio on a line just before the minimum of a parabola, where it is a half
-DOUBTFUL = 0.5  # errors of the model relative to the changes it foretold
-SMALL = 0.01  # radius from which curvature explains such errors no more
-NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease is lost
-MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
-REACH = 5.0  # of the points, in radii, with which the model may gain another
-STRAIGHT = 0.01  # relative error of foretold decreases along a line without curvature
-CROSSINGS = 3  # values that locate such a line's kink, or as many as variables
-CROSSING_GAIN = 1e-6  # share of the decrease on a line, worth another value there
-ROUNDED = 1 + 1e-9  # so much may a step be longer than its radius by rounding
-ROUNDING = 4.0  # units of rounding of a value that are no decrease
-SMALLEST = 1e-8  # last radius, in units of the scale, where nobody names one
-UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
+LONG = 20  # simplex gradients after which differences are tried
 
 
 @dataclass(frozen=True)
@@ -78,6 +52,8 @@ class ModelDescent(Method):
     One evaluation a step, where a gradient by differences costs ``d`` of them: the
     fastest while far from the minimum, and where noise or kinks make differences useless.
     Where predictions keep failing, the noise is measured, and the run ends at its level.
+    After ``20 (d + 1)`` values, as in narrow valleys, a descent by differences goes on; where
+    that ends at no minimum, the model does.
     A step costs O(d^3) operations; up to about fifty variables that is little.
 
     References
@@ -99,6 +75,7 @@ class ModelDescent(Method):
     summary: ClassVar[str] = "values alone: a trust region and a quadratic of few points"
     reference: ClassVar[str] = "Powell (2006, 2009)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
     scale: Any = None
@@ -117,7 +94,22 @@ class ModelDescent(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return self.begin(problem, rng).run()
+        scale, limit = typical_scale(problem, "scale", self.scale), LONG * (problem.x0.size + 1)
+        descent = self.begin(problem, rng)
+        steps, modelled, others = descent.run(), _Course(), _Course()
+        finish = yield from modelled.follow(steps, limit)
+        if finish is not None:
+            return finish
+        inverse = descent.inverse_hessian()
+        differences = DifferenceDescent(scale=scale, hess_inv0=inverse)
+        other = yield from others.follow(differences.run(problem.at(modelled.x), rng))
+        assert other is not None
+        if other.status.success and self.xtol is None:
+            return other
+        finish = yield from modelled.follow(steps)
+        assert finish is not None
+        behind = modelled.fun - others.fun > NEGLIGIBLE * (modelled.first - others.fun)
+        return other if behind else finish
 
     def begin(self, problem: Problem, rng: np.random.Generator) -> Descent:
         """A run that can be asked what it has learnt."""
@@ -125,359 +117,25 @@ class ModelDescent(Method):
         return Descent(problem, scale, self.xtol, rng)
 
 
-class Descent:
-    """One run, in coordinates divided by the scale.
+class _Course:
+    """A descent's first and lowest value, and where that is."""
 
-    ``delta`` is the radius of the trust region, ``rho`` its lower bound, which only falls.
-    """
+    def __init__(self) -> None:
+        self.x: Array = np.empty(0)
+        self.first = self.fun = math.inf
 
-    def __init__(
-        self, problem: Problem, scale: Array, xtol: float | None, rng: np.random.Generator
-    ) -> None:
-        self._problem, self._scale, self._xtol, self._rng = problem, scale, xtol, rng
-        n = problem.x0.size
-        self._low, self._high = np.full(n, -np.inf), np.full(n, np.inf)
-        if problem.box is not None:
-            self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
-        self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
-        self._delta, self._last_rho = self._rho, self._rho * (SMALLEST if xtol is None else xtol)
-        self._recent = Recent()
-        self._model: Interpolation
-        self._predicted = [np.inf] * 3  # changes of the last steps, by the model
-        self._errors = [0.0] * 3  # and how far off it was
-        self._tried = False  # whether any step was
-        self._good = False  # whether the last one gained about as much as predicted
-
-    def run(self) -> Steps:
-        """Minimize."""
-        x, known = yield from self._approach()
-        start = yield from self._first_model(x, known)  # box 1
-        if isinstance(start, Finish):
-            return start
-        model = self._model = start
-        yield self._iterate()
+    def follow(self, steps: Steps, limit: float = math.inf) -> Generator[Any, Any, Finish | None]:
+        """The descent's last word; None, at a step, where it has taken more values than that."""
+        cost, reply = 0, None
         while True:
-            if not (np.isfinite(model.gradient).all() and np.isfinite(model.hessian).all()):
-                return Finish(Status.PRECISION, "The model is lost to rounding.")
-            step = self._minimizer(model.slope(), model.hessian, self._delta)  # box 2
-            length = float(np.linalg.norm(step)) * model.unit
-            ratio, grown = -1.0, False
-            if length >= 0.5 * self._rho:
-                ratio, grown = yield from self._try(step, length)  # boxes 3 to 6
-            else:  # box 14
-                self._resize(0.1 * self._delta)
-                knows = self._knowledge(f"The model's minimizer is {length:.3g} of the scale away")
-                if self._xtol is None and knows.steep <= KINK and knows.negligible:
-                    return judge(knows)
-            if ratio < POOR and not grown:
-                # a model that foretold the last step is as good for the next, shorter one
-                sharp = length < 0.5 * self._rho and self._good and self._rho > self._last_rho
-                self._good = False
-                far = None if sharp else self._far()  # box 7
-                if far is not None:
-                    yield from self._improve(far)  # boxes 8 and 9
-                elif sharp or (ratio <= 0 and max(self._delta, length) <= ROUNDED * self._rho):
-                    end = yield from self._end()
-                    if end is not None:
-                        return end
-                    self._reduce()  # box 12
-            self._settle()
-
-    def _approach(self) -> Generator[Any, Any, tuple[Array, Array]]:
-        """Down the gradients of simplices; the first point of the last one, and its values."""
-        x = np.clip(self._problem.x0 / self._scale, self._low, self._high)
-        if not np.isnan(box_scale(self._problem)).any():  # what bounds say is near
-            return x, np.empty(0)
-        known = np.empty(0)  # the value at x
-        while True:
-            simplex = self._star(x)[: x.size + 1]
-            answers = yield Ask(self._outward(simplex[len(known) :]), 0)
-            values = np.concatenate([known, answers.values])
-            slope = (values[1:] - values[0]) / np.diagonal(simplex[1:] - x)
-            if not (np.isfinite(slope).all() and slope.any()):
-                return x, values
-            lower, f, length = yield from self._walk(x, float(values[0]), slope)
-            if lower is None:
-                return x, values
-            widest = 0.5 * float((self._high - self._low).min())
-            self._rho = self._delta = min(max(self._rho, length / FAST_GROWTH), widest)
-            self._observe(x, float(values[0]), float(np.linalg.norm(slope)))
-            x, known = lower, np.array([f])
-            yield Iterate(self._outward(x), f, radius=self._delta)
-
-    def _walk(
-        self, x: Array, first: float, slope: Array
-    ) -> Generator[Any, Any, tuple[Array | None, float, float]]:
-        """The lowest of ever longer steps down a slope, none if curvature shows at once.
-
-        With it, its value and the length of the walk. No step goes beyond the minimum of the
-        parabola with that slope and the last value.
-        """
-        down = -slope / np.abs(slope).max()  # whose square does not underflow
-        down /= float(np.linalg.norm(down))
-        lowest, f, t, straight = x, first, self._rho, False
-        line = KinkedLine([0.0], [first], float(slope @ down))
-        while True:
-            trial = np.clip(x + t * down, self._low, self._high)
-            value = yield from self._value(trial)
-            predicted = float(slope @ (trial - x))
-            ratio = (value - first) / predicted if predicted < 0 and np.isfinite(value) else -1.0
-            line.t.append(t)
-            line.values.append(value)
-            if lowest is x and ratio < GOOD:
-                return None, f, 0.0
-            if ratio <= 0 or value >= f:
-                if straight and np.isfinite(value):
-                    return (yield from self._kink(x, down, line))
-                return lowest, f, float(np.linalg.norm(lowest - x))
-            straight = abs(ratio - 1) < STRAIGHT
-            lowest, f = trial, value
-            if ratio < LOW:
-                return lowest, f, float(np.linalg.norm(lowest - x))
-            t *= 0.5 / max(1 - ratio, 0.5 / FAST_GROWTH)  # to that minimum
-
-    def _kink(
-        self, x: Array, down: Array, line: KinkedLine
-    ) -> Generator[Any, Any, tuple[Array, float, float]]:
-        """The minimum on a line that is straight before and after; its length tells nothing."""
-
-        def value(t: float) -> Generator[Any, Any, float]:
-            return self._value(np.clip(x + t * down, self._low, self._high))
-
-        yield from line.narrow(value, max(CROSSINGS, x.size), CROSSING_GAIN)
-        k = line.lowest
-        return np.clip(x + line.t[k] * down, self._low, self._high), line.values[k], 0.0
-
-    def _first_model(
-        self, x: Array, known: Array
-    ) -> Generator[Ask, Answers, Interpolation | Finish]:
-        """The model through a star of points, as small a star as needs be for values.
-
-        The values of its first points are ``known``.
-        """
-        while True:
-            points = self._star(x)
-            answers = yield Ask(self._outward(points[len(known) :]), 0)
-            values = np.concatenate([known, answers.values])
-            if not np.isfinite(values[0]):
-                return Finish(Status.NONFINITE, _status.nonfinite_start(values[0]))
-            if np.isfinite(values).all():
-                self._observe(x, float(values[0]), 0.0)
-                return Interpolation(points, values, self._rho)
-            if self._rho <= self._last_rho:
-                return Finish(Status.PRECISION, "No finite value next to the start.")
-            self._rho *= 0.1
-            self._delta, known = self._rho, values[:1]
-
-    def _star(self, x: Array) -> Array:
-        """A point and two along every axis, both to one side at a bound."""
-        rho = self._rho
-        up, down = np.minimum(self._high - x, 2 * rho), np.minimum(x - self._low, 2 * rho)
-        first = np.where(up < 0.5 * rho, -0.5 * down, np.minimum(up, rho))
-        second = np.where(down < 0.5 * rho, up, -np.minimum(down, rho))
-        first = np.where(down < 0.5 * rho, 0.5 * up, first)
-        second = np.where(up < 0.5 * rho, -down, second)
-        return np.concatenate([x[None], x + np.diag(first), x + np.diag(second)])
-
-    def _try(self, step: Array, length: float) -> Generator[Any, Any, tuple[float, bool]]:
-        """Evaluate at the model's minimizer, change the radius, let the model meet the value.
-
-        The ratio of the actual to the foretold decrease, and whether there is a point more.
-        """
-        model = self._model
-        x = self._inside(step)
-        predicted = model.change(x)
-        f = yield from self._value(x)
-        change = f - model.fun
-        self._note(predicted, change)
-        ratio = change / predicted if predicted < 0 and np.isfinite(f) else -1.0
-        self._good = ratio > GOOD
-        if ratio <= POOR:
-            self._resize(min(0.5 * self._delta, length))
-        else:
-            growth = 1.0 if ratio <= GOOD else GROWTH if ratio <= EXCELLENT else FAST_GROWTH
-            self._resize(max(0.5 * self._delta, growth * length))
-        value = f if np.isfinite(f) else float(model.values.max())
-        if self._has_room(max(self._delta, length)) and model.add(x, value):
-            yield self._iterate()
-            return ratio, True
-        k = self._outgoing(x, change < 0)
-        if k is not None:
-            model.replace(k, x, value)
-            yield self._iterate()
-        return ratio, False
-
-    def _has_room(self, size: float) -> bool:
-        """Whether the model may gain a point: not yet determined, and all points are near."""
-        model = self._model
-        m, n = model.points.shape
-        determined = (n + 1) * (n + 2) // 2
-        if m >= min(determined, max(2 * n + 1, MOST_POINTS)):
-            return False
-        return model.distance(model.farthest()) <= REACH * size
-
-    def _far(self) -> int | None:
-        """A point too far away; points that the model gained are given up instead."""
-        model = self._model
-        few = 2 * model.points.shape[1] + 1
-        while len(model.values) > few and model.distance(model.farthest()) > REACH * self._delta:
-            model.drop()
-        far = model.farthest()
-        return far if len(model.values) == few and model.distance(far) > 2 * self._delta else None
-
-    def _outgoing(self, x: Array, better: bool) -> int | None:
-        """Which point to give up for ``x``: far away, and the rest well placed without it."""
-        model = self._model
-        distance = np.linalg.norm(model.points - (x if better else model.x), axis=1)
-        reach = max(0.1 * self._delta, self._rho)
-        score = np.abs(model.denominators(x)) * np.maximum(1.0, distance / reach) ** 6
-        if not better:
-            score[model.best] = 0.0
-        k = int(score.argmax())
-        return k if score[k] > (0.0 if better else 1.0) else None
-
-    def _improve(self, k: int) -> Generator[Any, Any, None]:
-        """Move a far point to where the others say least."""
-        model = self._model
-        radius = max(min(0.1 * model.distance(k), 0.5 * self._delta), self._rho)
-        slope, hessian = model.lagrange(k)
-        largest, x = 0.0, None
-        for sign in (1.0, -1.0):
-            step = self._minimizer(sign * slope, sign * hessian, radius)
-            size = abs(float(slope @ step + 0.5 * step @ hessian @ step))
-            if size > largest:
-                largest, x = size, self._inside(step)
-        if x is None:
-            return
-        f = yield from self._value(x)
-        model.replace(k, x, f if np.isfinite(f) else float(model.values.max()))
-        yield self._iterate()
-
-    def _noise(self) -> Generator[Ask, Answers, float]:
-        """The noise, if the model's errors suggest it and decreases would be lost in it."""
-        predicted = sum(abs(p) for p in self._predicted)
-        if self._rho > SMALL or sum(self._errors) < DOUBTFUL * predicted:
-            return 0.0
-        noise = yield from measure_noise(
-            self._problem, self._outward(self._model.x), self._scale, self._rng
-        )
-        return noise if NOISE_FLOOR * noise > predicted / len(self._predicted) else 0.0
-
-    @property
-    def foretold(self) -> bool:
-        """Whether the last step came out as predicted."""
-        return self._tried and self._errors[-1] <= STRAIGHT * abs(self._predicted[-1])
-
-    def inverse_hessian(self) -> Array | None:
-        """The model's, in the user's units; None while its points do not determine it.
-
-        Along an eigenvector of the Hessian no step is longer than the radius: there the model
-        knows less.
-        """
-        if not hasattr(self, "_model"):
-            return None
-        model = self._model
-        if len(model.values) < full_size(len(model.x)):
-            return None
-        curvatures, vectors = np.linalg.eigh(model.hessian)
-        slopes = np.abs(vectors.T @ model.slope())
-        curvatures = np.maximum(np.abs(curvatures), slopes * model.unit / self._delta)
-        if not 0 < curvatures.min() <= curvatures.max() < np.inf:
-            return None
-        root = (vectors / np.sqrt(curvatures)) * (model.unit * self._scale[:, None])
-        inverse: Array = root @ root.T
-        return inverse
-
-    def _end(self) -> Generator[Ask, Answers, Finish | None]:
-        """The end where no step around gains anything and none is worth a smaller radius."""
-        small = max(self._delta, self._rho) <= ROUNDED * self._last_rho
-        last = small and self._rho <= self._last_rho  # box 11
-        knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
-        if last:
-            # nobody tells points apart that are nearer than this, nor their values
-            model = self._model
-            flat = 0.5 * float(np.linalg.norm(model.hessian)) * (self._rho / model.unit) ** 2
-            noise = max(knows.noise, flat)
-            met = self._xtol is not None
-            knows = replace(knows, tolerance_met=met, noise=noise, extrapolated=0.0)
-            return judge(knows, radius=self._delta)
-        if self._xtol is None and knows.steep <= KINK and knows.negligible:
-            return judge(knows, radius=self._delta)
-        noise = yield from self._noise()
-        if noise > 0:
-            message = "Predicted decreases are lost in the noise"
-            lost = Knowledge(message, promised=0.0, noise=noise)
-            return judge(lost, noise=noise, radius=self._delta)
-        return None
-
-    def _knowledge(self, message: str) -> Knowledge:
-        """What the last steps, the model's errors there, and values lately tell."""
-        model, recent = self._model, self._recent
-        noise = ROUNDING * self._problem.unit * abs(model.fun)
-        step = self._minimizer(model.slope(), model.hessian, self._delta)
-        # the model is as wrong about what it promises as it was about the last steps
-        last = zip(self._errors[1:], self._predicted[1:], strict=True)
-        wrong = max(e / max(abs(p), 1e-300) for e, p in last) if self._tried else math.inf
-        moved = recent.moved(model.x)
-        return Knowledge(
-            message,
-            promised=max(0.0, -model.change(self._inside(step))) * (1 + wrong),
-            extrapolated=recent.extrapolated(noise),
-            lately=recent.changes,
-            size=abs(model.fun),
-            noise=noise,
-            far=float(np.linalg.norm(step)) * model.unit / moved if moved > 0 else math.inf,
-            steep=recent.steepness,
-        )
-
-    def _observe(self, x: Array, f: float, steep: float) -> None:
-        """Take note of a lower value."""
-        if self._recent.steps < 0 or f < self._recent.value:
-            self._recent.add(x, f, steep)
-
-    def _note(self, predicted: float, change: float) -> None:
-        self._tried = True
-        self._predicted = [*self._predicted[1:], predicted]
-        self._errors = [*self._errors[1:], abs(change - predicted)]
-
-    def _resize(self, delta: float) -> None:
-        self._delta = delta if delta > 1.5 * self._rho else self._rho
-
-    def _reduce(self) -> None:
-        """A smaller lower bound of the radius, (7.6) of BOBYQA's report."""
-        share = self._rho / self._last_rho
-        new = 0.1 * self._rho
-        if share <= 16:
-            new = self._last_rho
-        elif share <= 250:
-            new = math.sqrt(self._rho * self._last_rho)
-        self._delta, self._rho = max(0.5 * self._rho, new), new
-
-    def _settle(self) -> None:
-        """New coordinates for the model when the old ones fit no more."""
-        model, delta = self._model, self._delta
-        moved = float(np.linalg.norm(model.x - model.base))
-        if moved > UNITS * delta or not delta / UNITS <= model.unit <= UNITS * delta or model.stale:
-            model.rebuild(delta)
-
-    def _minimizer(self, slope: Array, hessian: Array, radius: float) -> Array:
-        """Of a quadratic around the best point, in the model's unit, in ball and box."""
-        model = self._model
-        low, high = (self._low - model.x) / model.unit, (self._high - model.x) / model.unit
-        return boxed_step(slope, hessian, radius / model.unit, low, high)
-
-    def _inside(self, step: Array) -> Array:
-        return np.clip(self._model.x + self._model.unit * step, self._low, self._high)
-
-    def _outward(self, points: Array) -> Array:
-        """In the user's units; clipped again, against rounding."""
-        return self._problem.clip(points * self._scale)
-
-    def _iterate(self) -> Iterate:
-        model = self._model
-        self._observe(model.x, model.fun, float(np.linalg.norm(model.slope())) / model.unit)
-        return Iterate(self._outward(model.x), model.fun, radius=self._delta)
-
-    def _value(self, x: Array) -> Generator[Ask, Answers, float]:
-        answers = yield Ask(self._outward(x[None]), 0)
-        return float(answers.values[0])
+            message: Any = resume(steps, reply)
+            if isinstance(message, Finish):
+                return message
+            if isinstance(message, Ask):
+                cost += len(message.points)
+            elif message.fun < self.fun:
+                self.first = message.fun if self.first == math.inf else self.first
+                self.x, self.fun = message.x, message.fun
+            reply = yield message
+            if cost >= limit and isinstance(message, Iterate):
+                return None

@@ -9,7 +9,7 @@ Deviation: halves of the variables are compared instead of pairs. A function tha
 passes for every split in halves; the splits are by the digits of the variables' numbers,
 so that any two variables are on different sides of one, ``2 log2(d)`` values in all and
 two where the first split fails. A star of points, as there is around a start, predicts
-other values of a sum, and a single one may show that it is none.
+other values of a sum, of which one or two may show that it is none.
 """
 
 from __future__ import annotations
@@ -55,6 +55,42 @@ def separable(
     return True
 
 
+def contradicted(
+    x: Array, f: float, shift: Array, box: tuple[Array, Array] | None, rng: np.random.Generator
+) -> Generator[Ask, Answers, bool]:
+    """Whether values around a point are those of no sum over the variables.
+
+    A kink where variables interact may lie between two points and not be seen from there; from
+    a point on it it is, if variables move to the same and to opposite sides.
+
+    Parameters
+    ----------
+    x : ndarray, shape (d,)
+    f : float
+        Its value.
+    shift : ndarray, shape (d,)
+        How far every variable moves.
+    box : tuple of ndarray, or None
+        The bounds, which are not left.
+    rng : Generator
+        Numbers the variables.
+    """
+    low, high = (np.full(x.size, -np.inf), np.full(x.size, np.inf)) if box is None else box
+    numbers = rng.permutation(x.size)
+    for digit in range(int(x.size - 1).bit_length()):
+        one = np.where((numbers >> digit) % 2 == 0, shift, 0.0)
+        other = shift - one
+        steps = np.stack([one, other, -other, one + other, one - other])
+        values = (yield Ask(np.clip(x + steps, low, high), 0)).values
+        alone, same, opposite, both, apart = values.tolist()
+        largest = float(np.abs(values - f).max())
+        error = max(AGREEMENT * largest, ROUNDING * float(np.abs(values).max()))
+        misses = abs(alone + same - both - f), abs(alone + opposite - apart - f)
+        if not max(misses) <= error:
+            return True
+    return False
+
+
 def predicted(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
     """Whether a star of points predicts the value where all variables differ, as a sum's does.
 
@@ -66,10 +102,13 @@ def predicted(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
     """
     if not np.isfinite(values).all():
         return False
-    heights = np.where(points[1:] != points[0], values[1:, None], np.inf)
-    chosen = 1 + heights.argmin(axis=0)  # the lowest of the points along each variable
-    answers = yield Ask(points[chosen, np.arange(points.shape[1])][None], 0)
-    value, first = float(answers.values[0]), float(values[0])
-    expected = first + float((values[chosen] - first).sum())
-    error = max(AGREEMENT * abs(value - first), ROUNDING * float(np.abs(values).sum()))
-    return abs(value - expected) <= error <= RESOLVED * abs(value - first)
+    first, along = float(values[0]), points[1:] != points[0]
+    for sign in (1.0, -1.0):  # the lowest and the highest of the points along each variable
+        chosen = 1 + np.where(along, sign * values[1:, None], np.inf).argmin(axis=0)
+        answers = yield Ask(points[chosen, np.arange(points.shape[1])][None], 0)
+        value = float(answers.values[0])
+        expected = first + float((values[chosen] - first).sum())
+        error = max(AGREEMENT * abs(value - first), ROUNDING * float(np.abs(values).sum()))
+        if not abs(value - expected) <= error <= RESOLVED * abs(value - first):
+            return False
+    return True

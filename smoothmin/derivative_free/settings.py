@@ -20,9 +20,8 @@ class DerivativeFreeSettings:
     many : int
         Variables from which on the first descent measures curvature, and smoothing and searches
         along coordinates come before distributions, which learn too slowly.
-    smoothing_limit, first_limit, descent_limit : float
-        Evaluations per variable of the smoothing, of the first descent where scouts may do
-        better, and of any descent.
+    smoothing_limit, descent_limit : float
+        Evaluations per variable of the smoothing, and of any descent.
     model_limit, slice, scout_limit : float
         Simplex gradients, of n + 1 evaluations each, of the model descent, of the first search
         between scouts, and after which a scout must have found something lower.
@@ -70,7 +69,6 @@ class DerivativeFreeSettings:
     model_first: int = 50
     many: int = 100
     smoothing_limit: float = 50
-    first_limit: float = 60
     descent_limit: float = 200
     model_limit: float = 6
     slice: float = 15

@@ -15,9 +15,9 @@ import numpy as np
 from smoothmin._check import require_real
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Problem, Steps
-from smoothmin.descent.convergence import Tolerances
 from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
+from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import ARMIJO, require_constants
 from smoothmin.metrics.dense_bfgs import InverseHessian
 

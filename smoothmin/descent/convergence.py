@@ -11,23 +11,26 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
-from smoothmin._check import require_real
-from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
+from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
+from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.linesearch.weak_wolfe import LineResult
+from smoothmin.metrics.metric import Metric
 
 ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
 KEPT = 0.1  # share of a promise by which values have to fall for it to be forgotten
+BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
+SURE = 4.0  # times the promise of its error that a gradient has to promise
 VERIFIED = 10.0  # times the promise of the metric that the gradient alone may promise
 IDLE_STEPS = 10  # or as many as variables: steps that together gain no more than rounding
 FADING = 0.98  # of the largest curvature, from step to step
@@ -39,71 +42,6 @@ PROBE = 1e-3  # distance, in units of max(1, |x|), at which a gradient of zero i
 
 
 Found: TypeAlias = tuple[Array, float, Array]  # a point, its value and gradient
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerances:
-    """The user's, None where there is none; each one that is met ends the run with success.
-
-    Parameters
-    ----------
-    gtol : float or None
-        For the projected gradient's size.
-    norm : float
-        Order of the norm that is its size.
-    ftol : float or None
-        For the decrease in a step, in units of the larger of 1 and both values' sizes.
-    fatol : float or None
-        For the decrease in a step.
-    xtol : float or None
-        For the length of a step.
-    xrtol : float or None
-        For the same, in units of ``xrtol + |x|``.
-    """
-
-    gtol: float | None = None
-    norm: float = math.inf
-    ftol: float | None = None
-    fatol: float | None = None
-    xtol: float | None = None
-    xrtol: float | None = None
-
-    @property
-    def for_steps(self) -> bool:
-        """Whether any is for steps."""
-        steps = (self.ftol, self.fatol, self.xtol, self.xrtol)
-        return any(tolerance is not None for tolerance in steps)
-
-    def check(self) -> None:
-        """Raise for what is no tolerance."""
-        for name in ("gtol", "ftol", "fatol", "xtol", "xrtol"):
-            value = getattr(self, name)
-            if value is not None:
-                require_real(name, value, minimum=0)
-        require_real("norm", self.norm)
-
-    def flat(self, pg: Array) -> str:
-        """The sentence, without a full stop, for a gradient that is small enough."""
-        if self.gtol is None:
-            return ""
-        largest = self.norm == math.inf
-        size = _size(pg) if largest else float(np.linalg.norm(pg, self.norm))
-        what = "Gradient's largest element" if largest else f"Gradient's {self.norm:g}-norm"
-        return f"{what} {size:.3g} <= gtol={self.gtol:.3g}" if size <= self.gtol else ""
-
-    def short(self, before: float, f: float, length: float, start: float) -> str:
-        """The same for a step that gained little, or led not far from where ``|x| = start``."""
-        fall = before - f
-        unit = max(abs(before), abs(f), 1.0)
-        if self.ftol is not None and fall <= self.ftol * unit:
-            return f"Decrease {fall:.3g} <= ftol={self.ftol:.3g} of the value"
-        if self.fatol is not None and fall <= self.fatol:
-            return f"Decrease {fall:.3g} <= fatol={self.fatol:.3g}"
-        if self.xtol is not None and length <= self.xtol:
-            return f"Step's length {length:.3g} <= xtol={self.xtol:.3g}"
-        if self.xrtol is not None and length <= self.xrtol * (self.xrtol + start):
-            return f"Step's length {length:.3g} <= xrtol={self.xrtol:.3g} of x"
-        return ""
 
 
 class Convergence:
@@ -119,12 +57,19 @@ class Convergence:
     def __init__(self, problem: Problem, tolerances: Tolerances | float | None) -> None:
         given = tolerances if isinstance(tolerances, Tolerances) else Tolerances(tolerances)
         self._problem, self._given = problem, given
+        self._overrated = 1.0  # share of the error that metrics expect that there is
+        self._looked = -1  # how many steps were made when differences were looked at closer
+        # what the user asks of each step, if anything: most are to cost little
+        self._for_steps, self._asked = given.for_steps, given.gtol is not None
         self._short = ""  # why the last step was the last one, if a tolerance says so
         self.recent = Recent()
         self._promises = deque([math.inf], maxlen=FINISHING[0])  # the last
         self._standing = 0.0  # what a metric promised whose search found nothing lower, ...
         self._promised_at = math.inf  # ... and the value then
         self._length = 0.0  # of the last step
+        self.curvatures: Array | None = None  # along coordinates, where the metric was misled
+        self._rescues = 0  # how often it was
+        self.metric: Metric | None = None  # what a descent has learnt of curvature
         self._curvature = 0.0  # largest of late
         self._idle = max(IDLE_STEPS, problem.x0.size)
         self._since = 0
@@ -153,7 +98,7 @@ class Convergence:
         search's that failed, is short without being the last.
         """
         self._short = ""
-        if whole and self._given.for_steps and self.recent.steps >= 0:
+        if self._for_steps and whole and self.recent.steps >= 0:
             size = float(np.linalg.norm(x))
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
@@ -165,10 +110,9 @@ class Convergence:
 
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
-        # nothing more is asked of most steps, which are to cost little
-        if self._given.gtol is None and not self._short and pg.dot(pg) > 0:
+        if not (self._asked or self._short) and ddot(pg, pg) > 0:
             return None
-        size = _size(pg)
+        size = largest(pg)
         if size == 0:
             differences = self._problem.differences
             resolved = differences is None or differences.resolves
@@ -189,8 +133,109 @@ class Convergence:
         hidden, differences = self.rounding(x, f, g), self._problem.differences
         if differences is None or differences.noise > 0:
             return hidden
-        away = differences.displacement * np.maximum(1.0, np.abs(x))
-        return max(hidden, 0.5 * self._curvature * float(away @ away))
+        return max(hidden, self.blurred(x, f, differences))
+
+    def suspects(self, promised: float, step: Array, x: Array, f: float, g: Array) -> bool:
+        """Whether a gradient by differences may be no more than their error, or all but zero."""
+        differences, metric = self._problem.differences, self.metric
+        if differences is None or differences.noise > 0 or not promised < math.inf:
+            return False
+        if metric is None or metric.fresh:
+            return False
+        if promised < self.blurred(x, f, differences):
+            return True
+        return self._given.gtol is None and self._left("", promised, step, x, f, g).negligible
+
+    def closer(
+        self,
+        message: str,
+        promise: Callable[[Array], float],
+        step: Array,
+        x: Array,
+        f: float,
+        g: Array,
+    ) -> Generator[Ask, Any, Finish | Found | Array | None]:
+        """What differences to the other side say: the end, a lower point, a better gradient.
+
+        ``promise(g)`` is the metric's for a gradient, ``step`` what it promises that for.
+        Differences g to one side are good enough (None) for as long as they promise more than
+        their error does. Half of what both sides differ by is the curvature along each
+        coordinate, too, and by that a gradient promises something where the metric does not
+        know: there the metric is of no more use.
+        """
+        differences = self._problem.differences
+        if differences is None or self._looked == self.recent.steps or not differences.toward(-1):
+            return None
+        self._looked = self.recent.steps
+        expected = self.blurred(x, f, differences)
+        _, back = yield from ask_one(x)
+        differences.toward(1)
+        central = 0.5 * (g + back)
+        if not np.isfinite(central).all():
+            return None
+        pg = self._problem.projected_gradient(x, central)
+        error = np.where(pg == 0, 0.0, g - central)
+        hidden, promised = SURE * promise(error), promise(central)
+        rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
+        with np.errstate(all="ignore"):
+            along = pg**2 * np.abs(differences.displaced(x)) / np.maximum(np.abs(error), rounded)
+        alone = 0.5 * float(np.nanmax(along, initial=0.0))
+        knows = self._left(message, max(promised, alone), step, x, f, central)
+        if not knows.negligible:
+            if alone > max(hidden, VERIFIED * promised) and self._rescues < MOST_POLLS:
+                self._rescues += 1
+                bend = np.maximum(np.abs(error), rounded) / np.abs(differences.displaced(x))
+                self.curvatures = np.where(bend > 0, bend, np.max(bend, initial=1.0))
+                return central
+            if promised > hidden:
+                self._overrated *= hidden / expected if 0 < hidden < expected else 1.0
+                return None
+        if hidden <= BLURRED * self.recent.fall:
+            # no gains are to be extrapolated where none is sure
+            noise = max(knows.noise, hidden)
+            knows = dataclasses.replace(knows, noise=noise, extrapolated=0.0)
+        finish = judge(knows)
+        if finish.status.success:
+            down = (g - central) * differences.displaced(x) < 0
+            down &= np.abs(g - central) > rounded
+            if not down.any():
+                return finish
+            # no minimum bends down along a coordinate, whatever its slope
+            slopes = np.where(down, np.copysign(g - central, central), 0.0)
+            return (yield from self.polled(x, f, slopes, knows.noise)) or finish
+        differences.correct(x, g - central)
+        self._overrated = 0.0  # what is left of the error no metric knows
+        return central
+
+    def _left(
+        self, message: str, promised: float, step: Array, x: Array, f: float, g: Array
+    ) -> Knowledge:
+        """What is known where a metric promises so much for a step."""
+        knows = self._knows(message, promised, x, f, g)
+        if promised < math.inf:
+            moved = self.recent.moved(x)
+            far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
+            knows = dataclasses.replace(knows, far=far)
+        fast = promised < FINISHING[1] * self._promises[0]
+        if fast and self._problem.differences is not None:  # faster than gains tell
+            extrapolated = min(knows.extrapolated, promised)
+            knows = dataclasses.replace(knows, extrapolated=extrapolated)
+        return knows
+
+    def blurred(self, x: Array, f: float, differences: Differences) -> float:
+        """What a gradient may promise at ``x`` of which differences leave no more than errors.
+
+        A gradient g with an error e is sure to lead down where g'Hg > 4 e'He.
+        """
+        away, metric = differences.displaced(x), self.metric
+        if metric is None or metric.fresh:
+            return 0.5 * self._curvature * float(away @ away)
+        with np.errstate(all="ignore"):
+            inverse, curvatures = metric.diagonals(x.size)
+            error = curvatures * away
+            rounded = self._problem.unit * abs(f) * differences.rounded(x)
+            hidden = float(error @ metric.apply(error)) + float(inverse @ rounded**2)
+        return 0.5 * SURE * self._overrated * hidden if 0 <= hidden < math.inf else 0.0
 
     def enough(
         self, promised: float, step: Array, x: Array, f: float, g: Array
@@ -204,15 +249,12 @@ class Convergence:
         earlier = self._promises[0]
         if self.promises_much(promised, x, f, g):
             return False
-        self._promises.append(promised)
         noise = self.noise(x, f, g)
         lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
-        knows = self._knows("Converged", min(promised, noise) if lost else promised, x, f, g)
-        if promised < math.inf:
-            moved = self.recent.moved(x)
-            far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
-            knows = dataclasses.replace(knows, far=far)
-        going_on = self._finishing(knows, earlier)
+        knows = self._left("Converged", min(promised, noise) if lost else promised, step, x, f, g)
+        self._promises.append(promised)
+        fast = promised < FINISHING[1] * earlier
+        going_on = self._finishing(knows, fast)
         if not (knows.invisible or (knows.negligible and not going_on)):
             return False
         finish = judge(knows)
@@ -234,15 +276,18 @@ class Convergence:
         problem = self._problem
         if problem.differences is not None or not promised > NEGLIGIBLE * self.recent.fall:
             return False
-        most = abs(f) + math.sqrt(float(g.dot(g)) * float(x.dot(x)))
+        most = abs(f) + math.sqrt(ddot(g, g) * ddot(x, x))
         if not promised > ROUNDINGS * problem.unit * most:
             return False
         self._promises.append(promised)
         return True
 
-    def _finishing(self, knows: Knowledge, earlier: float) -> bool:
-        """Whether more digits are cheap: the promise falls fast, and is not at rounding yet."""
-        fast = knows.promised < FINISHING[1] * earlier
+    def _finishing(self, knows: Knowledge, fast: bool) -> bool:
+        """Whether more digits are cheap: the promise falls fast, and is not at rounding yet.
+
+        By differences each step costs as many values as there are variables.
+        """
+        fast = fast and self._problem.differences is None
         rounding = knows.lately[0][1] * np.finfo(float).eps if knows.lately else 0.0
         return self._given.gtol is not None or bool(fast and knows.promised > rounding)
 
@@ -304,11 +349,10 @@ class Convergence:
         problem, differences = self._problem, self._problem.differences
         if differences is None or not differences.resolution > 0:
             return False
-        size = max(1.0, float(np.abs(x).max()))
         exact = problem.noise == 0  # else what looks like curvature may be noise
-        displaced = exact * self._curvature * differences.displacement * size
+        displaced = exact * self._curvature * float(np.abs(differences.displaced(x)).max())
         rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
-        return _size(problem.projected_gradient(x, g)) <= displaced + rounded
+        return largest(problem.projected_gradient(x, g)) <= displaced + rounded
 
     def _lost(self, x: Array, f: float, g: Array) -> bool:
         """Whether a gradient by differences is no longer than rounding of values makes it."""
@@ -422,9 +466,5 @@ def unusable(f: float, g: Array) -> Finish | None:
     return None
 
 
-def _size(pg: Array) -> float:
-    return float(np.abs(pg).max(initial=0.0))
-
-
 def _length(vector: Array) -> float:
-    return math.sqrt(vector.dot(vector))
+    return math.sqrt(ddot(vector, vector))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -46,18 +47,20 @@ class Doubt:
         if found.lower or not self._asked:
             self._count = 0
             return
-        near = _contradicting(found, fun, slope, max(VISIBLE * noise, RESOLVED * self._largest))
+        near = contradicting(
+            found.trials, fun, slope, max(VISIBLE * noise, RESOLVED * self._largest)
+        )
         self._count = 0 if near is None else self._count + 1
         if near is not None:
             length = near.t * float(np.linalg.norm(direction))
             self._said = _status.gradient_contradicted(length, near.t * slope, near.fun - fun)
 
 
-def _contradicting(found: LineResult, fun: float, slope: float, visible: float) -> LinePoint | None:
-    """The nearest point that shows it, if as many do as it takes."""
-    shown = [
-        trial for trial in found.trials if math.isfinite(trial.fun) and -trial.t * slope > visible
-    ]
+def contradicting(
+    trials: Iterable[LinePoint], fun: float, slope: float, visible: float
+) -> LinePoint | None:
+    """The nearest of a line's points that shows it, if as many do as it takes."""
+    shown = [trial for trial in trials if math.isfinite(trial.fun) and -trial.t * slope > visible]
     nearest = sorted(shown, key=lambda trial: trial.t)[:WITNESSES]
     if len(nearest) < WITNESSES:
         return None

@@ -28,7 +28,7 @@ from smoothmin._protocol import (
     Steps,
     ask_one,
 )
-from smoothmin._resumable import Begun
+from smoothmin._resumable import Beginning, Begun
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, first_point
 from smoothmin.descent.fixed_rate import Constant, Geometry, Momentum, Point, fixed_rate
@@ -167,12 +167,12 @@ class GradientDescent(Method):
         """Descend at the rate `lr` in a geometry that may not be the plain one."""
         momentum = Momentum(self.momentum, self.nesterov)
 
-        def begin() -> Generator[Ask, Any, Steps | Finish]:
+        def begin() -> Generator[Ask, Any, Beginning | Finish]:
             rate = per_block("lr", self.lr, problem, self.shapes)
             here = yield from _start(problem, geometry)
             if isinstance(here, Finish):
                 return here
-            return fixed_rate(problem, geometry, here, Constant(rate), momentum)
+            return fixed_rate(problem, geometry, here, Constant(rate), momentum), None
 
         return Begun(begin)
 

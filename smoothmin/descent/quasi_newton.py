@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._estimate import ESTIMATE, Estimate
@@ -27,10 +28,19 @@ from smoothmin._protocol import (
 )
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
-from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
+from smoothmin._verdict import KINK, NEGLIGIBLE
+from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
-from smoothmin.linesearch.weak_wolfe import ARMIJO, MAX_TRIALS, LineResult, weak_wolfe
+from smoothmin.descent.tolerances import Tolerances
+from smoothmin.linesearch.weak_wolfe import (
+    ARMIJO,
+    MAX_TRIALS,
+    MOST_NOISE,
+    WOLFE,
+    LineResult,
+    weak_wolfe,
+)
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 
@@ -115,12 +125,17 @@ class Descent:
         **how: Any,
     ) -> None:
         self._problem, self.metric, self.known, self._how = problem, metric, known, how
+        known.metric = metric
         self.x, self.f, self.g = start
+        if problem.differences is not None:  # which see no kinks that are near
+            flatter = WOLFE if problem.box is None else None
+            self._how = {**how, "smooth": True, "c2": how.get("c2") or flatter}
         self._begin()
         self.doubt, self.wall = Doubt(problem, enough=1), Wall()
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
         self._promised, self._last_chance = math.inf, False  # of the last search
         self._told, self._learnt = Estimate(metric), Estimate()  # what was forgotten last
+        self._reported: Estimate | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -133,8 +148,10 @@ class Descent:
 
     def report(self) -> Iterate:
         """The step just made."""
-        info = {ESTIMATE: self.estimate}
-        return Iterate(self.x, self.f, self.g, **info)
+        iterate, estimate = Iterate(self.x, self.f, self.g), self.estimate
+        if estimate is not self._reported:
+            self._reported = iterate.info[ESTIMATE] = estimate
+        return iterate
 
     def concluded(self, finish: Finish) -> Finish | None:
         """The end where nothing lower was to be found; None if that is not for this method."""
@@ -185,24 +202,57 @@ class Descent:
             t,
             slope=slope,
             patience=patience,
+            least=self._least(),
+            rounded=self._rounded,
             **self._how,
         )
         self._leaving = self.observes(found)
         # two failures with no decrease between them but rounding's are the end as well
-        noise = 0.0 if found.wolfe else self.known.noise(self.x, self.f, self.g)
+        noise = 0.0 if found.wolfe else self._visible()
         last = not self.persistent or metric.fresh
         self._last_chance = last or not self._f_at_reset - found.point.fun > noise
         if not found.wolfe:
             return (yield from self._failed(found, direction, noise))
         # 3. update
         self.doubt.hear(found, direction, self.f, slope, 0.0)
+        metric = self.metric  # another one, maybe, by what was observed
         x, g, cause, point = self.x, self.g, self._pg, found.point
         step, change = point.x - x, point.grad - g
         metric.update(step, change, cause if problem.box is None else None, point.grad)
-        if not math.isfinite(found.highest):
+        if found.nfev > 1 and not math.isfinite(found.highest):
             learn_wall(metric, self.wall, found, x, g)
         self._move((point.x, point.fun, point.grad), step, change, whole=True)
         return None
+
+    def _visible(self) -> float:
+        """The decrease by a failed search that is worth another one.
+
+        By differences that is more than noise: each costs as many values as there are variables.
+        """
+        noise = self.known.noise(self.x, self.f, self.g)
+        if self._problem.differences is None:
+            return noise
+        return max(noise, NEGLIGIBLE * self.known.recent.fall)
+
+    def _least(self) -> float:
+        """The decrease that values have to show for a search by differences to go on."""
+        if self._problem.differences is None:
+            return 0.0
+        return self.known.rounding(self.x, self.f, self.g)
+
+    def _rounded(self, predicted: float) -> float:
+        """What rounding may hide of a search for which so much of a decrease is predicted.
+
+        Only where slopes are exact and the function is smooth: gradients shrink there with the
+        root of what is left. Where they have nearly vanished slopes are believed before values.
+        """
+        steep = self.known.recent.steepness
+        if self._problem.differences is not None or not 0 < steep <= KINK:
+            return 0.0
+        hidden = MOST_NOISE * abs(self.f)
+        if predicted > hidden:
+            return predicted if steep <= math.sqrt(NEGLIGIBLE) else 0.0
+        return hidden
 
     def _failed(
         self, found: LineResult, direction: Array, noise: float
@@ -212,6 +262,10 @@ class Descent:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
         metric, point = self.metric, found.point
         self.doubt.hear(found, direction, self.f, found.slope, noise)
+        if not self.f - point.fun > noise and not metric.fresh:
+            ended = yield from self._look_closer(failed_search(found), direction)
+            if ended:
+                return ended if isinstance(ended, Finish) else None
         if self._last_chance and not self.f - point.fun > noise:
             return (yield from self._nothing_lower(failed_search(found), found))
         # what the metric was taught by noise or a kink misleads: once more without
@@ -230,6 +284,12 @@ class Descent:
             if metric.fresh:
                 t = first_step(self.x, direction, self.length, self.f, slope)
             self._promised = math.inf if self._guess else -0.5 * slope * t
+            if known.suspects(self._promised, t * direction, self.x, self.f, self.g):
+                ended = yield from self._look_closer("Converged", t * direction)
+                if isinstance(ended, Finish):
+                    return ended
+                if ended:
+                    continue
             if known.promises_much(self._promised, self.x, self.f, self.g):
                 return direction, slope, t
             ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
@@ -238,6 +298,27 @@ class Descent:
             if not ended:
                 return direction, slope, t
             self._forget()  # what the metric was taught far away misleads here
+
+    def _look_closer(self, message: str, step: Array) -> Generator[Ask, Any, Finish | bool]:
+        """The end, if central differences say so; or whether they have given a better gradient."""
+        problem, metric, x = self._problem, self.metric, self.x
+
+        def promise(gradient: Array) -> float:
+            return -0.5 * float(gradient.dot(model_step(problem, metric, x, gradient)))
+
+        found = yield from self.known.closer(message, promise, step, x, self.f, self.g)
+        if found is None or isinstance(found, Finish):
+            return found or False
+        if isinstance(found, tuple):
+            self._jump(found)
+            return True
+        if self.known.curvatures is not None:
+            self._forget()
+            metric.begin_along(self.known.curvatures)
+            self.known.curvatures = None
+        else:
+            self.g, self._pg = found, problem.projected_gradient(x, found)
+        return True
 
     def _creep(self) -> Generator[Ask, Any, Finish | None]:
         """The end where many steps gain nothing, after another try without memory."""
@@ -268,9 +349,9 @@ class Descent:
     def _move(self, to: Found, step: Array, change: Array, *, whole: bool) -> None:
         """Make another point the current one, a step and change of the gradient away."""
         self.x, self.f, self.g = to
-        square = float(step.dot(step))
+        square = ddot(step, step)
         self.length, self._guess = math.sqrt(square), False
-        curvature = float(step.dot(change)) / square if square > 0 else 0.0
+        curvature = ddot(step, change) / square if square > 0 else 0.0
         self._pg = self._problem.projected_gradient(self.x, self.g)
         self.known.stepped(
             self.x, self.f, self._pg, length=self.length, curvature=curvature, whole=whole
@@ -284,22 +365,26 @@ class Descent:
         self.length, self._guess, self._f_at_reset = 0.0, True, self.f
 
 
+def model_step(problem: Problem, metric: Metric, x: Array, g: Array) -> Array:
+    """To the least point of the metric's model in the box; nowhere where rounding has none."""
+    if problem.box is None:
+        return metric.times(-1.0, g)
+    if metric.fresh:
+        return metric.times(-1.0, problem.projected_gradient(x, g))
+    lower, upper = problem.box
+    try:
+        return box_step(metric.model(), g, lower - x, upper - x)
+    except np.linalg.LinAlgError:  # the metric is lost to rounding
+        return np.zeros_like(g)
+
+
 def search_direction(problem: Problem, metric: Metric, x: Array, g: Array) -> tuple[Array, float]:
     """To the least point of the metric's model in the box, and the slope there.
 
     Steepest descent if that is not down.
     """
-    if problem.box is None:
-        direction = metric.times(-1.0, g)
-    elif metric.fresh:
-        direction = metric.times(-1.0, problem.projected_gradient(x, g))
-    else:
-        lower, upper = problem.box
-        try:
-            direction = box_step(metric.model(), g, lower - x, upper - x)
-        except np.linalg.LinAlgError:  # the metric is lost to rounding
-            direction = np.zeros_like(g)
-    slope = float(g.dot(direction))
+    direction = model_step(problem, metric, x, g)
+    slope = ddot(g, direction)
     if not slope < 0:
         metric.reset()
         direction = -problem.projected_gradient(x, g)

@@ -16,6 +16,7 @@ import numpy as np
 from smoothmin._estimate import ESTIMATE
 from smoothmin._protocol import (
     Answers,
+    Array,
     Ask,
     Differences,
     Finish,
@@ -25,7 +26,7 @@ from smoothmin._protocol import (
     resume,
 )
 from smoothmin._reformulate import Reformulation, relay
-from smoothmin._resumable import Begun
+from smoothmin._resumable import Beginning, Begun
 
 SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
 LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
@@ -34,20 +35,20 @@ LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
 def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
     """Run a method that begins by asking for its start, on the function in a fitting unit."""
 
-    def begin() -> Generator[Ask, Any, Steps]:
+    def begin() -> Generator[Ask, Any, Beginning]:
         answers = yield Ask(problem.clip(problem.x0)[None], 1)
-        assert answers.gradients is not None
-        size = float(np.abs(answers.gradients).max())
-        power = _power(size, abs(answers.values.item(0)))
-        view, shown = Reformulation(), problem
-        if power != 0:
-            unit = 2.0**power
-            view = _InUnit(unit)
-            if problem.differences is not None:
-                shown = dataclasses.replace(problem, differences=_Scaled(problem.differences, unit))
+        value, gradient = answers.first()
+        power = _power(float(np.abs(gradient).max()), abs(value))
+        shown = problem
+        if power != 0 and problem.differences is not None:
+            differences = _Scaled(problem.differences, 2.0**power)
+            shown = dataclasses.replace(problem, differences=differences)
         steps = run(shown)
         resume(steps, None)  # asks for the start
-        return relay(view, steps, view.inward(answers))
+        if power == 0:
+            return steps, answers
+        view = _InUnit(2.0**power)
+        return relay(view, steps, view.inward(answers)), None
 
     return Begun(begin)
 
@@ -109,10 +110,21 @@ class _Scaled:
         """As it is."""
         return self._differences.resolution
 
-    @property
-    def displacement(self) -> float:
+    def displaced(self, x: Array) -> Array:
         """As it is."""
-        return self._differences.displacement
+        return self._differences.displaced(x)
+
+    def rounded(self, x: Array) -> Array:
+        """As it is."""
+        return self._differences.rounded(x)
+
+    def toward(self, side: float) -> bool:
+        """As it is."""
+        return self._differences.toward(side)
+
+    def correct(self, x: Array, error: Array) -> None:
+        """In the function's own unit."""
+        self._differences.correct(x, error / self._unit)
 
     @property
     def resolves(self) -> bool:

@@ -19,6 +19,7 @@ import scipy
 
 import smoothmin
 from smoothmin._domain import Domain
+from smoothmin._failures import Guarded
 from smoothmin._out import IntoOut
 from smoothmin._registry import option_names
 from smoothmin._source import Objective
@@ -120,7 +121,7 @@ def words_for(value: Any) -> str:
 
 def _words_for_code(function: Any) -> str:
     """A function's name, and a digest of what it does."""
-    while isinstance(function, (InBlocks, IntoOut)):  # ours, around the user's
+    while isinstance(function, (InBlocks, IntoOut, Guarded)):  # ours, around the user's
         function = function.fun
     function = getattr(function, "py_func", function)  # compiled
     function = getattr(function, "__func__", function)  # bound

@@ -69,6 +69,8 @@ class Journaled(Source):
         self._drift, self._warned = Drift(), False
         count, checks = self._file.count, min(journal.check, self._file.count)
         self._to_check = set(np.linspace(0, count - 1, checks).astype(int).tolist())
+        # by streams, and nothing is known of: what the file has no value of is not yet asked for
+        self._unanswered: Array = np.empty((0, self.domain.size))
         # what is lost if the process dies: what was asked of the source in one call
         self._one_by_one = isinstance(source, (Serial, OneByOne))
         try:
@@ -80,6 +82,41 @@ class Journaled(Source):
     def batches(self, blocks: Iterator[Array]) -> Iterator[list[Array]]:
         """As the source likes them."""
         return self._source.batches(blocks)
+
+    @property
+    def parallel(self) -> int | None:
+        """See `Source`."""
+        return self._source.parallel
+
+    @property
+    def under_way(self) -> int:
+        """See `Source`."""
+        return len(self._unanswered) + self._source.under_way
+
+    def stream(self, points: Array, left: int, limits: Limits) -> Block:
+        """See `Source`: what came together comes together again."""
+        self._unanswered = np.concatenate([self._unanswered, points])
+        record = self._next(len(self._unanswered))
+        if record is not None:
+            return self._streamed_again(record, limits)
+        points, self._unanswered = self._unanswered, self._unanswered[:0]
+        found, values, ended = self._source.stream(points, left, limits)
+        failed = self._keep(found, values, None)
+        return found, values, ended or failed
+
+    def _streamed_again(self, record: Record, limits: Limits) -> Block:
+        """What the file has of points that were asked for: the nearest to those it has."""
+        whole = self._whole(self._unanswered)
+        rows: list[int] = []
+        for point in record.points:
+            away = np.abs(whole - point).max(axis=1)
+            away[rows] = np.inf
+            rows.append(int(away.argmin()))
+        self._compare(whole[rows], record, False)
+        found = self._unanswered[rows]
+        self._unanswered = np.delete(self._unanswered, rows, axis=0)
+        count, ended = self._until(found, record.values, limits)
+        return found[:count], record.values[:count].copy(), ended
 
     def close(self) -> None:
         """Close the file, and the source."""

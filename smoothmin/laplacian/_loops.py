@@ -191,16 +191,12 @@ def lbfgs(
                 problem, here.x, here.fun, here.grad, direction, slope=slope, smooth=True
             )
         if found is None or not found.lower or found.endless:
-            if memory.fresh or (found is not None and found.endless):
-                message = failed_search(found) if found else NO_DESCENT
-                lower = yield from done.nothing_lower(message, found, promised, here)
-                if isinstance(lower, Finish):
-                    return lower
+            lower = yield from _failed(memory, found, promised, here, done)
+            if isinstance(lower, Finish):
+                return lower
+            if lower is not None:
                 here = Point.of(problem, smoother, *lower)
                 yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
-                continue
-            done.known.searched(promised, here.fun)
-            memory.reset()
             continue
         # 3. update
         new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
@@ -217,6 +213,18 @@ def lbfgs(
             f, g = yield from ask_one(here.x)
             here = Point.of(problem, smoother, here.x, f, g)
             done.known.begin(here.x, here.fun, here.free)
+
+
+def _failed(
+    memory: SobolevMemory, found: LineResult | None, promised: float, here: Point, done: Ends
+) -> Generator[Ask, Any, Finish | Found | None]:
+    """After a search in vain: the end, a lower point, or none if the memory was at fault."""
+    if memory.fresh or (found is not None and found.endless):
+        message = failed_search(found) if found else NO_DESCENT
+        return (yield from done.nothing_lower(message, found, promised, here))
+    done.known.searched(promised, here.fun)
+    memory.reset()
+    return None
 
 
 def _learn(

@@ -151,6 +151,7 @@ class LaplacianDescent(Method):
     name: ClassVar[str] = "laplacian"
     summary: ClassVar[str] = "smoothed gradients, self-tuning; fields on any grid"
     reference: ClassVar[str] = "Osher et al. (2022)"
+    scalable: ClassVar[bool] = False
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 

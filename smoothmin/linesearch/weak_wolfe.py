@@ -16,11 +16,12 @@ methods that learn from rejected ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin._check import require_real
 from smoothmin._protocol import Array, Ask, Problem, ask_one
@@ -95,6 +96,8 @@ def weak_wolfe(
     patience: int = MAX_TRIALS,
     null_within: float = 0.0,
     smooth: bool = False,
+    least: float = 0.0,
+    rounded: Callable[[float], float] | None = None,
     c1: float = ARMIJO,
     c2: float | None = None,
 ) -> Generator[Ask, Any, LineResult]:
@@ -121,23 +124,35 @@ def weak_wolfe(
         with ``slope``: its gradient is news to a bundle, which is all it can give.
     smooth : bool
         Expect no kinks: be content with a little flatter slope, and reduce by cubics.
+    least : float
+        Predicted decrease below which a step that does not suffice is the last.
+    rounded : callable, optional
+        Rise of the value that may be rounding's where a decrease of so much is predicted: a
+        point no higher will do where the slope is much flatter. What rounding hides of values
+        shows in slopes (Hager and Zhang, SIAM J. Optim. 16, 2005, (4.1)).
     c1, c2 : float
         Shares of the slope that the decrease has to come to, and that the slope at the end
         may still have; the latter by default larger with bounds, or if ``smooth``.
     """
-    slope = float(grad.dot(direction)) if slope is None else slope
+    slope = ddot(grad, direction) if slope is None else slope
     boxed = problem.box is not None
     flatter = c2 or (SMOOTH_WOLFE if smooth or boxed else WOLFE)
     if not curvature:
         flatter = math.inf
-    line = _Line(problem.box, x, grad, direction, slope)
-    trial, predicted, ended = yield from line.trial(t)
-    # most searches end here, so nothing more is made for them
-    if not boxed and trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope:
-        return LineResult(trial, True, True, [trial], slope)
+    ended = False
+    if boxed:
+        line = _Line(problem.box, x, grad, direction, slope)
+        trial, predicted, ended = yield from line.trial(t)
+    else:  # most searches end at the first trial, so nothing more is made for them
+        predicted = t * slope
+        trial = yield from _straight(x, direction, t)
+        if trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope:
+            return LineResult(trial, True, True, [trial], slope)
+        line = _Line(None, x, grad, direction, slope)
     start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
-    search = _Bracket(start, c1, flatter, patience, null_within / length, smooth)
+    search = _Bracket(start, c1, flatter, patience, null_within / length, smooth, least)
+    search.rounded = rounded
     while True:
         again = search.judge(trial, predicted, ended)
         if again is None or search.spent(x, direction):
@@ -157,14 +172,16 @@ class _Bracket:
         patience: int,
         null_within: float,
         smooth: bool,
+        least: float,
     ) -> None:
         self._start, self._c1, self._flatter = start, c1, flatter
         self._patience, self._null_within = patience, null_within  # in units of the direction
         self._reduced = _reduced_by_cubic if smooth else _reduced
-        self._futile = FUTILE * EPS * abs(start.fun)
+        self._futile, self._least = FUTILE * EPS * abs(start.fun), least
         self._low, self._reductions = start, 0
         self._high: LinePoint | None = None
         self.best, self.wolfe = start, False
+        self.rounded: Callable[[float], float] | None = None  # see `weak_wolfe`
         self.trials: list[LinePoint] = []
 
     def judge(self, trial: LinePoint, predicted: float, ended: bool) -> float | None:
@@ -175,6 +192,9 @@ class _Bracket:
         finite = trial.fun - trial.fun == 0 and trial.slope - trial.slope == 0
         if finite and trial.fun < self.best.fun:
             self.best = trial
+        if finite and self._hidden(trial):
+            self.best, self.wolfe = trial, True
+            return None
         # A: sufficient decrease, Lewis-Overton (2.1); a projected step must go down as well
         if not finite or trial.fun > start.fun + self._c1 * predicted or predicted >= 0:
             self._high = trial
@@ -194,18 +214,37 @@ class _Bracket:
             if high is None:
                 return _extended(previous, trial)
         assert self._high is not None
+        if -trial.t * start.slope < self._least:
+            return None
         t = self._reduced(self._low, self._high, self._reductions)
         self._reductions += 1
         return t if self._low.t < t < self._high.t else None
+
+    def _hidden(self, trial: LinePoint) -> bool:
+        """Whether slopes show a decrease that rounding hides of values."""
+        start = self._start
+        rise = trial.fun - start.fun
+        flat = abs(trial.slope) <= -WOLFE * start.slope
+        if self.rounded is None or not (flat and -rise <= -self._c1 * trial.t * start.slope):
+            return False
+        return rise <= self.rounded(-trial.t * start.slope)
 
     def _hopeless(self, trial: LinePoint, finite: bool) -> bool:
         """Whether to give up after a trial that was no decrease, as none before it was."""
         start = self._start
         null = finite and trial.slope >= WOLFE * start.slope and trial.t <= self._null_within
         futile = -trial.t * start.slope < self._futile
-        return (
-            null or futile or len(self.trials) >= self._patience or _noise(self.trials, start.fun)
-        )
+        spent = len(self.trials) >= self._patience
+        return null or futile or spent or _noise(self.trials, start.fun) or self._too_flat()
+
+    def _too_flat(self) -> bool:
+        """Whether values fell, but by far less than predicted, however long the step was.
+
+        The rate at which values of a differentiable function fall tends to the slope.
+        """
+        few = self.trials[-1 - FLOOR_TRIALS :]
+        shortened = len(few) > FLOOR_TRIALS and few[-1].t <= 0.25 * few[0].t
+        return shortened and all(trial.fun < self._start.fun for trial in few)
 
     def spent(self, x: Array, direction: Array) -> bool:
         """Whether there are trials enough, or the bracket's ends are one point in rounding."""
@@ -248,11 +287,8 @@ class _Line:
         That is the first bound, or where the last variable has met its own.
         """
         if not (self._bent and t >= self._first):
-            x = self._x + (self._direction if t == 1 else t * self._direction)
-            answers = yield Ask(x[None], 1)
-            grad = answers.gradients[0]
-            slope = float(grad.dot(self._direction))
-            return LinePoint(t, x, answers.values.item(0), grad, slope), t * self._slope, False
+            point = yield from _straight(self._x, self._direction, t)
+            return point, t * self._slope, False
         x, straight, moving = self._at(t)
         fun, grad = yield from ask_one(x)
         predicted = t * self._slope if straight else float(self._grad @ (x - self._x))
@@ -266,6 +302,14 @@ class _Line:
         # one that has just arrived is still on the line
         past = self._room * (1 + AT_BOUND) < t
         return x, not past.any(), np.where(past, 0.0, self._direction)
+
+
+def _straight(x: Array, direction: Array, t: float) -> Generator[Ask, Any, LinePoint]:
+    """A point of the line itself."""
+    there = x + (direction if t == 1 else t * direction)
+    answers = yield Ask(there[None], 1)
+    fun, grad = answers.first()
+    return LinePoint(t, there, fun, grad, ddot(grad, direction))
 
 
 def _noise(trials: list[LinePoint], fun: float) -> bool:

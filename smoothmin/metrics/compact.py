@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import dgemv, dsymv, dtrsv
+from scipy.linalg.blas import dgemv, dsbmv, dsymv, dtrsv
 
 from smoothmin._protocol import Array, Mask
 
@@ -31,7 +31,7 @@ def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
     return (
         sy > SMALLEST_CURVATURE * (yw if least is None else least)
         and 0 < yw < math.inf
-        and sy / yw < math.inf
+        and 0 < sy / yw < math.inf
     )
 
 
@@ -67,8 +67,7 @@ class CompactMemory:
         # columns of both small matrices, one after the other as BLAS wants them
         self._columns = np.zeros((2, pairs, pairs))
         # any order of time is a window on two turns of the wheel
-        self._wheel = np.tile(np.arange(2 * pairs).reshape(2, pairs, order="F"), 2)
-        self._upper = np.tri(pairs, dtype=bool).T
+        self._wheel = np.arange(4 * pairs).reshape(2, 2 * pairs, order="F") % (2 * pairs)
 
     def _grow(self) -> None:
         """Make place for twice as many pairs, of which none has been dropped yet."""
@@ -96,17 +95,16 @@ class CompactMemory:
         scale = factor * self.scale
         if not self._count:
             return scale * image
-        # (3.1) for H / gamma, from right to left
+        # (3.1) for H / gamma, from right to left, but for the sign of the shares
         steps, images = self._in_time
         u = dtrsv(self._sy, products[steps])
-        right = self._curvatures * u
-        right /= self.scale
-        right += dsymv(1.0, self._yw, u, beta=-1.0, y=products[images])
+        right = dsymv(-1.0, self._yw, u, beta=1.0, y=products[images])
+        # a diagonal is a matrix of one band
+        right = dsbmv(0, -1 / self.scale, self._curvatures[None], u, beta=1.0, y=right)
         shares = np.empty(products.size)
         shares[steps] = dtrsv(self._sy, right, trans=1, overwrite_x=1)
-        np.negative(u, out=u)
         shares[images] = u
-        result: Array = dgemv(scale, self._rows.T, shares, beta=scale, y=image)
+        result: Array = dgemv(-scale, self._rows.T, shares, beta=scale, y=image)
         return result
 
     def factors(self) -> tuple[Array, Array, Array]:
@@ -121,7 +119,7 @@ class CompactMemory:
         units, scale = np.outer(unit, unit), math.sqrt(self.scale)
         weights = np.empty(2 * self._count)
         weights[steps], weights[images] = unit / scale, unit * scale
-        meant = self._upper[: self._count, : self._count]
+        meant = np.tri(self._count, dtype=bool).T
         triangle = np.where(meant, self._sy, 0.0) * -units
         inner = np.where(meant, self._yw, self._yw.T) * (-self.scale * units)
         inner.flat[:: self._count + 1] -= 1.0
@@ -151,7 +149,7 @@ class CompactMemory:
             return slot
         slot = self._oldest
         self._oldest = (slot + 1) % self._memory
-        self._take_views()
+        self._take_order()
         # up and left by one; what this breaks is set anew or not meant
         flat, shift = self._columns.ravel(), self._memory + 1
         flat[:-shift] = flat[shift:]
@@ -174,10 +172,15 @@ class CompactMemory:
         self._rows = self._room[: 2 * k]
         self._sy, self._yw = self._columns[0, :k, :k].T, self._columns[1, :k, :k].T
         self._curvatures = self._sy.diagonal()
-        # slices cost less than indices, and will do until the first pair is replaced
-        self._in_time: tuple[Any, Any] = slice(0, 2 * k, 2), slice(1, 2 * k, 2)
-        if self._oldest:
-            steps, images = self._wheel[:, self._oldest : self._oldest + k]
+        self._take_order()
+
+    def _take_order(self) -> None:
+        """Of the pairs in time."""
+        k, oldest = self._count, self._oldest
+        if oldest == 0:  # slices cost less than indices, and will do until a pair is replaced
+            self._in_time: tuple[Any, Any] = slice(0, 2 * k, 2), slice(1, 2 * k, 2)
+        else:
+            steps, images = self._wheel[:, oldest : oldest + k]
             self._in_time = steps, images
 
 
@@ -189,6 +192,14 @@ class CompactModel:
         self._diagonal = np.ones(1) if diagonal is None else diagonal
         self._rows, self._weights, self._inverse = memory.factors()
         self._whole = self._inverse + self._gram(self._rows, self._diagonal)
+
+    def diagonals(self, n: int) -> tuple[Array, Array]:
+        """Those of H and of its inverse."""
+        rows = self._weights[:, None] * self._rows
+        above = np.einsum("ij,ij->j", rows, np.linalg.solve(self._inverse, rows))
+        below = np.einsum("ij,ij->j", rows, np.linalg.solve(self._whole, rows))
+        first = np.broadcast_to(self._diagonal, n)
+        return self._scale * (first + above), (1 - below / first) / (self._scale * first)
 
     def curve(self, s: Array) -> Array:
         """``H^-1 s``, by Sherman, Morrison and Woodbury."""

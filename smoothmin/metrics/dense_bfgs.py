@@ -87,6 +87,10 @@ class InverseHessian(Metric):
         self.reset()
         self._j = SquareFactor(np.linalg.cholesky(matrix).astype(np.float64, copy=False))
 
+    def begin_along(self, curvatures: Array) -> None:
+        """Begin with their inverses on the diagonal."""
+        self.begin_with(np.diag(1 / curvatures))
+
     def begin_from(self, memory: LimitedMemory) -> None:
         """Take the pairs of a limited memory, in their order, upon the scales of the start."""
         self.reset()
@@ -141,6 +145,13 @@ class InverseHessian(Metric):
     def matrix(self, n: int) -> Array:
         """H."""
         return np.eye(n) if self._j is None else self._j.square()
+
+    def diagonals(self, n: int) -> tuple[Array, Array]:
+        """Squares of the rows of J, and of the columns of its inverse."""
+        if self._j is None:
+            return np.ones(n), np.ones(n)
+        j, inverse = self._j.dense(), self._inverted()
+        return np.einsum("ij,ij->i", j, j), np.einsum("ij,ij->j", inverse, inverse)
 
     def model(self) -> InverseHessian:
         """The same, which knows the inverse K of J."""

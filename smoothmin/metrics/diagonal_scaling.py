@@ -15,9 +15,11 @@ significance", J. R. Stat. Soc. 98 (1935), for correlations where neighbours are
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from scipy.special import polygamma
+from scipy.linalg.blas import ddot
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.product_form import CACHED
@@ -27,7 +29,12 @@ DEVIATIONS = 1.0  # by which the spread of chance may exceed its mean
 ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
 
 
-def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) -> Array | None:
+def secant_scales(
+    steps: Array,
+    changes: Array,
+    divisor: Array | float = 1.0,
+    curvatures: Array | None = None,
+) -> Array | None:
     """Scales by whose squares changes of the gradient are nearest to the steps.
 
     Parameters
@@ -36,6 +43,8 @@ def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) ->
         Pairs (s, y) with positive ``s'y``; the changes multiplied by ...
     divisor : ndarray (n,) or float
         ... this.
+    curvatures : ndarray (m,), optional
+        The products ``s'y``, where they are known.
 
     Returns
     -------
@@ -65,57 +74,93 @@ def secant_scales(steps: Array, changes: Array, divisor: Array | float = 1.0) ->
     """
     if len(steps) < 2:
         return None
-    part = _shrunk(steps[::2], changes[::2], divisor)
-    if part is None or not _nearer(part, steps[1::2], changes[1::2], divisor):
+    (m, n), divisors = steps.shape, np.atleast_1d(divisor)
+    pairs = _Pairs(steps, changes, divisors)
+    if curvatures is None:
+        curvatures = sum((np.vecdot(*rows) for _, rows in pairs), np.zeros(m))
+    weights = 1 / curvatures
+    shares = np.zeros((2, m))  # of every other pair, and of the rest
+    shares[0, ::2], shares[1, 1::2] = weights[::2], weights[1::2]
+    grams, sums = np.zeros((2, m, m)), np.empty((2, 2, n))
+    for part, rows in pairs:
+        grams += rows @ rows.transpose(0, 2, 1)
+        np.multiply(rows, rows, out=rows)
+        sums[:, :, part] = shares @ rows
+    roots = np.sqrt(weights)
+    grams *= roots * roots[:, None]
+    first = _shrunk(sums[:, 0], grams[:, ::2, ::2])
+    if first is None or not _nearer(first, _Pairs(steps[1::2], changes[1::2], divisors)):
         return None
-    return _shrunk(steps, changes, divisor)
+    return _shrunk(sums[:, 0] + sums[:, 1], grams)
 
 
-def _nearer(scales: Array, steps: Array, changes: Array, divisor: Array | float) -> bool:
+class _Pairs:
+    """Steps and changes (2, m, .) of a few columns at a time, which a second look finds cached."""
+
+    def __init__(self, steps: Array, changes: Array, divisors: Array) -> None:
+        self._steps, self._changes, self._divisors = steps, changes, divisors
+
+    def __iter__(self) -> Iterator[tuple[slice, Array]]:
+        m, n = self._steps.shape
+        width, alike = max(1, CACHED // (2 * m)), len(self._divisors) == 1
+        for first in range(0, n, width):
+            part = slice(first, first + width)
+            steps = self._steps[:, part]
+            rows = np.empty((2, *steps.shape))
+            rows[0] = steps
+            divisors = self._divisors if alike else self._divisors[part]
+            np.divide(self._changes[:, part], divisors, out=rows[1])
+            yield part, rows
+
+
+def _nearer(scales: Array, pairs: _Pairs) -> bool:
     """Whether each pair is nearer to the secant equation in these scales than without.
 
     The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
     """
-    for s, change in zip(steps, changes, strict=True):
-        y = change / divisor
-        products = float(s.dot(s) * y.dot(y))
-        s, y = s / scales, y * scales
-        if not float(s.dot(s) * y.dot(y)) < products:
-            return False
-    return True
+    diagonal = np.square(scales)
+    plain: Any = 0.0
+    scaled: Any = 0.0
+    for part, rows in pairs:
+        np.multiply(rows, rows, out=rows)
+        plain = plain + rows.sum(axis=2)
+        scaled = scaled + np.stack([rows[0] @ (1 / diagonal[part]), rows[1] @ diagonal[part]])
+    return bool((scaled[0] * scaled[1] < plain[0] * plain[1]).all())
 
 
-def _shrunk(steps: Array, changes: Array, divisor: Array | float) -> Array | None:
-    """The scales by these pairs, shrunk toward their mean; None if that is all that is left."""
-    (m, n), width = steps.shape, max(1, CACHED // len(steps))
-    long, steep, grams = np.empty(n), np.empty(n), np.zeros((2, m, m))
-    divisors, curvatures = np.broadcast_to(divisor, (n,)), np.zeros(m)
-    for first in range(0, n, width):
-        part = slice(first, first + width)
-        rows = steps[:, part], changes[:, part] / divisors[part]
-        curvatures += np.vecdot(*rows)
-        grams += [row @ row.T for row in rows]
-    weights = 1 / curvatures
-    for first in range(0, n, width):
-        part = slice(first, first + width)
-        long[part] = weights @ np.square(steps[:, part])
-        steep[part] = weights @ np.square(changes[:, part] / divisors[part])
-    seen = (long > 0) & (steep > 0)
-    count = int(seen.sum())
-    if count < 3 or not math.isfinite(long.sum() + steep.sum()):
+def _shrunk(sums: Array, grams: Array) -> Array | None:
+    """The scales by sums (2, n), shrunk toward their mean; None if that is all that is left."""
+    long, steep = sums
+    seen: Any = slice(None) if sums.min() > 0 else (long > 0) & (steep > 0)
+    logs = np.log(long[seen] / steep[seen])
+    count = len(logs)
+    if count < 3 or not math.isfinite(float(sums.sum())):
         return None
-    logs = 0.25 * np.log(long[seen] / steep[seen])
-    logs -= logs.mean()
-    spread = 4 * float(logs @ logs) / (count - 1)
-    grams *= np.sqrt(np.outer(weights, weights))
-    independent = [float(np.trace(gram) ** 2 / np.square(gram).sum()) for gram in grams]
-    chance = 0.25 * float(polygamma(1, 0.5 * np.array(independent)).sum())
+    logs *= 0.25
+    logs -= float(logs.sum()) / count
+    spread = 4 * ddot(logs, logs) / (count - 1)
+    chance = 0.0
+    for gram in grams:
+        independent = float(gram.trace()) ** 2 / float(np.vdot(gram, gram))
+        chance += 0.25 * _trigamma(0.5 * independent)
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if not chance < spread < math.inf:
         return None
-    scales = np.ones(n)
+    scales = np.ones(len(long))
     scales[seen] = np.exp((1 - chance / spread) * logs)
     return scales
+
+
+def _trigamma(x: float) -> float:
+    """The second derivative of log Gamma (Abramowitz and Stegun, 6.4.6 and 6.4.12)."""
+    if not x > 0:
+        return math.inf
+    result = 0.0
+    while x < 10:
+        result += 1 / (x * x)
+        x += 1
+    t = 1 / (x * x)
+    return result + 1 / x + t / 2 + t / x * (1 / 6 - t * (1 / 30 - t * (1 / 42 - t / 30)))
 
 
 def coordinate_scales(changes: Array) -> Array:
@@ -162,7 +207,7 @@ def coordinate_scales(changes: Array) -> Array:
     spread = float(logs @ logs) / (count - 1)
     unit = changes / math.sqrt(float(squares.sum()))
     independent = 1 / float(np.square(unit @ unit.T).sum())
-    chance = 0.25 * float(polygamma(1, 0.5 * independent))
+    chance = 0.25 * _trigamma(0.5 * independent)
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if spread > chance:
         shrunk = (1 - chance / spread) * logs

@@ -12,14 +12,16 @@ that the pairs themselves suggest, found anew whenever their number has doubled.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
 from smoothmin.metrics.metric import Metric
-from smoothmin.metrics.product_form import LARGE
+from smoothmin.metrics.product_form import CACHED, LARGE
 
 
 class LimitedMemory(CompactMemory, Metric):
@@ -40,6 +42,11 @@ class LimitedMemory(CompactMemory, Metric):
         """Have ``P = diag(scales)^2``, in place of the identity, once there are pairs."""
         self._first = scales**2
 
+    def begin_along(self, curvatures: Array) -> None:
+        """Have P of their inverses."""
+        self.reset()
+        self.start(1 / np.sqrt(curvatures))
+
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
@@ -54,8 +61,8 @@ class LimitedMemory(CompactMemory, Metric):
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         w = self._start_from(y)
-        sy, yw = float(s.dot(y)), float(y.dot(w))
-        if not is_curved(sy, yw, math.sqrt(s.dot(s)) * math.sqrt(max(yw, 0.0))):
+        sy, yw = ddot(s, y), ddot(y, w)
+        if not is_curved(sy, yw, math.sqrt(ddot(s, s)) * math.sqrt(max(yw, 0.0))):
             return
         before = self._seen_products if self._follows(y, gradient) else None
         slot = self.append(s, w)
@@ -92,9 +99,22 @@ class LimitedMemory(CompactMemory, Metric):
             self._seen, self._seen_products = g, self.products(g)
         return self.combine(self._seen_products, self._start_from(g), factor)
 
+    def diagonals(self, n: int) -> tuple[Array, Array]:
+        """By the compact forms of both."""
+        first = np.ones(n) if self._first is None else self._first
+        if self._count == 0:
+            return self.scale * first, 1 / (self.scale * first)
+        return self.model().diagonals(n)
+
     def model(self) -> CompactModel:
         """``H^-1``."""
         return CompactModel(self, self._first)
+
+    @property
+    def scales(self) -> Array:
+        """The lengths of coordinates that the first matrix has (n,)."""
+        n = self._room.shape[1]
+        return np.ones(n) if self._first is None else np.sqrt(self._first)
 
     def pairs(self) -> tuple[Array, Array]:
         """Steps and changes (k, n), the oldest first; copies."""
@@ -118,18 +138,29 @@ class LimitedMemory(CompactMemory, Metric):
         """Another P, by the pairs."""
         old = np.ones(1) if self._first is None else self._first
         steps, images = self._rows[::2], self._rows[1::2]
-        scales = secant_scales(steps, images, old)
+        slots: Any = self._in_time[0] // 2 if self._oldest else slice(None)
+        curvatures = np.empty(self._count)
+        curvatures[slots] = self._curvatures
+        scales = secant_scales(steps, images, old, curvatures)
         if scales is None and self._first is None:
             return
-        self._first = None if scales is None else scales**2
-        ratio = (1.0 if scales is None else scales**2) / old
-        for image in images:
-            image *= ratio
-        for k, image in enumerate(self._rows[self._in_time[1]][: self._count]):
-            products = self.products(image if self._first is None else image / self._first)
-            self._columns[1, k, : self._count] = products[self._in_time[1]]
+        first = np.ones(1) if scales is None else np.square(scales)
+        self._first = None if scales is None else first
+        gram = self._rescale(images, first / old, first)
+        self._columns[1, : self._count, : self._count] = gram[slots][:, slots]
         self.scale = float(self._curvatures[-1] / self._yw[-1, -1])
         self._seen = None
+
+    def _rescale(self, images: Array, ratio: Array, first: Array) -> Array:
+        """Multiply images by ``ratio``; their products (k, k) with the changes they are of."""
+        k, n = images.shape
+        gram, width = np.zeros((k, k)), max(1, CACHED // k)
+        for begin in range(0, n, width):
+            part = slice(begin, begin + width)
+            images[:, part] *= ratio if len(ratio) == 1 else ratio[part]
+            changes = images[:, part] / (first if len(first) == 1 else first[part])
+            gram += changes.dot(images[:, part].T)
+        return gram
 
     def _start_from(self, g: Array) -> Array:
         """``P g``."""

@@ -48,6 +48,10 @@ class Metric(ABC):
     def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)
         """Take the lengths of coordinates (n,) for the first update to begin with."""
 
+    def begin_along(self, curvatures: Array) -> None:
+        """Forget everything but these, (n,), along the coordinates, if that is of use."""
+        self.reset()
+
     @abstractmethod
     def model(self) -> Model:
         """``H^-1``, until the next update."""
@@ -60,6 +64,12 @@ class Metric(ABC):
         """H (n, n) itself, which leaves the metric as it is."""
         root = self.root(np.eye(n))
         return root @ root.T
+
+    def diagonals(self, n: int) -> tuple[Array, Array]:
+        """Those of H and of its inverse, (n,) each."""
+        matrix = self.matrix(n)
+        inverse = np.asarray(np.linalg.inv(matrix), dtype=float)
+        return matrix.diagonal(), inverse.diagonal()
 
     def copied(self) -> Self:
         """A copy that learns no more."""

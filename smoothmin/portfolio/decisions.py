@@ -137,7 +137,7 @@ FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.MODEL, lambda f: f.foretold),
     (Action.TEST, lambda f: f.boxed and not (f.settled and f.once)),
     (Action.SUM, lambda f: f.separable),
-    (Action.DESCENT, lambda f: f.once and not f.boxed and not f.large),
+    (Action.DESCENT, lambda f: f.once and not f.boxed),
     (Action.MODEL, lambda f: f.small and not f.separable and not f.settled),
     (Action.SMOOTHING, lambda f: f.large and not f.separable),
     (Action.DESCENT, lambda f: not f.separable and not (f.settled and f.once)),

@@ -46,8 +46,11 @@ class Incumbent:
         """By how much the best value lies below the first ones."""
         return self.typical - self.fun
 
-    def book(self, phase: str, ask: Ask, values: Array) -> float:
-        """Keep the best point, and what a phase paid for it; the lowest value."""
+    def book(self, phase: str, ask: Ask, values: Array, recalled: int = 0) -> float:
+        """Keep the best point, and what a phase paid for it; the lowest value.
+
+        ``recalled`` values were known.
+        """
         values = np.where(np.isnan(values), np.inf, values)
         if self.typical == np.inf:
             self.typical = float(np.median(values))
@@ -62,14 +65,14 @@ class Incumbent:
         before, k = self.fun, int(values.argmin())
         if values[k] < self.fun:
             self.x, self.fun = row(ask, k), float(values[k])
-        self.accounts.add(phase, len(values), before - self.fun)
+        self.accounts.add(phase, len(values) - recalled, before - self.fun)
         return float(values[k])
 
     def ask(self, phase: str, points: Array) -> Generator[Ask, Answers, Array]:
         """Values at some points, booked; infinite where there is none."""
-        ask = Ask(points, 0)
+        ask = Ask(points, 0, phase=phase)
         answers = yield ask
-        self.book(phase, ask, answers.values)
+        self.book(phase, ask, answers.values, answers.recalled)
         return np.where(np.isnan(answers.values), np.inf, answers.values)
 
     def booked(self, phase: str, test: Generator[Ask, Answers, R]) -> Generator[Any, Any, R]:
@@ -79,8 +82,9 @@ class Incumbent:
             ask = advance(test, reply)
             if isinstance(ask, Done):
                 return ask.value
+            ask.phase = phase
             reply = yield ask
-            self.book(phase, ask, reply.values)
+            self.book(phase, ask, reply.values, reply.recalled)
 
     def known(self, x: Array) -> float | None:
         """The value at a point that is the best, or the start."""

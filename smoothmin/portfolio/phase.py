@@ -11,7 +11,19 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from smoothmin._method import Method
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Reply, Samples, Steps, resume
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Arrived,
+    Ask,
+    Finish,
+    Iterate,
+    Reply,
+    Samples,
+    Steps,
+    resume,
+)
+from smoothmin._protocol import Known as Known
 from smoothmin._stopping import Progress
 from smoothmin.portfolio.incumbent import Incumbent, row
 
@@ -19,7 +31,6 @@ TRAIL = 6  # last iterates of a phase that are remembered
 
 Watch: TypeAlias = Callable[[Progress], str | None]
 Observer: TypeAlias = Callable[[Array, Array], None]  # points and gradients (m, n)
-Known: TypeAlias = tuple[Array, Array]  # points (m, n) and values (m,)
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,8 @@ def _drive(
         if isinstance(message, Ask):
             reply = yield from _answer(phase, message, incumbent, outcome)
             if keep and message.order == 0 and isinstance(reply, Answers):
-                outcome.asked.append((message.points, reply.values))
+                asked = reply.points if isinstance(reply, Arrived) else message.points
+                outcome.asked.append((asked, reply.values))
         elif isinstance(message, Finish):
             return message
         else:
@@ -149,11 +161,14 @@ def _answer(
     shown = ask
     if phase.observe is not None and isinstance(ask, Samples):
         shown = _observed(ask, phase.observe)
+    shown.phase = phase.name
     reply: Answers = yield shown
-    least = incumbent.book(phase.name, ask, reply.values)
+    if isinstance(reply, Arrived):
+        ask = Ask(reply.points, 0)
+    least = incumbent.book(phase.name, ask, reply.values, reply.recalled)
     if least < (math.inf if outcome.least is None else outcome.least[0]):
         outcome.least = least, row(ask, int(np.nanargmin(reply.values)))
-    outcome.cost += len(reply.values)
+    outcome.cost += len(reply.values) - reply.recalled
     if phase.observe is not None and reply.gradients is not None:
         phase.observe(ask.points, reply.gradients)
     return reply

@@ -318,6 +318,19 @@ class _Extreme(_Selecting):
 
     largest: ClassVar[bool]
 
+    def add(self, values: Array, gradients: Array | None) -> None:
+        """Take a chunk; what picks elements sees whether all are finite, which most are."""
+        if gradients is None or not math.isfinite(np.dot(_ones(len(values)), values)):
+            return super().add(values, gradients)
+        best = (gradients[0] if self._gradient is None else self._gradient).copy()
+        compiled = _Selecting.seen + gradients.size > KERNEL_ELEMENTS
+        if not select_extremes(gradients, best, self.largest, compiled):
+            return super().add(values, gradients)
+        _Selecting.seen += gradients.size
+        self.kept += len(values)
+        self._take(values, None, None)
+        self._gradient = best
+
     def _take(self, values: Array, gradients: Array | None, squares: Array | None) -> None:
         pick = np.fmax if self.largest else np.fmin
         extreme = values.max() if self.largest else values.min()
@@ -412,16 +425,20 @@ def squared_norms(gradients: Array, compiled: bool) -> Array:
     return squares
 
 
-def select_extremes(gradients: Array, best: Array, largest: bool, compiled: bool) -> None:
-    """Put into ``best`` (d,) whichever of it and the rows is larger or smaller in magnitude."""
+def select_extremes(gradients: Array, best: Array, largest: bool, compiled: bool) -> bool:
+    """Put into ``best`` (d,) whichever of it and the rows is larger or smaller in magnitude.
+
+    Returns whether all rows are finite; ``best`` means nothing if they are not.
+    """
     if compiled:
         from smoothmin.smoothing import _kernels
 
         select = _kernels.select_largest if largest else _kernels.select_smallest
-        select(np.ascontiguousarray(gradients), best)
-        return
+        finite: bool = select(np.ascontiguousarray(gradients), best)
+        return finite
     magnitudes = np.abs(gradients)
     rows: NDArray[np.intp] = magnitudes.argmax(axis=0) if largest else magnitudes.argmin(axis=0)
     picked = np.take_along_axis(gradients, rows[None], axis=0)[0]
     better = np.abs(picked) > np.abs(best) if largest else np.abs(picked) < np.abs(best)
     best[better] = picked[better]
+    return bool(np.isfinite(gradients).all())

@@ -83,7 +83,9 @@ class Certifier:
         """The certificate of a point, by what is known around it."""
         radius = self.radius(point.x)
         around = gathered.near(0, point, radius)
-        gradients = np.concatenate([point.grad[None], around])
+        gradients = point.slopes[:1]
+        if len(around):
+            gradients = np.concatenate([gradients, around])
         normals = self._normals(point, gathered, radius)
         if len(point.x) <= FEW:
             normals = np.concatenate([normals, self.region_normals(point, radius)])
@@ -98,9 +100,10 @@ class Certifier:
 
     def _normals(self, point: Point, gathered: Gathered, radius: float) -> Array:
         """Of what is at its bound within the radius, of length 1."""
-        slopes = point.slopes[1:]
-        lengths = np.linalg.norm(slopes, axis=1)
-        found = [slopes[point.excess + lengths * radius >= 0]]
+        near = point.excess + point.steep[1:] * radius >= 0
+        if not gathered.of and not near.any():
+            return point.slopes[:0]
+        found = [point.slopes[1:][near]]
         for number in gathered.of:
             if number > 0:
                 rows = gathered.near(number, point, radius)
@@ -131,8 +134,7 @@ class Certifier:
         Of more than a few variables those of the rows alone.
         """
         region = self._region
-        lengths = np.linalg.norm(region.matrix, axis=1)
-        found = [region.matrix[region.room(point.x) <= lengths * radius]]
+        found = [region.matrix[region.room(point.x) <= region.lengths * radius]]
         if region.lower is None or region.upper is None or len(point.x) > FEW:
             rows: Array = found[0]
             return rows

@@ -45,6 +45,7 @@ class Sides:
         self.tolerance = rows.tolerance[self.row]
         hard = np.zeros(self.count, dtype=bool) if rows.hard is None else rows.hard
         self.hard = hard[self.row]
+        self._two_sided = len(high) + len(low) > len(np.union1d(high, low))
 
     def __len__(self) -> int:
         return len(self.row)
@@ -61,6 +62,8 @@ class Sides:
 
     def shared(self, values: Array) -> Array:
         """The larger of the values (s,) of the sides of each row, for each side."""
+        if not self._two_sided:
+            return values
         most = np.zeros(self.count)
         np.maximum.at(most, self.row, values)
         return most[self.row]
@@ -128,7 +131,7 @@ class Point:
     @property
     def finite(self) -> bool:
         """Whether all values and gradients are."""
-        total = self.values.sum() + self.slopes.sum()
+        total = float(self.values.sum()) + float(self.slopes.sum())
         if total - total == 0:
             return True  # no need to look at each
         return bool(np.isfinite(self.values).all() and np.isfinite(self.slopes).all())

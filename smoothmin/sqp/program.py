@@ -13,6 +13,7 @@ caps, each row with its own, so that they do not depend on the units of the rows
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Region:
     matrix : ndarray (l, n)
         Of the sides of the linear rows: ``matrix @ x <= sides.bound``.
     lower, upper : ndarrays (n,), or None
+    lengths : ndarray (l,)
+        Of the rows of the matrix.
     """
 
     lower: Array | None
@@ -47,6 +50,8 @@ class Region:
             self.matrix = self.sides.slopes(matrix)
         self.lower, self.upper = (None, None) if problem.box is None else problem.box
         self._size = np.abs(self.matrix)
+        self.lengths: Array = np.sqrt(np.vecdot(self.matrix, self.matrix))
+        self._any_hard = bool(self.sides.hard.any())
 
     def clip(self, x: Array) -> Array:
         """The nearest point between the bounds."""
@@ -68,7 +73,7 @@ class Region:
     def room(self, x: Array) -> Array:
         """Of the rows at a point (l,): how far each may grow, less rounding where none may."""
         room = self.sides.bound - self.matrix @ x
-        if self.sides.hard.any():
+        if self._any_hard:
             room -= np.where(self.sides.hard, self.rounding(x), 0.0)
         return np.maximum(room, 0.0)
 
@@ -79,8 +84,7 @@ class Region:
         if not (beyond > self.rounding(x)).any():
             return x, True
         # dear enough to be met if they can be: the multipliers of a projection are distances
-        lengths = np.linalg.norm(self.matrix, axis=1)
-        lengths = np.where(lengths > 0, lengths, 1.0)
+        lengths = np.where(self.lengths > 0, self.lengths, 1.0)
         caps = FAR * max(float((beyond / lengths).max()), 1.0) / lengths
         groups = np.arange(len(beyond))
         found = euclidean_step(np.zeros(x.size), self.matrix, -beyond, groups, caps, self.box(x))
@@ -94,8 +98,8 @@ class Region:
         return self.lower - x, self.upper - x
 
 
-def _stacked(parts: list[Array]) -> Array:
-    """Rows one above the other, without a copy where there is but one part."""
+def _stacked(parts: list[Any]) -> Any:
+    """Arrays one after the other, without a copy where but one has elements."""
     some = [part for part in parts if len(part)]
     return some[0] if len(some) == 1 else np.concatenate(parts)
 
@@ -157,7 +161,7 @@ class Programs:
 
     def merit(self, point: Point) -> float:
         """The objective and the weighted violation."""
-        return point.fun + float(self.weights @ point.violation)
+        return point.fun + float(self.weights.dot(point.violation))
 
     def direction(
         self, point: Point, gathered: Gathered, quadratic: Array | RowModel, *, steer: bool
@@ -200,13 +204,15 @@ class Programs:
 
     def _breaks(self, point: Point, excess: Array) -> bool:
         """Whether sides stay violated by as much as matters at the end of a step."""
+        excess = excess[: len(self.weights)]
+        if not excess.any():
+            return False
         size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
-        allowed = MATTERS * self._sides.tolerance * size
-        return bool((excess[: len(allowed)] > allowed).any())
+        return bool((excess > MATTERS * self._sides.tolerance * size).any())
 
     def _first_caps(self, point: Point) -> Array:
         """A multiple of the objective's slope by each side's."""
-        lengths = np.linalg.norm(point.slopes, axis=1)
+        lengths = point.steep
         steep = np.where(lengths[1:] > 0, lengths[1:], 1.0)
         caps: Array = np.maximum(self._settings.first * lengths[0] / steep, 1.0)
         return caps
@@ -260,8 +266,8 @@ class Programs:
         given = (
             point.grad,
             _stacked(rows),
-            np.concatenate(offsets),
-            np.concatenate(groups),
+            _stacked(offsets),
+            _stacked(groups),
             np.concatenate([caps, _UNGROUPED]),
         )
         box = region.box(point.x)
@@ -273,7 +279,7 @@ class Programs:
             program = BoxedQP(quadratic, *given, *(box or (-none, none)))
         if self._base is None:
             return program.solve()
-        return program.solve(np.concatenate(warm), self._base[1])
+        return program.solve(_stacked(warm), self._base[1])
 
     def _sums(self, gathered: Gathered, solution: Solution) -> Array:
         """Multipliers of the sides, tangents included."""

@@ -14,6 +14,7 @@ from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import PROBE, unusable
+from smoothmin.descent.gradient_check import RESOLVED, VISIBLE
 from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import Certificate, Certifier
 from smoothmin.sqp.curvature import Curvature
@@ -56,6 +57,8 @@ class Run:
         self._length = 0.0  # of the last step
         self._fallen = 0.0  # by the merit function, with the weights of each step
         self._reset_at: Point | None = None
+        self._lowest_feasible: Point | None = None
+        self._returned_to: Point | None = None
         self._dear_at: Point | None = None
         self._looked_at: Point | None = None
         self._looks = 0  # at gradients near that point
@@ -76,14 +79,22 @@ class Run:
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
             if isinstance(ended, Finish):
-                return ended
+                lower = self._left_behind(point, noise) if ended.status.success else None
+                if lower is None:
+                    return self._contradicted(ended, point, direction)
+                if lower is self._returned_to:
+                    return Finish(Status.PRECISION, LEFT_BEHIND, **ended.info)
+                point = self._returned_to = lower
+                self._curvature.reset()
+                continue
             if ended:
                 continue
             # 3. a step, or a gradient gathered
             outcome = yield from self._search.along(point, direction, quadratic, noise)
             if outcome.point is None:
                 if not self._shortened(point, outcome):
-                    return self._nothing_lower(point, direction, noise)
+                    ended = self._nothing_lower(point, direction, noise)
+                    return self._contradicted(ended, point, direction)
                 steer = outcome.shorten == 0
                 continue
             # 4. update
@@ -94,6 +105,19 @@ class Run:
                 point = yield from self._evaluator.at(point.x)
             elif point.fun < self._lowest and self._certifier.feasible(point):
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
+
+    def _left_behind(self, point: Point, noise: float) -> Point | None:
+        """A feasible point that is lower than where the run ends, by more than tolerances make.
+
+        The merit function's weights may have risen since.
+        """
+        best = self._lowest_feasible
+        if best is None:
+            return None
+        sides = self._sides
+        size = np.maximum(1.0, np.abs(best.rows[sides.row]))
+        allowed = float(self._programs.weights @ (sides.tolerance * size))
+        return best if best.fun < point.fun - noise - allowed else None
 
     def _shortened(self, point: Point, outcome: Outcome) -> bool:
         """Whether there is another program to try after a search that found no lower point."""
@@ -107,6 +131,31 @@ class Run:
         self._reset_at = point
         return True
 
+    def _contradicted(self, finish: Finish, point: Point, direction: Direction) -> Finish:
+        """The end, another one where gradients that the user gave are not those of the values."""
+        success = finish.status.success
+        if (success and not self._gathered.kinked) or self._problem.differences is not None:
+            return finish
+        noise = self._problem.noise
+        visible = np.maximum(VISIBLE * noise, RESOLVED * point.size)
+        number = None if success else self._search.contradicted(point, direction.step, noise)
+        number = self._gathered.contradicted(point, visible) if number is None else number
+        if number is None:
+            return finish
+        gradient, least = point.slopes[number], visible[number]
+        others = self._gathered.nearest(point)
+        there = next((o for o in others if abs(gradient @ (o.x - point.x)) > least), point)
+        step = there.x - point.x
+        predicted = float(gradient @ step)
+        change = float(there.values[number] - point.values[number])
+        whose = "" if number == 0 else f" of a nonlinear constraint (row {self._row(number)})"
+        said = _status.gradient_contradicted(float(np.linalg.norm(step)), predicted, change, whose)
+        return Finish(Status.GRADIENT, said, **finish.info)
+
+    def _row(self, number: int) -> int:
+        """Of the nonlinear constraints, that a function is a side of."""
+        return int(self._sides.row[number - 1])
+
     def _moved(self, point: Point, outcome: Outcome, size: float) -> Point:
         """The next point, from which the curvature is learnt."""
         new = outcome.point
@@ -116,7 +165,14 @@ class Run:
         self._curvature.trust = 1.0
         self._length = float(np.linalg.norm(new.x - point.x))
         self._recent.add(new.x, -self._fallen, size)
+        self._note(new)
         return new
+
+    def _note(self, point: Point) -> None:
+        """Remember the lowest feasible of the points that steps led to."""
+        lowest = self._lowest_feasible
+        if (lowest is None or point.fun < lowest.fun) and self._certifier.feasible(point):
+            self._lowest_feasible = point
 
     def _begin(self) -> Generator[Ask, object, Finish | Point]:
         """The start, and the scale of the first step."""
@@ -127,6 +183,7 @@ class Run:
         if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
             point = yield from self._elsewhere(point)
         self._gathered.add(point, None)
+        self._note(point)
         self._lowest = UNBOUNDED * max(1.0, abs(point.fun))
         self._curvature.first = first_step(point.x, -point.grad, 0.0)
         return point
@@ -261,7 +318,7 @@ class Run:
         self, point: Point, direction: Direction, noise: float, certificate: Certificate
     ) -> Finish:
         """What is known where nothing is promised, and there is no certificate."""
-        steep = 1.0 if self._gathered.kinked else self._recent.steepness
+        steep = 1.0 if self._gathered.met else self._recent.steepness
         knows = Knowledge(
             f"No certificate: stationarity {certificate.stationarity:.3g} within radius "
             f"{certificate.radius:.3g}",
@@ -293,6 +350,7 @@ class Run:
         return judge(Knowledge(f"No step lowers the violation, {worst:.3g}"))
 
 
+LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."
 IDLE = 50  # evaluations, and one a variable, that together may gain nothing but noise
 SEEN = 100.0  # times the noise, of a gain since the last reset that makes another worth it
 LOOKS = 3  # at gradients near a point, after which more show nothing new

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from smoothmin._protocol import Array, Ask
+from smoothmin.descent.gradient_check import RESOLVED, VISIBLE, contradicting
+from smoothmin.linesearch.weak_wolfe import LinePoint
 from smoothmin.sqp.functions import Evaluator, Point
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.settings import StepSettings
@@ -55,6 +57,7 @@ class Search:
     ) -> None:
         self._evaluator, self._region = evaluator, region
         self._programs, self._gathered, self._settings = programs, gathered, settings
+        self._trials: list[tuple[float, Point]] = []  # shares and ends of the last search
 
     def along(
         self, point: Point, direction: Direction, quadratic: Array | RowModel, noise: float
@@ -62,8 +65,10 @@ class Search:
         """From a point along a direction."""
         settings, merit = self._settings, self._programs.merit
         start, share, corrected = merit(point), 1.0, False
+        self._trials.clear()
         for _ in range(settings.trials):
             trial = yield from self._trial(point, share * direction.step)
+            self._trials.append((share, trial))
             rise = merit(trial) - start if trial.finite else np.inf
             predicted = share * direction.slope
             least = settings.serious if self._gathered.kinked else settings.armijo
@@ -89,6 +94,25 @@ class Search:
                         return Outcome(there, second, 1.0)
             share *= shorter
         return Outcome(None, direction, share)
+
+    def contradicted(self, point: Point, step: Array, noise: float) -> int | None:
+        """A function whose values exclude its gradients, by the last search along a step."""
+        for number, slope in enumerate((point.slopes @ step).tolist()):
+            sign = -1.0 if slope > 0 else 1.0
+            line = [
+                LinePoint(
+                    share,
+                    there.x,
+                    sign * there.values.item(number),
+                    there.slopes[number],
+                    sign * float(there.slopes[number] @ step),
+                )
+                for share, there in self._trials
+            ]
+            visible = max(VISIBLE * noise, RESOLVED * point.size.item(number))
+            if contradicting(line, sign * point.values.item(number), sign * slope, visible):
+                return number
+        return None
 
     def _trial(self, point: Point, step: Array) -> Generator[Ask, object, Point]:
         """The point at a step's end, which is gathered."""

@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._protocol import Array, Mask
+from smoothmin.descent.gradient_check import ALIKE, WITNESSES
 from smoothmin.sqp.functions import EPS, Point
 from smoothmin.sqp.settings import TangentSettings
 from smoothmin.subproblems.min_norm import min_norm_point
 
-ALIKE = 1e-10  # part of a gradient by which it may change without any curvature
+STRAIGHT = 1e-10  # part of a gradient by which it may change without any curvature
 ROUNDING = 50 * EPS  # of values, in the trapezoid rule
 
 
@@ -82,7 +83,7 @@ class Tangents:
             self.bend = max(self.bend, float(bends.max()))
             gone = error <= self._settings.same * bent + rounding
             change_of_slope = slope - self.slopes
-            most = curved * curved * square + ALIKE**2 * float(slope @ slope)
+            most = curved * curved * square + STRAIGHT**2 * float(slope @ slope)
             gone &= np.vecdot(change_of_slope, change_of_slope) <= most
             if centre is not None:
                 gone &= self.weights <= 0
@@ -167,6 +168,11 @@ class Gathered:
         """Whether any function has a kink nearby."""
         return bool(self.of)
 
+    @property
+    def met(self) -> bool:
+        """Whether the last program needed more than one piece of a function."""
+        return any((tangents.weights > 0).any() for tangents in self.of.values())
+
     def add(self, point: Point, centre: Point | None) -> None:
         """Learn from a point, compared with the centre of the last program."""
         if centre is not None:
@@ -221,6 +227,29 @@ class Gathered:
         tangents = self.of[number]
         found: Array = tangents.slopes[tangents.near(point, radius)]
         return found
+
+    def nearest(self, point: Point) -> list[Point]:
+        """Recent points at other places, the nearest first."""
+        others = [other for other in self.recent if (other.x != point.x).any()]
+        return sorted(others, key=lambda other: float(np.linalg.norm(other.x - point.x)))
+
+    def contradicted(self, point: Point, visible: Array) -> int | None:
+        """A function whose values nearby exclude its gradients.
+
+        Across one kink the trapezoid rule is off by half the change of slope at most. At the
+        nearest points whose predicted changes are ``visible`` it is off by more.
+        """
+        nearest = self.nearest(point)
+        for number, least in enumerate(visible.tolist()):
+            off = []
+            for other in nearest:
+                error, bent, _ = (float(found[number]) for found in _compare(other, point))
+                rise = abs(float(other.slopes[number] @ (point.x - other.x)))
+                if rise > least:
+                    off.append(error > max(bent, ALIKE * rise))
+            if len(off) >= WITNESSES and all(off[:WITNESSES]):
+                return number
+        return None
 
     def pair(self, point: Point, used: Mask) -> tuple[Point, Mask] | None:
         """The nearest recent point with the same piece of the objective.

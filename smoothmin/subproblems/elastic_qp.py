@@ -151,6 +151,7 @@ class _ActiveSet:
         self._upper: Array = none if qp.upper is None else qp.upper
         self._lengths: Array | None = None  # of the rows
         self._finite = qp.caps < np.inf
+        self._beyond: tuple[Array, Array, float] | None = None  # the last step and its excesses
         self._blur = 0.0  # what rounding makes of a step that is not refined
         self._tight: list[int] = []  # groups whose multipliers come to their caps
         if start is None:
@@ -170,9 +171,10 @@ class _ActiveSet:
         """The multipliers (m,), those of groups beyond their caps reduced."""
         caps = self._qp.caps
         sums = np.bincount(self._qp.groups, start, len(caps))
-        over = (sums >= caps) & (sums > 0)
+        over = sums >= caps
         if not over.any():
             return start
+        over &= sums > 0
         self._tight = over.nonzero()[0].tolist()
         reduced: Array = (
             start * np.where(over, caps / np.where(over, sums, 1.0), 1.0)[self._qp.groups]
@@ -374,17 +376,22 @@ class _ActiveSet:
         """What excesses of a group are compared with."""
         return float(np.abs(self._qp.offsets[self._qp.groups == group]).max(initial=0.0))
 
-    def _excess(self, step: Array) -> Array:
-        """Of the program's rows (m,), zero where it is no more than rounding."""
+    def _excess(self, step: Array) -> tuple[Array, float]:
+        """Of the program's rows (m,), zero where it is no more than rounding; and the largest."""
+        if self._beyond is not None and self._beyond[0] is step:
+            return self._beyond[1:]
         qp = self._qp
         excess: Array = qp.rows.dot(step)
         excess -= qp.offsets
-        if excess.max(initial=0.0) > 0:
+        most = excess.item(excess.argmax()) if self._m else 0.0
+        if not most <= 0:
             if self._lengths is None:
                 self._lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
             long = math.sqrt(step.dot(step)) + self._blur
             excess[excess <= FEASIBLE * (self._lengths * long + np.abs(qp.offsets))] = 0.0
-        return excess
+            most = excess.item(excess.argmax())
+        self._beyond = step, excess, most
+        return excess, most
 
     def _broken(self, step: Array, prices: dict[int, float], banned: set[int]) -> int:
         """The row that is broken most, in units of its length; -1 if none is."""
@@ -392,8 +399,8 @@ class _ActiveSet:
         if banned:
             skip = np.concatenate([skip, np.array(list(banned), dtype=np.intp)])
         best, worst = -1, 0.0
-        excess = self._excess(step)
-        if excess.max(initial=0.0) > 0 and self._lengths is not None:
+        excess, most = self._excess(step)
+        if most > 0 and self._lengths is not None:
             if prices:
                 levels = np.zeros(len(self._qp.caps))
                 for group, price in prices.items():
@@ -423,8 +430,8 @@ class _ActiveSet:
         # rows with multipliers are met but for the excess of their group
         slope = -curvature - float(multipliers.dot(qp.offsets))
         excess = np.zeros(len(qp.caps))
-        beyond = self._excess(step)
-        if beyond.max(initial=0.0) > 0:
+        beyond, most = self._excess(step)
+        if most > 0:
             np.maximum.at(excess, qp.groups, beyond)
             excess[~self._finite] = 0.0
             slope -= float(multipliers.dot(excess[qp.groups]))
@@ -443,6 +450,8 @@ def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
     w = len(rows)
     if w == 0:
         return _Target(np.empty(0), base, False, None, {})
+    if w == 1:
+        return _stationary_for_one(rows[0], base, offsets.item(0))
     lengths = np.sqrt(np.vecdot(rows, rows))
     unit = 1.0 / np.where(lengths > 0, lengths, 1.0)
     rows = rows * unit[:, None]
@@ -458,6 +467,19 @@ def _stationary(rows: Array, base: Array, offsets: Array) -> _Target:
 
     rounds = 1 if least > WELL else 2
     return _Target(weights * unit, base + weights.dot(rows), False, back, {}, rounds)
+
+
+def _stationary_for_one(row: Array, base: Array, offset: float) -> _Target:
+    """The same for one row."""
+    square = float(row.dot(row))
+    if not square > 0:
+        return _Target(np.array([-offset / DEPENDENT]), base, True, None, {})
+    weight = -(offset + float(row.dot(base))) / square
+
+    def back(missed: Array) -> Array:
+        return missed.item(0) / square * row
+
+    return _Target(np.array([weight]), base + weight * row, False, back, {}, 1)
 
 
 def _stationary_by_rotations(rows: Array, base: Array, offsets: Array, unit: Array) -> _Target:

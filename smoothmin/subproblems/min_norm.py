@@ -67,7 +67,7 @@ def min_norm_point(gradients: Array, normals: Array | None = None) -> HullPoint:
     k = 0 if normals is None else len(normals)
     if m == 1 and k == 0:
         return HullPoint(gradients[0].copy(), np.ones(1), np.empty(0))
-    scale = float(np.abs(gradients).max())
+    scale = float(np.abs(gradients).max(initial=0.0))
     if scale == 0:
         return HullPoint(np.zeros(n), np.full(m, 1 / m), np.zeros(k))
     rows = gradients if normals is None else np.concatenate([gradients, normals * scale])

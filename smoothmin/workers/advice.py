@@ -69,16 +69,17 @@ def ended_at_start(code: int | None) -> RuntimeError:
     return RuntimeError(f"workers: no worker process could start: {why}. {GUARD}")
 
 
-def ended_at_work(code: int | None, x: Any) -> RuntimeError:
-    """For a worker process that ended while it evaluated ``x`` or a point soon after it."""
+def ended_at_work(code: int | None, points: Any) -> RuntimeError:
+    """For a worker process that ended while it evaluated one of some ``points``."""
     hint = "as os._exit does; an exception would have been passed on"
     if code is not None and code < 0:
         hint = "as systems do that are short of memory, or somebody"
         if -code in _CRASHES:
             hint = "a crash in compiled code that fun calls"
-    return RuntimeError(
-        f"workers: a worker process died: {_end(code)}, {hint}. It was at x = {x!r:.200}"
-    )
+    where = f"x = {points[0]!r:.200}"
+    if len(points) > 1:
+        where = f"one of {len(points)} points, the first of them {where}"
+    return RuntimeError(f"workers: a worker process died: {_end(code)}, {hint}. It was at {where}")
 
 
 _CRASHES = {

@@ -84,13 +84,15 @@ def _travels(value: Any) -> bool:
 class Chunk:
     """What came of some points: answers of the first, and what ended them.
 
-    ``seconds`` and ``squares`` are sums over the points of how long each took, and its square.
+    ``seconds`` and ``squares`` are sums over the points of how long each took, and its square;
+    ``failure`` is the first traceback of what counts as no value.
     """
 
     answers: list[Any]
     ended: Stopped | Raised | None = None
     seconds: float = 0.0
     squares: float = 0.0
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ class Call:
             if os.getpid() == self.home:
                 raise
             ended = Raised(error)
-        return Chunk(answers, ended, seconds, squares)
+        failures = self.objective.failures
+        failure = None if failures is None else failures.take()
+        return Chunk(answers, ended, seconds, squares, failure)
 
 
 @dataclass(frozen=True)

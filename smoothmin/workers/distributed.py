@@ -23,7 +23,7 @@ class Distributed(Source):
     ) -> Block:
         """See `Source`."""
         points = points if center is None else center + points
-        intake = Intake(points, limits)
+        intake = Intake(points, limits, self.objective.failures)
         ended: BaseException | None = None
         try:
             self._gather(self.domain.spread(points), order, limits, intake)

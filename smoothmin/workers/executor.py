@@ -32,6 +32,11 @@ class FutureTeam(Team):
         self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._most = 0
 
+    @property
+    def size(self) -> int | None:
+        """See `Team`."""
+        return self._workers()
+
     def prepare(self, points: int) -> int:
         """See `Team`; of an unknown number, one for each point is to have something to do."""
         known = self._workers()

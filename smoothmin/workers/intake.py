@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin import _status
+from smoothmin._failures import Failures
 from smoothmin._limits import Halt, Limits
 from smoothmin._status import Status
 from smoothmin.workers.call import Chunk, Raised, Stopped
 
 
 class Intake:
-    """Answers to ``points`` (m, n), of which ``limits`` are to be told.
+    """Answers to ``points`` (m, n), of which ``limits`` and ``failures`` are to be told.
 
     Attributes
     ----------
@@ -26,18 +27,23 @@ class Intake:
         Whether something was raised: no further points need to be given out.
     """
 
-    def __init__(self, points: NDArray[Any], limits: Limits) -> None:
+    def __init__(
+        self, points: NDArray[Any], limits: Limits, failures: Failures | None = None
+    ) -> None:
         self.answers: list[Any] = [None] * len(points)
         self.front = 0
         self.failed = False
         self._points, self._limits = points, limits
         self._looks = points.dtype == np.float64 and limits.f_target > -np.inf
+        self._failures = failures
         self._ends: dict[int, Stopped | Raised] = {}
 
     def put(self, first: int, chunk: Chunk) -> None:
         """Take what came of the points from ``first`` on."""
         after = first + len(chunk.answers)
         self.answers[first:after] = chunk.answers
+        if self._failures is not None:
+            self._failures.give(chunk.failure)
         if chunk.ended is not None:
             self._ends[after] = chunk.ended
             self.failed = True

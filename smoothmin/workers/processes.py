@@ -92,6 +92,11 @@ class Processes(Team):
         # before multiprocessing's own handler, which waits for all processes to end
         atexit.register(self.close)
 
+    @property
+    def size(self) -> int:
+        """See `Team`."""
+        return self._count
+
     def prepare(self, points: int) -> int:
         """See `Team`: start as many as there is work for."""
         with _interrupts_later():
@@ -133,7 +138,7 @@ class Processes(Team):
             self._workers.remove(worker)
             if not worker.ready:
                 raise ended_at_start(worker.exit_code()) if message is None else message.error
-            error = ended_at_work(worker.exit_code(), worker.chunks[0][1][0])
+            error = ended_at_work(worker.exit_code(), worker.chunks[0][1])
             yield from ((number, error) for number, _ in worker.chunks)
         elif message == READY:
             worker.ready = True

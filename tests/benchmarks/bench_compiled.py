@@ -8,7 +8,9 @@
 3. The compilation of a trampoline beside that of the objective, in seconds.
 4. The same 100 samples of a vectorized function over one bare call of it with 100 columns, and
    over `smooth` of the function of one point.
-5. A batch of 64 points of a compiled objective of 20 ms, from Python over two threads: needs two
+5. The aggregates: 100 samples over the compiled loop, as in 1.
+6. With torchzero installed: its step with 100 samples at d = 10 over ours.
+7. A batch of 64 points of a compiled objective of 20 ms, from Python over two threads: needs two
    idle processors.
 
 Every figure is the least of many repetitions, the sides of a ratio taken in turn.
@@ -156,6 +158,49 @@ def compiled(seconds: float) -> None:
             )
 
 
+def aggregates(seconds: float) -> None:
+    print("100 samples over the compiled loop, by aggregate")
+    for d in (10, 1000):
+        points, total, loop = np.ones((SAMPLES, d)), np.empty(d), bare_loop(pair)
+        for name in ("mean", "max", "min", "min-norm", "min-value"):
+            smoothed, _ = smooth(pair, True, sigma=0.1, n=SAMPLES, rng=0, aggregate=name)
+            ours = anew(smoothed, d)
+            end = time.perf_counter() + 2  # until it is compiled
+            while time.perf_counter() < end:
+                ours()
+            bare = lambda points=points, total=total, loop=loop: loop(points, total)  # noqa: E731
+            one, other = least_times([ours, bare], seconds)
+            print(f"  {name:20s} d = {d:5d} {one / other:6.2f}")
+
+
+def torchzero(d: int) -> None:
+    try:
+        import torch
+        import torchzero as tz
+    except ImportError:
+        print("torchzero is not installed")
+        return
+    torch.set_num_threads(1)
+    x = torch.ones(d, dtype=torch.float64, requires_grad=True)
+    inner = [tz.m.LR(1e-3)]
+    optimizer = tz.Optimizer([x], tz.m.GradientSampling(inner, sigma=0.1, n=SAMPLES))
+
+    def closure(backward: bool = True) -> Any:
+        loss = (x * x).sum()
+        if backward:
+            optimizer.zero_grad()
+            loss.backward()
+        return loss
+
+    least = np.inf
+    for _ in range(40):
+        begin = time.process_time()
+        optimizer.step(closure)
+        least = min(least, time.process_time() - begin)
+    ours = step_time(pair, True, d)
+    print(f"a step of torchzero over ours, d = {d}: {least / ours:.0f} ({least * 1e6:.0f} us)")
+
+
 def step_time(fun: Any, jac: Any, d: int) -> float:
     """Processor's seconds of a step, from runs of different lengths."""
     method = GradientSampling(GradientDescent(lr=1e-3, gtol=0), sigma=0.1, n=SAMPLES)
@@ -223,6 +268,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="for each figure")
     seconds = parser.parse_args().seconds
     compiled(seconds)
+    aggregates(seconds)
+    torchzero(10)
     compilation()
     vectorized(seconds)
     threads()

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.optimize
 from nonsmooth_problems import NonsmoothProblem, scalable, sharp, small
 from oracle import Timed
-from tables import row
+from tables import row, store
 
 import smoothmin
 
@@ -158,6 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Nonsmooth functions, ours and SciPy's methods.")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="save a data profile here")
     parser.add_argument("--rescale", type=int, metavar="SEED", help="variables in random units")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="keep the counts as CSV")
     arguments = parser.parse_args()
     plot, seed = arguments.plot, arguments.rescale
     names = [*OURS, *(f"scipy {name}" for name in SCIPYS)]
@@ -178,6 +179,18 @@ def main() -> None:
     print(row(f"solved of {len(rows)}", solved))
     print(row("geometric mean", means, ".0f"))
     print(f"(unsolved counted as {2 * BUDGET} in the mean)")
+    if arguments.store is not None:
+        store(
+            arguments.store,
+            [
+                {
+                    "problem": problem.name,
+                    "n": problem.x0.size,
+                    **dict(zip(names, counts, strict=True)),
+                }
+                for problem, counts in zip(problems, rows, strict=True)
+            ],
+        )
     if plot is not None:
         draw_profile(plot, names, problems, rows)
     for n, iterations in [(10, 300), (50, 300), (100, 600), (1000, 200)]:

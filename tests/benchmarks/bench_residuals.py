@@ -17,8 +17,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import warnings
+from pathlib import Path
 
 import numpy as np
+from tables import store
 
 import smoothmin
 
@@ -156,11 +158,24 @@ def values_of(solver, fun, x0, noise, seed):
     return np.minimum.accumulate(np.nan_to_num(met, nan=np.inf))
 
 
+def records(runs, lowest, sizes):
+    """Evaluations that each fit took to come within each share, empty where it did not."""
+    for k, (low, n) in enumerate(zip(lowest, sizes, strict=True)):
+        for tau in TAUS:
+            record = {"fit": k, "n": n, "tau": tau}
+            for name, every in runs.items():
+                values = every[k]
+                near = values <= low + tau * (values[0] - low)
+                record[name] = int(near.argmax()) + 1 if near.any() else None
+            yield record
+
+
 def main():
     """Run all, print the shares."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument("--store", type=Path, metavar="FILE", help="keep the counts as CSV")
     given = parser.parse_args()
     solvers = [by_models, by_sum, by_differences]
     try:
@@ -180,6 +195,8 @@ def main():
                 runs[solver.__name__].append(values)
             lowest.append(min(values[-1] for values in every))
             sizes.append(usual.size)
+    if given.store is not None:
+        store(given.store, records(runs, lowest, sizes))
     print(f"{'':>16}{'tau':>8}" + "".join(f"{b:>6}" for b in SIMPLEX_GRADIENTS))
     for name, every in runs.items():
         for tau in TAUS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -10,3 +12,12 @@ def row(label: str, cells: Iterable[Any], form: str = "") -> str:
     """A label, and cells of one width; None, for what was not reached, is a dash."""
     shown = ("-" if cell is None else format(cell, form) for cell in cells)
     return f"{label:26s}" + "".join(f"{cell:>18}" for cell in shown)
+
+
+def store(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Keep results as CSV, for `notebooks/07-benchmarks.ipynb`; None is left empty."""
+    records = list(records)
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, records[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)

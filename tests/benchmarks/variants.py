@@ -101,11 +101,15 @@ def _replacing(path: tuple[str, ...], new: Any) -> Callable[[Any], AbstractConte
     return lambda method: contextlib.nullcontext(replaced(method, path, new))
 
 
+LEFT_OUT = ("__main__", "smoothmin.optimagic")
+
+
 def modules_in(name: str) -> list[ModuleType]:
-    """A module, or a package's modules at all depths."""
+    """A module, or a package's modules at all depths, but those that need another library."""
     top = importlib.import_module(name)
     below = pkgutil.walk_packages(getattr(top, "__path__", []), name + ".")
-    return [top, *(importlib.import_module(m.name) for m in below if "__main__" not in m.name)]
+    names = [m.name for m in below if not m.name.endswith(LEFT_OUT)]
+    return [top, *(importlib.import_module(name) for name in names)]
 
 
 def constants(module: ModuleType) -> dict[str, Any]:

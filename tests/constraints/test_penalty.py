@@ -178,3 +178,24 @@ def test_every_method_meets_a_disc(method):
     assert res.constr_violation <= 1e-6
     assert res.fun >= least - 1e-5
     assert res.fun <= least + (1e-4 if res.success else 1.0)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["lbfgs", "bfgs", "laplacian", "gradient-descent", "gradient-sampling", "model-descent"],
+)
+@pytest.mark.parametrize("exact", [True, False])
+def test_where_a_row_is_active_the_end_is_certified(method, exact):
+    """A valley that the row crosses: no line search comes to the end of it by itself."""
+
+    def fun(x):
+        value = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+        slope = -400 * x[0] * (x[1] - x[0] ** 2) - 2 * (1 - x[0])
+        return (value, np.array([slope, 200 * (x[1] - x[0] ** 2)])) if exact else value
+
+    row = LinearConstraint([[1, 1]], -np.inf, 1)
+    res = minimize(fun, [0.0, 0.0], jac=exact, method=method, constraints=row, rng=0)
+    assert res.fun <= 0.1456070180 + 1e-6 or not res.success
+    assert res.success or not exact
+    if res.success:
+        assert res.multipliers[0][0] == pytest.approx(-0.340727, abs=1e-3)

@@ -3,6 +3,7 @@ import pytest
 
 from smoothmin import minimize
 from smoothmin._protocol import Answers, Ask, Finish, Problem, resume
+from smoothmin._status import Status
 from smoothmin.derivative_free.coordinate_search import NO_SUM, CoordinateSearch
 
 BOX = [(-5.0, 5.0)] * 5
@@ -112,3 +113,15 @@ def test_function_that_is_no_sum_is_noticed(known):
 def test_start_that_is_not_finite_is_no_success():
     res = minimize(lambda x: np.nan, [1.0], method=CoordinateSearch())
     assert (res.success, res.status) == (False, 3)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_kink_where_variables_interact_is_no_minimum(sign, n):
+    def fun(x):  # to both sides of x[1] = sign x[0] it is higher, but lower along it
+        return float(abs(x[0]) + 10 * abs(x[1] - sign * x[0]) + np.sum(x[2:] ** 2))
+
+    x0 = np.array([1.0, -sign, 0.5, 0.3, -0.2][:n])
+    res = minimize(fun, x0, method="coordinate-search", rng=0)
+    assert res.fun > 0.1
+    assert res.status == Status.PRECISION

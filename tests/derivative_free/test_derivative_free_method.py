@@ -190,7 +190,7 @@ def test_a_tolerance_saves_evaluations():
     runs = [minimize(kinked, [2.2, -1.7, 3.3], tol=tol, rng=0) for tol in (None, 1e-5, 1e-2, 1.0)]
     assert all(run.success for run in runs)
     assert runs[1].fun - 0.2 < 1e-5
-    assert runs[2].fun - 0.2 < 0.02  # a hundredth of the decrease would be 0.14
+    assert runs[2].fun - 0.2 < 0.07  # a hundredth of the decrease would be 0.14
     saved = [run.nfev for run in runs]
     assert saved == sorted(saved, reverse=True)
     assert saved[2] < 0.7 * saved[0]
@@ -296,3 +296,22 @@ def test_noise_success_and_error(seed):
 def test_a_box_of_the_least_width():
     res = minimize(lambda x: float(x @ x), [0.0, 1.0], bounds=[(0, 5e-324), (0, 5)], rng=0)
     assert res.fun < 1e-8
+
+
+@pytest.mark.parametrize("bad", [np.nan, 1e3])
+@pytest.mark.parametrize(("n", "seed"), [(2, 5), (4, 6)])
+def test_a_minimum_on_a_cliff_is_found_once(n, seed, bad):
+    rng = np.random.default_rng(seed)
+    low, normal = rng.uniform(-3, 3, n), rng.standard_normal(n)
+    normal /= np.linalg.norm(normal)
+    values = []
+
+    def fun(x):
+        side = normal @ (x - low)
+        values.append(bad if side < 0 else float(((x - low) ** 2).sum() + 5 * side))
+        return values[-1]
+
+    res = minimize(fun, low + 2 * normal, bounds=[(-6, 6)] * n, rng=seed)
+    assert res.fun < 1e-6
+    assert res.nfev < 1000 * n
+    assert np.nanmin(values[: 300 * n]) < 1.4e-3

@@ -202,3 +202,42 @@ def test_first_curvatures_solve_what_is_separable():
 def test_many_variables(n):
     res = minimize(rosen, np.zeros(n), method=DifferenceDescent(), options={"maxfev": 150 * n})
     assert res.fun < 0.9 * n
+
+
+@pytest.mark.parametrize("height", [1e3, np.nan])
+def test_a_cliff_is_told_from_curvature_and_kinks(height):
+    normal = np.array([0.6, 0.8, 0.0])
+
+    def cliff(x):
+        side = normal @ x
+        return float(x @ x + 5 * side) if side >= 0 else height
+
+    x0, box = 2 * normal + np.array([0.8, -0.6, 1.0]), [(-6, 6)] * 3
+    res = minimize(cliff, x0, method=DifferenceDescent(), bounds=box)
+    assert not res.success
+    assert "jump" in res.message
+    assert res.nfev < 150
+    for smooth in (ellipsoid(3, 1e8), lambda x: float(np.abs(x - 1) @ [1, 10, 100])):
+        assert "jump" not in minimize(smooth, x0, method=DifferenceDescent(), bounds=box).message
+
+
+def test_hundred_variables_need_few_gradients():
+    n = 100
+    weights = np.arange(2.0, n + 1)
+
+    def tridia(x):
+        return float((x[0] - 1) ** 2 + weights @ (2 * x[1:] - x[:-1]) ** 2)
+
+    def bratu(u):
+        u = np.pad(u.reshape(10, 10), 1)
+        inside = u[1:-1, 1:-1]
+        near = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:]
+        return float(((4 * inside - near - 4 / 121 * np.exp(inside)) ** 2).sum())
+
+    for fun, x0, share, gradients in (
+        (tridia, np.ones(n), 1e-2, 16),
+        (bratu, 0 * weights, 0.1, 20),
+    ):
+        start = np.resize(x0, n)
+        res = minimize(fun, start, method=DifferenceDescent(), options={"maxfev": gradients * n})
+        assert res.fun < share * fun(start)

@@ -7,6 +7,7 @@ from smoothmin.derivative_free.difference_metric import (
     FIRST_DIFFERENCE,
     MOST,
     DenseMetric,
+    GrowingMetric,
     LargeMetric,
 )
 
@@ -81,3 +82,36 @@ def test_a_diagonal_that_misleads_is_given_up_and_one_that_fits_is_kept():
             metric.learn(s, curvature * s, None)
         assert np.array_equal(metric._unit, 1 / np.sqrt(known)) == fits
         assert not metric.fresh
+
+
+def test_few_steps_scale_by_the_newest_and_as_many_as_variables_determine_the_matrix():
+    rng = np.random.default_rng(3)
+    n = 12
+    turned = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    hessian = (turned * 10.0 ** np.linspace(-2, 2, n)) @ turned.T
+    growing, few, dense = GrowingMetric(n, np.ones(n)), LargeMetric(n, np.ones(n)), []
+    g = rng.standard_normal(n)
+    for k in range(n):
+        s = turned[:, k]
+        dense.append((s, hessian @ s))
+        growing.learn(s, hessian @ s, None)
+        few.learn(s, hessian @ s, None)
+        if k < n - 1:
+            assert_allclose(growing.apply(g), few.apply(g))
+    assert_allclose(growing.apply(g), np.linalg.solve(hessian, g), rtol=1e-6)
+    growing.reset()
+    assert growing.fresh
+    growing.learn(*dense[0], None)
+    growing.learn(*dense[1], None)
+    growing.change_over()
+    for s, y in dense[:2]:
+        assert_allclose(growing.apply(y), s, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [DenseMetric, GrowingMetric])
+def test_an_inverse_that_is_not_positive_definite_is_as_good_as_none(kind):
+    metric = kind(2, np.ones(2))
+    metric.begin_with(np.array([[1.0, 0.0], [0.0, -1e-30]]))
+    assert metric.fresh
+    metric.begin_with(np.diag([4.0, 1e-8]))
+    assert_allclose(metric.apply(np.ones(2)), [4.0, 1e-8])

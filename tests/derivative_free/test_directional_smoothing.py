@@ -38,8 +38,9 @@ def test_steps_are_newtons_on_the_smoothed_function():
 
     slope = c[:, 0] + 0.3 * c[:, 2] * sigma**2
     curvature = 2 * c[:, 1] + 0.6 * sigma**2
-    newton, steepest, waves = _steps(offsets, rise(offsets), sigma)
+    newton, steepest, promised, waves = _steps(offsets, rise(offsets), sigma)
     assert 0 < waves < 0.1
+    assert promised > 0
     short = np.abs(slope / curvature) < 2.9 * sigma
     assert short.any()
     assert_allclose(newton[short], (-slope / curvature)[short], rtol=1e-6)
@@ -68,7 +69,8 @@ def test_what_is_a_parabola_along_every_variable_is_left_to_others():
         lambda x: float(weights @ (turn @ x) ** 2), np.full(n, 2.0),
         method=DirectionalSmoothing(sigma=1.0), rng=0,
     )  # fmt: skip
-    assert res.success
+    assert res.status == Status.PRECISION
+    assert "another method" in res.message
     assert res.nit == 1
 
 
@@ -82,7 +84,7 @@ def test_waves_are_smoothed_away():
     x0 = np.random.default_rng(0).uniform(-4, 4, n)
     method = DirectionalSmoothing()
     res = minimize(fun, x0, method=method, bounds=[(-5, 5)] * n, rng=0)
-    assert res.success
+    assert res.status == Status.PRECISION
     assert res.nfev < 80 * n
     assert res.fun < 0.15 * fun(x0)
 
@@ -93,6 +95,15 @@ def test_bounds_are_never_left(seed, n):
     fun, x0, bounds, best = bounded_quadratic(seed, n, narrowest=-3)
     res = minimize(fun, x0, method=DirectionalSmoothing(), bounds=bounds, rng=0)
     assert res.fun - best <= 0.2 * (fun(x0) - best) + 1e-9
+
+
+def test_a_tolerance_of_the_users_is_a_success():
+    def fun(x):
+        return float(np.sum(x**2 + 10 - 10 * np.cos(2 * np.pi * x)))
+
+    res = minimize(fun, np.full(6, 2.2), method=DirectionalSmoothing(1.0, xtol=0.2), rng=0)
+    assert res.success
+    assert "within xtol" in res.message
 
 
 def test_values_that_are_missing():

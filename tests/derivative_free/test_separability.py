@@ -38,7 +38,7 @@ def test_sums_pass(n):
 
     splits = int(np.ceil(np.log2(n)))
     assert ask(fun, n) == (True, 2 * splits)
-    assert ask_star(fun, n) == (True, 1)
+    assert ask_star(fun, n) == (True, 2)
     ends = np.array([np.zeros(n), np.ones(n)])
     test = separable(ends, None, np.random.default_rng(0))
     assert said(test, fun) == (True, 2 + 2 * splits)
@@ -68,3 +68,12 @@ def test_where_values_say_nothing_none_are_asked():
     assert ask(lambda x: float(1e9 + 1e-3 * (x @ x)), 4) == (False, 0)
     assert ask_star(lambda x: np.nan, 4) == (False, 0)
     assert ask_star(lambda x: float(1e9 + 1e-3 * (x @ x)), 4) == (False, 1)
+
+
+def test_a_sum_up_to_a_cliff_is_none():
+    def fun(x):
+        return float(x @ x) if x.sum() < 5 else 1e3
+
+    x = np.zeros(3)
+    star = np.concatenate([x[None], x + 6 * np.eye(3), x - np.eye(3)])
+    assert not said(predicted(star, np.array([fun(x) for x in star])), fun)[0]

@@ -120,6 +120,17 @@ def test_patience_limits_a_hopeless_search():
     assert found.nfev == 5
 
 
+@pytest.mark.parametrize("factor", [1e6, 1e160])
+def test_a_gradient_that_is_far_too_long_costs_few_trials(factor):
+    def fun(x):
+        return float(np.abs(x).sum()), factor * np.sign(x)
+
+    found, f, _ = search(fun, [3.0, 2.0], [-1.0, -1.0])
+    assert (found.wolfe, found.lower) == (False, True)
+    assert found.nfev <= 6
+    assert found.point.fun == min(trial.fun for trial in found.trials) < f
+
+
 def test_a_null_step_ends_at_the_first_news():
     def kink(x):
         return float(abs(x[0])), np.where(x >= 0, 1.0, -1.0)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import polygamma
 
 import smoothmin
+from smoothmin.metrics import diagonal_scaling
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import (
     LARGEST,
@@ -181,3 +183,21 @@ def test_a_diagonal_of_curvatures_is_found_from_few_pairs():
     assert np.log(scales**2 * curvature).std() < 0.2 * np.log(curvature).std()
     again = secant_scales(steps, curvature * steps * 7.0, 7.0)
     np.testing.assert_allclose(again, scales)
+
+
+@pytest.mark.parametrize("x", [0.01, 0.3, 0.5, 1.0, 2.5, 9.99, 10.0, 50.0, 1e3])
+def test_trigamma_is_scipys(x):
+    assert diagonal_scaling._trigamma(x) == pytest.approx(float(polygamma(1, x)), rel=1e-10)
+
+
+@pytest.mark.parametrize("divisor", [3.0, np.linspace(1, 2, 40)])
+def test_scales_by_parts_are_scales(monkeypatch, divisor):
+    rng = np.random.default_rng(12)
+    steps = rng.standard_normal((7, 40))
+    changes = steps * 10.0 ** rng.uniform(-2, 2, 40)
+    whole = secant_scales(steps, changes * divisor, divisor)
+    products = np.vecdot(steps, changes)
+    monkeypatch.setattr(diagonal_scaling, "CACHED", 100)
+    np.testing.assert_allclose(secant_scales(steps, changes * divisor, divisor), whole)
+    np.testing.assert_allclose(secant_scales(steps, changes * divisor, divisor, products), whole)
+    assert np.ptp(np.log(whole)) > 1

@@ -43,7 +43,7 @@ def order(facts, **found):
         (Facts(n=5, boxed=True), {"MODEL": {"settled": True}}, "STAR TEST MODEL LOOK END"),
         (Facts(n=5, no_value=True), {}, "SAMPLE END"),
         (Facts(n=70), {}, "SCALE DESCENT SEARCH POLISH END"),
-        (Facts(n=170), {}, "SCALE SMOOTHING DESCENT COORDINATES SEARCH POLISH END"),
+        (Facts(n=170), {}, "SCALE DESCENT SMOOTHING COORDINATES SEARCH POLISH END"),
         (Facts(n=5, boxed=True), {}, "STAR TEST MODEL DESCENT SEARCH POLISH END"),
         (
             Facts(n=5, boxed=True),

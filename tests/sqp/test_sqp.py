@@ -276,3 +276,20 @@ def test_many_variables_on_the_simplex(n):
     np.testing.assert_allclose(result.x, np.maximum(y - high / w, 0), atol=1e-4)
     assert result.nfev <= 30
     assert (result.points >= 0).all()
+
+
+@pytest.mark.parametrize("far", [1.0, 10.0, 500.0])
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+def test_bends_that_looked_like_kinks_from_afar_leave_no_doubt(far, unit):
+    rng = np.random.default_rng(3)
+    a, y = rng.standard_normal((40, 2)), np.where(rng.random(40) < 0.5, 1, -1)
+
+    def fun(x):  # a regularized logistic likelihood
+        margin = y * (a @ x)
+        slopes = -y * np.exp(-np.logaddexp(0, margin))
+        value = np.logaddexp(0, -margin).sum() + 0.01 * x @ x
+        return float(unit * value), unit * (a.T @ slopes + 0.02 * x)
+
+    res = smoothmin.minimize(fun, far * np.ones(2), jac=True, method="sqp")
+    assert res.success
+    assert np.abs(res.jac).max() < 1e-5 * unit

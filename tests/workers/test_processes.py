@@ -136,9 +136,11 @@ def workers_here():
 
 
 RUN = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 import smoothmin
 from worker_cases import Grid
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells' background jobs ignore it
 
 def fun(x):
     time.sleep(0.1)

@@ -32,7 +32,7 @@ from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
 from smoothmin.derivative_free.constrained.state import End, State
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
-from smoothmin.derivative_free.constrained.verification import foretold, still_falling
+from smoothmin.derivative_free.constrained.verification import distance, foretold, still_falling
 
 ROUNDS = 3  # of models and slopes in turn
 OPPOSITE = "No point meets the bounds and the linear constraints"
@@ -93,6 +93,7 @@ class ConstrainedModel(Method):
     summary: ClassVar[str] = "values alone, with constraints: models in a trust region, kinks"
     reference: ClassVar[str] = "Powell (1994); Curtis, Overton (2012)"
     handles_bounds: ClassVar[bool] = True
+    scale_option: ClassVar[str | None] = "scale"
     handles_constraints: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
@@ -135,7 +136,9 @@ class ConstrainedModel(Method):
                 and not state.coarse
                 and (yield from foretold(state, descent.models))
             ):
-                return (yield from _conclude(state, descent.knows))
+                knows = descent.knows
+                descent.look_close(distance(descent.models))
+                return (yield from _conclude(state, knows))
             slopes = SlopeBundle(state, self.xtol)
             if not state.coarse and (yield from slopes.run()):
                 return (yield from _conclude(state, slopes.knows))

@@ -14,7 +14,7 @@ radius, one more than variables, promise next to nothing together with those the
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,9 @@ class SlopeBundle:
             state.price = min(DEARER * state.price, state.dearest)
             return None
         self.knows = state.knowledge(End.CERTIFIED.value, promised, self._reach())
+        nonlinear = np.zeros_like(state.multipliers.nonlinear)
+        np.subtract.at(nonlinear, state.sides.index, state.sides.sign * self._active)
+        state.multipliers = replace(state.multipliers, nonlinear=nonlinear)
         return True if self._told(self.knows) else None
 
     def _worth(self, promised: float) -> bool:

@@ -123,6 +123,13 @@ class State:
         return Iterate(x, float(self.bank.values[k, 0]), radius=radius)
 
     @property
+    def only_feasibility(self) -> bool:
+        """Whether the objective never differed, and there was a violation to be ended."""
+        values = self.bank.values
+        started = bool(self.sides.met(values[:1, 1:])[0])
+        return not started and bool((values[:, 0] == values[0, 0]).all())
+
+    @property
     def coarse(self) -> bool:
         """Whether values come in quanta that are no rounding: a staircase."""
         return self.stepped and bool(self.noise[0] > COARSE * np.ptp(self.bank.values[:, 0]))

@@ -150,6 +150,11 @@ class TrustRegion:
                 state.multipliers = self._multipliers(models, found)
                 return models, found
 
+    def look_close(self, radius: float) -> None:
+        """Learn multipliers from the points so near to the best, which were not steps."""
+        self.delta = radius
+        self._plan()
+
     def _walls(self, z: Array) -> Walls:
         region, delta = self.state.region, self.delta
         return Walls(

@@ -15,6 +15,11 @@ LARGEST, LEAST = 1e-3, 1e-6  # of the distance of fresh points, in units of the 
 WITHIN = 0.1  # error of a foretold change, in units of the slopes over the distance
 
 
+def distance(models: Models) -> float:
+    """Of fresh points, in units of the scale."""
+    return min(LARGEST, max(LEAST, models.radius))
+
+
 def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     """Whether values at fresh points, one more than variables, are what the models foretell.
 
@@ -22,7 +27,7 @@ def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     of the slopes of objective and active sides, since those of the Lagrangian vanish.
     """
     z, n = models.centre, models.centre.size
-    size = min(LARGEST, max(LEAST, models.radius))
+    size = distance(models)
     ways = state.rng.standard_normal((n + 1, n))
     ways *= size / np.abs(ways).max(axis=1, keepdims=True)
     points = np.stack([state.region.within(z, z + way) for way in ways])
@@ -33,7 +38,7 @@ def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     steep = np.abs(models.slopes).max(axis=1) * size / models.radius
     usual = float(prices @ steep)
     blur = ROUNDING * float(prices @ np.abs(models.values))
-    if (values[:, 0] == models.values[0]).all():
+    if (values[:, 0] == models.values[0]).all() and not state.only_feasibility:
         return False  # a plateau
     told = np.stack([models.at((p - z) / models.radius) for p in points])
     errors = np.abs(values - told) @ prices

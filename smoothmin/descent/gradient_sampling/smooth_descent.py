@@ -14,14 +14,18 @@ import math
 from collections import deque
 from typing import Any
 
-from smoothmin._protocol import Finish, Iterate, Problem
+from smoothmin._protocol import Array, Finish, Iterate, Problem
 from smoothmin._verdict import KINK
 from smoothmin.descent.convergence import Convergence, Found
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.gradient_sampling.settings import SearchSettings
 from smoothmin.descent.quasi_newton import Descent
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
+
+KINKED = 0.1  # mean `skewness`: above 1/12, a fourth power's far from its minimum; 1/4 of kinks
+BARELY_SHRUNK = 0.5  # size of a gradient, in units of the largest lately
 
 
 def skewness(fall: float, before: float, after: float) -> float:
@@ -40,8 +44,12 @@ class SmoothDescent(Descent):
     ----------
     remembered : int
         Points that are kept for who comes next.
+    scales : ndarray (n,)
+        Of the variables, for the metric to begin with.
     watchful : bool
-        Whether to end where kinks are seen; otherwise only where a search fails.
+        Whether there is room for a dense metric, which takes over where as many steps as there
+        are variables were not enough, and where kinks are seen, with which this ends; otherwise
+        it ends only where a search fails.
 
     Attributes
     ----------
@@ -53,7 +61,7 @@ class SmoothDescent(Descent):
         The last search, if it did not end as it should.
     """
 
-    metric: LimitedMemory
+    metric: LimitedMemory | InverseHessian
     persistent = False
 
     def __init__(
@@ -63,20 +71,28 @@ class SmoothDescent(Descent):
         start: Found,
         remembered: int,
         settings: SearchSettings,
+        scales: Array,
         *,
         watchful: bool,
     ) -> None:
         n = problem.x0.size
         memory = min(settings.most_pairs, max(settings.fewest_pairs, settings.elements // n))
-        super().__init__(problem, LimitedMemory(n, memory, scaled=True), known, start)
+        limited = LimitedMemory(n, memory, scaled=True)
+        limited.start(scales)
+        super().__init__(problem, limited, known, start)
         self._settings, self._watchful = settings, watchful
+        # as many steps as a dense metric takes for a parabola: fewer pairs are not enough
+        self._enough = max(memory, n) if watchful else math.inf
         self.skewness = self._rejected = 0.0  # means of late, of the latter a step's trials
+        self._weight = 0.0  # in the means, of the steps so far
         self.failed: LineResult | None = None
         self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
 
     def observes(self, found: LineResult) -> bool:
         """Whether steps lead across kinks, and gradients do not shrink as on a smooth function."""
         self.points.extend(found.trials)
+        if self.known.recent.steps >= self._enough:
+            self._thicken()
         if not found.wolfe:
             self.failed = found
             return True
@@ -87,13 +103,31 @@ class SmoothDescent(Descent):
         if after - before > VISIBLE * self._problem.unit * abs(self.f):
             skew = skewness(point.fun - self.f, before, after)
         fading = self._settings.fading
+        self._weight = fading * self._weight + (1 - fading)
         self.skewness = fading * self.skewness + (1 - fading) * skew
         self._rejected = fading * self._rejected + (1 - fading) * (found.nfev - 1)
+        skewed = self.skewness >= self._settings.skewed
         # the metric's steps are wrong more often than right: so are those across many kinks
-        if self.skewness < self._settings.skewed and self._rejected < 1:
+        return (skewed or self._rejected >= 1) and self._kinked(skewed)
+
+    def _kinked(self, skewed: bool) -> bool:
+        """Whether what looks like kinks is no valley, in which gradients shrink, if slowly."""
+        steepness = self.known.recent.steepness
+        if steepness > 0:
+            return steepness > (BARELY_SHRUNK if skewed else KINK)
+        # there are not steps enough to tell
+        if skewed and self.skewness < KINKED * self._weight:
+            self._thicken()  # good for either
             return False
-        steepness = self.known.recent.steepness  # 0 before there are steps enough to tell
-        return steepness > KINK or (steepness == 0 and self.skewness >= self._settings.skewed)
+        return skewed
+
+    def _thicken(self) -> None:
+        """Go on with a dense metric, from the pairs of the limited memory."""
+        limited, self._enough = self.metric, math.inf
+        if isinstance(limited, LimitedMemory) and not limited.fresh:
+            self.metric = InverseHessian(self.x.size)
+            self.metric.start(limited.scales)
+            self.metric.begin_from(limited)
 
     def report(self) -> Iterate:
         """With the certificate of the gradient alone."""

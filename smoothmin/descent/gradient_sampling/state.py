@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
-from smoothmin.descent.convergence import Convergence, Found, Tolerances, first_point
+from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.gradient_sampling.bundle import Bundle
 from smoothmin.descent.gradient_sampling.smooth_descent import SmoothDescent, skewness
 from smoothmin.descent.gradient_sampling.stationarity import Certifier
 from smoothmin.descent.hidden_constraints import Wall
+from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import coordinate_scales, starting_scales
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Metric
+from smoothmin.metrics.product_form import LARGE, dense
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
@@ -66,13 +69,9 @@ class State:
         n = problem.x0.size
         self._dense = n <= options.dense_up_to
         most = 250 if self._dense else 20  # as many rows as a limited memory has
-        memory = min(2 * n + 10, most) if options.memory is None else options.memory
-        self.bundle = Bundle(n, memory)
-        self.metric: Metric = (
-            InverseHessian(n, growing=problem.box is not None)
-            if self._dense
-            else LimitedMemory(n, 20)
-        )
+        self._remembered = min(2 * n + 10, most) if options.memory is None else options.memory
+        if self._dense and n >= LARGE:
+            dense(n)  # before anything is evaluated, if there is memory for one
         self.x, self.f = problem.clip(problem.x0), math.inf
         size = float(np.abs(self.x).max(initial=1.0))
         tolerances = options.stationarity_tol, options.radius_tol
@@ -88,6 +87,19 @@ class State:
         self.watchers: list[Callable[[LineResult], None]] = []
         self.learnt: list[LinePoint] = []  # before the first step here
         self.failed: LineResult | None = None  # a search from here that found nothing
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """What is known around the point, once it is wanted."""
+        return Bundle(self.problem.x0.size, self._remembered)
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The metric, once it is wanted."""
+        n = self.problem.x0.size
+        if self._dense:
+            return InverseHessian(n, growing=self.problem.box is not None)
+        return LimitedMemory(n, 20)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
         """Evaluate the point, with nothing known around it."""
@@ -111,12 +123,17 @@ class State:
         if isinstance(start, Finish):
             return start
         self._begin(start)
-        remembered, settings = self.bundle.capacity, self.settings.search
+        remembered, settings = self._remembered, self.settings.search
         # what is to be had beyond is a dense metric: a limited memory is as good across kinks
         descent = SmoothDescent(
-            self.problem, self.known, start, remembered, settings, watchful=self._dense
+            self.problem,
+            self.known,
+            start,
+            remembered,
+            settings,
+            self.scales,
+            watchful=self._dense,
         )
-        descent.metric.start(self.scales)
         message = yield from descent.step(None)
         while isinstance(message, Iterate):
             message = yield from descent.step((yield message))
@@ -134,7 +151,7 @@ class State:
     def _inherit(self, descent: SmoothDescent) -> None:
         """Go on with what a limited memory has learnt."""
         memory = descent.metric
-        if not isinstance(self.metric, InverseHessian):
+        if isinstance(memory, InverseHessian) or not isinstance(self.metric, InverseHessian):
             self.metric = memory
             return
         self._scale(self.bundle.changes())

@@ -1,6 +1,7 @@
 """Settings reach their mechanisms, and are no option."""
 
 import dataclasses
+import inspect
 import re
 
 import numpy as np
@@ -18,11 +19,11 @@ SWITCHES = [
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_number_is_documented(cls):
-    text = cls.__doc__.split("----------\n")[1]
+    text = inspect.getdoc(cls).split("----------\n")[1]
     documented = {
         name.strip()
         for line in text.splitlines()
-        if re.match(r"    \w", line)
+        if re.match(r"\w", line)
         for name in line.split(" : ")[0].split(",")
     }
     assert documented == {each.name for each in dataclasses.fields(cls)}

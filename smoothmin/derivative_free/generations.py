@@ -1,0 +1,24 @@
+"""The values of a generation: how many are needed, and whether they jump."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from smoothmin._protocol import Array
+
+JUMP = 3.0  # gap among values, by the range of those below: of a parabola it is less than 1
+
+
+def least_evaluated(size: int) -> int:
+    """How many points of a generation are evaluated whatever the model says."""
+    return 1 + round(0.02 * size)
+
+
+def jumps(values: Array) -> bool:
+    """Whether a generation's values end or jump: a gap above their lowest quarter, or more."""
+    found = np.sort(values[np.isfinite(values)])
+    few = len(found) // 4
+    if len(found) < len(values) or few == 0:
+        return len(found) < len(values)
+    gaps, below = np.diff(found)[few:], found[few:-1] - found[0]
+    return bool((gaps > JUMP * below).any())

@@ -1,0 +1,1 @@
+"""Searches from values alone where some variables are integers."""

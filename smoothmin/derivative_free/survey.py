@@ -1,0 +1,129 @@
+"""A descent on a surface that noise hides from near, by quadratics fitted well above the noise.
+
+Reference: G. E. P. Box, K. B. Wilson, "On the experimental attainment of optimum conditions",
+J. R. Stat. Soc. B 13 (1951): fit, go to where the fit is least, fit again.
+
+Deviations: points are drawn from a normal distribution instead of a design; its axes become
+those of the fitted quadratic, as long as it takes values to rise above the noise, so that a
+valley is followed along its floor; a decrease is believed by its standard error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoothmin._protocol import Answers, Array, Ask, Problem
+from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
+
+SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
+WIDENING = 3.0  # of the distribution at once
+BATCHES = 4  # of points around a centre, while a fit to them decides nothing
+ROUNDS = 20  # centres
+MOST_WIDTHS = 40  # tried for values that differ
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """Where a survey ended.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    promised : float
+        Decrease that is left there at most, with a confidence of 90 %; infinite if the values
+        do not tell.
+    """
+
+    x: Array
+    promised: float
+
+
+def survey(
+    problem: Problem, scale: Array, x: Array, width: float, noise: float, rng: np.random.Generator
+) -> Generator[Ask, Answers, Surveyed]:
+    """Go down from ``x`` for as long as fitted quadratics surely fall.
+
+    Parameters
+    ----------
+    problem : Problem
+    scale : ndarray, shape (n,)
+        How far variables typically move; no distribution is wider in all directions.
+    x : ndarray, shape (n,)
+    width : float
+        First standard deviation, in units of the scale; it grows until values rise above noise.
+    noise : float
+        Standard deviation of the values' noise.
+    rng : Generator
+    """
+    axes, left, quiet = width * np.eye(x.size), None, 0
+    for _ in range(ROUNDS):
+        left, axes = yield from _fitted(problem, scale, x, axes, noise, rng)
+        if left is None:
+            break
+        curvatures, vectors = np.linalg.eigh(left.hessian)
+        lengths = np.sqrt(2 * SIGNAL * noise / np.maximum(curvatures, 1e-300))
+        lengths = np.clip(lengths, 1 / WIDENING, WIDENING)
+        if left.goes_on(noise):
+            x, quiet = problem.clip(x + scale * (axes @ left.minimizer)), 0
+        else:
+            quiet += 1
+        axes = axes @ vectors * lengths
+        # a floor may slope by more than shows until the axis along it is long enough
+        if quiet > 1 and (lengths.max() < WIDENING or np.abs(axes).max() > 1):
+            break
+    return Surveyed(x, math.inf if left is None else left.most)
+
+
+def quantum(
+    problem: Problem, scale: Array, x: Array, f: float, width: float, rng: np.random.Generator
+) -> Generator[Ask, Answers, float]:
+    """Standard deviation of the rounding of values that are all the same near ``x``.
+
+    From where values begin to differ; zero if they do not within the scale. Parameters as in
+    `survey`, and the value at ``x``.
+    """
+    same, smallest = 0.0, math.inf  # widths at which values agree and differ
+    for _ in range(MOST_WIDTHS):
+        points = problem.clip(x + scale * width * rng.standard_normal((2 * x.size, x.size)))
+        values = np.append((yield Ask(points, 0)).values, f)
+        steps = np.diff(np.unique(values[np.isfinite(values)]))
+        if len(steps) == 0:
+            same = width
+            if width >= 1:
+                break
+            width *= WIDENING
+            continue
+        smallest = min(smallest, float(steps.min()))
+        if len(steps) == 1 or not same > 0:  # the next value, most likely
+            break
+        width = math.sqrt(same * width)
+    return smallest / math.sqrt(12) if smallest < math.inf else 0.0
+
+
+def _fitted(
+    problem: Problem, scale: Array, x: Array, axes: Array, noise: float, rng: np.random.Generator
+) -> Generator[Ask, Answers, tuple[Decrease | None, Array]]:
+    """What a quadratic promises around ``x``, and the axes at which values tell."""
+    count, left = points_needed(x.size), None
+    points, values = np.empty((0, x.size)), np.empty(0)
+    for _ in range(BATCHES):
+        while True:
+            deviates = rng.standard_normal((count, x.size)) @ axes.T
+            new = problem.clip(x + scale * deviates)
+            answers = (yield Ask(new, 0)).values
+            seen = np.concatenate([values, answers])
+            if float(np.std(seen[np.isfinite(seen)])) > SIGNAL * noise:
+                break
+            if np.abs(axes).max() >= 1 or len(values):
+                return left, axes
+            axes = WIDENING * axes
+        points, values = np.concatenate([points, new]), seen
+        z = ((points - x) / scale) @ np.linalg.inv(axes).T
+        left = decrease_left(z, values, math.sqrt(x.size), noise)
+        if left is None or left.most <= noise or left.goes_on(noise):
+            break
+    return left, axes

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from smoothmin import minimize
+from smoothmin._protocol import Answers, Ask, Problem
+from smoothmin.derivative_free.survey import quantum, survey
+
+
+def valley(x):
+    return float(100 * (x[0] - np.sin(3 * x[1])) ** 2 + 0.1 * x[1] ** 2 + np.sum(x[2:] ** 2))
+
+
+def surveyed(fun, x, width, noise, box=None, seed=0):
+    rng = np.random.default_rng(seed)
+    problem = Problem(x, box, False, x.shape)
+    steps = survey(problem, np.ones(x.size), x, width, noise, rng)
+    reply, points = None, []
+    while True:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as end:
+            return end.value, np.concatenate(points)
+        assert isinstance(ask, Ask)
+        points.append(ask.points)
+        values = [fun(p) + noise * rng.standard_normal() for p in ask.points]
+        reply = Answers(np.array(values))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_floor_of_a_curved_valley_is_followed_below_the_noise_of_its_walls(seed):
+    noise = 1e-4
+    found, points = surveyed(valley, np.array([np.sin(2.1), 0.7]), 1e-3, noise, seed=seed)
+    assert valley(found.x) < 0.035  # 0.049 at first, and a wall of 0.01 is a step of 0.01 away
+    assert found.promised > noise  # to be said
+    assert len(points) < 500
+
+
+def test_at_a_minimum_no_more_than_noise_is_left():
+    noise = 1e-3
+    found, _ = surveyed(lambda x: float(x @ x), np.zeros(3), 1e-2, noise)
+    assert found.promised <= noise
+    assert found.x @ found.x < 2 * noise
+
+
+def test_bounds_are_not_left_and_plateaus_promise_nothing_that_is_known():
+    box = (np.array([0.5, -1.0]), np.array([1.0, 1.0]))
+    found, points = surveyed(valley, np.array([0.6, 0.2]), 0.1, 1e-3, box)
+    assert (points >= box[0]).all()
+    assert (points <= box[1]).all()
+    assert (found.x >= box[0]).all()
+    found, _ = surveyed(lambda x: 0.0, np.zeros(2), 0.1, 1e-3)
+    assert found.promised == np.inf
+
+
+@pytest.mark.parametrize("method", ["model-descent", "Nelder-Mead"])
+@pytest.mark.parametrize("kind", ["noise", "rounded", "half precision"])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_hides_no_floor_of_a_valley(method, kind, seed):
+    rng = np.random.default_rng(seed)
+    fun = {
+        "noise": lambda x: valley(x) + 1e-4 * rng.standard_normal(),
+        "rounded": lambda x: round(valley(x), 3),
+        "half precision": lambda x: float(np.float16(valley(x))),
+    }[kind]
+    x0 = 3 * np.random.default_rng(seed + 1).standard_normal(2)
+    res = minimize(fun, x0, method=method, rng=0, options={"maxfev": 3000})
+    assert not res.success or valley(res.x) < 1e-2
+
+
+def test_the_rounding_of_values_is_found_from_the_middle_of_a_step():
+    problem, ones = Problem(np.zeros(2), None, False, (2,)), np.ones(2)
+    steps = quantum(problem, ones, np.zeros(2), 0.0, 1e-9, np.random.default_rng(0))
+    reply, found = None, None
+    while found is None:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as end:
+            found = end.value
+        reply = Answers(np.round(100 * (ask.points**2).sum(axis=1)) / 100)
+    assert 0.01 <= found * np.sqrt(12) * (1 + 1e-9) <= 0.021

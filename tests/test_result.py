@@ -1,0 +1,138 @@
+"""`Result`: SciPy's result still, that prints what one wants to know first."""
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+import scipy.optimize
+from scipy.optimize import rosen, rosen_der
+
+from smoothmin import Optimizer, Result, minimize
+from smoothmin._registry import METHODS
+from smoothmin._result import advise, explanations
+from smoothmin._status import Status
+
+X0 = np.array([-1.2, 1.0])
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Of every method, with a gradient and without."""
+    return [
+        minimize(rosen, X0, jac=jac, method=method, rng=0, options={"maxfev": 400})
+        for method in METHODS
+        for jac in (rosen_der, None)
+    ]
+
+
+def test_it_is_scipys_result_a_dict_and_survives_copies():
+    res = minimize(rosen, X0, jac=rosen_der)
+    assert isinstance(res, scipy.optimize.OptimizeResult)
+    assert isinstance(res, dict)
+    for other in (pickle.loads(pickle.dumps(res)), copy.copy(res), copy.deepcopy(res), res.copy()):
+        assert type(other) is Result
+        assert other.keys() == res.keys()
+        assert other.fun == res["fun"]
+    res.mine = 3
+    assert res["mine"] == 3
+    assert "mine" in dir(res)
+    assert dict(res)["nfev"] == res.nfev
+    with pytest.raises(AttributeError):
+        res.nothing  # noqa: B018
+    assert repr(Result()) == "Result()"
+
+
+def test_all_fields_of_all_methods_are_documented(results):
+    known = explanations()
+    more = minimize(
+        rosen,
+        X0,
+        constraints={"type": "ineq", "fun": lambda x: 1 - x[0]},
+        rng=0,
+        options={"return_all": True, "history": True, "maxfev": 200},
+    )
+    for res in [*results, more]:
+        assert not set(res) - set(known), res.method
+
+
+def test_nothing_is_printed_bare(results):
+    for res in results:
+        text = str(res)
+        assert "[nan" not in text.lower().replace(" ", "")
+        first = text.splitlines()[0]
+        assert first.strip().startswith("message: ")
+        for key, value in res.items():
+            printed = re.search(rf"^ +{key}: ", text, re.MULTILINE)
+            if key not in ("error", "phase_nfev", "phase_gain", "x_last", "fun_last"):
+                assert printed or value is None or key in ("nhev", "n_nonfinite", "n_failed")
+
+
+def test_what_it_cost_by_phase_and_how_sure_it_is():
+    rng = np.random.default_rng(0)
+    res = minimize(lambda x: float(x @ x) + 0.01 * rng.standard_normal(), [2.0, 3.0], rng=0)
+    text = str(res)
+    for name, count in res.phase_nfev.items():
+        assert f"{name} {count}" in text
+    assert "95 % interval" in text
+    assert "standard deviation of the values' noise" in text
+
+
+def ended(**fields):
+    plain = {"success": False, "status": 4, "message": "", "method": "bfgs", "njev": 0, "fun": 1.0}
+    return Result(plain | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"noise": 1e-4}, "differences drown in noise of 0.0001: values alone"),
+        ({"noise": 1e-4, "method": "derivative-free"}, "averages"),
+        ({"status": 2}, "a larger maxfev"),
+        ({"status": 1}, "a larger maxiter"),
+        ({"status": 5, "constr_violation": 1.0}, "no feasible point"),
+        ({"status": 3, "fun": np.nan}, "a start where `fun` is finite"),
+        ({"status": 3, "fun": -1e300}, "bounds"),
+        ({"message": "so this is a kink."}, "gradient-sampling"),
+        ({"status": 7}, "journal"),
+        ({"status": 8}, "check_grad"),
+        ({"status": 9}, "constr_residuals"),
+        ({"njev": 3}, "rescale"),
+        ({}, "restarts"),
+    ],
+)
+def test_what_to_try_next(fields, words):
+    res = ended(**fields)
+    assert words in advise(res)
+    assert f"next: {advise(res)}"[:40] in str(res)
+
+
+def test_success_and_other_libraries_results_need_no_advice():
+    assert advise(ended(success=True, status=0)) == ""
+    assert advise(ended(status=42)) == ""
+    assert "42" in str(ended(status=42))
+    assert all(
+        advise(ended(status=s)) for s in Status if not s.success and s is not Status.CALLBACK
+    )
+
+
+def test_real_runs_say_what_next():
+    short = minimize(rosen, X0, options={"maxfev": 5}, rng=0)
+    assert "next: a larger maxfev" in str(short)
+
+
+def test_blocks_and_fixed_variables_are_printed():
+    def fun(p):
+        return float((p["a"] ** 2).sum() + p["b"] ** 2)
+
+    res = minimize(fun, {"a": np.ones(30), "b": 1.0}, rng=0, options={"maxfev": 40})
+    assert "'b': " in str(res)
+    fixed = minimize(rosen, X0, jac=rosen_der, bounds=[(-1.2, -1.2), (0, 3)])
+    assert "or a fixed variable" in str(fixed)
+
+
+def test_an_optimizers_result_is_one_too():
+    optimizer = Optimizer(X0, rng=0)
+    optimizer.tell(optimizer.ask(), [rosen(x) for x in optimizer.ask()])
+    assert type(optimizer.result) is Result
