@@ -23,6 +23,7 @@ from smoothmin.constraints.region import (
     part_of,
     scaled_excess,
 )
+from smoothmin.subproblems.boxed_qp import projection
 
 DENSE_ELEMENTS = 2**22  # of a matrix for the nearest point; beyond, the nearest along coordinates
 CONTRADICTION = "No point meets the bounds and the linear constraints"
@@ -45,7 +46,7 @@ def start_within(region: Region, domain: Domain) -> tuple[Domain, str]:
     met = (scaled_excess(linear, linear.matrix @ found) <= linear.tolerance).all()
     if met and linear.hard is None and _is_inside(x0, domain.box):
         return _moved(domain, found), ""
-    if not _possible(linear, domain):
+    if not _met_nearby(linear, domain.box, x0) and not _possible(linear, domain):
         return domain, CONTRADICTION
     held = linear.lower == linear.upper
     hard = np.zeros_like(held) if linear.hard is None else linear.hard
@@ -149,6 +150,16 @@ def _programme(rows: Rows, box: tuple[Array, Array] | None, cost: Array | None) 
         )
 
 
+def _met_nearby(linear: Rows, box: tuple[Array, Array] | None, x: Array) -> bool:
+    """Whether the projection of a point meets the rows: sooner known than by a programme."""
+    if not 0 < linear.matrix.shape[0] * x.size <= DENSE_ELEMENTS:
+        return False
+    matrix, bound = _sides(dataclasses.replace(linear, matrix=dense(linear.matrix)))
+    found, _ = projection(x, matrix, bound, box)
+    met = scaled_excess(linear, linear.matrix @ found) <= linear.tolerance
+    return bool(met.all())
+
+
 def _possible(linear: Rows, domain: Domain) -> bool:
     """Whether any point meets the rows, but for what counts as no violation.
 
@@ -201,7 +212,8 @@ def _least_distance(rows: Rows, box: tuple[Array, Array] | None, x0: Array) -> A
         aim[-1] = 1.0
         dual, _ = nnls(np.vstack([left.T, right]), aim)
         residual = np.vstack([left.T, right]) @ dual - aim
-        found = offset - basis @ (residual[:-1] / residual[-1])
+        with np.errstate(divide="ignore", invalid="ignore"):  # where no point meets the rows
+            found = offset - basis @ (residual[:-1] / residual[-1])
     return found if box is None else np.clip(found, *box)
 
 

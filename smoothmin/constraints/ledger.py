@@ -108,6 +108,7 @@ class ConstrainedLedger(Ledger):
         self._last = np.empty((0, 0)), np.empty((0, 0))  # points and rows of the last batch
         self._recent: deque[tuple[Array, Array]] = deque()  # points and slopes (1 + k, n)
         self.slopes_told, self.slopes_apart = 0, False
+        self._centers: Array | None = None  # while differences are taken, where
 
     @property
     def on_plateau(self) -> bool:
@@ -186,10 +187,12 @@ class ConstrainedLedger(Ledger):
         before, context = self.best.changes, quiet()
         steps = stencil.gradients(points)
         batch = context.run(advance, steps)
+        self._centers = points
         while not isinstance(batch, Done):
             rows, _ = yield from self._found_at(batch, 0)
             stencil.beside = rows[:, 1:]
             batch = context.run(advance, steps, rows[:, 0].copy())
+        self._centers = None
         values, gradients = batch.value
         jacobians = stencil.jacobians
         if self.slopes_apart and jacobians is not None:
@@ -297,6 +300,7 @@ class ConstrainedLedger(Ledger):
         if slopes is not None:
             self._remember(points, slopes)
         violation, feasible = self.violations(points, rows[:, 1:])
+        feasible &= ~self._aside(points) | (violation <= 0)
         if start:
             self._started_outside = not feasible[0]
         for k in self._candidates(values, violation, feasible):
@@ -306,6 +310,18 @@ class ConstrainedLedger(Ledger):
             elif slopes is not None and self.best.is_at(points[k]):
                 self.best.grad, self.best.jacobian = slopes[k, 0].copy(), slopes[k, 1:].copy()
         self._stop(points, values, feasible, start)
+
+    def _aside(self, points: Array) -> Mask:
+        """Which points are steps of differences away from those that were asked for.
+
+        These violate constraints by what the steps lead across them, and lie lower for it: they
+        are candidates only where they violate nothing.
+        """
+        aside = np.full(len(points), self._centers is not None)
+        if self._centers is not None:
+            count = len(self._centers)
+            aside[:count] = not np.array_equal(points[:count], self._centers)
+        return aside
 
     def _learn(self, x: Array, total: int) -> None:
         """How many rows there are, after the first evaluation, at ``x``."""

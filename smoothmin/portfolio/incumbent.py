@@ -13,6 +13,10 @@ from smoothmin.portfolio.accounts import Accounts
 
 R = TypeVar("R")
 
+# by chi-square with 7 degrees of freedom: the most that noise is likely to be (95 %), in units of
+# what a table of 8 values makes of it
+MOST_NOISE = math.sqrt(7 / 2.167)
+
 
 class Incumbent:
     """What all phases of a run share.
@@ -99,7 +103,8 @@ class Incumbent:
         if self.noise is None:
             return info
         # the expected minimum of as many normal deviates as there were evaluations
-        error = self.noise * math.sqrt(2 * math.log(max(2, sum(accounts.nfev.values()))))
+        luck = math.sqrt(2 * math.log(max(2, sum(accounts.nfev.values()))))
+        error = MOST_NOISE * self.noise * luck
         return info | {"noise": self.noise, "error": error if self.error is None else self.error}
 
 

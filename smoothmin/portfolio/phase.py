@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._method import Method
 from smoothmin._protocol import (
@@ -85,6 +86,7 @@ class Outcome:
     lowest: Array | None = None  # the lowest iterate
     fun: float = math.inf  # the value there
     least: tuple[float, Array] | None = None  # value and place of the lowest point asked for
+    flat: NDArray[np.intp] | None = None  # where the last gradient was zero
     cost: int = 0
     gain: float = 0.0  # decrease of the incumbent's value
     trail: deque[tuple[float, Array]] = field(default_factory=lambda: deque(maxlen=TRAIL))
@@ -139,6 +141,8 @@ def _drive(
             nit, reply = nit + 1, None
             outcome.x, outcome.last, outcome.info = message.x, message.fun, message.info
             outcome.trail.append((message.fun, message.x))
+            if message.grad is not None:
+                outcome.flat = np.flatnonzero(message.grad == 0)
             if message.fun < outcome.fun:
                 outcome.fun, outcome.lowest = message.fun, message.x
             incumbent.steps += 1

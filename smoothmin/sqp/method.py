@@ -118,8 +118,13 @@ class SQPGradientSampling(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         region = Region(problem)
-        start, possible = region.nearest(problem.x0)
-        if not possible:
+        start, met = region.nearest(problem.x0)
+        if not met and problem.linear is not None:
+            # thin sets have multipliers that are no distances, which a projection needs
+            from smoothmin.constraints.feasibility import nearest
+
+            start = nearest(problem.linear, problem.box, problem.x0)
+        if not np.isfinite(start).all():
             where = "No point meets the bounds and the linear constraints"
             return Finish(Status.INFEASIBLE, _status.contradictory(where))
         tolerances = self.stationarity_tol, self.radius_tol

@@ -21,7 +21,7 @@ from smoothmin._protocol import Array, Problem
 from smoothmin.sqp.functions import EPS, Point, Sides
 from smoothmin.sqp.settings import PenaltySettings
 from smoothmin.sqp.tangents import Gathered
-from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, euclidean_step
+from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, projection
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
 
@@ -83,13 +83,16 @@ class Region:
         beyond = self.matrix @ x - self.sides.bound
         if not (beyond > self.rounding(x)).any():
             return x, True
-        # dear enough to be met if they can be: the multipliers of a projection are distances
-        lengths = np.where(self.lengths > 0, self.lengths, 1.0)
-        caps = FAR * max(float((beyond / lengths).max()), 1.0) / lengths
-        groups = np.arange(len(beyond))
-        found = euclidean_step(np.zeros(x.size), self.matrix, -beyond, groups, caps, self.box(x))
-        missed = found.excess > self.sides.tolerance * np.maximum(1.0, np.abs(self.sides.bound))
-        return self.clip(x + found.step), not missed.any()
+        found, excess = projection(x, self.matrix, self.sides.bound, self.bounds)
+        size = np.maximum(1.0, np.abs(self.sides.bound))
+        return found, not (excess > self.sides.tolerance * size).any()
+
+    @property
+    def bounds(self) -> tuple[Array, Array] | None:
+        """The bounds."""
+        if self.lower is None or self.upper is None:
+            return None
+        return self.lower, self.upper
 
     def box(self, x: Array) -> tuple[Array, Array] | None:
         """The bounds of a step from a point."""
@@ -106,7 +109,6 @@ def _stacked(parts: list[Any]) -> Any:
 
 _UNGROUPED = np.array([np.inf, 1.0])  # caps of linear rows, and of the objective's tangents
 MATTERS = 0.1  # part of the tolerance of a side that is no violation in a program
-FAR = 1e8  # price of a row, in units of distance, that a projection does not pay
 
 
 @dataclass(frozen=True)

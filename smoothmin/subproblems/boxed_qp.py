@@ -26,6 +26,7 @@ from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
 ROUNDING = 1e-12  # excess of a row, in units of its terms, that is none
 FEW = 100  # variables whose bounds are as good as rows
+UNPAID = 1e8  # price of a row, in units of distance, that a projection does not pay
 FREEING = 12  # rounds in which variables are freed; four to six do as a rule
 
 
@@ -126,7 +127,7 @@ class BoxedQP:
     def _within(self, step: Array) -> Array:
         """As much of a step as keeps rows that have no price, if rounds ended without that."""
         hard = self.caps[self.groups] == np.inf
-        ends, offsets = self.rows[hard] @ step, self.offsets[hard]
+        ends, offsets = (self.rows @ step)[hard], self.offsets[hard]
         size = self._lengths[hard] * float(np.linalg.norm(step))
         beyond = ends > offsets + ROUNDING * (size + np.abs(offsets))
         if not beyond.any():
@@ -189,3 +190,24 @@ def euclidean_step(
         return ElasticQP(root, g, rows, offsets, groups, caps, low, high).solve()
     low, high = (np.full(n, -np.inf), np.full(n, np.inf)) if box is None else box
     return BoxedQP(Identity(factor), g, rows, offsets, groups, caps, low, high).solve()
+
+
+def projection(
+    x: Array, rows: Array, bounds: Array, box: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """The nearest point in the box with ``rows @ x <= bounds``.
+
+    And by how much each row (m,) is exceeded, zero if it is no more than rounding: where no
+    point meets them all.
+    """
+    x = x if box is None else np.clip(x, *box)
+    beyond = rows @ x - bounds
+    lengths = np.sqrt(np.vecdot(rows, rows))
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    # dear enough to be met if they can be: the multipliers of a projection are distances
+    caps = UNPAID * max(float((beyond / lengths).max(initial=0.0)), 1.0) / lengths
+    room = None if box is None else (box[0] - x, box[1] - x)
+    groups = np.arange(len(bounds))
+    found = euclidean_step(np.zeros(x.size), rows, -beyond, groups, caps, room)
+    nearest = x + found.step
+    return nearest if box is None else np.clip(nearest, *box), found.excess

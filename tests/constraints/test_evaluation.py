@@ -271,3 +271,11 @@ def test_a_journal_has_the_rows(tmp_path, jac):
     again, calls = run(**options)
     assert_array_equal(again.x, whole.x)
     assert calls == whole.nfev - 7
+
+
+def test_steps_of_differences_across_a_constraint_are_no_result():
+    box = LinearConstraint([[1.0, 1.0]], -np.inf, 1.0)
+    res = minimize(lambda x: float(-x.sum()), [0.2, 0.1], method="SLSQP", constraints=box)
+    assert res.success
+    assert res.x.sum() <= 1.0
+    assert res.fun == pytest.approx(-1.0)

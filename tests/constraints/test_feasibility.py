@@ -105,3 +105,21 @@ def test_the_nearest_point_is_a_projection(seed, monkeypatch):
     assert (matrix @ other >= lower - 1e-8).all()
     assert np.abs(other - x0).sum() <= np.abs(found - x0).sum() + 1e-8
     assert np.linalg.norm(other - x0) >= np.linalg.norm(found - x0) - 1e-8
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_start_far_from_equalities_and_bounds_is_no_contradiction(seed):
+    """Some of the variables that the equalities move end at their bounds."""
+    rng = np.random.default_rng(seed)
+    n = 12
+    rows = [LinearConstraint(np.ones((1, n)), 1, 1)]
+    rows.append(LinearConstraint(rng.random((2, n)), 0.3, np.inf))
+    aim = rng.standard_normal(n)
+    res = minimize(
+        lambda x: (float((x - aim) @ (x - aim)), 2 * (x - aim)),
+        rng.random(n),
+        jac=True,
+        bounds=[(0, 1)] * n,
+        constraints=rows,
+    )
+    assert res.success, res.message

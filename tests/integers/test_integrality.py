@@ -228,3 +228,12 @@ def test_no_integers_at_all_change_nothing():
     assert np.array_equal(plain.x, minimize(rosen, [0.3, 0.4], integrality=[0, 0], **how).x)
     same = minimize(rosen, [0.3, 0.4], method=GaussianSearch(), integrality=False, **how)
     assert np.array_equal(same.x, minimize(rosen, [0.3, 0.4], method=GaussianSearch(), **how).x)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_plateau_inside_the_function_is_no_false_success(seed):
+    def steps(x):
+        return float((np.floor(x[0]) - 4) ** 2 + (x[1] - 1.3) ** 2)
+
+    res = minimize(steps, [9.3, 0.0], rng=seed)
+    assert res.fun < 1e-6 or not res.success

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.subproblems.boxed_qp import BoxedQP, Identity
+from smoothmin.subproblems.boxed_qp import BoxedQP, Identity, projection
 from smoothmin.subproblems.elastic_qp import ElasticQP
 
 
@@ -94,3 +94,29 @@ def test_rows_of_the_inverse_of_a_free_part(metric):
         part = np.linalg.inv(hessian[np.ix_(free, free)])
         expected[:, free] = -rows[:, free] @ part
         np.testing.assert_allclose(metric.model().newton_rows(rows, free), expected, atol=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.sampled_from([3, 20, 150]))
+def test_a_projection_is_nearer_than_every_other_point_of_the_set(seed, n):
+    """Whether with rows for bounds or many variables: ``(x - p) @ (q - p) <= 0`` for all q."""
+    rng = np.random.default_rng(seed)
+    rows, inside = rng.standard_normal((3, n)), rng.uniform(-1, 1, n)
+    bounds = rows @ inside + rng.random(3)
+    x = 5 * rng.standard_normal(n)
+    box = -np.ones(n), np.ones(n)
+    found, excess = projection(x, rows, bounds, box)
+    assert not excess.any()
+    assert (np.abs(found) <= 1).all()
+    assert (rows @ found <= bounds + 1e-9 * n).all()
+    others = inside + rng.random((50, 1)) * rng.uniform(-1, 1, (50, n))
+    others = others[(np.abs(others) <= 1).all(axis=1) & (others @ rows.T <= bounds).all(axis=1)]
+    others = np.vstack([others, inside])
+    assert ((others - found) @ (x - found) <= 1e-7 * n).all()
+
+
+def test_where_no_point_is_in_the_set_the_projection_is_beyond_a_row():
+    rows = np.array([[1.0, 1.0], [-1.0, -1.0]])
+    found, excess = projection(np.zeros(2), rows, np.array([1.0, -2.0]), None)
+    assert (rows @ found > [1, -2]).any()
+    assert excess.max() > 0.1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from smoothmin._protocol import Array, Problem
-from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
+from smoothmin.subproblems.boxed_qp import projection
 
 HALVINGS = 60
 FAR = 1e-2  # share of the way inside beyond which a point is not outside by rounding
@@ -76,14 +76,8 @@ class LinearSet:
         z = np.clip(z, self.low, self.high)
         if self.holds(z):
             return z
-        reach = 2 * float(np.linalg.norm(self.inside - z)) + 1.0
-        n = z.size
-        qp = ElasticProgram(
-            np.eye(n), np.zeros(n), np.empty((0, n)), np.empty(0), np.empty(0),
-            self.rows, self.room - self.rows @ z,
-            np.maximum(self.low - z, -reach), np.minimum(self.high - z, reach),
-        )  # fmt: skip
-        found = self.towards(self.inside, z + solve_elastic(qp).step)
+        nearest, _ = projection(z, self.rows, self.room, (self.low, self.high))
+        found = self.towards(self.inside, nearest)
         return found if self.holds(found) else None
 
     def towards(self, start: Array, end: Array) -> Array:

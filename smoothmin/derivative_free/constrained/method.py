@@ -34,6 +34,7 @@ from smoothmin.derivative_free.constrained.state import End, State
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
 from smoothmin.derivative_free.constrained.verification import distance, foretold, still_falling
 
+VERIFICATIONS = 2  # the second by models of the points of the first
 ROUNDS = 3  # of models and slopes in turn
 OPPOSITE = "No point meets the bounds and the linear constraints"
 LEAST_VIOLATED = "The violation of the constraints is {:.3g} and cannot be lowered near by"
@@ -116,7 +117,12 @@ class ConstrainedModel(Method):
         scale = typical_scale(problem, "scale", self.scale)
         region = LinearSet.of(problem, scale)
         z = region.nearest(problem.x0 / scale)
-        if z is None:
+        if z is None and problem.linear is not None:
+            # thin sets have multipliers that are no distances, which a projection needs
+            from smoothmin.constraints.feasibility import nearest
+
+            z = nearest(problem.linear, problem.box, problem.x0) / scale
+        if z is None or not np.isfinite(z).all():
             return Finish(Status.INFEASIBLE, _status.contradictory(OPPOSITE))
         state = State.of(problem, scale, rng, region)
         descent = TrustRegion(state, self.xtol)
@@ -130,15 +136,8 @@ class ConstrainedModel(Method):
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
             if end is End.NOISE and not state.coarse:
                 return (yield from _conclude(state, None))
-            assert descent.models is not None
-            if (
-                end is End.CONVERGED
-                and not state.coarse
-                and (yield from foretold(state, descent.models))
-            ):
-                knows = descent.knows
-                descent.look_close(distance(descent.models))
-                return (yield from _conclude(state, knows))
+            if end is End.CONVERGED and not state.coarse and (yield from _verified(descent)):
+                return (yield from _conclude(state, descent.knows))
             slopes = SlopeBundle(state, self.xtol)
             if not state.coarse and (yield from slopes.run()):
                 return (yield from _conclude(state, slopes.knows))
@@ -148,6 +147,21 @@ class ConstrainedModel(Method):
             descent.restart()
         said = _status.PLATEAU if state.coarse else End.STUCK.value + "."
         return Finish(Status.PRECISION, said, **state.told())
+
+
+def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
+    """Whether values at fresh points are foretold, if need be by models that know of some."""
+    for _ in range(VERIFICATIONS):
+        assert descent.models is not None
+        radius, knows = distance(descent.models), descent.knows
+        right = yield from foretold(descent.state, descent.models)
+        descent.look_close(radius)
+        if right:
+            descent.knows = knows
+            return True
+        if (yield from descent.run()) is not End.CONVERGED:
+            break
+    return False
 
 
 def _conclude(state: State, knows: Knowledge | None) -> Generator[Any, Any, Finish]:

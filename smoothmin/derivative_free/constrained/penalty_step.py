@@ -17,7 +17,7 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.models import Models
-from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
+from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
 ROUNDS = 15
 SETTLED = 1e-4  # share of the decrease so far that another round has to promise
@@ -94,22 +94,25 @@ def _least(models: Models, walls: Walls, price: float, weight: Array, share: flo
     """A local minimum of the merit of the models, the objective taken ``share`` times."""
     n, k = models.slopes.shape[1], len(weight)
     d, y, hard = np.zeros(n), np.zeros(k), np.zeros(len(walls.rows))
+    groups = np.concatenate([np.arange(k), np.full(len(hard), k)])
+    caps = np.append(price * weight, np.inf)
+    warm: Solution | None = None
     now = _merit_at(models, d, price, weight, share)
     start, damping = now, 0.0
     for _ in range(ROUNDS):
         slopes = models.slopes_at(d)
         c = models.at(d)[1:]
         hessian = share * models.hessians[0] + np.tensordot(y, models.hessians[1:], 1)
-        hessian, size = _convex(hessian, share * slopes[0])
-        hessian[np.diag_indices(n)] += damping * size
-        qp = ElasticProgram(
-            hessian, share * slopes[0], weight[:, None] * slopes[1:], -weight * c,
-            np.full(k, price), walls.rows, walls.room - walls.rows @ d,
-            walls.low - d, walls.high - d,
+        hessian, root = _convex(hessian, share * slopes[0], damping)
+        room = np.maximum(walls.room - walls.rows @ d, 0.0)
+        qp = ElasticQP(
+            root, share * slopes[0], np.concatenate([slopes[1:], walls.rows]),
+            np.concatenate([-c, room]), groups, caps,
+            np.minimum(walls.low - d, 0.0), np.maximum(walls.high - d, 0.0),
         )  # fmt: skip
-        found = solve_elastic(qp)
-        y, hard = weight * found.multipliers, found.hard_multipliers
-        move = found.step
+        warm = qp.solve() if warm is None else qp.solve(warm.multipliers, warm.bounds)
+        y, hard = warm.multipliers[:k], warm.multipliers[k:]
+        move = warm.step
         linear = float(
             share * slopes[0] @ move
             + price * (weight @ (np.maximum(c + slopes[1:] @ move, 0) - np.maximum(c, 0)))
@@ -136,10 +139,9 @@ def _merit_at(models: Models, d: Array, price: float, weight: Array, share: floa
     return float(share * values[0] + price * (weight @ np.maximum(values[1:], 0.0)))
 
 
-def _convex(hessian: Array, slope: Array) -> tuple[Array, float]:
-    """With the sizes of its eigenvalues for these, and the largest."""
+def _convex(hessian: Array, slope: Array, damping: float) -> tuple[Array, Array]:
+    """With the sizes of its eigenvalues for these, and a root of the inverse."""
     curvature, axes = np.linalg.eigh(hessian)
     largest = max(float(np.abs(curvature).max()), FLAT * float(np.abs(slope).max()), 1e-300)
-    curvature = np.maximum(np.abs(curvature), FLAT * largest)
-    found: Array = (axes * curvature) @ axes.T
-    return found, largest
+    curvature = np.maximum(np.abs(curvature), FLAT * largest) + damping * largest
+    return (axes * curvature) @ axes.T, axes / np.sqrt(curvature)

@@ -30,7 +30,7 @@ from smoothmin.derivative_free.constrained.state import (
     End,
     State,
 )
-from smoothmin.subproblems.interior_point_qp import ElasticProgram, solve_elastic
+from smoothmin.subproblems.elastic_qp import ElasticQP
 
 FIRST = 0.1  # radius, in units of the scale
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
@@ -189,7 +189,9 @@ class SlopeBundle:
             spread = np.abs(found[:-1] - middle).max(axis=0) + 1e-300
             blur = ROUNDING * np.abs(middle)
             if (np.abs(found[-1] - middle) <= PLANE * spread + blur).all():
-                slopes = np.linalg.solve(around - base, found[1:-1] - found[0]).T
+                # the shortest slopes, where the set has no inside for others
+                steps, rises = around - base, found[1:-1] - found[0]
+                slopes = np.linalg.lstsq(steps, rises, rcond=None)[0].T
                 self._pieces.append(Piece(base, found[0], slopes))
                 return
 
@@ -213,33 +215,25 @@ class SlopeBundle:
     def _program(
         self, slopes: Array, heights: Array, z: Array, values: Array
     ) -> tuple[Array, Array]:
-        """The least point of the pieces' maxima, and the sides' multipliers.
-
-        The last variable is the objective's maximum.
-        """
-        state, r = self.state, self.radius
-        m, _, n = slopes.shape
+        """The least point of the pieces' maxima, and the sides' multipliers."""
+        state, r, region = self.state, self.radius, self.state.region
+        m, sides, n = slopes.shape[0], slopes.shape[1] - 1, slopes.shape[2]
         unit = max(float(np.abs(slopes[:, 0]).max()), float(np.finfo(float).tiny))
-        hessian = np.diag(np.append(np.full(n, FLAT * unit), 0.0))
-        region, weight = state.region, state.weight
-        top = np.column_stack([slopes[:, 0], np.full(m, -unit)])
-        rows = np.pad(region.rows, ((0, 0), (0, 1)))
+        top = int(heights[:, 0].argmax())
+        rows = [slopes[:, 0] - slopes[top, 0], slopes[:, 1:].reshape(-1, n), region.rows]
         room = np.maximum(0.0, region.room - region.rows @ z) / r
-        elastic = (slopes[:, 1:] * weight[:, None]).reshape(-1, n)
-        away = weight * (values[1:] + heights[:, 1:])
-        low = np.minimum(0.0, np.maximum(region.low - z, -r) / r)
-        high = np.maximum(0.0, np.minimum(region.high - z, r) / r)
-        program = ElasticProgram(
-            hessian,
-            np.append(np.zeros(n), unit),
-            np.pad(elastic, ((0, 0), (0, 1))),
-            -away.ravel(),
-            np.full(away.size, state.price),
-            np.concatenate([top, rows]),
-            np.concatenate([-heights[:, 0], room]),
-            np.append(low, -2.0 * n),
-            np.append(high, 2.0 * n),
-        )
-        found = solve_elastic(program)
-        active = weight * found.multipliers.reshape(m, len(weight)).sum(axis=0)
-        return found.step[:n], active
+        beyond = values[1:] + heights[:, 1:]
+        offsets = [heights[top, 0] - heights[:, 0], -beyond.ravel(), room]
+        groups = [np.zeros(m), np.tile(np.arange(1, 1 + sides), m), np.full(len(room), 1 + sides)]
+        found = ElasticQP(
+            np.eye(n) / np.sqrt(FLAT * unit),
+            slopes[top, 0],
+            np.concatenate(rows),
+            np.concatenate(offsets),
+            np.concatenate(groups).astype(np.intp),
+            np.concatenate([[1.0], state.price * state.weight, [np.inf]]),
+            np.minimum(0.0, np.maximum(region.low - z, -r) / r),
+            np.maximum(0.0, np.minimum(region.high - z, r) / r),
+        ).solve()
+        active = found.multipliers[m : m + m * sides].reshape(m, sides).sum(axis=0)
+        return found.step, active

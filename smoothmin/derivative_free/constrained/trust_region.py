@@ -109,7 +109,7 @@ class TrustRegion:
             if self._settled(models, found, length):
                 if (yield from self._improve(models)):
                     continue
-                if length < 1 and not self._dearer(models):
+                if not self._dearer(models):
                     return End.CONVERGED
                 self.delta *= MOST_SHRINKING
                 continue
@@ -190,7 +190,7 @@ class TrustRegion:
         knows = self.knows = state.knowledge(
             End.CONVERGED.value, found.decrease, length * self.delta
         )
-        return knows.invisible or (knows.negligible and length < 1)
+        return knows.invisible or knows.negligible
 
     def _dearer(self, models: Models) -> bool:
         """Raise the price where constraints are violated, unless it is the dearest."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._protocol import Array
 from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.derivative_free.constrained.state import ROUNDING, State
@@ -30,7 +31,7 @@ def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     size = distance(models)
     ways = state.rng.standard_normal((n + 1, n))
     ways *= size / np.abs(ways).max(axis=1, keepdims=True)
-    points = np.stack([state.region.within(z, z + way) for way in ways])
+    points = np.stack([_inside(state, z, z + way) for way in ways])
     values = yield from state.evaluate(points)
     if not np.isfinite(values).all():
         return False
@@ -44,6 +45,12 @@ def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     errors = np.abs(values - told) @ prices
     curved = float(prices @ np.abs(models.hessians).max(axis=(1, 2))) * (size / models.radius) ** 2
     return bool((errors <= WITHIN * max(usual, KINK * curved) + 10 * blur + 10 * state.level).all())
+
+
+def _inside(state: State, z: Array, there: Array) -> Array:
+    """The point of the set that is nearest to one; at a corner rays from ``z`` lead nowhere."""
+    found = state.region.nearest(there)
+    return state.region.within(z, there) if found is None else found
 
 
 def _prices(state: State) -> np.ndarray:

@@ -206,3 +206,20 @@ def test_the_last_digits_next_to_a_bound_are_no_fall(bounds, at):
     res = minimize(lambda x: float(x[0] ** 2), [10.0], bounds=bounds, constraints=rows)
     assert res.success
     assert abs(res.x[0] - at) < 1e-6
+
+
+@pytest.mark.parametrize("n", [3, 8])
+def test_a_corner_is_certified_by_points_inside(n):
+    """From a corner no ray at random leads into the set; its nearest points do."""
+    cost = np.arange(1.0, n + 1)
+    res = minimize(
+        lambda x: float(-cost @ x + 0.01 * x @ x),
+        np.full(n, 0.1),
+        bounds=[(0, 1)] * n,
+        constraints=LinearConstraint(np.ones((1, n)), -np.inf, 2),
+        rng=0,
+        options={"maxfev": 500},
+    )
+    assert res.success
+    assert res.fun == pytest.approx(-(cost[-1] + cost[-2]) + 0.02, abs=1e-6)
+    assert res.nfev <= 10 * n
