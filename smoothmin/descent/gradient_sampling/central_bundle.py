@@ -31,6 +31,7 @@ from smoothmin.subproblems.analytic_centre import analytic_centre
 
 NEXT_TO_NOTHING = 1e-3  # share of a tangent, in units of the mean
 CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
+LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
 HIDDEN = 100.0  # slope of the mix, in units of the gap, that hides what tangents tell
 WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
 
@@ -200,11 +201,10 @@ class CentralBundle:
 
     def _kinked(self) -> bool:
         """Whether there are kinks, and no models that predict them."""
-        if self._predictor is not None and self._predictor.accurate > 0:
+        state, predictor = self._state, self._predictor
+        if predictor is not None and predictor.accurate > 0:
             return False
-        state = self._state
-        skewed = state.skewness >= state.settings.search.skewed
-        return skewed and state.known.recent.steepness > KINK
+        return state.skewness > LIKE_FOURTH_POWER and state.known.recent.steepness > KINK
 
     def _tilt(self, cuts: Cuts) -> float:
         """What the mix of tangents falls by over as far as steps led lately."""
