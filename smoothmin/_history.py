@@ -42,8 +42,9 @@ class History(Mapping[str, NDArray[Any]]):
     phase : ndarray of str
         What the evaluation was for, as in ``res.phase_nfev``; the method's name if it has no
         phases.
-    points : ndarray, shape (rows, *x0.shape), or None
-        Where, with ``history="points"``; in one flat vector for ``x0`` in blocks.
+    points : ndarray or None
+        Where, of shape ``(rows, *x0.shape)``, with ``history="points"``; in one flat vector for
+        ``x0`` in blocks.
     steps : dict of str to ndarray
         One entry an iteration: ``nit``, ``nfev``, ``fun``, ``best_fun`` and what the method
         reports, such as ``radius``; None where it did not. Thinned alike.

@@ -150,19 +150,15 @@ class Bundle:
         """Whether no tangent lies above the value at the centre, by more than ``noise``."""
         return bool(self.gaps().min() >= -noise)
 
-    def towards(self, serials: NDArray[np.intp], radius: float) -> Array:
-        """Points (k, n) at ``radius`` from the centre, on the way to those that are farther."""
-        rows = np.flatnonzero((self._serials[: len(self), None] == serials).any(axis=1))
-        away = self._points[rows] - self._centre
-        lengths = np.linalg.norm(away, axis=1)
-        far = lengths > radius
-        points: Array = self._centre + radius * away[far] / lengths[far, None]
-        return points
-
     def tangents(self) -> tuple[Array, Array, NDArray[np.intp]]:
         """Gradients (len, n) of all tangents, their gaps at the centre, and serials."""
         m = len(self)
         return self._gradients[:m], np.maximum(self.gaps(), 0.0), self._serials[:m]
+
+    @property
+    def points(self) -> Array:
+        """Where the tangents touch (len, n)."""
+        return self._points[: len(self)]
 
 
 CENTRE = -2  # serial of the centre's gradient

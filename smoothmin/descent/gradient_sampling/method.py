@@ -25,8 +25,9 @@ Deviations, and why:
   first search, show that the variables have different scales.
 * Where the metric is far too long in all directions, self-scaling updates are tried
   (`self_scaling.py`).
-* Where a function looks convex and steps in the metric are slow, they go to the proximal
-  points of all tangents for as long as this is fast (`proximal_bundle.py`).
+* Where a function looks convex and steps in the metric are slow, they go to centres of
+  what all tangents leave, for as long as the gap to their lower bound closes
+  (`central_bundle.py`).
 * Where the function shows few smooth pieces, steps go to the minimum of their models
   for as long as these predict its values (`bundle_newton.py`).
 * Bounds within the radius add their normals to the hull; samples are clipped into the box.
@@ -44,8 +45,8 @@ from smoothmin._check import require_integer, require_real
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
 from smoothmin.descent.gradient_sampling.bundle_newton import BundleNewton, Predictor
+from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle
 from smoothmin.descent.gradient_sampling.hull import HullStep
-from smoothmin.descent.gradient_sampling.proximal_bundle import ProximalBundle
 from smoothmin.descent.gradient_sampling.search import QuasiNewtonSearch
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
 from smoothmin.descent.gradient_sampling.state import Outcome, State, StepSource
@@ -103,9 +104,11 @@ class GradientSamplingDescent(Method):
     a line on which these are alike, the status is 8: the gradient is wrong.
     With at most 50 variables, exact gradients and no bounds, functions that show few smooth
     pieces are minimized by models of these, in the manner of [4]_, for as long as the
-    models predict the values. Among these, functions that look convex, such as least
-    absolute deviations, minimax fits and quantile regressions, are minimized by a proximal
-    bundle method [5]_ where that is faster.
+    models predict the values. With at most 100, functions that look convex, such as tail
+    risks, least absolute deviations, minimax fits and duals, are minimized by analytic centres
+    of cuts [5]_ where other steps are slow. No tangent of a convex function lies above it: a
+    mix of them that is flat is a lower bound, and one that is next to nothing lower than the
+    value is a success, with the mix's length as ``stationarity``.
 
     Gradients by finite differences see no kink nearer than their step, so the radius
     stays at ten steps or more; "2-point" has the shortest.
@@ -122,8 +125,9 @@ class GradientSamplingDescent(Method):
     .. [4] A. S. Lewis, C. Wylie, "A simple Newton method for local nonsmooth
        optimization" (2019), arXiv:1907.11742.
 
-    .. [5] K. C. Kiwiel, "Proximity control in bundle methods for convex nondifferentiable
-       minimization", Math. Program. 46 (1990), :doi:`10.1007/BF01585731`.
+    .. [5] J.-L. Goffin, A. Haurie, J.-P. Vial, "Decomposition and nondifferentiable
+       optimization with the projective algorithm", Management Sci. 38 (1992),
+       :doi:`10.1287/mnsc.38.2.284`.
 
     Examples
     --------
@@ -206,13 +210,13 @@ class GradientSamplingDescent(Method):
         sources: list[StepSource] = []
         # steps to where pieces meet end on kinks, where finite differences are no gradients
         exact = state.problem.box is None and state.problem.resolution == 0
-        if exact and n <= settings.most_variables and (settings.piece_models or settings.proximal):
+        predictor: Predictor | None = None
+        if exact and n <= settings.most_variables and settings.piece_models:
             predictor = Predictor(state, settings.pieces)
             state.watchers.append(predictor.watch)
-            if settings.piece_models:
-                sources.append(BundleNewton(state, predictor))
-            if settings.proximal:
-                sources.append(ProximalBundle(state, predictor))
+            sources.append(BundleNewton(state, predictor))
+        if exact and n <= settings.central_bundle.most_variables and settings.central_cuts:
+            sources.append(CentralBundle(state, predictor))
         sources.append(QuasiNewtonSearch(state))
         return sources, HullStep(state, self.samples)
 

@@ -219,54 +219,36 @@ class BundleNewtonSettings:
 
 
 @dataclass(frozen=True)
-class ProximalSettings:
-    """Proximal bundle steps.
+class CentralBundleSettings:
+    """Steps to centres of cuts.
 
     Attributes
     ----------
-    serious : float
-        Share of the predicted decrease that makes a trial the next centre (Kiwiel 1990,
-        m_L = 0.1); in (0, 1/2).
-    rounding : float
-        Decreases that mean nothing, and tangents as good as below the value, in units of the
-        noise; 1 or more.
-    reach : float
-        First proximal step, in units of the longest of ...; above 0.
-    recent : int
-        ... the last steps by other means; 1 or more.
-    longer, shorter : float
-        Growth of the step where it goes down at its end, and fall where its end is far above
-        the prediction; above and below 1.
-    plain_window : int
-        Evaluations that make a window of other steps; 1 or more.
-    slow : float
-        What such a window gains, in units of the one before, where it is slow; in (0, 1).
-    most_window : int
-        Evaluations, ``n + 10`` at most, that make a window of proximal steps; 1 or more.
+    window : int
+        Evaluations that make a window of other steps, or a quarter of the variables if these
+        are more; and by which the windows of a trial are longer; 1 or more.
     decades : float
-        By which gains are to fall in ``n + 1`` evaluations; above 0.
-    better : float
-        Gain of another step for an evaluation, in units of the last window's, that ends a trial;
-        1 or more.
-    close : float
-        Distance of gradients for a certificate, in units of its radius; in (0, 1).
+        By which gains of other steps are to fall in as many evaluations as variables, and a
+        window, or they are slow; above 0.
+    closing : float
+        What as many evaluations leave of the gap at most; in (0, 1).
+    rounding : float
+        Tangents are as good as below the value by so much, in units of the noise; 1 or more.
+    cuts : int
+        Tangents kept for each variable; 2 or more.
+    most_variables : int
+        Each step takes some n^2 operations for each tangent.
     trials : TrialSettings
-        A verdict is on a window.
+        A verdict is on as many evaluations as variables.
     """
 
-    serious: float = 0.1
+    window: int = 10
+    decades: float = 1.2
+    closing: float = 0.3
     rounding: float = 100.0
-    reach: float = 4.0
-    recent: int = 10
-    longer: float = 2.0
-    shorter: float = 0.7
-    plain_window: int = 10
-    slow: float = 0.3
-    most_window: int = 25
-    decades: float = 0.25
-    better: float = 2.0
-    close: float = 0.9
-    trials: TrialSettings = field(default=TrialSettings(proven=1000))
+    cuts: int = 4
+    most_variables: int = 100
+    trials: TrialSettings = field(default=TrialSettings())
 
 
 @dataclass(frozen=True)
@@ -304,20 +286,20 @@ class GradientSamplingSettings:
 
     Attributes
     ----------
-    piece_models, proximal : bool
-        Steps by models of few smooth pieces, and proximal steps.
+    piece_models, central_cuts : bool
+        Steps by models of few smooth pieces, and to centres of cuts.
     look_ahead, bending : bool
         First trials just beyond a kink that tangents predict, and steps that bend there.
     self_scaling, starting_scales : bool
         Trials of self-scaling updates, and a first metric of the variables' scales.
     most_variables : int
         For which there are models of pieces: each takes a matrix as large as a Hessian.
-    certificate, search, scaling, pieces, bundle_newton, bundle, hull
+    certificate, search, scaling, pieces, bundle_newton, central_bundle, hull
         Of the parts.
     """
 
     piece_models: bool = True
-    proximal: bool = True
+    central_cuts: bool = True
     look_ahead: bool = True
     bending: bool = True
     self_scaling: bool = True
@@ -328,5 +310,5 @@ class GradientSamplingSettings:
     scaling: SelfScalingSettings = field(default=SelfScalingSettings())
     pieces: PieceSettings = field(default=PieceSettings())
     bundle_newton: BundleNewtonSettings = field(default=BundleNewtonSettings())
-    bundle: ProximalSettings = field(default=ProximalSettings())
+    central_bundle: CentralBundleSettings = field(default=CentralBundleSettings())
     hull: HullSettings = field(default=HullSettings())

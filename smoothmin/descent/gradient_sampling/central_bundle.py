@@ -1,0 +1,264 @@
+"""Steps to the analytic centre of what all tangents leave, for convex functions with kinks.
+
+References: J.-L. Goffin, A. Haurie, J.-P. Vial, "Decomposition and nondifferentiable
+optimization with the projective algorithm", Management Sci. 38 (1992); O. du Merle, J.-P. Vial,
+"Proximal ACCPM", Tech. Rep. 2002.23, HEC Geneva (2002); C. Lemarechal, A. Nemirovskii, Yu.
+Nesterov, "New variants of bundle methods", Math. Program. 69 (1995), for the gap to a lower
+bound as the measure of progress.
+
+Deviations, and why: whether the function is convex is not asked but observed: on a convex one no
+tangent lies above any value. Nor is it known whether tangents alone make for faster progress
+than a metric does, so a trial begins where that has become slow. The metric that was learnt
+until then is that of the quadratic term, which does for the box that the method needs otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask, Finish, ask_one
+from smoothmin._verdict import KINK, Knowledge, judge
+from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
+from smoothmin.descent.gradient_sampling.state import Outcome, State
+from smoothmin.descent.gradient_sampling.stationarity import Certificate
+from smoothmin.descent.gradient_sampling.trials import Rates, Trials
+from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.subproblems.analytic_centre import analytic_centre
+
+NEXT_TO_NOTHING = 1e-3  # share of a tangent, in units of the mean
+CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
+LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
+HIDDEN = 100.0  # slope of the mix, in units of the gap, that hides what tangents tell
+WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
+
+
+class Cuts:
+    """Tangents of a function, seen from its lowest point, in the coordinates ``root @ z``.
+
+    Attributes
+    ----------
+    gap : float
+        Of the lowest value to the mix of tangents at the last centre, there.
+    slope : float
+        Length of that mix's gradient.
+    """
+
+    def __init__(
+        self, root: Array, points: Array, gradients: Array, gaps: Array, gap: float
+    ) -> None:
+        self._root = root
+        self._points, self._gradients, self._images = points, gradients, gradients @ root
+        self._heights = -gaps  # of the tangents above the lowest value; none is positive
+        self._centre = np.zeros(root.shape[1])
+        self._weights = np.ones(len(gaps))
+        self.gap, self.slope = gap, math.inf
+
+    def centre(self, noise: float) -> Array | None:
+        """The step to the centre; None if nothing is below the lowest value, but for rounding."""
+        slack = max(self.gap, noise) / (2 * len(self._heights))
+        found = analytic_centre(self._images, self._heights, 0.0, self._centre, slack)
+        if found is None:
+            return None
+        self._centre, self._weights = found.step, found.weights
+        self.gap = -float(found.weights @ self._heights)
+        mix = found.weights @ self._gradients
+        self.slope = math.sqrt(mix @ mix)
+        step: Array = self._root @ found.step
+        return step
+
+    def certificate(self, x: Array) -> Certificate:
+        """That of the mix, but for tangents whose share is next to nothing."""
+        used = self._weights > NEXT_TO_NOTHING / len(self._weights)
+        weights, away = self._weights[used], self._points[used] - x
+        mix = (weights / weights.sum()) @ self._gradients[used]
+        return Certificate(math.sqrt(mix @ mix), math.sqrt(np.vecdot(away, away).max()))
+
+    def highest(self, step: Array) -> float:
+        """The largest tangent at a step from the lowest point, above the value there."""
+        return float((self._gradients @ step + self._heights).max())
+
+    def add(self, height: float, point: LinePoint, most: int) -> None:
+        """Take a tangent, after those of largest weights at the last centre."""
+        kept = np.arange(len(self._heights))
+        if len(kept) >= most:
+            kept = np.sort(np.argsort(self._weights)[1 - most :])
+        self._points = np.vstack([self._points[kept], point.x])
+        self._gradients = np.vstack([self._gradients[kept], point.grad])
+        self._images = np.vstack([self._images[kept], point.grad @ self._root])
+        self._heights = np.append(self._heights[kept], height)
+        self._weights = np.append(self._weights[kept], 0.0)
+
+    def move(self, step: Array, fall: float) -> None:
+        """See all from a lower point."""
+        self._heights += self._gradients @ step + fall
+        self._centre = np.zeros(self._centre.size)
+
+    def widen(self, factor: float) -> None:
+        """Multiply the root."""
+        self._root = factor * self._root
+        self._images *= factor
+        self._centre = self._centre / factor
+
+
+class CentralBundle:
+    """Analytic centres of the cuts, for as long as the gap to their lower bound closes.
+
+    ``predictor`` learns from every point; where it predicts values, its steps are faster.
+    """
+
+    def __init__(self, state: State, predictor: Predictor | None) -> None:
+        self._state, self._predictor = state, predictor
+        self._settings = settings = state.settings.central_bundle
+        n = state.x.size
+        self._trials = Trials(settings.trials)
+        self._plain = Rates(max(settings.window, (n + 1) // 4))
+        self._trials.plain(-n)  # a bound takes as many tangents, a metric as many steps
+        self._share = 10 ** (-settings.decades * self._plain.size / (n + settings.window))
+        self._slow = False
+        self._cuts: Cuts | None = None
+        self._above = 0.0  # value from which the fall is counted
+        self._left, self._spent = math.inf, 0  # to be gained at the last verdict; steps since
+        self._asked = self._finishing = 0  # steps of the trial, and since next to nothing was left
+        self._proof: Finish | None = None
+        state.watchers.append(self._watch)
+
+    def _watch(self, found: LineResult) -> None:
+        """Take note of a search."""
+        self._trials.plain(found.nfev)
+        if self._plain.add(self._state.f - found.point.fun, found.nfev):
+            self._slow = self._plain.fall_less(self._share)
+
+    def step(self) -> Generator[Ask, Any, Outcome]:
+        """Cuts until a point is lower, while a trial is under way."""
+        if not (self._trials.active or self._begin()) or self._cuts is None:
+            return Outcome.NOTHING
+        state, cuts = self._state, self._cuts
+        while self._trials.active:
+            # 1. the centre, and the lower bound that it proves
+            step = cuts.centre(state.noise())
+            if self._proven(cuts) or step is None:
+                return (yield from self._conclude(cuts))
+            # 2. the value there
+            x = state.x + step
+            fun, grad = yield from ask_one(x)
+            trial = LinePoint(1.0, x, fun, grad, float(grad @ step))
+            state.bundle.add(x, fun, grad)
+            if self._predictor is not None:
+                self._predictor.learn(trial)
+            # 3. a tangent more, seen from the lowest point
+            convex = self._take(cuts, trial, step)
+            if fun < state.f and np.isfinite(grad).all():
+                cuts.move(step, state.f - fun)
+                state.settle(trial)  # of which the metric learns nothing, for it may be over soon
+                if convex:
+                    return Outcome.LOWER
+            if not convex:
+                return (yield from self._conclude(cuts))
+        return Outcome.NOTHING
+
+    def _take(self, cuts: Cuts, trial: LinePoint, step: Array) -> bool:
+        """Add the tangent of a point; whether the function still looks convex."""
+        state = self._state
+        noise = self._settings.rounding * state.noise()
+        above = trial.fun - state.f
+        height = above - trial.slope
+        if above < -cuts.gap - noise:
+            self._proof = None  # which is wrong
+        # nan compares as false
+        if not (math.isfinite(above) and above >= cuts.highest(step) - noise and height <= noise):
+            return False
+        self._asked += 1
+        if self._asked > step.size and self._tilt(cuts) > HIDDEN * cuts.gap:
+            # tangents enough, but the quadratic term is in the way of what they tell
+            cuts.widen(WIDER)
+        cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
+        self._spent += 1
+        if self._spent > step.size + self._settings.window:
+            self._judge(cuts)
+        return True
+
+    def _begin(self) -> bool:
+        """Begin a trial, if it is time for one."""
+        state, settings = self._state, self._settings
+        if not (self._trials.ready and self._slow and not state.metric.fresh):
+            return False
+        fall = state.known.recent.fall if self._kinked() else 0.0
+        if not (fall > 0 and state.bundle.convex(settings.rounding * state.noise())):
+            return False
+        root = math.sqrt(fall) * state.metric.root(np.eye(state.x.size))
+        gradients, gaps, _ = state.bundle.tangents()
+        self._cuts = Cuts(root, state.bundle.points.copy(), gradients.copy(), gaps, fall)
+        self._above = state.f + fall
+        self._left, self._spent = math.inf, 0
+        self._asked = self._finishing = 0
+        self._proof = None
+        self._trials.enter()
+        return True
+
+    def _kinked(self) -> bool:
+        """Whether there are kinks, and no models that predict them."""
+        state, predictor = self._state, self._predictor
+        if predictor is not None and predictor.accurate > 0:
+            return False
+        return state.skewness > LIKE_FOURTH_POWER and state.known.recent.steepness > KINK
+
+    def _tilt(self, cuts: Cuts) -> float:
+        """What the mix of tangents falls by over as far as steps led lately."""
+        return cuts.slope * self._state.known.recent.moved(self._state.x)
+
+    def _proven(self, cuts: Cuts) -> bool:
+        """Whether the mix of tangents leaves next to nothing to be gained."""
+        state = self._state
+        left = cuts.gap + self._tilt(cuts)
+        self._left = min(self._left, left) if self._spent == 0 else self._left
+        if state.certifier.tolerance is not None:
+            return False
+        knows = Knowledge(
+            "Tangents meet",
+            promised=left,
+            lately=((1.0, self._above - state.f),),
+            size=abs(state.f),
+            noise=state.noise(),
+        )
+        if not (knows.invisible or knows.negligible):
+            return False
+        # next to nothing is left, but a few more digits are cheap
+        self._proof = judge(knows)
+        self._finishing += 1
+        return knows.invisible or self._finishing > self._settings.window
+
+    def _conclude(self, cuts: Cuts) -> Generator[Ask, Any, Outcome]:
+        """End the trial, and the run if there is a proof that values nearby do not contradict."""
+        state, proof = self._state, self._proof
+        self._trials.leave()
+        if proof is None:
+            return Outcome.NOTHING
+        x, f, g = state.x, state.f, state.g
+        # where the function is smooth it falls along its gradient, whatever tangents say
+        fall = CONTRADICTION * max(cuts.gap + self._tilt(cuts), state.noise())
+        there = x - (fall / float(g @ g)) * g
+        fun, grad = yield from ask_one(there)
+        if f - fun > fall / 2 and np.isfinite(grad).all():
+            state.settle(LinePoint(1.0, there, fun, grad, 0.0))
+            return Outcome.LOWER
+        lower = yield from state.known.polled(x, f, g, state.noise())
+        if isinstance(lower, tuple):
+            state.settle(LinePoint(1.0, *lower, 0.0))
+            return Outcome.LOWER
+        state.certifier.latest = cuts.certificate(x)
+        state.ended = lower or proof
+        return Outcome.STATIONARY
+
+    def _judge(self, cuts: Cuts) -> None:
+        """See whether the gap has closed since the last verdict."""
+        tilt = self._tilt(cuts)
+        left = cuts.gap + tilt
+        good = left <= self._settings.closing * self._left
+        self._left, self._spent = left, 0
+        if tilt > cuts.gap:
+            cuts.widen(WIDER)
+        self._trials.judge(good)
