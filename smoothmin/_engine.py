@@ -37,6 +37,7 @@ from smoothmin._reflection import within_bounds
 from smoothmin._result import Result
 from smoothmin._scaling import Scaled
 from smoothmin._status import Status
+from smoothmin._steps import lower_beyond
 from smoothmin._stopping import Never, Progress, Termination
 
 if TYPE_CHECKING:
@@ -187,9 +188,35 @@ class Run:
             method = recalling(method, self._problem, self.memory)
             self._steps = quiet().run(method.run, self._problem, self._rng)
         try:
-            return (yield from self._converse(self._steps))
+            finish = yield from self._converse(self._steps)
+            return (yield from self._doubted(finish))
         finally:
             self._steps.close()
+
+    def _doubted(self, finish: Finish) -> Generator[Ask, Answers, Finish]:
+        """The same end, unless it is a success on a step of values that come in steps."""
+        best, stencil, problem = self._ledger.best, self._ledger.stencil, self._problem
+        from_values = not problem.has_gradient or stencil is not None
+        known = self._constrained is not None or problem.lattice is not None
+        if finish.status is not Status.CONVERGED or not from_values or known or best.x is None:
+            return finish
+        flat = None
+        if stencil is not None:
+            if best.grad is None:
+                return finish
+            flat = best.grad == 0
+        before, died = self._ledger.nfev, self._ledger.died
+        try:
+            lower = yield from lower_beyond(problem, best.x.copy(), best.fun, flat)
+        except Halt as halt:
+            if halt.status is Status.TARGET:
+                raise
+            lower = False
+        if not died:  # so near a point with a value
+            self._ledger.revive()
+        if (accounts := finish.info.get("phase_nfev")) is not None:
+            accounts["check"] = accounts.get("check", 0) + self._ledger.nfev - before
+        return Finish(Status.PRECISION, _status.STEPS, **finish.info) if lower else finish
 
     def _assembled(self, problem: Problem) -> Method:
         """The method with what it needs for constraints and bounds that it does not know of."""

@@ -142,6 +142,10 @@ class Ledger:
         """Whether the last values were not finite, though others had been."""
         return self._dead >= DEAD
 
+    def revive(self) -> None:
+        """Count values that are not finite anew, after a look beyond a method's end."""
+        self._dead = 0
+
     @property
     def failed(self) -> str:
         """A sentence if no point has a value, since exceptions count as none."""

@@ -329,7 +329,14 @@ def _says_kink(res: Result) -> bool:
     return "kink" in str(res.get("message", ""))
 
 
-VALUES = ("derivative-free", "gaussian-search", "model-descent", "coordinate-search")
+def _noisy(res: Result) -> bool:
+    """Whether noise was found that is more than rounding."""
+    rounding = float(np.finfo(float).eps) * abs(float(res.get("fun", 0.0)))
+    return bool((res.get("noise") or 0.0) > MORE_THAN_ROUNDING * rounding)
+
+
+MORE_THAN_ROUNDING = 1e3
+BY_GRADIENTS = ("bfgs", "lbfgs", "gradient-descent", "laplacian", "gradient-sampling", "sqp")
 # the first row that holds is told
 ADVICE: tuple[tuple[Any, str], ...] = (
     (
@@ -347,12 +354,12 @@ ADVICE: tuple[tuple[Any, str], ...] = (
     ),
     (lambda r, s: s == 3, "bounds, if values fall without end; else find where values stop"),
     (
-        lambda r, s: s == 4 and (r.get("noise") or 0) > 0 and r.get("method") not in VALUES,
+        lambda r, s: s == 4 and _noisy(r) and r.get("method") in BY_GRADIENTS,
         'differences drown in noise of {noise:.2g}: values alone, method="derivative-free", or a '
         "larger step (option `eps`)",
     ),
     (
-        lambda r, s: s == 4 and (r.get("noise") or 0) > 0,
+        lambda r, s: s == 4 and _noisy(r),
         "noise of {noise:.2g} hides what may be left: averages of several values, or `restarts`",
     ),
     (

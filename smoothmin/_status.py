@@ -114,4 +114,5 @@ UNBOUNDED = "Values fall for as far as numbers go: `fun` seems to be unbounded b
 INTERRUPTED = "Interrupted by the keyboard."
 UNDER_WAY = "The run is under way."
 PLATEAU = "On a plateau of `fun`: values do not differ, which does not make it a minimum."
+STEPS = "Values are constant around the point and lower a step away: `fun` has steps."
 ALL_FIXED = "All variables are fixed by the bounds."

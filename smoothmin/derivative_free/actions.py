@@ -33,7 +33,7 @@ from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
-from smoothmin.derivative_free.verification import lucky, off_plateau, verified
+from smoothmin.derivative_free.verification import lucky, verified
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
 from smoothmin.portfolio.decisions import Action, Facts, next_action
@@ -163,8 +163,6 @@ class Actions:
         if status.success:
             stagnated = finish.info.get("stagnated", False)
             doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)
-            if doubt is None and self._descent is not None:
-                doubt = yield from off_plateau(incumbent, self._scale, self._descent.flat)
             if doubt is None:
                 doubt = yield from lucky(incumbent, self._searched)
             if doubt is not None:

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._noise import REPEATS, Repeated
@@ -21,7 +20,6 @@ SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not 
 DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 4  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
-STEPS = "Values are constant around the point and lower a step away: `fun` has steps."
 LUCKY = "The lowest value is low by luck: the search ended at a lower place."
 
 
@@ -63,20 +61,6 @@ def _leave_kink(
         if converged or before - incumbent.fun <= max(clear, NEGLIGIBLE * (first - incumbent.fun)):
             return None
     return STUCK
-
-
-def off_plateau(
-    incumbent: Incumbent, scale: Array, flat: NDArray[np.intp] | None
-) -> Generator[Any, Any, str | None]:
-    """Whether values are lower a step away in variables along which differences were zero."""
-    if flat is None or len(flat) == 0:
-        return None
-    before, moves = incumbent.fun, np.diag(scale)[flat]
-    x = incumbent.x
-    points = incumbent.problem.clip(np.concatenate([x + moves, x - moves]))
-    values = yield from incumbent.ask("check", points)
-    clear = SIGNAL * (incumbent.noise or 0.0) + ROUNDING * abs(before)
-    return STEPS if float(values.min()) < before - clear else None
 
 
 def lucky(incumbent: Incumbent, searched: Outcome | None) -> Generator[Any, Any, str | None]:

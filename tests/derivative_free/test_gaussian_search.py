@@ -130,7 +130,8 @@ def test_population_is_one_batch():
         fun, np.ones(3), method=GaussianSearch(population=12, model=False), vectorized=True, rng=0
     )
     assert sizes[0] == 1  # the start
-    assert set(sizes[1:]) == {12}
+    assert set(sizes[1:-1]) == {12}
+    assert sizes[-1] == 3  # whether any variable is without effect
 
 
 def test_noise_ends_the_search_and_is_reported():

@@ -1,0 +1,50 @@
+"""Whether values that come in steps hide lower ones, where a run from values alone has ended.
+
+Integers inside a function, break points that are cut and images that are shifted make values
+that are the same all around a point, in some variables or in all: differences are zero, and
+models and searches see a minimum. Farther out such a function differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from smoothmin._protocol import Answers, Array, Ask, Mask, Problem
+
+NEAR = 1e-3  # distance, in units of max(1, |x|), at which a variable that matters changes values
+FARTHER = 10.0**0.5  # factor between distances, up to 1
+
+
+def lower_beyond(
+    problem: Problem, x: Array, f: float, flat: Mask | None
+) -> Generator[Ask, Answers, bool]:
+    """Whether values are lower where they first differ along variables that are flat at ``x``.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : ndarray, shape (n,)
+    f : float
+        The value there.
+    flat : ndarray of bool, shape (n,), or None
+        Along which differences were zero, if there were differences; else one value is asked
+        for each variable.
+    """
+    size = NEAR * np.maximum(1.0, np.abs(x))
+    if flat is None:
+        points = problem.clip(x + np.diag(size))
+        moved = (points != x).any(axis=1)
+        flat = np.zeros(x.size, dtype=bool)
+        flat[moved] = (yield Ask(points[moved], 0, phase="check")).values == f
+    while flat.any() and size[flat].min() < 0.99:
+        size = FARTHER * size
+        moves = np.diag(size)[flat]
+        points = problem.clip(np.concatenate([x + moves, x - moves]))
+        values = (yield Ask(points, 0, phase="check")).values
+        if (values < f).any():
+            return True
+        settled = (values != f) | (points == x).all(axis=1)
+        flat[np.flatnonzero(flat)[settled.reshape(2, -1).all(axis=0)]] = False
+    return False

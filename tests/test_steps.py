@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from smoothmin import minimize
+from smoothmin._protocol import Answers, Problem
+from smoothmin._steps import lower_beyond
+
+METHODS = [None, "bfgs", "Nelder-Mead", "gaussian-search", "difference-descent"]
+
+
+def told(fun, x, flat=None, box=None):
+    x = np.asarray(x, dtype=float)
+    steps = lower_beyond(Problem(x, box, False, x.shape), x, fun(x), flat)
+    reply = None
+    while True:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as end:
+            return end.value
+        reply = Answers(np.array([fun(p) for p in ask.points]))
+
+
+@pytest.mark.parametrize("width", [0.01, 0.1, 1.0])
+def test_lower_steps_are_found_and_the_lowest_believed(width):
+    def fun(x):
+        return float(np.sum((np.round(x / width) * width) ** 2))
+
+    assert told(fun, [0.0, 1.2 * width])
+    assert told(fun, [0.0, -1.2 * width])
+    assert not told(fun, [0.2 * width, -0.3 * width])
+
+
+def test_bounds_are_not_left_and_variables_without_effect_are_no_reason_for_doubt():
+    seen = []
+
+    def fun(x):
+        seen.append(x)
+        return float(x[0] ** 2)
+
+    box = (np.array([-1.0, 2.0]), np.array([1.0, 2.5]))
+    assert not told(fun, [0.0, 2.0], box=box)
+    assert np.array(seen)[:, 1].min() >= 2.0
+    assert np.array(seen)[:, 1].max() <= 2.5
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_success_on_a_step_beside_a_lower_one(method, seed):
+    def fun(x):
+        return float((np.round(x[0]) - 3) ** 2 + (x[1] - 0.3) ** 2 + (x[2] + 1) ** 2)
+
+    x0 = np.random.default_rng(seed).uniform(-6, 6, 3)
+    res = minimize(fun, x0, method=method, rng=0, options={"maxfev": 5000})
+    assert not res.success or res.fun < 1e-6
+    if not res.success:
+        assert res.fun < fun(x0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_variable_without_effect_leaves_a_success(method):
+    res = minimize(lambda x: float((x[0] - 1) ** 2), [3.0, 5.0], method=method, rng=0)
+    assert res.success
+    assert res.fun < 1e-8
