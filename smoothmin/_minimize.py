@@ -222,32 +222,18 @@ def minimize(
     args = args if isinstance(args, tuple) else (args,)
     if callable(method) and not isinstance(method, Method) and not inspect.isclass(method):
         theirs = {"hess": hess, "hessp": hessp, "bounds": bounds, "constraints": constraints}
-        ours = {
-            "integrality": integrality,
-            "tol": tol,
-            "rng": rng,
-            "workers": workers,
-            "vectorized": vectorized or None,
-        }
+        ours = {"integrality": integrality, "tol": tol, "rng": rng, "workers": workers}
+        ours["vectorized"] = vectorized or None
         rest = {key: value for key, value in ours.items() if value is not None}
-        more = {**rest, **(options or {})}
-        found = _by_custom_method(method, fun, x0, args, jac, **theirs, callback=callback, **more)
+        more = {**theirs, "callback": callback, **rest, **(options or {})}
+        found = _by_custom_method(method, fun, x0, args, jac, **more)
         return cast("Result", found)  # as it came
     if (named := scipy_name(method)) is not None:
         named.require(jac=jac, hess=hess, hessp=hessp)
     require_bool("vectorized", vectorized)
     given = Arguments.of(
-        x0,
-        method,
-        jac,
-        bounds,
-        constraints,
-        tol,
-        callback,
-        options,
-        rng,
-        integrality=integrality,
-    )
+        x0, method, jac, bounds, constraints, tol, callback, options, rng, integrality=integrality
+    )  # fmt: skip
     nhev = 0
     if hess is not None or hessp is not None:
         from smoothmin._hessian import with_first_metric
@@ -257,20 +243,24 @@ def minimize(
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
     objective = given.objective(fun, args, columns=vectorized)
-    source = _source(objective, given.domain, workers, vectorized)
+    result = _run(given, _source(objective, given.domain, workers, vectorized))
+    result["nhev"] = nhev
+    if given.plan.settings.disp:
+        _display(result)
+    return result
+
+
+def _run(given: Arguments, source: Source) -> Result:
+    """From the first evaluation to the result."""
     try:
         generator, ahead = as_generator(given.seed), given.ahead(source.parallel)
         if given.journal is not None:
             source = kept = _journaled(source, given, ahead)
             generator = as_generator(kept.seed) if given.seed is None else generator
         run, ledger = given.assemble(generator, ahead)
-        result = run.drive(Evaluator(source, ledger).answer)
+        return run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
-    result["nhev"] = nhev
-    if given.plan.settings.disp:
-        _display(result)
-    return result
 
 
 def _by_custom_method(

@@ -55,6 +55,9 @@ from smoothmin.constraints.forms import as_forms
 from smoothmin.constraints.run import Constrained, Constraints
 
 REQUESTS_PER_ITERATION = 5  # without progress, in runs without limits
+KNOWN_AND_CONSTRAINED = (
+    "warm_start and constraints cannot be given together: values of constraints are not known"
+)
 CTOL = 1e-8  # violation that counts as none, in units of max(1, |c|)
 CTOL_FROM_VALUES = 1e-6
 
@@ -123,10 +126,7 @@ class Arguments:
         chosen, scale = with_x_scale(chosen, scale, domain)
         known = as_known(common.pop("warm_start", None), domain)
         if known is not None and forms is not None:
-            raise NotImplementedError(
-                "warm_start and constraints cannot be given together: values of constraints are "
-                "not known"
-            )
+            raise NotImplementedError(KNOWN_AND_CONSTRAINED)
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
@@ -136,29 +136,15 @@ class Arguments:
             as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
-        on_error = common.pop("on_error", None)
-        on_error = "raise" if on_error is None else on_error
-        require_one_of("on_error", on_error, ("raise", "nan"))
+        failures = _as_failures(common.pop("on_error", None))
         ahead = _as_asynchronous(common.pop("asynchronous", None), chosen, told=told)
-        failures = Failures() if on_error == "nan" else None
         plan = Plan.of(common, as_callback(callback), domain.size)
         if not plan.ends:
             _refuse_endless(chosen)
         return cls(
-            chosen,
-            jac,
-            domain,
-            plan,
-            seed,
-            workers,
-            journal,
-            differences,
-            failures,
-            ahead,
-            held,
-            known,
-            scale,
-        )
+            chosen, jac, domain, plan, seed, workers, journal, differences, failures, ahead, held,
+            known, scale,
+        )  # fmt: skip
 
     def objective(
         self, fun: Callable[..., Any], args: tuple[Any, ...], *, columns: bool = False
@@ -240,6 +226,13 @@ class Arguments:
         if self.differences is not None:
             return self.differences
         return NoiseAwareStencil(box, rng) if self.jac is None else Stencil(scheme, box)
+
+
+def _as_failures(on_error: Any) -> Failures | None:
+    """What keeps account of exceptions, where they are to count as no value."""
+    on_error = "raise" if on_error is None else on_error
+    require_one_of("on_error", on_error, ("raise", "nan"))
+    return Failures() if on_error == "nan" else None
 
 
 def _as_asynchronous(given: Any, method: Method, *, told: bool) -> bool | int:
