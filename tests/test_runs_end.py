@@ -157,6 +157,7 @@ def test_memory_without_bound_takes_what_there_is_to_remember(method):
     ("method", "n", "options", "advice"),
     [
         ("bfgs", 200_000, {}, '"lbfgs"'),
+        ("model-descent", 200_000, {}, "difference-descent"),
         ("gaussian-search", 3, {"population": 10**10}, "population"),
         ("derivative-free", 3, {"n": 10**10}, "population"),
         ("GradientSampling", 3, {"n": 10**11}, "pre_generate=False"),

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._check import require_memory
 from smoothmin._noise import measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._recent import Recent
@@ -66,6 +67,9 @@ class Descent:
     ) -> None:
         self._problem, self._scale, self._xtol, self._rng = problem, scale, xtol, rng
         n = problem.x0.size
+        # the star's points, their copies, the inverse of what determines the model, its Hessian
+        advice = ': "difference-descent" keeps less'
+        require_memory(f"a model of {n} variables", 8.0 * n * n * 12, advice)
         self._low, self._high = np.full(n, -np.inf), np.full(n, np.inf)
         if problem.box is not None:
             self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
