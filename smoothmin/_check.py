@@ -61,8 +61,10 @@ def require_one_of(name: str, value: Any, allowed: Collection[str]) -> None:
         raise ValueError(f"{name} must be one of {sorted(allowed)}, got {value!r}")
 
 
-def require_scale(name: str, value: Any) -> None:
-    """Raise unless ``value`` is a positive number or an array of such."""
+def require_scale(name: str, value: Any, *, optional: bool = False) -> None:
+    """Raise unless ``value`` is a positive number, an array of such, or None if ``optional``."""
+    if optional and value is None:
+        return
     scale = np.asarray(value)
     if scale.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")

@@ -110,8 +110,7 @@ class CoordinateSearch(Method):
         require_integer("points", self.points, 8)
         require_bool("separable", self.separable)
         require_bool("closing", self.closing)
-        if self.scale is not None:
-            require_scale("scale", self.scale)
+        require_scale("scale", self.scale, optional=True)
 
     @property
     def needs_gradient(self) -> bool:

@@ -133,8 +133,7 @@ class DifferenceDescent(Method):
     hess_inv0: Any = None
 
     def __post_init__(self) -> None:
-        if self.scale is not None:
-            require_scale("scale", self.scale)
+        require_scale("scale", self.scale, optional=True)
         require_real("noise", self.noise, minimum=0, below=np.inf)
         require_bool("curvature", self.curvature)
         if self.ftol is not None:

@@ -105,8 +105,7 @@ class DirectionalSmoothing(Method):
     xtol: float | None = None
 
     def __post_init__(self) -> None:
-        if self.sigma is not None:
-            require_scale("sigma", self.sigma)
+        require_scale("sigma", self.sigma, optional=True)
         require_real("decay", self.decay, above=0, below=1)
         if self.xtol is not None:
             require_real("xtol", self.xtol, above=0, below=1)

@@ -37,7 +37,7 @@ from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.cma import DiagonalDistribution, Distribution
-from smoothmin.derivative_free.generations import jumps, least_evaluated
+from smoothmin.derivative_free.generations import foresight, jumps, least_evaluated
 from smoothmin.derivative_free.quadratic_regression import (
     CHEAP_COEFFICIENTS,
     Archive,
@@ -46,14 +46,13 @@ from smoothmin.derivative_free.quadratic_regression import (
     kendall,
 )
 from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
+from smoothmin.derivative_free.survey import SIGNAL, WIDENING
 
 EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
 FORESIGHT = 0.15  # the same of values foretold before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
 HALF = 0.5  # of the box's width: largest standard deviation
-SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
-WIDENING = 3.0
 WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 PATIENCE = 1  # spans of generations with jumps, without trust, after which the model is given up
@@ -142,8 +141,7 @@ class GaussianSearch(Method):
     survey: bool = True
 
     def __post_init__(self) -> None:
-        if self.sigma is not None:
-            require_scale("sigma", self.sigma)
+        require_scale("sigma", self.sigma, optional=True)
         if self.population is not None:
             require_integer("population", self.population, 5)
         require_bool("model", self.model)
@@ -398,12 +396,8 @@ class Search:
         points, values = self._archive.last(count)
         if kendall(model(points), values) < AGREEMENT:
             return False
-        # a model of noise agrees with what it was fitted to, and foretells nothing
         del self._foretold[: -2 * LOOK_BACK]
-        foretold, seen = np.array(self._foretold).T
-        ended = ~np.isfinite(seen)  # no value counts as a high one
-        seen = np.where(ended, np.max(seen, initial=-np.inf, where=~ended) + 1, seen)
-        return len(seen) < LOOK_BACK or kendall(foretold, seen) >= FORESIGHT
+        return len(self._foretold) < LOOK_BACK or foresight(self._foretold) >= FORESIGHT
 
     def _fit(self) -> Quadratic | None:
         """The model, fitted anew if there are enough new points to be worth it."""

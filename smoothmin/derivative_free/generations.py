@@ -1,10 +1,11 @@
-"""The values of a generation: how many are needed, and whether they jump."""
+"""The values of a generation: how many are needed, whether they jump, or were foretold."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from smoothmin._protocol import Array
+from smoothmin.derivative_free.quadratic_regression import kendall
 
 JUMP = 3.0  # gap among values, by the range of those below: of a parabola it is less than 1
 
@@ -22,3 +23,15 @@ def jumps(values: Array) -> bool:
         return len(found) < len(values)
     gaps, below = np.diff(found)[few:], found[few:-1] - found[0]
     return bool((gaps > JUMP * below).any())
+
+
+def foresight(foretold: list[tuple[float, float]]) -> float:
+    """Kendall's tau of pairs of values that were foretold and then seen.
+
+    A model of noise agrees with what it was fitted to, and foretells nothing. No value counts
+    as a high one.
+    """
+    guessed, seen = np.array(foretold).T
+    ended = ~np.isfinite(seen)
+    seen = np.where(ended, np.max(seen, initial=-np.inf, where=~ended) + 1, seen)
+    return kendall(guessed, seen)

@@ -165,8 +165,7 @@ class DerivativeFree(Method):
     )
 
     def __post_init__(self) -> None:
-        if self.sigma is not None:
-            require_scale("sigma", self.sigma)
+        require_scale("sigma", self.sigma, optional=True)
         if self.n is not None:
             require_integer("n", self.n, 5)
         if not (isinstance(self.restarts, str) and self.restarts == "budget"):

@@ -82,8 +82,7 @@ class ModelDescent(Method):
     xtol: float | None = None
 
     def __post_init__(self) -> None:
-        if self.scale is not None:
-            require_scale("scale", self.scale)
+        require_scale("scale", self.scale, optional=True)
         if self.xtol is not None:
             require_real("xtol", self.xtol, above=0, below=1)
 

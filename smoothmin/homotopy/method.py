@@ -139,8 +139,7 @@ class Homotopy(Method):
     )
 
     def __post_init__(self) -> None:
-        if self.sigma is not None:
-            require_scale("sigma", self.sigma)
+        require_scale("sigma", self.sigma, optional=True)
         if self.n is not None:
             require_integer("n", self.n, 3)
         require_real("decay", self.decay, above=0, below=1)

@@ -103,8 +103,7 @@ class ConstrainedModel(Method):
     xtol: float = 1e-8
 
     def __post_init__(self) -> None:
-        if self.scale is not None:
-            require_scale("scale", self.scale)
+        require_scale("scale", self.scale, optional=True)
         require_real("xtol", self.xtol, above=0, below=1)
 
     @property
