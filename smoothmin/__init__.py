@@ -113,8 +113,13 @@ if TYPE_CHECKING:
     from smoothmin.uncertainties.estimate import uncertainty as uncertainty
 
 
+_MODULES = ("plotting",)  # public by themselves
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
@@ -124,4 +129,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Public names only, whatever has been loaded."""
-    return sorted([*_EXPORTS, "__version__", "plotting"])
+    return sorted([*_EXPORTS, *_MODULES, "__version__"])

@@ -89,3 +89,12 @@ def test_dir_shows_public_names_only():
     names = [name for name in dir(smoothmin) if not name.startswith("_")]
     assert len(names) == len(set(names))
     assert set(names) == {*smoothmin.__all__, "plotting"} - {"__version__"}
+
+
+def test_every_name_that_is_listed_is_there_and_documented():
+    code = (
+        "import inspect, smoothmin\n"
+        "names = [n for n in dir(smoothmin) if not n.startswith('_')]\n"
+        "assert all(inspect.getdoc(getattr(smoothmin, n)) for n in names), names\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
