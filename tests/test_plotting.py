@@ -46,7 +46,7 @@ def test_convergence_over_time():
     assert ax.get_xlabel() == "seconds"
     ends = [patch.get_x() + patch.get_width() for patch in ax.patches]
     assert max(ends) == pytest.approx(res.history.time[-1])
-    with pytest.raises(ValueError, match="against must be one of .* got 'steps'"):
+    with pytest.raises(ValueError, match=r"against must be one of .* got 'steps'"):
         plotting.convergence(res, against="steps")
 
 
