@@ -18,28 +18,29 @@ from smoothmin._result import Result
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
+from smoothmin._types import BoundsGiven, Fun, Integrality, Jac, Seed, Start
 
 if TYPE_CHECKING:
     from smoothmin.journal.source import Journaled
 
 
 def minimize(
-    fun: Any,
-    x0: Any,
-    args: Any = (),
-    method: Any = None,
-    jac: Any = None,
-    hess: Any = None,
-    hessp: Any = None,
-    bounds: Any = None,
-    constraints: Any = (),
+    fun: Fun,
+    x0: Start,
+    args: object = (),
+    method: str | Method | type[Method] | Fun | None = None,
+    jac: Jac = None,
+    hess: Fun | None = None,
+    hessp: Fun | None = None,
+    bounds: BoundsGiven | None = None,
+    constraints: object = (),
     tol: float | None = None,
-    callback: Any = None,
-    options: Mapping[str, Any] | None = None,
+    callback: Fun | None = None,
+    options: Mapping[str, object] | None = None,
     *,
-    integrality: Any = None,
-    rng: Any = None,
-    workers: Any = None,
+    integrality: Integrality | None = None,
+    rng: Seed = None,
+    workers: object = None,
     vectorized: bool = False,
 ) -> Result:
     """Minimize a function that has kinks, noise, or many local minima.

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale
@@ -120,11 +121,11 @@ class DifferenceDescent(Method):
     handles_bounds: ClassVar[bool] = True
     scale_option: ClassVar[str | None] = "scale"
 
-    scale: Any = None
+    scale: ArrayLike | None = None
     noise: float = 0.0
     curvature: bool = False
     ftol: float | None = None
-    hess_inv0: Any = None
+    hess_inv0: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)

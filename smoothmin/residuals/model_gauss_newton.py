@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
@@ -155,7 +156,7 @@ class ModelGaussNewton(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
     loss: Loss = LINEAR
-    scale: Any = None
+    scale: ArrayLike | None = None
     xtol: float = 1e-8
 
     def __post_init__(self) -> None:

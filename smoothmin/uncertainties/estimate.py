@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
 from smoothmin._check import require_integer, require_real
 from smoothmin._domain import Domain
 from smoothmin._protocol import Array
 from smoothmin._source import Objective, as_gradient, as_value
+from smoothmin._types import BoundsGiven, Fun, Start
 from smoothmin.uncertainties.curvature import Curvature, at_minimum
 from smoothmin.uncertainties.profile import Profile
 
@@ -92,7 +93,7 @@ class Uncertainty:
         _require_level(level)
         return self._profile.interval(int(index), level)
 
-    def profile(self, index: int, points: Any) -> Array:
+    def profile(self, index: int, points: ArrayLike) -> Array:
         """The least value with one parameter held, less the minimum, at ``points`` (m,)."""
         self._require(index)
         return np.array([self._profile.rise(int(index), float(at)) for at in np.ravel(points)])
@@ -139,12 +140,12 @@ class Uncertainty:
 
 
 def uncertainty(
-    fun: Callable[..., Any],
-    res: OptimizeResult | Any,
-    args: Any = (),
+    fun: Fun,
+    res: OptimizeResult | Start,
+    args: object = (),
     *,
-    jac: Any = None,
-    bounds: Any = None,
+    jac: Fun | bool | None = None,
+    bounds: BoundsGiven | None = None,
     errordef: float | str = "likelihood",
     residuals: int | None = None,
     noise: float | None = None,
