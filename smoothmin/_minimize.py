@@ -178,7 +178,10 @@ def minimize(
     "COBYQA" run `ModelDescent`, from values alone. With constraints "SLSQP" and "trust-constr"
     run "sqp", "COBYLA" and "COBYQA" "constrained-model". ``show_options`` of a name says how each
     of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
-    units; where none is given the ends are those of the method that runs.
+    units; where none is given the ends are those of the method that runs. Results have
+    "SLSQP"'s ``multipliers``, ``maxcv``, and of "trust-constr" ``grad``, ``niter``, ``v``,
+    ``optimality`` and ``execution_time``, ``jac`` being the gradient; no ``final_simplex`` or
+    ``direc``, for want of any.
 
     Methods that know of no constraints see them as an exact penalty, see `ExactPenalty`.
     Methods that know of no bounds see the function mirrored at them.
@@ -246,6 +249,10 @@ def minimize(
     objective = given.objective(fun, args, columns=vectorized)
     result = _run(given, _source(objective, given.domain, workers, vectorized))
     result["nhev"] = nhev
+    if named is not None:
+        from smoothmin._scipy_results import complete
+
+        complete(result, named.name, given)
     if given.plan.settings.disp:
         _display(result)
     return result
