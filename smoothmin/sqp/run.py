@@ -198,7 +198,7 @@ class Run:
         for step in (lengths, -lengths, others, -others):
             there, _ = self._region.nearest(x + step)
             other = yield from self._evaluator.at(there)
-            rounding = ROUNDINGS * EPS * (abs(point.fun) + abs(other.fun))
+            rounding = ROUNDINGS * self._problem.unit * (abs(point.fun) + abs(other.fun))
             lower = other.finite and other.fun < point.fun - rounding
             if lower and self._certifier.feasible(other):
                 point = other
@@ -224,8 +224,9 @@ class Run:
         region, sides = self._region, self._sides
         size = point.size.item(0)
         if len(sides):
-            size += float(self._programs.weights @ (np.abs(sides.bound) + point.size[1:]))
-        rounding = ROUNDINGS * self._problem.unit * size
+            bounds = self._problem.unit / EPS * np.abs(sides.bound)
+            size += float(self._programs.weights @ (bounds + point.size[1:]))
+        rounding = ROUNDINGS * EPS * size
         rounding += region.noise(point.x, direction.linear)
         return max(self._problem.noise, rounding)
 
