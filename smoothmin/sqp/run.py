@@ -95,7 +95,7 @@ class Run:
                 if not self._shortened(point, outcome):
                     ended = self._nothing_lower(point, direction, noise)
                     return self._contradicted(ended, point, direction)
-                steer = outcome.shorten == 0
+                steer = True
                 continue
             # 4. update
             size = float(np.linalg.norm(direction.solution.lagrangian))

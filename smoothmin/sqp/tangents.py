@@ -98,6 +98,17 @@ class Tangents:
             idle = np.flatnonzero(self.weights <= 0)
             self.keep(np.arange(len(self)) != int(idle[0] if len(idle) else 0))
 
+    def needed(self, point: Point) -> bool:
+        """Whether the last program used any of another piece than a point is on."""
+        used = self.weights > 0
+        if not used.any():
+            return False
+        steps, change = point.x - self.points[used], point.values[self.number] - self._values[used]
+        first, last = np.vecdot(self.slopes[used], steps), steps @ point.slopes[self.number]
+        rounding = ROUNDING * (self._sizes[used] + point.size[self.number])
+        error = np.abs(change - 0.5 * (first + last))
+        return bool((error > self._settings.same * np.abs(last - first) + rounding).any())
+
     def keep(self, kept: Mask) -> None:
         """Forget all others."""
         if kept.all():
@@ -179,7 +190,7 @@ class Gathered:
             error, curved, rounding = _compare(centre, point)
             kinks = error > np.maximum(self._settings.skew * curved, rounding)
             for number, tangents in self.of.items():
-                kinks[number] |= (tangents.weights > 0).any()
+                kinks[number] |= tangents.needed(point)
             if self.of or kinks.any():
                 left = np.maximum(self.left - 1, 0)
                 self.left = np.where(kinks, self._settings.memory, left)
