@@ -59,6 +59,7 @@ class Run:
         self._reset_at: Point | None = None
         self._lowest_feasible: Point | None = None
         self._returned_to: Point | None = None
+        self._misled_at: Point | None = None
         self._dear_at: Point | None = None
         self._looked_at: Point | None = None
         self._looks = 0  # at gradients near that point
@@ -247,6 +248,8 @@ class Run:
             return self._nothing_lower(point, direction, noise)
         promised = direction.decrease
         invisible = -direction.slope <= noise
+        if invisible and self._misled(point, direction):
+            return True
         radius = self._certifier.radius(point.x)
         short = float(np.linalg.norm(direction.step)) <= radius
         fall = self._recent.fall
@@ -279,6 +282,19 @@ class Run:
         if invisible:
             return self._judged(point, direction, noise, certificate)
         return False
+
+    def _misled(self, point: Point, direction: Direction) -> bool:
+        """Whether tangents were forgotten: those of a program that was not solved, once a point.
+
+        Also where they leave no way to the bounds, as far ones of a curved function may.
+        """
+        doubtful = not direction.solution.solved or not self._certifier.feasible(point)
+        if not doubtful or not self._gathered.kinked or self._misled_at is point:
+            return False
+        self._misled_at = point
+        self._gathered.clear()
+        self._curvature.reset()
+        return True
 
     def _lost(self, point: Point) -> Finish | bool:
         """The end where a step is not finite, unless it is the matrix that is not."""

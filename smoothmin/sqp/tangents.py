@@ -199,6 +199,12 @@ class Gathered:
         for tangents in self.of.values():
             tangents.add(point, self.capacity, self.curved, centre)
 
+    def clear(self) -> None:
+        """Forget all kinks, and all points."""
+        self.left[:] = 0
+        self.of.clear()
+        self.recent.clear()
+
     def _choose(self) -> None:
         """Begin or end with functions."""
         for number in [k for k in self.of if not self.left[k]]:
