@@ -265,7 +265,7 @@ class Run:
             return self._infeasible(point) if invisible else False
         if self._looked_at is not point:
             self._looked_at, self._looks = point, 0
-        if self._looks < LOOKS and (yield from self._look_near(point, radius)):
+        if self._looks <= point.x.size and (yield from self._look_near(point, radius)):
             self._looks += 1
             return True
         certificate = self._certifier.certify(point, self._gathered)
@@ -369,7 +369,6 @@ class Run:
 LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."
 IDLE = 50  # evaluations, and one a variable, that together may gain nothing but noise
 SEEN = 100.0  # times the noise, of a gain since the last reset that makes another worth it
-LOOKS = 3  # at gradients near a point, after which more show nothing new
 CLOSE = 0.9  # distance of gradients for a certificate, in units of its radius
 LEAST_TRUST = 1e-6
 UNBOUNDED = -1e30

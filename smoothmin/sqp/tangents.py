@@ -269,17 +269,18 @@ class Gathered:
         return None
 
     def pair(self, point: Point, used: Mask) -> tuple[Point, Mask] | None:
-        """The nearest recent point with the same piece of the objective.
+        """The recent point of the same piece of the objective with the nearest gradient.
 
-        And which functions are on the same piece there, of those ``used``.
+        Gradients of one piece meet as points do, those of others stay apart. And which
+        functions are on the same piece there, of those ``used``.
         """
         if not self.recent:
             return None
         steps = point.x - np.array([other.x for other in self.recent])
-        squares = np.vecdot(steps, steps)
-        for k in np.argsort(squares, kind="stable").tolist():
+        changes = point.grad - np.array([other.grad for other in self.recent])
+        for k in np.argsort(np.vecdot(changes, changes), kind="stable").tolist():
             other = self.recent[k]
-            if not squares[k] > 0:
+            if not steps[k].any():
                 continue
             first, last = float(other.grad @ steps[k]), float(point.grad @ steps[k])
             error = abs(point.fun - other.fun - 0.5 * (first + last))
