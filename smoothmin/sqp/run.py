@@ -82,7 +82,7 @@ class Run:
             if isinstance(ended, Finish):
                 lower = self._left_behind(point, noise) if ended.status.success else None
                 if lower is None:
-                    return self._contradicted(ended, point, direction)
+                    return self._contradicted(ended, point)
                 if lower is self._returned_to:
                     return Finish(Status.PRECISION, LEFT_BEHIND, **ended.info)
                 point = self._returned_to = lower
@@ -95,7 +95,7 @@ class Run:
             if outcome.point is None:
                 if not self._shortened(point, outcome):
                     ended = self._nothing_lower(point, direction, noise)
-                    return self._contradicted(ended, point, direction)
+                    return self._contradicted(ended, point)
                 steer = True
                 continue
             # 4. update
@@ -132,14 +132,15 @@ class Run:
         self._reset_at = point
         return True
 
-    def _contradicted(self, finish: Finish, point: Point, direction: Direction) -> Finish:
+    def _contradicted(self, finish: Finish, point: Point) -> Finish:
         """The end, another one where gradients that the user gave are not those of the values."""
         success = finish.status.success
         if (success and not self._gathered.kinked) or self._problem.differences is not None:
             return finish
         noise = self._problem.noise
         visible = np.maximum(VISIBLE * noise, RESOLVED * point.size)
-        number = None if success else self._search.contradicted(point, direction.step, noise)
+        visible[1:][self._sides.resolution > 0] = np.inf
+        number = None if success else self._search.contradicted(point, visible)
         number = self._gathered.contradicted(point, visible) if number is None else number
         if number is None:
             return finish
