@@ -160,7 +160,8 @@ class Certifier:
         radius, region = self.radius(point.x), self._region
         rows, offsets, groups = [], [], []
         lengths = point.steep[1:]
-        excess = np.where(np.abs(point.excess) <= lengths * radius, 0.0, point.excess)
+        excess = point.excess.copy()
+        excess[(excess < 0) & (-excess <= lengths * radius)] = 0.0
         for side, slope in enumerate(point.slopes[1:]):
             near = np.concatenate([slope[None], gathered.near(side + 1, point, radius)])
             rows.append(near)
@@ -170,8 +171,8 @@ class Certifier:
         room = region.room(point.x)
         room[room <= region.lengths * radius] = 0.0
         box = region.box(point.x)
-        if box is not None:
-            box = tuple(np.where(np.abs(side) <= radius, 0.0, side) for side in box)
+        for side in box or ():
+            side[np.abs(side) <= radius] = 0.0
         found = euclidean_step(
             np.zeros(len(point.x)),
             np.concatenate([*rows, region.matrix]),

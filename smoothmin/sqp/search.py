@@ -146,9 +146,7 @@ class Search:
 
     def _shorter(self, rise: float, predicted: float) -> float:
         """To the least point of the parabola through slope and rise."""
-        settings = self._settings
-        share = -predicted / (2 * (rise - predicted))
-        return min(max(share, settings.shortest), settings.longest)
+        return max(-predicted / (2 * (rise - predicted)), self._settings.shortest)
 
     def _is_news(self, point: Point, trial: Point, direction: Direction) -> bool:
         """Whether the tangents at a trial raise the model at the step's end enough."""
