@@ -199,11 +199,6 @@ class Programs:
         solution = self._solve(point, gathered, quadratic, self.caps, excess)
         return self._direction(point, solution, self._sums(gathered, solution))
 
-    def predicted_excess(self, direction: Direction) -> Array:
-        """Of the sides at the end of a step (s,)."""
-        found: Array = direction.solution.excess[: len(self.weights)]
-        return found
-
     def _breaks(self, point: Point, excess: Array) -> bool:
         """Whether sides stay violated by as much as matters at the end of a step."""
         excess = excess[: len(self.weights)]
