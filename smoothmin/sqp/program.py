@@ -192,11 +192,21 @@ class Programs:
         step: Array,
         gathered: Gathered,
         quadratic: Array | RowModel,
-    ) -> Direction:
-        """The step with the excesses that a trial has found at its end (second order)."""
+    ) -> Direction | None:
+        """The step with the excesses that a trial has found at its end (second order).
+
+        None where functions without kinks are met there, or what is found is another step.
+        """
         assert self.caps is not None
-        excess = trial.excess - point.slopes[1:] @ step
+        smooth = np.ones(len(self.weights), dtype=bool)
+        smooth[[number - 1 for number in gathered.of if number > 0]] = False
+        if not trial.violation[smooth].any():
+            return None
+        excess = np.where(smooth, trial.excess - point.slopes[1:] @ step, point.excess)
         solution = self._solve(point, gathered, quadratic, self.caps, excess)
+        change = solution.step - step
+        if not change @ change < step @ step:
+            return None
         return self._direction(point, solution, self._sums(gathered, solution))
 
     def _breaks(self, point: Point, excess: Array) -> bool:
