@@ -150,12 +150,12 @@ class State:
 
     def _inherit(self, descent: SmoothDescent) -> None:
         """Go on with what a limited memory has learnt."""
-        memory = descent.metric
-        if isinstance(memory, InverseHessian) or not isinstance(self.metric, InverseHessian):
-            self.metric = memory
-            return
-        self._scale(self.bundle.changes())
-        self.metric.begin_from(memory)
+        if self._dense:
+            descent.thicken()
+        if descent.metric.fresh:
+            self._scale(self.bundle.changes())
+        else:
+            self.metric = descent.metric
 
     def _scale(self, changes: Array) -> None:
         """Begin the metric with the scales that first changes of the gradient (m, n) show."""
