@@ -83,8 +83,7 @@ class SearchSettings:
     skewed : float
         Mean distance of changes, in units of what the slopes at both ends make them, from a
         half, with which there are kinks, to look ahead to; in (0, 1/2), where a kink anywhere
-        in a step makes it 1/4 and a fourth power 1/12 far from its minimum. Before a kink is
-        seen, the sum by which a few are farther than smooth functions', with which one is.
+        in a step makes it 1/4 and a fourth power 1/12 far from its minimum.
     fading : float
         Of that mean, from step to step; in [0, 1).
     beyond : float
@@ -103,7 +102,7 @@ class SearchSettings:
     fewest_pairs: int = 20
     elements: int = 2**15
     patience: int = 20
-    skewed: float = 0.04
+    skewed: float = 0.06
     fading: float = 0.8
     beyond: float = 1.25
     shortest: float = 0.01

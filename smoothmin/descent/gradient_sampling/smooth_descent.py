@@ -27,7 +27,8 @@ from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 
-KINKED = 1 / 8  # mean `skewness` halfway between none and that of kinks anywhere in a step
+ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
+ODD = 0.04  # sum of what exceeds half of that with which there are kinks
 UNSHRUNK = 0.9  # size of a gradient, in units of the largest lately, that has not shrunk at all
 
 
@@ -84,7 +85,7 @@ class SmoothDescent(Descent):
         self._settings, self._watchful = settings, watchful
         # as many steps as a dense metric takes for a parabola: fewer pairs are not enough
         self._enough = max(memory, n) if watchful else math.inf
-        self._excess = 0.0  # of skewness over `KINKED`, a sum since it was least
+        self._excess = 0.0  # of skewness over half a kink's, a sum since it was least
         self._rejected = 0.0  # trials of a step, a mean of late
         self.failed: LineResult | None = None
         self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
@@ -105,7 +106,7 @@ class SmoothDescent(Descent):
         visible = after - before > max(rounding, NEGLIGIBLE * self.known.recent.fall)
         if visible and not self.metric.fresh:
             skew = skewness(point.fun - self.f, before, after)
-            self._excess = max(0.0, self._excess + skew - KINKED)
+            self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
         fading = self._settings.fading
         self._rejected = fading * self._rejected + (1 - fading) * (found.nfev - 1)
         recent = self.known.recent
@@ -116,7 +117,7 @@ class SmoothDescent(Descent):
         # the metric's steps are wrong more often than right: so are those across many kinks
         lost = steep > 0 and self._rejected >= 1
         unshrunk = recent.steps >= 4 * SIDES and steep > UNSHRUNK
-        return lost or unshrunk or self._excess >= self._settings.skewed
+        return lost or unshrunk or self._excess >= ODD
 
     def thicken(self) -> None:
         """Go on with a dense metric, from the pairs of the limited memory."""

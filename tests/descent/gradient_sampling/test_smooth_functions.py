@@ -37,7 +37,7 @@ def evaluations(problem):
     return res.nfev
 
 
-@pytest.mark.parametrize("name", ["rosenbrock", "kowalik-osborne", "powell-singular-48"])
+@pytest.mark.parametrize("name", ["rosenbrock", "helix", "powell-singular-48"])
 @pytest.mark.parametrize("turn", [False, True])
 def test_kinks_are_not_looked_for_in_valleys(monkeypatch, name, turn):
     def refuse(*_):
