@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def _registration(folder: Path, rows: list[dict[str, Any]]) -> page.Section:
 
 
 def _rows(
-    problem: str, racers: list[Racer], exact: float | None = None, off: list[str] | None = None
+    problem: str, racers: list[Racer], exact: float | None = None, off: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -141,7 +142,7 @@ def _rows(
             "seconds": round(racer.seconds, 3),
             "pixels off": away,
         }
-        for racer, away in zip(racers, off or [None] * len(racers), strict=True)
+        for racer, away in zip(racers, off or [""] * len(racers), strict=True)
     ]
 
 
