@@ -23,6 +23,7 @@ SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more t
 WIDENING = 3.0  # of the distribution at once
 BATCHES = 4  # of points around a centre, while a fit to them decides nothing
 ROUNDS = 20  # centres
+MISFIT = 0.1  # share of a quadratic's decrease that it may leave of values
 MOST_WIDTHS = 40  # tried for values that differ
 
 
@@ -43,7 +44,13 @@ class Surveyed:
 
 
 def survey(
-    problem: Problem, scale: Array, x: Array, width: float, noise: float, rng: np.random.Generator
+    problem: Problem,
+    scale: Array,
+    x: Array,
+    width: float | Array,
+    noise: float,
+    rng: np.random.Generator,
+    poor_fits: float = math.inf,
 ) -> Generator[Ask, Answers, Surveyed]:
     """Go down from ``x`` for as long as fitted quadratics surely fall.
 
@@ -53,13 +60,17 @@ def survey(
     scale : ndarray, shape (n,)
         How far variables typically move; no distribution is wider in all directions.
     x : ndarray, shape (n,)
-    width : float
-        First standard deviation, in units of the scale; it grows until values rise above noise.
+    width : float or ndarray, shape (n, n)
+        First standard deviation, in units of the scale, or axes of that length as columns; they
+        grow until values rise above noise.
     noise : float
         Standard deviation of the values' noise.
     rng : Generator
+    poor_fits : float, optional
+        In a row, as across kinks, after which nothing is known of what is left.
     """
-    axes, left, quiet = width * np.eye(x.size), None, 0
+    axes = np.eye(x.size) * width if np.ndim(width) == 0 else np.asarray(width)
+    left, quiet, poor = None, 0, 0
     for _ in range(ROUNDS):
         left, axes = yield from _fitted(problem, scale, x, axes, noise, rng)
         if left is None:
@@ -67,6 +78,9 @@ def survey(
         curvatures, vectors = np.linalg.eigh(left.hessian)
         lengths = np.sqrt(2 * SIGNAL * noise / np.maximum(curvatures, 1e-300))
         lengths = np.clip(lengths, 1 / WIDENING, WIDENING)
+        poor = poor + 1 if left.misfit > max(SIGNAL * noise, MISFIT * left.size) else 0
+        if poor >= poor_fits:
+            return Surveyed(x, math.inf)
         if left.goes_on(noise):
             x, quiet = problem.clip(x + scale * (axes @ left.minimizer)), 0
         else:
