@@ -159,10 +159,9 @@ class Actions:
         finish = self._finish
         if finish is None:
             assert self._descent is not None
-            assert self._descent.finish is not None
             finish = self._descent.finish
+            assert finish is not None
             finish.message += ONLY
-        assert finish is not None
         status, message = finish.status, finish.message
         if status is Status.NONFINITE:  # what is known is from before the search
             status, message = Status.PRECISION, SEARCHED_IN_VAIN
@@ -343,8 +342,7 @@ class Actions:
     def _first_search(self) -> Phase:
         """From the start in a box, from the best point without; near it if it is no minimum."""
         incumbent, facts, scale = self._incumbent, self._facts, self._scale
-        assert incumbent.noise is not None
-        more = incumbent.decrease > self._settings.signal * incumbent.noise
+        more = incumbent.decrease > self._settings.signal * (incumbent.noise or 0.0)
         if not facts.boxed and facts.lost and more and self._model is not None:
             scale = scale * min(1.0, self._model.info.get("radius", 1.0))
         jumps, population = facts.jumps, self._first_population

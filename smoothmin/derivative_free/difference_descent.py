@@ -53,7 +53,6 @@ from smoothmin.descent.quasi_newton import search_direction
 from smoothmin.linesearch.backtracking import Backtracking
 
 JUMPS = "Values jump, or end, along the steps"
-POOR_FITS = 3  # of quadratics in a row, from which values do not rise like one
 HIDDEN = "Predicted decreases are lost in the noise"
 EPS = float(np.finfo(float).eps)
 SECOND_DIFFERENCE = 0.1  # in units of the scale
@@ -316,7 +315,7 @@ class _Descent:
             return None
         axes = (self._difference_steps(f) / self._scale).T
         where = self._problem, self._scale, x
-        found = yield from survey(*where, axes, self._noise, self._rng, POOR_FITS)
+        found = yield from survey(*where, axes, self._noise, self._rng)
         f = yield from _value(found.x)
         yield Iterate(found.x, f, **self._seen)
         lately, size = self._recent.changes, abs(f)

@@ -23,7 +23,6 @@ SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more t
 WIDENING = 3.0  # of the distribution at once
 BATCHES = 4  # of points around a centre, while a fit to them decides nothing
 ROUNDS = 20  # centres
-MISFIT = 0.1  # share of a quadratic's decrease that it may leave of values
 MOST_WIDTHS = 40  # tried for values that differ
 
 
@@ -50,7 +49,6 @@ def survey(
     width: float | Array,
     noise: float,
     rng: np.random.Generator,
-    poor_fits: float = math.inf,
 ) -> Generator[Ask, Answers, Surveyed]:
     """Go down from ``x`` for as long as fitted quadratics surely fall.
 
@@ -66,11 +64,9 @@ def survey(
     noise : float
         Standard deviation of the values' noise.
     rng : Generator
-    poor_fits : float, optional
-        In a row, as across kinks, after which nothing is known of what is left.
     """
     axes = np.eye(x.size) * width if np.ndim(width) == 0 else np.asarray(width)
-    left, quiet, poor = None, 0, 0
+    left, quiet = None, 0
     for _ in range(ROUNDS):
         left, axes = yield from _fitted(problem, scale, x, axes, noise, rng)
         if left is None:
@@ -78,9 +74,6 @@ def survey(
         curvatures, vectors = np.linalg.eigh(left.hessian)
         lengths = np.sqrt(2 * SIGNAL * noise / np.maximum(curvatures, 1e-300))
         lengths = np.clip(lengths, 1 / WIDENING, WIDENING)
-        poor = poor + 1 if left.misfit > max(SIGNAL * noise, MISFIT * left.size) else 0
-        if poor >= poor_fits:
-            return Surveyed(x, math.inf)
         if left.goes_on(noise):
             x, quiet = problem.clip(x + scale * (axes @ left.minimizer)), 0
         else:
