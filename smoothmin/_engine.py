@@ -347,7 +347,8 @@ class Run:
         last_x, last_value = x, value
         if self._last is not None:
             last_x, last_value = self._last.x, float(self._last.fun)
-        if self._settings.result == "last":
+        measured = finish.info.pop("measured", False) and self._constrained is None
+        if measured or self._settings.result == "last":  # the lowest of noisy values is none
             x, value = last_x, last_value
         status, self._message = _verdict.final(finish, value, ledger)
         standard = {

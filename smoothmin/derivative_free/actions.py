@@ -34,13 +34,13 @@ from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
-from smoothmin.derivative_free.verification import lucky, verified
+from smoothmin.derivative_free.verification import measured, verified
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
 from smoothmin.portfolio.decisions import Action, Facts, next_action
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Known, Outcome, Phase, Watch, play
-from smoothmin.portfolio.watches import after, hopeless
+from smoothmin.portfolio.watches import after, hopeless, until
 
 if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
@@ -124,17 +124,22 @@ class Actions:
             due = facts.scouting and wanted and share.left(accounts)
         else:
             due = False
-        assert incumbent.noise is not None
         return replace(
             facts,
             finite=incumbent.finite,
             no_value=incumbent.start is not None and not np.isfinite(incumbent.start),
-            noisy=incumbent.noise > self._settings.noisy * max(0.0, incumbent.decrease),
+            noisy=self._noisy,
             settled=self._settled,
             scouts_due=due,
             local_left=LOCAL.left(accounts),
             futile=self._futile >= self._settings.futile,
         )
+
+    @property
+    def _noisy(self) -> bool:
+        """Whether noise makes differences useless."""
+        decrease = max(0.0, self._incumbent.decrease)
+        return (self._incumbent.noise or 0.0) > self._settings.noisy * decrease
 
     @property
     def _settled(self) -> bool:
@@ -154,21 +159,19 @@ class Actions:
         finish = self._finish
         if finish is None:
             assert self._descent is not None
-            assert self._descent.finish is not None
             finish = self._descent.finish
+            assert finish is not None
             finish.message += ONLY
-        assert finish is not None
         status, message = finish.status, finish.message
         if status is Status.NONFINITE:  # what is known is from before the search
             status, message = Status.PRECISION, SEARCHED_IN_VAIN
         if status.success:
             stagnated = finish.info.get("stagnated", False)
             doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)
-            if doubt is None:
-                doubt = yield from lucky(incumbent, self._searched)
             if doubt is not None:
                 status, message = Status.PRECISION, doubt
-        return Finish(status, message, **incumbent.info())
+        end = yield from measured(incumbent, self._searched)
+        return Finish(status, message, **end, **incumbent.info())
 
     # actions; each says whether it is done in this round
 
@@ -339,8 +342,7 @@ class Actions:
     def _first_search(self) -> Phase:
         """From the start in a box, from the best point without; near it if it is no minimum."""
         incumbent, facts, scale = self._incumbent, self._facts, self._scale
-        assert incumbent.noise is not None
-        more = incumbent.decrease > self._settings.signal * incumbent.noise
+        more = incumbent.decrease > self._settings.signal * (incumbent.noise or 0.0)
         if not facts.boxed and facts.lost and more and self._model is not None:
             scale = scale * min(1.0, self._model.info.get("radius", 1.0))
         jumps, population = facts.jumps, self._first_population
@@ -439,7 +441,7 @@ class Actions:
         self, x: Array, watch: Watch | None = None, **how: Any
     ) -> Generator[Any, Any, Outcome | None]:
         """A descent, unless noise makes differences useless."""
-        if self._observed().noisy:
+        if self._noisy:
             return None
         ftol = self._options.ftol
         if ftol is None and not self._facts.once:
@@ -451,7 +453,8 @@ class Actions:
             assert isinstance(method, Method)
             method = within_bounds(told_scale(method, self._scale), self._problem.box)
         limit = self._settings.descent_limit * self._n
-        outcome = yield from play(Phase("descent", method, x, limit, watch), self._incumbent)
+        phase = Phase("descent", method, x, limit, until(lambda: self._noisy, watch))
+        outcome = yield from play(phase, self._incumbent)
         self._learn(outcome)
         return outcome
 

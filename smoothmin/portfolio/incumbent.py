@@ -7,15 +7,17 @@ from collections.abc import Generator
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy.special import chdtri
 
+from smoothmin._noise import POINTS
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, Samples, advance
 from smoothmin.portfolio.accounts import Accounts
 
 R = TypeVar("R")
 
-# by chi-square with 7 degrees of freedom: the most that noise is likely to be (95 %), in units of
-# what a table of 8 values makes of it
-MOST_NOISE = math.sqrt(7 / 2.167)
+# by chi-square: the most that noise is likely to be, seven in ten times, in units of what a table
+# of so few values makes of it
+MOST_NOISE = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, 0.7)))
 
 
 class Incumbent:

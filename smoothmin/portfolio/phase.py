@@ -146,6 +146,8 @@ def _drive(
             if message.fun < outcome.fun:
                 outcome.fun, outcome.lowest = message.fun, message.x
             incumbent.steps += 1
+            if incumbent.noise is not None:
+                incumbent.noise = message.info.get("noise", incumbent.noise)
             info = {**message.info, **incumbent.info(), "phase": phase.name}
             yield Iterate(message.x, message.fun, message.grad, **info)
             now = Progress(nit, outcome.cost, 0.0, message.x, message.fun, message.grad)

@@ -96,7 +96,6 @@ class MixedSearch:
             if np.array_equal(incumbent.x[discrete], integers):
                 break
         incumbent.noise = finish.info.get("noise", incumbent.noise)
-        incumbent.error = finish.info.get("error")
         return Finish(finish.status, f"{NEIGHBOURS}. {finish.message}")
 
     def _end(self, finish: Finish) -> Finish:
