@@ -101,7 +101,7 @@ class Actions:
             Action.NEAR: self._search_near, Action.COORDINATES: self._search_coordinates,
             Action.SEARCH: self._search, Action.SCOUT: self._scout, Action.POLISH: self._polish,
             Action.RESTART: self._restart, Action.LARGER: self._larger,
-            Action.SAMPLE: self._sample, Action.LOOK: self._look, Action.ELSEWHERE: self._elsewhere,
+            Action.SAMPLE: self._sample, Action.MIDDLE: self._middle, Action.LOOK: self._look, Action.ELSEWHERE: self._elsewhere,
         }  # fmt: skip
         while True:
             facts = self._facts = self._observed()
@@ -189,15 +189,29 @@ class Actions:
             asked, count = asked + count, 2 * count
         if not incumbent.finite:
             return True
-        self._problem = incumbent.problem = self._problem.at(incumbent.x)
-        incumbent.start, self._model, self._model_run = incumbent.fun, None, None
+        self._begin_at_best()
         self._facts = replace(self._facts, done=frozenset())
         return False
 
+    def _middle(self) -> Generator[Any, Any, bool]:
+        """Begin there if it is lower: as a rule it is nearer to a point of the box than another."""
+        assert self._problem.box is not None
+        x0, middle = self._problem.x0, self._problem.clip(np.mean(self._problem.box, axis=0))
+        if not np.array_equal(x0, middle):
+            yield from self._incumbent.ask("sample", np.stack([x0, middle]))
+            self._begin_at_best()
+        return True
+
+    def _begin_at_best(self) -> None:
+        """What follows starts at the best point."""
+        incumbent = self._incumbent
+        self._problem = incumbent.problem = self._problem.at(incumbent.x)
+        incumbent.start, self._model, self._model_run = incumbent.fun, None, None
+
     def _star(self) -> Generator[Any, Any, bool]:
         """A model's first points in a box, and its first step."""
-        watch = after(2 * self._n + 2)
-        self._model = yield from play(self._model_phase(watch=watch), self._incumbent, keep=True)
+        phase = self._model_phase(watch=lambda now: "Enough." if now.nit > 1 else None)
+        self._model = yield from play(phase, self._incumbent, keep=True)
         assert self._model_run is not None
         self._facts = replace(self._facts, foretold=self._model_run.foretold)
         return True

@@ -15,6 +15,7 @@ class Action(Enum):
 
     SCALE = "measure the scale of small start values"
     SAMPLE = "sample the box, since the start has no value"
+    MIDDLE = "compare the start with the middle of the box"
     STAR = "the first points of a model"
     TEST = "test whether the function is a sum over the variables"
     SUM = "search every variable of a sum"
@@ -133,6 +134,7 @@ Condition = Callable[[Facts], bool]
 FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.SAMPLE, lambda f: f.no_value),
     (Action.SCALE, lambda f: f.guessed and not f.boxed),
+    (Action.MIDDLE, lambda f: f.boxed and not f.once),
     (Action.STAR, lambda f: f.boxed and f.small),
     (Action.MODEL, lambda f: f.foretold),
     (Action.TEST, lambda f: f.boxed and not (f.settled and f.once)),
