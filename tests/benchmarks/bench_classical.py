@@ -100,10 +100,9 @@ def main() -> None:
     print(f"the plain call: {np.mean([solved for solved, _ in ends]):.3f} solved,", end="")
     print(f" a median of {np.median(spent):.0f} evaluations per variable")
     if arguments.list:
+        shown = [f"{b:.0f}{'' if s else '!'}" for (s, _), b in zip(ends, spent, strict=True)]
         for k, c in enumerate(chosen):
-            part = slice(k * len(seeds), (k + 1) * len(seeds))
-            cells = [f"{b:.0f}{'' if s else '!'}" for (s, _), b in zip(ends[part], spent[part])]
-            print(row("  " + c.name, cells))
+            print(row("  " + c.name, shown[k * len(seeds) : (k + 1) * len(seeds)]))
 
 
 if __name__ == "__main__":

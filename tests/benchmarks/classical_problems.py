@@ -101,9 +101,7 @@ def drop_wave(x: Array) -> float:
 def eggholder(x: Array) -> float:
     a, b = x
     far = b + 47
-    return float(
-        -far * np.sin(np.sqrt(abs(far + a / 2))) - a * np.sin(np.sqrt(abs(a - far)))
-    )
+    return float(-far * np.sin(np.sqrt(abs(far + a / 2))) - a * np.sin(np.sqrt(abs(a - far))))
 
 
 def holder_table(x: Array) -> float:
