@@ -60,7 +60,7 @@ PATIENCE = 1  # spans of generations with jumps, without trust, after which the 
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
 SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
-MOST_SURVEYS = 5  # that may send the search on
+MOST_SURVEYS = 20  # that may send the search on
 LOST = "The distribution is lost to rounding."
 RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
 
