@@ -185,10 +185,10 @@ def landscape(
             ax.contourf(x, y, values, levels=levels, cmap="cividis")
     if samples is not None:
         points = _points("samples", samples)
-        ax.plot(*points.T, ".", color="#ffffff", markersize=3, alpha=0.6)
+        ax.plot(*points.T, ".", color="#ffffff", markersize=2)
     if path is not None:
         steps = _points("path", path)
-        ax.plot(*steps.T, ".-", color=COLOURS[5], linewidth=1.2, markersize=4)
+        ax.plot(*steps.T, ".-", color=COLOURS[5], markersize=4)
         ax.plot(*steps[-1], "*", color=COLOURS[1], markersize=12)
     ax.set_xlim(*sides[0])
     ax.set_ylim(*sides[1])
@@ -235,7 +235,7 @@ def parallel_coordinates(
     light = float(np.mean(to_rgb(ax.get_facecolor()))) > 0.5
     shades = colormaps["cividis_r" if light else "cividis"](ranks / max(1, f.size - 1))
     for k in np.argsort(ranks):
-        ax.plot(scaled[k], color=shades[k], linewidth=0.8 + 1.2 * ranks[k] / f.size, alpha=0.8)
+        ax.plot(scaled[k], color=shades[k], linewidth=1 + ranks[k] / f.size)
     names = labels or [f"$x_{{{k}}}$" for k in range(x.shape[1])]
     ax.set_xticks(range(x.shape[1]), names)
     ax.set_yticks([0, 1], ["least", "largest"])
@@ -314,7 +314,7 @@ def _profile(costs: NDArray[Any], names: list[str], label: str, ax: Axes | None)
         )
     ax.set_xscale("log")
     _few_decades(ax, high / low)
-    ax.set_ylim(0, 1.02)
+    ax.set_ylim(bottom=0)
     ax.set_xlabel(label)
     ax.set_ylabel("share of problems")
     _legend(ax, names)
@@ -375,7 +375,7 @@ def _points(name: str, given: Any) -> Array:
 def _legend(ax: Axes, names: Sequence[str]) -> None:
     """Beside the curves, where there is more than one to tell apart."""
     if len(names) > 1:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def _shade_phases(ax: Axes, history: Any, column: str) -> None:

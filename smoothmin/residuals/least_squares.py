@@ -16,7 +16,7 @@ from smoothmin._minimize import minimize
 from smoothmin._protocol import Array
 from smoothmin._status import Status
 from smoothmin._types import BoundsLike, Fun, Scheme, Seed
-from smoothmin.residuals.gauss_newton import GaussNewton
+from smoothmin.residuals.gauss_newton import TOLERANCE, GaussNewton
 from smoothmin.residuals.losses import Loss
 from smoothmin.residuals.model_gauss_newton import ModelGaussNewton
 
@@ -101,9 +101,9 @@ def least_squares(
     jac: Fun | Scheme | None = None,
     bounds: BoundsLike | tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
     method: str = "trf",
-    ftol: float | None = 1e-8,
-    xtol: float | None = 1e-8,
-    gtol: float | None = 1e-8,
+    ftol: float | None = TOLERANCE,
+    xtol: float | None = TOLERANCE,
+    gtol: float | None = TOLERANCE,
     x_scale: ArrayLike | None = None,
     loss: str | Fun = "linear",
     f_scale: float = 1.0,
@@ -239,7 +239,7 @@ def _method(loss: Loss, jac: Any, ftol: Any, xtol: Any, gtol: Any, x_scale: Any)
     """Who minimizes; None for the default, of kinks with a gradient."""
     if jac is None:
         scale = None if isinstance(x_scale, str) else x_scale
-        return ModelGaussNewton(loss, scale, 1e-8 if xtol is None else xtol)
+        return ModelGaussNewton(loss, scale, TOLERANCE if xtol is None else xtol)
     if loss.kinked:
         return None
     return GaussNewton(loss, ftol, xtol, gtol, 1.0 if x_scale is None else x_scale)

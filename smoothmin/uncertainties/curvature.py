@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from smoothmin._protocol import Array
 
 AGREE = 1.5  # factor within which two curvatures are one: a kink's doubles where a step is halved
-TRIES = 60  # factors of two, four at a time, to find a natural length: all of double range
+STEP = 4.0  # most by which a step changes on the search for a natural length
+TRIES = 60  # of these: all of double range
 VISIBLE = 10  # standard deviations of noise by which a value has to differ to be believed
 
 Mask = NDArray[np.bool_]
@@ -171,7 +172,7 @@ class _Axis:
     def _natural_length(self, start: float) -> float:
         """The step that raises the function by ``errordef``; infinite if none does.
 
-        Steps go by what a parabola would, at most four times as far each, and neither into bounds
+        Steps go by what a parabola would, at most `STEP` times as far each, and neither into bounds
         nor to where values end: if the way is short, a parabola is continued.
         """
         target = max(self._errordef, 2 * VISIBLE * self._noise)
@@ -184,16 +185,18 @@ class _Axis:
             self.lower |= rise < -VISIBLE * self._noise
             if visible and math.isfinite(rise):
                 length = step * math.sqrt(self._errordef / rise)
-                if 0.01 <= rise / target <= 10 or (rise < target and step >= self._room):
+                if 1 / STEP**2 <= rise / target <= STEP**2 or (
+                    rise < target and step >= self._room
+                ):
                     return length
-                step *= min(max(math.sqrt(target / rise), 0.25), 4.0)
+                step *= min(max(math.sqrt(target / rise), 1 / STEP), STEP)
             elif visible:  # values end here
-                self._room = step = step / 4
+                self._room = step = step / STEP
             elif step >= self._room:
                 self.pressed = not self.lower
                 return math.inf
             else:
-                step *= 4
+                step *= STEP
             step = min(step, self._room)
         self.lower |= self._lowest < -VISIBLE * self._noise
         return math.inf

@@ -23,6 +23,8 @@ from smoothmin.uncertainties.profile import Profile
 
 ERRORDEFS = {"likelihood": 0.5, "chi2": 1.0}
 DEFINITE = 1e-8  # least eigenvalue, by the largest, in natural lengths: what rounding leaves
+ONE_ERROR = 0.6826894921370859  # probability within one standard error of a normal variable
+GUESS = 0.01  # of the variables: where the search for standard errors begins
 AWAY = 0.1  # distance from the minimum, in errors, that moves intervals in a digit that is read
 
 
@@ -70,7 +72,7 @@ class Uncertainty:
     nfev: int
     _profile: Profile = field(repr=False)
 
-    def interval(self, index: int, level: float = 0.6826894921370859) -> tuple[float, float]:
+    def interval(self, index: int, level: float = ONE_ERROR) -> tuple[float, float]:
         """The profile's interval of one parameter, asymmetric as it is (MINOS).
 
         Where the least value with this parameter held exceeds the minimum by ``errordef``
@@ -101,9 +103,7 @@ class Uncertainty:
         self._require(index)
         return np.array([self._profile.rise(int(index), float(at)) for at in np.ravel(points)])
 
-    def contour(
-        self, first: int, second: int, level: float = 0.6826894921370859, points: int = 40
-    ) -> Array:
+    def contour(self, first: int, second: int, level: float = ONE_ERROR, points: int = 40) -> Array:
         """Where both parameters together lie with a probability: the profile's contour.
 
         Parameters
@@ -332,7 +332,7 @@ def _measured(function: _Free, x: Array, scale: Array, domain: Domain) -> tuple[
 def _scale(res: Any, x: Array, errordef: float, domain: Domain) -> Array:
     """Where the search for steps begins: what a run has learnt, or a hundredth of x."""
     known = getattr(res, "get", lambda *_: None)("hess_inv")
-    guess = 1e-2 * np.maximum(np.abs(x), 1e-2)
+    guess = GUESS * np.maximum(np.abs(x), GUESS)
     if isinstance(known, np.ndarray) and known.shape == (domain.start.size,) * 2:
         diagonal = np.diag(known)
         diagonal = diagonal if domain.free is None else diagonal[domain.free]
