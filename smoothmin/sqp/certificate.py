@@ -171,8 +171,8 @@ class Certifier:
         room = region.room(point.x)
         room[room <= region.lengths * radius] = 0.0
         box = region.box(point.x)
-        for side in box or ():
-            side[np.abs(side) <= radius] = 0.0
+        for limit in box or ():
+            limit[np.abs(limit) <= radius] = 0.0
         found = euclidean_step(
             np.zeros(len(point.x)),
             np.concatenate([*rows, region.matrix]),
