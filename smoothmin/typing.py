@@ -79,6 +79,7 @@ class SQPGradientSamplingOptions(CommonOptions, total=False):
 
     stationarity_tol: float | None
     radius_tol: float | None
+    fatol: float | None
 
 
 class GradientSamplingDescentOptions(CommonOptions, total=False):
@@ -323,6 +324,7 @@ class Options(CommonOptions, total=False):
     popsize: int | None
     stationarity_tol: float | None
     radius_tol: float | None
+    fatol: float | None
     radius: float | None
     samples: int | None
     memory: int | None
@@ -340,7 +342,6 @@ class Options(CommonOptions, total=False):
     preconditioner: object
     axes: Axes | None
     norm: float | None
-    fatol: float | None
     xrtol: float | None
     first_step: float | None
     c1: float | None

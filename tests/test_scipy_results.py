@@ -100,3 +100,27 @@ def test_numbers_may_be_arrays_without_dimensions(number):
         res = minimize(rosen, X0, jac=rosen_der, method="BFGS", **given)
         assert res.success
         assert 1e-5 < np.abs(res.jac).max() <= 1.001e-2
+
+
+@pytest.mark.parametrize("how", ["ftol", "tol"])
+def test_slsqp_ends_at_ftol_with_constraints_too(how):
+    hessian = np.diag(np.geomspace(0.2, 60.0, 6)) + 0.1
+    held = [
+        {"type": "ineq", "fun": lambda x: 1 - x @ x},
+        {"type": "eq", "fun": lambda x: x.sum() - 0.3},
+    ]
+    ends = {}
+    for tolerance in (None, 1e-6, 1e-2):
+        given = {"tol": tolerance} if how == "tol" else {"options": {"ftol": tolerance}}
+        ends[tolerance] = minimize(
+            lambda x: float(x @ hessian @ x / 2 - x[0] + (x**4).sum()),
+            np.zeros(6),
+            jac=lambda x: hessian @ x - np.eye(6)[0] + 4 * x**3,
+            method="SLSQP",
+            constraints=held,
+            **given,
+        )
+    assert all(res.success and res.maxcv <= 1e-8 for res in ends.values())
+    assert ends[1e-2].nfev < ends[1e-6].nfev < ends[None].nfev
+    assert ends[1e-6].fun <= ends[None].fun + 1e-6
+    assert ends[1e-2].fun <= ends[None].fun + 2e-2  # a change says little of what is left

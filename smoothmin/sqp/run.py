@@ -36,10 +36,11 @@ class Run:
         region: Region,
         stationarity_tol: float | None,
         radius_tol: float | None,
+        fatol: float | None,
         settings: SQPSettings,
     ) -> None:
         n = problem.x0.size
-        self._problem, self._settings = problem, settings
+        self._problem, self._settings, self._fatol = problem, settings, fatol
         self._sides, self._region = Sides(problem.nonlinear), region
         self._evaluator = Evaluator(problem, self._sides)
         self._programs = Programs(self._region, self._sides, settings.penalties)
@@ -100,12 +101,26 @@ class Run:
                 continue
             # 4. update
             size = float(np.linalg.norm(direction.solution.lagrangian))
+            before = point
             point, steer = self._moved(point, outcome, size), True
             reply = yield Iterate(point.x, point.fun, point.grad)
             if isinstance(reply, Changed):
                 point = yield from self._evaluator.at(point.x)
+            elif self._settled(point, abs(point.fun - before.fun), before):
+                return self._met("changed by", abs(point.fun - before.fun), direction)
             elif point.fun < self._lowest and self._certifier.feasible(point):
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
+
+    def _settled(self, point: Point, change: float, *others: Point) -> bool:
+        """Whether a change is one that the user calls none, between feasible points."""
+        if self._fatol is None or change > self._fatol or self._gathered.met:
+            return False
+        return all(self._certifier.feasible(each) for each in (point, *others))
+
+    def _met(self, what: str, change: float, direction: Direction) -> Finish:
+        """The end that the user asked for."""
+        message = f"The function {what} {change:.3g} <= fatol"
+        return judge(Knowledge(message, tolerance_met=True), **self._told(direction))
 
     def _left_behind(self, point: Point, noise: float) -> Point | None:
         """A feasible point that is lower than where the run ends, by more than tolerances make.
@@ -247,6 +262,8 @@ class Run:
             return self._lost(point)
         if self._idle(noise):
             return self._nothing_lower(point, direction, noise)
+        if not self._curvature.fresh and self._settled(point, -direction.slope):
+            return self._met("is promised to fall by", -direction.slope, direction)
         promised = direction.decrease
         invisible = -direction.slope <= noise
         if invisible and self._misled(point, direction):
