@@ -55,6 +55,14 @@ def require_real(
         raise ValueError(f"{name} must lie in {low}, {high}, got {value!r}")
 
 
+def as_numbers(name: str, value: Any) -> Array:
+    """An array of floats; a `TypeError` that names it if it is none."""
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, got {value!r:.80}") from None
+
+
 def require_bool(name: str, value: Any) -> None:
     """Raise unless ``value`` is a truth value."""
     if not isinstance(value, (bool, np.bool_)):
