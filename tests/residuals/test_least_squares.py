@@ -293,7 +293,7 @@ def test_options_are_refused_by_their_names(given, error):
 @pytest.mark.parametrize("sizes", [(3, 2), (0, 0)])
 def test_residuals_that_come_and_go(sizes):
     with pytest.raises(ValueError, match="fun must always return as many residuals, at least one"):
-        least_squares(lambda x: np.ones(sizes[x[0] > 1]) * x[0], [1.0])
+        least_squares(lambda x: np.ones(sizes[int(x[0] > 1)]) * x[0], [1.0])
 
 
 def test_data_that_do_not_fit_the_function():

@@ -310,10 +310,10 @@ def test_bad_input_is_refused_before_any_evaluation():
         calls.append(z)
         return float(z @ z)
 
-    for given in ({"errordef": np.nan}, {"errordef": [1]}, {"residuals": 3.5}, {"noise": np.nan}):
-        (name,) = given
+    for wrong in ({"errordef": np.nan}, {"errordef": [1]}, {"residuals": 3.5}, {"noise": np.nan}):
+        (name,) = wrong
         with pytest.raises((TypeError, ValueError), match=f"{name} must"):
-            uncertainty(fun, [0.0, 0.0], **given)
+            uncertainty(fun, [0.0, 0.0], **wrong)
     assert not calls
 
 
