@@ -52,6 +52,18 @@ class Incumbent:
         """By how much the best value lies below the first ones."""
         return self.typical - self.fun
 
+    @property
+    def unit(self) -> float:
+        """Of values: the decrease so far, or what is large beside the value."""
+        if not self.finite:
+            return 1.0
+        return max(0.0, min(max(1.0, abs(self.fun)), self.decrease))
+
+    def begin_at_best(self) -> Problem:
+        """What follows starts at the best point."""
+        self.problem, self.start = self.problem.at(self.x), self.fun
+        return self.problem
+
     def book(self, phase: str, ask: Ask, values: Array, recalled: int = 0) -> float:
         """Keep the best point, and what a phase paid for it; the lowest value.
 

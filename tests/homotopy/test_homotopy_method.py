@@ -164,7 +164,7 @@ def test_result_says_what_the_phases_cost_and_gained(jac):
     if jac:
         names = {"smoothed", "polish", "hop", "model", "random"}
     else:
-        names = {"model", "separability", "coordinates", "descent", "search", "check"}
+        names = {"sample", "model", "separability", "coordinates", "descent", "search", "check"}
     assert set(res.phase_nfev) == names
 
 
