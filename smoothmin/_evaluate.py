@@ -386,8 +386,7 @@ class Evaluator:
 def _lowest(values: Array) -> tuple[int, int]:
     """Index of the lowest value that is not NaN, and how many values are finite."""
     k = int(values.argmin())
-    square = np.vdot(values, values)
-    if square - square == 0:
+    if math.isfinite(np.vdot(values, values).real):
         return k, len(values)
     finite = int(np.count_nonzero(np.isfinite(values)))
     if finite < len(values) and values[k] != values[k]:  # argmin falls for NaN
