@@ -27,20 +27,46 @@ class Recent:
         """Forget the steps, since values no longer compare."""
         self._values: list[float] = []
         self._sizes: list[float] = []
+        self._curvatures: list[float] = []
+        self._promises: list[tuple[int, float]] = []  # and the step after which they were made
         self._marks: deque[Array] = deque(maxlen=2)
 
-    def add(self, x: Array, value: float, size: float) -> None:
-        """Take note of an iterate, its value, and the length of its gradient."""
+    def add(self, x: Array, value: float, size: float, curvature: float = 0.0) -> None:
+        """Take note of an iterate, its value, its gradient's length, curvature on the way there."""
         steps = len(self._values)
         self._values.append(value)
         self._sizes.append(size)
+        self._curvatures.append(curvature)
         if steps > 0 and steps & (steps - 1) == 0:  # a power of two
             self._marks.append(x)
+
+    def promise(self, decrease: float) -> None:
+        """Take note of the decrease that is promised at the last iterate."""
+        if 0 < decrease < math.inf:
+            self._promises.append((self.steps, decrease))
+
+    def exceeded(self, noise: float) -> float:
+        """By which factor values have fallen farther than was promised; at least 1.
+
+        A model that is right promises all that is to come. Promises count the less the longer
+        ago they were made: the factor's power is their place among all steps.
+        """
+        if not self._promises:
+            return 1.0
+        steps, decreases = np.array(self._promises).T
+        falls = np.take(self._values, steps.astype(int)) - (self._values[-1] + noise)
+        factors = np.maximum(falls / decreases, 1.0) ** (steps / max(self.steps, 1))
+        return float(np.max(factors, where=np.isfinite(factors), initial=1.0))
 
     def moved(self, x: Array) -> float:
         """How far ``x`` is from where the descent was a half to three quarters of its steps ago."""
         away = x - self._marks[0] if self._marks else np.zeros(1)
         return math.sqrt(away.dot(away))
+
+    def curvature(self, since: int | None = None) -> float:
+        """The largest in the last quarter of the steps, or since a step."""
+        first = -max(FEWEST, self.steps // 4) if since is None else since
+        return max(self._curvatures[first:], default=0.0)
 
     @property
     def steps(self) -> int:
@@ -87,12 +113,11 @@ class Recent:
         """The gradient's size in units of the largest lately; 0 before there is a history."""
         if self.steps < 2 * SIDES:
             return 0.0
-        largest = max(self._sizes[self.steps // 4 :])
-        if not largest > 0:
-            return 0.0
         # at a kink it depends on the side, so the largest of a few counts, unless the last is
         # much smaller than a side of a kink
-        return min(max(self._sizes[-SIDES:]), SHRUNK * self._sizes[-1]) / largest
+        size = min(max(self._sizes[-SIDES:]), SHRUNK * self._sizes[-1])
+        largest = max(self._sizes[self.steps // 4 :])
+        return size / largest if largest > 0 else 0.0
 
     def gained(self, steps: int) -> float:
         """Decrease in the last ``steps``; infinite if there were fewer."""

@@ -192,7 +192,7 @@ class Descent:
             return aim
         direction, slope, t = aim
         # 2. search
-        patience = MAX_TRIALS if metric.fresh and self.persistent else PATIENCE
+        patience = MAX_TRIALS if metric.fresh else PATIENCE
         found = yield from weak_wolfe(
             problem,
             self.x,
