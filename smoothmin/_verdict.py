@@ -97,8 +97,8 @@ class Knowledge:
 
     @property
     def vanishing(self) -> bool:
-        """Whether what is left may be all of the value."""
-        return self.size <= self.left
+        """Whether what is left may be all of the value: half of it, of any power."""
+        return 0.5 * self.size <= self.left
 
     @property
     def invisible(self) -> bool:
