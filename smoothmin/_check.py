@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 from smoothmin._protocol import Array, Problem
 
 
+def plain(value: Any) -> Any:
+    """The number in an array without dimensions, of NumPy or others; all else as it is."""
+    bare = getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic)
+    return value.item() if bare and hasattr(value, "item") else value
+
+
 def require_integer(name: str, value: Any, minimum: int) -> None:
     """Raise unless ``value`` is an integer of at least ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):

@@ -22,6 +22,7 @@ from scipy.optimize import OptimizeWarning
 
 from smoothmin._check import (
     as_generator,
+    plain,
     require_bool,
     require_integer,
     require_one_of,
@@ -100,7 +101,9 @@ class Arguments:
 
         ``told`` if constraints are not evaluated here.
         """
-        theirs = scipy_name(method)
+        theirs, tol = scipy_name(method), plain(tol)
+        if isinstance(options, Mapping):
+            options = {key: plain(value) for key, value in options.items()}
         start = x0 if theirs is None else theirs.start(x0, options)
         if integrality is None and isinstance(options, Mapping):
             integrality = options.get("integrality")

@@ -14,6 +14,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import per_coordinate
+from smoothmin._method import Method
 from smoothmin._protocol import Array, Finish, Problem, Steps
 from smoothmin._reflection import within_bounds
 from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
@@ -447,6 +448,7 @@ class Actions:
         if method is None:
             method = DifferenceDescent(scale=self._scale, ftol=ftol, **how)
         else:
+            assert isinstance(method, Method)
             method = within_bounds(told_scale(method, self._scale), self._problem.box)
         limit = self._settings.descent_limit * self._n
         outcome = yield from play(Phase("descent", method, x, limit, watch), self._incumbent)

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import (
     require_integer,
@@ -153,13 +154,13 @@ class DerivativeFree(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("xtol", "ftol")
     synonyms: ClassVar[dict[str, str]] = {"popsize": "n"}
 
-    sigma: Any = None
+    sigma: ArrayLike | None = None
     n: int | None = None
     restarts: int | str = 0
-    xtol: Any = None
+    xtol: ArrayLike | None = None
     ftol: float | None = None
-    xatol: Any = None
-    local: Any = None
+    xatol: ArrayLike | None = None
+    local: str | Method | None = None
     settings: DerivativeFreeSettings = field(
         default=DerivativeFreeSettings(), repr=False, kw_only=True, metadata={"option": False}
     )

@@ -9,7 +9,7 @@ from scipy.optimize import lsq_linear, rosen
 
 from smoothmin import minimize
 from smoothmin._status import Status
-from smoothmin.derivative_free.difference_descent import DifferenceDescent, _vertex, typical_scale
+from smoothmin.derivative_free.difference_descent import DifferenceDescent, typical_scale
 
 
 def ellipsoid(n, condition, seed=0):
@@ -158,11 +158,6 @@ def test_plateau_is_where_it_ends():
     assert res.nfev == 9
 
 
-def test_vertex():
-    assert _vertex(-2.0, -1.0) == pytest.approx(1.0)
-    assert _vertex(-1.0, -2.0) == np.inf
-
-
 def test_scale_of_box_and_start():
     from smoothmin._protocol import Problem
 
@@ -241,3 +236,24 @@ def test_hundred_variables_need_few_gradients():
         start = np.resize(x0, n)
         res = minimize(fun, start, method=DifferenceDescent(), options={"maxfev": gradients * n})
         assert res.fun < share * fun(start)
+
+
+@pytest.mark.parametrize("noise", [1e-6, 1e-3, 0.1])
+@pytest.mark.parametrize("base", [0.0, 1e4])
+def test_noise_that_is_told_decides_how_long_differences_are(noise, base):
+    """They are not as short as rounding alone would have them."""
+    rng = np.random.default_rng(0)
+    weights = np.arange(1, 6)
+
+    def exact(x):
+        return float(weights @ x**2)
+
+    res = minimize(
+        lambda x: base + exact(x) + noise * rng.standard_normal(),
+        np.ones(5),
+        method=DifferenceDescent(noise=noise),
+        options={"maxfev": 2000},
+    )
+    assert res.success
+    assert res.nfev < 800
+    assert exact(res.x) < 5 * noise
