@@ -356,7 +356,7 @@ class Descent:
             knows,
             promised=self._promised() if hidden > 0 else knows.promised,
             tolerance_met=self._xtol is not None,
-            noise=max(knows.noise, hidden),
+            noise=max(knows.noise, hidden, NEGLIGIBLE * self._rise()),
             steep=1.0 if self._resolution.kinked(self._rho, self._bend()) else knows.steep,
             extrapolated=0.0,
         )
@@ -365,6 +365,11 @@ class Descent:
         """Decrease within the radius, if the model is right."""
         step = self._minimizer(self._model.slope(), self._model.hessian, self._delta)
         return max(0.0, -self._model.change(self._inside(step)))
+
+    def _rise(self) -> float:
+        """By how much values rise at the last radius, at least, if the model is a bowl there."""
+        least = float(np.linalg.eigvalsh(self._model.hessian)[0]) / self._model.unit**2
+        return max(0.0, least) * self._rho * self._rho / 2
 
     def _bend(self) -> float:
         """The size of the model's curvature, in the scale's units."""
