@@ -123,15 +123,6 @@ class Recent:
     @property
     def steepness(self) -> float:
         """The gradient's size in units of the largest lately; 0 before there is a history."""
-<<<<<<< HEAD
-        if self.steps < 2 * SIDES:
-            return 0.0
-        # at a kink it depends on the side, so the largest of a few counts, unless the last is
-        # much smaller than a side of a kink
-        size = min(max(self._sizes[-SIDES:]), SHRUNK * self._sizes[-1])
-        largest = max(self._sizes[self.steps // 4 :])
-        return size / largest if largest > 0 else 0.0
-=======
         if self._steepness is None:
             self._steepness = self._steep() if self.steps >= 2 * SIDES else 0.0
         return self._steepness
