@@ -108,6 +108,11 @@ class Convergence:
         if self._promised_at - f >= KEPT * min(self._standing, abs(self._promised_at)):
             self._standing = 0.0
 
+    @property
+    def renewed(self) -> bool:
+        """Whether memory has just been forgotten since it was taught elsewhere."""
+        return 0 < self._renewed == self.recent.steps
+
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
         if not (self._asked or self._short) and ddot(pg, pg) > 0:
