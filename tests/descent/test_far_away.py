@@ -58,7 +58,7 @@ def test_flat_minima_are_told(method):
 
 
 @pytest.mark.parametrize("method", ["difference-descent", "model-descent"])
-@pytest.mark.parametrize("distance", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("distance", [1e2, 1e4])
 def test_from_values_alone_too(method, distance):
     res = minimize(rosen, np.full(2, distance), method=method, rng=0, options={"maxiter": 10**5})
     assert res.fun < 1e-6 or not res.success
