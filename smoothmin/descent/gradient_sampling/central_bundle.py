@@ -32,8 +32,8 @@ from smoothmin.subproblems.analytic_centre import analytic_centre
 NEXT_TO_NOTHING = 1e-3  # share of a tangent, in units of the mean
 CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
 LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
-HIDDEN = 100.0  # slope of the mix, in units of the gap, that hides what tangents tell
-WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
+HIDDEN = 10.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
+WIDER = 2.0  # root of the quadratic term, where that hides what tangents tell
 
 
 class Cuts:
@@ -122,7 +122,7 @@ class CentralBundle:
         self._cuts: Cuts | None = None
         self._above = 0.0  # value from which the fall is counted
         self._left, self._spent = math.inf, 0  # to be gained at the last verdict; steps since
-        self._asked = self._finishing = 0  # steps of the trial, and since next to nothing was left
+        self._finishing = 0  # steps since next to nothing was left
         self._proof: Finish | None = None
         state.watchers.append(self._watch)
 
@@ -171,9 +171,7 @@ class CentralBundle:
         # nan compares as false
         if not (math.isfinite(above) and above >= cuts.highest(step) - noise and height <= noise):
             return False
-        self._asked += 1
-        if self._asked > step.size and self._tilt(cuts) > HIDDEN * cuts.gap:
-            # tangents enough, but the quadratic term is in the way of what they tell
+        if self._tilt(cuts) > HIDDEN * cuts.gap:
             cuts.widen(WIDER)
         cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
         self._spent += 1
@@ -194,7 +192,7 @@ class CentralBundle:
         self._cuts = Cuts(root, state.bundle.points.copy(), gradients.copy(), gaps, fall)
         self._above = state.f + fall
         self._left, self._spent = math.inf, 0
-        self._asked = self._finishing = 0
+        self._finishing = 0
         self._proof = None
         self._trials.enter()
         return True

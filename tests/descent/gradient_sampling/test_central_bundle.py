@@ -175,3 +175,11 @@ def test_no_success_short_of_the_minimum_in_other_units_and_turned(seed):
     longer = minimize(case.fun, res.x, jac=True, method="bfgs", options={"maxfev": 4000})
     assert res.success, res.message
     assert res.fun - longer.fun <= 1e-6 * abs(longer.fun)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_tangents_enough_are_kept_for_a_tail_risk_in_other_units(seed):
+    problem = transformed(tail_risk(60, 800, seed), seed)
+    res = minimize(problem.fun, problem.x0, jac=True, rng=0, options={"maxfev": 600})
+    assert res.success
+    assert res.fun <= problem.minimum + 1e-8 * abs(problem.minimum)
