@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from smoothmin._protocol import Array, Problem
 
 
+def plain(value: Any) -> Any:
+    """The number in an array without dimensions, of NumPy or others; all else as it is."""
+    bare = getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic)
+    return value.item() if bare and hasattr(value, "item") else value
+
+
 def require_integer(name: str, value: Any, minimum: int) -> None:
     """Raise unless ``value`` is an integer of at least ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if type(value) is not int and not _is_a(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
@@ -34,7 +40,7 @@ def require_real(
 
     ``above`` and ``below`` exclude the limit itself: ``below=np.inf`` asks for a finite one.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if type(value) is not float and not _is_a(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
         number = float(value)
@@ -47,6 +53,11 @@ def require_real(
         low = f"[{minimum:g}" if above is None else f"({above:g}"
         high = f"{maximum:g}]" if below is None else f"{below:g})"
         raise ValueError(f"{name} must lie in {low}, {high}, got {value!r}")
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    """Whether it is such a number, and no truth value."""
+    return not isinstance(value, (bool, np.bool_)) and isinstance(value, kind)
 
 
 def require_bool(name: str, value: Any) -> None:

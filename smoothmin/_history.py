@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Column: TypeAlias = NDArray[Any]  # of integers, numbers or names
 
 MOST = 2**13  # rows, after which every second one goes
 MOST_ELEMENTS = 2**22  # of points, 32 MB: fewer rows with very many variables
@@ -73,17 +74,17 @@ class History(Mapping[str, NDArray[Any]]):
 
     def __init__(
         self,
-        columns: Mapping[str, NDArray[Any]],
+        columns: Mapping[str, Column],
         points: Array | None = None,
-        steps: Mapping[str, NDArray[Any]] | None = None,
+        steps: Mapping[str, Column] | None = None,
     ) -> None:
         self._columns = dict(columns)
         self.points = points
         self.steps = dict(steps or {})
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Column:
         """A column as an attribute."""
-        columns = vars(self).get("_columns", {})
+        columns: dict[str, Column] = vars(self).get("_columns", {})
         key = ALIASES.get(name, name)
         if key not in columns:
             raise AttributeError(f"a history has no column {name!r}, but {list(columns)}")
@@ -127,7 +128,7 @@ class History(Mapping[str, NDArray[Any]]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def to_dict(self) -> dict[str, NDArray[Any]]:
+    def to_dict(self) -> dict[str, Column]:
         """The columns, and those of `points` as ``x0``, ``x1``, ...; for ``pandas.DataFrame``."""
         table = dict(self._columns)
         if self.points is not None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 
 from smoothmin._protocol import Problem, Steps
+
+if TYPE_CHECKING:
+    from smoothmin._result import Result
+    from smoothmin._types import Fun, Start
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Method(ABC):
         """The method that runs where there are constraints; None if a reformulation has to."""
         return self if self.handles_constraints else None
 
-    def with_options(self, **options: Any) -> Self:
+    def with_options(self, **options: object) -> Self:
         """A copy with some options changed, validated again."""
         return dataclasses.replace(self, **options)
 
@@ -68,8 +72,8 @@ class Method(ABC):
         """The name in lower case, which `scipy.optimize.shgo` asks methods for."""
         return (self.name or type(self).__name__).lower()
 
-    def __call__(self, fun: Any, x0: Any, args: Any = (), **options: Any) -> Any:
+    def __call__(self, fun: Fun, x0: Start, args: object = (), **options: object) -> Result:
         """Minimize as ``scipy.optimize.minimize(fun, x0, method=self)`` does."""
         from smoothmin._minimize import minimize_as_scipy_method
 
-        return minimize_as_scipy_method(self, fun, x0, args, **options)
+        return minimize_as_scipy_method(self, fun, x0, args, **cast(dict[str, Any], options))

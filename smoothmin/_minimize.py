@@ -18,28 +18,29 @@ from smoothmin._result import Result
 from smoothmin._scipy_names import scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
+from smoothmin._types import BoundsGiven, Fun, Integrality, Jac, Seed, Start
 
 if TYPE_CHECKING:
     from smoothmin.journal.source import Journaled
 
 
 def minimize(
-    fun: Any,
-    x0: Any,
-    args: Any = (),
-    method: Any = None,
-    jac: Any = None,
-    hess: Any = None,
-    hessp: Any = None,
-    bounds: Any = None,
-    constraints: Any = (),
+    fun: Fun,
+    x0: Start,
+    args: object = (),
+    method: str | Method | type[Method] | Fun | None = None,
+    jac: Jac = None,
+    hess: Fun | None = None,
+    hessp: Fun | None = None,
+    bounds: BoundsGiven | None = None,
+    constraints: object = (),
     tol: float | None = None,
-    callback: Any = None,
-    options: Mapping[str, Any] | None = None,
+    callback: Fun | None = None,
+    options: Mapping[str, object] | None = None,
     *,
-    integrality: Any = None,
-    rng: Any = None,
-    workers: Any = None,
+    integrality: Integrality | None = None,
+    rng: Seed = None,
+    workers: object = None,
     vectorized: bool = False,
 ) -> Result:
     """Minimize a function that has kinks, noise, or many local minima.
@@ -177,7 +178,10 @@ def minimize(
     "COBYQA" run `ModelDescent`, from values alone. With constraints "SLSQP" and "trust-constr"
     run "sqp", "COBYLA" and "COBYQA" "constrained-model". ``show_options`` of a name says how each
     of its options is taken. ``tol`` sets what it sets in SciPy, and tolerances are in SciPy's
-    units; where none is given the ends are those of the method that runs.
+    units; where none is given the ends are those of the method that runs. Results have
+    "SLSQP"'s ``multipliers``, ``maxcv``, and of "trust-constr" ``grad``, ``niter``, ``v``,
+    ``optimality`` and ``execution_time``, ``jac`` being the gradient; no ``final_simplex`` or
+    ``direc``, for want of any.
 
     Methods that know of no constraints see them as an exact penalty, see `ExactPenalty`.
     Methods that know of no bounds see the function mirrored at them.
@@ -245,6 +249,10 @@ def minimize(
     objective = given.objective(fun, args, columns=vectorized)
     result = _run(given, _source(objective, given.domain, workers, vectorized))
     result["nhev"] = nhev
+    if named is not None:
+        from smoothmin._scipy_results import complete
+
+        complete(result, named.name, given)
     if given.plan.settings.disp:
         _display(result)
     return result

@@ -6,11 +6,11 @@ import copy
 import math
 import pickle
 import warnings
-from collections.abc import Generator, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import smoothmin
 from smoothmin import _status
@@ -18,15 +18,20 @@ from smoothmin._check import as_generator
 from smoothmin._engine import Run
 from smoothmin._evaluate import Ledger, exchange
 from smoothmin._limits import Halt
+from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
 from smoothmin._recall import Memory
 from smoothmin._result import Result
 from smoothmin._returned import as_real_array, as_values, unmasked
 from smoothmin._setup import Arguments
 from smoothmin._status import Status
+from smoothmin._types import Blocks, BoundsGiven, Integrality, Scheme, Seed, Start
 from smoothmin._warm import known_points
 from smoothmin.constraints.told import as_told
 from smoothmin.journal.told import Told, digest
+
+if TYPE_CHECKING:
+    from smoothmin.typing import Options
 
 # values, and gradients in the free variables; with constraints rows and slopes
 Answer: TypeAlias = tuple[Array, Array | None]
@@ -108,16 +113,16 @@ class Optimizer:
 
     def __init__(
         self,
-        x0: Any,
-        method: Any = None,
-        jac: Any = None,
-        bounds: Any = None,
+        x0: Start,
+        method: str | Method | type[Method] | None = None,
+        jac: bool | Scheme | None = None,
+        bounds: BoundsGiven | None = None,
         tol: float | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: Options | None = None,
         *,
-        constraints: Any = (),
-        integrality: Any = None,
-        rng: Any = None,
+        constraints: object = (),
+        integrality: Integrality | None = None,
+        rng: Seed = None,
     ) -> None:
         if integrality is not None and (options is None or isinstance(options, Mapping)):
             options = {**(options or {}), "integrality": integrality}
@@ -212,7 +217,7 @@ class Optimizer:
             return np.empty((0, self._domain.size))
         return message
 
-    def ask(self) -> Any:
+    def ask(self) -> Array:
         """Points to evaluate.
 
         Returns
@@ -228,16 +233,19 @@ class Optimizer:
         """
         if self._ended is not None:
             raise RuntimeError(f"nothing to ask for, the run has ended: {self.stop()}")
-        points, structure = self._domain.spread(self._asked), self._domain.structure
-        return points if structure is None else [structure.build(point) for point in points]
+        points: Array = self._domain.spread(self._asked)
+        structure = self._domain.structure
+        if structure is None:
+            return points
+        return [structure.build(point) for point in points]  # type: ignore[return-value]
 
     def tell(
         self,
-        points: Any,
-        values: Any,
-        gradients: Any = None,
-        constraints: Any = None,
-        jacobians: Any = None,
+        points: ArrayLike | Sequence[Blocks],
+        values: ArrayLike,
+        gradients: ArrayLike | Sequence[Blocks] | None = None,
+        constraints: Sequence[ArrayLike] | None = None,
+        jacobians: Sequence[ArrayLike] | None = None,
     ) -> None:
         """Go on with what was found.
 

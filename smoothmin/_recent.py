@@ -18,7 +18,13 @@ SHRUNK = 10.0  # times a gradient that one on another side of a kink may be larg
 
 
 class Recent:
-    """Values (each lower than the last, but for noise) and gradient sizes, step by step."""
+    """Values (each lower than the last, but for noise) and gradient sizes, step by step.
+
+    Attributes
+    ----------
+    steps : int
+        Steps made so far; -1 before there is a start.
+    """
 
     def __init__(self) -> None:
         self.clear()
@@ -26,14 +32,23 @@ class Recent:
     def clear(self) -> None:
         """Forget the steps, since values no longer compare."""
         self._values: list[float] = []
-        self._sizes: list[float] = []
+        self._sizes: deque[float] = deque(maxlen=SIDES)
+        self._largest: deque[tuple[int, float]] = deque()  # steps whose later ones were smaller
         self._marks: deque[Array] = deque(maxlen=2)
+        self.steps = -1
+        self._fall: float | None = 0.0  # by the last steps, and ...
+        self._steepness: float | None = 0.0  # ... what is asked for often, once it has been
 
     def add(self, x: Array, value: float, size: float) -> None:
         """Take note of an iterate, its value, and the length of its gradient."""
-        steps = len(self._values)
+        self.steps = steps = len(self._values)
         self._values.append(value)
         self._sizes.append(size)
+        largest = self._largest
+        while largest and largest[-1][1] <= size:
+            largest.pop()
+        largest.append((steps, size))
+        self._fall = self._steepness = None
         if steps > 0 and steps & (steps - 1) == 0:  # a power of two
             self._marks.append(x)
 
@@ -43,11 +58,6 @@ class Recent:
         return math.sqrt(away.dot(away))
 
     @property
-    def steps(self) -> int:
-        """Steps made so far."""
-        return len(self._values) - 1
-
-    @property
     def value(self) -> float:
         """The last value."""
         return self._values[-1]
@@ -55,7 +65,9 @@ class Recent:
     @property
     def fall(self) -> float:
         """By how much the value fell in the last half of the steps."""
-        return self._gain(len(self._values) - self._half) if self.steps else 0.0
+        if self._fall is None:
+            self._fall = self._gain(self.steps + 1 - self._half) if self.steps else 0.0
+        return self._fall
 
     @property
     def changes(self) -> tuple[tuple[float, float], ...]:
@@ -85,14 +97,19 @@ class Recent:
     @property
     def steepness(self) -> float:
         """The gradient's size in units of the largest lately; 0 before there is a history."""
-        if self.steps < 2 * SIDES:
-            return 0.0
-        largest = max(self._sizes[self.steps // 4 :])
+        if self._steepness is None:
+            self._steepness = self._steep() if self.steps >= 2 * SIDES else 0.0
+        return self._steepness
+
+    def _steep(self) -> float:
+        while self._largest[0][0] < self.steps // 4:
+            self._largest.popleft()
+        largest = self._largest[0][1]
         if not largest > 0:
             return 0.0
         # at a kink it depends on the side, so the largest of a few counts, unless the last is
         # much smaller than a side of a kink
-        return min(max(self._sizes[-SIDES:]), SHRUNK * self._sizes[-1]) / largest
+        return min(max(self._sizes), SHRUNK * self._sizes[-1]) / largest
 
     def gained(self, steps: int) -> float:
         """Decrease in the last ``steps``; infinite if there were fewer."""

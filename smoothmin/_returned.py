@@ -107,9 +107,21 @@ def _only_element(value: Any, kinds: str) -> Any:
 def as_gradient(gradient: Any, shape: tuple[int, ...]) -> Array:
     """A gradient of the user's shape, from an array of as many real numbers; maybe a view."""
     found = as_real_array(gradient, "the gradient")
-    if found.size != math.prod(shape):
+    if not is_of(found.shape, shape):
         raise ValueError(f"the gradient must have shape {shape}, got {found.shape}")
     return found.reshape(shape)
+
+
+def is_of(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an array so shaped is one of ``shape``, maybe flat or with axes of length 1.
+
+    One turned, of shape (3, 2) where that is (2, 3), is not, though it has as many elements.
+    """
+    if given == shape:
+        return True
+    one, other = ([k for k in axes if k != 1] for axes in (given, shape))
+    flat = min(len(one), len(other)) < 2
+    return math.prod(given) == math.prod(shape) if flat else one == other
 
 
 def as_real_array(given: Any, name: str) -> Array:

@@ -148,7 +148,6 @@ NAMES: dict[str, ScipyName] = {
             clips=True,
             searches=True,
             constrained=_SQP,
-            constrained_options=of.SLSQP_CONSTRAINED,
         ),
         ScipyName(
             "trust-constr",

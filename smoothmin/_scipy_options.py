@@ -178,8 +178,6 @@ TRUST_CONSTR: dict[str, Meaning] = {
     "factorization_method": needless("linear equalities are eliminated by reflections"),
 }
 # with constraints
-_CERTIFICATE = "the run ends with a certificate, or where nothing is left to be seen"
-SLSQP_CONSTRAINED: dict[str, Meaning] = {**SLSQP, "ftol": needless(_CERTIFICATE)}
 TRUST_CONSTR_CONSTRAINED: dict[str, Meaning] = {
     **TRUST_CONSTR,
     "gtol": Meaning("stationarity_tol", "stationarity_tol, absolute"),

@@ -252,7 +252,7 @@ class Serial(Source):
             found = as_gradient(found, domain.shape)
         value = value if type(value) is float else as_value(value)
         if plain:
-            return value, found.copy()
+            return value, found.flatten()
         return value, domain.gather(found.reshape(1, -1).copy())[0]
 
     def __call__(

@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from smoothmin._check import require_integer, require_real
+from smoothmin._check import require_bool, require_integer, require_real
 from smoothmin._protocol import Array
 from smoothmin._status import Status
 
@@ -85,7 +85,7 @@ class Criterion(Termination):
     """A condition on a step, and how long it must hold.
 
     Its patience ``n`` fires it when the condition has held at ``n`` steps running. To write
-    one, subclass it as a frozen dataclass with a field ``n`` and implement `holds`.
+    one, subclass it, as a frozen dataclass if it has options, and implement `holds`.
 
     Examples
     --------
@@ -106,11 +106,11 @@ class Criterion(Termination):
     """
 
     status: ClassVar[Status] = Status.CONVERGED
-    n: int
+    n: int = 1
 
     @abstractmethod
-    def holds(self, now: Progress, before: Progress | None) -> str | None:
-        """A sentence if the condition holds; ``before`` is the previous step."""
+    def holds(self, now: Progress, before: Progress | None) -> str | bool | None:
+        """A sentence, or True, if the condition holds; ``before`` is the previous step."""
 
     def __post_init__(self) -> None:
         require_integer("n", self.n, 1)
@@ -131,6 +131,10 @@ class _CriterionWatch(Watch):
 
     def __call__(self, now: Progress) -> str | None:
         said = self._criterion.holds(now, self._before)
+        if said is not None and not isinstance(said, str):
+            name = type(self._criterion).__name__
+            require_bool(f"what {name}.holds returns", said)
+            said = f"{name} holds." if said else None
         self._streak = self._streak + 1 if said else 0
         self._before = now
         return said if self._streak >= self._criterion.n else None

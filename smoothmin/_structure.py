@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._returned import unmasked
+from smoothmin._returned import is_of, unmasked
 
 Tree: TypeAlias = dict[Any, Any] | list[Any] | tuple[Any, ...]
 
@@ -72,7 +72,7 @@ class Structure:
         parts = []
         for key, shape, block in zip(self.keys, self.shapes, blocks, strict=True):
             array = np.asarray(unmasked(block))
-            if array.size != math.prod(shape):
+            if not is_of(array.shape, shape):
                 raise ValueError(f"{name}[{key!r}] must have shape {shape}, got {array.shape}")
             parts.append(array.reshape(-1))
         return np.concatenate(parts)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from optimagic.typing import AggregationLevel
 
 from smoothmin._minimize import minimize
 from smoothmin._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from smoothmin.typing import Options
 
 __all__ = ["LBFGS", "DerivativeFree", "GradientSampling"]
 
@@ -75,17 +78,17 @@ class _Base(Algorithm):  # type: ignore[misc]
     stopping_maxtime: float | None = None
     seed: int | None = None
     n_cores: int = 1
-    options: dict[str, Any] | None = None
+    options: Options | None = None
 
     def _solve_internal_problem(self, problem: Any, x0: NDArray[Any]) -> InternalOptimizeResult:
         """Minimize, evaluating by optimagic."""
-        limits = {
+        limits: Options = {
             "maxfev": self.stopping_maxfun,
             "maxiter": self.stopping_maxiter,
             "maxtime": self.stopping_maxtime,
         }
 
-        options = {**limits, **(self.options or {})}
+        options: Options = {**limits, **(self.options or {})}
         bounds = _pairs(problem.bounds, x0.size)
         gradients = self.algo_info.needs_jac
         if gradients or self.n_cores == 1:

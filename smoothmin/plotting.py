@@ -7,20 +7,25 @@ are those of Okabe and Ito, which colour-blind readers tell apart, on light and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from smoothmin._check import as_generator, require_integer, require_real
+from smoothmin._check import as_generator, require_integer, require_one_of, require_real
 from smoothmin._protocol import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from scipy.optimize import OptimizeResult
+
+    from smoothmin._types import Seed
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 LEVELS = 24  # of a landscape's shades
 GRID = 121  # points along each side of a landscape
+
+AXES = {"evaluations": ("nfev", "evaluations"), "time": ("time", "seconds")}
 
 __all__ = [
     "convergence",
@@ -33,13 +38,14 @@ __all__ = [
 
 
 def convergence(
-    results: Any,
+    results: OptimizeResult | Sequence[OptimizeResult] | Mapping[str, OptimizeResult],
     *,
     minimum: float | None = None,
     labels: Sequence[str] | None = None,
+    against: Literal["evaluations", "time"] = "evaluations",
     ax: Axes | None = None,
 ) -> Axes:
-    """The best value, or its gap to a minimum, against evaluations.
+    """The best value, or its gap to a minimum, against evaluations or time.
 
     Of a single run with phases each is shaded, and named beside.
 
@@ -50,36 +56,40 @@ def convergence(
     minimum : float, optional
         Known least value: the gap to it is drawn, by a logarithmic scale.
     labels : sequence of str, optional
+    against : {"evaluations", "time"}, default "evaluations"
+        What the horizontal axis counts; time is in seconds since each run began.
     ax : matplotlib.axes.Axes, optional
 
     Raises
     ------
     ValueError
-        For a result without a history.
+        For a result without a history, and another axis.
     """
+    require_one_of("against", against, AXES)
+    column, label = AXES[against]
     names, found = _named(results, labels)
     if minimum is not None:
         require_real("minimum", minimum)
     ax = _axes(ax)
     for k, (name, result) in enumerate(zip(names, found, strict=True)):
         history = _history(result, name)
-        nfev, best = history.nfev, history.best
+        at, best = history[column], history.best
         if minimum is not None:
             best = np.where(best > minimum, best - minimum, np.nan)
-        ax.step(nfev, best, where="post", color=COLOURS[k % len(COLOURS)], label=name)
+        ax.step(at, best, where="post", color=COLOURS[k % len(COLOURS)], label=name)
         if result.success and best.size:
-            ax.plot(nfev[-1], best[-1], "o", color=COLOURS[k % len(COLOURS)])
+            ax.plot(at[-1], best[-1], "o", color=COLOURS[k % len(COLOURS)])
     if minimum is not None:
         ax.set_yscale("log")
-    ax.set_xlabel("evaluations")
+    ax.set_xlabel(label)
     ax.set_ylabel("best value" if minimum is None else "best value less the minimum")
     _legend(ax, names)
     if len(found) == 1:
-        _shade_phases(ax, _history(found[0], names[0]))
+        _shade_phases(ax, _history(found[0], names[0]), column)
     return ax
 
 
-def radius(result: Any, *, ax: Axes | None = None) -> Axes:
+def radius(result: OptimizeResult, *, ax: Axes | None = None) -> Axes:
     """Sampling radius, smoothing and stationarity against evaluations, as far as reported.
 
     Parameters
@@ -114,13 +124,13 @@ def radius(result: Any, *, ax: Axes | None = None) -> Axes:
 
 def landscape(
     fun: Callable[[Array], float],
-    bounds: Any,
+    bounds: ArrayLike,
     *,
-    path: Any = None,
-    samples: Any = None,
+    path: ArrayLike | None = None,
+    samples: ArrayLike | None = None,
     sigma: float | None = None,
     n: int = 200,
-    rng: Any = 0,
+    rng: Seed = 0,
     ax: Axes | None = None,
 ) -> Axes:
     """A function of two variables as shades, with a path and samples upon it.
@@ -175,10 +185,10 @@ def landscape(
             ax.contourf(x, y, values, levels=levels, cmap="cividis")
     if samples is not None:
         points = _points("samples", samples)
-        ax.plot(*points.T, ".", color="#ffffff", markersize=3, alpha=0.6)
+        ax.plot(*points.T, ".", color="#ffffff", markersize=2)
     if path is not None:
         steps = _points("path", path)
-        ax.plot(*steps.T, ".-", color=COLOURS[5], linewidth=1.2, markersize=4)
+        ax.plot(*steps.T, ".-", color=COLOURS[5], markersize=4)
         ax.plot(*steps[-1], "*", color=COLOURS[1], markersize=12)
     ax.set_xlim(*sides[0])
     ax.set_ylim(*sides[1])
@@ -188,7 +198,11 @@ def landscape(
 
 
 def parallel_coordinates(
-    points: Any, values: Any, *, labels: Sequence[str] | None = None, ax: Axes | None = None
+    points: ArrayLike,
+    values: ArrayLike,
+    *,
+    labels: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """What was evaluated, a line a point across one axis a variable; low values on top.
 
@@ -221,7 +235,7 @@ def parallel_coordinates(
     light = float(np.mean(to_rgb(ax.get_facecolor()))) > 0.5
     shades = colormaps["cividis_r" if light else "cividis"](ranks / max(1, f.size - 1))
     for k in np.argsort(ranks):
-        ax.plot(scaled[k], color=shades[k], linewidth=0.8 + 1.2 * ranks[k] / f.size, alpha=0.8)
+        ax.plot(scaled[k], color=shades[k], linewidth=1 + ranks[k] / f.size)
     names = labels or [f"$x_{{{k}}}$" for k in range(x.shape[1])]
     ax.set_xticks(range(x.shape[1]), names)
     ax.set_yticks([0, 1], ["least", "largest"])
@@ -229,7 +243,7 @@ def parallel_coordinates(
 
 
 def data_profile(
-    evaluations: Mapping[str, Any], dimensions: Any, *, ax: Axes | None = None
+    evaluations: Mapping[str, ArrayLike], dimensions: ArrayLike, *, ax: Axes | None = None
 ) -> Axes:
     """Share of problems solved against evaluations in units of ``n + 1`` (More, Wild 2009).
 
@@ -258,7 +272,7 @@ def data_profile(
     return _profile(table / (n + 1), names, "simplex gradients", ax)
 
 
-def performance_profile(evaluations: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
+def performance_profile(evaluations: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
     """Share of problems solved within a factor of the best solver (Dolan, More 2002).
 
     Parameters
@@ -300,7 +314,7 @@ def _profile(costs: NDArray[Any], names: list[str], label: str, ax: Axes | None)
         )
     ax.set_xscale("log")
     _few_decades(ax, high / low)
-    ax.set_ylim(0, 1.02)
+    ax.set_ylim(bottom=0)
     ax.set_xlabel(label)
     ax.set_ylabel("share of problems")
     _legend(ax, names)
@@ -361,23 +375,23 @@ def _points(name: str, given: Any) -> Array:
 def _legend(ax: Axes, names: Sequence[str]) -> None:
     """Beside the curves, where there is more than one to tell apart."""
     if len(names) > 1:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, borderaxespad=0)
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
-def _shade_phases(ax: Axes, history: Any) -> None:
+def _shade_phases(ax: Axes, history: Any, column: str) -> None:
     """A stripe for each stretch of one phase; a name beside for each phase."""
     phases = [str(phase) for phase in history.get("phase", ())]
     kinds = list(dict.fromkeys(phases))
     if len(kinds) < 2:
         return
-    nfev = np.asarray(history["nfev"], dtype=float)
+    at = np.asarray(history[column], dtype=float)
     begin = 0
     for k in range(1, len(phases) + 1):
         if k == len(phases) or phases[k] != phases[begin]:
             named = phases[begin] not in phases[:begin]
             ax.axvspan(
-                nfev[begin - 1] if begin else 0.0,
-                nfev[k - 1],
+                at[begin - 1] if begin else 0.0,
+                at[k - 1],
                 color=COLOURS[(1 + kinds.index(phases[begin])) % len(COLOURS)],
                 alpha=0.2,
                 linewidth=0,

@@ -39,6 +39,17 @@ def test_convergence_is_the_best_value_over_evaluations():
     assert plotting.convergence(res).get_legend() is None
 
 
+def test_convergence_over_time():
+    res = minimize(lambda x: fun(x)[0], [2.0, 3.0], rng=0, options={"history": True})
+    ax = plotting.convergence(res, against="time")
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), res.history.time)
+    assert ax.get_xlabel() == "seconds"
+    ends = [patch.get_x() + patch.get_width() for patch in ax.patches]
+    assert max(ends) == pytest.approx(res.history.time[-1])
+    with pytest.raises(ValueError, match=r"against must be one of .* got 'steps'"):
+        plotting.convergence(res, against="steps")
+
+
 def test_radius_draws_what_is_reported():
     ax = plotting.radius(run())
     assert ax.get_yscale() == "log"

@@ -1,5 +1,6 @@
 """The README's code runs, and its commands are those that are checked."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -47,3 +48,30 @@ def test_commands_make_their_own_environment():
     if ci.exists():
         pattern = re.search(r"grep '(.*)' README.md", ci.read_text(encoding="utf-8")).group(1)
         assert [bool(re.search(pattern, command)) for command in commands] == [False, True]
+
+
+def tables():
+    path = README.parent / "tests" / "benchmarks" / "readme_tables.py"
+    spec = importlib.util.spec_from_file_location("readme_tables", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_figure_of_the_tables_is_stored():
+    module = tables()
+    assert set(module.TABLES) == {
+        start
+        for start in module.TABLES
+        for header, _ in module.tables(TEXT)
+        if header.startswith(start)
+    }
+    assert not module.differences(TEXT), "python tests/benchmarks/readme_tables.py --write"
+
+
+def test_a_figure_that_is_not_stored_is_found():
+    module = tables()
+    changed = TEXT.replace('| `"gradient-sampling"` | 42 |', '| `"gradient-sampling"` | 41 |')
+    assert list(module.differences(changed)) == [
+        line for line in changed.splitlines() if line.startswith('| `"gradient-sampling"` | 41 |')
+    ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import Bounds
 
 from smoothmin import Optimizer, minimize
@@ -206,3 +206,30 @@ def test_gradients_written_into_out():
 
     usual = minimize(lambda x, s: s * x[0] ** 2 / 2, X0, jac=numpy_like, **kw)
     assert_array_equal(usual.jac, other.jac)
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (1, 2, 3), (2, 3, 1)])
+@pytest.mark.parametrize("jac", [True, None])
+def test_gradients_may_be_flat_or_have_axes_of_length_one(shape, jac):
+    x0 = np.arange(6.0).reshape(2, 3)
+
+    def fun(x):
+        return float(np.sum((x - 1) ** 2)), (2 * (x - 1)).reshape(shape)
+
+    given = (fun, x0) if jac else (lambda x: fun(x)[0], x0)
+    res = minimize(*given, jac=jac or (lambda x: fun(x)[1]), method="bfgs")
+    assert_allclose(res.x, np.ones((2, 3)), atol=1e-12)
+
+
+def test_gradients_that_are_turned_are_refused():
+    x0 = np.arange(6.0).reshape(2, 3)
+
+    def fun(x):
+        return float(np.sum((x - 1) ** 2)), 2 * (x - 1).T
+
+    with pytest.raises(ValueError, match=r"must have shape \(2, 3\), got \(3, 2\)"):
+        minimize(fun, x0, jac=True, method="bfgs")
+    with pytest.raises(ValueError, match=r"must have shape \(2, 3\), got \(3, 2\)"):
+        minimize(
+            lambda p: (fun(p["w"])[0], {"w": fun(p["w"])[1]}), {"w": x0}, jac=True, method="bfgs"
+        )

@@ -8,6 +8,7 @@ from smoothmin import (
     AfterEvaluations,
     AfterSeconds,
     AfterSteps,
+    Criterion,
     GradientNorm,
     Never,
     NoImprovement,
@@ -224,3 +225,26 @@ def test_the_gradient_watched_is_projected_at_bounds():
     res = walk(GradientNorm(1e-12), bounds=[(-50.0, 5.0)])
     assert res.status == 0
     assert_array_equal(res.x, [-50.0])
+
+
+class Low(Criterion):
+    """The simplest a user can write: without a patience, answered by a truth value."""
+
+    def __init__(self, answer=bool):
+        self.answer = answer
+
+    def holds(self, now, before):
+        return self.answer(now.fun <= -5.0)
+
+
+@pytest.mark.parametrize("answer", [bool, np.bool_])
+def test_a_criterion_may_answer_by_a_truth_value(answer):
+    for criterion in (Low(answer), Low(answer) & AfterSteps(3), Low(answer) | AfterSteps(9)):
+        res = walk(criterion)
+        assert res.nit == 6
+        assert "Low holds." in res.message
+
+
+def test_what_is_no_answer_is_refused():
+    with pytest.raises(TypeError, match=r"what Low\.holds returns must be True or False"):
+        walk(Low(np.atleast_1d))

@@ -331,17 +331,6 @@ def broken(item: Item, row: Row) -> bool:
     return not bool(((row.real >= lower) & (row.real <= upper))[hard].all())
 
 
-def _whole_box(domain: Domain) -> tuple[Array, Array] | None:
-    """The bounds of all elements of the user's flat ``x``."""
-    if domain.box is None:
-        return None
-    if domain.free is None:
-        return domain.box
-    lower, upper = domain.start.copy(), domain.start.copy()
-    lower[domain.free], upper[domain.free] = domain.box
-    return lower, upper
-
-
 class OneByOne(Source):
     """Rows and slopes, one point after the other in this process."""
 

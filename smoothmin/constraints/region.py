@@ -151,9 +151,3 @@ class Region:
             out[k] = values[first : first + m].copy()
             first += m
         return out
-
-    def slack_of_rounding(self, points: Array) -> Array:
-        """What rounding may add to the values (m, k) of linear rows."""
-        assert self.linear is not None
-        size: Array = (abs(self.linear.matrix) @ np.abs(points).T).T
-        return ROUNDING * size

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def _registration(folder: Path, rows: list[dict[str, Any]]) -> page.Section:
             off, needed = grid.problem.error(racer.x), grid.needed(racer)
             lines.append(f"{off:.2f}")
             print(f"{racer.name:30s}{off:8.2f} pixels off, within 1 % after {needed or 'more'}")
-        rows += _rows(f"photographs {n}", grid.racers)
+        rows += _rows(f"photographs {n}", grid.racers, off=lines[-len(grid.racers) :])
     pictures.save(lambda figure: pictures.displacements(figure, grids), folder, "photographs")
     counts = [grid.needed(grid.racers[0]) for grid in grids]
     start = [grid.problem.error(np.zeros((2, grid.problem.n, grid.problem.n))) for grid in grids]
@@ -128,7 +129,9 @@ def _registration(folder: Path, rows: list[dict[str, Any]]) -> page.Section:
     )
 
 
-def _rows(problem: str, racers: list[Racer], exact: float | None = None) -> list[dict[str, Any]]:
+def _rows(
+    problem: str, racers: list[Racer], exact: float | None = None, off: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     return [
         {
             "problem": problem,
@@ -137,8 +140,9 @@ def _rows(problem: str, racers: list[Racer], exact: float | None = None) -> list
             "exact minimum": exact,
             "evaluations": racer.nfev,
             "seconds": round(racer.seconds, 3),
+            "pixels off": away,
         }
-        for racer in racers
+        for racer, away in zip(racers, off or [""] * len(racers), strict=True)
     ]
 
 

@@ -36,7 +36,7 @@ class Racer:
     )
 
 
-class Objective:
+class Raced:
     """Counts evaluations, keeps the best, and ends a run that spent its budget."""
 
     def __init__(self, fun: Callable[[Array], Any], jac: bool, budget: int, racer: Racer) -> None:
@@ -75,7 +75,7 @@ def race(
     stops early does so because it is stuck.
     """
     racers = [Racer(f"smoothmin {name}")]
-    counted = Objective(fun, jac, budget, racers[0])
+    counted = Raced(fun, jac, budget, racers[0])
     started = time.perf_counter()
     racers[0].result = smoothmin.minimize(
         counted,
@@ -88,7 +88,7 @@ def race(
     racers[0].seconds = time.perf_counter() - started
     for method in theirs:
         racer = Racer(f"SciPy {method}")
-        counted = Objective(_flat(fun, x0.shape, jac), jac, budget, racer)
+        counted = Raced(_flat(fun, x0.shape, jac), jac, budget, racer)
         started = time.perf_counter()
         try:
             with warnings.catch_warnings():

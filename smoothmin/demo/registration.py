@@ -70,11 +70,6 @@ class Registration:
             gradient -= ALPHA * np.diff(np.pad(change, edges), axis=axis)
         return value, gradient
 
-    def undone(self, displacements: Array) -> Array:
-        """The moving picture, bent by the displacements: what should be the fixed one."""
-        out: Array = self._moving.ev(*(self._grid + displacements))
-        return out
-
     def error(self, displacements: Array) -> float:
         """Root mean square distance from the true displacements, in pixels."""
         away = displacements - bending(*self._grid)

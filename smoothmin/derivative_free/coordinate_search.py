@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_integer, require_scale
@@ -103,7 +104,7 @@ class CoordinateSearch(Method):
 
     points: int = 32
     separable: bool = False
-    scale: Any = None
+    scale: ArrayLike | None = None
     closing: bool = True
 
     def __post_init__(self) -> None:

@@ -28,11 +28,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
+from smoothmin._noisy_differences import CHANGED
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
@@ -44,26 +47,21 @@ from smoothmin.derivative_free.difference_metric import (
     LargeMetric,
     metric_for,
 )
-from smoothmin.derivative_free.survey import quantum, survey
+from smoothmin.derivative_free.survey import SIGNAL, WIDENING, quantum, survey
 from smoothmin.derivative_free.tangents import Tangents
 from smoothmin.descent.quasi_newton import search_direction
-from smoothmin.linesearch.polyhedral_search import KinkedLine
+from smoothmin.linesearch.backtracking import Backtracking
 
+JUMPS = "Values jump, or end, along the steps"
+HIDDEN = "Predicted decreases are lost in the noise"
 EPS = float(np.finfo(float).eps)
-ARMIJO = 1e-4
 SECOND_DIFFERENCE = 0.1  # in units of the scale
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
 BACKTRACKS = 15
 FIRST_BACKTRACKS = 8
 LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
 RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
-LONGEST_EXTENSION = 10.0
-STRAIGHT = 0.8  # share of the foretold decrease from which a point is before a kink
-CROSSINGS = 3  # values that locate it
-CROSSING_GAIN = 0.1  # share of the decrease on the line, worth another value there
-ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
 SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
-JUMP = 1e4  # rise in units of the fall that was predicted, which is more than curvature
 LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened to it
 
 
@@ -126,11 +124,11 @@ class DifferenceDescent(Method):
     handles_bounds: ClassVar[bool] = True
     scale_option: ClassVar[str | None] = "scale"
 
-    scale: Any = None
+    scale: ArrayLike | None = None
     noise: float = 0.0
     curvature: bool = False
     ftol: float | None = None
-    hess_inv0: Any = None
+    hess_inv0: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)
@@ -158,7 +156,11 @@ class _Descent:
     ) -> None:
         self._problem, self._scale, self._rng = problem, scale, rng
         self._options, self._noise, self._recent = options, options.noise, Recent()
+        self._first = math.inf  # the first value
         self._fell = 0.0  # decrease so far
+        self._unit = problem.unit  # as it is known yet
+        self._anew = False  # whether all is to be learnt anew from x and f
+        self._x, self._f = problem.x0, math.inf
         # what the last searches met: 2 is a jump or no value, 1 a rise that may be one
         self._jumps: deque[int] = deque(maxlen=SEARCHES)
         self._metric = metric_for(problem.x0.size, scale)
@@ -167,61 +169,92 @@ class _Descent:
 
     def run(self) -> Steps:
         """Minimize."""
-        problem, metric = self._problem, self._metric
-        x = problem.clip(problem.x0)
+        x = self._problem.clip(self._problem.x0)
         f = yield from _value(x)
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
-        bent = yield from self._bent(x, f)
-        if bent:
-            seen = yield from measure_noise(problem, x, self._scale, self._rng)
+        self._x, self._f, self._first = x, f, f
+        finish = None
+        while finish is None:
+            yield from self._begun()
+            finish = yield from self._descend(self._x, self._f)
+        return finish
+
+    def _begun(self) -> Generator[Any, Any, None]:
+        """What has to be known before the first gradient."""
+        x, f = self._x, self._f
+        if not self._noisy(f) and (yield from self._bent(x, f)):
+            seen = yield from measure_noise(self._problem, x, self._scale, self._rng)
             if seen > FIRST_DIFFERENCE * abs(f):
-                return _lost(seen)
-        first = f
-        if self._options.curvature:
-            x, f = yield from self._begin(x, f)
+                self._noise = seen
+                yield Iterate(x, f, **self._seen)
+        if self._options.curvature or (self._noisy(f) and self._metric.fresh):
+            self._x, self._f = yield from self._begin(x, f)
+        self._anew, self._unit = False, self._problem.unit
+
+    def _descend(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
+        """To an end; or to where noise has turned out, from which all is to be learnt anew."""
         g = yield from self._gradient(x, f)
         tangents = Tangents(x, f, g)
         while True:
-            pg = problem.projected_gradient(x, g)
+            pg = self._problem.projected_gradient(x, g)
             self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)))
             direction = self._direction(x, g, pg)
-            slope, level = float(g @ direction), self._level(f)
-            if -0.5 * slope <= level and metric.fresh:
-                return (yield from self._end(x, f, g))
-            knows = self._knowledge(x, f, direction, -0.5 * slope)
-            if not metric.fresh and (knows.promised <= level or self._negligible(knows, first - f)):
-                x_new = problem.clip(x + direction)
-                f_new = yield from _value(x_new)  # what is promised, where it costs one value
-                if f_new < f:
-                    yield Iterate(x_new, f_new, g)
-                return judge(knows)
-            agreed = self._agreed(tangents, x, g, pg)
+            finish = yield from self._converged(x, f, g, direction)
+            if finish is not None or self._anew:
+                return finish
+            slope, agreed = float(g @ direction), self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
             if sum(self._jumps) > SEARCHES:
                 return judge(Knowledge("Values jump, or end, along the steps"), jumps=True)
-            if found is None:
-                if agreed is not None:
-                    tangents.clear()
-                    continue
-                if -slope <= RESOLVED * (first - f):
-                    said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
-                    return Finish(Status.CONVERGED, said)
-                if metric.fresh:
-                    return (yield from self._end(x, f, g))
-                metric.reset()
-                continue
-            x_new, f_new = found
-            self._fell = max(self._fell, first - f_new)
-            g_new = yield from self._gradient(x_new, f_new)
-            # the step is along -H pg unless it was projected, or others had a say
-            along = problem.box is None and agreed is None
-            metric.learn(x_new - x, g_new - g, pg if along else None)
-            x, f, g = x_new, f_new, g_new
-            tangents.move(x, f, g)
-            if tangents.kinked and isinstance(metric, GrowingMetric):
-                metric.change_over()
-            yield Iterate(x, f, g)
+            if found is None and agreed is not None:
+                tangents.clear()
+            elif found is None:
+                finish = yield from self._led_nowhere(x, f, g, slope)
+                if finish is not None or self._anew:
+                    return finish
+            else:
+                x_new, f_new = found
+                self._fell = max(self._fell, self._first - f_new)
+                g_new = yield from self._gradient(x_new, f_new)
+                # the step is along -H pg unless it was projected, or others had a say
+                along = self._problem.box is None and agreed is None
+                self._metric.learn(x_new - x, g_new - g, pg if along else None)
+                x, f, g = x_new, f_new, g_new
+                tangents.move(x, f, g)
+                if tangents.kinked and isinstance(self._metric, GrowingMetric):
+                    self._metric.change_over()
+                yield Iterate(x, f, g, **self._seen)
+
+    def _converged(
+        self, x: Array, f: float, g: Array, direction: Array
+    ) -> Generator[Any, Any, Finish | None]:
+        """The end where the step ahead promises nothing, or nothing that is seen."""
+        promised, level = -0.5 * float(g @ direction), self._level(f)
+        if promised <= level and (self._metric.fresh or self._noisy(f)):
+            return (yield from self._end(x, f, g))
+        knows = self._knowledge(x, f, direction, promised)
+        if self._metric.fresh:
+            return None
+        if not (promised <= level or self._negligible(knows, self._first - f)):
+            return None
+        x_new = self._problem.clip(x + direction)
+        f_new = yield from _value(x_new)  # what is promised, where it costs one value
+        if f_new < f:
+            yield Iterate(x_new, f_new, g)
+        return judge(knows)
+
+    def _led_nowhere(
+        self, x: Array, f: float, g: Array, slope: float
+    ) -> Generator[Any, Any, Finish | None]:
+        """The end where no step along the slope is lower, unless all is to be learnt anew."""
+        if not self._noisy(f) and -slope <= RESOLVED * (self._first - f):
+            said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
+            return Finish(Status.CONVERGED, said)
+        if self._metric.fresh or self._noisy(f):
+            return (yield from self._end(x, f, g))
+        self._metric.reset()
+        return None
 
     def _knowledge(self, x: Array, f: float, direction: Array, promised: float) -> Knowledge:
         recent, level = self._recent, self._level(f)
@@ -246,13 +279,15 @@ class _Descent:
             return knows.promised <= ftol * fell
         return knows.negligible and knows.steep <= KINK
 
-    def _end(self, x: Array, f: float, g: Array) -> Generator[Ask, Answers, Finish]:
+    def _end(self, x: Array, f: float, g: Array) -> Generator[Any, Any, Finish | None]:
         """Where differences lead nowhere: a minimum if they are rounding, and values rise around.
 
         On a plateau values rise nowhere; on a kink differences are more than rounding.
         """
+        if self._noisy(f):
+            return (yield from self._surveyed(x, f))
         rounding = 4 * self._level(f)
-        if (np.abs(self._metric.difference_steps(self._level(f)) @ g) <= rounding).all():
+        if (np.abs(self._difference_steps(f) @ g) <= rounding).all():
             steps = SECOND_DIFFERENCE * np.diag(self._scale)
             points = self._problem.clip(x + np.concatenate([steps, -steps]))
             moved = (points != x).any(axis=1)
@@ -264,7 +299,30 @@ class _Descent:
             if (answers.values > f + rounding).all():
                 return (yield from self._hidden(x, f))
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
+        met = g.any() and noise > 2 * self._problem.unit * abs(f)  # noise leaves no plateau
+        if met or self._problem.unit > self._unit:
+            self._x, self._f, self._noise, self._anew = x, f, noise, True
+            self._metric.reset()
+            yield Iterate(x, f, **self._seen)
+            return None
         return _lost(noise)
+
+    def _surveyed(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
+        """The end in noise, unless there is much less than before, or a lower place."""
+        noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
+        if 0 < CHANGED * noise < self._noise:
+            self._x, self._f, self._noise, self._anew = x, f, noise, True
+            return None
+        axes = (self._difference_steps(f) / self._scale).T
+        where = self._problem, self._scale, x
+        found = yield from survey(*where, axes, self._noise, self._rng)
+        f = yield from _value(found.x)
+        yield Iterate(found.x, f, **self._seen)
+        lately, size = self._recent.changes, abs(f)
+        knows = Knowledge(
+            HIDDEN, promised=found.promised, lately=lately, size=size, noise=self._noise
+        )
+        return judge(knows, noise=self._noise)
 
     def _hidden(self, x: Array, f: float) -> Generator[Ask, Answers, Finish]:
         """The end where differences are no more than rounding, and values rise farther out.
@@ -282,7 +340,7 @@ class _Descent:
 
     def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
         """Whether three values as near as differences are do not look like a line."""
-        step = FIRST_DIFFERENCE / math.sqrt(x.size) * self._scale
+        step = self._first_difference / math.sqrt(x.size) * self._scale
         if self._problem.box is not None:
             step = np.where(x + 2 * step > self._problem.box[1], -step, step)
         answers = yield Ask(self._problem.clip(x + np.array([[1.0], [2.0]]) * step), 0)
@@ -293,25 +351,57 @@ class _Descent:
     def _begin(self, x: Array, f: float) -> Generator[Ask, Answers, tuple[Array, float]]:
         """Give the metric the curvature along every coordinate, and make Newton's step by it."""
         problem, size = self._problem, SECOND_DIFFERENCE * self._scale
-        first, second = size, -size
-        if problem.box is not None:
-            low, high = problem.box
-            size = np.minimum(size, 0.25 * (high - low))
-            first = np.where(x + size > high, -size, size)
-            second = np.where(x + size > high, -2 * size, np.where(x - size < low, 2 * size, -size))
-        answers = yield Ask(problem.clip(x + np.concatenate([np.diag(first), np.diag(second)])), 0)
-        rise = np.where(np.isfinite(answers.values), answers.values - f, 0.0)
+        seen = SIGNAL * self._noise if self._noisy(f) else 0.0
+        while True:
+            first, second = self._either_side(x, size)
+            points = x + np.concatenate([np.diag(first), np.diag(second)])
+            answers = yield Ask(problem.clip(points), 0)
+            rise = np.where(np.isfinite(answers.values), answers.values - f, 0.0)
+            hidden = np.abs(rise.reshape(2, -1)).max(axis=0) <= seen
+            if not (seen > 0 and hidden.any() and (size < self._scale)[hidden].any()):
+                break
+            size = np.where(hidden, WIDENING * size, size)
         one, two = rise[: x.size] / first, rise[x.size :] / second
         curvature = 2 * (one - two) / (first - second)
         slope = one - 0.5 * curvature * first
-        # a step no longer than the scale
+        # a step no longer than the scale, and what noise may hide
         curvature = np.maximum(np.abs(curvature), np.abs(slope) / self._scale)
+        curvature = np.maximum(curvature, seen / size**2)
         if not (curvature > 0).all():
             return x, f
         self._metric.begin(curvature)
         x_new = problem.clip(x - slope / curvature)
         f_new = yield from _value(x_new)
         return (x_new, f_new) if f_new < f else (x, f)
+
+    def _either_side(self, x: Array, size: Array) -> tuple[Array, Array]:
+        """Changes of each variable: forward and back, or twice to one side at a bound."""
+        if self._problem.box is None:
+            return size, -size
+        low, high = self._problem.box
+        size = np.minimum(size, 0.25 * (high - low))
+        first = np.where(x + size > high, -size, size)
+        second = np.where(x + size > high, -2 * size, np.where(x - size < low, 2 * size, -size))
+        return first, second
+
+    @property
+    def _seen(self) -> dict[str, Any]:
+        """What the result says of noise that was met or told."""
+        return {"noise": self._noise} if self._noise > 0 else {}
+
+    @property
+    def _first_difference(self) -> float:
+        """In units of the scale; longer where values have been rounded to single precision."""
+        return FIRST_DIFFERENCE * math.sqrt(self._problem.unit / DOUBLE)
+
+    def _difference_steps(self, f: float) -> Array:
+        """Rows to take differences along, none too long where little is known."""
+        longest = 1.0 if self._noisy(f) else self._first_difference
+        return self._metric.difference_steps(self._level(f), longest)
+
+    def _noisy(self, f: float) -> bool:
+        """Whether values have more noise than rounding brings."""
+        return self._noise > 2 * self._problem.unit * abs(f)
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""
@@ -339,7 +429,7 @@ class _Descent:
 
     def _gradient(self, x: Array, f: float) -> Generator[Ask, Answers, Array]:
         """By forward differences along the columns of J, or along coordinates near a bound."""
-        steps = self._metric.difference_steps(self._level(f))
+        steps = self._difference_steps(f)
         size = np.abs(steps).max(axis=1)
         steps *= np.maximum(1.0, LOST * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
         points = self._inside(x, steps)
@@ -372,84 +462,16 @@ class _Descent:
     def _search(
         self, x: Array, f: float, direction: Array, slope: float
     ) -> Generator[Any, Any, tuple[Array, float] | None]:
-        """A lower point by values alone: shrink by interpolation, or extend while it pays."""
-        level, t = self._level(f), 1.0
-        over: list[tuple[float, float]] = []  # lengths that were too far, and rises there
+        """A lower point by values alone."""
 
-        def value(t: float) -> Generator[Any, Any, float]:
-            return _value(self._problem.clip(x + t * direction))
+        def point(t: float) -> Array:
+            return self._problem.clip(x + t * direction)
 
-        for _ in range(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS):
-            f_t = yield from value(t)
-            lower = f_t < f and f_t <= f + ARMIJO * t * slope
-            if lower:
-                break
-            over.append((t, f_t - f))
-            share = _vertex(t * slope, f_t - f)
-            t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1
-            if -t * slope < level:
-                break
+        search = Backtracking(point, f, slope, self._level(f))
+        found = yield from search.run(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS)
         if not self._metric.fresh:
-            self._jumps.append(_met(over, slope, self._fell))
-        if not lower:
-            return None
-        beyond = next(((t, f + rise) for t, rise in over[::-1] if np.isfinite(rise)), None)
-        if beyond is not None and f_t - f <= STRAIGHT * t * slope:
-            line = KinkedLine([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
-            yield from line.narrow(value, CROSSINGS, CROSSING_GAIN)
-            t, f_t = _across(line)
-        elif t >= 1.0:
-            t, f_t = yield from self._refine(x, f, direction, slope, f_t)
-        return self._problem.clip(x + t * direction), f_t
-
-    def _refine(
-        self, x: Array, f: float, direction: Array, slope: float, f_t: float
-    ) -> Generator[Any, Any, tuple[float, float]]:
-        """To a parabola's minimum on the line, while that is worth its value.
-
-        A step and its gradient take n + 1 values, so one more is to gain no less than that
-        share of the step's decrease. Where the minimum is farther out, again from there.
-        """
-        t = 1.0
-        while True:
-            share = _vertex(t * slope, f_t - f)
-            gain = (share - 1) ** 2 / (2 * share - 1) if share < np.inf else np.inf
-            if not gain * (x.size + 1) > 1 or gain * (f - f_t) <= self._level(f):
-                return t, f_t
-            other = t * min(share, LONGEST_EXTENSION)
-            x_new = self._problem.clip(x + other * direction)
-            if np.array_equal(x_new, self._problem.clip(x + t * direction)):
-                return t, f_t
-            f_new = yield from _value(x_new)
-            if not f_new < f_t:
-                return t, f_t
-            t, f_t = other, f_new
-            if share < 1:
-                return t, f_t
-
-
-def _across(line: KinkedLine) -> tuple[float, float]:
-    """The point just beyond the lowest if it is lower than the start, since kinks are between."""
-    t, f, k = line.t, line.values, line.lowest
-    if k + 1 < len(t) and f[0] - f[k + 1] >= ENOUGH * (f[0] - f[k]):
-        k += 1
-    return t[k], f[k]
-
-
-def _met(over: list[tuple[float, float]], slope: float, fell: float) -> int:
-    """What steps that were too far met: 2 is a jump or no value, 1 a rise that may be one.
-
-    Rises shrink with the step's square where there is curvature, with the step at a kink, and
-    not at all at a jump.
-    """
-    if not over:
-        return 0
-    if not np.isfinite([rise for _, rise in over]).all():
-        return 2
-    (t, rise), (longer, before) = over[-1], over[-2 if len(over) > 1 else -1]
-    if t < longer and rise > max(fell, math.sqrt(t / longer) * before):
-        return 2
-    return int(over[0][1] > JUMP * -slope)
+            self._jumps.append(search.met(self._fell))
+        return found
 
 
 def _lost(noise: float) -> Finish:
@@ -467,12 +489,6 @@ def _solved(steps: Array, change: Array) -> Array:
         return np.asarray(np.linalg.solve(steps, change), dtype=float)
     except np.linalg.LinAlgError:
         return np.asarray(np.linalg.lstsq(steps, change, rcond=None)[0], dtype=float)
-
-
-def _vertex(slope: float, rise: float) -> float:
-    """Where a parabola from 0 with this slope and value ``rise`` at 1 has its minimum."""
-    excess = rise - slope
-    return -0.5 * slope / excess if excess > 0 else np.inf
 
 
 def _value(x: Array) -> Generator[Ask, Answers, float]:

@@ -113,14 +113,14 @@ class DenseMetric(InverseHessian):
         first = self._unit if self._first is None else self._first
         self._j = SquareFactor(first * math.sqrt(multiple))
 
-    def difference_steps(self, noise: float) -> Array:
-        """Rows to take differences along."""
+    def difference_steps(self, noise: float, longest: float = FIRST_DIFFERENCE) -> Array:
+        """Rows to take differences along, none longer than that where little is known."""
         if self._j is None:
-            return np.diag(FIRST_DIFFERENCE * self._scale)
+            return np.diag(longest * self._scale)
         steps = self._j.dense().T * (2 * math.sqrt(noise))
         if self._updates < len(steps):
             size = np.linalg.norm(steps / self._scale, axis=1)
-            steps = steps * np.minimum(1.0, FIRST_DIFFERENCE / size)[:, None]
+            steps = steps * np.minimum(1.0, longest / size)[:, None]
         return np.ascontiguousarray(steps)
 
 
@@ -191,9 +191,9 @@ class LargeMetric(Metric):
                 self._unit = self._scale
         self.update(s, y)
 
-    def difference_steps(self, noise: float) -> Array:
+    def difference_steps(self, noise: float, longest: float = FIRST_DIFFERENCE) -> Array:
         """Rows to take differences along: the coordinates."""
-        size = FIRST_DIFFERENCE * self._scale
+        size = longest * self._scale
         if not self.fresh:
             size = np.minimum(size, self._unit * (2 * math.sqrt(noise * self._memory.scale)))
         return np.diag(size)
@@ -269,9 +269,9 @@ class GrowingMetric(Metric):
                 self._now = self._dense
             self._pairs.clear()
 
-    def difference_steps(self, noise: float) -> Array:
-        """Rows to take differences along."""
-        return self._now.difference_steps(noise)
+    def difference_steps(self, noise: float, longest: float = FIRST_DIFFERENCE) -> Array:
+        """Rows to take differences along, none longer than that where little is known."""
+        return self._now.difference_steps(noise, longest)
 
 
 class InUnits:

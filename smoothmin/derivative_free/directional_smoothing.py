@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
@@ -100,7 +101,7 @@ class DirectionalSmoothing(Method):
     scale_option: ClassVar[str | None] = "sigma"
     stochastic: ClassVar[bool] = True
 
-    sigma: Any = None
+    sigma: ArrayLike | None = None
     decay: float = 0.5
     xtol: float | None = None
 

@@ -20,6 +20,7 @@ from statistics import NormalDist
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import (
@@ -131,10 +132,10 @@ class GaussianSearch(Method):
     stochastic: ClassVar[bool] = True
     streams: ClassVar[bool] = True
 
-    sigma: Any = None
+    sigma: ArrayLike | None = None
     population: int | None = None
     model: bool = True
-    xtol: Any = 1e-11
+    xtol: ArrayLike = 1e-11
     ftol: float = 1e-12
     decrease: float | None = None
     noise: float = 0.0

@@ -36,6 +36,7 @@ from smoothmin.derivative_free.minimum_frobenius import Interpolation
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.derivative_free.resolution import Resolution
 from smoothmin.derivative_free.survey import survey
+from smoothmin.linesearch.backtracking import CROSSINGS
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.subproblems.trust_region import boxed_step
 
@@ -48,7 +49,6 @@ NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease i
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
 STRAIGHT = 0.01  # relative error of foretold decreases along a line without curvature
-CROSSINGS = 3  # values that locate such a line's kink, or as many as variables
 CROSSING_GAIN = 1e-6  # share of the decrease on a line, worth another value there
 ROUNDED = 1 + 1e-9  # so much may a step be longer than its radius by rounding
 ROUNDING = 4.0  # units of rounding of a value that are no decrease
@@ -356,7 +356,7 @@ class Descent:
             knows,
             promised=self._promised() if hidden > 0 else knows.promised,
             tolerance_met=self._xtol is not None,
-            noise=max(knows.noise, hidden),
+            noise=max(knows.noise, hidden, NEGLIGIBLE * self._rise()),
             steep=1.0 if self._resolution.kinked(self._rho, self._bend()) else knows.steep,
             extrapolated=0.0,
         )
@@ -365,6 +365,11 @@ class Descent:
         """Decrease within the radius, if the model is right."""
         step = self._minimizer(self._model.slope(), self._model.hessian, self._delta)
         return max(0.0, -self._model.change(self._inside(step)))
+
+    def _rise(self) -> float:
+        """By how much values rise at the last radius, at least, if the model is a bowl there."""
+        least = float(np.linalg.eigvalsh(self._model.hessian)[0]) / self._model.unit**2
+        return max(0.0, least) * self._rho * self._rho / 2
 
     def _bend(self) -> float:
         """The size of the model's curvature, in the scale's units."""

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import (
     require_integer,
@@ -116,8 +117,10 @@ class DerivativeFree(Method):
     ``res.phase_nfev`` says what each kind of phase cost and ``res.phase_gain`` by how much
     it lowered the best value. ``res.noise`` is the standard deviation of the noise as last
     measured (0 if none was observed), and ``res.error`` the half-width of a 95 %
-    interval around ``res.fun`` for the noise-free value there, which is higher as a rule: the
-    lowest of many is low by luck. A run that ends by itself evaluates that point anew for it.
+    interval around ``res.fun`` for the noise-free value there. A run that ends by itself evaluates
+    where it ends anew, an eighth as often as it has evaluated so far and 20 times at least, and
+    ``res.fun`` is the mean; the lowest of many values would be low by luck. Of a run that a limit
+    ends ``res.fun`` is that one, and ``res.error`` allows for the luck.
     The samples of a generation, the differences of a gradient and the points of a line's range
     are asked as one batch.
 
@@ -153,13 +156,13 @@ class DerivativeFree(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("xtol", "ftol")
     synonyms: ClassVar[dict[str, str]] = {"popsize": "n"}
 
-    sigma: Any = None
+    sigma: ArrayLike | None = None
     n: int | None = None
     restarts: int | str = 0
-    xtol: Any = None
+    xtol: ArrayLike | None = None
     ftol: float | None = None
-    xatol: Any = None
-    local: Any = None
+    xatol: ArrayLike | None = None
+    local: str | Method | None = None
     settings: DerivativeFreeSettings = field(
         default=DerivativeFreeSettings(), repr=False, kw_only=True, metadata={"option": False}
     )

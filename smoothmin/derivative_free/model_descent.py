@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
@@ -78,7 +79,7 @@ class ModelDescent(Method):
     scale_option: ClassVar[str | None] = "scale"
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
-    scale: Any = None
+    scale: ArrayLike | None = None
     xtol: float | None = None
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import require_real
 from smoothmin._method import Method
@@ -96,7 +97,7 @@ class BFGS(Method):
     first_step: float | None = None
     c1: float = ARMIJO
     c2: float | None = None
-    hess_inv0: Any = None
+    hess_inv0: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         self._tolerances.check()

@@ -273,8 +273,9 @@ class Convergence:
 
         By Cauchy and Schwarz rounding hides no more than with the lengths of g and x.
         """
-        problem = self._problem
-        if problem.differences is not None or not promised > NEGLIGIBLE * self.recent.fall:
+        problem, fall = self._problem, self.recent.fall
+        beside = min(fall, max(abs(self.recent.value), NEGLIGIBLE * fall))
+        if problem.differences is not None or not promised > NEGLIGIBLE * beside:
             return False
         most = abs(f) + math.sqrt(ddot(g, g) * ddot(x, x))
         if not promised > ROUNDINGS * problem.unit * most:

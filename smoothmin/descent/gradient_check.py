@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Finish, Problem
 from smoothmin._status import Status
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
@@ -15,7 +16,9 @@ from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 ENOUGH = 3  # failed searches in a row that contradict
 WITNESSES = 3  # points of a search that must be on a line
 VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show, ...
-RESOLVED = 1e-12  # ... and of the largest value: what cancels in small ones leaves its rounding
+RESOLVED = (
+    1e-12  # ... and of the largest value, in double precision: what cancels leaves its rounding
+)
 ALIKE = 0.2  # share by which slopes may differ that are those of a line
 REFUTED = 0.9  # share of the predicted decrease that must be missing
 
@@ -30,7 +33,7 @@ class Doubt:
     """
 
     def __init__(self, problem: Problem, enough: int = ENOUGH) -> None:
-        self._asked = problem.differences is None
+        self._asked, self._problem = problem.differences is None, problem
         self._enough, self._count = enough, 0
         self._said, self._largest = "", 0.0
 
@@ -47,9 +50,8 @@ class Doubt:
         if found.lower or not self._asked:
             self._count = 0
             return
-        near = contradicting(
-            found.trials, fun, slope, max(VISIBLE * noise, RESOLVED * self._largest)
-        )
+        resolved = RESOLVED * self._problem.unit / DOUBLE * self._largest
+        near = contradicting(found.trials, fun, slope, max(VISIBLE * noise, resolved))
         self._count = 0 if near is None else self._count + 1
         if near is not None:
             length = near.t * float(np.linalg.norm(direction))

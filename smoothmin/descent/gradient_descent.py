@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import require_bool, require_one_of, require_real
 from smoothmin._method import Method
@@ -30,6 +31,7 @@ from smoothmin._protocol import (
 )
 from smoothmin._resumable import Beginning, Begun
 from smoothmin._status import Status
+from smoothmin._types import Shapes
 from smoothmin.descent.convergence import Convergence, first_point
 from smoothmin.descent.fixed_rate import Constant, Geometry, Momentum, Point, fixed_rate
 from smoothmin.descent.quasi_newton import descend, failed_search, first_step
@@ -129,12 +131,12 @@ class GradientDescent(Method):
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
-    lr: Any = None
+    lr: ArrayLike | None = None
     momentum: float = 0.0
     nesterov: bool = False
     line_search: str | None = None
     gtol: float | None = None
-    shapes: Any = None
+    shapes: Shapes | None = None
 
     def __post_init__(self) -> None:
         if self.gtol is not None:

@@ -21,9 +21,10 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import (
@@ -125,7 +126,7 @@ class Homotopy(Method):
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
 
-    sigma: Any = None
+    sigma: ArrayLike | None = None
     n: int | None = None
     decay: float = 0.4
     stages: int = 3

@@ -49,7 +49,7 @@ class Journal:
     True
     """
 
-    path: str | bytes | os.PathLike[Any]
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes]
     on_failure: Literal["warn", "stop"] = "warn"
     check: int = 0
 

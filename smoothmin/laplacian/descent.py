@@ -13,16 +13,18 @@ evaluations does not grow as a field's grid is refined.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import require_integer, require_one_of, require_real
 from smoothmin._method import Method
 from smoothmin._per_block import per_block, require_per_block
 from smoothmin._protocol import Array, Ask, Finish, Problem, Steps
+from smoothmin._types import Axes, Shapes
 from smoothmin.descent.convergence import first_point
 from smoothmin.descent.fixed_rate import Momentum, fixed_rate
 from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
@@ -157,21 +159,21 @@ class LaplacianDescent(Method):
 
     sigma: float | str = "auto"
     boundary: str = "auto"
-    spacing: Any = None
+    spacing: ArrayLike | None = None
     order: int = 1
-    shapes: Any = None
+    shapes: Shapes | None = None
     layerwise: bool = True
     min_numel: int = 4
     step: str = "lbfgs"
     memory: int | None = None
-    lr: Any = None
+    lr: ArrayLike | None = None
     momentum: float = 0.0
     decay: float = 1.0
     gtol: float | None = None
     ftol: float | None = None
-    diffusivity: Any = None
-    preconditioner: Any = None
-    axes: Any = None
+    diffusivity: Callable[[Array], Array] | None = None
+    preconditioner: object = None
+    axes: Axes | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.sigma, str):

@@ -12,10 +12,12 @@ from __future__ import annotations
 import functools
 import math
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
@@ -99,12 +101,12 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
 
     def __init__(
         self,
-        shape: Any,
+        shape: int | Sequence[int],
         sigma: float = 1.0,
         boundary: str = "periodic",
-        spacing: Any = None,
+        spacing: ArrayLike | None = None,
         order: int = 1,
-        dtype: Any = float,
+        dtype: DTypeLike = float,
         *,
         compiled: bool | None = None,
     ) -> None:
@@ -124,7 +126,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         self._size = n
         super().__init__(np.dtype(dtype), (n, n))
 
-    def solve(self, g: Any, out: Any = None) -> Floats:
+    def solve(self, g: ArrayLike, out: Floats | None = None) -> Floats:
         """``A^-1 g``.
 
         Parameters
@@ -142,7 +144,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         """
         return self._act(self._solver, g, out)
 
-    def separable_filter(self, g: Any, out: Any = None) -> Floats:
+    def separable_filter(self, g: ArrayLike, out: Floats | None = None) -> Floats:
         """The product of the solves along each axis; parameters as of `solve`.
 
         On a line this is ``A^-1 g``. On other grids it is another, cheaper smoothing:
@@ -150,19 +152,19 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         """
         return self._act(self._separable, g, out)
 
-    def half_solve(self, v: Any, out: Any = None) -> Floats:
+    def half_solve(self, v: ArrayLike, out: Floats | None = None) -> Floats:
         """``B^-1 v``, where ``B^T B = A``; parameters as of `solve`."""
         return self._act(self._inverse_root, v, out)
 
-    def half_solve_adjoint(self, v: Any, out: Any = None) -> Floats:
+    def half_solve_adjoint(self, v: ArrayLike, out: Floats | None = None) -> Floats:
         """``B^-T v``, where ``B^T B = A``; parameters as of `solve`."""
         return self.half_solve(v, out)
 
-    def half_apply_adjoint(self, v: Any, out: Any = None) -> Floats:
+    def half_apply_adjoint(self, v: ArrayLike, out: Floats | None = None) -> Floats:
         """``B^T v``, where ``B^T B = A``; parameters as of `solve`."""
         return self._act(self._root, v, out)
 
-    def apply(self, v: Any, out: Any = None) -> Floats:
+    def apply(self, v: ArrayLike, out: Floats | None = None) -> Floats:
         """``A v`` by the stencil; parameters as of `solve`."""
         fields, shape = self._fields(v)
         result = fields
@@ -171,7 +173,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         result = fields + self.dtype.type(self.sigma) * result
         return self._into(result.reshape(shape), out)
 
-    def energy(self, v: Any) -> float:
+    def energy(self, v: ArrayLike) -> float:
         """``v^T A v``, a sum of squares that is never negative."""
         fields, _ = self._fields(v)
         smooth = fields

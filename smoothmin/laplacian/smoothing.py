@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._method import Method
 from smoothmin._per_block import with_blocks
 from smoothmin._protocol import Answers, Array, Finish, Iterate, Problem, Steps
 from smoothmin._reformulate import Reformulation, relay
+from smoothmin._types import Axes, Shapes
 from smoothmin.descent.convergence import Convergence
 from smoothmin.descent.fixed_rate import Geometry, Point
 from smoothmin.descent.gradient_descent import GradientDescent
@@ -92,14 +94,14 @@ class LaplacianSmoothing(Method):
     reference: ClassVar[str] = "Osher et al. (2022)"
 
     inner: Method = field(default_factory=LBFGS)
-    sigma: Any = 1.0
+    sigma: ArrayLike = 1.0
     layerwise: bool = True
     min_numel: int = 4
-    shapes: Any = None
+    shapes: Shapes | None = None
     order: int = 1
     boundary: str = "periodic"
-    spacing: Any = None
-    axes: Any = None
+    spacing: ArrayLike | None = None
+    axes: Axes | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, Method):

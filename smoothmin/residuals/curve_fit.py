@@ -5,33 +5,90 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeWarning
 
 from smoothmin._check import require_bool, require_one_of
 from smoothmin._protocol import Array
+from smoothmin._types import BoundsLike, Fun, Scheme, Seed
 from smoothmin.residuals.least_squares import least_squares
 
+if TYPE_CHECKING:
+    from smoothmin.typing import CommonOptions
 
+
+class FitOptions(TypedDict, total=False):
+    """What `curve_fit` hands on to `least_squares`."""
+
+    ftol: float | None
+    xtol: float | None
+    gtol: float | None
+    x_scale: ArrayLike | None
+    loss: str | Fun
+    f_scale: float
+    max_nfev: int | None
+    verbose: int
+    callback: Fun | None
+    workers: object
+    quantile: float
+    options: CommonOptions | None
+    rng: Seed
+
+
+@overload
 def curve_fit(
-    f: Callable[..., Any],
-    xdata: Any,
-    ydata: Any,
-    p0: Any = None,
-    sigma: Any = None,
+    f: Fun,
+    xdata: object,
+    ydata: ArrayLike,
+    p0: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
-    bounds: Any = (-np.inf, np.inf),
+    bounds: BoundsLike | tuple[ArrayLike, ArrayLike] = ...,
     method: str | None = None,
-    jac: Any = None,
+    jac: Fun | Scheme | None = None,
+    *,
+    full_output: Literal[False] = False,
+    nan_policy: str | None = None,
+    **kwargs: Unpack[FitOptions],
+) -> tuple[Array, Array]: ...
+@overload
+def curve_fit(
+    f: Fun,
+    xdata: object,
+    ydata: ArrayLike,
+    p0: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: BoundsLike | tuple[ArrayLike, ArrayLike] = ...,
+    method: str | None = None,
+    jac: Fun | Scheme | None = None,
+    *,
+    full_output: Literal[True],
+    nan_policy: str | None = None,
+    **kwargs: Unpack[FitOptions],
+) -> tuple[Array, Array, dict[str, object], str, int]: ...
+def curve_fit(
+    f: Fun,
+    xdata: object,
+    ydata: ArrayLike,
+    p0: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: BoundsLike | tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
+    method: str | None = None,
+    jac: Fun | Scheme | None = None,
     *,
     full_output: bool = False,
     nan_policy: str | None = None,
-    **kwargs: Any,
-) -> Any:
+    **kwargs: Unpack[FitOptions],
+) -> tuple[Array, Array] | tuple[Array, Array, dict[str, object], str, int]:
     """Fit the parameters of a function to data.
 
     Parameters
@@ -96,11 +153,12 @@ def curve_fit(
         return weight(np.asarray(f(x, *p), dtype=float).ravel() - y)
 
     def jacobian(p: Array) -> Array:
+        assert callable(jac)
         return weight(np.asarray(jac(x, *p), dtype=float).reshape(y.size, p.size))
 
     if y.size < start.size and kwargs.get("loss", "linear") == "linear" and method == "lm":
         raise TypeError(f"method='lm' needs as many data as parameters, got {y.size}")
-    given = jacobian if callable(jac) else jac
+    given: Fun | Scheme | None = jacobian if callable(jac) else jac
     found = least_squares(residuals, start, given, bounds, method or "trf", **kwargs)
     if not found.success:
         raise RuntimeError(f"Optimal parameters not found: {found.message}")

@@ -25,6 +25,7 @@ from smoothmin.subproblems.trust_region import boxed_step
 
 POOR, GOOD = 0.25, 0.75  # ratios of actual to predicted decrease, SciPy's
 SHRINK, GROW = 0.25, 2.0  # of the radius
+TOLERANCE = 1e-8  # SciPy's
 FIRST = 1.0  # radius in units of the scaled start, SciPy's
 
 
@@ -49,9 +50,9 @@ class GaussNewton(Method):
     handles_constraints: ClassVar[bool] = True
 
     loss: Loss = LINEAR
-    ftol: float | None = 1e-8
-    xtol: float | None = 1e-8
-    gtol: float | None = 1e-8
+    ftol: float | None = TOLERANCE
+    xtol: float | None = TOLERANCE
+    gtol: float | None = TOLERANCE
     x_scale: Any = 1.0
 
     def __post_init__(self) -> None:
@@ -61,11 +62,11 @@ class GaussNewton(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        return _Run(self, problem).run()
+        return _GaussNewtonRun(self, problem).run()
 
 
 @dataclass
-class _Point:
+class _Linearized:
     """A point, its residuals, and the gradient and Gauss-Newton Hessian of the loss."""
 
     x: Array
@@ -76,7 +77,7 @@ class _Point:
     gradient: Array
 
 
-class _Run:
+class _GaussNewtonRun:
     """One run; ``rest`` is what Gauss-Newton leaves out of the Hessian."""
 
     def __init__(self, options: GaussNewton, problem: Problem) -> None:
@@ -108,8 +109,8 @@ class _Run:
                 yield self._iterate(here, radius)
 
     def _step(
-        self, here: _Point, scale: Array, radius: float
-    ) -> Generator[Ask, Answers, tuple[_Point | None, float] | Finish]:
+        self, here: _Linearized, scale: Array, radius: float
+    ) -> Generator[Ask, Answers, tuple[_Linearized | None, float] | Finish]:
         """One trial: the new point, none if it is no better, and the radius after it."""
         gradient, hessian = self._model(here, scale, self._uses_rest)
         n = here.x.size
@@ -127,7 +128,7 @@ class _Run:
         length = float(np.linalg.norm(step))
         actual = -np.inf if there is None else here.f - there.f
         ratio = actual / predicted
-        end = self._met(here, there, x, predicted, actual, ratio)
+        end = self._met(here, x, predicted, actual, ratio)
         if end is not None:
             if there is not None and actual > 0:
                 yield self._iterate(there, radius)  # type: ignore[misc]
@@ -141,8 +142,7 @@ class _Run:
         return (there if actual > 0 else None), radius
 
     def _met(
-        self, here: _Point, there: _Point | None, x: Array, predicted: float, actual: float,
-        ratio: float,
+        self, here: _Linearized, x: Array, predicted: float, actual: float, ratio: float
     ) -> Finish | None:  # fmt: skip
         """The end by a tolerance."""
         options, unit = self._options, self._problem.unit
@@ -161,7 +161,7 @@ class _Run:
             return Finish(Status.PRECISION, "Steps are as short as rounding, and go nowhere.")
         return None
 
-    def _model(self, here: _Point, scale: Array, rest: bool) -> tuple[Array, Array]:
+    def _model(self, here: _Linearized, scale: Array, rest: bool) -> tuple[Array, Array]:
         """Gradient and Hessian in scaled variables."""
         jacobian = here.jacobian * scale
         bends = self._loss.bends(here.residuals)
@@ -170,7 +170,9 @@ class _Run:
             hessian = hessian + self._rest * np.outer(scale, scale)
         return here.gradient * scale, hessian
 
-    def _learn(self, here: _Point, there: _Point, scale: Array, step: Array, actual: float) -> None:
+    def _learn(
+        self, here: _Linearized, there: _Linearized, scale: Array, step: Array, actual: float
+    ) -> None:
         """Which model predicted better, and the update (2.4) to (2.7) of the rest."""
         errors = []
         for rest in (False, True):
@@ -196,11 +198,11 @@ class _Run:
             change, change
         )
 
-    def _iterate(self, here: _Point, radius: float) -> Iterate:
+    def _iterate(self, here: _Linearized, radius: float) -> Iterate:
         info: dict[str, Any] = {"radius": radius, "residual_jacobian": here.jacobian}
         return Iterate(here.x, here.f, here.gradient, **info)
 
-    def _scale(self, here: _Point) -> Array:
+    def _scale(self, here: _Linearized) -> Array:
         n = here.x.size
         if isinstance(self._options.x_scale, str):
             self._columns = np.maximum(self._columns, np.linalg.norm(here.jacobian, axis=0))
@@ -212,7 +214,7 @@ class _Run:
         scale: Array = np.broadcast_to(whole, (n,))
         return scale
 
-    def _at(self, x: Array) -> Generator[Ask, Answers, _Point | None]:
+    def _at(self, x: Array) -> Generator[Ask, Answers, _Linearized | None]:
         """Evaluate; None where anything is not finite."""
         answers = yield Ask(x[None], 1)
         assert answers.rows is not None
@@ -222,4 +224,4 @@ class _Run:
             return None
         slopes = self._loss.slopes(residuals)
         f = self._loss.cost(residuals)
-        return _Point(x, f, residuals, jacobian, slopes, jacobian.T @ slopes)
+        return _Linearized(x, f, residuals, jacobian, slopes, jacobian.T @ slopes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import NonlinearConstraint, OptimizeResult
 
 from smoothmin._check import require_one_of
@@ -15,9 +15,13 @@ from smoothmin._method import Method
 from smoothmin._minimize import minimize
 from smoothmin._protocol import Array
 from smoothmin._status import Status
-from smoothmin.residuals.gauss_newton import GaussNewton
+from smoothmin._types import BoundsLike, Fun, Scheme, Seed
+from smoothmin.residuals.gauss_newton import TOLERANCE, GaussNewton
 from smoothmin.residuals.losses import Loss
 from smoothmin.residuals.model_gauss_newton import ModelGaussNewton
+
+if TYPE_CHECKING:
+    from smoothmin.typing import CommonOptions
 
 SCHEMES = ("2-point", "3-point", "cs")
 COMPLEX_STEP = 1e-30  # has no rounding error to be balanced with
@@ -92,27 +96,27 @@ class Residuals:
 
 
 def least_squares(
-    fun: Callable[..., Any],
-    x0: Any,
-    jac: Any = None,
-    bounds: Any = (-np.inf, np.inf),
+    fun: Fun,
+    x0: ArrayLike,
+    jac: Fun | Scheme | None = None,
+    bounds: BoundsLike | tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
     method: str = "trf",
-    ftol: float | None = 1e-8,
-    xtol: float | None = 1e-8,
-    gtol: float | None = 1e-8,
-    x_scale: Any = None,
-    loss: Any = "linear",
+    ftol: float | None = TOLERANCE,
+    xtol: float | None = TOLERANCE,
+    gtol: float | None = TOLERANCE,
+    x_scale: ArrayLike | None = None,
+    loss: str | Fun = "linear",
     f_scale: float = 1.0,
     max_nfev: int | None = None,
     verbose: int = 0,
-    args: Any = (),
-    kwargs: Mapping[str, Any] | None = None,
-    callback: Any = None,
-    workers: Any = None,
+    args: object = (),
+    kwargs: Mapping[str, object] | None = None,
+    callback: Fun | None = None,
+    workers: object = None,
     *,
     quantile: float = 0.5,
-    options: Mapping[str, Any] | None = None,
-    rng: Any = None,
+    options: CommonOptions | None = None,
+    rng: Seed = None,
 ) -> OptimizeResult:
     """Fit: minimize a loss of residuals, knowing each of them.
 
@@ -235,7 +239,7 @@ def _method(loss: Loss, jac: Any, ftol: Any, xtol: Any, gtol: Any, x_scale: Any)
     """Who minimizes; None for the default, of kinks with a gradient."""
     if jac is None:
         scale = None if isinstance(x_scale, str) else x_scale
-        return ModelGaussNewton(loss, scale, 1e-8 if xtol is None else xtol)
+        return ModelGaussNewton(loss, scale, TOLERANCE if xtol is None else xtol)
     if loss.kinked:
         return None
     return GaussNewton(loss, ftol, xtol, gtol, 1.0 if x_scale is None else x_scale)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
@@ -37,6 +38,8 @@ from smoothmin.subproblems.trust_region import boxed_step
 POOR, GOOD = 0.1, 0.7  # ratios of actual to predicted decrease, Powell's
 FAR = 2.0  # distance, in radii, of a point that is brought near after a failure
 DOUBTFUL = 0.5  # errors of predictions, by these, that noise may be behind
+SHRINK = 0.1  # of a radius that was too large
+RESOLVED = 1.5  # times the last radius but one: from there it may be that one, Powell's
 SMALL = 0.01  # radius from which curvature explains such errors no more
 NOISE_FLOOR = 5.0  # standard deviations of noise in which a predicted decrease is lost
 
@@ -62,7 +65,7 @@ class ResidualModels:
         best: Array = self.points[self.best]
         return best
 
-    def fit(self, radius: float) -> Fit:
+    def fit(self, radius: float) -> ResidualFit:
         """The models, in units of ``radius`` around the lowest point."""
         z = (self.points - self.x) / radius
         k, n = z.shape
@@ -75,7 +78,7 @@ class ResidualModels:
             inverse = np.linalg.inv(matrix)
         except np.linalg.LinAlgError:
             inverse = np.linalg.pinv(matrix)
-        return Fit(z, inverse, self.residuals, self.best, radius)
+        return ResidualFit(z, inverse, self.residuals, self.best, radius)
 
     def distances(self) -> Array:
         """From the lowest point."""
@@ -100,7 +103,7 @@ class ResidualModels:
 
 
 @dataclass(frozen=True)
-class Fit:
+class ResidualFit:
     """The models of all residuals by one inverse: their weights differ, not their system."""
 
     z: Array
@@ -155,7 +158,7 @@ class ModelGaussNewton(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
     loss: Loss = LINEAR
-    scale: Any = None
+    scale: ArrayLike | None = None
     xtol: float = 1e-8
 
     def __post_init__(self) -> None:
@@ -170,10 +173,10 @@ class ModelGaussNewton(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         scale = typical_scale(problem, "scale", self.scale)
-        return _Descent(problem, self.loss, scale, self.xtol, rng).run()
+        return _ModelRun(problem, self.loss, scale, self.xtol, rng).run()
 
 
-class _Descent:
+class _ModelRun:
     """One run, in coordinates divided by the scale."""
 
     def __init__(
@@ -185,18 +188,22 @@ class _Descent:
         if problem.box is not None:
             self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
         self._delta = self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
-        self._last_rho = self._rho * xtol
+        self._first_rho, self._last_rho = self._rho, self._rho * xtol
         self._bends = False  # whether second derivatives have predicted better
-        self._errors: list[tuple[float, float]] = []  # of the last predictions, and their size
+        # of the last steps: errors of the predicted decreases, these, and what changed
+        self._errors: list[tuple[float, float, float]] = []
+        self._trusted = self._rho  # where a prediction last came true
+        self._floor = np.inf  # the lowest value when the models were last begun anew
         self._most = (n + 1) * (n + 2) // 2
 
     def run(self) -> Steps:
         """Minimize."""
-        start = yield from self._first()
+        start = yield from self._first(self._problem.x0 / self._scale)
         if isinstance(start, Finish):
             return start
-        models = self._models = start
+        self._models = start
         while True:
+            models = self._models
             fit = models.fit(self._delta)
             yield self._iterate(fit)
             step, predicted = self._step(fit)
@@ -209,15 +216,15 @@ class _Descent:
             if length >= 0.5 * self._rho:
                 ratio = yield from self._try(fit, step, predicted, length)
             else:
-                self._resize(0.1 * self._delta)
+                self._resize(SHRINK * self._delta)
             if ratio < POOR:
-                end = yield from self._after_failure(fit, ratio, length)
+                end = yield from self._after_failure(ratio, length)
                 if end is not None:
                     return end
 
-    def _first(self) -> Generator[Ask, Answers, ResidualModels | Finish]:
-        """The start, and a step along every axis."""
-        x = np.clip(self._problem.x0 / self._scale, self._low, self._high)
+    def _first(self, x: Array) -> Generator[Ask, Answers, ResidualModels | Finish]:
+        """A point, and a step along every axis."""
+        x = np.clip(x, self._low, self._high)
         rho = self._rho
         up = np.minimum(self._high - x, rho)
         steps = np.where(up >= 0.5 * rho, up, -np.minimum(x - self._low, rho))
@@ -228,17 +235,17 @@ class _Descent:
             return Finish(Status.NONFINITE, "Residuals at the start are not finite.")
         finite = np.isfinite(answers.rows).all(axis=1)
         if not finite.all():
-            self._rho = self._delta = 0.1 * rho
-            return (yield from self._first())
+            self._rho = self._delta = SHRINK * rho
+            return (yield from self._first(x))
         return ResidualModels(points, answers.rows.copy(), self._loss)
 
-    def _iterate(self, fit: Fit) -> Iterate:
+    def _iterate(self, fit: ResidualFit) -> Iterate:
         """The lowest point, with the models' Jacobian in the user's units."""
         jacobian = fit.jacobian / (fit.radius * self._scale)
         info: dict[str, Any] = {"radius": self._delta, "residual_jacobian": jacobian}
         return Iterate(self._outward(self._models.x), float(self._models.values.min()), **info)
 
-    def _step(self, fit: Fit) -> tuple[Array, float]:
+    def _step(self, fit: ResidualFit) -> tuple[Array, float]:
         """The model's minimizer, and the decrease it predicts."""
         x, residuals = self._models.x, fit.residuals[fit.best]
         low, high = (self._low - x) / fit.radius, (self._high - x) / fit.radius
@@ -251,7 +258,7 @@ class _Descent:
         step = boxed_step(gradient, hessian, 1.0, low, high)
         return step, -float(gradient @ step + 0.5 * step @ hessian @ step)
 
-    def _quadratic(self, fit: Fit, bends: bool) -> tuple[Array, Array]:
+    def _quadratic(self, fit: ResidualFit, bends: bool) -> tuple[Array, Array]:
         """Gradient and Hessian of the loss of the models, Gauss-Newton's unless ``bends``."""
         residuals, jacobian = fit.residuals[fit.best], fit.jacobian
         slopes = self._loss.slopes(residuals)
@@ -259,7 +266,7 @@ class _Descent:
         return jacobian.T @ slopes, hessian + fit.bending(slopes) if bends else hessian
 
     def _try(
-        self, fit: Fit, step: Array, predicted: float, length: float
+        self, fit: ResidualFit, step: Array, predicted: float, length: float
     ) -> Generator[Ask, Answers, float]:
         """Evaluate at the step's end; the ratio of actual to predicted decrease."""
         models = self._models
@@ -267,12 +274,14 @@ class _Descent:
         x = np.clip(models.x + fit.radius * step, self._low, self._high)
         residuals = yield from self._residuals(x)
         if residuals is None:
-            self._resize(0.25 * min(self._delta, length))
+            self._resize(SHRINK * min(self._delta, length))
             return -1.0
         actual = f - self._loss.cost(residuals)
-        self._errors = [*self._errors[-2:], (abs(actual - predicted), predicted)]
+        self._errors = [*self._errors[-2:], (abs(actual - predicted), predicted, abs(actual))]
         self._compare(fit, step, actual)
         ratio = actual / predicted
+        if ratio > POOR:
+            self._trusted = min(self._delta, self._first_rho)
         if ratio <= POOR:
             self._resize(min(0.5 * self._delta, length))
         elif ratio <= GOOD:
@@ -282,7 +291,7 @@ class _Descent:
         self._take(fit, x, step, residuals)
         return ratio
 
-    def _compare(self, fit: Fit, step: Array, actual: float) -> None:
+    def _compare(self, fit: ResidualFit, step: Array, actual: float) -> None:
         """Which of the two models predicted better."""
         if self._loss.kinked:
             return
@@ -292,7 +301,7 @@ class _Descent:
             errors.append(abs(actual + float(gradient @ step + 0.5 * step @ hessian @ step)))
         self._bends = errors[1] < errors[0]
 
-    def _take(self, fit: Fit, x: Array, step: Array, residuals: Array) -> None:
+    def _take(self, fit: ResidualFit, x: Array, step: Array, residuals: Array) -> None:
         """One point more, and the one that is worth least, of far ones, less."""
         models = self._models
         models.put(None, x, residuals)
@@ -305,9 +314,7 @@ class _Descent:
             score[fit.best] = 0.0 if models.best == fit.best else score[fit.best]
             models.drop(int(score.argmax()))
 
-    def _after_failure(
-        self, fit: Fit, ratio: float, length: float
-    ) -> Generator[Ask, Answers, Finish | None]:
+    def _after_failure(self, ratio: float, length: float) -> Generator[Ask, Answers, Finish | None]:
         """Bring a far point near, or make the radius smaller, or end."""
         models = self._models
         distances = models.distances()
@@ -322,39 +329,51 @@ class _Descent:
         if distances[far] > FAR * self._delta and len(models.values) <= models.x.size + 1:
             yield from self._improve(far)
             return None
-        if ratio > 0 or max(self._delta, length) > self._rho * (1 + 1e-9):
+        if ratio > 0 or max(self._delta, length) > RESOLVED * self._rho:
             return None
         if self._rho <= self._last_rho:
             said = f"Radius {self._rho:.3g} of the scale: nothing lower around."
             return Finish(Status.CONVERGED, said)
         noise = yield from self._noise()
         if noise > 0:
+            if not models.values.min() < self._floor - noise:  # averages over a wider region
+                self._trusted /= SHRINK
+            if self._trusted <= self._first_rho:
+                return (yield from self._begin_anew())
             said = f"Predicted decreases are below the noise, {noise:.3g}."
             return Finish(Status.CONVERGED, said, noise=noise)
-        share = self._rho / self._last_rho
-        new = (
-            self._last_rho
-            if share <= 16
-            else (math.sqrt(self._rho * self._last_rho) if share <= 250 else 0.1 * self._rho)
-        )
+        share = self._rho / self._last_rho  # Powell's (2009) rule for the last two
+        new = self._last_rho if share <= 16 else SHRINK * self._rho
+        if 16 < share <= 250:
+            new = math.sqrt(self._rho * self._last_rho)
         self._delta, self._rho = max(0.5 * self._rho, new), new
         return None
 
+    def _begin_anew(self) -> Generator[Ask, Answers, Finish | None]:
+        """Points about the lowest one, as far away as where predictions came true."""
+        self._floor, self._errors = float(self._models.values.min()), []
+        self._delta = self._rho = max(self._trusted, self._rho)
+        found = yield from self._first(self._models.x)
+        if isinstance(found, Finish):
+            return found
+        self._models = found
+        return None
+
     def _noise(self) -> Generator[Ask, Answers, float]:
-        """The noise, if errors of predictions suggest it and decreases would be lost in it."""
-        wrong, size = (
-            (sum(each) for each in zip(*self._errors, strict=True)) if self._errors else (0.0, 0.0)
-        )
-        if self._rho > SMALL or wrong < DOUBTFUL * size:
+        """The noise, if errors of predictions suggest it and what changes is lost in it."""
+        if self._rho > SMALL or not self._errors:
+            return 0.0
+        wrong, size, change = np.mean(self._errors, axis=0)
+        if wrong < DOUBTFUL * size:
             return 0.0
         x = self._outward(self._models.x)
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
-        return noise if NOISE_FLOOR * noise > size / len(self._errors) else 0.0
+        return noise if NOISE_FLOOR * noise > change else 0.0
 
     def _improve(self, k: int) -> Generator[Ask, Answers, None]:
         """Move a far point to where the others say least."""
         models = self._models
-        radius = max(min(0.1 * float(models.distances()[k]), 0.5 * self._delta), self._rho)
+        radius = max(min(SHRINK * float(models.distances()[k]), 0.5 * self._delta), self._rho)
         fit = models.fit(radius)
         slope, hessian = fit.lagrange(k)
         low, high = (self._low - models.x) / radius, (self._high - models.x) / radius
@@ -377,7 +396,7 @@ class _Descent:
         return row if np.isfinite(row).all() else None
 
     def _resize(self, delta: float) -> None:
-        self._delta = delta if delta > 1.5 * self._rho else self._rho
+        self._delta = delta if delta > RESOLVED * self._rho else self._rho
 
     def _outward(self, points: Array) -> Array:
         return self._problem.clip(points * self._scale)

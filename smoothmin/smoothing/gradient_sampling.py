@@ -12,11 +12,12 @@ search on the aggregate is meaningful; how the samples are joined is in `sampler
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import (
@@ -40,9 +41,11 @@ from smoothmin._protocol import (
 )
 from smoothmin._reflection import within_bounds
 from smoothmin._status import Status
-from smoothmin._stopping import Progress, as_termination
+from smoothmin._stopping import Progress, Termination, as_termination
+from smoothmin._types import Seed, Shapes
 from smoothmin.descent.gradient_descent import GradientDescent
 from smoothmin.descent.lbfgs import LBFGS
+from smoothmin.smoothing.perturbations import Distribution
 from smoothmin.smoothing.smoothed_function import Sampler, SmoothedFunction
 
 
@@ -193,25 +196,25 @@ class GradientSampling(Method):
     stochastic: ClassVar[bool] = True
 
     inner: Method | None = field(default_factory=LBFGS)
-    sigma: Any = 1.0
+    sigma: ArrayLike = 1.0
     n: int = 100
     aggregate: str = "mean"
     temperature: float | None = None
-    distribution: Any = "gaussian"
+    distribution: Distribution = "gaussian"
     design: str = "iid"
     include_x0: bool = True
     fixed: bool = True
     pre_generate: bool = True
-    termination: Any = None
-    decay: Any = 2 / 3
+    termination: Termination | Sequence[Termination] | None = None
+    decay: ArrayLike = 2 / 3
     reset_on_termination: bool = True
     sigma_strategy: str | None = None
     sigma_target: float = 0.2
-    sigma_nplus: Any = 4 / 3
-    sigma_nminus: Any = 2 / 3
+    sigma_nplus: ArrayLike = 4 / 3
+    sigma_nminus: ArrayLike = 2 / 3
     beyond: str = "mirror"
-    rng: Any = None
-    shapes: Any = None
+    rng: Seed = None
+    shapes: Shapes | None = None
 
     def __post_init__(self) -> None:
         if self.inner is not None and not isinstance(self.inner, Method):

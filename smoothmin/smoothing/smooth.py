@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain
@@ -13,8 +15,10 @@ from smoothmin._limits import Halt, Limits
 from smoothmin._native import as_python
 from smoothmin._protocol import Answers, Array, Samples, quiet
 from smoothmin._source import Objective, Source, source_of
+from smoothmin._types import Fun, Seed
 from smoothmin._vectorized import Vectorized
 from smoothmin.smoothing.aggregate import is_finite
+from smoothmin.smoothing.perturbations import Distribution
 from smoothmin.smoothing.smoothed_function import Sampler, SmoothedFunction
 
 NO_LIMITS = Limits()
@@ -50,7 +54,7 @@ class _Smoothed:
             self._sampler = self._options.sampler(problem, self._rng)
         return self._sampler
 
-    def _evaluate(self, x: Any) -> tuple[float, Array]:
+    def _evaluate(self, x: ArrayLike) -> tuple[float, Array]:
         point = np.atleast_1d(np.array(x, dtype=float))
         key = (point.shape, point.tobytes())
         if key == self._at:
@@ -90,31 +94,31 @@ class _Smoothed:
         """Begin anew."""
         self.__init__(*state)  # type: ignore[misc]
 
-    def value(self, x: Any) -> float:
+    def value(self, x: ArrayLike) -> float:
         """The smoothed value."""
         return float(self._evaluate(x)[0])
 
-    def gradient(self, x: Any) -> Array:
+    def gradient(self, x: ArrayLike) -> Array:
         """The smoothed gradient, of the shape of ``x``."""
         return self._evaluate(x)[1].copy()
 
 
 def smooth(
-    fun: Any,
-    jac: Any = None,
-    sigma: Any = 1.0,
+    fun: Fun,
+    jac: Fun | bool | None = None,
+    sigma: ArrayLike = 1.0,
     n: int = 100,
     aggregate: str = "mean",
     include_x0: bool = True,
-    rng: Any = None,
+    rng: Seed = None,
     *,
-    args: Any = (),
-    distribution: Any = "gaussian",
+    args: object = (),
+    distribution: Distribution = "gaussian",
     design: str = "iid",
     temperature: float | None = None,
     pre_generate: bool = True,
     vectorized: bool = False,
-) -> tuple[Any, Any]:
+) -> tuple[Callable[[ArrayLike], float], Callable[[ArrayLike], Array]]:
     """Smooth a function with fixed perturbations.
 
     Parameters
@@ -164,8 +168,8 @@ def smooth(
     >>> bool(np.abs(res.x).max() < 0.3)
     True
     """
-    fun = as_python(fun)
-    if not callable(fun):
+    objective_fun = as_python(fun)
+    if not callable(objective_fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     if jac is not None and not isinstance(jac, (bool, np.bool_)) and not callable(jac):
         raise TypeError(f"jac must be callable, a bool or None, got {jac!r}")
@@ -182,6 +186,6 @@ def smooth(
     )
     arguments = args if isinstance(args, tuple) else (args,)
     gradient = jac if callable(jac) else (True if jac else None)
-    objective = Objective(fun, gradient, arguments)
+    objective = Objective(objective_fun, gradient, arguments)
     smoothed = _Smoothed(objective, options, as_generator(rng), vectorized)
     return smoothed.value, smoothed.gradient

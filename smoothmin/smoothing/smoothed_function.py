@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin._check import (
     per_coordinate,
@@ -31,8 +32,14 @@ from smoothmin._check import (
 from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem, Samples
 from smoothmin._reflection import fold
+from smoothmin._types import Shapes
 from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate, Mean
-from smoothmin.smoothing.perturbations import Perturbations, base_design, check_design
+from smoothmin.smoothing.perturbations import (
+    Distribution,
+    Perturbations,
+    base_design,
+    check_design,
+)
 
 STRATEGIES = ("grad-norm", "value")
 Take: TypeAlias = Callable[[Array, Array, Array | None], None]
@@ -49,18 +56,18 @@ class SmoothedFunction:
     It becomes a function to evaluate as the `sampler` of a problem.
     """
 
-    sigma: Any = 1.0
+    sigma: ArrayLike = 1.0
     n: int = 100
     aggregate: str = "mean"
     temperature: float | None = None
-    distribution: Any = "gaussian"
+    distribution: Distribution = "gaussian"
     design: str = "iid"
     include_x0: bool = True
     pre_generate: bool = True
     sigma_strategy: str | None = None
     sigma_target: float = 0.2
     beyond: str = "mirror"
-    shapes: Any = None
+    shapes: Shapes | None = None
 
     def __post_init__(self) -> None:
         require_scale("sigma", self.sigma)

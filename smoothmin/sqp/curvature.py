@@ -27,7 +27,6 @@ from smoothmin.subproblems.boxed_qp import FEW, Identity, RowModel
 LONGER = 10.0  # the next step, where one has shown no curvature
 RELIABLE = 1e3 * EPS  # change of a gradient, in units of it, that rounding may make
 PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
-CURVED = 1e-8  # cosine between a first step and its change of gradient that is curvature
 
 
 class _Scaled:
@@ -134,17 +133,12 @@ class Curvature:
         if not square > 0:  # it may have underflowed
             return
         curved = float(step @ change)
-        self._largest = max(self._largest, curved / square)
-        if self._metric.fresh:
-            lengths = math.sqrt(float(step @ step) * float(change @ change))
-            if curved > CURVED * lengths:
-                self._metric.update(step, change)
-            else:
+        before = 0.0 if self._metric.fresh else float(step @ bent)
+        if max(before, curved) <= RELIABLE * steep * math.sqrt(square):  # rounding
+            if self._metric.fresh:
                 self.first *= LONGER
             return
-        before = float(step @ bent)
-        if max(before, curved) <= RELIABLE * steep * math.sqrt(float(step @ step)):
-            return  # rounding
+        self._largest = max(self._largest, curved / square)
         if before > 0 and curved < self._damping * before:
             share = (1 - self._damping) * before / (before - curved)
             change = share * change + (1 - share) * bent

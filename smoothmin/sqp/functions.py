@@ -87,8 +87,10 @@ class Point:
         The nonlinear constraints' values themselves.
     serial : int
         Points are numbered in the order of evaluation.
+    unit : float
+        Rounding unit of the values' type.
     size : ndarray, shape (1 + s,)
-        Of what the functions' rounding is a part: their values, and what x makes of them.
+        Of what `EPS` is the functions' rounding: their values, and what x makes of them.
     """
 
     x: Array
@@ -96,10 +98,12 @@ class Point:
     slopes: Array
     rows: Array
     serial: int
+    unit: float = EPS
     size: Array = field(init=False)
 
     def __post_init__(self) -> None:
         self.size = np.abs(self.values) + np.abs(self.slopes) @ np.abs(self.x)
+        self.size *= self.unit / EPS
 
     @property
     def fun(self) -> float:
@@ -161,4 +165,4 @@ class Evaluator:
             jacobian = answers.jacobians[0]  # type: ignore[attr-defined]
             slopes = np.concatenate([slopes, self._sides.slopes(jacobian)])
         self.asked += 1
-        return Point(x, values, slopes, rows, self.asked)
+        return Point(x, values, slopes, rows, self.asked, self._problem.unit)

@@ -55,6 +55,9 @@ class SQPGradientSampling(Method):
         of the longest of the objective's gradients, and a hundred-millionth of the largest
         element that ``x`` has had; where the functions are smooth a predicted decrease that
         is negligible or invisible ends the run, too.
+    fatol : float, optional
+        Change of the function by a step between feasible points, or decrease that the program
+        promises at one, that ends the run with success; none by default.
 
     Raises
     ------
@@ -103,13 +106,14 @@ class SQPGradientSampling(Method):
 
     stationarity_tol: float | None = None
     radius_tol: float | None = None
+    fatol: float | None = None
     # no option: for benchmarks of its numbers and mechanisms
     settings: SQPSettings = field(
         default=SQPSettings(), repr=False, kw_only=True, metadata={"option": False}
     )
 
     def __post_init__(self) -> None:
-        for name in ("stationarity_tol", "radius_tol"):
+        for name in ("stationarity_tol", "radius_tol", "fatol"):
             if getattr(self, name) is not None:
                 require_real(name, getattr(self, name), minimum=0)
         if not isinstance(self.settings, SQPSettings):
@@ -127,7 +131,7 @@ class SQPGradientSampling(Method):
         if not np.isfinite(start).all():
             where = "No point meets the bounds and the linear constraints"
             return Finish(Status.INFEASIBLE, _status.contradictory(where))
-        tolerances = self.stationarity_tol, self.radius_tol
+        tolerances = self.stationarity_tol, self.radius_tol, self.fatol
 
         def steps(inner: Problem) -> Steps:
             return Run(inner, region, *tolerances, self.settings).steps()

@@ -192,17 +192,22 @@ class Programs:
         step: Array,
         gathered: Gathered,
         quadratic: Array | RowModel,
-    ) -> Direction:
-        """The step with the excesses that a trial has found at its end (second order)."""
-        assert self.caps is not None
-        excess = trial.excess - point.slopes[1:] @ step
-        solution = self._solve(point, gathered, quadratic, self.caps, excess)
-        return self._direction(point, solution, self._sums(gathered, solution))
+    ) -> Direction | None:
+        """The step with the excesses that a trial has found at its end (second order).
 
-    def predicted_excess(self, direction: Direction) -> Array:
-        """Of the sides at the end of a step (s,)."""
-        found: Array = direction.solution.excess[: len(self.weights)]
-        return found
+        None where functions without kinks are met there, or what is found is another step.
+        """
+        assert self.caps is not None
+        smooth = np.ones(len(self.weights), dtype=bool)
+        smooth[[number - 1 for number in gathered.of if number > 0]] = False
+        if not trial.violation[smooth].any():
+            return None
+        excess = np.where(smooth, trial.excess - point.slopes[1:] @ step, point.excess)
+        solution = self._solve(point, gathered, quadratic, self.caps, excess)
+        change = solution.step - step
+        if not change @ change < step @ step:
+            return None
+        return self._direction(point, solution, self._sums(gathered, solution))
 
     def _breaks(self, point: Point, excess: Array) -> bool:
         """Whether sides stay violated by as much as matters at the end of a step."""

@@ -36,10 +36,11 @@ class Run:
         region: Region,
         stationarity_tol: float | None,
         radius_tol: float | None,
+        fatol: float | None,
         settings: SQPSettings,
     ) -> None:
         n = problem.x0.size
-        self._problem, self._settings = problem, settings
+        self._problem, self._settings, self._fatol = problem, settings, fatol
         self._sides, self._region = Sides(problem.nonlinear), region
         self._evaluator = Evaluator(problem, self._sides)
         self._programs = Programs(self._region, self._sides, settings.penalties)
@@ -59,6 +60,7 @@ class Run:
         self._reset_at: Point | None = None
         self._lowest_feasible: Point | None = None
         self._returned_to: Point | None = None
+        self._misled_at: Point | None = None
         self._dear_at: Point | None = None
         self._looked_at: Point | None = None
         self._looks = 0  # at gradients near that point
@@ -95,16 +97,30 @@ class Run:
                 if not self._shortened(point, outcome):
                     ended = self._nothing_lower(point, direction, noise)
                     return self._contradicted(ended, point, direction)
-                steer = outcome.shorten == 0
+                steer = True
                 continue
             # 4. update
             size = float(np.linalg.norm(direction.solution.lagrangian))
+            before = point
             point, steer = self._moved(point, outcome, size), True
             reply = yield Iterate(point.x, point.fun, point.grad)
             if isinstance(reply, Changed):
                 point = yield from self._evaluator.at(point.x)
+            elif self._settled(point, abs(point.fun - before.fun), before):
+                return self._met("changed by", abs(point.fun - before.fun), direction)
             elif point.fun < self._lowest and self._certifier.feasible(point):
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
+
+    def _settled(self, point: Point, change: float, *others: Point) -> bool:
+        """Whether a change is one that the user calls none, between feasible points."""
+        if self._fatol is None or change > self._fatol or self._gathered.met:
+            return False
+        return all(self._certifier.feasible(each) for each in (point, *others))
+
+    def _met(self, what: str, change: float, direction: Direction) -> Finish:
+        """The end that the user asked for."""
+        message = f"The function {what} {change:.3g} <= fatol"
+        return judge(Knowledge(message, tolerance_met=True), **self._told(direction))
 
     def _left_behind(self, point: Point, noise: float) -> Point | None:
         """A feasible point that is lower than where the run ends, by more than tolerances make.
@@ -198,7 +214,7 @@ class Run:
         for step in (lengths, -lengths, others, -others):
             there, _ = self._region.nearest(x + step)
             other = yield from self._evaluator.at(there)
-            rounding = ROUNDINGS * EPS * (abs(point.fun) + abs(other.fun))
+            rounding = ROUNDINGS * self._problem.unit * (abs(point.fun) + abs(other.fun))
             lower = other.finite and other.fun < point.fun - rounding
             if lower and self._certifier.feasible(other):
                 point = other
@@ -224,8 +240,9 @@ class Run:
         region, sides = self._region, self._sides
         size = point.size.item(0)
         if len(sides):
-            size += float(self._programs.weights @ (np.abs(sides.bound) + point.size[1:]))
-        rounding = ROUNDINGS * self._problem.unit * size
+            bounds = self._problem.unit / EPS * np.abs(sides.bound)
+            size += float(self._programs.weights @ (bounds + point.size[1:]))
+        rounding = ROUNDINGS * EPS * size
         rounding += region.noise(point.x, direction.linear)
         return max(self._problem.noise, rounding)
 
@@ -245,8 +262,12 @@ class Run:
             return self._lost(point)
         if self._idle(noise):
             return self._nothing_lower(point, direction, noise)
+        if not self._curvature.fresh and self._settled(point, -direction.slope):
+            return self._met("is promised to fall by", -direction.slope, direction)
         promised = direction.decrease
         invisible = -direction.slope <= noise
+        if invisible and self._misled(point, direction):
+            return True
         radius = self._certifier.radius(point.x)
         short = float(np.linalg.norm(direction.step)) <= radius
         fall = self._recent.fall
@@ -262,7 +283,7 @@ class Run:
             return self._infeasible(point) if invisible else False
         if self._looked_at is not point:
             self._looked_at, self._looks = point, 0
-        if self._looks < LOOKS and (yield from self._look_near(point, radius)):
+        if self._looks <= point.x.size and (yield from self._look_near(point, radius)):
             self._looks += 1
             return True
         certificate = self._certifier.certify(point, self._gathered)
@@ -279,6 +300,19 @@ class Run:
         if invisible:
             return self._judged(point, direction, noise, certificate)
         return False
+
+    def _misled(self, point: Point, direction: Direction) -> bool:
+        """Whether tangents were forgotten: those of a program that was not solved, once a point.
+
+        Also where they leave no way to the bounds, as far ones of a curved function may.
+        """
+        doubtful = not direction.solution.solved or not self._certifier.feasible(point)
+        if not doubtful or not self._gathered.kinked or self._misled_at is point:
+            return False
+        self._misled_at = point
+        self._gathered.clear()
+        self._curvature.reset()
+        return True
 
     def _lost(self, point: Point) -> Finish | bool:
         """The end where a step is not finite, unless it is the matrix that is not."""
@@ -353,7 +387,6 @@ class Run:
 LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."
 IDLE = 50  # evaluations, and one a variable, that together may gain nothing but noise
 SEEN = 100.0  # times the noise, of a gain since the last reset that makes another worth it
-LOOKS = 3  # at gradients near a point, after which more show nothing new
 CLOSE = 0.9  # distance of gradients for a certificate, in units of its radius
 LEAST_TRUST = 1e-6
 UNBOUNDED = -1e30

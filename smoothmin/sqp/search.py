@@ -57,43 +57,57 @@ class Search:
     ) -> None:
         self._evaluator, self._region = evaluator, region
         self._programs, self._gathered, self._settings = programs, gathered, settings
+        self._worst = np.zeros(len(programs.weights))  # violation of each side so far
         self._trials: list[tuple[float, Point]] = []  # shares and ends of the last search
 
     def along(
         self, point: Point, direction: Direction, quadratic: Array | RowModel, noise: float
     ) -> Generator[Ask, object, Outcome]:
         """From a point along a direction."""
-        settings, merit = self._settings, self._programs.merit
-        start, share, corrected = merit(point), 1.0, False
+        settings, gathered, share = self._settings, self._gathered, 1.0
         self._trials.clear()
         for _ in range(settings.trials):
             trial = yield from self._trial(point, share * direction.step)
             self._trials.append((share, trial))
-            rise = merit(trial) - start if trial.finite else np.inf
+            rise = self._rise(point, trial, share * direction.step)
             predicted = share * direction.slope
-            least = settings.serious if self._gathered.kinked else settings.armijo
+            least = settings.serious if gathered.kinked else settings.armijo
             if rise <= least * predicted + noise:
                 return Outcome(trial, direction, share)
             if not rise < np.inf:
                 share *= settings.shortest
                 continue
+            if len(self._trials) == 1:
+                second = self._programs.corrected(point, trial, direction.step, gathered, quadratic)
+                if second is not None:
+                    x = self._region.clip(point.x + second.step)
+                    there = yield from self._evaluator.at(x)
+                    if self._rise(point, there, second.step) <= least * predicted + noise:
+                        gathered.add(there, point)
+                        return Outcome(there, second, 1.0)
             shorter = self._shorter(rise, predicted)
-            if self._gathered.kinked and self._is_news(point, trial, direction):
+            if gathered.kinked and self._is_news(point, trial, direction):
                 too_long = rise > -predicted
                 return Outcome(None, direction, share, shorter if too_long else 1.0)
-            if share == 1 and not corrected and trial.violation.any():
-                corrected = True
-                second = self._programs.corrected(
-                    point, trial, direction.step, self._gathered, quadratic
-                )
-                change = second.step - direction.step
-                # a correction is of second order: one as long as the step is another step
-                if change @ change < direction.step @ direction.step:
-                    there = yield from self._trial(point, second.step)
-                    if there.finite and merit(there) - start <= settings.armijo * predicted + noise:
-                        return Outcome(there, second, 1.0)
             share *= shorter
         return Outcome(None, direction, share)
+
+    def _rise(self, point: Point, trial: Point, step: Array) -> float:
+        """Of the merit function over a step, as far as it is believed.
+
+        At a violation larger than at any point before a fall of the objective counts up to what
+        was predicted: far from where the program holds, any price may be too low for it.
+        """
+        if not trial.finite:
+            return np.inf
+        merit = self._programs.merit
+        rise = merit(trial) - merit(point)
+        self._worst = np.maximum(self._worst, point.violation)
+        weights = self._programs.weights
+        if weights.dot(trial.violation) > weights.dot(self._worst):
+            unpredicted = float(point.grad @ step) - (trial.fun - point.fun)
+            rise += max(unpredicted, 0.0)
+        return rise
 
     def contradicted(self, point: Point, step: Array, noise: float) -> int | None:
         """A function whose values exclude its gradients, by the last search along a step."""

@@ -98,6 +98,17 @@ class Tangents:
             idle = np.flatnonzero(self.weights <= 0)
             self.keep(np.arange(len(self)) != int(idle[0] if len(idle) else 0))
 
+    def needed(self, point: Point) -> bool:
+        """Whether the last program used any of another piece than a point is on."""
+        used = self.weights > 0
+        if not used.any():
+            return False
+        steps, change = point.x - self.points[used], point.values[self.number] - self._values[used]
+        first, last = np.vecdot(self.slopes[used], steps), steps @ point.slopes[self.number]
+        rounding = ROUNDING * (self._sizes[used] + point.size[self.number])
+        error = np.abs(change - 0.5 * (first + last))
+        return bool((error > self._settings.same * np.abs(last - first) + rounding).any())
+
     def keep(self, kept: Mask) -> None:
         """Forget all others."""
         if kept.all():
@@ -179,7 +190,7 @@ class Gathered:
             error, curved, rounding = _compare(centre, point)
             kinks = error > np.maximum(self._settings.skew * curved, rounding)
             for number, tangents in self.of.items():
-                kinks[number] |= (tangents.weights > 0).any()
+                kinks[number] |= tangents.needed(point)
             if self.of or kinks.any():
                 left = np.maximum(self.left - 1, 0)
                 self.left = np.where(kinks, self._settings.memory, left)
@@ -187,6 +198,12 @@ class Gathered:
         self.recent.append(point)
         for tangents in self.of.values():
             tangents.add(point, self.capacity, self.curved, centre)
+
+    def clear(self) -> None:
+        """Forget all kinks, and all points."""
+        self.left[:] = 0
+        self.of.clear()
+        self.recent.clear()
 
     def _choose(self) -> None:
         """Begin or end with functions."""
@@ -252,17 +269,18 @@ class Gathered:
         return None
 
     def pair(self, point: Point, used: Mask) -> tuple[Point, Mask] | None:
-        """The nearest recent point with the same piece of the objective.
+        """The recent point of the same piece of the objective with the nearest gradient.
 
-        And which functions are on the same piece there, of those ``used``.
+        Gradients of one piece meet as points do, those of others stay apart. And which
+        functions are on the same piece there, of those ``used``.
         """
         if not self.recent:
             return None
         steps = point.x - np.array([other.x for other in self.recent])
-        squares = np.vecdot(steps, steps)
-        for k in np.argsort(squares, kind="stable").tolist():
+        changes = point.grad - np.array([other.grad for other in self.recent])
+        for k in np.argsort(np.vecdot(changes, changes), kind="stable").tolist():
             other = self.recent[k]
-            if not squares[k] > 0:
+            if not steps[k].any():
                 continue
             first, last = float(other.grad @ steps[k]), float(point.grad @ steps[k])
             error = abs(point.fun - other.fun - 0.5 * (first + last))

@@ -15,12 +15,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._protocol import Array
 
-LONGEST = 0.5  # step in standard errors: beyond, profiles are what tells
-KINK = 1.5  # a kink's second differences double where the step is halved, a parabola's stay
-TRIES = 60  # factors of two, four at a time, to find a natural length: all of double range
+AGREE = 1.5  # factor within which two curvatures are one: a kink's doubles where a step is halved
+STEP = 4.0  # most by which a step changes on the search for a natural length
+TRIES = 60  # of these: all of double range
+VISIBLE = 10  # standard deviations of noise by which a value has to differ to be believed
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,30 +34,52 @@ class Curvature:
     Parameters
     ----------
     hessian : ndarray, shape (n, n)
+    gradient : ndarray, shape (n,)
     lengths : ndarray, shape (n,)
         Steps that raise the function by ``errordef``, one variable at a time; infinite along
         variables that change nothing.
-    kinked, lower : ndarrays of bool, shape (n,)
-        Whether differences grow as steps shrink; whether a lower value was met.
+    kinked, bent, lower : ndarrays of bool, shape (n,)
+        Whether differences grow as steps shrink; whether the rise at one error is not that of
+        the parabola; whether the function falls to both sides.
+    walled, pressed : ndarrays of bool, shape (n,)
+        Whether a bound, or where values end, is nearer than one error; or so near that no rise
+        can be seen on the way.
+    blurred : bool
+        Whether noise leaves less than the first digit of second derivatives.
+    jac_differs : bool
+        Whether gradients contradict the values, which are used instead.
     nfev : int
     """
 
     hessian: Array
+    gradient: Array
     lengths: Array
-    kinked: Array
-    lower: Array
+    kinked: Mask
+    bent: Mask
+    lower: Mask
+    walled: Mask
+    pressed: Mask
+    blurred: bool
+    jac_differs: bool
     nfev: int
 
+    @property
+    def odd(self) -> bool:
+        """Whether anything is not as of a parabola."""
+        return bool((self.kinked | self.bent | ~np.isfinite(self.lengths)).any())
 
-class _Function:
-    """The function of displacements, counted."""
 
-    def __init__(self, fun: Callable[[Array], float], x: Array, box: tuple[Array, Array]) -> None:
-        self._fun, self._x, self._box, self.nfev = fun, x, box, 0
+class _Displaced:
+    """The function of displacements, less its value at none; counted."""
+
+    def __init__(
+        self, fun: Callable[[Array], float], x: Array, value: float, box: tuple[Array, Array]
+    ) -> None:
+        self._fun, self._x, self._value, self._box, self.nfev = fun, x, value, box, 0
 
     def __call__(self, step: Array) -> float:
         self.nfev += 1
-        return self._fun(np.clip(self._x + step, *self._box))
+        return self._fun(np.clip(self._x + step, *self._box)) - self._value
 
 
 def at_minimum(
@@ -66,77 +92,117 @@ def at_minimum(
     box: tuple[Array, Array],
     scale: Array,
 ) -> Curvature:
-    """Curvature at ``x``, whose ``value`` is known, strictly inside ``box``.
+    """Curvature at ``x``, whose ``value`` is known, inside ``box``.
 
     ``scale`` is where the search for natural lengths begins.
     """
-    n, counted = x.size, _Function(fun, x, box)
+    n, counted = x.size, _Displaced(fun, x, value, box)
     room = np.minimum(x - box[0], box[1] - x)
-    depth = min((24 * noise / errordef) ** 0.25, LONGEST)
-    lengths, steps = np.empty(n), np.empty(n)
-    second, kinked, lower = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
-    for k in range(n):
-        axis = np.zeros(n)
-        axis[k] = 1.0
-        line = _Line(counted, axis, value, noise)
-        lengths[k] = line.natural_length(scale[k], errordef, room[k])
-        if not math.isfinite(lengths[k]):
-            steps[k] = 0.0
-            continue
-        steps[k] = min(depth * lengths[k], room[k])
-        second[k], kinked[k], lower[k] = line.second(steps[k])
-    if gradient is None:
-        hessian = _by_values(counted, value, steps, second)
-    else:
+    depth = (24 * noise / errordef) ** 0.25
+    axes = [_Axis(counted, unit, noise, errordef, room[k]) for k, unit in enumerate(np.eye(n))]
+    for axis, start in zip(axes, scale, strict=True):
+        axis.explore(start, depth)
+    steps, second = (np.array([getattr(a, name) for a in axes]) for name in ("step", "second"))
+    hessian, differs = None, False
+    if gradient is not None:
         hessian = _by_gradients(gradient, x, steps)
-        counted.nfev += 2 * int((steps > 0).sum())
-    return Curvature(hessian, lengths, kinked, lower, counted.nfev)
+        counted.nfev += 2 * int(np.count_nonzero(steps))
+        known = np.flatnonzero([axis.step > 0 and not axis.kinked for axis in axes])
+        apart = np.abs(np.diag(hessian) - second)
+        natural = [2 * errordef / axis.length**2 for axis in axes]
+        differs = any(apart[k] > (AGREE - 1) * max(second[k], natural[k]) for k in known)
+    if hessian is None or differs:
+        hessian = _by_values(counted, steps, second)
+    flags = {
+        name: np.array([getattr(axis, name) for axis in axes], dtype=bool)
+        for name in ("kinked", "bent", "lower", "walled", "pressed")
+    }
+    return Curvature(
+        hessian,
+        np.array([axis.slope for axis in axes]),
+        np.array([axis.length for axis in axes]),
+        **flags,
+        blurred=depth > 1,
+        jac_differs=differs,
+        nfev=counted.nfev,
+    )
 
 
-class _Line:
-    """The function along one axis."""
+class _Axis:
+    """The function along one axis: its natural length, and derivatives by a step of its own."""
 
-    def __init__(self, fun: _Function, axis: Array, value: float, noise: float) -> None:
-        self._fun, self._axis, self._value, self._noise = fun, axis, value, noise
+    def __init__(
+        self, fun: _Displaced, unit: Array, noise: float, errordef: float, room: float
+    ) -> None:
+        self._fun, self._unit, self._noise, self._errordef = fun, unit, noise, errordef
+        self._room, self._lowest = room, 0.0
+        self.length, self.step, self.second, self.slope = math.inf, 0.0, 0.0, 0.0
+        self.kinked = self.bent = self.lower = self.walled = self.pressed = False
 
-    def rise(self, step: float) -> float:
+    def explore(self, start: float, depth: float) -> None:
+        """Find all that `Curvature` tells of an axis."""
+        self.length = self._natural_length(start)
+        if not math.isfinite(self.length):
+            return
+        self.walled = self._room < self.length
+        self.step = step = min(depth * self.length, self._room)
+        near = self._rise(step / 2)
+        ahead, behind = (self._fun(sign * step * self._unit) for sign in (1, -1))
+        far = (ahead + behind) / 2
+        self.slope = (ahead - behind) / (2 * step)
+        self.second, closer = 2 * far / step**2, 8 * near / step**2
+        self.kinked = closer > AGREE * self.second + 32 * self._noise / step**2
+        self.lower |= min(near, far) < -4 * self._noise
+        whole = min(self.length, self._room)
+        at_error = 2 * self._rise(whole) / whole**2
+        blur = 4 * self._noise * (1 / whole**2 + 1 / step**2)
+        if not math.isfinite(at_error):
+            self.walled = True
+            return
+        self.bent = not self.kinked and not (
+            self.second - blur < AGREE * at_error and at_error < AGREE * self.second + blur
+        )
+
+    def _rise(self, step: float) -> float:
         """The mean rise on both sides."""
-        both = self._fun(step * self._axis) + self._fun(-step * self._axis)
-        return both / 2 - self._value
+        both = self._fun(step * self._unit), self._fun(-step * self._unit)
+        self._lowest = min(both)
+        return sum(both) / 2
 
-    def natural_length(self, start: float, errordef: float, room: float) -> float:
+    def _natural_length(self, start: float) -> float:
         """The step that raises the function by ``errordef``; infinite if none does.
 
-        Steps go by what a parabola would, at most four times as far each, and not beyond
-        ``room``: where that is short, a parabola is continued.
+        Steps go by what a parabola would, at most `STEP` times as far each, and neither into bounds
+        nor to where values end: if the way is short, a parabola is continued.
         """
-        step = min(start, room)
+        target = max(self._errordef, 2 * VISIBLE * self._noise)
+        step = min(start, self._room)
         for _ in range(TRIES):
-            rise = self.rise(step)
-            visible = rise > 10 * self._noise
-            if visible and 0.01 <= rise / errordef <= 10:
-                return step * math.sqrt(errordef / rise)
-            if visible and rise < errordef and step >= room:
-                return step * math.sqrt(errordef / rise)
-            if not visible and step >= room:
-                return math.inf
-            factor = math.sqrt(errordef / rise) if visible and math.isfinite(rise) else None
-            if factor is None:
-                factor = 4.0 if not rise > 0 or math.isfinite(rise) else 0.25
-            step = min(step * min(max(factor, 0.25), 4.0), room)
             if not 0 < step < math.inf:
                 break
+            rise = self._rise(step)
+            visible = rise > VISIBLE * self._noise
+            self.lower |= rise < -VISIBLE * self._noise
+            if visible and math.isfinite(rise):
+                length = step * math.sqrt(self._errordef / rise)
+                if 1 / STEP**2 <= rise / target <= STEP**2 or (
+                    rise < target and step >= self._room
+                ):
+                    return length
+                step *= min(max(math.sqrt(target / rise), 1 / STEP), STEP)
+            elif visible:  # values end here
+                self._room = step = step / STEP
+            elif step >= self._room:
+                self.pressed = not self.lower
+                return math.inf
+            else:
+                step *= STEP
+            step = min(step, self._room)
+        self.lower |= self._lowest < -VISIBLE * self._noise
         return math.inf
 
-    def second(self, step: float) -> tuple[float, bool, bool]:
-        """The second derivative; whether it is a kink's, and whether a value was lower."""
-        near, far = self.rise(step / 2), self.rise(step)
-        curvature, closer = 2 * far / step**2, 8 * near / step**2
-        kinked = closer > KINK * curvature + 32 * self._noise / step**2
-        return curvature, kinked, min(near, far) < -4 * self._noise
 
-
-def _by_values(fun: _Function, value: float, steps: Array, second: Array) -> Array:
+def _by_values(fun: _Displaced, steps: Array, second: Array) -> Array:
     """The Hessian from second differences, mixed ones by four corners."""
     n = steps.size
     hessian = np.diag(second)

@@ -8,18 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
 from smoothmin._check import require_integer, require_real
 from smoothmin._domain import Domain
-from smoothmin._protocol import Array
+from smoothmin._noise import measure_noise
+from smoothmin._precision import Precision
+from smoothmin._protocol import Answers, Array, Done, advance
 from smoothmin._source import Objective, as_gradient, as_value
+from smoothmin._types import BoundsGiven, Fun, Start
 from smoothmin.uncertainties.curvature import Curvature, at_minimum
 from smoothmin.uncertainties.profile import Profile
 
 ERRORDEFS = {"likelihood": 0.5, "chi2": 1.0}
 DEFINITE = 1e-8  # least eigenvalue, by the largest, in natural lengths: what rounding leaves
+ONE_ERROR = 0.6826894921370859  # probability within one standard error of a normal variable
+GUESS = 0.01  # of the variables: where the search for standard errors begins
+AWAY = 0.1  # distance from the minimum, in errors, that moves intervals in a digit that is read
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Uncertainty:
     nfev: int
     _profile: Profile = field(repr=False)
 
-    def interval(self, index: int, level: float = 0.6826894921370859) -> tuple[float, float]:
+    def interval(self, index: int, level: float = ONE_ERROR) -> tuple[float, float]:
         """The profile's interval of one parameter, asymmetric as it is (MINOS).
 
         Where the least value with this parameter held exceeds the minimum by ``errordef``
@@ -92,14 +98,12 @@ class Uncertainty:
         _require_level(level)
         return self._profile.interval(int(index), level)
 
-    def profile(self, index: int, points: Any) -> Array:
+    def profile(self, index: int, points: ArrayLike) -> Array:
         """The least value with one parameter held, less the minimum, at ``points`` (m,)."""
         self._require(index)
         return np.array([self._profile.rise(int(index), float(at)) for at in np.ravel(points)])
 
-    def contour(
-        self, first: int, second: int, level: float = 0.6826894921370859, points: int = 40
-    ) -> Array:
+    def contour(self, first: int, second: int, level: float = ONE_ERROR, points: int = 40) -> Array:
         """Where both parameters together lie with a probability: the profile's contour.
 
         Parameters
@@ -139,12 +143,12 @@ class Uncertainty:
 
 
 def uncertainty(
-    fun: Callable[..., Any],
-    res: OptimizeResult | Any,
-    args: Any = (),
+    fun: Fun,
+    res: OptimizeResult | Start,
+    args: object = (),
     *,
-    jac: Any = None,
-    bounds: Any = None,
+    jac: Fun | bool | None = None,
+    bounds: BoundsGiven | None = None,
     errordef: float | str = "likelihood",
     residuals: int | None = None,
     noise: float | None = None,
@@ -205,23 +209,37 @@ def uncertainty(
     args = args if isinstance(args, tuple) else (args,)
     start = res.x if hasattr(res, "x") else res
     domain = Domain.build(start, bounds)
-    function = _Function(fun, jac, args, domain)
+    function = _Free(fun, jac, args, domain)
     x = domain.start if domain.free is None else domain.start[domain.free]
     value = function.value(x)
     if not math.isfinite(value):
         raise ValueError(f"fun must be finite at the minimum, got {value!r}")
     rise = _errordef(errordef, residuals, value, x.size)
     box = domain.box or (np.full(x.size, -np.inf), np.full(x.size, np.inf))
-    noise = _noise(noise, res, value, rise)
     scale = _scale(res, x, rise, domain)
-    held = np.minimum(x - box[0], box[1] - x) <= 1e-6 * scale
-    inner = function.restricted(x, ~held)
-    inside = (box[0][~held], box[1][~held])
-    found = at_minimum(inner.value, inner.slope, x[~held], value, rise, noise, inside, scale[~held])
-    return _joined(found, domain, held, inner, value, rise, noise, inside)
+    level, nfev = _noise(noise, res, function, x, scale, domain)
+    held = np.minimum(x - box[0], box[1] - x) <= 0
+    looked, size = noise is not None, max(abs(value), rise)
+    while True:
+        noise = max(level, function.precision.unit * size)
+        inner, inside = function.restricted(x, ~held), (box[0][~held], box[1][~held])
+        start = scale[~held]
+        found = at_minimum(inner.value, inner.slope, x[~held], value, rise, noise, inside, start)
+        nfev += found.nfev
+        if found.pressed.any():
+            held[~held] = found.pressed
+            continue
+        if found.odd and not looked:  # noise may be behind it that shows on a larger scale
+            known = np.isfinite(found.lengths)
+            scale[np.flatnonzero(~held)[known]] = found.lengths[known]
+            more, count = _measured(function, x, scale, domain)
+            nfev, looked, level = nfev + count, True, max(level, more)
+        if not max(level, function.precision.unit * size) > noise:
+            break
+    return _joined(found, domain, held, inner, value, rise, noise, inside, nfev + 1)
 
 
-class _Function:
+class _Free:
     """Value and gradient in free variables."""
 
     def __init__(self, fun: Any, jac: Any, args: tuple[Any, ...], domain: Domain) -> None:
@@ -235,6 +253,7 @@ class _Function:
             jac = InBlocks(jac, domain.structure, "gradient") if callable(jac) else jac
         self._objective = Objective(fun, jac or None, args)
         self._domain = domain
+        self.precision = Precision()
         self._x: Array | None = None
         self._free: NDArray[np.bool_] | None = None
 
@@ -243,16 +262,17 @@ class _Function:
         """The gradient, if there is one."""
         return self._slope if self._objective.has_gradient else None
 
-    def restricted(self, x: Array, free: NDArray[np.bool_]) -> _Function:
+    def restricted(self, x: Array, free: NDArray[np.bool_]) -> _Free:
         """Of the variables that are ``free``, the others staying at ``x``."""
-        part = object.__new__(_Function)
+        part = object.__new__(_Free)
         part._objective, part._domain = self._objective, self._domain
-        part._x, part._free = x, free
+        part._x, part._free, part.precision = x, free, self.precision
         return part
 
     def value(self, part: Array) -> float:
         """A number, infinite where the function has none."""
         found = as_value(self._objective.value(self._user(part)))
+        self.precision.add(found)
         return math.inf if math.isnan(found) else found
 
     def _slope(self, part: Array) -> Array:
@@ -285,18 +305,34 @@ def _errordef(given: float | str, residuals: int | None, value: float, n: int) -
     return float(given)
 
 
-def _noise(given: float | None, res: Any, value: float, errordef: float) -> float:
-    """That of the values, at least their rounding an error away."""
+def _noise(
+    given: float | None, res: Any, function: _Free, x: Array, scale: Array, domain: Domain
+) -> tuple[float, int]:
+    """That of the values, told, found by the run, or measured; and the evaluations of that."""
     if given is not None:
         require_real("noise", given, minimum=0, below=np.inf)
-    known = given if given is not None else getattr(res, "get", lambda *_: 0.0)("noise", 0.0)
-    return max(float(known), float(np.finfo(float).eps) * max(abs(value), errordef))
+        return float(given), 0
+    known = getattr(res, "get", lambda *_: None)("noise")
+    if known is not None:
+        return float(known), 0
+    return _measured(function, x, scale, domain)
+
+
+def _measured(function: _Free, x: Array, scale: Array, domain: Domain) -> tuple[float, int]:
+    """The noise on a short line, and the evaluations."""
+    talk, count = measure_noise(domain.problem(False), x, scale, np.random.default_rng(0)), 0
+    ask = advance(talk)
+    while not isinstance(ask, Done):
+        values = np.array([function.value(point) for point in ask.points])
+        count += len(values)
+        ask = advance(talk, Answers(values))
+    return ask.value, count
 
 
 def _scale(res: Any, x: Array, errordef: float, domain: Domain) -> Array:
     """Where the search for steps begins: what a run has learnt, or a hundredth of x."""
     known = getattr(res, "get", lambda *_: None)("hess_inv")
-    guess = 1e-2 * np.maximum(np.abs(x), 1e-2)
+    guess = GUESS * np.maximum(np.abs(x), GUESS)
     if isinstance(known, np.ndarray) and known.shape == (domain.start.size,) * 2:
         diagonal = np.diag(known)
         diagonal = diagonal if domain.free is None else diagonal[domain.free]
@@ -309,11 +345,12 @@ def _joined(
     found: Curvature,
     domain: Domain,
     held: NDArray[np.bool_],
-    inner: _Function,
+    inner: _Free,
     value: float,
     errordef: float,
     noise: float,
     box: Any,
+    nfev: int,
 ) -> Uncertainty:
     """What is known of the free parameters, in the user's."""
     size = domain.start.size
@@ -329,10 +366,10 @@ def _joined(
     at_bound = np.ones(size, bool)
     at_bound[free] = False
     kinked, unseen = np.zeros(size, bool), np.zeros(size, bool)
-    kinked[free], unseen[free] = found.kinked, ~seen
+    kinked[free], unseen[free] = found.kinked, ~(seen | found.lower)
     with np.errstate(all="ignore"):
         correlations = covariance / np.outer(errors, errors)
-    said = _warnings(at_bound, kinked, unseen, made, bool(found.lower.any()))
+    said = _warnings(found, free, at_bound, made, _away(found, seen, errordef))
     place = {int(index): k for k, index in enumerate(free)}
     x = domain.start if domain.free is None else domain.start[domain.free]
     profile = Profile(
@@ -340,7 +377,7 @@ def _joined(
     )
     return Uncertainty(
         domain.start.copy(), covariance, errors, correlations, hessian, errordef,
-        at_bound, kinked, unseen, made, said, found.nfev + 1, profile,
+        at_bound, kinked, unseen, made, said, nfev, profile,
     )  # fmt: skip
 
 
@@ -360,26 +397,49 @@ def _covariance(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> t
     return covariance, made
 
 
-def _warnings(at_bound: Any, kinked: Any, unseen: Any, made: bool, lower: bool) -> list[str]:
+def _away(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> float:
+    """How far the minimum of the parabola is, in errors: what MINUIT calls distance, its root."""
+    usable = seen & ~found.kinked
+    lengths = found.lengths[usable]
+    scaled = found.hessian[np.ix_(usable, usable)] * np.outer(lengths, lengths)
+    slope = found.gradient[usable] * lengths
+    if not lengths.size:
+        return 0.0
+    values, vectors = np.linalg.eigh(scaled / (2 * errordef))
+    if not values.min() > DEFINITE:
+        return 0.0  # there is no parabola
+    return float(np.linalg.norm(vectors.T @ slope / np.sqrt(values))) / (2 * errordef)
+
+
+def _warnings(
+    found: Curvature, free: NDArray[Any], at_bound: Any, made: bool, away: float
+) -> list[str]:
     """What to beware of."""
 
     def numbers(which: Any) -> str:
         return ", ".join(map(str, np.flatnonzero(which)))
 
-    said = []
-    if at_bound.any():
-        said.append(f"Fixed or at a bound, errors of the others hold with these held: "
-                    f"{numbers(at_bound)}.")  # fmt: skip
-    if kinked.any():
-        said.append(f"A kink: no curvature, and no error, along {numbers(kinked)}.")
-    if unseen.any():
-        said.append(f"The function does not change with {numbers(unseen)}.")
-    if made:
-        said.append("The Hessian was not positive definite and was made so: some combination "
-                    "of parameters is not determined.")  # fmt: skip
-    if lower:
-        said.append("Lower values were met: this is not a minimum.")
-    return said
+    def among(which: Any) -> str:
+        return ", ".join(map(str, free[which]))
+
+    lower, unseen = found.lower, ~np.isfinite(found.lengths) & ~found.lower
+    told = [
+        (at_bound.any(), "Fixed or at a bound, errors of the others hold with these held: "
+         f"{numbers(at_bound)}."),
+        (found.walled.any(), "Within an error of a bound, or of where values end, so that only "
+         f"`interval` has a meaning: {among(found.walled)}."),
+        (found.kinked.any(), f"A kink: no curvature, and no error, along {among(found.kinked)}."),
+        (found.bent.any(), "No parabola within an error, so that only `interval` and `contour` "
+         f"have a meaning: {among(found.bent)}."),
+        (unseen.any(), f"The function does not change with {among(unseen)} alone."),
+        (made, "The Hessian was not positive definite and was made so: some combination of "
+         "parameters is not determined, errors are at least these, or this is no minimum."),
+        (lower.any(), f"Lower values were met along {among(lower)}: this is not a minimum."),
+        (away > AWAY, f"The minimum is {away:.2g} errors away: go on with the descent first."),
+        (found.blurred, "Noise leaves of the errors less than a digit."),
+        (found.jac_differs, "`jac` contradicts the values, which were used alone."),
+    ]  # fmt: skip
+    return [text for holds, text in told if holds]
 
 
 def _require_level(level: Any) -> None:

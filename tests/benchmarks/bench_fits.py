@@ -19,6 +19,7 @@ import warnings
 import numpy as np
 import scipy.optimize
 from fits import FITS
+from tables import add_store, store
 
 import smoothmin
 
@@ -123,7 +124,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budget", type=int, default=200, help="evaluations per (n + 1)")
     parser.add_argument("--detail", action="store_true", help="when each fit was found")
+    add_store(parser)
     args = parser.parse_args()
+    records = []
     hits, used = [], []
     for name in FITS:
         for seed in range(args.seeds):
@@ -138,8 +141,12 @@ def main() -> None:
     print(f"{len(hits)} fits, found within", *(f"{c:6d}" for c in COLUMNS), "   used")
     for j, name in enumerate(METHODS):
         when = np.array(hits)[:, j]
-        shares = " ".join(f"{np.mean(when <= c):6.2f}" for c in COLUMNS)
-        print(f"{name:20s}", shares, f"{np.mean(used, axis=0)[j]:7.0f}")
+        found = {c: np.mean(when <= c) for c in COLUMNS}
+        records.append({"method": name, **found, "used": np.mean(used, axis=0)[j]})
+        shares = " ".join(f"{share:6.2f}" for share in found.values())
+        print(f"{name:20s}", shares, f"{records[-1]['used']:7.0f}")
+    if args.store is not None:
+        store(args.store, records)
 
 
 if __name__ == "__main__":

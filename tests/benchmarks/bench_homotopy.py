@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import optimize
+from tables import add_store, store
 
 import smoothmin
 
@@ -267,6 +268,7 @@ def main() -> None:
     parser.add_argument("--dims", default="2,5,10")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budgets", default="200,1000", help="evaluations per variable")
+    add_store(parser)
     args = parser.parse_args()
     if args.coco and args.gradients:
         parser.error("COCO's functions have no gradients")
@@ -274,6 +276,7 @@ def main() -> None:
     budgets = np.array([int(b) for b in args.budgets.split(",")])
     make, names = (coco, range(24)) if args.coco else (moved, FAMILIES)
     print("share at evaluations per variable", *(f"{b:>7d}" for b in budgets), " seconds")
+    records = []
     for solver in SOLVERS:
         started = time.perf_counter()
         shares = [
@@ -292,6 +295,10 @@ def main() -> None:
         seconds = time.perf_counter() - started
         print(f"{solver.__name__:33s}", *(f"{s:7.2f}" for s in np.mean(shares, axis=0)), end="")
         print(f"{seconds:9.1f}", flush=True)
+        means = dict(zip(budgets, np.mean(shares, axis=0), strict=True))
+        records.append({"method": solver.__name__, **means})
+    if args.store is not None:
+        store(args.store, records)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import time
 import warnings
 
 import numpy as np
+from tables import add_store, store
 
 import smoothmin
 
@@ -167,10 +168,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--solvers", default=",".join(SOLVERS))
     parser.add_argument("--functions", default=",".join(FUNCTIONS))
+    add_store(parser)
     args = parser.parse_args()
+    records = []
     warnings.simplefilter("ignore")
     print(f"{'function':17s} {'solver':13s} a tenth   a third       all  seconds")
     for name in args.functions.split(","):
+        records.append({"function": name})
         for solver in args.solvers.split(","):
             rows, started = [], time.perf_counter()
             for seed in range(args.seeds):
@@ -183,6 +187,9 @@ def main() -> None:
             cells = " ".join(f"{value:9.3g}" for value in np.median(rows, axis=0))
             seconds = (time.perf_counter() - started) / args.seeds
             print(f"{name:17s} {solver:13s} {cells} {seconds:8.1f}", flush=True)
+            records[-1][solver] = np.median(rows, axis=0)[-1]
+    if args.store is not None:
+        store(args.store, records)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ there. Then how often a result from within 1 % of the start's height was called 
 
 from __future__ import annotations
 
+import argparse
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
+from tables import add_store, store
 
 import smoothmin
 
@@ -117,6 +119,9 @@ def _minimize(fun: Function, x0: Array, method: str, budget: int, seed: int) -> 
 
 def main() -> None:
     """Print the share solved, by method and noise."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_store(parser)
+    file, records = parser.parse_args().store, []
     methods = OURS + list(SCIPYS)
     problems = cases(4) + cases(12)
     print(f"{'share solved':18s}" + "".join(f"{noise:>18s}" for noise in NOISES) + f"{'false':>8s}")
@@ -128,6 +133,9 @@ def main() -> None:
             false += sum(success and share > 1 - SHARE for share, success in left)
             ended += len(left)
         print(f"{method:18s}" + "".join(f"{cell:18.2f}" for cell in cells) + f"{false:5d}/{ended}")
+        records.append({"method": method, **dict(zip(NOISES, cells, strict=True)), "false": false})
+    if file is not None:
+        store(file, records)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.optimize
 from nonsmooth_problems import NonsmoothProblem, scalable, sharp, small
 from oracle import Timed
-from tables import row, store
+from tables import add_store, row, store
 
 import smoothmin
 
@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Nonsmooth functions, ours and SciPy's methods.")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="save a data profile here")
     parser.add_argument("--rescale", type=int, metavar="SEED", help="variables in random units")
-    parser.add_argument("--store", type=Path, metavar="FILE", help="keep the counts as CSV")
+    add_store(parser)
     arguments = parser.parse_args()
     plot, seed = arguments.plot, arguments.rescale
     names = [*OURS, *(f"scipy {name}" for name in SCIPYS)]

@@ -17,10 +17,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import warnings
-from pathlib import Path
 
 import numpy as np
-from tables import store
+from tables import add_store, store
 
 import smoothmin
 
@@ -175,7 +174,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--store", type=Path, metavar="FILE", help="keep the counts as CSV")
+    add_store(parser)
     given = parser.parse_args()
     solvers = [by_models, by_sum, by_differences]
     try:

@@ -19,6 +19,7 @@ import sys
 import time
 
 import numpy as np
+from tables import add_store, store
 
 from smoothmin import GradientDescent, GradientSampling, minimize
 from smoothmin._domain import Domain
@@ -94,10 +95,13 @@ def evaluation(fun, d):
 
 
 def overhead(seconds):
+    """The table, printed; and its rows."""
+    records = []
     print("one evaluation, n = 100, over 100 bare calls")
     print(f"{'objective':12s}" + "".join(f"{f'd={d}':>22s}" for d in DIMENSIONS))
     for name, fun in OBJECTIVES.items():
         cells = []
+        records.append({"objective": name})
         for d in DIMENSIONS:
             x0 = np.ones(d)
 
@@ -106,9 +110,11 @@ def overhead(seconds):
                     fun(x0)
 
             alone, sampled = least_times([bare, evaluation(fun, d)], seconds)
+            records[-1][d] = sampled / alone
             cells.append(f"{sampled / alone:8.2f} ({alone * 1e4:7.1f} us)")
         print(f"{name:12s}" + "".join(f"{cell:>22s}" for cell in cells))
     print("in brackets: one bare call\n")
+    return records
 
 
 def steps_against_torchzero(seconds):
@@ -248,8 +254,12 @@ def imports(repetitions):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2.0, help="for each pair of timings")
-    seconds = parser.parse_args().seconds
-    overhead(seconds)
+    add_store(parser)
+    given = parser.parse_args()
+    seconds = given.seconds
+    records = overhead(seconds)
+    if given.store is not None:
+        store(given.store, records)
     steps_against_torchzero(seconds)
     aggregates(seconds)
     imports(10)

@@ -49,6 +49,7 @@ def ours(**how):
 SOLVERS = {
     "ours": ours(),
     "difference-descent": ours(method="difference-descent"),
+    "model-descent": ours(method="model-descent"),
     "L-BFGS-B": scipys("L-BFGS-B"),
     "BFGS": scipys("BFGS"),
 }

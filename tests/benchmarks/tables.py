@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,13 @@ def row(label: str, cells: Iterable[Any], form: str = "") -> str:
     return f"{label:26s}" + "".join(f"{cell:>18}" for cell in shown)
 
 
+def add_store(parser: ArgumentParser) -> None:
+    """The option of benchmarks whose results the README has."""
+    parser.add_argument("--store", type=Path, metavar="FILE", help="keep the results as CSV")
+
+
 def store(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Keep results as CSV, for `notebooks/07-benchmarks.ipynb`; None is left empty."""
+    """Keep results as CSV, for the README's tables and notebook 07; None is left empty."""
     records = list(records)
     with file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, records[0], lineterminator="\n")

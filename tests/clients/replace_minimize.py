@@ -53,9 +53,9 @@ class Recorder:
         except BaseException as error:
             self._write(row | {"raised": type(error).__name__})
             raise
-        value = np.ravel(res.fun)
+        value = np.ravel(res.get("fun", ()))  # a caller's own method may return anything
         row["fun"] = float(value[0]) if value.size == 1 else None
-        row |= {"nfev": int(res.get("nfev", 0)), "success": bool(res.success)}
+        row |= {"nfev": int(res.get("nfev", 0)), "success": bool(res.get("success", False))}
         if write:
             self._write(row)
         return res

@@ -14,6 +14,7 @@ false successes (a lower value is known, and a local method finds one from our e
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
@@ -130,7 +131,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("suites", nargs="*", help="of " + " ".join(SUITES))
     parser.add_argument("--keep", help="folder for records and reports")
+    parser.add_argument("--store", metavar="FILE", help="keep the results as CSV")
     given = parser.parse_args()
+    records = []
     folder = given.keep or tempfile.mkdtemp()
     os.makedirs(folder, exist_ok=True)
     ours_to_mend = 0
@@ -144,11 +147,22 @@ def main():
               f"{len(lost) - len(open_)}); {found['calls']} calls; evaluations with a gradient "
               f"{found['with'][0]:.2f} ({found['with'][1]}), without {found['without'][0]:.2f} "
               f"({found['without'][1]}); false successes {len(found['false'])}")  # fmt: skip
+        records.append({
+            "suite": name, "scipy": len(passed), "ours": len(passed) - len(lost),
+            "accepted": len(lost) - len(open_), "lost": len(lost),
+            "with gradient": found["with"][0], "without": found["without"][0],
+            "false": len(found["false"]),
+        })  # fmt: skip
         print_rows("not accepted", open_)
         print_rows("false success", found["false"])
         print_rows("another minimum", found["elsewhere"])
         print_rows("raised", found["refused"])
         ours_to_mend += len(open_) + len(found["false"])
+    if given.store is not None:
+        with open(given.store, "w", newline="") as stream:
+            writer = csv.DictWriter(stream, records[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(records)
     return int(ours_to_mend > 0)
 
 

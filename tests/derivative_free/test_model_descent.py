@@ -226,3 +226,24 @@ def test_where_differences_end_at_no_minimum_the_model_goes_on_and_ends():
     assert not res.success
     assert res.nfev < 500
     assert res.fun < cliff(np.full(4, 2.0)) / 10
+
+
+@pytest.mark.parametrize("start", [17.0, 1 / 3, -0.05, 1e-6])
+def test_a_minimum_met_by_the_first_step_is_a_success(start):
+    for least in np.linspace(-1, 1, 9):
+        res = minimize(
+            lambda x, c=least: float(np.sum((x - c) ** 2)), [start], method="Nelder-Mead", rng=0
+        )
+        assert res.success, (least, res.message)
+        assert res.fun < 1e-12
+
+
+@pytest.mark.parametrize("slope", [1.0, 1e-6])
+def test_a_kink_met_by_the_first_step_is_none(slope):
+    res = minimize(
+        lambda x: float(np.abs(x[0] - 1 / 3) + slope * x[1] ** 2),
+        [2.0, 1.0],
+        method="Nelder-Mead",
+        rng=0,
+    )
+    assert not res.success or res.fun < 1e-7

@@ -1,8 +1,9 @@
-"""Writes ``smoothmin/_signatures.pyi``: what type checkers and editors know of `minimize`.
+"""Writes what type checkers and editors know of `minimize`, from the options classes.
 
     python tests/types/signatures.py
 
-An overload for each method, with a `TypedDict` of its options, both from the options classes.
+``smoothmin/typing.py`` has a `TypedDict` of each method's options, ``smoothmin/_signatures.pyi``
+an overload for each method.
 """
 
 from __future__ import annotations
@@ -13,38 +14,14 @@ import pathlib
 from smoothmin._registry import COMMON_OPTIONS, METHODS, REFORMULATIONS, method_class, option_names
 from smoothmin._scipy_names import NAMES
 
-TARGET = pathlib.Path(__file__).parents[2] / "smoothmin" / "_signatures.pyi"
-
-# of options whose classes say `Any`
-TYPES = {
-    "axes": "Sequence[int] | int | None",
-    "boundary": "str | Sequence[str]",
-    "decay": "float | ArrayLike",
-    "diffusivity": "str | Callable[..., object] | ArrayLike | None",
-    "distribution": "str | Callable[..., object]",
-    "hess_inv0": "ArrayLike | None",
-    "local": "str | Method | None",
-    "lr": "float | ArrayLike | None",
-    "preconditioner": "object",
-    "restarts": 'int | Literal["budget"]',
-    "rng": "Seed",
-    "scale": "float | ArrayLike | None",
-    "shapes": "Sequence[tuple[int, ...]] | None",
-    "sigma": "float | str | ArrayLike | None",
-    "sigma_nminus": "float | ArrayLike",
-    "sigma_nplus": "float | ArrayLike",
-    "spacing": "float | ArrayLike | None",
-    "termination": "Criterion | Sequence[Criterion] | None",
-    "xatol": "float | ArrayLike | None",
-    "xtol": "float | ArrayLike | None",
-}
+PACKAGE = pathlib.Path(__file__).parents[2] / "smoothmin"
 
 COMMON = {
     "maxiter": "float | None",
     "maxfev": "float | None",
     "maxtime": "float | None",
     "f_target": "float | None",
-    "termination": "Criterion | Sequence[Criterion] | None",
+    "termination": "Termination | Sequence[Termination] | None",
     "disp": "bool | int",
     "progress": "bool",
     "return_all": "bool",
@@ -65,45 +42,76 @@ COMMON = {
     "finite_diff_rel_step": "float | ArrayLike | None",
 }
 
-HEAD = '''"""Written by `tests/types/signatures.py` from the options of all methods."""
+# of options on SciPy's pages that are no numbers
+SCIPY = {
+    "adaptive": "bool",
+    "direc": "ArrayLike | None",
+    "factorization_method": "str | None",
+    "finite_diff_rel_step": "float | ArrayLike | None",
+    "eps": "float | ArrayLike",
+    "hess_inv0": "ArrayLike | None",
+    "inexact": "bool",
+    "initial_simplex": "ArrayLike | None",
+    "offset": "ArrayLike | None",
+    "scale": "bool | ArrayLike | None",
+    "sparse_jacobian": "bool | None",
+}
+
+WRITTEN = '"""{}; written by `tests/types/signatures.py`."""\n'
+
+TYPING_HEAD = (
+    WRITTEN.format("Options as type checkers and editors know them")
+    + """
+from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias, TypedDict, overload
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-import numpy as np
-from numpy.typing import ArrayLike
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-from smoothmin._history import History
+    from smoothmin._history import History
+    from smoothmin._method import Method
+    from smoothmin._protocol import Array
+    from smoothmin._result import Result
+    from smoothmin._stopping import Termination
+    from smoothmin._types import Axes, Seed, Shapes
+    from smoothmin.journal.options import Journal
+    from smoothmin.smoothing.perturbations import Distribution
+
+"""
+)
+
+STUB_HEAD = (
+    WRITTEN.format("`minimize` by method")
+    + """
+from collections.abc import Mapping
+from typing import Literal, overload
+
+from smoothmin import typing as options_of
 from smoothmin._method import Method
 from smoothmin._result import Result
-from smoothmin._stopping import Criterion
-from smoothmin.journal.options import Journal
+from smoothmin._types import BoundsGiven, Fun, Integrality, Jac, Seed, Start
+"""
+)
 
-class BoundsLike(Protocol):
-    """SciPy's `Bounds`."""
-
-    lb: ArrayLike
-    ub: ArrayLike
-
-Fun: TypeAlias = Callable[..., object]
-Start: TypeAlias = ArrayLike | Mapping[str, ArrayLike] | Sequence[ArrayLike]
-Jac: TypeAlias = Callable[..., object] | bool | Literal["2-point", "3-point", "cs"] | None
-Pairs: TypeAlias = Sequence[tuple[float | None, float | None]]
-Rows: TypeAlias = Sequence[Sequence[float | None]]
-BoundsGiven: TypeAlias = BoundsLike | Pairs | Rows | Mapping[str, object]
-Seed: TypeAlias = int | Sequence[int] | np.random.Generator | np.random.BitGenerator | None
-'''
+NAMED = " = (),\n    *,\n    method: "  # how most write it, which tells overloads apart
 
 
 def options_of(name: str) -> dict[str, str]:
     """The options of a method and their types."""
     cls = method_class(name)
     annotated = {field.name: str(field.type) for field in dataclasses.fields(cls)}
-    return {
-        option: TYPES.get(option, "") if "Any" in annotated[option] else annotated[option]
-        for option in option_names(cls)
-    } | {other: annotated[option] for other, option in cls.synonyms.items()}
+    own = {option: annotated[option] for option in option_names(cls)}
+    return own | {other: annotated[option] for other, option in cls.synonyms.items()}
+
+
+def scipy_options() -> dict[str, str]:
+    """The options on SciPy's pages, of all its names."""
+    every = [*(entry.options for entry in NAMES.values())]
+    every += [entry.constrained_options or {} for entry in NAMES.values()]
+    return {key: SCIPY.get(key, "float | None") for options in every for key in options}
 
 
 def class_name(name: str) -> str:
@@ -111,57 +119,86 @@ def class_name(name: str) -> str:
     return method_class(name).__name__ + "Options"
 
 
-def typed_dict(name: str, base: str, fields: dict[str, str]) -> str:
+def typed_dict(name: str, base: str, text: str, fields: dict[str, str]) -> str:
     """Its text."""
-    rows = [f"    {key}: {kind}" for key, kind in fields.items()]
-    return "\n".join([f"class {name}({base}, total=False):", *(rows or ["    pass"]), ""])
+    own = {key: kind for key, kind in fields.items() if base == "TypedDict" or key not in COMMON}
+    rows = [f"    {key}: {kind}" for key, kind in own.items()]
+    return "\n".join(
+        ["", f"class {name}({base}, total=False):", f'    """{text}"""', "", *rows, ""]
+    )
+
+
+def either(*types: str) -> str:
+    """A union of unions."""
+    parts = dict.fromkeys(part for each in types for part in each.split(" | "))
+    return " | ".join(sorted(parts, key=lambda part: part == "None"))
+
+
+def of_all(names: list[str]) -> dict[str, str]:
+    """The options of all methods, and SciPy's."""
+    found: dict[str, str] = {}
+    for options in (*map(options_of, names), scipy_options()):
+        for key, kind in options.items():
+            found[key] = either(found[key], kind) if key in found else kind
+    return found
 
 
 def overloaded(method: str, options: str) -> str:
-    """One signature of `minimize`."""
+    """One signature of `minimize`; ``method`` with what separates it from ``args``."""
+    star = "" if "*" in method else "\n    *,"
     return f"""@overload
 def minimize(
     fun: Fun,
     x0: Start,
-    args: object = (),
-    method: {method} = ...,
+    args: object{method},
     jac: Jac = None,
-    hess: Callable[..., object] | None = None,
-    hessp: Callable[..., object] | None = None,
+    hess: Fun | None = None,
+    hessp: Fun | None = None,
     bounds: BoundsGiven | None = None,
     constraints: object = (),
     tol: float | None = None,
-    callback: Callable[..., object] | None = None,
-    options: {options} | None = None,
-    *,
-    integrality: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    callback: Fun | None = None,
+    options: {options} | None = None,{star}
+    integrality: Integrality | None = None,
     rng: Seed = None,
     workers: object = None,
     vectorized: bool = False,
 ) -> Result: ..."""
 
 
-def render() -> str:
-    """The stub."""
+def typing_module() -> str:
+    """The text of `smoothmin/typing.py`."""
     assert COMMON.keys() == COMMON_OPTIONS.keys(), COMMON.keys() ^ COMMON_OPTIONS.keys()
     names = [*METHODS, *REFORMULATIONS]
-    parts = [HEAD, typed_dict("CommonOptions", "TypedDict", COMMON)]
+    parts = [typed_dict("CommonOptions", "TypedDict", "Of every method.", COMMON)]
     for name in names:
-        own = {key: kind for key, kind in options_of(name).items() if key not in COMMON}
-        parts.append(typed_dict(class_name(name), "CommonOptions", own))
-    for name in names:
-        parts.append(overloaded(f'Literal["{name}"]', class_name(name)))
-    default = " | ".join(
-        class_name(name)
-        for name in ("gradient-sampling", "derivative-free", "sqp", "constrained-model")
-    )
-    parts.append(overloaded("None", default))
-    theirs = ", ".join(f'"{entry.name}"' for entry in NAMES.values())
-    parts.append(overloaded(f"Literal[{theirs}]", "Mapping[str, object]"))
-    anything = "str | Method | type[Method] | Callable[..., object] | None"
-    parts.append(overloaded(anything, "Mapping[str, object]"))
-    return "\n".join(parts) + "\n"
+        parts.append(
+            typed_dict(class_name(name), "CommonOptions", f'Of "{name}".', options_of(name))
+        )
+    parts.append(typed_dict("ScipyOptions", "CommonOptions", "Of SciPy's names.", scipy_options()))
+    parts.append(typed_dict("Options", "CommonOptions", "Of all methods.", of_all(names)))
+    return TYPING_HEAD + "\n".join(parts)
 
+
+def stub() -> str:
+    """The text of `smoothmin/_signatures.pyi`."""
+    names = [*METHODS, *REFORMULATIONS]
+    default = ("gradient-sampling", "derivative-free", "sqp", "constrained-model")
+    any_default = " | ".join(f"options_of.{class_name(name)}" for name in default)
+    theirs = ", ".join(f'"{entry.name}"' for entry in NAMES.values())
+    ours = "str | Method | type[Method] | None"
+    parts = [overloaded(" = (),\n    method: None = None", any_default)]
+    for name in names:
+        parts.append(overloaded(NAMED + f'Literal["{name}"]', f"options_of.{class_name(name)}"))
+    parts.append(overloaded(NAMED + f"Literal[{theirs}]", "options_of.ScipyOptions"))
+    parts.append(overloaded(NAMED + ours, "options_of.Options"))
+    parts.append(overloaded(",\n    method: " + ours, "options_of.Options"))
+    parts.append(overloaded(NAMED + "Fun", "Mapping[str, object]"))  # somebody else's method
+    return STUB_HEAD + "\n" + "\n".join(parts) + "\n"
+
+
+TEXTS = {"typing.py": typing_module, "_signatures.pyi": stub}
 
 if __name__ == "__main__":
-    TARGET.write_text(render())
+    for file, text in TEXTS.items():
+        (PACKAGE / file).write_text(text())

@@ -170,10 +170,94 @@ def test_what_makes_errors_meaningless_is_flagged():
 
 
 def test_a_point_that_is_no_minimum_is_flagged():
-    found = uncertainty(lambda z: float(-(z[0] ** 2)), [0.0])
-    assert found.made_definite or found.unseen[0]
-    found = uncertainty(lambda z: float(z[0] ** 4 - z[0] ** 2), [0.0])
-    assert any("not a minimum" in text for text in found.warnings)
+    for fun in (lambda z: -(z[0] ** 2), lambda z: z[0] ** 4 - z[0] ** 2, lambda z: 3 * z[0]):
+        found = uncertainty(fun, [0.0])
+        assert not found.unseen[0]
+        assert any("not a minimum" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize("with_gradient", [False, True])
+@pytest.mark.parametrize("away", [0.0, 0.05, 0.2, 3.0])
+def test_how_far_the_minimum_is(away, with_gradient):
+    hessian = np.array([[4.0, 1.0], [1.0, 2.0]])
+
+    def fun(z):
+        return float(z @ hessian @ z) / 2
+
+    start = [away / np.sqrt(hessian[0, 0]), 0.0]
+    found = uncertainty(fun, start, jac=(lambda z: hessian @ z) if with_gradient else None)
+    told = [text for text in found.warnings if "errors away" in text]
+    assert bool(told) == (away > 0.1)
+    assert not told or told[0].startswith(f"The minimum is {away:.2g} errors away")
+    assert_allclose(found.errors, np.sqrt(np.diag(np.linalg.inv(hessian))), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda z: z[0] ** 4,
+        lambda z: z[0] ** 2 / 2 + 2 * max(0, z[0] - 0.3),
+        lambda z: z[0] ** 2 / 2 + (z[0] > 0.5),
+        lambda z: z[0] ** 2 / 2 + 0.05 * (1 - np.cos(100 * z[0])),
+    ],
+    ids=["quartic", "kink beside", "jump", "ripples"],
+)
+def test_what_is_no_parabola_within_an_error_is_flagged(fun):
+    found = uncertainty(fun, [0.0])
+    assert any("No parabola within an error" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize("inside", [1e-9, 1e-6, 1e-2, 0.9, 3.0])
+def test_a_bound_within_an_error_is_flagged(inside):
+    bounds = [(0, None), (None, None)]
+    found = uncertainty(
+        lambda z: ((z[0] - inside) ** 2 + z[1] ** 2) / 2, [inside, 0.0], bounds=bounds
+    )
+    beside = any("Within an error of a bound" in text for text in found.warnings)
+    assert (beside or found.at_bound[0]) == (inside < 1)
+    assert_allclose(found.errors[1], 1, rtol=1e-4)
+
+
+def test_a_minimum_that_is_pushed_against_a_bound_is_held_there():
+    fun, bounds = lambda z: z[0] + z[1] ** 2 / 2, [(0, None), (None, None)]
+    for start in ([0.0, 0.0], [1e-12, 0.0]):
+        found = uncertainty(fun, start, bounds=bounds)
+        assert found.at_bound.tolist() == [True, False]
+        assert_allclose(found.errors, [0, 1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("end", [0.5, 0.2, 1e-6])
+def test_where_values_end_within_an_error_is_flagged(end):
+    found = uncertainty(lambda z: z[0] ** 2 / 2 if z[0] < end else np.nan, [0.0])
+    assert any("of where values end" in text for text in found.warnings)
+    assert_allclose(found.errors, 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("level", [1e-6, 1e-3, 0.1])
+def test_noise_that_nobody_told_of_is_measured(level):
+    rng = np.random.default_rng(1)
+    found = uncertainty(lambda z: float(z @ z) / 2 + level * rng.standard_normal(), [0.0, 0.0])
+    assert_allclose(found.errors, 1, rtol=max(0.02, 3 * level))
+    assert any("Noise" in text for text in found.warnings) == (level == 0.1)
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_values_in_single_precision(offset):
+    found = uncertainty(lambda z: np.float32(z @ z / 2 + offset), [0.0, 0.0])
+    assert_allclose(found.errors, 1, rtol=0.05)
+    assert not found.warnings
+
+
+@pytest.mark.parametrize("kind", ["wrong", "noisy"])
+def test_gradients_that_contradict_the_values_are_not_used(kind):
+    rng = np.random.default_rng(0)
+
+    def jac(z):
+        return 3 * z if kind == "wrong" else z + 1e-3 * rng.standard_normal(2)
+
+    found = uncertainty(lambda z: float(z @ z) / 2, [0.0, 0.0], jac=jac)
+    assert_allclose(found.errors, 1, rtol=1e-4)
+    assert found.warnings == ["`jac` contradicts the values, which were used alone."]
 
 
 def test_an_interval_ends_at_a_bound():

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
@@ -99,7 +100,7 @@ class ConstrainedModel(Method):
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
-    scale: Any = None
+    scale: ArrayLike | None = None
     xtol: float = 1e-8
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._method import Method
@@ -56,7 +57,7 @@ class LatticeDescent(Method):
     name: ClassVar[str] = "lattice-descent"
     handles_bounds: ClassVar[bool] = True
 
-    scale: Any = None
+    scale: ArrayLike | None = None
 
     @property
     def needs_gradient(self) -> bool:

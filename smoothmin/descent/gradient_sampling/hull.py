@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
 from smoothmin.descent.gradient_sampling.state import Outcome, State
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
@@ -114,6 +115,11 @@ class HullStep:
             cause, direction, slope, t = self._least_element(hull)
             small = certifier.latest.stationarity <= self._small()
             invisible = -slope * t <= state.noise()
+            if invisible and not small and not samplings and state.problem.unit > DOUBLE:
+                samplings += 1
+                if (yield from self._sample()):
+                    return Outcome.LOWER
+                continue
             spent = nulls >= self._most_nulls or samplings > 1
             at_last = invisible or (spent and state.radius <= certifier.least_radius)
             if at_last and not small and not state.metric.fresh and not afresh:

@@ -1,11 +1,13 @@
 """The descent before a kink is seen: limited memory, and no thought of kinks but one.
 
-References: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006), section 7.2.
+References: J. Nocedal, S. J. Wright, *Numerical Optimization*, 2nd ed. (2006), section 7.2;
+E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954), for the watch for kinks.
 
 Most functions are smooth, and there all that is made for kinks would cost and bring nothing.
 Whether there are kinks shows in the values at both ends of steps, which cost nothing: on a
 smooth function their difference is the mean of the two slopes to third order, across a kink
-it is not.
+it is not. The first step, along the gradient, may be so long that it tells nothing; of the
+others what they exceed the usual by is added up, for as long as that is positive.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from collections import deque
 from typing import Any
 
 from smoothmin._protocol import Array, Finish, Iterate, Problem
-from smoothmin._verdict import KINK
+from smoothmin._recent import SIDES
+from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.descent.convergence import Convergence, Found
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.gradient_sampling.settings import SearchSettings
@@ -24,8 +27,9 @@ from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 
-KINKED = 0.1  # mean `skewness`: above 1/12, a fourth power's far from its minimum; 1/4 of kinks
-BARELY_SHRUNK = 0.5  # size of a gradient, in units of the largest lately
+ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
+ODD = 0.04  # sum of what exceeds half of that with which there are kinks
+UNSHRUNK = 0.9  # size of a gradient, in units of the largest lately, that has not shrunk at all
 
 
 def skewness(fall: float, before: float, after: float) -> float:
@@ -53,8 +57,6 @@ class SmoothDescent(Descent):
 
     Attributes
     ----------
-    skewness : float
-        Mean `skewness` of the last steps.
     points : deque of LinePoint
         The last ones that were evaluated.
     failed : LineResult or None
@@ -83,8 +85,9 @@ class SmoothDescent(Descent):
         self._settings, self._watchful = settings, watchful
         # as many steps as a dense metric takes for a parabola: fewer pairs are not enough
         self._enough = max(memory, n) if watchful else math.inf
-        self.skewness = self._rejected = 0.0  # means of late, of the latter a step's trials
-        self._weight = 0.0  # in the means, of the steps so far
+        self._excess = 0.0  # of skewness over half a kink's, a sum since it was least
+        self._skewness = 0.0  # a mean of late
+        self._rejected = 0.0  # trials of a step, a mean of late
         self.failed: LineResult | None = None
         self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
 
@@ -92,36 +95,33 @@ class SmoothDescent(Descent):
         """Whether steps lead across kinks, and gradients do not shrink as on a smooth function."""
         self.points.extend(found.trials)
         if self.known.recent.steps >= self._enough:
-            self._thicken()
+            self.thicken()
         if not found.wolfe:
             self.failed = found
             return True
         if not self._watchful:
             return False
-        point, skew = found.point, 0.0
-        before, after = point.t * found.slope, point.t * point.slope
-        if after - before > VISIBLE * self._problem.unit * abs(self.f):
-            skew = skewness(point.fun - self.f, before, after)
-        fading = self._settings.fading
-        self._weight = fading * self._weight + (1 - fading)
-        self.skewness = fading * self.skewness + (1 - fading) * skew
-        self._rejected = fading * self._rejected + (1 - fading) * (found.nfev - 1)
-        skewed = self.skewness >= self._settings.skewed
-        # the metric's steps are wrong more often than right: so are those across many kinks
-        return (skewed or self._rejected >= 1) and self._kinked(skewed)
-
-    def _kinked(self, skewed: bool) -> bool:
-        """Whether what looks like kinks is no valley, in which gradients shrink, if slowly."""
-        steepness = self.known.recent.steepness
-        if steepness > 0:
-            return steepness > (BARELY_SHRUNK if skewed else KINK)
-        # there are not steps enough to tell
-        if skewed and self.skewness < KINKED * self._weight:
-            self._thicken()  # good for either
+        recent, fading = self.known.recent, self._settings.fading
+        self._rejected = fading * self._rejected + (1 - fading) * (len(found.trials) - 1)
+        steep = recent.steepness
+        if 0 < steep <= KINK:  # gradients shrink as on a smooth function
+            self._excess = 0.0
             return False
-        return skewed
+        point = found.point
+        before, after = point.t * found.slope, point.t * point.slope
+        rounding = VISIBLE * self._problem.unit * abs(self.f)
+        visible = after - before > max(rounding, NEGLIGIBLE * recent.fall)
+        if visible and not self.metric.fresh:
+            skew = skewness(point.fun - self.f, before, after)
+            self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
+            self._skewness = fading * self._skewness + (1 - fading) * skew
+        # the metric's steps are wrong more often than right: so are those across many kinks
+        lost = (steep > 0 and self._rejected >= 1) or (
+            recent.steps >= 4 * SIDES and steep > UNSHRUNK
+        )
+        return (lost and self._skewness >= ODD) or self._excess >= ODD
 
-    def _thicken(self) -> None:
+    def thicken(self) -> None:
         """Go on with a dense metric, from the pairs of the limited memory."""
         limited, self._enough = self.metric, math.inf
         if isinstance(limited, LimitedMemory) and not limited.fresh:

@@ -14,7 +14,7 @@ from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
 from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.gradient_sampling.bundle import Bundle
-from smoothmin.descent.gradient_sampling.smooth_descent import SmoothDescent, skewness
+from smoothmin.descent.gradient_sampling.smooth_descent import ON_A_KINK, SmoothDescent, skewness
 from smoothmin.descent.gradient_sampling.stationarity import Certifier
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.descent.tolerances import Tolerances
@@ -27,9 +27,6 @@ from smoothmin.metrics.product_form import LARGE, dense
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
-
-
-ON_A_KINK = 0.25  # mean skewness where a kink may be anywhere in a step
 
 
 class Outcome(Enum):
@@ -150,12 +147,12 @@ class State:
 
     def _inherit(self, descent: SmoothDescent) -> None:
         """Go on with what a limited memory has learnt."""
-        memory = descent.metric
-        if isinstance(memory, InverseHessian) or not isinstance(self.metric, InverseHessian):
-            self.metric = memory
-            return
-        self._scale(self.bundle.changes())
-        self.metric.begin_from(memory)
+        if self._dense:
+            descent.thicken()
+        if descent.metric.fresh:
+            self._scale(self.bundle.changes())
+        else:
+            self.metric = descent.metric
 
     def _scale(self, changes: Array) -> None:
         """Begin the metric with the scales that first changes of the gradient (m, n) show."""

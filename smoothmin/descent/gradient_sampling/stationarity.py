@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask, Finish, Problem
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import Found
@@ -65,10 +66,6 @@ class Certifier:
     ) -> None:
         self._problem, self._settings, self._size = problem, settings, size
         self.tolerance, self._radius_tol = stationarity_tol, radius_tol
-        # finite differences tell nothing of kinks nearer than their step; where noise makes
-        # them long this is no success
-        usual = min(problem.resolution, EPS**0.5) if problem.noise else problem.resolution
-        self._blur = settings.blur * usual * size
         self._moved = 0.0  # how far steps have led lately
         self._largest = 0.0  # element of x so far
         self._slope = math.inf  # mean slope on the way there
@@ -103,6 +100,20 @@ class Certifier:
         """The least radius that gradients can tell anything of."""
         blur = self._settings.blur * self._problem.resolution * self._size
         return max(self.radius_needed, blur)
+
+    @property
+    def _blur(self) -> float:
+        """The radius within which kinks are not seen: by differences, or in single precision.
+
+        Where noise makes differences long this is no success. In single precision it is where
+        x differs, and values, by more than their rounding.
+        """
+        problem = self._problem
+        usual = min(problem.resolution, EPS**0.5) if problem.noise else problem.resolution
+        blur = usual * self._size
+        if problem.unit > DOUBLE and self._steepest > 0:
+            blur = max(blur, problem.unit * (self._size + abs(self._fun) / self._steepest))
+        return self._settings.blur * blur
 
     @property
     def small(self) -> float:

@@ -136,7 +136,7 @@ def quantile(n, m, seed):
     [
         (chebyshev, 10, 50, 270),
         (chebyshev, 70, 200, 350),
-        (quantile, 5, 200, 140),
+        (quantile, 5, 200, 220),
         (quantile, 20, 400, 200),
     ],
 )

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from smoothmin import minimize
+from smoothmin.descent.gradient_sampling.state import State
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from smooth_problems import SmoothProblem, scalable, soft_maximum
+from smooth_problems import SmoothProblem, scalable, small, soft_maximum
 
 
 def named(name):
@@ -34,6 +35,18 @@ def evaluations(problem):
     res = minimize(problem.fun, problem.x0, jac=True, rng=0, options={"f_target": target})
     assert res.status == 6
     return res.nfev
+
+
+@pytest.mark.parametrize("name", ["rosenbrock", "helix", "powell-singular-48"])
+@pytest.mark.parametrize("turn", [False, True])
+def test_kinks_are_not_looked_for_in_valleys(monkeypatch, name, turn):
+    def refuse(*_):
+        raise AssertionError("kinks are looked for where there are none")
+
+    monkeypatch.setattr(State, "_surround", refuse)
+    problem = next(each for each in [*small(), *scalable(48)] if each.name == name)
+    problem = rotated(problem, 0) if turn else problem
+    assert minimize(problem.fun, problem.x0, jac=True, rng=0).success
 
 
 @pytest.mark.parametrize("turn", [False, True])

@@ -1,0 +1,89 @@
+"""What results of SciPy's names hold beside what results here do.
+
+Fields of SciPy's own algorithms, such as a simplex or a barrier parameter, are not among them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array
+from smoothmin._result import Result
+from smoothmin._setup import Arguments
+
+
+def complete(result: Result, name: str, given: Arguments) -> None:
+    """Add to a result the fields that scripts read where SciPy's method of that ``name`` ran."""
+    if name in ("COBYLA", "COBYQA"):
+        result.setdefault("maxcv", 0.0)
+    elif name == "SLSQP":
+        if given.constraints is None:
+            result["multipliers"] = np.zeros(0)
+        elif "multipliers" in result:
+            result["multipliers"] = _of_sides(result["multipliers"], given.constraints.forms.items)
+    elif name == "trust-constr":
+        result.update(_of_trust_constr(result, given))
+
+
+def _of_sides(multipliers: list[Array], items: Any) -> Array:
+    """Multipliers of equalities, then of each inequality ``c(x) >= 0`` that SLSQP is given."""
+    equal, beyond = [], []
+    for found, item in zip(multipliers, items, strict=True):
+        lower, upper, _ = item.spread(len(found))
+        same = lower == upper
+        equal.append(found[same])
+        beyond.append(np.maximum(found, 0.0)[~same & np.isfinite(lower)])
+        beyond.append(np.maximum(-found, 0.0)[~same & np.isfinite(upper)])
+    return np.concatenate([*equal, *beyond])
+
+
+def _of_trust_constr(result: Result, given: Arguments) -> dict[str, Any]:
+    """The gradient, multipliers and optimality by their names there, with its signs."""
+    seconds = time.perf_counter() - given.plan.limits.started
+    fields: dict[str, Any] = {"niter": result["nit"], "execution_time": seconds}
+    if "jac" in result:
+        fields["grad"] = result["jac"]
+    if given.constraints is not None:
+        fields["constr_nhev"] = [0] * len(result["constr"])
+        fields["v"] = [-found for found in result.get("multipliers", ())]
+        if given.domain.box is not None and "bound_multipliers" in result:
+            fields["v"].append(-_flat(result["bound_multipliers"]))
+        fields["optimality"] = result.get("stationarity", np.nan)
+        return fields
+    nothing: dict[str, list[Any]] = {
+        key: [] for key in ("constr", "constr_nfev", "constr_njev", "constr_nhev", "v")
+    }
+    left = _flat(result.get("jac", np.nan)).copy()
+    if given.domain.box is not None:
+        active = _active(_flat(result["x"]), left, given)
+        nothing["v"] = [np.where(active, -left, 0.0)]
+        left[active] = 0.0
+    optimality = float(np.abs(left).max(initial=0.0))
+    return fields | nothing | {
+        "constr_violation": 0.0,
+        "lagrangian_grad": left,
+        "optimality": optimality,
+    }  # fmt: skip
+
+
+def _flat(blocks: Any) -> Array:
+    """An array of whatever structure, as a vector."""
+    if isinstance(blocks, dict):
+        blocks = list(blocks.values())
+    if isinstance(blocks, (list, tuple)):
+        return np.concatenate([np.ravel(part) for part in blocks])
+    return np.ravel(blocks)
+
+
+def _active(x: Array, gradient: Array, given: Arguments) -> Any:
+    """Which variables are held by a bound."""
+    box, free = given.domain.box, given.domain.free
+    assert box is not None
+    lower, upper = (np.full(x.size, side) for side in (-np.inf, np.inf))
+    where = slice(None) if free is None else free
+    lower[where], upper[where] = box
+    fixed = np.isnan(gradient)
+    return fixed | ((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0))
