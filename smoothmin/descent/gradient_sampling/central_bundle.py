@@ -29,7 +29,6 @@ from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.subproblems.analytic_centre import analytic_centre
 
-NEXT_TO_NOTHING = 1e-3  # share of a tangent, in units of the mean
 CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
 LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
 HIDDEN = 10.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
@@ -55,6 +54,7 @@ class Cuts:
         self._heights = -gaps  # of the tangents above the lowest value; none is positive
         self._centre = np.zeros(root.shape[1])
         self._weights = np.ones(len(gaps))
+        self._mixed = self._weights, points, gradients  # at the last centre
         self.gap, self.slope = gap, math.inf
 
     def centre(self, noise: float) -> Array | None:
@@ -64,18 +64,23 @@ class Cuts:
         if found is None:
             return None
         self._centre, self._weights = found.step, found.weights
+        self._mixed = found.weights, self._points, self._gradients
         self.gap = -float(found.weights @ self._heights)
         mix = found.weights @ self._gradients
         self.slope = math.sqrt(mix @ mix)
         step: Array = self._root @ found.step
         return step
 
-    def certificate(self, x: Array) -> Certificate:
-        """That of the mix, but for tangents whose share is next to nothing."""
-        used = self._weights > NEXT_TO_NOTHING / len(self._weights)
-        weights, away = self._weights[used], self._points[used] - x
-        mix = (weights / weights.sum()) @ self._gradients[used]
-        return Certificate(math.sqrt(mix @ mix), math.sqrt(np.vecdot(away, away).max()))
+    def certificate(self, x: Array, small: float) -> Certificate:
+        """That of the mix, but for the farthest tangents, if it is ``small`` without them."""
+        weights, points, gradients = self._mixed  # since then there may be a tangent less
+        away = np.linalg.norm(points - x, axis=1)
+        order = np.argsort(away, kind="stable")
+        weights = weights[order]
+        sums = np.cumsum(weights[:, None] * gradients[order], axis=0)
+        lengths = np.linalg.norm(sums, axis=1) / np.cumsum(weights)
+        fewest = int(np.argmax(lengths <= max(small, lengths[-1])))
+        return Certificate(float(lengths[fewest]), float(away[order[fewest]]))
 
     def highest(self, step: Array) -> float:
         """The largest tangent at a step from the lowest point, above the value there."""
@@ -247,7 +252,7 @@ class CentralBundle:
         if isinstance(lower, tuple):
             state.settle(LinePoint(1.0, *lower, 0.0))
             return Outcome.LOWER
-        state.certifier.latest = cuts.certificate(x)
+        state.certifier.latest = cuts.certificate(x, state.certifier.small)
         state.ended = lower or proof
         return Outcome.STATIONARY
 
