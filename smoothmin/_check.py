@@ -55,6 +55,14 @@ def require_real(
         raise ValueError(f"{name} must lie in {low}, {high}, got {value!r}")
 
 
+def as_numbers(name: str, value: Any) -> Array:
+    """An array of floats; a `TypeError` that names it if it is none."""
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, got {value!r:.80}") from None
+
+
 def _is_a(value: Any, kind: type) -> bool:
     """Whether it is such a number, and no truth value."""
     return not isinstance(value, (bool, np.bool_)) and isinstance(value, kind)

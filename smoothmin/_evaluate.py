@@ -174,10 +174,11 @@ class Ledger:
         if self._timed and self.nfev:
             self._limits.look_at_clock()
         over = None
-        where = points if center is None else center[None]
+        where = points if center is None else center
         # a sum of squares takes half the time, and most are finite
-        if not math.isfinite(np.vdot(where, where).real):
-            finite = np.isfinite(where).all(axis=1)
+        square = np.vdot(where, where).real if center is None else ddot(center, center)
+        if not math.isfinite(square):
+            finite = np.isfinite(np.atleast_2d(where)).all(axis=1)
             if not finite.all():
                 over = Halt(Status.NONFINITE, _status.LEFT_NUMBERS)
                 points = points[: int(finite.argmin())]
@@ -386,6 +387,8 @@ class Evaluator:
 def _lowest(values: Array) -> tuple[int, int]:
     """Index of the lowest value that is not NaN, and how many values are finite."""
     k = int(values.argmin())
+    if math.isfinite(np.vdot(values, values).real):
+        return k, len(values)
     finite = int(np.count_nonzero(np.isfinite(values)))
     if finite < len(values) and values[k] != values[k]:  # argmin falls for NaN
         k = int(np.where(np.isnan(values), np.inf, values).argmin())

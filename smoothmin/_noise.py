@@ -22,6 +22,7 @@ from scipy.special import stdtrit
 
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
+SUMMED = 64 * float(np.finfo(float).eps)  # share of a value, by which sums of many differ
 POINTS = 8
 SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4

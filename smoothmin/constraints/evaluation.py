@@ -283,8 +283,7 @@ class Constrained(Objective):
 
     def differences(self, item: Item) -> Stencil:
         """The differences for a constraint whose Jacobian nobody gives."""
-        step, box = item.relative_step, self._domain.box
-        steps = Stencil(item.jac or "2-point", box, None if step is None else np.abs(step))
+        steps = item.stencil(self._domain.box)
         return steps if self.keeps is None else self.keeps(steps)
 
 

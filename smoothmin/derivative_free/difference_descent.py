@@ -33,9 +33,9 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._method import Method
-from smoothmin._noise import measure_noise
+from smoothmin._noise import SUMMED, measure_noise
 from smoothmin._noisy_differences import CHANGED
-from smoothmin._precision import DOUBLE
+from smoothmin._precision import DOUBLE, SINGLE
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
@@ -299,7 +299,8 @@ class _Descent:
             if (answers.values > f + rounding).all():
                 return (yield from self._hidden(x, f))
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
-        met = g.any() and noise > 2 * self._problem.unit * abs(f)  # noise leaves no plateau
+        single = noise <= SINGLE * abs(f)  # else noise leaves no plateau
+        met = noise > SUMMED * abs(f) and (single or g.any())
         if met or self._problem.unit > self._unit:
             self._x, self._f, self._noise, self._anew = x, f, noise, True
             self._metric.reset()
@@ -401,7 +402,7 @@ class _Descent:
 
     def _noisy(self, f: float) -> bool:
         """Whether values have more noise than rounding brings."""
-        return self._noise > 2 * self._problem.unit * abs(f)
+        return self._noise > max(SUMMED, 2 * self._problem.unit) * abs(f)
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""

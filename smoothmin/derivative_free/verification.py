@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._noise import REPEATS, Repeated
+from smoothmin._noise import REPEATS, SUMMED, Repeated
 from smoothmin._protocol import Array, Iterate
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.kink_descent import SHORT, descend_along_kink
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Outcome
 
-ROUNDING = 64 * float(np.finfo(float).eps)  # share of the value, by which sums of many differ
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 EFFORT = 8  # values of a run for each that measures its end
 DEAD = 10  # values in a row that are not finite, by which they seem to have ended
@@ -35,9 +34,9 @@ def verified(
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
     if incumbent.silent > max(DEAD, x.size):
         return "Values stopped being finite."
-    if incumbent.highest - fun <= ROUNDING * abs(fun):
+    if incumbent.highest - fun <= SUMMED * abs(fun):
         return _status.PLATEAU
-    clear = SIGNAL * (incumbent.noise or 0.0) + ROUNDING * abs(fun)
+    clear = SIGNAL * (incumbent.noise or 0.0) + SUMMED * abs(fun)
     beyond = incumbent.problem.clip(2 * x - x0)
     if not (np.array_equal(beyond, x) or np.array_equal(beyond, x0)):
         values = yield from incumbent.ask("check", beyond[None])
@@ -71,7 +70,7 @@ def measured(
     The lowest value was drawn among many. Values that are drawn anew at its point, and where the
     search ended, tell which of them is the lower one.
     """
-    if not incumbent.noise or incumbent.noise <= ROUNDING * abs(incumbent.fun):
+    if not incumbent.noise or incumbent.noise <= SUMMED * abs(incumbent.fun):
         return {}
     count = max(REPEATS, sum(incumbent.accounts.nfev.values()) // EFFORT)
     ends = [incumbent.x]

@@ -110,10 +110,10 @@ class Convergence:
 
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
-        if not (self._asked or self._short) and ddot(pg, pg) > 0:
+        some = ddot(pg, pg) > 0
+        if some and not (self._asked or self._short):
             return None
-        size = largest(pg)
-        if size == 0:
+        if not some and largest(pg) == 0:
             differences = self._problem.differences
             resolved = differences is None or differences.resolves
             return judge(Knowledge("The gradient is zero", promised=0.0, resolved=resolved))

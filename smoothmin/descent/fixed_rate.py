@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin._protocol import (
     Array,
@@ -90,7 +91,8 @@ class Geometry(ABC):
 
     def stepped(self, here: Any, new: Any) -> None:
         """Take note of a step."""
-        length = float(np.linalg.norm(new.x - here.x))
+        step = new.x - here.x
+        length = math.sqrt(ddot(step, step))
         self.known.stepped(new.x, new.fun, new.free, length=length)
 
     def met(self, here: Any) -> Finish | None:
@@ -164,7 +166,8 @@ class _FixedRate(Resumable):
         x = self._problem.clip(here.x + geometry.within(here, step))
         del step  # a vector less while samples are evaluated
         f, g = yield from ask_one(x)
-        if not np.isfinite(g).all():
+        square = ddot(g, g)
+        if square - square != 0 and not np.isfinite(g).all():
             return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
         self._here = new = geometry.at(x, f, g)
         if redrawn:  # values of two samples do not compare
@@ -182,5 +185,5 @@ def _ended(geometry: Geometry, here: Any, reach: Any) -> Generator[Ask, Any, Fin
     nothing is known.
     """
     step = reach * geometry.towards(here)
-    promised = 0.5 * float(here.free @ step)
+    promised = 0.5 * ddot(here.free, step)
     return (yield from geometry.reached(here, promised if promised >= 0 else math.inf, step))

@@ -277,6 +277,7 @@ class _Smoothing:
         self._shares: list[tuple[Array, float]] = []  # since the inner method's last step
         self._idle = True  # no step of the inner method yet since it began
         self._first: Iterate | None = None  # what it was told of where it began
+        self._sigma: float | None = None  # as it is shown, until it changes
 
     def run(self) -> Steps:
         """Let the inner method run; between its steps, see to the perturbations."""
@@ -289,7 +290,7 @@ class _Smoothing:
                 reply = yield from self._answer(message)
             elif isinstance(message, Iterate):
                 self._x, self._idle = message.x, False
-                info = {"sigma": _shown(sampler.sigma), "n_left_out": sampler.left_out}
+                info = {"sigma": self._shown(), "n_left_out": sampler.left_out}
                 yield Iterate(message.x, message.fun, message.grad, **{**message.info, **info})
                 fired = self._fired(message)
                 reply = self._adapt(message.x)
@@ -305,7 +306,7 @@ class _Smoothing:
                 # an inner method that is done cannot be waited for
                 failed = message.status == Status.NONFINITE
                 if options.termination is None or failed or sampler.negligible(self._x):
-                    message.info.setdefault("sigma", _shown(sampler.sigma))
+                    message.info.setdefault("sigma", self._shown())
                     message.info.setdefault("n_left_out", sampler.left_out)
                     if failed:
                         message.message = _status.NO_FINITE_SAMPLE
@@ -330,22 +331,30 @@ class _Smoothing:
     def _report_start(self) -> Generator[Iterate, Reply, None]:
         """Where an inner method ended without a step."""
         if self._first is not None:
-            info = {"sigma": _shown(self._sampler.sigma), "n_left_out": self._sampler.left_out}
+            info = {"sigma": self._shown(), "n_left_out": self._sampler.left_out}
             yield Iterate(self._first.x, self._first.fun, self._first.grad, **info)
 
     def _answer(self, ask: Ask) -> Generator[Ask, Answers, Answers]:
         """Aggregate at every point asked for."""
+        if len(ask.points) == 1:  # as most are, and soon to be had
+            value, gradient = yield from self._at(ask.points[0], ask.order)
+            return Answers(np.array([value]), gradient[None] if ask.order else None)
         values = np.empty(len(ask.points))
         gradients = np.empty(ask.points.shape) if ask.order else None
         for i, x in enumerate(ask.points):
-            values[i], gradient = yield from self._sampler.evaluate(x, ask.order)
+            values[i], gradient = yield from self._at(x, ask.order)
             if gradients is not None:
                 gradients[i] = gradient
-            if self._first is None:
-                self._first = Iterate(self._x, values.item(i), gradient)
-            if self._sampler.share_better is not None:
-                self._shares.append((x.copy(), self._sampler.share_better))
         return Answers(values, gradients)
+
+    def _at(self, x: Array, order: int) -> Generator[Ask, Answers, tuple[float, Array]]:
+        """The aggregate at a point."""
+        value, gradient = yield from self._sampler.evaluate(x, order)
+        if self._first is None:
+            self._first = Iterate(self._x, value, gradient)
+        if self._sampler.share_better is not None:
+            self._shares.append((x.copy(), self._sampler.share_better))
+        return value, gradient
 
     def _fired(self, step: Iterate) -> bool:
         """Whether the termination criterion is met at this step."""
@@ -364,6 +373,7 @@ class _Smoothing:
         self._shares.clear()
         if shares:
             self._sampler.scale(self._nplus if shares[-1] >= 1 else self._nminus)
+            self._sigma = None
             changed = REDRAWN
         if not self._options.fixed:
             self._sampler.draw()
@@ -372,18 +382,23 @@ class _Smoothing:
 
     def _shrink(self) -> None:
         self._sampler.sigma *= self._decay
+        self._sigma = None
         self._sampler.draw()
         self._restart_watch()
+
+    def _shown(self) -> Any:
+        """Sigma as one number, if all coordinates agree."""
+        if self._sigma is None:
+            sigma = self._sampler.sigma
+            if not (sigma == sigma[0]).all():
+                return sigma.copy()
+            self._sigma = sigma.item(0)
+        return self._sigma
 
     def _finish(self) -> Finish:
         return Finish(
             Status.CONVERGED,
             "The perturbations have shrunk to rounding level.",
-            sigma=_shown(self._sampler.sigma),
+            sigma=self._shown(),
             n_left_out=self._sampler.left_out,
         )
-
-
-def _shown(sigma: Array) -> Any:
-    """One number if all coordinates agree."""
-    return float(sigma[0]) if (sigma == sigma[0]).all() else sigma.copy()

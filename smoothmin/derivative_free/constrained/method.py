@@ -155,8 +155,7 @@ def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
         assert descent.models is not None
         radius, knows = distance(descent.models), descent.knows
         right = yield from foretold(descent.state, descent.models)
-        descent.look_close(radius)
-        if right:
+        if descent.look_close(radius) and right:
             descent.knows = knows
             return True
         if (yield from descent.run()) is not End.CONVERGED:
