@@ -211,9 +211,15 @@ class HullStep:
         """Shrink the radius; false where that is without use, or points cannot be told apart."""
         state, settings = self._state, self._settings
         least = state.certifier.least_radius
-        if state.radius <= max(least, 4 * EPS * float(np.abs(state.x).max())):
+        limit = max(4 * EPS * float(np.abs(state.x).max()), settings.deepest * least)
+        if state.problem.resolution:
+            limit = least
+        if state.radius <= limit:
             return False
-        state.radius = max(settings.shrink * state.radius, least)
+        above = state.radius > least
+        state.radius *= settings.shrink
+        if above:
+            state.radius = max(state.radius, least)
         if reached:
             self._target *= settings.shrink
         return True

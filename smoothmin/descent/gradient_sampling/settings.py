@@ -262,10 +262,13 @@ class HullSettings:
     shrink : float
         Of the radius and of what is small there, where that was reached: mu and theta of
         Burke, Lewis and Overton (2005), who take 0.1; in (0, 1).
+    deepest : float
+        Least radius, in units of the one asked for; in (0, 1].
     """
 
     small_steps: int = 10
     shrink: float = 0.1
+    deepest: float = 1e-4
 
 
 @dataclass(frozen=True)
