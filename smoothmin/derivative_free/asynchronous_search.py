@@ -22,7 +22,7 @@ import numpy as np
 
 from smoothmin._protocol import Answers, Array, Arrived, Ask, Problem, Stream
 from smoothmin.derivative_free.gaussian_search import GaussianSearch, Search, default_population
-from smoothmin.derivative_free.generations import jumps, least_evaluated
+from smoothmin.derivative_free.generations import jumps
 
 Draw = tuple[int, Array, float]  # of a generation, and what the model foretold then, or NaN
 
@@ -65,7 +65,7 @@ class AsynchronousSearch(Search):
             drawn, asked = yield from self._exchange(drawn, asked)
             fresh += self._arrived
             model = self._fit()
-            enough = self._came and fresh >= least_evaluated(size) and self._foretold
+            enough = self._came and fresh > 0 and self._foretold
             if (
                 len(self._came) < size
                 and model is not None

@@ -38,7 +38,7 @@ from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.cma import DiagonalDistribution, Distribution
-from smoothmin.derivative_free.generations import foresight, jumps, least_evaluated
+from smoothmin.derivative_free.generations import foresight, jumps
 from smoothmin.derivative_free.quadratic_regression import (
     CHEAP_COEFFICIENTS,
     Archive,
@@ -47,20 +47,16 @@ from smoothmin.derivative_free.quadratic_regression import (
     kendall,
 )
 from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
-from smoothmin.derivative_free.survey import SIGNAL, WIDENING
+from smoothmin.derivative_free.survey import BATCHES, ROUNDS, SIGNAL, WIDENING
 
 EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
 FORESIGHT = 0.15  # the same of values foretold before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
-HALF = 0.5  # of the box's width: largest standard deviation
 WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
-PATIENCE = 1  # spans of generations with jumps, without trust, after which the model is given up
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
-SURVEY_BATCHES = 4  # of points around the mean, while a fit to them decides nothing
-MOST_SURVEYS = 20  # that may send the search on
 LOST = "The distribution is lost to rounding."
 RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
 
@@ -227,7 +223,7 @@ class Search:
         start = self._problem.clip(self._problem.x0)
         yield Ask(start[None], 0)  # so that no result is above it; it is no sample
         while True:
-            if self._distrusted >= PATIENCE * self._span:
+            if self._distrusted >= self._span:
                 self._give_up_model()
             distribution = self._distribution
             points, values = yield from self._generation()
@@ -251,9 +247,8 @@ class Search:
                 return Finish(Status.PRECISION, LOST)
             self._keep_within_box()
             self._keep_reaching()
-            best = order[0]
-            x = self._outward(points[best : best + 1])[0]
-            yield Iterate(x, float(values[best]), sigma=distribution.sigma, noise=self._noise)
+            x = self._outward(points[order[:1]])[0]
+            yield Iterate(x, float(values[order[0]]), sigma=distribution.sigma, noise=self._noise)
             met = self._converged(values)
             said = met or (yield from self._stagnated(values, spread))
             if said and self._drowned():
@@ -274,7 +269,7 @@ class Search:
             told = {} if met else {"stagnated": True}
             return judge(Knowledge(message, tolerance_met=True), noise=self._noise, **told)
         left = yield from self._survey()
-        most, few = self._noise, self._surveys < MOST_SURVEYS
+        most, few = self._noise, self._surveys < ROUNDS
         if left is not None and few:
             before = self._nothing
             fits = left.misfit <= NOISE_FLOOR * self._noise
@@ -295,14 +290,13 @@ class Search:
         More points are taken while it is neither next to nothing nor clear.
         """
         d = self._distribution
-        count = points_needed(d.n)
-        z, values = np.empty((0, d.n)), np.empty(0)
-        for _ in range(SURVEY_BATCHES):
-            points = self._inside(d.mean + self._deviates(count))
-            new = yield from self._evaluate(points)
-            while len(values) == 0 and self._flat(new) and self._wider():
+        count, z, values = points_needed(d.n), np.empty((0, d.n)), np.empty(0)
+        for _ in range(BATCHES):
+            while True:
                 points = self._inside(d.mean + self._deviates(count))
                 new = yield from self._evaluate(points)
+                if len(values) or not self._flat(new) or not self._wider():
+                    break
             z = np.concatenate([z, d.whitened(points - d.mean) / d.sigma])
             values = np.concatenate([values, new])
             left = decrease_left(z, values, math.sqrt(d.n), self._noise)
@@ -355,7 +349,7 @@ class Search:
         values = np.full(size, np.nan)
         guessed = model(points)
         todo = np.argsort(guessed, kind="stable")
-        done, count = 0, least_evaluated(size)
+        done, count = 0, 1
         while True:
             now = todo[done : done + count]
             values[now] = yield from self._evaluate(points[now])
@@ -437,7 +431,7 @@ class Search:
         if self._box is not None:
             d = self._distribution
             d.mean = self._inside(d.mean)
-            d.sigma *= min(1.0, float((HALF * self._width / d.deviations).min()))
+            d.sigma *= min(1.0, float((0.5 * self._width / d.deviations).min()))
 
     def _keep_reaching(self) -> None:
         """Deviations with which the next integer is met once in so many points and variables."""
@@ -479,13 +473,11 @@ class Search:
         d = self._distribution
         if self._noise == 0 or self._widest > SIGNAL * self._noise or d.sigma >= WIDEST:
             return False
-        return self._box is None or bool((d.deviations < HALF * self._width).any())
+        return self._box is None or bool((d.deviations < 0.5 * self._width).any())
 
     def _widen(self) -> None:
         """Begin anew with a wider distribution."""
-        d = self._distribution
-        d.sigma *= WIDENING
-        self._keep_within_box()
+        self._wider()
         self._lowest.clear()
         self._best, self._quiet = np.inf, 0
 
@@ -496,8 +488,7 @@ class Search:
         if self._quiet >= STAGNATION * self._span:
             return f"No lower value in {self._quiet} generations"
         d = self._distribution
-        x = self._outward(d.mean[None])[0]
-        scale = d.deviations * self._scale
+        x, scale = self._outward(d.mean[None])[0], d.deviations * self._scale
         self._noise = yield from measure_noise(self._problem, x, scale, self._rng)
         if spread <= NOISE_FLOOR * self._noise:
             return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}"

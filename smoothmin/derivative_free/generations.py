@@ -1,4 +1,4 @@
-"""The values of a generation: how many are needed, whether they jump, or were foretold."""
+"""The values of a generation: whether they jump, or were foretold."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from smoothmin._protocol import Array
 from smoothmin.derivative_free.quadratic_regression import kendall
 
 JUMP = 3.0  # gap among values, by the range of those below: of a parabola it is less than 1
-
-
-def least_evaluated(size: int) -> int:
-    """How many points of a generation are evaluated whatever the model says."""
-    return 1 + round(0.02 * size)
 
 
 def jumps(values: Array) -> bool:

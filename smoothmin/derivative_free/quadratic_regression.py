@@ -29,7 +29,6 @@ WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the ran
 SWEEPS = 10  # over the variables, of a model's minimizer at the bounds
 MAX_COEFFICIENTS = 900  # of a model: a fit costs their cube
 CHEAP_COEFFICIENTS = 50  # a larger model is fitted to several new points at a time
-HUGE = 1e150  # coefficients whose squares overflow are no model
 WORST_PIVOT = 1e-5  # of the normal equations' Cholesky factor, below which QR is used
 
 
@@ -206,7 +205,7 @@ class Regression:
             np.multiply(first, np.take(z, self._columns, axis=1), out=design[:, 2 * n + 1 :])
         base = float(values[0])
         c = least_squares(design, (values - base) * weights)
-        if c is None or not np.abs(c).max() < HUGE:
+        if c is None or not np.isfinite(c @ c):
             return None
         hessian: Array | None = None
         if kind >= 1:

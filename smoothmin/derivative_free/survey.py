@@ -22,8 +22,7 @@ from smoothmin.derivative_free.surface import Decrease, decrease_left, points_ne
 SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
 WIDENING = 3.0  # of the distribution at once
 BATCHES = 4  # of points around a centre, while a fit to them decides nothing
-ROUNDS = 20  # centres
-MOST_WIDTHS = 40  # tried for values that differ
+ROUNDS = 20  # centres; widths, two for each, that are tried for values that differ
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def quantum(
     `survey`, and the value at ``x``.
     """
     same, smallest = 0.0, math.inf  # widths at which values agree and differ
-    for _ in range(MOST_WIDTHS):
+    for _ in range(2 * ROUNDS):
         points = problem.clip(x + scale * width * rng.standard_normal((2 * x.size, x.size)))
         values = np.append((yield Ask(points, 0)).values, f)
         steps = np.diff(np.unique(values[np.isfinite(values)]))
