@@ -182,14 +182,15 @@ class Convergence:
         error = np.where(pg == 0, 0.0, g - central)
         hidden, promised = SURE * promise(error), promise(central)
         rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
+        away = np.abs(differences.displaced(x))
         with np.errstate(all="ignore"):
-            along = pg**2 * np.abs(differences.displaced(x)) / np.maximum(np.abs(error), rounded)
+            along = pg**2 * away / np.maximum(np.abs(error), rounded)
         alone = 0.5 * float(np.nanmax(along, initial=0.0))
         knows = self._left(message, max(promised, alone), step, x, f, central)
         if not knows.negligible:
             if alone > max(hidden, VERIFIED * promised) and self._rescues < MOST_POLLS:
                 self._rescues += 1
-                bend = np.maximum(np.abs(error), rounded) / np.abs(differences.displaced(x))
+                bend = np.maximum(np.abs(error), rounded) / away
                 self.curvatures = np.where(bend > 0, bend, np.max(bend, initial=1.0))
                 return central
             if promised > hidden:
@@ -201,12 +202,7 @@ class Convergence:
             knows = dataclasses.replace(knows, noise=noise, extrapolated=0.0)
         finish = judge(knows)
         if finish.status.success:
-            down = (g - central) * differences.displaced(x) < 0
-            down &= np.abs(g - central) > rounded
-            if not down.any():
-                return finish
-            # no minimum bends down along a coordinate, whatever its slope
-            slopes = np.where(down, np.copysign(g - central, central), 0.0)
+            slopes = _bent_down(central, g - central, differences.displaced(x), rounded)
             return (yield from self.polled(x, f, slopes, knows.noise)) or finish
         differences.correct(x, g - central)
         self._overrated = 0.0  # what is left of the error no metric knows
@@ -426,6 +422,15 @@ class Convergence:
                 knows, promised=max(promised, min(knows.size, promised * recent.exceeded(rounding)))
             )
         return knows
+
+
+def _bent_down(central: Array, error: Array, displaced: Array, rounded: Array) -> Array:
+    """Slopes along the coordinates on which values bend down, zero on others.
+
+    No minimum bends down along a coordinate, whatever its slope.
+    """
+    down = (error * displaced < 0) & (np.abs(error) > rounded)
+    return np.where(down, np.copysign(error, central), 0.0)
 
 
 def promised_on_line(found: LineResult, slope: float) -> float:
