@@ -21,7 +21,7 @@ def plain(value: Any) -> Any:
 
 def require_integer(name: str, value: Any, minimum: int) -> None:
     """Raise unless ``value`` is an integer of at least ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if type(value) is not int and not _is_a(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
@@ -40,7 +40,7 @@ def require_real(
 
     ``above`` and ``below`` exclude the limit itself: ``below=np.inf`` asks for a finite one.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if type(value) is not float and not _is_a(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
         number = float(value)
@@ -53,6 +53,19 @@ def require_real(
         low = f"[{minimum:g}" if above is None else f"({above:g}"
         high = f"{maximum:g}]" if below is None else f"{below:g})"
         raise ValueError(f"{name} must lie in {low}, {high}, got {value!r}")
+
+
+def as_numbers(name: str, value: Any) -> Array:
+    """An array of floats; a `TypeError` that names it if it is none."""
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, got {value!r:.80}") from None
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    """Whether it is such a number, and no truth value."""
+    return not isinstance(value, (bool, np.bool_)) and isinstance(value, kind)
 
 
 def require_bool(name: str, value: Any) -> None:

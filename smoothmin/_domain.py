@@ -129,7 +129,7 @@ class Domain:
         start = as_start(x0)
         integers = as_integrality(integrality, start.shape, structure)
         domain = cls._build(start, bounds, warn, integers)
-        return dataclasses.replace(domain, structure=structure)
+        return domain if structure is None else dataclasses.replace(domain, structure=structure)
 
     @classmethod
     def _build(cls, start: Array, bounds: Any, warn: bool, integers: Mask | None) -> Domain:

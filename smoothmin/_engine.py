@@ -170,6 +170,7 @@ class Run:
 
     def _loop(self) -> Generator[Ask, Answers, Finish]:
         """Run the method, unless there is nothing for it to do."""
+        context = quiet()
         if self._steps is None:
             if self._constrained is not None:
                 finish = yield from self._begin(self._constrained)
@@ -186,9 +187,9 @@ class Run:
             if self.x_scale is not None:
                 method = Scaled(self._assembled, self.x_scale)
             method = recalling(method, self._problem, self.memory)
-            self._steps = quiet().run(method.run, self._problem, self._rng)
+            self._steps = context.run(method.run, self._problem, self._rng)
         try:
-            finish = yield from self._converse(self._steps)
+            finish = yield from self._converse(self._steps, context.run)
             return (yield from self._doubted(finish))
         finally:
             self._steps.close()
@@ -233,10 +234,10 @@ class Run:
         self._problem = yield from constrained.begin(self._problem)
         return None
 
-    def _converse(self, steps: Steps) -> Generator[Ask, Answers, Finish]:
-        """Pass messages until the method returns."""
+    def _converse(self, steps: Steps, run: Callable[..., Any]) -> Generator[Ask, Answers, Finish]:
+        """Pass messages until the method returns; ``run`` calls it where NumPy does not warn."""
         reply: Reply = None
-        run, send, best = quiet().run, steps.send, self._ledger.best
+        send, best = steps.send, self._ledger.best
         patience, constrained = self._patience, self._constrained
         recorder = self._ledger.recorder
         while True:
@@ -347,7 +348,8 @@ class Run:
         last_x, last_value = x, value
         if self._last is not None:
             last_x, last_value = self._last.x, float(self._last.fun)
-        if self._settings.result == "last":
+        measured = finish.info.pop("measured", False) and self._constrained is None
+        if measured or self._settings.result == "last":  # the lowest of noisy values is none
             x, value = last_x, last_value
         status, self._message = _verdict.final(finish, value, ledger)
         standard = {

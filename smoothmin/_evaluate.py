@@ -325,20 +325,21 @@ class Evaluator:
         ledger = self.ledger
         limits = ledger.limits
         unusual = ledger.wide or (order and (order > 1 or ledger.stencil is not None))
-        if unusual or point.size == 0:
+        if unusual or point.size == 0 or ledger.nfev >= limits.maxfev:
             return None
         square = ddot(point, point)
-        if square - square != 0 or ledger.nfev >= limits.maxfev:
+        if square - square != 0:
             return None
         if limits.watched and ledger.nfev:
             limits.look_at_clock()
         found = self._source.one(point, order)
         if found is None:
             return None
-        ledger.take_one(point, *found)
+        value, gradient = found
+        ledger.take_one(point, value, gradient)
         if limits.watched:
-            limits.look(found[0])
-        return Answer(*found)
+            limits.look(value)
+        return Answer(value, gradient)
 
     def _stream(self, ask: Stream) -> Answers:
         """What has come of points; where no more are allowed all that are under way."""

@@ -328,7 +328,7 @@ def _journaled(source: Source, given: Arguments, ahead: int) -> Journaled:
 
 def _display(result: Result) -> None:
     print(result.message)
-    print(f"         Current function value: {result.fun:.6f}")
+    print(f"         Current function value: {result.fun:.8g}")
     print(f"         Iterations: {result.nit}")
     print(f"         Function evaluations: {result.nfev}")
     print(f"         Gradient evaluations: {result.njev}")

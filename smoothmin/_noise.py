@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from scipy.special import stdtrit
 
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
+SUMMED = 64 * float(np.finfo(float).eps)  # share of a value, by which sums of many differ
 POINTS = 8
 SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
-STUDENT = 2.093  # its 97.5 % quantile for one degree of freedom less than there are repeats
-REPEATS = 20  # values at one point, for their mean and its error
+REPEATS = 20  # values at one point at least, for their mean and its error
 JUMP = 30.0  # times the median change, or change of slope, from which one is a jump or a kink
 FACTOR = 100.0  # of the spacing between attempts
 
@@ -48,16 +49,17 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The mean of `REPEATS` values at one point, and a 95 % confidence interval's half-width."""
+    """Mean and standard deviation of values at one point; the mean's 95 % interval's half-width."""
 
     mean: float
+    spread: float
     half_width: float
 
     @classmethod
     def of(cls, values: Array) -> Repeated:
-        """Of these values, by Student's t for 19 degrees of freedom."""
-        spread = float(np.std(values, ddof=1))
-        return cls(float(np.mean(values)), STUDENT * spread / math.sqrt(len(values)))
+        """Of these values, by Student's t."""
+        spread, quantile = float(np.std(values, ddof=1)), float(stdtrit(len(values) - 1, 0.975))
+        return cls(float(np.mean(values)), spread, quantile * spread / math.sqrt(len(values)))
 
 
 def estimate_noise(values: Array) -> Estimate:

@@ -301,6 +301,9 @@ class Rows:
         Of linear rows: ``c(x) = matrix @ x``.
     hard : ndarray of bool, shape (k,), or None
         Rows that no point to evaluate may violate (``keep_feasible``); None if none is.
+    resolution : ndarray, shape (k,), or None
+        The step of the finite differences that a row's Jacobian is made of, relative to
+        max(1, |x|), zero without; None if no Jacobian is.
     """
 
     lower: Array
@@ -308,6 +311,7 @@ class Rows:
     tolerance: Array
     matrix: Any = None
     hard: Mask | None = None
+    resolution: Array | None = None
 
 
 @dataclass(frozen=True)

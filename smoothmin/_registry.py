@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import importlib
 from typing import Any
 
@@ -42,15 +43,9 @@ REFORMULATIONS: dict[str, tuple[str, str]] = {
 }
 
 
-def canonical(name: str) -> str:
-    """A method's name as the registry spells it: case and ``_`` do not matter.
-
-    Of a name of SciPy's, what it runs with few variables. ``"GradientSampling"`` is the
-    reformulation, ``"gradient-sampling"`` and ``"gradient_sampling"`` the algorithm of
-    Burke, Lewis and Overton.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f"method must be one of {sorted(METHODS)}, got {name!r}")
+@functools.cache
+def _of_name(name: str) -> str:
+    """`canonical`, of a string."""
     for reformulation in REFORMULATIONS:
         if name.lower() == reformulation.lower():
             return reformulation
@@ -69,6 +64,18 @@ def canonical(name: str) -> str:
     return key
 
 
+def canonical(name: str) -> str:
+    """A method's name as the registry spells it: case and ``_`` do not matter.
+
+    Of a name of SciPy's, what it runs with few variables. ``"GradientSampling"`` is the
+    reformulation, ``"gradient-sampling"`` and ``"gradient_sampling"`` the algorithm of
+    Burke, Lewis and Overton.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"method must be one of {sorted(METHODS)}, got {name!r}")
+    return _of_name(name)
+
+
 def method_class(name: str) -> type[Method]:
     """The class behind a method's name."""
     key = canonical(name)
@@ -79,8 +86,13 @@ def method_class(name: str) -> type[Method]:
 
 def option_names(cls: type[Method]) -> list[str]:
     """The options a method takes, in the order of its signature."""
+    return list(_option_names(cls))
+
+
+@functools.cache
+def _option_names(cls: type[Method]) -> tuple[str, ...]:
     every = dataclasses.fields(cls)
-    return [each.name for each in every if each.init and each.metadata.get("option", True)]
+    return tuple(each.name for each in every if each.init and each.metadata.get("option", True))
 
 
 def default_method(has_gradient: bool, constrained: bool = False, integers: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
     constr_violation : float
         The largest violation of constraints.
     maxcv : float
-        The same, by its name in SciPy.
+        ``constr_violation`` by its name in SciPy.
     constr : list of ndarray
         Values of each constraint.
     constr_residuals : list of ndarray
@@ -119,7 +120,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
     constr_nfev : list of int
         Evaluations of each constraint.
     constr_njev : list of int
-        Jacobians of each constraint computed by the user's code.
+        How many Jacobians of each constraint the user's code computed.
     allvecs : list
         Every iterate, with ``return_all``.
     history : History
@@ -185,7 +186,8 @@ def explanations() -> dict[str, str]:
     text = inspect.getdoc(Result) or ""
     found = re.findall(r"^(\w+) : .+\n((?: {4}.+\n)+)", text, re.MULTILINE)
     return {
-        name: re.split(r"[:;.,]\s", " ".join(body.split()) + " ")[0].strip() for name, body in found
+        name: re.split(r"[:;.,]\s", " ".join(body.replace("`", "").split()) + " ")[0].strip()
+        for name, body in found
     }
 
 
@@ -235,9 +237,10 @@ def _found(res: Result) -> Rows:
 
 
 def _gradient(jac: Any) -> str:
+    blocks = jac.values() if isinstance(jac, Mapping) else jac
     try:
-        known = np.isfinite(np.asarray(jac, dtype=float))
-    except (TypeError, ValueError):  # in blocks
+        known = np.isfinite(np.concatenate([np.ravel(np.asarray(b, dtype=float)) for b in blocks]))
+    except (TypeError, ValueError):  # of another library
         return _array(jac)
     if not known.any():
         return "not known at this point"
@@ -269,7 +272,7 @@ def _phase(name: str, count: int, gain: float | None) -> str:
 
 def _row(key: str, value: Any) -> str:
     """A field, and what it is."""
-    text = _array(value) if np.ndim(value) or isinstance(value, (dict, list)) else _number(value)
+    text = _array(value) if isinstance(value, (dict, list)) or np.ndim(value) else _number(value)
     said = explanations().get(key)
     return f"{text}  ({said[0].lower()}{said[1:]})" if said else text
 
@@ -282,7 +285,7 @@ def _says(value: Any) -> bool:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         return True
-    return array.size == 0 or not np.isnan(array).all()
+    return array.size > 0 and not np.isnan(array).all()
 
 
 def _number(value: Any) -> str:

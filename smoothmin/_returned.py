@@ -117,6 +117,8 @@ def is_of(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
     One turned, of shape (3, 2) where that is (2, 3), is not, though it has as many elements.
     """
+    if given == shape:
+        return True
     one, other = ([k for k in axes if k != 1] for axes in (given, shape))
     flat = min(len(one), len(other)) < 2
     return math.prod(given) == math.prod(shape) if flat else one == other

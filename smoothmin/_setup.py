@@ -409,6 +409,8 @@ def _require_integers_known(method: Method, constrained: bool) -> None:
 
 def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:
     """A count, which may be written as a float such as 1e4 or 100.1; infinity for None."""
+    if type(value) is int and value >= minimum:
+        return value
     if value is None or (isinstance(value, numbers.Real) and value == math.inf):
         return math.inf
     if isinstance(value, (float, np.floating)):
@@ -420,6 +422,6 @@ def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -
 
 def _flag(name: str, value: Any) -> bool:
     """A truth value, which may be written as a number, as SciPy's ``disp``."""
-    if not isinstance(value, numbers.Integral):
+    if type(value) is not bool and not isinstance(value, numbers.Integral):
         require_bool(name, value)
     return bool(value)

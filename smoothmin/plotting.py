@@ -6,13 +6,13 @@ are those of Okabe and Ito, which colour-blind readers tell apart, on light and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smoothmin._check import as_generator, require_integer, require_one_of, require_real
+from smoothmin._check import as_generator, as_numbers, require_integer, require_one_of, require_real
 from smoothmin._protocol import Array
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def landscape(
     """
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
-    sides = np.asarray(bounds, dtype=float)
+    sides = as_numbers("bounds", bounds)
     if (
         sides.shape != (2, 2)
         or not np.isfinite(sides).all()
@@ -219,7 +219,7 @@ def parallel_coordinates(
     ValueError
         For points, values or labels that do not fit each other.
     """
-    x, f = np.asarray(points, dtype=float), np.asarray(values, dtype=float)
+    x, f = as_numbers("points", points), as_numbers("values", values)
     if x.ndim != 2 or f.shape != x.shape[:1] or not x.size:
         raise ValueError(f"points (m, n) and values (m,) must fit, got {x.shape} and {f.shape}")
     if labels is not None and len(labels) != x.shape[1]:
@@ -266,7 +266,7 @@ def data_profile(
        SIAM J. Optim. 20 (2009), :doi:`10.1137/080724083`.
     """
     table, names = _table(evaluations)
-    n = np.asarray(dimensions, dtype=float)
+    n = as_numbers("dimensions", dimensions)
     if n.shape != table.shape[1:]:
         raise ValueError(f"dimensions must be {table.shape[1]} numbers, got shape {n.shape}")
     return _profile(table / (n + 1), names, "simplex gradients", ax)
@@ -334,7 +334,7 @@ def _few_decades(ax: Axes, ratio: float) -> None:
 def _table(evaluations: Mapping[str, Any]) -> tuple[NDArray[Any], list[str]]:
     if not isinstance(evaluations, Mapping) or not evaluations:
         raise TypeError(f"evaluations must be a dict of solvers, got {evaluations!r:.80}")
-    rows = [np.asarray(row, dtype=float) for row in evaluations.values()]
+    rows = [as_numbers("evaluations", row) for row in evaluations.values()]
     if any(row.ndim != 1 or row.shape != rows[0].shape or not row.size for row in rows):
         shapes = [row.shape for row in rows]
         raise ValueError(f"evaluations must be as many for every solver, got shapes {shapes}")
@@ -349,7 +349,12 @@ def _named(results: Any, labels: Sequence[str] | None) -> tuple[list[str], list[
         results = [results]
     elif isinstance(results, Mapping):
         labels, results = labels or list(results), list(results.values())
+    if isinstance(results, str) or not isinstance(results, Iterable):
+        raise TypeError(f"results must be a result or several, got {results!r:.80}")
     found = list(results)
+    for each in found:
+        if not hasattr(each, "success"):
+            raise TypeError(f"results must be results of runs, got {each!r:.80}")
     if not found:
         raise ValueError("results must not be empty")
     names = list(labels) if labels is not None else [str(r.get("method", "")) for r in found]
@@ -366,7 +371,7 @@ def _history(result: Any, name: str) -> Any:
 
 
 def _points(name: str, given: Any) -> Array:
-    points = np.asarray(given, dtype=float)
+    points = as_numbers(name, given)
     if points.ndim != 2 or points.shape[1] != 2 or not points.size:
         raise ValueError(f"{name} must have shape (k, 2), got {points.shape}")
     return points
@@ -403,6 +408,8 @@ def _shade_phases(ax: Axes, history: Any, column: str) -> None:
 
 def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
+        if not hasattr(ax, "plot"):
+            raise TypeError(f"ax must be Axes of matplotlib, got {ax!r:.80}")
         return ax
     try:
         import matplotlib.pyplot as plt

@@ -135,3 +135,13 @@ def test_phases_of_a_single_run_are_shaded_without_gaps():
     named = {text.get_text() for text in ax.get_legend().get_texts()}
     assert set(res.history["phase"]) <= named
     assert not plotting.convergence({"a": res, "b": res}).patches
+
+
+def test_what_is_no_result_axis_or_number():
+    for given in (None, "a", [3]):
+        with pytest.raises(TypeError, match="results must be"):
+            plotting.convergence(given)
+    with pytest.raises(TypeError, match="ax must be Axes"):
+        plotting.convergence(run(), ax=3)
+    with pytest.raises(TypeError, match="dimensions must be numbers"):
+        plotting.data_profile({"a": [1, 2]}, "a")

@@ -132,6 +132,22 @@ def test_blocks_and_fixed_variables_are_printed():
     assert "or a fixed variable" in str(fixed)
 
 
+@pytest.mark.parametrize(
+    "jac", [{"a": np.full((2, 2), np.nan), "b": np.nan}, [np.full(2, np.nan), np.full(3, np.nan)]]
+)
+def test_gradients_in_blocks_that_are_not_known_are_not_printed(jac):
+    assert str(Result(jac=jac)) == " jac: not known at this point"
+
+
+def test_fields_are_explained_in_plain_words():
+    for name, text in explanations().items():
+        assert "`" not in text, name
+        assert text, name
+    res = minimize(rosen, X0, method="SLSQP", jac=rosen_der)
+    assert "multipliers" in res
+    assert "multipliers" not in str(res)  # there are none
+
+
 def test_an_optimizers_result_is_one_too():
     optimizer = Optimizer(X0, rng=0)
     optimizer.tell(optimizer.ask(), [rosen(x) for x in optimizer.ask()])

@@ -259,7 +259,7 @@ class Eliminated(Method):
         matrix = dense(part_of(problem.linear, self.equalities).matrix)
         space = NullSpace(matrix, np.asarray(problem.x0), problem.box)
         if space.size == 0:
-            yield Ask(problem.x0[None], 1)
+            yield Ask(problem.x0[None], int(self.needs_gradient))
             return Finish(Status.CONVERGED, NOTHING_FREE)
         inner = self.reduced(problem, space)
         steps = within_bounds(self.inner, inner.box).run(inner, rng)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import OptimizeWarning
 
 from smoothmin._check import require_real
-from smoothmin._differences import SCHEMES
+from smoothmin._differences import SCHEMES, Stencil
 from smoothmin._protocol import Array, Mask
 from smoothmin._structure import InBlocks, Structure
 
@@ -56,6 +56,11 @@ class Item:
     def exact(self) -> bool:
         """Whether the user's code computes the Jacobian."""
         return callable(self.jac)
+
+    def stencil(self, box: tuple[Array, Array] | None) -> Stencil:
+        """Its differences."""
+        step = self.relative_step
+        return Stencil(self.jac or "2-point", box, None if step is None else np.abs(step))
 
     def spread(self, m: int) -> tuple[Array, Array, Mask]:
         """Bounds and hardness of ``m`` rows."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothmin._domain import Domain
 from smoothmin._protocol import Array, Mask, Rows
@@ -44,7 +45,8 @@ def part_of(rows: Rows, which: Mask) -> Rows:
         rows.upper[which],
         rows.tolerance[which],
         None if rows.matrix is None else rows.matrix[which],
-        None if rows.hard is None or not rows.hard[which].any() else rows.hard[which],
+        None if rows.hard is None else _marked(rows.hard[which]),
+        None if rows.resolution is None else _marked(rows.resolution[which]),
     )
 
 
@@ -59,16 +61,21 @@ def stacked_rows(parts: list[Rows]) -> Rows:
             matrix = csr_array(vstack([csr_array(each) for each in matrices]))
         else:
             matrix = np.vstack(matrices)
-    hard = np.concatenate(
-        [np.zeros(len(p.lower), dtype=bool) if p.hard is None else p.hard for p in parts]
-    )
+    hard = [np.zeros(len(p.lower), dtype=bool) if p.hard is None else p.hard for p in parts]
+    steps = [np.zeros(len(p.lower)) if p.resolution is None else p.resolution for p in parts]
     return Rows(
         np.concatenate([part.lower for part in parts]),
         np.concatenate([part.upper for part in parts]),
         np.concatenate([part.tolerance for part in parts]),
         matrix,
-        hard if hard.any() else None,
+        _marked(np.concatenate(hard)),
+        _marked(np.concatenate(steps)),
     )
+
+
+def _marked(given: NDArray[Any]) -> Any:
+    """The same, None where nothing is."""
+    return given if given.any() else None
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,11 @@ class Region:
         """With so many rows of each nonlinear item, as the first evaluation has shown."""
         parts, known = [], dict(self.sizes)
         for k, m in zip(self.forms.nonlinear, sizes, strict=True):
-            lower, upper, hard = self.forms.items[k].spread(m)
+            item = self.forms.items[k]
+            lower, upper, hard = item.spread(m)
             known[k] = m
-            parts.append(Rows(lower, upper, self.forms.tolerance(k, m), None, hard))
+            step = np.full(m, 0.0 if item.exact else item.stencil(None).resolution)
+            parts.append(Rows(lower, upper, self.forms.tolerance(k, m), None, hard, step))
         rows = stacked_rows(parts)
         return replace(self, sizes=known, nonlinear=rows if len(rows.lower) else None)
 

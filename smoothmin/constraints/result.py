@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from smoothmin._domain import Domain
-from smoothmin._protocol import Array, Mask, Multipliers
+from smoothmin._protocol import Array, Mask, Multipliers, Rows
 from smoothmin.constraints.ledger import ConstrainedLedger
 from smoothmin.constraints.region import Region, dense, excess
 from smoothmin.subproblems.min_norm import min_norm_point
 
 ACTIVE = 1e-6  # share of max(1, |c|) within which a row is at its bound
 SMALL = 1e-6  # length of a combination, in units of the longest gradient, that is none
+NO_ROWS = Rows(np.empty(0), np.empty(0), np.empty(0))
 RADII = (1e-8, 1e-6, 1e-4)  # within which gradients are combined, by max(1, |x|)
 
 
@@ -29,17 +30,17 @@ def describe(
 ) -> dict[str, Any]:
     """The fields of the result at the best point, or at ``x`` before there is one."""
     best, region = ledger.best, ledger.region
-    rows = region.rows
+    rows = region.rows or NO_ROWS
     point = x if best.x is None else best.x
     known = best.rows if best.rows is not None else _unknown(region)
     values = region.values(point[None], known[None])[0]
-    beyond = np.zeros(0) if rows is None or len(values) != len(rows.lower) else excess(rows, values)
+    beyond = np.zeros(0) if len(values) != len(rows.lower) else excess(rows, values)
     worst = float(beyond.max(initial=0.0)) if best.x is not None or not len(known) else np.nan
     out: dict[str, Any] = {
         "constr_violation": worst,
         "maxcv": worst,
         "constr": region.scattered(values),
-        "constr_residuals": region.scattered(beyond) if len(beyond) else [],
+        "constr_residuals": region.scattered(beyond) if len(beyond) == len(rows.lower) else [],
         "constr_nfev": ledger.constraint_counts(),
         "constr_njev": ledger.jacobian_counts(),
     }
@@ -60,8 +61,8 @@ def multipliers(
 ) -> tuple[Array, Array] | None:
     """Of all rows (K,) and of the bounds (n,); None where gradients are not known."""
     best, region = ledger.best, ledger.region
-    rows = region.rows
-    if rows is None or best.x is None or best.rows is None:
+    rows = region.rows or NO_ROWS
+    if best.x is None or best.rows is None:
         return None
     given = None if told is None else (told.all_rows(), told.box)
     if given is not None and np.isfinite(given[0]).all():

@@ -29,18 +29,19 @@ from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
+from smoothmin.derivative_free.interpolating_descent import SMALLEST
 from smoothmin.derivative_free.interpolating_descent import Descent as ModelRun
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
-from smoothmin.derivative_free.verification import lucky, verified
+from smoothmin.derivative_free.verification import measured, verified
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
 from smoothmin.portfolio.decisions import Action, Facts, next_action
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Known, Outcome, Phase, Watch, play
-from smoothmin.portfolio.watches import after, hopeless
+from smoothmin.portfolio.watches import after, hopeless, until
 
 if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
@@ -101,7 +102,8 @@ class Actions:
             Action.NEAR: self._search_near, Action.COORDINATES: self._search_coordinates,
             Action.SEARCH: self._search, Action.SCOUT: self._scout, Action.POLISH: self._polish,
             Action.RESTART: self._restart, Action.LARGER: self._larger,
-            Action.SAMPLE: self._sample, Action.LOOK: self._look, Action.ELSEWHERE: self._elsewhere,
+            Action.SAMPLE: self._sample, Action.MIDDLE: self._middle, Action.LOOK: self._look,
+            Action.ELSEWHERE: self._elsewhere,
         }  # fmt: skip
         while True:
             facts = self._facts = self._observed()
@@ -124,17 +126,22 @@ class Actions:
             due = facts.scouting and wanted and share.left(accounts)
         else:
             due = False
-        assert incumbent.noise is not None
         return replace(
             facts,
             finite=incumbent.finite,
             no_value=incumbent.start is not None and not np.isfinite(incumbent.start),
-            noisy=incumbent.noise > self._settings.noisy * max(0.0, incumbent.decrease),
+            noisy=self._noisy,
             settled=self._settled,
             scouts_due=due,
             local_left=LOCAL.left(accounts),
             futile=self._futile >= self._settings.futile,
         )
+
+    @property
+    def _noisy(self) -> bool:
+        """Whether noise makes differences useless."""
+        decrease = max(0.0, self._incumbent.decrease)
+        return (self._incumbent.noise or 0.0) > self._settings.noisy * decrease
 
     @property
     def _settled(self) -> bool:
@@ -154,34 +161,32 @@ class Actions:
         finish = self._finish
         if finish is None:
             assert self._descent is not None
-            assert self._descent.finish is not None
             finish = self._descent.finish
+            assert finish is not None
             finish.message += ONLY
-        assert finish is not None
         status, message = finish.status, finish.message
         if status is Status.NONFINITE:  # what is known is from before the search
             status, message = Status.PRECISION, SEARCHED_IN_VAIN
         if status.success:
             stagnated = finish.info.get("stagnated", False)
             doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)
-            if doubt is None:
-                doubt = yield from lucky(incumbent, self._searched)
             if doubt is not None:
                 status, message = Status.PRECISION, doubt
-        return Finish(status, message, **incumbent.info())
+        end = yield from measured(incumbent, self._searched)
+        return Finish(status, message, **end, **incumbent.info())
 
     # actions; each says whether it is done in this round
 
     def _measure_scale(self) -> Generator[Any, Any, bool]:
         """What small elements of the start say of their scale."""
-        test = start_scale(self._problem, self._scale, self._settings, self._rng)
+        test = start_scale(self._problem, self._scale, self._settings.shown, self._rng)
         self._scale = yield from self._incumbent.booked("scale", test)
         return True
 
     def _sample(self) -> Generator[Any, Any, bool]:
         """The box, in ever more points until some have values; what follows starts at the best."""
         incumbent, count = self._incumbent, self._n + 1
-        asked, most = 0, self._settings.sample_limit * (self._n + 1)
+        asked, most = 0, self._settings.descent_limit * self._n
         while not incumbent.finite and asked < most:
             low, high = search_range(self._problem, self._problem.x0, self._scale)
             points = self._rng.uniform(low, high, (count, self._n))
@@ -189,15 +194,23 @@ class Actions:
             asked, count = asked + count, 2 * count
         if not incumbent.finite:
             return True
-        self._problem = incumbent.problem = self._problem.at(incumbent.x)
-        incumbent.start, self._model, self._model_run = incumbent.fun, None, None
+        self._problem = incumbent.begin_at_best()
         self._facts = replace(self._facts, done=frozenset())
         return False
 
+    def _middle(self) -> Generator[Any, Any, bool]:
+        """Begin there if it is lower: as a rule it is nearer to a point of the box than another."""
+        assert self._problem.box is not None
+        x0, middle = self._problem.x0, self._problem.clip(np.mean(self._problem.box, axis=0))
+        if not np.array_equal(x0, middle):
+            yield from self._incumbent.ask("sample", np.stack([x0, middle]))
+            self._problem = self._incumbent.begin_at_best()
+        return True
+
     def _star(self) -> Generator[Any, Any, bool]:
         """A model's first points in a box, and its first step."""
-        watch = after(2 * self._n + 2)
-        self._model = yield from play(self._model_phase(watch=watch), self._incumbent, keep=True)
+        phase = self._model_phase(watch=lambda now: "Enough." if now.nit > 1 else None)
+        self._model = yield from play(phase, self._incumbent, keep=True)
         assert self._model_run is not None
         self._facts = replace(self._facts, foretold=self._model_run.foretold)
         return True
@@ -207,7 +220,7 @@ class Actions:
         if xtol is None and not self._facts.once:
             xtol = 0.0
         if xtol is not None:
-            xtol = min(max(xtol, self._settings.smallest), self._settings.loosest)
+            xtol = min(max(xtol, SMALLEST), 0.5)
         method = ModelDescent(self._scale, xtol)
         if self._model_run is None:
             self._model_run = method.begin(self._problem, self._rng)
@@ -339,8 +352,7 @@ class Actions:
     def _first_search(self) -> Phase:
         """From the start in a box, from the best point without; near it if it is no minimum."""
         incumbent, facts, scale = self._incumbent, self._facts, self._scale
-        assert incumbent.noise is not None
-        more = incumbent.decrease > self._settings.signal * incumbent.noise
+        more = incumbent.decrease > self._settings.signal * (incumbent.noise or 0.0)
         if not facts.boxed and facts.lost and more and self._model is not None:
             scale = scale * min(1.0, self._model.info.get("radius", 1.0))
         jumps, population = facts.jumps, self._first_population
@@ -371,17 +383,18 @@ class Actions:
         return True
 
     def _restart(self) -> Generator[Any, Any, bool]:
-        """A descent from the best of a sample that grows."""
-        count = self._settings.sample * self._n
-        points = np.array([self._random() for _ in range(count)])
-        self._starts.add(points, (yield from self._incumbent.ask("descent", points)))
-        outcome = yield from self._descend(self._starts.take(), hopeless(self._incumbent.fun))
+        """A descent from the best of a sample that grows; at first only while these come lower."""
+        incumbent, before = self._incumbent, self._incumbent.fun
+        points = np.array([self._random() for _ in range(self._settings.sample * self._n)])
+        self._starts.add(points, (yield from incumbent.ask("descent", points)))
+        outcome = yield from self._descend(self._starts.take(), hopeless(incumbent.fun))
         if outcome is None or outcome.lowest is None:
             self._futile += 1
-            return False
-        self._futile = 0
-        self._starts.add(outcome.lowest[None], np.array([outcome.fun]), fresh=False)
-        return False
+        else:
+            self._futile = 0
+            self._starts.add(outcome.lowest[None], np.array([outcome.fun]), fresh=False)
+        gain = before - incumbent.fun
+        return self._facts.round == 0 and gain <= self._settings.news * incumbent.decrease
 
     def _search_coordinates(self) -> Generator[Any, Any, bool]:
         yield from self._coordinates()
@@ -439,7 +452,7 @@ class Actions:
         self, x: Array, watch: Watch | None = None, **how: Any
     ) -> Generator[Any, Any, Outcome | None]:
         """A descent, unless noise makes differences useless."""
-        if self._observed().noisy:
+        if self._noisy:
             return None
         ftol = self._options.ftol
         if ftol is None and not self._facts.once:
@@ -451,7 +464,8 @@ class Actions:
             assert isinstance(method, Method)
             method = within_bounds(told_scale(method, self._scale), self._problem.box)
         limit = self._settings.descent_limit * self._n
-        outcome = yield from play(Phase("descent", method, x, limit, watch), self._incumbent)
+        phase = Phase("descent", method, x, limit, until(lambda: self._noisy, watch))
+        outcome = yield from play(phase, self._incumbent)
         self._learn(outcome)
         return outcome
 
@@ -479,18 +493,10 @@ class Actions:
             population,
             xtol=least if self._tolerance is None else self._tolerance,
             ftol=least if options.ftol is None else options.ftol,
-            decrease=self._unit_of_value,
+            decrease=incumbent.unit,
             noise=incumbent.noise,
             survey=False,
         )
-
-    @property
-    def _unit_of_value(self) -> float:
-        """For a search's tolerance: the decrease so far, or what is large beside the value."""
-        incumbent = self._incumbent
-        if not incumbent.finite:
-            return 1.0
-        return max(0.0, min(max(1.0, abs(incumbent.fun)), incumbent.decrease))
 
     def _random(self) -> Array:
         """A point uniform in the box, or around the start."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,12 +33,14 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._method import Method
-from smoothmin._noise import measure_noise
+from smoothmin._noise import SUMMED, measure_noise
+from smoothmin._noisy_differences import CHANGED
+from smoothmin._precision import DOUBLE, SINGLE
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
-from smoothmin._verdict import KINK, Knowledge, judge
+from smoothmin._verdict import KINK, SHORT, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import (
     FIRST_DIFFERENCE,
     GrowingMetric,
@@ -50,6 +52,7 @@ from smoothmin.derivative_free.tangents import Tangents
 from smoothmin.descent.quasi_newton import search_direction
 from smoothmin.linesearch.backtracking import Backtracking
 
+JUMPS = "Values jump, or end, along the steps"
 HIDDEN = "Predicted decreases are lost in the noise"
 EPS = float(np.finfo(float).eps)
 SECOND_DIFFERENCE = 0.1  # in units of the scale
@@ -140,9 +143,15 @@ class DifferenceDescent(Method):
         return False
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
-        """Minimize."""
-        scale = typical_scale(problem, "scale", self.scale)
-        return _Descent(self, problem, scale, rng).run()
+        """Minimize; once more from where a metric has ended that was taught elsewhere."""
+        options = self
+        while True:
+            scale = typical_scale(problem, "scale", self.scale)
+            descent = _Descent(options, problem, scale, rng)
+            finish = yield from descent.run()
+            if not (finish.status.success and descent.strayed):
+                return finish
+            options, problem = replace(self, hess_inv0=None), problem.at(descent.x)
 
 
 class _Descent:
@@ -154,13 +163,25 @@ class _Descent:
         self._problem, self._scale, self._rng = problem, scale, rng
         self._options, self._noise, self._recent = options, options.noise, Recent()
         self._first = math.inf  # the first value
+        self._vanishing = False  # whether what is left may be all of the value
         self._fell = 0.0  # decrease so far
+        self._unit = problem.unit  # as it is known yet
+        self._anew = False  # whether all is to be learnt anew from x and f
+        self._x, self._f = problem.x0, math.inf
         # what the last searches met: 2 is a jump or no value, 1 a rise that may be one
         self._jumps: deque[int] = deque(maxlen=SEARCHES)
         self._metric = metric_for(problem.x0.size, scale)
-        self._longest = FIRST_DIFFERENCE  # along what is not known
         if options.hess_inv0 is not None and not isinstance(self._metric, LargeMetric):
             self._metric.begin_with(np.asarray(options.hess_inv0, dtype=float))
+
+    @property
+    def strayed(self) -> bool:
+        """Whether curvature lately is next to nothing beside what the metric was taught.
+
+        Down a fourth power it falls with the square of the distance.
+        """
+        recent, told = self._recent, self._options.ftol is not None
+        return not (told or self._vanishing) and recent.curvature() < SHORT**2 * recent.curvature(0)
 
     def run(self) -> Steps:
         """Minimize."""
@@ -168,18 +189,36 @@ class _Descent:
         f = yield from _value(x)
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
-        self._first = f
-        finish, x, f = yield from self._begun(x, f)
-        if finish is not None:
-            return finish
+        self._x, self._f, self._first = x, f, f
+        finish = None
+        while finish is None:
+            yield from self._begun()
+            finish = yield from self._descend(self._x, self._f)
+        return finish
+
+    def _begun(self) -> Generator[Any, Any, None]:
+        """What has to be known before the first gradient."""
+        x, f = self._x, self._f
+        if not self._noisy(f) and (yield from self._bent(x, f)):
+            seen = yield from measure_noise(self._problem, x, self._scale, self._rng)
+            if seen > FIRST_DIFFERENCE * abs(f):
+                self._noise = seen
+                yield Iterate(x, f, **self._seen)
+        if self._options.curvature or (self._noisy(f) and self._metric.fresh):
+            self._x, self._f = yield from self._begin(x, f)
+        self._anew, self._unit = False, self._problem.unit
+
+    def _descend(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
+        """To an end; or to where noise has turned out, from which all is to be learnt anew."""
         g = yield from self._gradient(x, f)
-        tangents = Tangents(x, f, g)
+        tangents, curvature = Tangents(x, f, g), 0.0
         while True:
             pg = self._problem.projected_gradient(x, g)
-            self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)))
+            self.x = x
+            self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)), curvature)
             direction = self._direction(x, g, pg)
             finish = yield from self._converged(x, f, g, direction)
-            if finish is not None:
+            if finish is not None or self._anew:
                 return finish
             slope, agreed = float(g @ direction), self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
@@ -189,7 +228,7 @@ class _Descent:
                 tangents.clear()
             elif found is None:
                 finish = yield from self._led_nowhere(x, f, g, slope)
-                if finish is not None:
+                if finish is not None or self._anew:
                     return finish
             else:
                 x_new, f_new = found
@@ -198,23 +237,13 @@ class _Descent:
                 # the step is along -H pg unless it was projected, or others had a say
                 along = self._problem.box is None and agreed is None
                 self._metric.learn(x_new - x, g_new - g, pg if along else None)
+                moved = (x_new - x) / self._scale
+                curvature = float((g_new - g) @ (x_new - x)) / float(moved @ moved)
                 x, f, g = x_new, f_new, g_new
                 tangents.move(x, f, g)
                 if tangents.kinked and isinstance(self._metric, GrowingMetric):
                     self._metric.change_over()
-                yield Iterate(x, f, g)
-
-    def _begun(self, x: Array, f: float) -> Generator[Any, Any, tuple[Finish | None, Array, float]]:
-        """What has to be known before the first gradient; where to take it."""
-        if self._noisy(f):
-            return None, *(yield from self._begin(x, f))
-        if (yield from self._bent(x, f)):
-            seen = yield from measure_noise(self._problem, x, self._scale, self._rng)
-            if seen > FIRST_DIFFERENCE * abs(f):
-                return _lost(seen), x, f
-        if self._options.curvature:
-            x, f = yield from self._begin(x, f)
-        return None, x, f
+                yield Iterate(x, f, g, **self._seen)
 
     def _converged(
         self, x: Array, f: float, g: Array, direction: Array
@@ -224,6 +253,7 @@ class _Descent:
         if promised <= level and (self._metric.fresh or self._noisy(f)):
             return (yield from self._end(x, f, g))
         knows = self._knowledge(x, f, direction, promised)
+        self._vanishing = knows.vanishing
         if self._metric.fresh:
             return None
         if not (promised <= level or self._negligible(knows, self._first - f)):
@@ -239,6 +269,7 @@ class _Descent:
     ) -> Generator[Any, Any, Finish | None]:
         """The end where no step along the slope is lower, unless all is to be learnt anew."""
         if not self._noisy(f) and -slope <= RESOLVED * (self._first - f):
+            self._vanishing = abs(f) <= -slope
             said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
             return Finish(Status.CONVERGED, said)
         if self._metric.fresh or self._noisy(f):
@@ -269,22 +300,15 @@ class _Descent:
             return knows.promised <= ftol * fell
         return knows.negligible and knows.steep <= KINK
 
-    def _end(self, x: Array, f: float, g: Array) -> Generator[Any, Any, Finish]:
+    def _end(self, x: Array, f: float, g: Array) -> Generator[Any, Any, Finish | None]:
         """Where differences lead nowhere: a minimum if they are rounding, and values rise around.
 
         On a plateau values rise nowhere; on a kink differences are more than rounding.
         """
         if self._noisy(f):
-            found = yield from survey(
-                self._problem, self._scale, x, SECOND_DIFFERENCE, self._noise, self._rng
-            )
-            yield Iterate(found.x, (yield from _value(found.x)))
-            knows = Knowledge(HIDDEN, promised=found.promised, noise=self._noise)
-            return judge(knows, noise=self._noise)
+            return (yield from self._surveyed(x, f))
         rounding = 4 * self._level(f)
-        if (
-            np.abs(self._metric.difference_steps(self._level(f), self._longest) @ g) <= rounding
-        ).all():
+        if (np.abs(self._difference_steps(f) @ g) <= rounding).all():
             steps = SECOND_DIFFERENCE * np.diag(self._scale)
             points = self._problem.clip(x + np.concatenate([steps, -steps]))
             moved = (points != x).any(axis=1)
@@ -296,7 +320,31 @@ class _Descent:
             if (answers.values > f + rounding).all():
                 return (yield from self._hidden(x, f))
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
+        single = noise <= SINGLE * abs(f)  # else noise leaves no plateau
+        met = noise > SUMMED * abs(f) and (single or g.any())
+        if met or self._problem.unit > self._unit:
+            self._x, self._f, self._noise, self._anew = x, f, noise, True
+            self._metric.reset()
+            yield Iterate(x, f, **self._seen)
+            return None
         return _lost(noise)
+
+    def _surveyed(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
+        """The end in noise, unless there is much less than before, or a lower place."""
+        noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
+        if 0 < CHANGED * noise < self._noise:
+            self._x, self._f, self._noise, self._anew = x, f, noise, True
+            return None
+        axes = (self._difference_steps(f) / self._scale).T
+        where = self._problem, self._scale, x
+        found = yield from survey(*where, axes, self._noise, self._rng)
+        f = yield from _value(found.x)
+        yield Iterate(found.x, f, **self._seen)
+        lately, size = self._recent.changes, abs(f)
+        knows = Knowledge(
+            HIDDEN, promised=found.promised, lately=lately, size=size, noise=self._noise
+        )
+        return judge(knows, noise=self._noise)
 
     def _hidden(self, x: Array, f: float) -> Generator[Ask, Answers, Finish]:
         """The end where differences are no more than rounding, and values rise farther out.
@@ -314,7 +362,7 @@ class _Descent:
 
     def _bent(self, x: Array, f: float) -> Generator[Ask, Answers, bool]:
         """Whether three values as near as differences are do not look like a line."""
-        step = FIRST_DIFFERENCE / math.sqrt(x.size) * self._scale
+        step = self._first_difference / math.sqrt(x.size) * self._scale
         if self._problem.box is not None:
             step = np.where(x + 2 * step > self._problem.box[1], -step, step)
         answers = yield Ask(self._problem.clip(x + np.array([[1.0], [2.0]]) * step), 0)
@@ -344,8 +392,6 @@ class _Descent:
         if not (curvature > 0).all():
             return x, f
         self._metric.begin(curvature)
-        if seen > 0:
-            self._longest = 1.0
         x_new = problem.clip(x - slope / curvature)
         f_new = yield from _value(x_new)
         return (x_new, f_new) if f_new < f else (x, f)
@@ -360,9 +406,24 @@ class _Descent:
         second = np.where(x + size > high, -2 * size, np.where(x - size < low, 2 * size, -size))
         return first, second
 
+    @property
+    def _seen(self) -> dict[str, Any]:
+        """What the result says of noise that was met or told."""
+        return {"noise": self._noise} if self._noise > 0 else {}
+
+    @property
+    def _first_difference(self) -> float:
+        """In units of the scale; longer where values have been rounded to single precision."""
+        return FIRST_DIFFERENCE * math.sqrt(self._problem.unit / DOUBLE)
+
+    def _difference_steps(self, f: float) -> Array:
+        """Rows to take differences along, none too long where little is known."""
+        longest = 1.0 if self._noisy(f) else self._first_difference
+        return self._metric.difference_steps(self._level(f), longest)
+
     def _noisy(self, f: float) -> bool:
         """Whether values have more noise than rounding brings."""
-        return self._noise > 2 * self._problem.unit * abs(f)
+        return self._noise > max(SUMMED, 2 * self._problem.unit) * abs(f)
 
     def _level(self, f: float) -> float:
         """What a difference of two values cannot resolve."""
@@ -390,7 +451,7 @@ class _Descent:
 
     def _gradient(self, x: Array, f: float) -> Generator[Ask, Answers, Array]:
         """By forward differences along the columns of J, or along coordinates near a bound."""
-        steps = self._metric.difference_steps(self._level(f), self._longest)
+        steps = self._difference_steps(f)
         size = np.abs(steps).max(axis=1)
         steps *= np.maximum(1.0, LOST * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
         points = self._inside(x, steps)

@@ -26,7 +26,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_memory
-from smoothmin._noise import measure_noise
+from smoothmin._noise import SUMMED, measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._scale import box_scale
@@ -36,6 +36,7 @@ from smoothmin.derivative_free.minimum_frobenius import Interpolation
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.derivative_free.resolution import Resolution
 from smoothmin.derivative_free.survey import survey
+from smoothmin.linesearch.backtracking import CROSSINGS
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.subproblems.trust_region import boxed_step
 
@@ -48,7 +49,6 @@ NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease i
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
 STRAIGHT = 0.01  # relative error of foretold decreases along a line without curvature
-CROSSINGS = 3  # values that locate such a line's kink, or as many as variables
 CROSSING_GAIN = 1e-6  # share of the decrease on a line, worth another value there
 ROUNDED = 1 + 1e-9  # so much may a step be longer than its radius by rounding
 ROUNDING = 4.0  # units of rounding of a value that are no decrease
@@ -81,6 +81,7 @@ class Descent:
         self._predicted = [np.inf] * 3  # changes of the last steps, by the model
         self._errors = [0.0] * 3  # and how far off it was
         self._tried = False  # whether any step was
+        self._exact = False  # whether values have no noise but that of rounding
         self._good = False  # whether the last one gained about as much as predicted
 
     def run(self) -> Steps:
@@ -332,10 +333,10 @@ class Descent:
             return judge(self._at_last(knows), radius=self._delta)
         if self._xtol is None and knows.steep <= KINK and knows.negligible:
             return judge(knows, radius=self._delta)
-        noise = yield from self._noise()
-        if noise > 0:
-            return (yield from self._surveyed(noise))
-        return None
+        noise = 0.0 if self._exact else (yield from self._noise())
+        # of values that are only rounded a smaller radius tells more
+        self._exact |= 0 < noise <= SUMMED * abs(self._model.fun)
+        return None if noise == 0 or self._exact else (yield from self._surveyed(noise))
 
     def _surveyed(self, noise: float) -> Generator[Any, Any, Finish]:
         """The end in noise, where quadratics that are fitted above it lead no farther down."""

@@ -25,8 +25,6 @@ class DerivativeFreeSettings:
     model_limit, slice, scout_limit : float
         Simplex gradients, of n + 1 evaluations each, of the model descent, of the first search
         between scouts, and after which a scout must have found something lower.
-    smallest : float
-        Least tolerance of the model descent, in units of the scale; in (0, 1).
     same : float
         Distance in units of the scale within which two descents have ended in one minimum.
     shown : int
@@ -35,12 +33,8 @@ class DerivativeFreeSettings:
         Relative error of what a quadratic promised, up to which a descent begins with it.
     near_jumps : float
         Share of the scale at which a search begins where a descent met jumps.
-    loosest : float
-        Largest tolerance of the model descent, in units of the scale; in (0, 1).
     sample : int
         Points per variable from which another descent's start is chosen.
-    sample_limit : int
-        Points, times n + 1, in which a box without a value at the start is sampled for one.
     ordered : int
         Times the population where a model chooses which of its points are evaluated.
     futile : int
@@ -49,8 +43,6 @@ class DerivativeFreeSettings:
         Generations over which a later search is judged.
     signal : float
         Decrease, in units of the noise, that the noise alone does not bring; above 2.
-    unclear : float
-        Share of the scale below which a tenth of a start value suggests another; in (0, 1).
     multiples : tuple of float
         Of the scale at which scouts go out in turn, then by credit.
     afar : int
@@ -73,19 +65,15 @@ class DerivativeFreeSettings:
     model_limit: float = 6
     slice: float = 15
     scout_limit: float = 40
-    smallest: float = 1e-8
     same: float = 1e-2
     shown: int = 8
     foretold: float = 0.1
     near_jumps: float = 0.3
-    loosest: float = 0.1
     sample: int = 6
-    sample_limit: int = 100
     ordered: int = 4
     futile: int = 3
     patience: int = 30
     signal: float = 10.0
-    unclear: float = 0.03
     multiples: tuple[float, ...] = (3.0, 0.3, 1.0)
     afar: int = 2
     near: float = 1e-3

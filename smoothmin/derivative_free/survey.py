@@ -43,7 +43,12 @@ class Surveyed:
 
 
 def survey(
-    problem: Problem, scale: Array, x: Array, width: float, noise: float, rng: np.random.Generator
+    problem: Problem,
+    scale: Array,
+    x: Array,
+    width: float | Array,
+    noise: float,
+    rng: np.random.Generator,
 ) -> Generator[Ask, Answers, Surveyed]:
     """Go down from ``x`` for as long as fitted quadratics surely fall.
 
@@ -53,13 +58,15 @@ def survey(
     scale : ndarray, shape (n,)
         How far variables typically move; no distribution is wider in all directions.
     x : ndarray, shape (n,)
-    width : float
-        First standard deviation, in units of the scale; it grows until values rise above noise.
+    width : float or ndarray, shape (n, n)
+        First standard deviation, in units of the scale, or axes of that length as columns; they
+        grow until values rise above noise.
     noise : float
         Standard deviation of the values' noise.
     rng : Generator
     """
-    axes, left, quiet = width * np.eye(x.size), None, 0
+    axes = np.eye(x.size) * width if np.ndim(width) == 0 else np.asarray(width)
+    left, quiet = None, 0
     for _ in range(ROUNDS):
         left, axes = yield from _fitted(problem, scale, x, axes, noise, rng)
         if left is None:

@@ -8,19 +8,18 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._noise import REPEATS, Repeated
-from smoothmin._protocol import Array
+from smoothmin._noise import REPEATS, SUMMED, Repeated
+from smoothmin._protocol import Array, Iterate
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.kink_descent import SHORT, descend_along_kink
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Outcome
 
-ROUNDING = 64 * float(np.finfo(float).eps)  # share of the value, by which sums of many differ
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
+EFFORT = 8  # values of a run for each that measures its end
 DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 4  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
-LUCKY = "The lowest value is low by luck: the search ended at a lower place."
 
 
 def verified(
@@ -35,9 +34,9 @@ def verified(
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
     if incumbent.silent > max(DEAD, x.size):
         return "Values stopped being finite."
-    if incumbent.highest - fun <= ROUNDING * abs(fun):
+    if incumbent.highest - fun <= SUMMED * abs(fun):
         return _status.PLATEAU
-    clear = SIGNAL * (incumbent.noise or 0.0) + ROUNDING * abs(fun)
+    clear = SIGNAL * (incumbent.noise or 0.0) + SUMMED * abs(fun)
     beyond = incumbent.problem.clip(2 * x - x0)
     if not (np.array_equal(beyond, x) or np.array_equal(beyond, x0)):
         values = yield from incumbent.ask("check", beyond[None])
@@ -63,18 +62,25 @@ def _leave_kink(
     return STUCK
 
 
-def lucky(incumbent: Incumbent, searched: Outcome | None) -> Generator[Any, Any, str | None]:
-    """Whether the lowest value is low by luck, where there is noise; how far it is off.
+def measured(
+    incumbent: Incumbent, searched: Outcome | None
+) -> Generator[Any, Any, dict[str, bool]]:
+    """The value where the run ends, where there is noise, as a mean; what the end says of it.
 
-    It was drawn among many. Values that are drawn anew at its point tell the error, and
-    whether the search ended at a lower place than that.
+    The lowest value was drawn among many. Values that are drawn anew at its point, and where the
+    search ended, tell which of them is the lower one.
     """
-    if not incumbent.noise or incumbent.noise <= ROUNDING * abs(incumbent.fun):
-        return None
-    again = np.repeat(incumbent.x[None], REPEATS, axis=0)
-    here = Repeated.of((yield from incumbent.ask("check", again)))
-    incumbent.error = abs(here.mean - incumbent.fun) + here.half_width
-    if searched is None or np.array_equal(searched.x, incumbent.x):
-        return None
-    clear = 2 * incumbent.noise + here.half_width
-    return LUCKY if here.mean > searched.last + clear else None
+    if not incumbent.noise or incumbent.noise <= SUMMED * abs(incumbent.fun):
+        return {}
+    count = max(REPEATS, sum(incumbent.accounts.nfev.values()) // EFFORT)
+    ends = [incumbent.x]
+    if searched is not None and not np.array_equal(searched.x, incumbent.x):
+        ends.append(searched.x)
+    means = []
+    for x in ends:
+        again = np.repeat(x[None], count // len(ends), axis=0)
+        means.append(Repeated.of((yield from incumbent.ask("check", again))))
+    k = int(np.argmin([here.mean for here in means]))
+    incumbent.noise, incumbent.error = means[k].spread, means[k].half_width
+    yield Iterate(ends[k], means[k].mean)
+    return {"measured": True}

@@ -150,7 +150,9 @@ def weak_wolfe(
         trial, predicted, ended = yield from line.trial(t)
     else:  # most searches end at the first trial, so nothing more is made for them
         predicted = t * slope
-        trial = yield from _straight(x, direction, t)
+        there = x + (direction if t == 1 else t * direction)
+        value, there_grad = (yield Ask(there[None], 1)).first()
+        trial = LinePoint(t, there, value, there_grad, ddot(there_grad, direction))
         if trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope:
             return LineResult(trial, True, True, [trial], slope)
         line = _Line(None, x, grad, direction, slope)

@@ -15,6 +15,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg.blas import dgemv, dsbmv, dsymv, dtrsv
 
 from smoothmin._protocol import Array, Mask
@@ -66,8 +67,7 @@ class CompactMemory:
         self._room = np.empty((2 * pairs, n))
         # columns of both small matrices, one after the other as BLAS wants them
         self._columns = np.zeros((2, pairs, pairs))
-        # any order of time is a window on two turns of the wheel
-        self._wheel = np.arange(4 * pairs).reshape(2, 2 * pairs, order="F") % (2 * pairs)
+        self._wheel: NDArray[np.intp] | None = None  # once an order of time has been asked for
 
     def _grow(self) -> None:
         """Make place for twice as many pairs, of which none has been dropped yet."""
@@ -113,8 +113,7 @@ class CompactMemory:
         ``H = scale * (P + U diag(c) K^-1 diag(c) U')``; K is the inverse of the matrix in
         the middle of (3.1), for pairs scaled to a curvature of 1.
         """
-        turn = self._wheel[:, self._oldest : self._oldest + self._count]
-        steps, images = turn
+        steps, images = self._order()
         unit = 1 / np.sqrt(self._curvatures)
         units, scale = np.outer(unit, unit), math.sqrt(self.scale)
         weights = np.empty(2 * self._count)
@@ -180,8 +179,15 @@ class CompactMemory:
         if oldest == 0:  # slices cost less than indices, and will do until a pair is replaced
             self._in_time: tuple[Any, Any] = slice(0, 2 * k, 2), slice(1, 2 * k, 2)
         else:
-            steps, images = self._wheel[:, oldest : oldest + k]
+            steps, images = self._order()
             self._in_time = steps, images
+
+    def _order(self) -> NDArray[np.intp]:
+        """Rows (2, k) of steps and images in time, a window on two turns of a wheel."""
+        if self._wheel is None:
+            rows = len(self._room)
+            self._wheel = np.arange(2 * rows).reshape(2, rows, order="F") % rows
+        return self._wheel[:, self._oldest : self._oldest + self._count]
 
 
 class CompactModel:

@@ -72,60 +72,86 @@ def secant_scales(
     >>> [float(round(spread, 1)) for spread in spreads]
     [4.0, 0.5]
     """
-    if len(steps) < 2:
+    m = len(steps)
+    if m < 2:
         return None
-    (m, n), divisors = steps.shape, np.atleast_1d(divisor)
-    pairs = _Pairs(steps, changes, divisors)
+    pairs = _Pairs(steps, changes, divisor)
     if curvatures is None:
         curvatures = sum((np.vecdot(*rows) for _, rows in pairs), np.zeros(m))
     weights = 1 / curvatures
     shares = np.zeros((2, m))  # of every other pair, and of the rest
     shares[0, ::2], shares[1, 1::2] = weights[::2], weights[1::2]
-    grams, sums = np.zeros((2, m, m)), np.empty((2, 2, n))
+    gram, sums = np.zeros((2, m, m)), np.empty((2, 2, pairs.n))
     for part, rows in pairs:
-        grams += rows @ rows.transpose(0, 2, 1)
-        np.multiply(rows, rows, out=rows)
-        sums[:, :, part] = shares @ rows
+        gram += rows @ rows.transpose(0, 2, 1)
+        np.matmul(shares, pairs.squares(rows), out=sums[:, :, part])
     roots = np.sqrt(weights)
-    grams *= roots * roots[:, None]
-    first = _shrunk(sums[:, 0], grams[:, ::2, ::2])
-    if first is None or not _nearer(first, _Pairs(steps[1::2], changes[1::2], divisors)):
+    gram *= roots * roots[:, None]
+    first = _shrunk(sums[:, 0], gram[:, ::2, ::2])
+    if first is None or not _nearer(first, pairs):
         return None
-    return _shrunk(sums[:, 0] + sums[:, 1], grams)
+    return _shrunk(sums[:, 0] + sums[:, 1], gram)
 
 
 class _Pairs:
     """Steps and changes (2, m, .) of a few columns at a time, which a second look finds cached."""
 
-    def __init__(self, steps: Array, changes: Array, divisors: Array) -> None:
-        self._steps, self._changes, self._divisors = steps, changes, divisors
+    def __init__(self, steps: Array, changes: Array, divisor: Array | float) -> None:
+        self._given = steps, changes, np.atleast_1d(divisor)
+        m, self.n = steps.shape
+        self._width = max(1, CACHED // (2 * m))
+        self._rows: Array | None = None  # if all columns are of one part
+        self._squares: Array | None = None  # of these
 
     def __iter__(self) -> Iterator[tuple[slice, Array]]:
-        m, n = self._steps.shape
-        width, alike = max(1, CACHED // (2 * m)), len(self._divisors) == 1
-        for first in range(0, n, width):
-            part = slice(first, first + width)
-            steps = self._steps[:, part]
-            rows = np.empty((2, *steps.shape))
-            rows[0] = steps
-            divisors = self._divisors if alike else self._divisors[part]
-            np.divide(self._changes[:, part], divisors, out=rows[1])
-            yield part, rows
+        if self._width >= self.n:
+            if self._rows is None:
+                self._rows = self._of(slice(None))
+            yield slice(None), self._rows
+            return
+        for first in range(0, self.n, self._width):
+            part = slice(first, first + self._width)
+            yield part, self._of(part)
+
+    def _of(self, part: slice) -> Array:
+        steps, changes, divisors = self._given
+        rows = np.empty((2, *steps[:, part].shape))
+        rows[0] = steps[:, part]
+        np.divide(changes[:, part], divisors if len(divisors) == 1 else divisors[part], out=rows[1])
+        return rows
+
+    def squares(self, rows: Array) -> Array:
+        """Of rows that were just iterated over."""
+        if rows is not self._rows:
+            return np.multiply(rows, rows, out=rows)
+        if self._squares is None:
+            self._squares = rows * rows
+        return self._squares
+
+    def rest(self) -> Iterator[tuple[slice, Array]]:
+        """Squares of every other pair, from the second on."""
+        if self._squares is not None:
+            yield slice(None), self._squares[:, 1::2]
+            return
+        steps, changes, divisors = self._given
+        for part, rows in _Pairs(steps[1::2], changes[1::2], divisors):
+            yield part, np.multiply(rows, rows, out=rows)
 
 
 def _nearer(scales: Array, pairs: _Pairs) -> bool:
-    """Whether each pair is nearer to the secant equation in these scales than without.
+    """Whether each pair of the rest is nearer to the secant equation in these scales than without.
 
     The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
     """
     diagonal = np.square(scales)
     plain: Any = 0.0
-    scaled: Any = 0.0
-    for part, rows in pairs:
-        np.multiply(rows, rows, out=rows)
-        plain = plain + rows.sum(axis=2)
-        scaled = scaled + np.stack([rows[0] @ (1 / diagonal[part]), rows[1] @ diagonal[part]])
-    return bool((scaled[0] * scaled[1] < plain[0] * plain[1]).all())
+    steps: Any = 0.0
+    changes: Any = 0.0
+    for part, squares in pairs.rest():
+        plain = plain + squares.sum(axis=2)
+        steps = steps + squares[0] @ (1 / diagonal[part])
+        changes = changes + squares[1] @ diagonal[part]
+    return bool((steps * changes < plain[0] * plain[1]).all())
 
 
 def _shrunk(sums: Array, grams: Array) -> Array | None:
@@ -134,20 +160,24 @@ def _shrunk(sums: Array, grams: Array) -> Array | None:
     seen: Any = slice(None) if sums.min() > 0 else (long > 0) & (steep > 0)
     logs = np.log(long[seen] / steep[seen])
     count = len(logs)
-    if count < 3 or not math.isfinite(float(sums.sum())):
+    if count < 3:
         return None
     logs *= 0.25
     logs -= float(logs.sum()) / count
     spread = 4 * ddot(logs, logs) / (count - 1)
+    if not spread < math.inf:  # or some sum is not
+        return None
     chance = 0.0
     for gram in grams:
-        independent = float(gram.trace()) ** 2 / float(np.vdot(gram, gram))
-        chance += 0.25 * _trigamma(0.5 * independent)
+        square = gram.ravel()
+        chance += 0.25 * _trigamma(0.5 * float(gram.trace()) ** 2 / ddot(square, square))
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
-    if not chance < spread < math.inf:
+    if not chance < spread:
         return None
-    scales = np.ones(len(long))
-    scales[seen] = np.exp((1 - chance / spread) * logs)
+    scales: Array = np.exp((1 - chance / spread) * logs)
+    if len(scales) < len(long):
+        scales, some = np.ones(len(long)), scales
+        scales[seen] = some
     return scales
 
 

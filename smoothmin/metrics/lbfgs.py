@@ -77,7 +77,7 @@ class LimitedMemory(CompactMemory, Metric):
         self.set_products(products)
         self.scale = sy / yw
         self._learnt += 1
-        if self._scaled and self._learnt > 1 and self._learnt & (self._learnt - 1) == 0:
+        if self._scaled and self._learnt > 2 and self._learnt & (self._learnt - 1) == 0:
             self._find_scales()
 
     def root(self, gradients: Array) -> Array:

@@ -15,6 +15,7 @@ class Action(Enum):
 
     SCALE = "measure the scale of small start values"
     SAMPLE = "sample the box, since the start has no value"
+    MIDDLE = "compare the start with the middle of the box"
     STAR = "the first points of a model"
     TEST = "test whether the function is a sum over the variables"
     SUM = "search every variable of a sum"
@@ -122,6 +123,11 @@ class Facts:
         return self.once and self.settled and Action.LOOK in self.done and not self.others
 
     @property
+    def movable(self) -> bool:
+        """Whether descents are of use."""
+        return not self.noisy and not self.futile
+
+    @property
     def large(self) -> bool:
         """Whether a distribution learns too slowly to come first."""
         return self.n > self.many
@@ -133,6 +139,7 @@ Condition = Callable[[Facts], bool]
 FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.SAMPLE, lambda f: f.no_value),
     (Action.SCALE, lambda f: f.guessed and not f.boxed),
+    (Action.MIDDLE, lambda f: f.boxed and not f.once),
     (Action.STAR, lambda f: f.boxed and f.small),
     (Action.MODEL, lambda f: f.foretold),
     (Action.TEST, lambda f: f.boxed and not (f.settled and f.once)),
@@ -145,6 +152,7 @@ FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.ELSEWHERE, lambda f: f.evidence),
     (Action.NEAR, lambda f: f.boxed and f.lost and not f.jumps),
     (Action.COORDINATES, lambda f: f.large and f.finite and not f.separable),
+    (Action.RESTART, lambda f: f.boxed and f.finite and not f.once and f.movable),
     (Action.SEARCH, lambda f: True),
     (Action.POLISH, lambda f: f.finite),
 )
@@ -168,7 +176,7 @@ def next_action(facts: Facts) -> Action:
         if facts.local_left and not {Action.COORDINATES, Action.LARGER} & facts.done:
             if facts.scouting:
                 return Action.SCOUT
-            if not facts.noisy and not facts.futile:
+            if facts.movable:
                 return Action.RESTART
         rows = LATER
     for action, condition in rows:

@@ -7,15 +7,17 @@ from collections.abc import Generator
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy.special import chdtri
 
+from smoothmin._noise import POINTS
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, Samples, advance
 from smoothmin.portfolio.accounts import Accounts
 
 R = TypeVar("R")
 
-# by chi-square with 7 degrees of freedom: the most that noise is likely to be (95 %), in units of
-# what a table of 8 values makes of it
-MOST_NOISE = math.sqrt(7 / 2.167)
+# by chi-square: the most that noise is likely to be, seven in ten times, in units of what a table
+# of so few values makes of it
+MOST_NOISE = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, 0.7)))
 
 
 class Incumbent:
@@ -49,6 +51,18 @@ class Incumbent:
     def decrease(self) -> float:
         """By how much the best value lies below the first ones."""
         return self.typical - self.fun
+
+    @property
+    def unit(self) -> float:
+        """Of values: the decrease so far, or what is large beside the value."""
+        if not self.finite:
+            return 1.0
+        return max(0.0, min(max(1.0, abs(self.fun)), self.decrease))
+
+    def begin_at_best(self) -> Problem:
+        """What follows starts at the best point."""
+        self.problem, self.start = self.problem.at(self.x), self.fun
+        return self.problem
 
     def book(self, phase: str, ask: Ask, values: Array, recalled: int = 0) -> float:
         """Keep the best point, and what a phase paid for it; the lowest value.

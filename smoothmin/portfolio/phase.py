@@ -19,7 +19,6 @@ from smoothmin._protocol import (
     Ask,
     Finish,
     Iterate,
-    Reply,
     Samples,
     Steps,
     resume,
@@ -146,6 +145,8 @@ def _drive(
             if message.fun < outcome.fun:
                 outcome.fun, outcome.lowest = message.fun, message.x
             incumbent.steps += 1
+            if incumbent.noise is not None:
+                incumbent.noise = message.info.get("noise", incumbent.noise)
             info = {**message.info, **incumbent.info(), "phase": phase.name}
             yield Iterate(message.x, message.fun, message.grad, **info)
             now = Progress(nit, outcome.cost, 0.0, message.x, message.fun, message.grad)
@@ -156,12 +157,16 @@ def _drive(
 
 def _answer(
     phase: Phase, ask: Ask, incumbent: Incumbent, outcome: Outcome
-) -> Generator[Any, Any, Reply]:
-    """The answer to a request, booked; that to the first one may be known."""
-    first = outcome.cost == 0 and ask.order == 0 and type(ask) is Ask
+) -> Generator[Any, Any, Answers]:
+    """The answer to a request, booked; that to the first point may be known."""
+    first = outcome.cost == 0 and ask.order == 0 and type(ask) is Ask and not ask.anew
     value = incumbent.known(ask.points[0]) if first else None
-    if value is not None and len(ask.points) == 1:
-        return Answers(np.array([value]))
+    if value is not None:
+        others: list[float] = []
+        if len(ask.points) > 1:
+            rest = yield from _answer(phase, Ask(ask.points[1:], 0), incumbent, outcome)
+            others = rest.values.tolist()
+        return Answers(np.array([value, *others]))
     shown = ask
     if phase.observe is not None and isinstance(ask, Samples):
         shown = _observed(ask, phase.observe)

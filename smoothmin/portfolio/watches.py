@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,6 +18,15 @@ WINDOW = 10  # steps of a polish that are compared with its first
 KINK = 30.0  # times the largest curvature of the first steps: what the last cross is no bend
 SETTLED = 1e-6  # size of a gradient, in units of the largest of a polish
 CREEP = 0.2  # share of the fall of the steps before, from which on a fall is slow
+
+
+def until(done: Callable[[], bool], watch: Watch | None) -> Watch:
+    """Until that holds, or another watch ends the phase."""
+
+    def look(now: Progress) -> str | None:
+        return "Noise hides what differences would tell." if done() else watch and watch(now)
+
+    return look
 
 
 def hopeless(value: float, patience: int = 5) -> Watch:

@@ -12,7 +12,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeWarning
 
-from smoothmin._check import require_bool, require_one_of
+from smoothmin._check import as_numbers, require_bool, require_one_of
 from smoothmin._protocol import Array
 from smoothmin._types import BoundsLike, Fun, Scheme, Seed
 from smoothmin.residuals.least_squares import least_squares
@@ -150,7 +150,10 @@ def curve_fit(
     x, y, weight = _weights(x, y, sigma, nan_policy)
 
     def residuals(p: Array) -> Array:
-        return weight(np.asarray(f(x, *p), dtype=float).ravel() - y)
+        found = np.asarray(f(x, *p), dtype=float).ravel()
+        if found.size not in (1, y.size):
+            raise ValueError(f"f must return as many values as ydata, {y.size}, got {found.size}")
+        return weight(found - y)
 
     def jacobian(p: Array) -> Array:
         assert callable(jac)
@@ -227,14 +230,15 @@ def _weights(
             x, y = x[..., kept] if isinstance(x, np.ndarray) else x, y[kept]
     if sigma is None:
         return x, y, lambda r: r
-    given = np.asarray(sigma, dtype=float)
+    given = as_numbers("sigma", sigma)
+    if given.shape not in ((kept.size,), (kept.size,) * 2):
+        shapes = f"{(kept.size,)} or {(kept.size,) * 2}"
+        raise ValueError(f"sigma must have shape {shapes}, got {given.shape}")
     given = given[np.ix_(kept, kept)] if given.ndim == 2 else given.ravel()[kept]
     if given.shape == (y.size,):
         if not (given > 0).all():
             raise ValueError(f"sigma must be positive, got {sigma!r:.80}")
         return x, y, lambda r: (r.T / given).T
-    if given.shape != (y.size, y.size):
-        raise ValueError(f"sigma must have shape {(y.size,)} or {(y.size,) * 2}, got {given.shape}")
     try:
         factor = scipy.linalg.cholesky(given, lower=True)
     except np.linalg.LinAlgError:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import NonlinearConstraint, OptimizeResult
 
-from smoothmin._check import require_one_of
+from smoothmin._check import require_integer, require_one_of, require_real, require_scale
 from smoothmin._domain import as_start
 from smoothmin._method import Method
 from smoothmin._minimize import minimize
@@ -51,6 +51,11 @@ class Residuals:
         if found.dtype.kind not in "biufO":
             raise TypeError(f"fun must return real numbers, got dtype {found.dtype}")
         rows: Array = np.array(found, dtype=float)
+        if not rows.size or (known is not None and rows.shape != known[1].shape):
+            raise ValueError(
+                "fun must always return as many residuals, at least one, got "
+                f"{rows.size}" + ("" if known is None else f" after {known[1].size}")
+            )
         self._last = x.copy(), rows
         return rows
 
@@ -193,7 +198,10 @@ def least_squares(
     >>> res.success, bool(res.cost < 1e-20), res.nfev < 60
     (True, True, True)
     """
-    _check(fun, jac, method)
+    _check(fun, jac, method, verbose, kwargs, x_scale, max_nfev)
+    for name, tolerance in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol)):
+        if tolerance is not None:
+            require_real(name, tolerance, minimum=0)
     chosen, start = Loss.of(loss, f_scale, quantile), _start(x0)
     args = args if isinstance(args, tuple) else (args,)
     if chosen.kinked and not callable(jac):
@@ -218,13 +226,24 @@ def least_squares(
     return found
 
 
-def _check(fun: Any, jac: Any, method: Any) -> None:
-    """Raise for what is no function, derivative or method of SciPy's."""
+def _check(
+    fun: Any, jac: Any, method: Any, verbose: Any, kwargs: Any, x_scale: Any, max_nfev: Any
+) -> None:
+    """Raise for what is no function, derivative or method of SciPy's, and so on."""
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     require_one_of("method", method, METHODS)
     if not (jac is None or callable(jac)):
         require_one_of("jac", jac, SCHEMES)
+    require_integer("verbose", verbose, 0)
+    if max_nfev is not None:
+        require_integer("max_nfev", max_nfev, 1)
+    if not (kwargs is None or isinstance(kwargs, Mapping)):
+        raise TypeError(f"kwargs must be a dict, got {kwargs!r}")
+    if isinstance(x_scale, str):
+        require_one_of("x_scale", x_scale, ("jac",))
+    else:
+        require_scale("x_scale", x_scale, optional=True)
 
 
 def _start(x0: Any) -> Array:

@@ -64,6 +64,7 @@ class Certifier:
         self._problem, self._region, self._sides = problem, region, sides
         self._tolerance, self._radius_tol = stationarity_tol, radius_tol
         self._settings = CertificateSettings()
+        self._coarsest = float(sides.resolution.max(initial=0.0))
         self._largest = 0.0  # element of x so far
 
     def radius(self, x: Array) -> float:
@@ -77,7 +78,7 @@ class Certifier:
         usual = self._problem.resolution
         if self._problem.noise:
             usual = min(usual, EPS**0.5)
-        return max(needed, settings.blur * usual * max(size, 1.0))
+        return max(needed, max(settings.blur * usual, self._coarsest) * max(size, 1.0))
 
     def certify(self, point: Point, gathered: Gathered) -> Certificate:
         """The certificate of a point, by what is known around it."""
@@ -153,25 +154,32 @@ class Certifier:
     def pull(self, point: Point, gathered: Gathered) -> float:
         """How steeply the violation can be lowered, each side in units of its own slope.
 
-        The length of the least element of the hull of its gradients within the radius.
+        The length of the least element of the hull of its gradients within the radius, where
+        what is nearer to its bound than that is at it.
         """
         radius, region = self.radius(point.x), self._region
         rows, offsets, groups = [], [], []
+        lengths = point.steep[1:]
+        excess = point.excess.copy()
+        excess[(excess < 0) & (-excess <= lengths * radius)] = 0.0
         for side, slope in enumerate(point.slopes[1:]):
             near = np.concatenate([slope[None], gathered.near(side + 1, point, radius)])
             rows.append(near)
-            offsets.append(np.full(len(near), -point.excess[side]))
+            offsets.append(np.full(len(near), -excess[side]))
             groups.append(np.full(len(near), side))
-        count = len(point.excess)
-        lengths = np.linalg.norm(point.slopes[1:], axis=1)
+        count = len(excess)
         room = region.room(point.x)
+        room[room <= region.lengths * radius] = 0.0
+        box = region.box(point.x)
+        for limit in box or ():
+            limit[np.abs(limit) <= radius] = 0.0
         found = euclidean_step(
             np.zeros(len(point.x)),
             np.concatenate([*rows, region.matrix]),
             np.concatenate([*offsets, room]),
             np.concatenate([*groups, np.full(len(room), count)]),
             np.append(1 / np.where(lengths > 0, lengths, 1.0), np.inf),
-            region.box(point.x),
+            box,
             radius**2,
         )
         return float(np.linalg.norm(found.step)) / radius**2

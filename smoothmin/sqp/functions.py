@@ -32,6 +32,8 @@ class Sides:
         Of the rows.
     row : ndarray of int, shape (s,)
         That each side is of.
+    resolution : ndarray, shape (s,)
+        Of the finite differences that its gradients are, zero if they are none, as of `Rows`.
     """
 
     def __init__(self, rows: Rows | None) -> None:
@@ -45,6 +47,8 @@ class Sides:
         self.tolerance = rows.tolerance[self.row]
         hard = np.zeros(self.count, dtype=bool) if rows.hard is None else rows.hard
         self.hard = hard[self.row]
+        steps = np.zeros(self.count) if rows.resolution is None else rows.resolution
+        self.resolution: Array = steps[self.row]
         self._two_sided = len(high) + len(low) > len(np.union1d(high, low))
 
     def __len__(self) -> int:

@@ -176,7 +176,7 @@ class Programs:
         if steer and self._breaks(point, solution.excess):
             self.caps, solution = self._steered(point, gathered, quadratic, solution)
         multipliers = self._weigh(gathered, solution)
-        raised = np.maximum(self._settings.margin * multipliers, 0.5 * (self.weights + multipliers))
+        raised = np.maximum(multipliers, 0.5 * (self.weights + multipliers))
         self.weights = self._sides.shared(raised)
         return self._direction(point, solution, multipliers)
 
@@ -232,7 +232,7 @@ class Programs:
         settings, caps, violation = self._settings, self.caps, point.violation
         free = self._solve(point, gathered, quadratic, caps * settings.unlimited)
         best = free.excess[: len(caps)]
-        wanted = settings.steered * float(caps @ (violation - best))
+        wanted = 0.5 * float(caps @ (violation - best))  # of the best reduction, their epsilon_1
         dearest = caps * settings.unlimited
         while (caps < dearest).all():
             broken = solution.excess[: len(caps)]

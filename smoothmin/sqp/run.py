@@ -12,8 +12,8 @@ from smoothmin import _status
 from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._status import Status
-from smoothmin._verdict import Knowledge, judge
-from smoothmin.descent.convergence import PROBE, unusable
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
+from smoothmin.descent.convergence import PROBE, ROUNDINGS, unusable
 from smoothmin.descent.gradient_check import RESOLVED, VISIBLE
 from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import Certificate, Certifier
@@ -23,8 +23,6 @@ from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
-
-ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
 
 
 class Run:
@@ -53,10 +51,12 @@ class Run:
             self._evaluator, self._region, self._programs, self._gathered, settings.steps
         )
         self._recent = Recent()
-        self._patience = IDLE + n
-        self._mark = (0, 0.0)  # evaluations, and the fall by then
+        # evaluations that together may gain nothing but noise: two searches, and one a variable
+        self._patience = 2 * settings.steps.trials + n
+        self._mark = (0, math.inf)  # evaluations, and the level by then
         self._length = 0.0  # of the last step
-        self._fallen = 0.0  # by the merit function, with the weights of each step
+        # the merit function, less what changes of its weights have added
+        self._level = 0.0
         self._reset_at: Point | None = None
         self._lowest_feasible: Point | None = None
         self._returned_to: Point | None = None
@@ -64,7 +64,7 @@ class Run:
         self._dear_at: Point | None = None
         self._looked_at: Point | None = None
         self._looks = 0  # at gradients near that point
-        self._fallen_at_reset = -math.inf
+        self._level_at_reset = math.inf
 
     def steps(self) -> Steps:
         """Minimize."""
@@ -83,7 +83,7 @@ class Run:
             if isinstance(ended, Finish):
                 lower = self._left_behind(point, noise) if ended.status.success else None
                 if lower is None:
-                    return self._contradicted(ended, point, direction)
+                    return self._contradicted(ended, point)
                 if lower is self._returned_to:
                     return Finish(Status.PRECISION, LEFT_BEHIND, **ended.info)
                 point = self._returned_to = lower
@@ -96,7 +96,7 @@ class Run:
             if outcome.point is None:
                 if not self._shortened(point, outcome):
                     ended = self._nothing_lower(point, direction, noise)
-                    return self._contradicted(ended, point, direction)
+                    return self._contradicted(ended, point)
                 steer = True
                 continue
             # 4. update
@@ -139,7 +139,7 @@ class Run:
         """Whether there is another program to try after a search that found no lower point."""
         curvature = self._curvature
         if outcome.shorten > 0:
-            curvature.trust = max(curvature.trust * outcome.shorten, LEAST_TRUST)
+            curvature.trust *= outcome.shorten
             return True
         if curvature.fresh or self._reset_at is point:
             return False
@@ -147,14 +147,15 @@ class Run:
         self._reset_at = point
         return True
 
-    def _contradicted(self, finish: Finish, point: Point, direction: Direction) -> Finish:
+    def _contradicted(self, finish: Finish, point: Point) -> Finish:
         """The end, another one where gradients that the user gave are not those of the values."""
         success = finish.status.success
         if (success and not self._gathered.kinked) or self._problem.differences is not None:
             return finish
         noise = self._problem.noise
         visible = np.maximum(VISIBLE * noise, RESOLVED * point.size)
-        number = None if success else self._search.contradicted(point, direction.step, noise)
+        visible[1:][self._sides.resolution > 0] = np.inf
+        number = None if success else self._search.contradicted(point, visible)
         number = self._gathered.contradicted(point, visible) if number is None else number
         if number is None:
             return finish
@@ -176,11 +177,12 @@ class Run:
         """The next point, from which the curvature is learnt."""
         new = outcome.point
         assert new is not None
-        self._fallen += self._programs.merit(point) - self._programs.merit(new)
+        reweighed = self._level - self._programs.merit(point)
+        self._level = self._programs.merit(new) + reweighed
         self._curvature.learn(point, new, outcome.direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
         self._length = float(np.linalg.norm(new.x - point.x))
-        self._recent.add(new.x, -self._fallen, size)
+        self._recent.add(new.x, self._level, size)
         self._note(new)
         return new
 
@@ -200,7 +202,8 @@ class Run:
             point = yield from self._elsewhere(point)
         self._gathered.add(point, None)
         self._note(point)
-        self._lowest = UNBOUNDED * max(1.0, abs(point.fun))
+        self._level = point.fun
+        self._lowest = -max(1.0, abs(point.fun)) / EPS**2
         self._curvature.first = first_step(point.x, -point.grad, 0.0)
         return point
 
@@ -229,11 +232,11 @@ class Run:
 
     def _idle(self, noise: float) -> bool:
         """Whether many evaluations have gained no more than noise."""
-        asked, fallen = self._mark
+        asked, level = self._mark
         if self._evaluator.asked - asked < self._patience:
             return False
-        self._mark = self._evaluator.asked, self._fallen
-        return self._fallen - fallen <= noise
+        self._mark = self._evaluator.asked, self._level
+        return level - self._level <= noise
 
     def _noise(self, point: Point, direction: Direction) -> float:
         """What rounding and noise hide of the merit function's changes."""
@@ -289,17 +292,16 @@ class Run:
         certificate = self._certifier.certify(point, self._gathered)
         if certificate.met:
             return self._certified(certificate, direction)
-        gained = self._fallen - self._fallen_at_reset
-        if invisible and self._gathered.kinked and gained > SEEN * noise:
+        gained = self._level_at_reset - self._level
+        if invisible and self._gathered.kinked and gained > VISIBLE * noise:
             # the matrix, or short steps, may hide what there is
-            self._reset_at, self._fallen_at_reset = point, self._fallen
+            self._reset_at, self._level_at_reset = point, self._level
             self._curvature.reset()
             length = max(radius, self._length)
             self._curvature.first = length / certificate.stationarity
             return True
-        if invisible:
-            return self._judged(point, direction, noise, certificate)
-        return False
+        judged = self._judged(point, direction, noise, certificate)
+        return judged if invisible or judged.status.success else False
 
     def _misled(self, point: Point, direction: Direction) -> bool:
         """Whether tangents were forgotten: those of a program that was not solved, once a point.
@@ -329,7 +331,7 @@ class Run:
         normals = self._certifier.region_normals(point, radius)
         far = self._gathered.far(point, radius, normals)
         for number, serial, direction in far:
-            x, _ = self._region.nearest(point.x + CLOSE * radius * direction)
+            x, _ = self._region.nearest(point.x + 0.5 * radius * direction)
             there = yield from self._evaluator.at(x)
             if there.finite and number in self._gathered.of:
                 self._gathered.of[number].prove(serial, point, there)
@@ -353,17 +355,24 @@ class Run:
     ) -> Finish:
         """What is known where nothing is promised, and there is no certificate."""
         steep = 1.0 if self._gathered.met else self._recent.steepness
+        visible = -direction.slope > noise
         knows = Knowledge(
-            f"No certificate: stationarity {certificate.stationarity:.3g} within radius "
-            f"{certificate.radius:.3g}",
+            f"Stationarity {certificate.stationarity:.3g} within radius {certificate.radius:.3g}",
             promised=direction.decrease,
             lately=self._recent.changes if self._recent.steps > 0 else (),
             size=abs(point.fun),
             noise=noise,
+            extrapolated=self._recent.extrapolated(noise) if visible else 0.0,
+            far=self._far(point, direction) if visible else 0.0,
             steep=steep,
             resolved=self._problem.differences is None or self._problem.differences.resolves,
         )
         return judge(knows, **self._facts(certificate, direction))
+
+    def _far(self, point: Point, direction: Direction) -> float:
+        """How far the step leads, in units of how far steps led lately."""
+        moved = self._recent.moved(point.x)
+        return float(np.linalg.norm(direction.step)) / moved if moved > 0 else math.inf
 
     def _nothing_lower(self, point: Point, direction: Direction, noise: float) -> Finish:
         """The end where no step is lower."""
@@ -385,10 +394,4 @@ class Run:
 
 
 LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."
-IDLE = 50  # evaluations, and one a variable, that together may gain nothing but noise
-SEEN = 100.0  # times the noise, of a gain since the last reset that makes another worth it
-CLOSE = 0.9  # distance of gradients for a certificate, in units of its radius
-LEAST_TRUST = 1e-6
-UNBOUNDED = -1e30
-NEGLIGIBLE = 1e-8
 CONTRADICTORY = 1e-4  # slope of the violation that is none

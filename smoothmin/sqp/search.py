@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smoothmin._protocol import Array, Ask
-from smoothmin.descent.gradient_check import RESOLVED, VISIBLE, contradicting
+from smoothmin.descent.gradient_check import contradicting
 from smoothmin.linesearch.weak_wolfe import LinePoint
 from smoothmin.sqp.functions import Evaluator, Point
 from smoothmin.sqp.program import Direction, Programs, Region
@@ -58,7 +58,8 @@ class Search:
         self._evaluator, self._region = evaluator, region
         self._programs, self._gathered, self._settings = programs, gathered, settings
         self._worst = np.zeros(len(programs.weights))  # violation of each side so far
-        self._trials: list[tuple[float, Point]] = []  # shares and ends of the last search
+        self._line: tuple[Point | None, Array] = None, np.empty(0)  # of the last search
+        self._trials: list[tuple[float, Point]] = []  # shares and ends of it
 
     def along(
         self, point: Point, direction: Direction, quadratic: Array | RowModel, noise: float
@@ -66,6 +67,7 @@ class Search:
         """From a point along a direction."""
         settings, gathered, share = self._settings, self._gathered, 1.0
         self._trials.clear()
+        self._line = point, direction.step
         for _ in range(settings.trials):
             trial = yield from self._trial(point, share * direction.step)
             self._trials.append((share, trial))
@@ -109,8 +111,14 @@ class Search:
             rise += max(unpredicted, 0.0)
         return rise
 
-    def contradicted(self, point: Point, step: Array, noise: float) -> int | None:
-        """A function whose values exclude its gradients, by the last search along a step."""
+    def contradicted(self, point: Point, visible: Array) -> int | None:
+        """A function whose values exclude its gradients, by the last search if from this point.
+
+        ``visible`` are the least changes of each that count.
+        """
+        start, step = self._line
+        if start is not point:
+            return None
         for number, slope in enumerate((point.slopes @ step).tolist()):
             sign = -1.0 if slope > 0 else 1.0
             line = [
@@ -123,8 +131,8 @@ class Search:
                 )
                 for share, there in self._trials
             ]
-            visible = max(VISIBLE * noise, RESOLVED * point.size.item(number))
-            if contradicting(line, sign * point.values.item(number), sign * slope, visible):
+            least = visible.item(number)
+            if contradicting(line, sign * point.values.item(number), sign * slope, least):
                 return number
         return None
 
@@ -138,9 +146,7 @@ class Search:
 
     def _shorter(self, rise: float, predicted: float) -> float:
         """To the least point of the parabola through slope and rise."""
-        settings = self._settings
-        share = -predicted / (2 * (rise - predicted))
-        return min(max(share, settings.shortest), settings.longest)
+        return max(-predicted / (2 * (rise - predicted)), self._settings.shortest)
 
     def _is_news(self, point: Point, trial: Point, direction: Direction) -> bool:
         """Whether the tangents at a trial raise the model at the step's end enough."""

@@ -25,8 +25,6 @@ class TangentSettings:
         Points gathered, ``2 n + 10`` at most; 2 or more.
     elements : int
         Numbers that all recent points may take; 1 or more.
-    fading : float
-        Share of the largest `Tangents.bend` that is left at the next point; in (0, 1).
     """
 
     skew: float = 0.2
@@ -34,7 +32,6 @@ class TangentSettings:
     memory: int = 20
     most: int = 250
     elements: int = 2**22
-    fading: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class StepSettings:
         the model there, to be gathered without a step; in (0, 1).
     trials : int
         Of a search along a line; 1 or more.
-    shortest, longest : float
+    shortest : float
         Of a trial, in units of the one before; in (0, 1).
     """
 
@@ -61,7 +58,6 @@ class StepSettings:
     news: float = 0.25
     trials: int = 25
     shortest: float = 0.1
-    longest: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,19 +71,12 @@ class PenaltySettings:
         objective's slope by the side's; above 0.
     growth : float
         Of that where it is too little (Byrd, Nocedal and Waltz 2008); above 1.
-    steered : float
-        Share of the best reduction of the violation to be reached where it cannot be removed:
-        their epsilon_1; in (0, 1).
-    margin : float
-        Least weight of a side in the merit function, in units of its multiplier; 1 or more.
     unlimited : float
         Price, in units of the last, that is as good as none; above 1.
     """
 
     first: float = 100.0
     growth: float = 10.0
-    steered: float = 0.1
-    margin: float = 1.5
     unlimited: float = 1e6
 
 

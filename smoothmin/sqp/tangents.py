@@ -46,7 +46,7 @@ class Tangents:
     weights : ndarray (m,)
         Multipliers in the last quadratic program.
     bend : float
-        Largest distance at which a tangent lay above the function lately, in units of the
+        Largest distance at which a tangent lay above the function, in units of the
         squared distance of the point from its own: zero for convex functions.
     """
 
@@ -70,7 +70,6 @@ class Tangents:
         more than a curvature of ``curved`` explains.
         """
         value, slope = point.values[self.number], point.slopes[self.number]
-        self.bend *= self._settings.fading
         if len(self):
             steps = point.x - self.points
             change = value - self._values

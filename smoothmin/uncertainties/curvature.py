@@ -110,7 +110,9 @@ def at_minimum(
         known = np.flatnonzero([axis.step > 0 and not axis.kinked for axis in axes])
         apart = np.abs(np.diag(hessian) - second)
         natural = [2 * errordef / axis.length**2 for axis in axes]
-        differs = any(apart[k] > (AGREE - 1) * max(second[k], natural[k]) for k in known)
+        differs = not np.isfinite(hessian).all() or any(
+            apart[k] > (AGREE - 1) * max(second[k], natural[k]) for k in known
+        )
     if hessian is None or differs:
         hessian = _by_values(counted, steps, second)
     flags = {

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
-from smoothmin._check import require_integer, require_real
+from smoothmin._check import as_numbers, require_integer, require_real
 from smoothmin._domain import Domain
 from smoothmin._noise import measure_noise
 from smoothmin._precision import Precision
@@ -101,7 +101,10 @@ class Uncertainty:
     def profile(self, index: int, points: ArrayLike) -> Array:
         """The least value with one parameter held, less the minimum, at ``points`` (m,)."""
         self._require(index)
-        return np.array([self._profile.rise(int(index), float(at)) for at in np.ravel(points)])
+        held = as_numbers("points", points).ravel()
+        if not np.isfinite(held).all():
+            raise ValueError(f"points must be finite, got {points!r:.80}")
+        return np.array([self._profile.rise(int(index), float(at)) for at in held])
 
     def contour(self, first: int, second: int, level: float = ONE_ERROR, points: int = 40) -> Array:
         """Where both parameters together lie with a probability: the profile's contour.
@@ -124,6 +127,9 @@ class Uncertainty:
             raise ValueError(f"first and second must differ, got {first!r} twice")
         _require_level(level)
         require_integer("points", points, 3)
+        for index in (first, second):
+            if not np.isfinite(self.errors[index]):
+                raise ValueError(f"index {index}: the parameter has no error to draw a contour by")
         return self._profile.contour(int(first), int(second), level, int(points))
 
     def _require(self, index: Any) -> None:
@@ -207,6 +213,7 @@ def uncertainty(
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
     args = args if isinstance(args, tuple) else (args,)
+    _check(errordef, residuals, noise)
     start = res.x if hasattr(res, "x") else res
     domain = Domain.build(start, bounds)
     function = _Free(fun, jac, args, domain)
@@ -290,19 +297,27 @@ class _Free:
         return user
 
 
+def _check(errordef: float | str, residuals: int | None, noise: float | None) -> None:
+    """Raise for what is wrong without any evaluation."""
+    if residuals is not None:
+        require_integer("residuals", residuals, 1)
+    if isinstance(errordef, str):
+        if errordef not in ERRORDEFS:
+            names = sorted(ERRORDEFS)
+            raise ValueError(f"errordef must be a number or one of {names}, got {errordef!r}")
+    else:
+        require_real("errordef", errordef, above=0, below=np.inf)
+    if noise is not None:
+        require_real("noise", noise, minimum=0, below=np.inf)
+
+
 def _errordef(given: float | str, residuals: int | None, value: float, n: int) -> float:
     if residuals is not None:
         require_integer("residuals", residuals, n + 1)
         if not value > 0:
             raise ValueError(f"a sum of squares must be positive at its minimum, got {value!r}")
         return value / (residuals - n)
-    if isinstance(given, str):
-        if given not in ERRORDEFS:
-            names = sorted(ERRORDEFS)
-            raise ValueError(f"errordef must be a number or one of {names}, got {given!r}")
-        return ERRORDEFS[given]
-    require_real("errordef", given, above=0, below=np.inf)
-    return float(given)
+    return ERRORDEFS[given] if isinstance(given, str) else float(given)
 
 
 def _noise(
@@ -310,7 +325,6 @@ def _noise(
 ) -> tuple[float, int]:
     """That of the values, told, found by the run, or measured; and the evaluations of that."""
     if given is not None:
-        require_real("noise", given, minimum=0, below=np.inf)
         return float(given), 0
     known = getattr(res, "get", lambda *_: None)("noise")
     if known is not None:

@@ -247,3 +247,15 @@ def test_a_kink_met_by_the_first_step_is_none(slope):
         rng=0,
     )
     assert not res.success or res.fun < 1e-7
+
+
+def test_rounding_is_not_surveyed_as_noise_is():
+    """A linear least-squares problem of rank one, most directions flat."""
+    weights = np.arange(1, 8)
+
+    def fun(x):
+        return float(((np.arange(1, 36) * (weights @ x) - 1) ** 2).sum())
+
+    res = minimize(fun, np.ones(7), method=ModelDescent())
+    assert res.fun < 8.3803
+    assert res.nfev < 500

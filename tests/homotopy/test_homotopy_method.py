@@ -141,8 +141,8 @@ def test_noise_is_measured_and_the_error_estimated():
     res = minimize(fun, np.full(4, 3.0), rng=0)
     assert res.success
     assert 0.02 < res.noise < 0.12
-    assert res.noise < res.error < 6 * res.noise
-    assert -res.fun < 2 * res.error
+    assert res.error < res.noise
+    assert abs(res.fun - ((res.x - 1) ** 2).sum()) < 2 * res.error
     assert np.abs(res.x - 1).max() < 1
     assert res.nfev < 5000
 
@@ -164,7 +164,7 @@ def test_result_says_what_the_phases_cost_and_gained(jac):
     if jac:
         names = {"smoothed", "polish", "hop", "model", "random"}
     else:
-        names = {"model", "separability", "coordinates", "descent", "search", "check"}
+        names = {"sample", "model", "separability", "coordinates", "descent", "search", "check"}
     assert set(res.phase_nfev) == names
 
 

@@ -46,6 +46,11 @@ def order(facts, **found):
         (Facts(n=170), {}, "SCALE DESCENT SMOOTHING COORDINATES SEARCH POLISH END"),
         (Facts(n=5, boxed=True), {}, "STAR TEST MODEL DESCENT SEARCH POLISH END"),
         (
+            Facts(n=5, boxed=True, restarts=1),
+            {},
+            "MIDDLE STAR TEST MODEL DESCENT RESTART SEARCH POLISH ROUND",
+        ),
+        (
             Facts(n=5, boxed=True),
             {"DESCENT": {"lost": True}},
             "STAR TEST MODEL DESCENT NEAR SEARCH POLISH END",

@@ -270,3 +270,43 @@ def test_curve_fit_omits_and_says():
         warnings.simplefilter("error")
         robust, _ = curve_fit(model, T, data(3, outliers=4), loss="soft_l1", f_scale=0.1)
     assert_allclose(robust, TRUE, atol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"ftol": -1}, ValueError),
+        ({"xtol": "a"}, TypeError),
+        ({"max_nfev": 0}, ValueError),
+        ({"verbose": "a"}, TypeError),
+        ({"kwargs": 3}, TypeError),
+        ({"x_scale": 0}, ValueError),
+        ({"x_scale": "units"}, ValueError),
+    ],
+)
+def test_options_are_refused_by_their_names(given, error):
+    (name,) = given
+    with pytest.raises(error, match=f"{name} must"):
+        least_squares(lambda x: x, [1.0], **given)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (0, 0)])
+def test_residuals_that_come_and_go(sizes):
+    with pytest.raises(ValueError, match="fun must always return as many residuals, at least one"):
+        least_squares(lambda x: np.ones(sizes[int(x[0] > 1)]) * x[0], [1.0])
+
+
+def test_data_that_do_not_fit_the_function():
+    t = np.arange(10.0)
+
+    def line(t, a, b):
+        return a * t + b
+
+    with pytest.raises(ValueError, match="f must return as many values as ydata, 3, got 10"):
+        curve_fit(line, t, np.ones(3))
+    with pytest.raises(
+        ValueError, match=r"sigma must have shape \(10,\) or \(10, 10\), got \(3,\)"
+    ):
+        curve_fit(line, t, t, sigma=np.ones(3))
+    with pytest.raises(TypeError, match="sigma must be numbers"):
+        curve_fit(line, t, t, sigma="a")

@@ -301,3 +301,33 @@ def test_bad_input(given, error, says):
         found.interval(0, level=1.0)
     with pytest.raises(ValueError, match="first and second must differ"):
         found.contour(1, 1)
+
+
+def test_bad_input_is_refused_before_any_evaluation():
+    calls = []
+
+    def fun(z):
+        calls.append(z)
+        return float(z @ z)
+
+    for wrong in ({"errordef": np.nan}, {"errordef": [1]}, {"residuals": 3.5}, {"noise": np.nan}):
+        (name,) = wrong
+        with pytest.raises((TypeError, ValueError), match=f"{name} must"):
+            uncertainty(fun, [0.0, 0.0], **wrong)
+    assert not calls
+
+
+def test_points_and_contours_that_cannot_be():
+    found = uncertainty(lambda z: abs(z[0]) + z[1] ** 2, [0.0, 0.0, 0.0])
+    for index in (0, 2):
+        with pytest.raises(ValueError, match=f"index {index}: the parameter has no error"):
+            found.contour(index, 1)
+    for points, error in ((["a"], TypeError), ([np.nan], ValueError)):
+        with pytest.raises(error, match="points must be"):
+            found.profile(1, points)
+
+
+def test_a_gradient_without_numbers_is_not_used():
+    found = uncertainty(lambda z: float(z @ z) / 2, [0.0, 0.0], jac=lambda z: np.full(2, np.nan))
+    assert_allclose(found.errors, 1, rtol=1e-4)
+    assert found.warnings == ["`jac` contradicts the values, which were used alone."]

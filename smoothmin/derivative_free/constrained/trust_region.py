@@ -150,10 +150,14 @@ class TrustRegion:
                 state.multipliers = self._multipliers(models, found)
                 return models, found
 
-    def look_close(self, radius: float) -> None:
-        """Learn multipliers from the points so near to the best, which were not steps."""
+    def look_close(self, radius: float) -> bool:
+        """Learn multipliers from the points so near to the best, which were not steps.
+
+        Whether models of these promise next to nothing, too.
+        """
         self.delta = radius
-        self._plan()
+        models, found = self._plan()
+        return found is not None and self._settled(models, found, float(np.abs(found.step).max()))
 
     def _walls(self, z: Array) -> Walls:
         region, delta = self.state.region, self.delta

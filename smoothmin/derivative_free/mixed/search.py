@@ -96,7 +96,6 @@ class MixedSearch:
             if np.array_equal(incumbent.x[discrete], integers):
                 break
         incumbent.noise = finish.info.get("noise", incumbent.noise)
-        incumbent.error = finish.info.get("error")
         return Finish(finish.status, f"{NEIGHBOURS}. {finish.message}")
 
     def _end(self, finish: Finish) -> Finish:
@@ -137,7 +136,7 @@ class MixedSearch:
         if self._problem.box is None or not np.isfinite(self._problem.box).all():
             return
         count = self._problem.x0.size + 1
-        for k in range(self._options.settings.sample_limit.bit_length()):
+        for k in range(int(self._options.settings.descent_limit).bit_length() - 1):
             points = np.array([self._random() for _ in range(count * 2**k)])
             yield from self._incumbent.ask("sample", points)
             if self._incumbent.finite:

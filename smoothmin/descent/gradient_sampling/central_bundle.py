@@ -29,11 +29,10 @@ from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.subproblems.analytic_centre import analytic_centre
 
-NEXT_TO_NOTHING = 1e-3  # share of a tangent, in units of the mean
 CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
 LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
-HIDDEN = 100.0  # slope of the mix, in units of the gap, that hides what tangents tell
-WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
+HIDDEN = 10.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
+WIDER = 2.0  # root of the quadratic term, where that hides what tangents tell
 
 
 class Cuts:
@@ -55,6 +54,7 @@ class Cuts:
         self._heights = -gaps  # of the tangents above the lowest value; none is positive
         self._centre = np.zeros(root.shape[1])
         self._weights = np.ones(len(gaps))
+        self._mixed = self._weights, points, gradients  # at the last centre
         self.gap, self.slope = gap, math.inf
 
     def centre(self, noise: float) -> Array | None:
@@ -64,18 +64,23 @@ class Cuts:
         if found is None:
             return None
         self._centre, self._weights = found.step, found.weights
+        self._mixed = found.weights, self._points, self._gradients
         self.gap = -float(found.weights @ self._heights)
         mix = found.weights @ self._gradients
         self.slope = math.sqrt(mix @ mix)
         step: Array = self._root @ found.step
         return step
 
-    def certificate(self, x: Array) -> Certificate:
-        """That of the mix, but for tangents whose share is next to nothing."""
-        used = self._weights > NEXT_TO_NOTHING / len(self._weights)
-        weights, away = self._weights[used], self._points[used] - x
-        mix = (weights / weights.sum()) @ self._gradients[used]
-        return Certificate(math.sqrt(mix @ mix), math.sqrt(np.vecdot(away, away).max()))
+    def certificate(self, x: Array, small: float) -> Certificate:
+        """That of the mix, but for the farthest tangents, if it is ``small`` without them."""
+        weights, points, gradients = self._mixed  # since then there may be a tangent less
+        away = np.linalg.norm(points - x, axis=1)
+        order = np.argsort(away, kind="stable")
+        weights = weights[order]
+        sums = np.cumsum(weights[:, None] * gradients[order], axis=0)
+        lengths = np.linalg.norm(sums, axis=1) / np.cumsum(weights)
+        fewest = int(np.argmax(lengths <= max(small, lengths[-1])))
+        return Certificate(float(lengths[fewest]), float(away[order[fewest]]))
 
     def highest(self, step: Array) -> float:
         """The largest tangent at a step from the lowest point, above the value there."""
@@ -122,7 +127,7 @@ class CentralBundle:
         self._cuts: Cuts | None = None
         self._above = 0.0  # value from which the fall is counted
         self._left, self._spent = math.inf, 0  # to be gained at the last verdict; steps since
-        self._asked = self._finishing = 0  # steps of the trial, and since next to nothing was left
+        self._finishing = 0  # steps since next to nothing was left
         self._proof: Finish | None = None
         state.watchers.append(self._watch)
 
@@ -171,9 +176,7 @@ class CentralBundle:
         # nan compares as false
         if not (math.isfinite(above) and above >= cuts.highest(step) - noise and height <= noise):
             return False
-        self._asked += 1
-        if self._asked > step.size and self._tilt(cuts) > HIDDEN * cuts.gap:
-            # tangents enough, but the quadratic term is in the way of what they tell
+        if self._tilt(cuts) > HIDDEN * cuts.gap:
             cuts.widen(WIDER)
         cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
         self._spent += 1
@@ -194,7 +197,7 @@ class CentralBundle:
         self._cuts = Cuts(root, state.bundle.points.copy(), gradients.copy(), gaps, fall)
         self._above = state.f + fall
         self._left, self._spent = math.inf, 0
-        self._asked = self._finishing = 0
+        self._finishing = 0
         self._proof = None
         self._trials.enter()
         return True
@@ -249,7 +252,7 @@ class CentralBundle:
         if isinstance(lower, tuple):
             state.settle(LinePoint(1.0, *lower, 0.0))
             return Outcome.LOWER
-        state.certifier.latest = cuts.certificate(x)
+        state.certifier.latest = cuts.certificate(x, state.certifier.small)
         state.ended = lower or proof
         return Outcome.STATIONARY
 

@@ -88,9 +88,8 @@ class HullStep:
         self._state, self._settings = state, state.settings.hull
         n = state.x.size
         self._samples = min(n + 1, 100) if samples is None else samples
-        self._most_nulls = min(self._settings.most_nulls, state.bundle.capacity)
+        self._most_nulls = state.bundle.capacity  # enlargements before a hull is given up
         self._target = self._settings.shrink * float(np.linalg.norm(state.g))
-        self._given_up = 0
         self._small_steps = self._settings.small_steps  # before the hull is due
 
     def due(self) -> bool:
@@ -131,7 +130,6 @@ class HullStep:
                 continue
             if small or invisible or spent:
                 # 2. the hull is as good as it gets here: end, or look closer
-                self._given_up += nulls >= self._most_nulls
                 if certifier.certified or not self._look_closer(small):
                     return Outcome.STATIONARY
                 if spent and not small and not state.metric.fresh:
@@ -162,7 +160,7 @@ class HullStep:
         self, cause: Array, direction: Array, slope: float, t: float
     ) -> Generator[Ask, Any, tuple[LineResult, bool]]:
         """Search along the least element; whether what that has gained is more than rounding."""
-        state, patience = self._state, self._settings.patience
+        state, patience = self._state, self._state.settings.search.patience
         found = yield from state.search(
             direction, t, slope=slope, patience=patience, null_within=state.radius
         )
@@ -216,7 +214,7 @@ class HullStep:
         limit = max(4 * EPS * float(np.abs(state.x).max()), settings.deepest * least)
         if state.problem.resolution:
             limit = least
-        if state.radius <= limit or self._given_up >= settings.given_up:
+        if state.radius <= limit:
             return False
         above = state.radius > least
         state.radius *= settings.shrink

@@ -79,7 +79,7 @@ class SearchSettings:
     elements : int
         ... leave the memory this number of elements: what the nearer cache holds; 1 or more.
     patience : int
-        Trials of a search before the hull is asked; 1 or more.
+        Trials of a search without success: before the hull is asked, or enlarged; 1 or more.
     skewed : float
         Mean distance of changes, in units of what the slopes at both ends make them, from a
         half, with which there are kinks, to look ahead to; in (0, 1/2), where a kink anywhere
@@ -246,7 +246,7 @@ class CentralBundleSettings:
     decades: float = 1.2
     closing: float = 0.3
     rounding: float = 100.0
-    cuts: int = 4
+    cuts: int = 8
     most_variables: int = 100
     trials: TrialSettings = field(default=TrialSettings())
 
@@ -259,12 +259,6 @@ class HullSettings:
     ----------
     small_steps : int
         Steps within the last radius before the hull is asked, doubled each time; 1 or more.
-    most_nulls : int
-        Enlargements of a hull, no more than gradients are kept, before it is given up; 1 or more.
-    given_up : int
-        Hulls that were, before the run is; 1 or more.
-    patience : int
-        Trials of a search along the least element before the hull is enlarged; 1 or more.
     shrink : float
         Of the radius and of what is small there, where that was reached: mu and theta of
         Burke, Lewis and Overton (2005), who take 0.1; in (0, 1).
@@ -273,9 +267,6 @@ class HullSettings:
     """
 
     small_steps: int = 10
-    most_nulls: int = 100
-    given_up: int = 4
-    patience: int = 8
     shrink: float = 0.1
     deepest: float = 1e-4
 

@@ -86,6 +86,7 @@ class SmoothDescent(Descent):
         # as many steps as a dense metric takes for a parabola: fewer pairs are not enough
         self._enough = max(memory, n) if watchful else math.inf
         self._excess = 0.0  # of skewness over half a kink's, a sum since it was least
+        self._skewness = 0.0  # a mean of late
         self._rejected = 0.0  # trials of a step, a mean of late
         self.failed: LineResult | None = None
         self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
@@ -100,24 +101,25 @@ class SmoothDescent(Descent):
             return True
         if not self._watchful:
             return False
-        point = found.point
-        before, after = point.t * found.slope, point.t * point.slope
-        rounding = VISIBLE * self._problem.unit * abs(self.f)
-        visible = after - before > max(rounding, NEGLIGIBLE * self.known.recent.fall)
-        if visible and not self.metric.fresh:
-            skew = skewness(point.fun - self.f, before, after)
-            self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
-        fading = self._settings.fading
-        self._rejected = fading * self._rejected + (1 - fading) * (found.nfev - 1)
-        recent = self.known.recent
+        recent, fading = self.known.recent, self._settings.fading
+        self._rejected = fading * self._rejected + (1 - fading) * (len(found.trials) - 1)
         steep = recent.steepness
         if 0 < steep <= KINK:  # gradients shrink as on a smooth function
             self._excess = 0.0
             return False
+        point = found.point
+        before, after = point.t * found.slope, point.t * point.slope
+        rounding = VISIBLE * self._problem.unit * abs(self.f)
+        visible = after - before > max(rounding, NEGLIGIBLE * recent.fall)
+        if visible and not self.metric.fresh:
+            skew = skewness(point.fun - self.f, before, after)
+            self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
+            self._skewness = fading * self._skewness + (1 - fading) * skew
         # the metric's steps are wrong more often than right: so are those across many kinks
-        lost = steep > 0 and self._rejected >= 1
-        unshrunk = recent.steps >= 4 * SIDES and steep > UNSHRUNK
-        return lost or unshrunk or self._excess >= ODD
+        lost = (steep > 0 and self._rejected >= 1) or (
+            recent.steps >= 4 * SIDES and steep > UNSHRUNK
+        )
+        return (lost and self._skewness >= ODD) or self._excess >= ODD
 
     def thicken(self) -> None:
         """Go on with a dense metric, from the pairs of the limited memory."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 from smoothmin import minimize
@@ -223,3 +224,26 @@ def test_a_corner_is_certified_by_points_inside(n):
     assert res.success
     assert res.fun == pytest.approx(-(cost[-1] + cost[-2]) + 0.02, abs=1e-6)
     assert res.nfev <= 10 * n
+
+
+def test_models_of_a_wide_region_do_not_end_a_run():
+    """At a vertex a wide model's slopes may promise nothing where those near by promise much."""
+    rng = np.random.default_rng(28)
+    for _ in range(4):
+        slope, aim = rng.standard_normal(4), rng.standard_normal(4)
+        rows = rng.standard_normal((3, 4))
+        bounds = [(-2.0, 0.5)] * 3 + [(None, 1.0)]
+
+        def fun(x, slope=slope, aim=aim):
+            return float(np.exp(3 * slope @ x / 2) + 0.5 * ((x - aim) ** 2).sum())
+
+        constraint = LinearConstraint(rows, -np.inf, rows @ np.full(4, 0.2))
+        result = minimize(
+            fun, np.full(4, 0.2), method="constrained-model", bounds=bounds,
+            constraints=constraint, rng=0,
+        )  # fmt: skip
+        best = scipy.optimize.minimize(
+            fun, np.full(4, 0.2), method="SLSQP", bounds=bounds, constraints=constraint,
+            options={"ftol": 1e-12},
+        )  # fmt: skip
+        assert not result.success or result.fun <= best.fun + 1e-4 * max(1, abs(best.fun))

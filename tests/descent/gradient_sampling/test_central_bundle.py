@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from smoothmin import GradientSamplingDescent, minimize
 from smoothmin._protocol import Problem
 from smoothmin.descent.gradient_sampling.bundle import Bundle
-from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle
+from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle, Cuts
 from smoothmin.descent.gradient_sampling.state import State
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
@@ -175,3 +175,28 @@ def test_no_success_short_of_the_minimum_in_other_units_and_turned(seed):
     longer = minimize(case.fun, res.x, jac=True, method="bfgs", options={"maxfev": 4000})
     assert res.success, res.message
     assert res.fun - longer.fun <= 1e-6 * abs(longer.fun)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_tangents_enough_are_kept_for_a_tail_risk_in_other_units(seed):
+    problem = transformed(tail_risk(60, 800, seed), seed)
+    res = minimize(problem.fun, problem.x0, jac=True, rng=0, options={"maxfev": 600})
+    assert res.success
+    assert res.fun <= problem.minimum + 1e-8 * abs(problem.minimum)
+
+
+def test_the_certificate_leaves_out_only_what_the_mix_can_spare():
+    fun = largest_of(np.array([[1.0], [-1.0], [50.0]]), np.array([0.0, 0.0, -99.0]))
+    points = np.array([[0.1], [-0.2], [5.0]])
+    pairs = [fun(x) for x in points]
+    gradients = np.array([g for _, g in pairs])
+    gaps = np.array([g @ x - f for x, (f, g) in zip(points, pairs, strict=True)])
+    cuts = Cuts(np.eye(1), points, gradients, gaps + 1, 1.0)
+    assert cuts.centre(1e-12) is not None
+    every, few = cuts.certificate(np.zeros(1), 0.0), cuts.certificate(np.zeros(1), 0.5)
+    assert every.stationarity == pytest.approx(cuts.slope, abs=1e-12)
+    assert (every.radius, few.radius) == (5.0, 0.2)
+    assert few.stationarity <= 0.5
+    # a tangent that makes room for another has still been a part of the mix
+    cuts.add(-1.0, LinePoint(1.0, points[0], 0.0, gradients[0], 0.0), 3)
+    assert cuts.certificate(np.zeros(1), 0.0) == every

@@ -1,0 +1,97 @@
+"""What runs end with: flat minima, constraints that contradict each other, whose gradients."""
+
+import numpy as np
+import pytest
+from scipy.optimize import LinearConstraint, NonlinearConstraint
+
+from smoothmin import minimize
+from smoothmin._status import Status
+
+
+@pytest.mark.parametrize("power", [4, 6])
+@pytest.mark.parametrize("aim", [0.0, 1.0])
+@pytest.mark.parametrize("offset", [0.0, 5.0])
+@pytest.mark.parametrize(
+    "constraints", [(), LinearConstraint([[1, 1]], -1, np.inf)], ids=["none", "linear"]
+)
+def test_flat_minima_are_said_to_be_solved(power, aim, offset, constraints):
+    result = minimize(
+        lambda x: float(((x - aim) ** power).sum() + offset),
+        [3.0, 2.0],
+        jac=lambda x: power * (x - aim) ** (power - 1),
+        method="sqp",
+        constraints=constraints,
+    )
+    assert result.success
+    assert result.fun == pytest.approx(offset, abs=1e-12)
+    assert result.nfev <= 140
+
+
+def test_a_point_next_to_a_bound_that_no_step_gets_beyond():
+    """An equality that is met beyond another constraint, whose bound is off by rounding."""
+    constraints = [
+        NonlinearConstraint(
+            lambda x: (x[0] - 0.766) ** 2, 0.0829, 0.0829, jac=lambda x: 2 * x - 1.532
+        ),
+        {"type": "ineq", "fun": lambda x: 1.0124 - x[0], "jac": lambda x: [-1.0]},
+    ]
+    bounds = [(0.6, 2.0)]
+    result = minimize(
+        lambda x: x[0] ** 2, [1.5], jac=lambda x: 2 * x, constraints=constraints, bounds=bounds
+    )
+    assert result.status == Status.INFEASIBLE
+
+
+def piecewise(n, seed):
+    rng = np.random.default_rng(seed)
+    slopes, levels, centre = (
+        rng.standard_normal((n + 3, n)),
+        rng.standard_normal(n + 3),
+        rng.standard_normal(n),
+    )
+
+    def fun(x):
+        return float((slopes @ x - levels).max() + 0.05 * x @ x)
+
+    def jac(x):
+        return slopes[(slopes @ x - levels).argmax()] + 0.1 * x
+
+    return fun, jac, centre
+
+
+@pytest.mark.parametrize("scheme", ["2-point", "3-point"])
+@pytest.mark.parametrize("seed", range(12))
+def test_differences_of_constraints_are_no_wrong_gradients(scheme, seed):
+    """Next to a constraint's kink differences are off, which is nobody's mistake."""
+    fun, jac, centre = piecewise(4, seed)
+    limit = float(np.abs(centre).sum())
+    constraint = NonlinearConstraint(lambda x: np.abs(x - centre).sum(), -np.inf, limit, jac=scheme)
+    result = minimize(fun, np.zeros(4), jac=jac, constraints=constraint, method="sqp")
+    assert result.status in (Status.CONVERGED, Status.PRECISION)
+    assert result.constr_violation <= 1e-8 * max(1, limit)
+
+
+def test_results_of_constraints_of_several_sizes_are_printed():
+    constraints = [
+        LinearConstraint(np.eye(3), -1, 1),
+        NonlinearConstraint(lambda x: x @ x, -np.inf, 1, jac=lambda x: 2 * x),
+    ]
+    result = minimize(lambda x: x.sum(), np.zeros(3), jac=np.ones_like, constraints=constraints)
+    assert "multipliers" in str(result)
+    assert "constr" in repr(result)
+
+
+def test_constraints_without_rows_have_multipliers_without_elements():
+    constraint = LinearConstraint(np.zeros((0, 2)), [], [])
+    result = minimize(lambda x: x @ x, [1.0, 2.0], jac=lambda x: 2 * x, constraints=constraint)
+    assert result.success
+    assert [m.shape for m in result.multipliers] == [(0,)]
+    assert [r.shape for r in result.constr_residuals] == [(0,)]
+
+
+def test_equalities_that_leave_nothing_free_are_no_plateau():
+    constraint = LinearConstraint(np.eye(2), [1, 2], [1, 2])
+    result = minimize(lambda x: float(x @ x), [0.0, 0.0], constraints=constraint)
+    assert result.success
+    assert result.nfev == 1
+    np.testing.assert_allclose(result.x, [1, 2])
