@@ -137,6 +137,12 @@ class Recent:
         # much smaller than a side of a kink
         return min(max(self._sizes), SHRUNK * self._sizes[-1]) / largest
 
+    @property
+    def left(self) -> float:
+        """The last gradient's size in units of the largest."""
+        largest = max(self._sizes, default=0.0)
+        return self._sizes[-1] / largest if largest > 0 else 0.0
+
     def gained(self, steps: int) -> float:
         """Decrease in the last ``steps``; infinite if there were fewer."""
         return self._values[-1 - steps] - self._values[-1] if self.steps >= steps else math.inf

@@ -191,3 +191,23 @@ def test_a_journal_knows_what_failed(tmp_path):
 def test_an_optimizer_has_no_use_for_it():
     with pytest.warns(RuntimeWarning, match="on_error"):
         Optimizer(START, options={"on_error": "nan"})
+
+
+def behind_a_wall(least):
+    """A bowl, by values alone, that has none where the first variable is below 0.5."""
+
+    def fun(x):
+        if x[0] < 0.5:
+            raise RuntimeError("no value here")
+        return float(((x - least) ** 2).sum())
+
+    return fun
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "gradient-descent", "laplacian"])
+def test_short_steps_before_a_wall_are_no_success(method):
+    options = {"on_error": "nan", "maxfev": 2000}
+    res = minimize(behind_a_wall(np.zeros(2)), [2.0, 1.0], method=method, options=options)
+    assert not res.success or res.fun < 0.25 + 1e-6, res.message
+    res = minimize(behind_a_wall(np.array([0.8, 0.0])), [2.0, 1.0], method=method, options=options)
+    assert res.success, res.message

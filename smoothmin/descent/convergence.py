@@ -66,6 +66,7 @@ class Convergence:
         self._standing = 0.0  # what a metric promised whose search found nothing lower, ...
         self._promised_at = math.inf  # ... and the value then
         self._length = 0.0  # of the last step
+        self.walled = False  # whether searches have met points without a value
         self.curvatures: Array | None = None  # along coordinates, where the metric was misled
         self._rescues = 0  # how often it was
         self.metric: Metric | None = None  # what a descent has learnt of curvature
@@ -406,7 +407,9 @@ class Convergence:
 
     def _knows(self, message: str, promised: float, x: Array, f: float, g: Array) -> Knowledge:
         recent, differences = self.recent, self._problem.differences
-        rounding = self.rounding(x, f, g)
+        rounding, steep = self.rounding(x, f, g), recent.steepness
+        if self.walled and recent.left > math.sqrt(NEGLIGIBLE):
+            steep = 1.0  # short steps tell nothing where it is a wall that makes them short
         knows = Knowledge(
             message,
             promised=promised,
@@ -414,7 +417,7 @@ class Convergence:
             lately=recent.changes,
             size=abs(recent.value),
             noise=self.noise(x, f, g),
-            steep=recent.steepness,
+            steep=steep,
             resolved=differences is None or differences.resolves,
         )
         if differences is None and (knows.invisible or knows.negligible):

@@ -196,6 +196,7 @@ class GradientDescent(Method):
                 return ended
             t = t if t > 0 else first_step(x, -pg, 0.0, f, -float(pg @ pg))
             found = yield from armijo(problem, x, max(highest), g, -pg, t)
+            known.walled |= found.walled
             if not found.lower:
                 message = failed_search(found)
                 lower = yield from known.nothing_lower(message, found, promised, x, f, g)

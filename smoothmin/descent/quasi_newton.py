@@ -208,6 +208,7 @@ class Descent:
             **self._how,
         )
         self._leaving = self.observes(found)
+        self.known.walled |= found.walled
         # two failures with no decrease between them but rounding's are the end as well
         noise = 0.0 if found.wolfe else self._visible()
         last = not self.persistent or metric.fresh

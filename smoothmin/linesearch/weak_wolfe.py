@@ -76,6 +76,11 @@ class LineResult:
         return max(trial.fun if trial.fun == trial.fun else math.inf for trial in self.trials)
 
     @property
+    def walled(self) -> bool:
+        """Whether there was a trial without a value."""
+        return any(not math.isfinite(trial.fun) for trial in self.trials)
+
+    @property
     def endless(self) -> bool:
         """Whether values still fell at the last trial, the longest of as many as are made."""
         last = self.trials[-1]
