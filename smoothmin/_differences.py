@@ -59,6 +59,7 @@ class Stencil:
         self._relative: float | Array = own if relative_step is None else relative_step
         self._least: float | Array = 1.0  # what steps are relative to where |x| is less
         self._curvatures: Array | None = None  # curvatures (n,) that slopes are corrected by
+        self._base: tuple[Array, float] | None = None  # a point that has just been evaluated
         self._side = 1.0  # of a point, away from zero, to which one-sided steps lead
         self.noise = 0.0
         self.plateau = False
@@ -118,6 +119,9 @@ class Stencil:
         m, n = points.shape
         ends = self.ends(points)  # (s, m, n): where a step along each coordinate leads
         width = max(1, BLOCK_ELEMENTS // (len(ends) * m * n))
+        base, self._base = self._base, None
+        if m > 1 or self.beside is not None or (base and not np.array_equal(points[0], base[0])):
+            base = None
         for first in range(0, n, width):
             columns = np.arange(first, min(first + width, n))
             batch = moved(points, ends, columns)
@@ -126,6 +130,9 @@ class Stencil:
             elif self.scheme == "cs":
                 values[:] = yield points
                 self._note_rows(which, m, n)
+                found = yield batch
+            elif base is not None:
+                values[0] = base[1]
                 found = yield batch
             else:
                 found = yield np.concatenate([points, batch])

@@ -50,6 +50,7 @@ class NoiseAwareStencil(Stencil):
         self._usual = self._relative
         self._rng = rng
         self._measured_at: float | None = None
+        self._latest: tuple[Array, float] | None = None  # the last point and its value
         self._last = 0.0
         self._flat = False
 
@@ -73,13 +74,14 @@ class NoiseAwareStencil(Stencil):
         unseen = self._flat or (self.noise > 0 and not self.resolves)
         self.plateau = unseen and not gradients.any()
         self._last = abs(float(values[0]))
+        self._latest = points[0].copy(), float(values[0])
         return values, gradients
 
     def toward(self, side: float) -> bool:
         """Unless noise decides of steps."""
         if self.noise > 0:
             return False
-        self._side = side
+        self._side, self._base = side, self._latest if side < 0 else None
         return True
 
     def _unresolved(self, x: Array, f: float, g: Array) -> bool:
@@ -120,6 +122,7 @@ class NoiseAwareStencil(Stencil):
                 f, first = float(values[0]), False
                 self._measured_at = self._last = abs(f)
                 self._flat = True
+                self._base = x.copy(), f
             self._flat = self._flat and bool((values == f).all())
             found = advance(line, values)
         level: float = found.value

@@ -32,6 +32,8 @@ class Recent:
     def clear(self) -> None:
         """Forget the steps, since values no longer compare."""
         self._values: list[float] = []
+        self._curvatures: list[float] = []
+        self._promises: list[tuple[int, float]] = []  # and the step after which they were made
         self._sizes: deque[float] = deque(maxlen=SIDES)
         self._largest: deque[tuple[int, float]] = deque()  # steps whose later ones were smaller
         self._marks: deque[Array] = deque(maxlen=2)
@@ -39,10 +41,11 @@ class Recent:
         self._fall: float | None = 0.0  # by the last steps, and ...
         self._steepness: float | None = 0.0  # ... what is asked for often, once it has been
 
-    def add(self, x: Array, value: float, size: float) -> None:
-        """Take note of an iterate, its value, and the length of its gradient."""
+    def add(self, x: Array, value: float, size: float, curvature: float = 0.0) -> None:
+        """Take note of an iterate, its value, its gradient's length, curvature on the way there."""
         self.steps = steps = len(self._values)
         self._values.append(value)
+        self._curvatures.append(curvature)
         self._sizes.append(size)
         largest = self._largest
         while largest and largest[-1][1] <= size:
@@ -52,10 +55,33 @@ class Recent:
         if steps > 0 and steps & (steps - 1) == 0:  # a power of two
             self._marks.append(x)
 
+    def promise(self, decrease: float) -> None:
+        """Take note of the decrease that is promised at the last iterate."""
+        if 0 < decrease < math.inf:
+            self._promises.append((self.steps, decrease))
+
+    def exceeded(self, noise: float) -> float:
+        """By which factor values have fallen farther than was promised; at least 1.
+
+        A model that is right promises all that is to come. Promises count the less the longer
+        ago they were made: the factor's power is their place among all steps.
+        """
+        if not self._promises:
+            return 1.0
+        steps, decreases = np.array(self._promises).T
+        falls = np.take(self._values, steps.astype(int)) - (self._values[-1] + noise)
+        factors = np.maximum(falls / decreases, 1.0) ** (steps / max(self.steps, 1))
+        return float(np.max(factors, where=np.isfinite(factors), initial=1.0))
+
     def moved(self, x: Array) -> float:
         """How far ``x`` is from where the descent was a half to three quarters of its steps ago."""
         away = x - self._marks[0] if self._marks else np.zeros(1)
         return math.sqrt(away.dot(away))
+
+    def curvature(self, since: int | None = None) -> float:
+        """The largest in the last quarter of the steps, or since a step."""
+        first = -max(FEWEST, self.steps // 4) if since is None else since
+        return max(self._curvatures[first:], default=0.0)
 
     @property
     def value(self) -> float:

@@ -18,9 +18,12 @@ The rules, and where they come from:
    values the share for the last ``w`` steps is the power ``w / h``: it is asked of shorter
    windows, too, so that convergence must have gone on to the end.
    A value that is still small beside its falls may go on falling for long: the promise has
-   to be negligible beside the value, too, down to that share of the fall.
+   to be negligible beside the value, too. Where it may be all of the value, which then vanishes
+   at the minimum, it has to be `VANISHING` beside the last falls.
    At a minimum where the function is flatter than a parabola values fall by that share while
    variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
+   A promise counts as large as earlier ones have proved too small: what values fell by since
+   they were made shows.
 4. A metric that has met a kink promises little anywhere on it. Where a function is smooth
    gradients shrink with the root of what is left; where they have not (`KINK`), the promise
    is not believed. Across kinks only a certificate counts.
@@ -40,6 +43,7 @@ from smoothmin._protocol import Finish
 from smoothmin._status import Status
 
 NEGLIGIBLE = 1e-8  # share of what values changed by lately: a digit more than single precision's
+VANISHING = 1e-20  # the same for values that vanish: a fourth power falls so from 1e8 to 1e-2
 SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the root of NEGLIGIBLE
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
 
@@ -87,21 +91,33 @@ class Knowledge:
     resolved: bool = True
 
     @property
+    def left(self) -> float:
+        """The decrease that is still to come, as far as it is known."""
+        return max(self.promised, self.extrapolated)
+
+    @property
+    def vanishing(self) -> bool:
+        """Whether what is left may be all of the value: half of it, of any power."""
+        return 0.5 * self.size <= self.left
+
+    @property
     def invisible(self) -> bool:
         """Whether what is promised is below what values can show."""
-        return self.promised <= self.noise and self.extrapolated <= self._bar(self.noise)
+        return self.promised <= self.noise and self.extrapolated <= max(self.noise, self._bar)
 
     @property
     def negligible(self) -> bool:
         """Whether what is promised is next to nothing beside what values did lately."""
-        return self.far <= SHORT and max(self.promised, self.extrapolated) <= self._bar(0.0)
+        return self.far <= SHORT and self.left <= self._bar
 
-    def _bar(self, least: float) -> float:
-        """What counts as negligible, at least so much."""
-        falls = [NEGLIGIBLE**share * fall for share, fall in self.lately]
-        whole = self.lately[0][1] if self.lately else 0.0
-        beside_value = NEGLIGIBLE * max(self.size, NEGLIGIBLE * whole)
-        return max(least, min([*falls, beside_value])) if falls else least
+    @property
+    def _bar(self) -> float:
+        """What counts as negligible."""
+        if not self.lately:
+            return 0.0
+        beside_falls = min(math.pow(NEGLIGIBLE, share) * fall for share, fall in self.lately)
+        beside_value = VANISHING * self.lately[0][1] if self.vanishing else NEGLIGIBLE * self.size
+        return min(beside_falls, beside_value)
 
 
 class Run(Protocol):
@@ -146,9 +162,8 @@ def _decide(knows: Knowledge) -> tuple[Status, str]:
             f"{knows.noise:.3g}"
         )
     if knows.negligible and smooth:
-        left = max(knows.promised, knows.extrapolated)
         return Status.CONVERGED, (
-            f": the decrease left, {left:.3g}, is negligible beside the last ones, "
+            f": the decrease left, {knows.left:.3g}, is negligible beside the last ones, "
             f"{knows.lately[0][1]:.3g}"
         )
     if knows.invisible or knows.negligible:

@@ -162,7 +162,7 @@ class ConstrainedModelOptions(CommonOptions, total=False):
     """Of "constrained-model"."""
 
     scale: ArrayLike | None
-    xtol: float
+    xtol: float | None
 
 
 class ModelDescentOptions(CommonOptions, total=False):

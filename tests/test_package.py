@@ -84,3 +84,16 @@ def test_the_rooms_of_the_house_exist():
     assert len(files) > 30
     known = {path.name for path in (ROOT / "smoothmin").rglob("*")}
     assert [name for name in files if name.rstrip("/") not in known] == []
+
+
+def test_the_rooms_of_contributing_are_those_that_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text[text.index("| file | room |") : text.index("Imports run one way")]
+    package = Path(smoothmin.__file__).parent
+    named = {name.rstrip("/") for name in re.findall(r"`([\w/]+(?:\.py|/))`", table)}
+    there = {path.name for path in package.rglob("*") if path.suffix == ".py" or path.is_dir()}
+    assert named - {"tests/types/signatures.py"} <= there
+    top = {p.name for p in package.glob("*.py")} | {
+        p.parent.name for p in package.glob("*/__init__.py")
+    }
+    assert top - named <= {"__init__.py", "optimagic.py"}

@@ -52,3 +52,21 @@ def test_gradients_that_stay_are_steep_and_those_that_vanish_are_not():
 def test_how_far_steps_have_led():
     recent = filled(np.ones(41))
     assert recent.moved(np.full(2, 40.0)) == pytest.approx(math.sqrt(2) * (40 - 16))
+
+
+def test_promises_that_values_exceeded_are_multiplied_the_less_the_older_they_are():
+    recent = Recent()
+    for k, value in enumerate([100.0, 10.0, 1.0]):
+        recent.add(np.full(1, float(k)), value, 1.0)
+        recent.promise(1e-2 if k == 1 else value)
+    assert recent.exceeded(0.0) == pytest.approx(900.0**0.5)
+    assert recent.exceeded(8.0) == pytest.approx(100.0**0.5)
+    assert filled([3.0, 2.0, 1.0]).exceeded(0.0) == 1.0
+
+
+def test_curvature_is_the_largest_of_the_last_quarter_or_since_a_step():
+    recent = Recent()
+    for k in range(41):
+        recent.add(np.full(1, float(k)), -float(k), 1.0, 100.0 - k)
+    assert recent.curvature() == 69.0
+    assert recent.curvature(5) == 95.0

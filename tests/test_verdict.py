@@ -30,7 +30,10 @@ ROWS = [
     ({"promised": 1e-9, "lately": ((1.0, 1.0), (0.5, 1e-8))}, Status.PRECISION),
     # the value itself is much smaller than its fall, and so must be what is left
     ({"promised": 1e-9, "lately": HALVED, "size": 1e-3}, Status.PRECISION),
-    ({"promised": 1e-17, "lately": HALVED, "size": 0.0}, Status.CONVERGED),
+    ({"promised": 1e-12, "lately": HALVED, "size": 1e-3}, Status.CONVERGED),
+    # or may vanish: from far away it goes on falling for long
+    ({"promised": 1e-17, "lately": HALVED, "size": 0.0}, Status.PRECISION),
+    ({"promised": 1e-21, "lately": HALVED, "size": 0.0}, Status.CONVERGED),
     ({"promised": math.inf, "noise": 1.0}, Status.PRECISION),
     ({"promised": math.nan, "noise": 1.0, "lately": HALVED}, Status.PRECISION),
 ]

@@ -197,9 +197,9 @@ class Constrained(Objective):
         assert item.fun is not None
         off = np.iscomplexobj(x) and item.jac == "cs"
         given = x.copy() if off else x.real.copy()
-        return as_row(self._guarded(item.fun, given), item.label, complex_step=off)
+        return as_row(self.guarded(item.fun, given), item.label, complex_step=off)
 
-    def _guarded(self, function: Callable[..., Any], x: NDArray[Any]) -> Any:
+    def guarded(self, function: Callable[..., Any], x: NDArray[Any]) -> Any:
         """What a constraint's function returns; `Unanswered` where that is no value."""
         if self.failures is None:
             return function(x)
@@ -255,7 +255,7 @@ class Constrained(Objective):
     def jacobian(self, item: Item, x: NDArray[Any], row: Row) -> Array:
         """Of one constraint at ``x``, where its values are ``row``."""
         if item.exact:
-            found = self._guarded(item.jac, x.copy())
+            found = self.guarded(item.jac, x.copy())
             return as_jacobian(found, item.label, len(row), x.size)
         return self._by_differences(item, x, row)
 
@@ -436,10 +436,32 @@ class Columns(Source):
 
     def _rows_of(self, item: Item, points: NDArray[Any]) -> NDArray[Any]:
         """Values (S, m) of one constraint."""
+        points = points if item.jac == "cs" else points.real
+        return self._answered(lambda some: self._rows_at(item, some), item, points, ())
+
+    def _answered(
+        self,
+        evaluate: Callable[[NDArray[Any]], NDArray[Any]],
+        item: Item,
+        points: NDArray[Any],
+        shape: tuple[int, ...],
+    ) -> NDArray[Any]:
+        """What is found at points (S, m, *shape), NaN at those where the user's code fails."""
+        try:
+            return evaluate(points)
+        except Unanswered:
+            if len(points) == 1:
+                sizes, items = self.objective.sizes, self.objective.items
+                sizes.width(self.objective.failures)  # which has to be known
+                assert sizes.rows is not None
+                m = next(m for m, each in zip(sizes.rows, items, strict=True) if each is item)
+                return np.full((1, m, *shape), np.nan)
+        parts = np.array_split(points, 2)
+        return np.concatenate([self._answered(evaluate, item, part, shape) for part in parts])
+
+    def _rows_at(self, item: Item, points: NDArray[Any]) -> NDArray[Any]:
         assert item.fun is not None
-        if item.jac != "cs":
-            points = points.real
-        out = item.fun(self.domain.columns(points))
+        out = self.objective.guarded(item.fun, self.domain.columns(points))
         count = len(points)
         flat = as_row(out, item.label, complex_step=np.iscomplexobj(points))
         if flat.size and np.shape(out)[-1:] != (count,):
@@ -451,21 +473,25 @@ class Columns(Source):
 
     def _jacobians_of(self, item: Item, points: Array, rows: Array) -> Array:
         """Jacobians (S, m, n) of one constraint."""
-        count, m = rows.shape
-        n = self.domain.size
+        m = rows.shape[1]
         if item.exact:
-            expected = (m, self.domain.start.size, count)
-            found = np.asarray(item.jac(self.domain.columns(points)), dtype=float)
-            if found.size != m * self.domain.start.size * count or found.shape[-1] != count:
-                raise ValueError(
-                    f"with vectorized=True, the Jacobian of {item.label} must have shape "
-                    f"{expected}, got {found.shape}"
-                )
-            columns = np.moveaxis(found.reshape(expected), 2, 0)
-            slim = self.domain.gather(columns.reshape(count * m, -1))
-            return slim.reshape(count, m, n)
+            shape = (self.domain.size,)
+            return self._answered(lambda p: self._jacobians_at(item, p, m), item, points, shape)
         steps = self.objective.differences(item)
         return jacobian_by(steps, points, rows, lambda batch: self._checked(item, batch, m))
+
+    def _jacobians_at(self, item: Item, points: Array, m: int) -> Array:
+        count = len(points)
+        expected = (m, self.domain.start.size, count)
+        found = np.asarray(self.objective.guarded(item.jac, self.domain.columns(points)), float)
+        if found.size != m * self.domain.start.size * count or found.shape[-1] != count:
+            raise ValueError(
+                f"with vectorized=True, the Jacobian of {item.label} must have shape "
+                f"{expected}, got {found.shape}"
+            )
+        columns = np.moveaxis(found.reshape(expected), 2, 0)
+        slim = self.domain.gather(columns.reshape(count * m, -1))
+        return slim.reshape(count, m, self.domain.size)
 
     def _checked(self, item: Item, points: NDArray[Any], m: int) -> NDArray[Any]:
         rows = self._rows_of(item, points)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,7 +40,7 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, S
 from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
-from smoothmin._verdict import KINK, Knowledge, judge
+from smoothmin._verdict import KINK, SHORT, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import (
     FIRST_DIFFERENCE,
     GrowingMetric,
@@ -143,9 +143,15 @@ class DifferenceDescent(Method):
         return False
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
-        """Minimize."""
-        scale = typical_scale(problem, "scale", self.scale)
-        return _Descent(self, problem, scale, rng).run()
+        """Minimize; once more from where a metric has ended that was taught elsewhere."""
+        options = self
+        while True:
+            scale = typical_scale(problem, "scale", self.scale)
+            descent = _Descent(options, problem, scale, rng)
+            finish = yield from descent.run()
+            if not (finish.status.success and descent.strayed):
+                return finish
+            options, problem = replace(self, hess_inv0=None), problem.at(descent.x)
 
 
 class _Descent:
@@ -157,6 +163,7 @@ class _Descent:
         self._problem, self._scale, self._rng = problem, scale, rng
         self._options, self._noise, self._recent = options, options.noise, Recent()
         self._first = math.inf  # the first value
+        self._vanishing = False  # whether what is left may be all of the value
         self._fell = 0.0  # decrease so far
         self._unit = problem.unit  # as it is known yet
         self._anew = False  # whether all is to be learnt anew from x and f
@@ -166,6 +173,15 @@ class _Descent:
         self._metric = metric_for(problem.x0.size, scale)
         if options.hess_inv0 is not None and not isinstance(self._metric, LargeMetric):
             self._metric.begin_with(np.asarray(options.hess_inv0, dtype=float))
+
+    @property
+    def strayed(self) -> bool:
+        """Whether curvature lately is next to nothing beside what the metric was taught.
+
+        Down a fourth power it falls with the square of the distance.
+        """
+        recent, told = self._recent, self._options.ftol is not None
+        return not (told or self._vanishing) and recent.curvature() < SHORT**2 * recent.curvature(0)
 
     def run(self) -> Steps:
         """Minimize."""
@@ -195,10 +211,11 @@ class _Descent:
     def _descend(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
         """To an end; or to where noise has turned out, from which all is to be learnt anew."""
         g = yield from self._gradient(x, f)
-        tangents = Tangents(x, f, g)
+        tangents, curvature = Tangents(x, f, g), 0.0
         while True:
             pg = self._problem.projected_gradient(x, g)
-            self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)))
+            self.x = x
+            self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)), curvature)
             direction = self._direction(x, g, pg)
             finish = yield from self._converged(x, f, g, direction)
             if finish is not None or self._anew:
@@ -220,6 +237,8 @@ class _Descent:
                 # the step is along -H pg unless it was projected, or others had a say
                 along = self._problem.box is None and agreed is None
                 self._metric.learn(x_new - x, g_new - g, pg if along else None)
+                moved = (x_new - x) / self._scale
+                curvature = float((g_new - g) @ (x_new - x)) / float(moved @ moved)
                 x, f, g = x_new, f_new, g_new
                 tangents.move(x, f, g)
                 if tangents.kinked and isinstance(self._metric, GrowingMetric):
@@ -234,6 +253,7 @@ class _Descent:
         if promised <= level and (self._metric.fresh or self._noisy(f)):
             return (yield from self._end(x, f, g))
         knows = self._knowledge(x, f, direction, promised)
+        self._vanishing = knows.vanishing
         if self._metric.fresh:
             return None
         if not (promised <= level or self._negligible(knows, self._first - f)):
@@ -249,6 +269,7 @@ class _Descent:
     ) -> Generator[Any, Any, Finish | None]:
         """The end where no step along the slope is lower, unless all is to be learnt anew."""
         if not self._noisy(f) and -slope <= RESOLVED * (self._first - f):
+            self._vanishing = abs(f) <= -slope
             said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
             return Finish(Status.CONVERGED, said)
         if self._metric.fresh or self._noisy(f):

@@ -97,14 +97,14 @@ class ModelDescent(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        scale, limit = typical_scale(problem, "scale", self.scale), LONG * (problem.x0.size + 1)
+        limit = LONG * (problem.x0.size + 1)
         descent = self.begin(problem, rng)
         steps, modelled, others = descent.run(), _Course(), _Course()
         finish = yield from modelled.follow(steps, limit)
         if finish is not None:
             return (yield from self._searched(finish, modelled, descent.jumped, problem, rng))
         inverse = descent.inverse_hessian()
-        differences = DifferenceDescent(scale=scale, hess_inv0=inverse)
+        differences = DifferenceDescent(scale=self.scale, hess_inv0=inverse)
         other = yield from others.follow(differences.run(problem.at(modelled.x), rng))
         assert other is not None
         if other.status.success and self.xtol is None:

@@ -21,7 +21,7 @@ from smoothmin import _status
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
@@ -33,7 +33,6 @@ BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 SURE = 4.0  # times the promise of its error that a gradient has to promise
 VERIFIED = 10.0  # times the promise of the metric that the gradient alone may promise
 IDLE_STEPS = 10  # or as many as variables: steps that together gain no more than rounding
-FADING = 0.98  # of the largest curvature, from step to step
 RELIABLE = 1e-3  # share of a slope by which it has to change for that to be curvature
 ALIKE = 0.2  # share by which slopes differ at most on a piece that is smooth
 MOST_POLLS = 10  # that may find something lower where gradients promise nothing
@@ -70,8 +69,8 @@ class Convergence:
         self.curvatures: Array | None = None  # along coordinates, where the metric was misled
         self._rescues = 0  # how often it was
         self.metric: Metric | None = None  # what a descent has learnt of curvature
-        self._curvature = 0.0  # largest of late
         self._idle = max(IDLE_STEPS, problem.x0.size)
+        self._renewed = 0  # the step since which memory has been kept
         self._since = 0
         self._polls = 0  # that found something lower
 
@@ -80,7 +79,8 @@ class Convergence:
         self.recent.clear()
         self.recent.add(x, f, _length(pg))
         self._promises.append(math.inf)
-        self._since, self._short = 0, ""
+        self._renewed = self._since = 0
+        self._short = ""
 
     def stepped(
         self,
@@ -102,11 +102,16 @@ class Convergence:
             size = float(np.linalg.norm(x))
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
-        self.recent.add(x, f, _length(pg))
-        self._curvature = max(FADING * self._curvature, curvature)
+        self.recent.add(x, f, _length(pg), curvature)
         self._since += 1
-        if self._promised_at - f >= KEPT * self._standing:
+        # of a value that vanishes no more than itself could be had
+        if self._promised_at - f >= KEPT * min(self._standing, abs(self._promised_at)):
             self._standing = 0.0
+
+    @property
+    def renewed(self) -> bool:
+        """Whether memory has just been forgotten since it was taught elsewhere."""
+        return 0 < self._renewed == self.recent.steps
 
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
@@ -229,7 +234,7 @@ class Convergence:
         """
         away, metric = differences.displaced(x), self.metric
         if metric is None or metric.fresh:
-            return 0.5 * self._curvature * float(away @ away)
+            return 0.5 * self.recent.curvature() * float(away @ away)
         with np.errstate(all="ignore"):
             inverse, curvatures = metric.diagonals(x.size)
             error = curvatures * away
@@ -247,12 +252,15 @@ class Convergence:
         much more. Where it is the answer is true: the metric is to be forgotten.
         """
         earlier = self._promises[0]
+        if 0 < self._renewed >= self.recent.steps - min(IDLE_STEPS, x.size):
+            return False
         if self.promises_much(promised, x, f, g):
             return False
         noise = self.noise(x, f, g)
         lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
         knows = self._left("Converged", min(promised, noise) if lost else promised, step, x, f, g)
         self._promises.append(promised)
+        self.recent.promise(promised)
         fast = promised < FINISHING[1] * earlier
         going_on = self._finishing(knows, fast)
         if not (knows.invisible or (knows.negligible and not going_on)):
@@ -260,6 +268,10 @@ class Convergence:
         finish = judge(knows)
         if not finish.status.success:
             return False
+        recent = self.recent
+        if not knows.vanishing and recent.curvature() < SHORT * recent.curvature(self._renewed):
+            self._renewed = recent.steps
+            return True
         if lost:  # nor is there anything else along it to be told
             return finish
         alone = yield from self._promised_alone(x, g)
@@ -281,6 +293,7 @@ class Convergence:
         if not promised > ROUNDINGS * problem.unit * most:
             return False
         self._promises.append(promised)
+        self.recent.promise(promised)
         return True
 
     def _finishing(self, knows: Knowledge, fast: bool) -> bool:
@@ -329,7 +342,7 @@ class Convergence:
         """
         if found is not None and found.endless:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
-        noise = self.noise(x, f, g)
+        noise = max(self.noise(x, f, g), self._displacing(x))
         if found is not None:
             if self._problem.differences is None:
                 noise = max(noise, noise_on_line(found, f, found.slope))
@@ -339,11 +352,17 @@ class Convergence:
             promised = noise
         # no gains are to be extrapolated where there are none
         knows = self._knows(message, promised, x, f, g)
-        knows = dataclasses.replace(knows, extrapolated=0.0, noise=noise)
+        knows = dataclasses.replace(knows, promised=promised, extrapolated=0.0, noise=noise)
         finish = judge(knows)
         if not finish.status.success:
             return finish
         return (yield from self.polled(x, f, g, noise)) or finish
+
+    def _displacing(self, x: Array) -> float:
+        """What values rise by, beside a minimum, where rounding displaces ``x``."""
+        displaced = np.finfo(float).eps * float(np.linalg.norm(x))
+        rise = ROUNDINGS * self.recent.curvature() * displaced**2
+        return rise if math.isfinite(rise) else 0.0
 
     def _unresolved(self, x: Array, f: float, g: Array) -> bool:
         """Whether all that is left of a gradient by differences is their error."""
@@ -351,7 +370,7 @@ class Convergence:
         if differences is None or not differences.resolution > 0:
             return False
         exact = problem.noise == 0  # else what looks like curvature may be noise
-        displaced = exact * self._curvature * float(np.abs(differences.displaced(x)).max())
+        displaced = exact * self.recent.curvature() * float(np.abs(differences.displaced(x)).max())
         rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
         return largest(problem.projected_gradient(x, g)) <= displaced + rounded
 
@@ -391,16 +410,22 @@ class Convergence:
 
     def _knows(self, message: str, promised: float, x: Array, f: float, g: Array) -> Knowledge:
         recent, differences = self.recent, self._problem.differences
-        return Knowledge(
+        rounding = self.rounding(x, f, g)
+        knows = Knowledge(
             message,
             promised=promised,
-            extrapolated=recent.extrapolated(self.rounding(x, f, g)),
+            extrapolated=recent.extrapolated(rounding),
             lately=recent.changes,
             size=abs(recent.value),
             noise=self.noise(x, f, g),
             steep=recent.steepness,
             resolved=differences is None or differences.resolves,
         )
+        if differences is None and (knows.invisible or knows.negligible):
+            return dataclasses.replace(
+                knows, promised=max(promised, min(knows.size, promised * recent.exceeded(rounding)))
+            )
+        return knows
 
 
 def promised_on_line(found: LineResult, slope: float) -> float:

@@ -192,7 +192,8 @@ class Descent:
             return aim
         direction, slope, t = aim
         # 2. search
-        patience = MAX_TRIALS if metric.fresh and self.persistent else PATIENCE
+        anew = metric.fresh and (self.persistent or self.known.renewed)
+        patience = MAX_TRIALS if anew else PATIENCE
         found = yield from weak_wolfe(
             problem,
             self.x,

@@ -128,9 +128,18 @@ class _Pairs:
             self._squares = rows * rows
         return self._squares
 
+    def rest(self) -> Iterator[tuple[slice, Array]]:
+        """Squares of every other pair, from the second on."""
+        if self._squares is not None:
+            yield slice(None), self._squares[:, 1::2]
+            return
+        steps, changes, divisors = self._given
+        for part, rows in _Pairs(steps[1::2], changes[1::2], divisors):
+            yield part, np.multiply(rows, rows, out=rows)
+
 
 def _nearer(scales: Array, pairs: _Pairs) -> bool:
-    """Whether each other pair is nearer to the secant equation in these scales than without.
+    """Whether each pair of the rest is nearer to the secant equation in these scales than without.
 
     The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
     """
@@ -138,8 +147,7 @@ def _nearer(scales: Array, pairs: _Pairs) -> bool:
     plain: Any = 0.0
     steps: Any = 0.0
     changes: Any = 0.0
-    for part, rows in pairs:
-        squares = pairs.squares(rows)[:, 1::2]
+    for part, squares in pairs.rest():
         plain = plain + squares.sum(axis=2)
         steps = steps + squares[0] @ (1 / diagonal[part])
         changes = changes + squares[1] @ diagonal[part]

@@ -122,6 +122,9 @@ class _ActiveSet:
         self._beyond: tuple[Array, Array, float] | None = None  # the last step and its excesses
         self._blur = 0.0  # what rounding makes of a step that is not refined
         self._tight: list[int] = []  # groups whose multipliers come to their caps
+        self._entering = self._released = -1  # the row, or the cap's group, of the last change
+        self._banned, self._freed = set[int](), set[int]()  # rows and caps, by rounding
+        self._exchanged: dict[int, int] = {}  # how often rows left for others that depend on them
         if start is None:
             self._take(np.empty(0, dtype=np.intp), np.empty(0))
             return
@@ -168,58 +171,70 @@ class _ActiveSet:
 
     def solve(self) -> Solution:
         """Hold and let go of rows until all multipliers and excesses have the right sign."""
-        banned, freed = set[int](), set[int]()  # rows and caps, by rounding
-        exchanged: dict[int, int] = {}  # how often rows left for others that depend on them
-        solved, entering, released = False, -1, -1
-        target, step = self._wanted(), np.zeros(self._n)
+        solved, target, step = False, self._wanted(), np.zeros(self._n)
         for _ in range(PIVOTS * (self._m + self._n) + 20):
             # 1. to the minimum for the rows held, as far as multipliers stay allowed
-            if target.dependent and entering < 0 and released < 0 and self._drop_dependent():
+            changed = self._entering >= 0 or self._released >= 0
+            if target.dependent and not changed and self._drop_dependent():
                 target = self._wanted()
             share, row, group = self._room(target.weights)
-            if share == 1 and target.dependent:
-                # no multipliers meet these rows, so what they miss is rounding
-                if entering >= 0:
-                    banned.add(entering)
-                    self._let_go(entering)
-                elif released >= 0:
-                    freed.add(released)
-                    self._tight.append(released)
-                else:
-                    self._tight = []
-                    self._take(np.empty(0, dtype=np.intp), np.empty(0))
-                entering = released = -1
-                target = self._wanted()
-                continue
             if share < 1:
                 self._weights = self._weights + share * (target.weights - self._weights)
-                if target.dependent and row >= 0:
-                    exchanged[row] = exchanged.get(row, 0) + 1
-                if (share == 0 and row == entering) or exchanged.get(row, 0) > EXCHANGES:
-                    banned.add(row)
-                if row >= 0:
-                    self._let_go(row)
-                else:
-                    self._tight.append(group)
-                target = self._wanted()
-                continue
-            self._weights = target.weights
-            # 2. let go of a cap that costs more than the excess
-            step = self._refined(target)
-            prices = {k: v for k, v in target.prices.items() if k not in freed}
-            released, entering = min(prices, key=prices.__getitem__, default=-1), -1
-            if released >= 0 and prices[released] < -FEASIBLE * self._size_of(released):
-                self._tight.remove(released)
-                target = self._wanted()
-                continue
-            # 3. hold the row that is broken most
-            released, entering = -1, self._broken(step, target.prices, banned)
-            if entering < 0:
-                solved = not banned or self._broken(step, target.prices, set()) < 0
-                break
-            self._hold(entering)
+                self._stop_at(row, group, share, dependent=target.dependent)
+            elif target.dependent:
+                self._undo()
+            else:
+                self._weights = target.weights
+                step = self._refined(target)
+                # 2. let go of a cap that costs more than the excess; 3. hold the row broken most
+                if not self._uncapped(target) and not self._extended(step, target):
+                    solved = not self._banned or self._broken(step, target.prices, set()) < 0
+                    break
             target = self._wanted()
         return self._solution(step, target.mixed, solved)
+
+    def _stop_at(self, row: int, group: int, share: float, *, dependent: bool) -> None:
+        """Let go of a row whose multiplier has come to zero, or hold a group at its cap."""
+        if row < 0:
+            self._tight.append(group)
+            return
+        if dependent:
+            self._exchanged[row] = self._exchanged.get(row, 0) + 1
+        in_vain = share == 0 and row == self._entering
+        if in_vain or self._exchanged.get(row, 0) > EXCHANGES:
+            self._banned.add(row)
+        self._let_go(row)
+
+    def _undo(self) -> None:
+        """Take back the last change: what no multipliers meet is off by rounding."""
+        if self._entering >= 0:
+            self._banned.add(self._entering)
+            self._let_go(self._entering)
+        elif self._released >= 0:
+            self._freed.add(self._released)
+            self._tight.append(self._released)
+        else:
+            self._tight = []
+            self._take(np.empty(0, dtype=np.intp), np.empty(0))
+        self._entering = self._released = -1
+
+    def _uncapped(self, target: Target) -> bool:
+        """Whether a cap that costs more than the excess was let go."""
+        prices = {k: v for k, v in target.prices.items() if k not in self._freed}
+        group = min(prices, key=prices.__getitem__, default=-1)
+        self._released = self._entering = -1
+        if group < 0 or prices[group] >= -FEASIBLE * self._size_of(group):
+            return False
+        self._released = group
+        self._tight.remove(group)
+        return True
+
+    def _extended(self, step: Array, target: Target) -> bool:
+        """Whether the row that is broken most is held now, if any is."""
+        self._entering = self._broken(step, target.prices, self._banned)
+        if self._entering >= 0:
+            self._hold(self._entering)
+        return self._entering >= 0
 
     def _wanted(self) -> Target:
         """The minimum where rows held are met but for their groups' excesses."""

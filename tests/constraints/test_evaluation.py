@@ -279,3 +279,31 @@ def test_steps_of_differences_across_a_constraint_are_no_result():
     assert res.success
     assert res.x.sum() <= 1.0
     assert res.fun == pytest.approx(-1.0)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("jac", [None, lambda points: 2 * points - [[0], [0.5]]])
+def test_columns_where_a_constraint_raises_have_no_values(exact, jac):
+    """With ``on_error="nan"``, and only these."""
+    beyond = []
+
+    def rows(points):
+        if (points[0] < 0.3).any():
+            beyond.append(points)
+            raise ArithmeticError("no value")
+        return points[0] + points[1]
+
+    slopes = {"jac": lambda points: np.ones((1, 2, points.shape[-1]))} if exact else {}
+    constraint = NonlinearConstraint(rows, 1, np.inf, **slopes)
+    given = {"vectorized": True, "jac": jac, "constraints": constraint, "rng": 0}
+    start = [3.0, -0.2]
+
+    def fun(points):
+        return (points**2).sum(0) - 0.5 * points[1]
+
+    result = minimize(fun, start, options={"on_error": "nan"}, **given)
+    assert result.success
+    np.testing.assert_allclose(result.x, [0.375, 0.625], atol=1e-4)
+    if beyond:
+        with pytest.raises(ArithmeticError, match="no value"):
+            minimize(fun, start, **given)

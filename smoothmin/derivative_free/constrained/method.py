@@ -34,6 +34,8 @@ from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
 from smoothmin.derivative_free.constrained.state import End, State
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
 from smoothmin.derivative_free.constrained.verification import distance, foretold, still_falling
+from smoothmin.derivative_free.interpolating_descent import SMALLEST
+from smoothmin.derivative_free.model_descent import ModelDescent
 
 VERIFICATIONS = 2  # the second by models of the points of the first
 ROUNDS = 3  # of models and slopes in turn
@@ -51,8 +53,8 @@ class ConstrainedModel(Method):
     scale : float or array_like of shape (d,), optional
         How far variables typically move; the first radius is half of it. By default a fifth of
         the box's width, and without a box a tenth of the larger of 1 and ``|x0|``.
-    xtol : float, default 1e-8
-        Least radius, in units of the scale.
+    xtol : float, optional
+        Least radius, in units of the scale. By default 1e-8.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class ConstrainedModel(Method):
 
     Notes
     -----
+    Without constraints but bounds it is `ModelDescent`.
     One evaluation a step while functions are smooth. Bounds and linear constraints hold at every
     point; a start beyond linear constraints is moved to the nearest point that meets them.
     Nonlinear ones are weighed by an exact penalty, whose price follows the multipliers. Where
@@ -101,11 +104,12 @@ class ConstrainedModel(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
 
     scale: ArrayLike | None = None
-    xtol: float = 1e-8
+    xtol: float | None = None
 
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)
-        require_real("xtol", self.xtol, above=0, below=1)
+        if self.xtol is not None:
+            require_real("xtol", self.xtol, above=0, below=1)
 
     @property
     def needs_gradient(self) -> bool:
@@ -114,7 +118,10 @@ class ConstrainedModel(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
+        if problem.linear is None and problem.nonlinear is None:
+            return (yield from ModelDescent(self.scale, self.xtol).run(problem, rng))
         scale = typical_scale(problem, "scale", self.scale)
+        xtol = SMALLEST if self.xtol is None else self.xtol
         region = LinearSet.of(problem, scale)
         z = region.nearest(problem.x0 / scale)
         if z is None and problem.linear is not None:
@@ -125,7 +132,7 @@ class ConstrainedModel(Method):
         if z is None or not np.isfinite(z).all():
             return Finish(Status.INFEASIBLE, _status.contradictory(OPPOSITE))
         state = State.of(problem, scale, rng, region)
-        descent = TrustRegion(state, self.xtol)
+        descent = TrustRegion(state, xtol)
         end = yield from descent.start(z)
         for _ in range(ROUNDS):
             if end is None:
@@ -138,7 +145,7 @@ class ConstrainedModel(Method):
                 return (yield from _conclude(state, None))
             if end is End.CONVERGED and not state.coarse and (yield from _verified(descent)):
                 return (yield from _conclude(state, descent.knows))
-            slopes = SlopeBundle(state, self.xtol)
+            slopes = SlopeBundle(state, xtol)
             if not state.coarse and (yield from slopes.run()):
                 return (yield from _conclude(state, slopes.knows))
             if not (yield from BarrierSearch(state).run()):

@@ -1,0 +1,64 @@
+"""Starts that are far away: success is claimed at minima only, and where it can be had it is."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import rosen, rosen_der
+
+from smoothmin import minimize
+
+METHODS = ("bfgs", "lbfgs", "gradient-sampling")
+
+
+@pytest.mark.parametrize("distance", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_curved_valley_is_followed_to_its_end(method, distance):
+    enough = {"maxiter": 4000}
+    start = np.full(2, distance)
+    res = minimize(rosen, start, jac=rosen_der, method=method, rng=0, options=enough)
+    assert res.success, res.message
+    assert res.fun < 1e-10
+
+
+def powers(x):
+    p = np.linspace(2, 6, x.size)
+    return float((np.abs(x) ** p).sum()), p * np.abs(x) ** (p - 1) * np.sign(x)
+
+
+def mixed(x):
+    return float(x @ x + (x**4).sum()), 2 * x + 4 * x**3
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fun", [powers, mixed])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32), magnitude=st.floats(0, 6))
+def test_powers_that_take_turns_are_no_minimum(method, fun, seed, magnitude):
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+
+    def turned(x):
+        f, g = fun(axes @ (x - 1))
+        return f, axes.T @ g
+
+    start = 10**magnitude * rng.standard_normal(4)
+    res = minimize(turned, start, jac=True, method=method, rng=0)
+    assert res.fun < 1e-4 or not res.success
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_flat_minima_are_told(method):
+    def fun(x):
+        return float(1 + (x**4).sum()), 4 * x**3
+
+    res = minimize(fun, np.array([3.0, -2.0, 1.0]), jac=True, method=method, rng=0)
+    assert res.success, res.message
+    assert res.nfev < 120
+
+
+@pytest.mark.parametrize("method", ["difference-descent", "model-descent"])
+@pytest.mark.parametrize("distance", [1e2, 1e4])
+def test_from_values_alone_too(method, distance):
+    res = minimize(rosen, np.full(2, distance), method=method, rng=0, options={"maxiter": 10**5})
+    assert res.fun < 1e-6 or not res.success
