@@ -218,14 +218,13 @@ def test_a_narrow_valley_is_left_to_differences():
     assert res.nfev < 900
 
 
-def test_where_differences_end_at_no_minimum_the_model_goes_on_and_ends():
+def test_where_differences_end_at_no_minimum_the_model_goes_on_and_a_search_ends():
     def cliff(x):
         return float(x @ x + 5 * x[0]) if x[0] > 0 else 1e3
 
     res = minimize(cliff, np.full(4, 2.0), method="model-descent")
-    assert not res.success
-    assert res.nfev < 500
-    assert res.fun < cliff(np.full(4, 2.0)) / 10
+    assert res.fun < 1e-6
+    assert res.nfev < 2500
 
 
 @pytest.mark.parametrize("start", [17.0, 1 / 3, -0.05, 1e-6])
