@@ -36,7 +36,7 @@ from smoothmin.derivative_free.minimum_frobenius import Interpolation
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.derivative_free.resolution import Resolution
 from smoothmin.derivative_free.survey import survey
-from smoothmin.linesearch.backtracking import CROSSINGS
+from smoothmin.linesearch.backtracking import CROSSINGS, JUMP
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.subproblems.trust_region import boxed_step
 
@@ -81,6 +81,7 @@ class Descent:
         self._predicted = [np.inf] * 3  # changes of the last steps, by the model
         self._errors = [0.0] * 3  # and how far off it was
         self._tried = False  # whether any step was
+        self.jumped = False  # whether values rose as no curvature makes them, or were missing
         self._exact = False  # whether values have no noise but that of rounding
         self._good = False  # whether the last one gained about as much as predicted
 
@@ -403,6 +404,7 @@ class Descent:
 
     def _note(self, predicted: float, change: float) -> None:
         self._tried = True
+        self.jumped |= not change <= JUMP * abs(predicted)
         self._predicted = [*self._predicted[1:], predicted]
         self._errors = [*self._errors[1:], abs(change - predicted)]
 

@@ -25,7 +25,9 @@ from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem, Steps, res
 from smoothmin._scale import typical_scale
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
+from smoothmin.derivative_free.gaussian_search import GaussianSearch
 from smoothmin.derivative_free.interpolating_descent import Descent
+from smoothmin.derivative_free.settings import DerivativeFreeSettings
 
 LONG = 20  # simplex gradients after which differences are tried
 
@@ -54,7 +56,8 @@ class ModelDescent(Method):
     fastest while far from the minimum, and where noise or kinks make differences useless.
     Where predictions keep failing, the noise is measured, and the run ends at its level.
     After ``20 (d + 1)`` values, as in narrow valleys, a descent by differences goes on; where
-    that ends at no minimum, the model does.
+    that ends at no minimum, the model does. Where values jump or are missing, and no model holds, a
+    `GaussianSearch` from the lowest point has the last word.
     A step costs O(d^3) operations; up to about fifty variables that is little.
 
     References
@@ -99,7 +102,7 @@ class ModelDescent(Method):
         steps, modelled, others = descent.run(), _Course(), _Course()
         finish = yield from modelled.follow(steps, limit)
         if finish is not None:
-            return finish
+            return (yield from self._searched(finish, modelled, descent.jumped, problem, rng))
         inverse = descent.inverse_hessian()
         differences = DifferenceDescent(scale=self.scale, hess_inv0=inverse)
         other = yield from others.follow(differences.run(problem.at(modelled.x), rng))
@@ -109,7 +112,24 @@ class ModelDescent(Method):
         finish = yield from modelled.follow(steps)
         assert finish is not None
         behind = modelled.fun - others.fun > NEGLIGIBLE * (modelled.first - others.fun)
-        return other if behind else finish
+        jumped = descent.jumped or bool(other.info.get("jumps"))
+        finish, course = (other, others) if behind else (finish, modelled)
+        return (yield from self._searched(finish, course, jumped, problem, rng))
+
+    def _searched(
+        self,
+        finish: Finish,
+        course: _Course,
+        jumped: bool,
+        problem: Problem,
+        rng: np.random.Generator,
+    ) -> Generator[Any, Any, Finish]:
+        """That end; where values had jumped or were missing, and no model holds, a search's."""
+        if finish.status.success or not jumped or course.fun == math.inf:
+            return finish
+        sigma = DerivativeFreeSettings.near_jumps * typical_scale(problem, "scale", self.scale)
+        search = GaussianSearch(sigma, model=False, xtol=NEGLIGIBLE, ftol=NEGLIGIBLE)
+        return (yield from search.run(problem.at(course.x), rng))
 
     def begin(self, problem: Problem, rng: np.random.Generator) -> Descent:
         """A run that can be asked what it has learnt."""
