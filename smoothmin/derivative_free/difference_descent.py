@@ -320,8 +320,10 @@ class _Descent:
             if (answers.values > f + rounding).all():
                 return (yield from self._hidden(x, f))
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
-        single = noise <= SINGLE * abs(f)  # else noise leaves no plateau
-        met = noise > SUMMED * abs(f) and (single or g.any())
+        # noise leaves no plateau, but for that of rounding; a kink shows in spite of noise
+        changes = np.abs(self._difference_steps(f) @ g)
+        hides = noise <= SINGLE * abs(f) if not g.any() else noise >= LINEAR**2 * changes.max()
+        met = noise > SUMMED * abs(f) and hides
         if met or self._problem.unit > self._unit:
             self._x, self._f, self._noise, self._anew = x, f, noise, True
             self._metric.reset()

@@ -292,3 +292,18 @@ def test_values_in_single_precision_or_with_noise_in_proportion_are_followed_to_
     for rounded in (single, relative):
         res = minimize(rounded, x0, method=DifferenceDescent(), rng=0, options={"maxfev": 1000})
         assert fun(res.x) < 1e-10
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("weights", [np.ones(5), np.array([1.0, 2, 0.5, 1, 3])])
+def test_rounding_on_a_kink_is_not_taken_for_the_noise_that_hides_differences(weights, unit):
+    """What is lost there is lost to the kink, along which the default goes on."""
+    target = np.array([0.5, 0.9, 0.4, 1.1, 0.6]) / (weights @ [0.5, 0.9, 0.4, 1.1, 0.6])
+    start = np.random.default_rng(1).uniform(0.1, 0.9, 5)
+    start /= weights @ start
+
+    def fun(w):
+        return unit * (0.01 * float(((w - target) ** 2).sum()) + 10 * abs(float(weights @ w) - 1))
+
+    res = minimize(fun, start, bounds=[(0, 1)] * 5, rng=0, options={"maxfev": 5000})
+    assert res.fun < 1e-2 * fun(start)
