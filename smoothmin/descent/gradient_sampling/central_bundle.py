@@ -31,8 +31,8 @@ from smoothmin.subproblems.analytic_centre import analytic_centre
 
 CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
 LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
-HIDDEN = 10.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
-WIDER = 2.0  # root of the quadratic term, where that hides what tangents tell
+HIDDEN = 100.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
+WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
 
 
 class Cuts:

@@ -246,7 +246,7 @@ class CentralBundleSettings:
     decades: float = 1.2
     closing: float = 0.3
     rounding: float = 100.0
-    cuts: int = 8
+    cuts: int = 4
     most_variables: int = 100
     trials: TrialSettings = field(default=TrialSettings())
 
