@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 DOUBLE, SINGLE = 2.0**-52, 2.0**-23  # rounding units of floating-point types
+ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
 SINGLE_BITS = 24  # of a mantissa in single precision ...
 PLAIN_BITS = 12  # ... and so few that a value may be a round number instead
 EVIDENCE = 3  # values of more bits than that, and none of more than single precision has

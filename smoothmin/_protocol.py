@@ -472,3 +472,9 @@ def ask_one(x: Array) -> Generator[Ask, Answers, tuple[float, Array]]:
     """Value and gradient at one point."""
     answers = yield Ask(x[None], 1)
     return answers.first()
+
+
+def ask_value(x: Array) -> Generator[Ask, Answers, float]:
+    """The value at one point."""
+    answers = yield Ask(x[None], 0)
+    return float(answers.values[0])

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
 
 ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
-SEARCHED_IN_VAIN = "No sample of the search has a finite value."
+NO_VALUE_FOUND = "No sample of the search has a finite value."
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
 LARGEST_POPULATION = 2**14
 
@@ -166,7 +166,7 @@ class Actions:
             finish.message += ONLY
         status, message = finish.status, finish.message
         if status is Status.NONFINITE:  # what is known is from before the search
-            status, message = Status.PRECISION, SEARCHED_IN_VAIN
+            status, message = Status.PRECISION, NO_VALUE_FOUND
         if status.success:
             stagnated = finish.info.get("stagnated", False)
             doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)

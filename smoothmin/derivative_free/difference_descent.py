@@ -36,7 +36,7 @@ from smoothmin._method import Method
 from smoothmin._noise import SUMMED, measure_noise
 from smoothmin._noisy_differences import CHANGED
 from smoothmin._precision import DOUBLE, SINGLE
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
@@ -45,6 +45,7 @@ from smoothmin.derivative_free.difference_metric import (
     FIRST_DIFFERENCE,
     GrowingMetric,
     LargeMetric,
+    gradient_along,
     metric_for,
 )
 from smoothmin.derivative_free.survey import SIGNAL, WIDENING, quantum, survey
@@ -186,7 +187,7 @@ class _Descent:
     def run(self) -> Steps:
         """Minimize."""
         x = self._problem.clip(self._problem.x0)
-        f = yield from _value(x)
+        f = yield from ask_value(x)
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
         self._x, self._f, self._first = x, f, f
@@ -259,7 +260,7 @@ class _Descent:
         if not (promised <= level or self._negligible(knows, self._first - f)):
             return None
         x_new = self._problem.clip(x + direction)
-        f_new = yield from _value(x_new)  # what is promised, where it costs one value
+        f_new = yield from ask_value(x_new)  # what is promised, where it costs one value
         if f_new < f:
             yield Iterate(x_new, f_new, g)
         return judge(knows)
@@ -340,7 +341,7 @@ class _Descent:
         axes = (self._difference_steps(f) / self._scale).T
         where = self._problem, self._scale, x
         found = yield from survey(*where, axes, self._noise, self._rng)
-        f = yield from _value(found.x)
+        f = yield from ask_value(found.x)
         yield Iterate(found.x, f, **self._seen)
         lately, size = self._recent.changes, abs(f)
         knows = Knowledge(
@@ -395,7 +396,7 @@ class _Descent:
             return x, f
         self._metric.begin(curvature)
         x_new = problem.clip(x - slope / curvature)
-        f_new = yield from _value(x_new)
+        f_new = yield from ask_value(x_new)
         return (x_new, f_new) if f_new < f else (x, f)
 
     def _either_side(self, x: Array, size: Array) -> tuple[Array, Array]:
@@ -466,7 +467,7 @@ class _Descent:
         if not usual.all():
             self._jumps.append(2)
         change = np.where(usual, change, 0.0)
-        return _solved(steps, change)
+        return gradient_along(steps, change)
 
     def _inside(self, x: Array, steps: Array) -> Array:
         """The points ``x + steps``; turned round, or along coordinates, if a bound is near."""
@@ -502,19 +503,3 @@ def _lost(noise: float) -> Finish:
     """The end where differences lead nowhere, and the noise that may be the reason."""
     said = f"No lower point along the differences; the noise is {noise:.3g}."
     return Finish(Status.PRECISION, said, noise=noise)
-
-
-def _solved(steps: Array, change: Array) -> Array:
-    """The gradient with these changes along these steps, at least in the least-squares sense."""
-    lengths = np.diagonal(steps)
-    if np.count_nonzero(steps) == np.count_nonzero(lengths) == len(change):  # along coordinates
-        return change / lengths
-    try:
-        return np.asarray(np.linalg.solve(steps, change), dtype=float)
-    except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.lstsq(steps, change, rcond=None)[0], dtype=float)
-
-
-def _value(x: Array) -> Generator[Ask, Answers, float]:
-    answers = yield Ask(x.reshape(1, -1), 0)
-    return float(answers.values[0])

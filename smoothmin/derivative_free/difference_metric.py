@@ -292,3 +292,14 @@ class InUnits:
 def _cosine(a: Array, b: Array) -> float:
     size = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
     return float(a @ b) / size if size > 0 else 0.0
+
+
+def gradient_along(steps: Array, change: Array) -> Array:
+    """The gradient with these changes along these steps, at least in the least-squares sense."""
+    lengths = np.diagonal(steps)
+    if np.count_nonzero(steps) == np.count_nonzero(lengths) == len(change):  # along coordinates
+        return change / lengths
+    try:
+        return np.asarray(np.linalg.solve(steps, change), dtype=float)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(steps, change, rcond=None)[0], dtype=float)

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
@@ -46,7 +47,6 @@ JITTER = 0.3  # relative change of each coordinate's sigma, drawn anew for each 
 SMALLEST_CURVATURE = 1e-3  # relative to slope over sigma, of all coordinates together
 TINY = 1e-12  # added to normal equations, against points on one another at a bound
 ROUGH = 0.03  # sigma at the end by default, in units of the first
-ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
 FOR_OTHERS = "the rest is for another method"
 BLOCK = 2_000_000  # numbers in one batch of points
 

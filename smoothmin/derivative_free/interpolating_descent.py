@@ -27,7 +27,7 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._check import require_memory
 from smoothmin._noise import SUMMED, measure_noise
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent
 from smoothmin._scale import box_scale
 from smoothmin._status import Status
@@ -448,5 +448,4 @@ class Descent:
         return Iterate(self._outward(model.x), model.fun, radius=self._delta)
 
     def _value(self, x: Array) -> Generator[Ask, Answers, float]:
-        answers = yield Ask(self._outward(x[None]), 0)
-        return float(answers.values[0])
+        return (yield from ask_value(self._outward(x)))

@@ -18,23 +18,22 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin import _status
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
+from smoothmin.descent.failed_search import noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
 
-ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
 KEPT = 0.1  # share of a promise by which values have to fall for it to be forgotten
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 SURE = 4.0  # times the promise of its error that a gradient has to promise
 VERIFIED = 10.0  # times the promise of the metric that the gradient alone may promise
 IDLE_STEPS = 10  # or as many as variables: steps that together gain no more than rounding
-RELIABLE = 1e-3  # share of a slope by which it has to change for that to be curvature
-ALIKE = 0.2  # share by which slopes differ at most on a piece that is smooth
 MOST_POLLS = 10  # that may find something lower where gradients promise nothing
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
 PROBE = 1e-3  # distance, in units of max(1, |x|), at which a gradient of zero is tested
@@ -434,37 +433,6 @@ def _bent_down(central: Array, error: Array, displaced: Array, rounded: Array) -
     """
     down = (error * displaced < 0) & (np.abs(error) > rounded)
     return np.where(down, np.copysign(error, central), 0.0)
-
-
-def promised_on_line(found: LineResult, slope: float) -> float:
-    """Decrease that the slopes of a failed search promise, by the least curvature observed.
-
-    Short steps on which slopes change by no more than gradients are rounded tell nothing.
-    """
-    promised = 0.0
-    for trial in sorted(found.trials, key=lambda trial: -trial.t):
-        change = trial.slope - slope
-        if not math.isfinite(change):
-            continue
-        if promised > 0 and change < RELIABLE * abs(slope):
-            break
-        if not change > 0:
-            return math.inf
-        promised = max(promised, 0.5 * slope * slope * trial.t / change)
-    return promised if promised > 0 else math.inf
-
-
-def noise_on_line(found: LineResult, fun: float, slope: float) -> float:
-    """What the values of a failed search miss of the trapezoid rule, where slopes are alike.
-
-    On a smooth piece that rule is right to third order; on both sides of a kink slopes differ.
-    """
-    misses = [
-        abs(trial.fun - fun - 0.5 * trial.t * (slope + trial.slope))
-        for trial in found.trials
-        if math.isfinite(trial.fun) and abs(trial.slope - slope) <= ALIKE * abs(slope)
-    ]
-    return float(np.median(misses)) if len(misses) > 2 else 0.0
 
 
 def first_point(problem: Problem, gtol: float | None) -> Generator[Ask, Any, Found | Finish]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
-from smoothmin.descent.convergence import PROBE, ROUNDINGS, unusable
+from smoothmin.descent.convergence import PROBE, unusable
 from smoothmin.descent.gradient_check import RESOLVED, VISIBLE
 from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import Certificate, Certifier
