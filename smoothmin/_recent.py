@@ -139,8 +139,8 @@ class Recent:
 
     @property
     def left(self) -> float:
-        """The last gradient's size in units of the largest."""
-        largest = max(self._sizes, default=0.0)
+        """The last gradient's size in units of the largest lately, however few the steps."""
+        largest = self._largest[0][1] if self._largest else 0.0
         return self._sizes[-1] / largest if largest > 0 else 0.0
 
     def gained(self, steps: int) -> float:

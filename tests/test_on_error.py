@@ -211,3 +211,20 @@ def test_short_steps_before_a_wall_are_no_success(method):
     assert not res.success or res.fun < 0.25 + 1e-6, res.message
     res = minimize(behind_a_wall(np.array([0.8, 0.0])), [2.0, 1.0], method=method, options=options)
     assert res.success, res.message
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "BFGS", "L-BFGS-B"])
+def test_a_wall_met_on_the_way_does_not_keep_a_minimum_from_being_told(method, seed):
+    rng, t = np.random.default_rng(seed), np.linspace(0, 1, 30)
+    counts = rng.poisson(np.exp(1 + 2 * t))
+
+    def likelihood(p):
+        expected = p[0] + p[1] * t * np.exp(p[2] * t)
+        if (expected <= 0).any():
+            return np.nan
+        return float((expected - counts * np.log(expected)).mean())
+
+    res = minimize(likelihood, [20.0, 1.0, 0.0], method=method)
+    assert res.success, res.message
+    assert res.nfev < 185

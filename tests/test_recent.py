@@ -70,3 +70,8 @@ def test_curvature_is_the_largest_of_the_last_quarter_or_since_a_step():
         recent.add(np.full(1, float(k)), -float(k), 1.0, 100.0 - k)
     assert recent.curvature() == 69.0
     assert recent.curvature(5) == 95.0
+
+
+def test_what_is_left_of_a_gradient_is_its_share_of_the_largest_of_the_run_not_of_the_last_steps():
+    sizes = [10.0, 8.0, 4.0, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6]
+    assert filled(np.arange(8.0, 0.0, -1.0), sizes).left == pytest.approx(1e-7)
