@@ -70,6 +70,8 @@ class QuasiNewtonSearch:
         ended = yield from state.known.enough(state.promised, direction, state.x, state.f, state.g)
         if isinstance(ended, Finish):
             state.ended = ended
+        elif ended:
+            state.metric.reset()  # what it was taught far away misleads here
         return isinstance(ended, Finish)
 
     def _take(self, found: LineResult, cause: Array) -> bool:

@@ -121,6 +121,20 @@ class SmoothDescent(Descent):
         )
         return (lost and self._skewness >= ODD) or self._excess >= ODD
 
+    def go_on(
+        self, point: LinePoint, metric: LimitedMemory | InverseHessian, length: float
+    ) -> None:
+        """Come back to a point whither other steps have led, the last of this length."""
+        self.x, self.f, self.g = point.x, point.fun, point.grad
+        self._pg = self._problem.projected_gradient(self.x, self.g)
+        self.metric = self.known.metric = metric
+        self.length, self._guess = length, metric.fresh
+        self._leaving = self._left = False
+        self._excess = self._skewness = self._rejected = 0.0
+        self.failed = None
+        self.points.clear()
+        self.points.append(point)
+
     def thicken(self) -> None:
         """Go on with a dense metric, from the pairs of the limited memory."""
         limited, self._enough = self.metric, math.inf

@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
+from smoothmin._recent import SIDES
+from smoothmin._verdict import KINK
 from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.gradient_sampling.bundle import Bundle
-from smoothmin.descent.gradient_sampling.smooth_descent import ON_A_KINK, SmoothDescent, skewness
+from smoothmin.descent.gradient_sampling.smooth_descent import (
+    ODD,
+    ON_A_KINK,
+    SmoothDescent,
+    skewness,
+)
 from smoothmin.descent.gradient_sampling.stationarity import Certifier
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.descent.tolerances import Tolerances
@@ -22,7 +29,6 @@ from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import coordinate_scales, starting_scales
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.metrics.metric import Metric
 from smoothmin.metrics.product_form import LARGE, dense
 
 if TYPE_CHECKING:
@@ -84,6 +90,8 @@ class State:
         self.watchers: list[Callable[[LineResult], None]] = []
         self.learnt: list[LinePoint] = []  # before the first step here
         self.failed: LineResult | None = None  # a search from here that found nothing
+        self._smooth: SmoothDescent | None = None  # the descent before a kink was seen
+        self._calm, self._wait = 0, SIDES  # steps in a row without kinks, and how many will do
 
     @cached_property
     def bundle(self) -> Bundle:
@@ -91,7 +99,7 @@ class State:
         return Bundle(self.problem.x0.size, self._remembered)
 
     @cached_property
-    def metric(self) -> Metric:
+    def metric(self) -> LimitedMemory | InverseHessian:
         """The metric, once it is wanted."""
         n = self.problem.x0.size
         if self._dense:
@@ -131,6 +139,18 @@ class State:
             self.scales,
             watchful=self._dense,
         )
+        self._smooth = descent
+        return (yield from self._go_smoothly(descent))
+
+    def smooth_again(self) -> Generator[Any, Any, Finish | None]:
+        """Go on as on a smooth function, since no kinks are seen any more."""
+        assert self._smooth is not None
+        self._calm, self._wait = 0, 2 * self._wait
+        self._smooth.go_on(self.here, self.metric, self.last_step)
+        return (yield from self._go_smoothly(self._smooth))
+
+    def _go_smoothly(self, descent: SmoothDescent) -> Generator[Any, Any, Finish | None]:
+        """Until kinks are seen, and then surround the point with what is known."""
         message = yield from descent.step(None)
         while isinstance(message, Iterate):
             message = yield from descent.step((yield message))
@@ -206,8 +226,15 @@ class State:
         pg = self.problem.projected_gradient(self.x, self.g)
         self.known.stepped(self.x, self.f, pg, length=self.last_step, curvature=curvature)
         recent = self.known.recent
+        calm = 0 < recent.steepness <= KINK and self.skewness < ODD
+        self._calm = self._calm + 1 if calm else 0
         lately = recent.moved(self.x), recent.fall
         self.certifier.move(self.x, self.f, self.g, self.last_step, lately)
+
+    @property
+    def calm(self) -> bool:
+        """Whether gradients shrink as on a smooth function, and no kinks were met lately."""
+        return self._smooth is not None and self._calm >= self._wait
 
     def _compare(self, step: Array, point: LinePoint) -> None:
         """Update the skewness by a step to a point."""

@@ -53,6 +53,9 @@ def test_smooth_functions_take_no_more_evaluations_than_scipys_lbfgsb(problem):
     assert ours <= 2 * theirs + 5
 
 
+surround = State._surround
+
+
 def refuse(*_):
     raise AssertionError("kinks are looked for where there are none")
 
@@ -69,7 +72,6 @@ def test_nothing_made_for_kinks_acts_on_a_quadratic(monkeypatch, n):
 
 def test_a_kink_is_handed_over_with_all_that_was_learnt(monkeypatch):
     taken = []
-    surround = State._surround
 
     def watched(state, points):
         taken.append((state.f, [point.fun for point in points]))
@@ -87,6 +89,39 @@ def test_a_kink_is_handed_over_with_all_that_was_learnt(monkeypatch):
     ((value, values),) = taken
     assert value in values
     assert len(values) < res.nfev
+
+
+def soft_largest(width):
+    """The largest of some linear functions and a bowl, within a ``width`` of each edge."""
+    slopes = np.random.default_rng(3).standard_normal((40, 12))
+
+    def fun(x):
+        heights = slopes @ x
+        shares = np.exp((heights - heights.max()) / width)
+        value = heights.max() + width * np.log(shares.sum()) + 0.05 * x @ x
+        return value, shares @ slopes / shares.sum() + 0.1 * x
+
+    return fun
+
+
+@pytest.mark.parametrize(("width", "smooth"), [(0.3, True), (1e-9, False)])
+def test_kinks_are_looked_for_no_more_once_a_function_has_shown_to_be_smooth(
+    monkeypatch, width, smooth
+):
+    returned = []
+    again = State.smooth_again
+
+    def watched(state):
+        returned.append(state.f)
+        return again(state)
+
+    monkeypatch.setattr(State, "smooth_again", watched)
+    seen = []
+    monkeypatch.setattr(State, "_surround", lambda *given: seen.append(1) or surround(*given))
+    res = smoothmin.minimize(soft_largest(width), np.full(12, 30.0), jac=True, rng=0)
+    assert res.success
+    assert seen
+    assert bool(returned) == smooth
 
 
 def test_a_tolerance_of_the_users_is_that_of_the_euclidean_norm():
