@@ -212,11 +212,11 @@ class Convergence:
         self, message: str, promised: float, step: Array, x: Array, f: float, g: Array
     ) -> Knowledge:
         """What is known where a metric promises so much for a step."""
-        knows = self._knows(message, promised, x, f, g)
+        far = 0.0
         if promised < math.inf:
             moved = self.recent.moved(x)
-            far = float(np.linalg.norm(step)) / moved if moved > 0 else math.inf
-            knows = dataclasses.replace(knows, far=far)
+            far = _length(step) / moved if moved > 0 else math.inf
+        knows = self._knows(message, promised, x, f, g, far)
         fast = promised < FINISHING[1] * self._promises[0]
         if fast and self._problem.differences is not None:  # faster than gains tell
             extrapolated = min(knows.extrapolated, promised)
@@ -305,7 +305,7 @@ class Convergence:
         """What the gradient promises along itself, by the curvature over the last step's length."""
         problem = self._problem
         pg = problem.projected_gradient(x, g)
-        size = float(np.linalg.norm(pg))
+        size = _length(pg)
         if not 0 < size < math.inf or not self._length > 0:
             return 0.0
         there = problem.clip(x - (self._length / size) * pg)
@@ -356,7 +356,7 @@ class Convergence:
 
     def _displacing(self, x: Array) -> float:
         """What values rise by, beside a minimum, where rounding displaces ``x``."""
-        displaced = np.finfo(float).eps * float(np.linalg.norm(x))
+        displaced = np.finfo(float).eps * _length(x)
         rise = ROUNDINGS * self.recent.curvature() * displaced**2
         return rise if math.isfinite(rise) else 0.0
 
@@ -404,7 +404,9 @@ class Convergence:
         found = yield from ask_one(there)
         return (there, *found) if unusable(*found) is None else None
 
-    def _knows(self, message: str, promised: float, x: Array, f: float, g: Array) -> Knowledge:
+    def _knows(
+        self, message: str, promised: float, x: Array, f: float, g: Array, far: float = 0.0
+    ) -> Knowledge:
         recent, differences = self.recent, self._problem.differences
         rounding, steep = self.rounding(x, f, g), recent.steepness
         if self.walled and recent.left > math.sqrt(NEGLIGIBLE):
@@ -415,7 +417,8 @@ class Convergence:
             extrapolated=recent.extrapolated(rounding),
             lately=recent.changes,
             size=abs(recent.value),
-            noise=self.noise(x, f, g),
+            noise=rounding if differences is None else self.noise(x, f, g),
+            far=far,
             steep=steep,
             resolved=differences is None or differences.resolves,
         )

@@ -411,12 +411,12 @@ def first_step(
 
     A guess that predicts a decrease of a thousand times the value is too long.
     """
-    length = float(np.linalg.norm(direction))
+    length = math.sqrt(ddot(direction, direction))
     if length == 0:  # or lost to underflow
         return 1.0
     if previous > 0:
         return previous / length
-    reach = max(1.0, float(np.linalg.norm(x))) / length
+    reach = max(1.0, math.sqrt(ddot(x, x))) / length
     if fun != 0 and slope != 0:
         reach = min(reach, STEEPEST * abs(fun / slope))
     return min(max(1.0, SHORTEST_GUESS * reach), reach)

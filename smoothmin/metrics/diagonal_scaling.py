@@ -285,8 +285,8 @@ def starting_scales(x: Array, gradient: Array) -> Array:
         return scales
     sizes = np.log(np.abs(x[seen]))
     slopes = np.log(np.abs(gradient[seen]))
-    sizes -= sizes.mean()
-    slopes -= slopes.mean()
+    sizes -= float(sizes.sum()) / len(seen)
+    slopes -= float(slopes.sum()) / len(seen)
     products = -sizes * slopes
     degrees = len(seen) - 1
     common = float(products.sum()) / degrees
