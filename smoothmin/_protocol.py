@@ -64,9 +64,11 @@ class Samples(Ask):
         ``take(steps, values, gradients)`` is called for the blocks in order, whatever
         evaluates them; the gradients, None for order 0, are valid during the call.
     take_sum : callable, optional
-        If the sum of the gradients is all that is needed: whoever has it can call
+        If the sum of the gradients, for order 1, is all that is needed: whoever has it can call
         ``take_sum(values, kept, sum)`` instead. ``kept`` is a mask, None for all, of samples
         with finite value and gradient, whose gradients are added one after the other.
+    context : Context, optional
+        In which the two are called; that in which this is made by default.
     """
 
     __slots__ = ("_context", "_take", "_take_sum", "blocks", "center")
@@ -78,16 +80,17 @@ class Samples(Ask):
         order: int,
         take: Callable[[Array, Array, Array | None], None],
         take_sum: Callable[[Array, Mask | None, Array], None] | None = None,
+        context: contextvars.Context | None = None,
     ) -> None:
         self.center, self.blocks, self.order = center, blocks, order
         self.phase, self.anew = "", False
         self._take, self._take_sum = take, take_sum
-        self._context = contextvars.copy_context()
+        self._context = contextvars.copy_context() if context is None else context
 
     @property
     def in_sum(self) -> bool:
         """Whether the sum of the gradients is all that is needed."""
-        return self._take_sum is not None
+        return self.order == 1 and self._take_sum is not None
 
     @property
     def points(self) -> Array:  # type: ignore[override]
@@ -100,8 +103,7 @@ class Samples(Ask):
 
     def take_sum(self, values: Array, kept: Mask | None, gradient: Array) -> None:
         """Hand over the values of a block and the sum of its gradients."""
-        assert self._take_sum is not None
-        self._context.run(self._take_sum, values, kept, gradient)
+        self._context.run(self._take_sum, values, kept, gradient)  # type: ignore[arg-type]
 
     def take_all(self, answers: Answers) -> None:
         """Hand out answers that came as those to an `Ask`."""

@@ -4,9 +4,8 @@ A loop calls the user's function through the address of a `trampoline`, so that 
 compiled once for all functions and its compilation can be kept on disk. The kernels
 evaluate points ``begin`` to ``end`` of a batch and return how far they came: short of
 ``end`` at a point that the trampoline had no answer for, and behind a value that reaches
-``target``. A point is ``center`` plus a row of ``steps``, or the row alone if ``center`` is
-empty; where ``free`` is not empty it says which of the variables, of ``start`` otherwise,
-they are.
+``target``. A point is ``center`` plus a row of ``steps``; where ``free`` is not empty it says
+which of the variables, of ``start`` otherwise, they are.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from numba.extending import intrinsic
 
 # sums may be reordered into vector lanes; NaN and infinity keep their meaning
 _SUM = {"reassoc"}
+LOWEST, SUM = 3, 4  # rows of `gradients_in_sum`: of the lowest value, and the first sum
 
 
 @intrinsic
@@ -40,14 +40,14 @@ def _call(typingctx, address, x, again, value, gradient, row, data):
     return types.boolean(address, x, again, value, gradient, row, data), codegen
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def put_number(value, to):
     """Write a number."""
     to[0] = value
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def put_only_element(value, to):
     """Write the only element of an array, if it is one."""
     if value.size != 1:
@@ -56,7 +56,7 @@ def put_only_element(value, to):
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def put_only_slope(gradient, out):
     """Write a gradient that is a number, if there is one variable."""
     if out.size != 1:
@@ -65,7 +65,7 @@ def put_only_slope(gradient, out):
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def put_row(gradient, out):
     """Write a gradient of one dimension to one, if it has the right size."""
     if gradient.size != out.size:
@@ -75,7 +75,7 @@ def put_row(gradient, out):
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def put_array(gradient, out):
     """Write a gradient of any dimensions, if it has the right size."""
     if gradient.size != out.size:
@@ -86,29 +86,31 @@ def put_array(gradient, out):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _place(x, start, free, center, steps, i):
-    """Put point ``i`` into ``x``."""
-    if free.size:
-        for j in range(x.size):
-            x[j] = start[j]
-        for j in range(free.size):
-            x[free[j]] = center[j] + steps[i, j] if center.size else steps[i, j]
-    elif center.size:
-        for j in range(x.size):
-            x[j] = center[j] + steps[i, j]
-    else:
-        for j in range(x.size):
-            x[j] = steps[i, j]
+@njit(cache=True, nogil=True)
+def _spread(rows, start, free):
+    """Put the free variables, with which the first row begins, among the others."""
+    j = free.size - 1
+    for k in range(start.size - 1, -1, -1):
+        if j >= 0 and free[j] == k:
+            rows[0, k] = rows[0, j]
+            j -= 1
+        else:
+            rows[0, k] = start[k]
+
+
+# a point is placed in each loop anew: called for every one, arrays would be counted, too
 
 
 @njit(cache=True, nogil=True)
-def values_alone(address, data, start, free, center, steps, begin, end, target, values):
+def values_alone(address, data, start, free, center, steps, target, values, begin, end):
     """Values."""
-    x, found, none = np.empty(start.size), np.empty(1), np.empty(start.size)
+    rows, found = np.empty((2, start.size)), np.empty(1)
     for i in range(begin, end):
-        _place(x, start, free, center, steps, i)
-        if not _call(address, x, x, found, none, 0, data):
+        for j in range(steps.shape[1]):
+            rows[0, j] = center[j] + steps[i, j]
+        if free.size:
+            _spread(rows, start, free)
+        if not _call(address, rows[0], rows[0], found, rows, 1, data):
             return i
         values[i] = found[0]
         if found[0] <= target:
@@ -118,20 +120,23 @@ def values_alone(address, data, start, free, center, steps, begin, end, target, 
 
 @njit(cache=True, nogil=True)
 def with_gradients(
-    address, data, twice, start, free, center, steps, begin, end, target, values, gradients
+    address, data, twice, start, free, center, steps, target, values, gradients, begin, end
 ):
     """Values and gradients."""
-    x, again, found = np.empty(start.size), np.empty(start.size), np.empty(1)
-    whole = np.empty((1, start.size)) if free.size else gradients
+    rows, found = np.empty((3, start.size)), np.empty(1)
+    whole = rows if free.size else gradients
     for i in range(begin, end):
-        _place(x, start, free, center, steps, i)
+        for j in range(steps.shape[1]):
+            rows[0, j] = center[j] + steps[i, j]
+        if free.size:
+            _spread(rows, start, free)
         if twice:
-            for j in range(x.size):
-                again[j] = x[j]
-        if not _call(address, x, again, found, whole, 0 if free.size else i, data):
+            for j in range(start.size):
+                rows[1, j] = rows[0, j]
+        if not _call(address, rows[0], rows[1], found, whole, 2 if free.size else i, data):
             return i
         for j in range(free.size):
-            gradients[i, j] = whole[0, free[j]]
+            gradients[i, j] = rows[2, free[j]]
         values[i] = found[0]
         if found[0] <= target:
             return i + 1
@@ -140,44 +145,52 @@ def with_gradients(
 
 @njit(cache=True, nogil=True, fastmath=_SUM)
 def gradients_in_sum(
-    address, data, twice, start, free, center, steps, begin, end, target,
-    values, kept, sums, lowest, state,
-):  # fmt: skip
+    address, data, twice, start, free, kept, rows, state, center, steps, target, values, begin, end
+):
     """Values, and the sum of the gradients of samples that are finite: those ``kept``.
 
-    ``state`` is how many they are, ``k`` say, the sum being ``sums[k % 2]``, and the index of
-    the first value that is lower than all others, whose gradient is ``lowest``.
+    ``state`` is how many they are and the index of the first value that is lower than all
+    others; ``rows`` are room for a point, its copy and its gradient, then the gradient of the
+    lowest value, and the sum, in one of two rows in turn, which the count tells.
     """
-    x, again, found = np.empty(start.size), np.empty(start.size), np.empty(1)
-    whole = np.empty((1, start.size))
-    row = np.empty(free.size) if free.size else whole[0]
+    found = np.empty(1)
+    size = steps.shape[1]
+    if begin == 0:
+        state[0] = state[1] = 0
+        for j in range(size):
+            rows[SUM, j] = 0.0
     count, best = state[0], state[1]
     least = values[best] if begin and values[best] == values[best] else np.inf
+    last, other = SUM + count % 2, SUM + 1 - count % 2
     done = end
     for i in range(begin, end):
-        _place(x, start, free, center, steps, i)
+        for j in range(size):
+            rows[0, j] = center[j] + steps[i, j]
+        if free.size:
+            _spread(rows, start, free)
         if twice:
-            for j in range(x.size):
-                again[j] = x[j]
-        if not _call(address, x, again, found, whole, 0, data):
+            for j in range(start.size):
+                rows[1, j] = rows[0, j]
+        if not _call(address, rows[0], rows[1], found, rows, 2, data):
             done = i
             break
         for j in range(free.size):
-            row[j] = whole[0, free[j]]
+            rows[2, j] = rows[2, free[j]]
         value = found[0]
         values[i] = value
-        last = count % 2  # the next sum is made beside it, which stays if the sample is not finite
         zero = 0.0 * value
-        for j in range(row.size):
-            zero += 0.0 * row[j]
-            sums[1 - last, j] = sums[last, j] + row[j]
+        for j in range(size):  # beside the last sum, which stays if the sample is not finite
+            zero += 0.0 * rows[2, j]
+            rows[other, j] = rows[last, j] + rows[2, j]
         kept[i] = zero == 0.0
-        count += kept[i]
+        if zero == 0.0:
+            last, other = other, last
+            count += 1
         if i == 0 or value < least:
             best = i
             least = value if value == value else np.inf
-            for j in range(row.size):
-                lowest[j] = row[j]
+            for j in range(size):
+                rows[LOWEST, j] = rows[2, j]
         if value <= target:
             done = i + 1
             break

@@ -12,7 +12,7 @@ import ctypes
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,43 +38,50 @@ from smoothmin.compiled.trampoline import (
 PRICE = 0.2  # seconds that the compilation of a trampoline takes
 UNATTENDED = 0.05  # seconds in a loop between looks at the clock, or at Ctrl-C
 SUMMED = -1  # an order that no method asks for: values, and of gradients the sum
-NOWHERE: Array = np.empty(0)
 ALL = np.empty(0, dtype=np.intp)
 
 
-@dataclass(slots=True)
 class Sum:
-    """Gradients in sum: over the samples that are ``kept``, ``state[0]`` of them.
+    """Gradients in sum, and the kernel's room for it: `smoothmin.compiled._kernels`.
 
-    ``lowest`` is that of the lowest value, at index ``state[1]``.
+    ``kept`` says which of at most ``count`` samples are in it, of ``size`` free of ``width``
+    variables; ``state`` is how many, and the index of the lowest value. ``loop`` is the kernel
+    with all arguments that calls have in common.
     """
 
-    kept: Mask
-    sums: Array
-    lowest: Array
-    state: NDArray[np.int64]
+    __slots__ = ("_size", "kept", "loop", "rows", "state")
 
-    @property
-    def total(self) -> Array:
-        """The sum."""
-        total: Array = self.sums[self.state[0] % 2]
-        return total
+    def __init__(self, kernel: Callable[..., int], count: int, width: int, size: int) -> None:
+        self.kept: Mask = np.empty(count, np.bool_)
+        self.rows: Array = np.empty((_kernels.SUM + 2, width))
+        self.state: NDArray[np.int64] = np.empty(2, np.int64)
+        self.loop = partial(kernel, self.kept, self.rows, self.state)
+        self._size = size
+
+    def over(self, count: int) -> tuple[Mask | None, Array]:
+        """Which of the first ``count`` samples are in the sum, None for all, and the sum."""
+        kept: int = self.state.item(0)
+        total = self.rows[_kernels.SUM + kept % 2]
+        if self._size < len(total):
+            total = total[: self._size]
+        return None if kept == count else self.kept[:count], total
 
     def __getitem__(self, index: int) -> Array:
         """The gradient at the lowest value."""
         assert index == self.state[1]
-        return self.lowest
+        lowest: Array = self.rows[_kernels.LOWEST, : self._size]
+        return lowest
 
     def add(self, value: float, row: Array, k: int, values: Array) -> None:
         """Take sample ``k``, as the loop does; ``values`` are those before it."""
-        last = self.state[0] % 2
+        _, total = self.over(k)
         self.kept[k] = math.isfinite(value) and bool(np.isfinite(row).all())
         if self.kept[k]:
-            np.add(self.sums[last], row, out=self.sums[1 - last])
             self.state[0] += 1
+            np.add(total, row, out=self.over(k)[1])
         if k == 0 or value < np.fmin(np.inf, values[self.state[1]]):
             self.state[1] = k
-            self.lowest[:] = row
+            self[k][:] = row
 
 
 class Compiled(Source):
@@ -93,8 +100,11 @@ class Compiled(Source):
         self._free = ALL if domain.free is None else domain.free
         self._apart = callable(objective.jac)  # then fun may change its argument, not jac's
         self._compilations: dict[bool, Compilation | None] = {}
+        self._trampolines: dict[int, Trampoline] = {}  # by order, those that are there
+        self._nowhere = np.full(domain.size, -0.0)  # added to it a point is as it was
         self._kind: Any = None  # numba's, of the data
         self._data: Any = None
+        self._sum: Sum | None = None  # taken again, as memory that was just used is fast
         self._called: set[int] = set()  # orders
         self._seconds = 0.0  # of one evaluation, as last measured
 
@@ -110,15 +120,16 @@ class Compiled(Source):
         for steps in ask.blocks():
             values, sums = evaluate(steps, SUMMED, ask.center)
             found.append(values)
-            kept = None if sums.state[0] == len(values) else sums.kept
-            ask.take_sum(values, kept, sums.total)
+            ask.take_sum(values, *sums.over(len(values)))
         return Answers(found[0] if len(found) == 1 else np.concatenate(found), taken=True)
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
     ) -> Block:
         """See `Source`; a lone point is as soon evaluated from Python."""
-        lone = len(points) == 1 and order != SUMMED
+        if order == SUMMED:
+            return self._summed(points, limits, center)
+        lone = len(points) == 1
         if lone and self._seconds:
             return self._python(points, order, limits, center)
         trampoline = None if lone or points.dtype.kind != "f" else self._trampoline(order)
@@ -140,13 +151,18 @@ class Compiled(Source):
 
     def _trampoline(self, order: int) -> Trampoline | None:
         """The compiled objective, if there is one by now."""
+        ready = self._trampolines.get(order)
+        if ready is not None:
+            return ready
         with_gradient = bool(order) and self.objective.has_gradient
         if with_gradient not in self._compilations:
             self._compilations[with_gradient] = self._compilation(with_gradient)
+        price = PRICE if self.price is None else self.price
         found = self._compilations[with_gradient]
-        return (
-            None if found is None else found.trampoline(PRICE if self.price is None else self.price)
-        )
+        ready = None if found is None else found.trampoline(price)
+        if ready is not None:
+            self._trampolines[order] = ready
+        return ready
 
     def _compilation(self, with_gradient: bool) -> Compilation | None:
         """What is to be compiled, if it can be."""
@@ -167,21 +183,45 @@ class Compiled(Source):
         kind = self._kind
         return compilation(Form(fun, jac, paired, into_out and (paired or jac is not None), kind))
 
+    def _summed(self, points: Array, limits: Limits, center: Any) -> Block:
+        """Values and a `Sum`, in one call where nothing has to be looked at in between."""
+        count, sums, begun = len(points), self._sum, None
+        unwatched = not limits.watched and count * self._seconds < UNATTENDED
+        if unwatched and sums is not None and count <= len(sums.kept):
+            values = np.empty(count)
+            done = sums.loop(owned(center), owned(points), -math.inf, values, 0, count)
+            if done == count:
+                return values, sums, None
+            begun = values, done
+        trampoline = self._trampoline(1)
+        assert trampoline is not None
+        return self._in_loops(trampoline, points, SUMMED, limits, center, begun)
+
     def _in_loops(
-        self, trampoline: Trampoline, points: Array, order: int, limits: Limits, center: Any
+        self,
+        trampoline: Trampoline,
+        points: Array,
+        order: int,
+        limits: Limits,
+        center: Any,
+        begun: tuple[Array, int] | None = None,
     ) -> Block:
-        """Evaluate as many of the points as limits and the user's code let us."""
-        values = np.empty(len(points))
-        gradients = self._room_for(len(points), order)
-        loop = self._loop(trampoline, points, center, limits.f_target, values, gradients)
-        done, ended = 0, None
-        while done < len(points) and ended is None:
-            begin, end = done, min(len(points), done + self._unattended())
+        """Evaluate as many of the points as limits and the user's code let us.
+
+        Some of the values may be there already, in an array with room for all.
+        """
+        count, target = len(points), limits.f_target
+        values, done = (np.empty(count), 0) if begun is None else begun
+        gradients = self._room_for(trampoline, count, order)
+        loop = self._loop(trampoline, points, center, target, values, gradients)
+        ended = None
+        while done < count and ended is None:
+            begin, end = done, min(count, done + self._unattended())
             try:
                 began = time.perf_counter()
                 done = loop(begin, end)
-                self._seconds = (time.perf_counter() - began) / max(1, done - begin)
-                if done < end and (done == begin or not values[done - 1] <= limits.f_target):
+                self._seconds = (time.perf_counter() - began) / ((done - begin) or 1)
+                if done < end and (done == begin or not values[done - 1] <= target):
                     row, ended = self._in_python(points, done, limits, center, values, gradients)
                     done += row
                 elif limits.watched:
@@ -190,19 +230,19 @@ class Compiled(Source):
                 ended = error
         if ended is None:
             return values, gradients, None
-        return (
-            values[:done],
-            gradients if order == SUMMED or gradients is None else gradients[:done],
-            ended,
-        )
+        whole = gradients is None or order == SUMMED
+        return values[:done], gradients if whole else gradients[:done], ended
 
-    def _room_for(self, count: int, order: int) -> Any:
+    def _room_for(self, trampoline: Trampoline, count: int, order: int) -> Any:
         """What a loop writes gradients to: rows, a `Sum`, or None."""
-        size = self.domain.size
         if order == SUMMED:
-            kept, state = np.empty(count, dtype=np.bool_), np.zeros(2, dtype=np.int64)
-            return Sum(kept, np.zeros((2, size)), np.empty(size), state)
-        return np.empty((count, size)) if order and self.objective.has_gradient else None
+            if self._sum is None or len(self._sum.kept) < count:
+                kernel = self._bound_to(trampoline, _kernels.gradients_in_sum, self._apart)
+                self._sum = Sum(kernel, count, self._start.size, self.domain.size)
+            return self._sum
+        return (
+            np.empty((count, self.domain.size)) if order and self.objective.has_gradient else None
+        )
 
     def _unattended(self) -> int:
         """How many points are evaluated between two looks at the clock."""
@@ -218,23 +258,19 @@ class Compiled(Source):
         gradients: Any,
     ) -> Callable[[int, int], int]:
         """What evaluates the points from an index to another and says how far it came."""
-        where = (trampoline.address, ctypes.addressof(self._data))
-        placed = (self._start, self._free, NOWHERE if center is None else owned(center))
-        points, twice = owned(points), self._apart
+        center = self._nowhere if center is None else owned(center)
+        to = (center, owned(points), target, values)
         if isinstance(gradients, Sum):
-            kept, sums = gradients.kept, gradients.sums
-            lowest, state = gradients.lowest, gradients.state
-            return lambda begin, end: _kernels.gradients_in_sum(
-                *where, twice, *placed, points, begin, end, target,
-                values, kept, sums, lowest, state,
-            )  # fmt: skip
+            return partial(gradients.loop, *to)
         if gradients is None:
-            return lambda begin, end: _kernels.values_alone(
-                *where, *placed, points, begin, end, target, values
-            )
-        return lambda begin, end: _kernels.with_gradients(
-            *where, twice, *placed, points, begin, end, target, values, gradients
-        )
+            return partial(self._bound_to(trampoline, _kernels.values_alone), *to)
+        kernel = self._bound_to(trampoline, _kernels.with_gradients, self._apart)
+        return partial(kernel, *to, gradients)
+
+    def _bound_to(self, trampoline: Trampoline, kernel: Any, *apart: bool) -> Callable[..., int]:
+        """The kernel with its first arguments, which no call changes."""
+        where = (trampoline.address, ctypes.addressof(self._data))
+        return partial(kernel, *where, *apart, self._start, self._free)
 
     def _in_python(
         self,

@@ -85,15 +85,21 @@ class Threaded(Compiled):
         return count > 1 and not 0 < self._seconds * count < self._count * HANDOVER
 
     def _in_loops(
-        self, trampoline: Trampoline, points: Array, order: int, limits: Limits, center: Any
+        self,
+        trampoline: Trampoline,
+        points: Array,
+        order: int,
+        limits: Limits,
+        center: Any,
+        begun: tuple[Array, int] | None = None,
     ) -> Block:
         """See `Compiled`."""
         # nothing interrupts a loop, so with a time limit another thread had better wait for it
         worth = self._is_worth(len(points)) or (limits.maxtime < math.inf and len(points) > 1)
         if order == SUMMED or trampoline.parallel or not worth:
-            return super()._in_loops(trampoline, points, order, limits, center)
+            return super()._in_loops(trampoline, points, order, limits, center, begun)
         values = np.empty(len(points))
-        gradients = self._room_for(len(points), order)
+        gradients = self._room_for(trampoline, len(points), order)
         loop = self._loop(trampoline, points, center, limits.f_target, values, gradients)
         done, ended = 0, None
         while done < len(points) and ended is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from smoothmin._check import as_generator, require_bool
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._native import as_python
-from smoothmin._protocol import Answers, Array, Samples, quiet
+from smoothmin._protocol import Array, quiet
 from smoothmin._source import Objective, Source, source_of
 from smoothmin._types import Fun, Seed
 from smoothmin._vectorized import Vectorized
@@ -36,6 +37,7 @@ class _Smoothed:
     ) -> None:
         self._objective, self._options, self._rng = objective, options, rng
         self._vectorized = vectorized
+        self._lock = threading.RLock()  # what evaluates holds one point's samples at a time
         self._context = quiet()
         self._seed = rng  # as it is when the perturbations are drawn
         self._sampler: Sampler | None = None
@@ -44,47 +46,43 @@ class _Smoothed:
 
     def _prepare(self, x: Array) -> Sampler:
         """Draw the perturbations when the number of variables is known."""
-        if self._sampler is None:
-            domain = Domain.build(x, None)
-            make = Vectorized if self._vectorized else source_of
-            self._source: Source = make(self._objective, domain)
-            problem = domain.problem(self._objective.has_gradient)
-            self._shape = domain.shape
-            self._seed = copy.deepcopy(self._rng)
-            self._sampler = self._options.sampler(problem, self._rng)
-        return self._sampler
+        domain = Domain.build(x, None)
+        make = Vectorized if self._vectorized else source_of
+        self._source: Source = make(self._objective, domain)
+        problem = domain.problem(self._objective.has_gradient)
+        self._shape = domain.shape
+        self._seed = copy.deepcopy(self._rng)
+        self._sampler = sampler = self._context.run(self._options.sampler, problem, self._rng)
+        return sampler
 
     def _evaluate(self, x: ArrayLike) -> tuple[float, Array]:
-        point = np.atleast_1d(np.array(x, dtype=float))
-        key = (point.shape, point.tobytes())
-        if key == self._at:
+        point = np.array(x, dtype=float, ndmin=1)
+        flat = point.ravel()
+        key = (point.shape, flat.tobytes())
+        with self._lock:
+            if key != self._at:
+                if not is_finite(flat):  # as where no sample has a value
+                    return np.inf, np.full(point.shape, np.nan)
+                self._answer, self._at = self._aggregate(point, flat), key
             return self._answer
-        if not is_finite(point.ravel()):  # as where no sample has a value
-            return np.inf, np.full(point.shape, np.nan)
-        sampler = self._prepare(point)
+
+    def _aggregate(self, point: Array, flat: Array) -> tuple[float, Array]:
+        """The value and the gradient of all samples around a point."""
+        sampler = self._sampler or self._prepare(point)
         if point.shape != self._shape:
             raise ValueError(f"x must have shape {self._shape} as at first, got {point.shape}")
-        steps = sampler.evaluate(point.ravel(), 1)
-        reply: Answers | None = None
-        while True:
-            try:
-                ask = self._context.run(steps.send, reply)  # type: ignore[arg-type]
-            except StopIteration as end:
-                value, gradient = end.value
-                break
-            assert isinstance(ask, Samples)  # there are no bounds
-            reply = self._source.sample(ask, self._raw)
-        self._at, self._answer = key, (value, gradient.reshape(self._shape))
-        return self._answer
+        for samples in sampler.questions(flat, sampler.begin(1)):
+            self._source.sample(samples, self._raw)
+            del samples  # before the next ones are made
+        value, gradient = self._context.run(sampler.joined)
+        return value, gradient if len(self._shape) == 1 else gradient.reshape(self._shape)
 
     def _raw(self, steps: Array, order: int, center: Array) -> tuple[Array, Any]:
         """Values and gradients without limits; what the user's code raises goes on."""
         values, gradients, ended = self._source(steps, order, NO_LIMITS, center)
-        if isinstance(ended, Halt):
-            raise StopIteration
-        if ended is not None:
-            raise ended
-        return values, gradients
+        if ended is None:
+            return values, gradients
+        raise StopIteration if isinstance(ended, Halt) else ended
 
     def __getstate__(self) -> tuple[Any, ...]:
         """What a copy draws the same perturbations from."""

@@ -12,10 +12,11 @@ exact for quadratics.
 
 from __future__ import annotations
 
+import contextvars
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,7 +34,7 @@ from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem, Samples
 from smoothmin._reflection import fold
 from smoothmin._types import Shapes
-from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate, Mean
+from smoothmin.smoothing.aggregate import AGGREGATES, Aggregate
 from smoothmin.smoothing.perturbations import (
     Distribution,
     Perturbations,
@@ -42,8 +43,7 @@ from smoothmin.smoothing.perturbations import (
 )
 
 STRATEGIES = ("grad-norm", "value")
-Take: TypeAlias = Callable[[Array, Array, Array | None], None]
-TakeSum: TypeAlias = Callable[[Array, Mask | None, Array], None]
+NOWHERE: Array = np.empty(0)
 ASKED_ELEMENTS = 2**18  # of the points of one question, 2 MB for whoever makes all of them
 MIN_EIGENVALUE = 1e-3  # of the second moments, below which their inverse is no correction
 MAX_CORRECTED = 500  # variables up to which their factorization is worth its time
@@ -123,6 +123,7 @@ class Sampler:
         self.left_out = 0
         self.asked = 0  # points so far
         self.share_better: float | None = None  # of the last evaluation, for the strategies
+        self._context = contextvars.copy_context()
         self.draw()
 
     def draw(self) -> None:
@@ -145,6 +146,9 @@ class Sampler:
             require_memory(f"n={options.n}", size, ": pre_generate=False keeps none")
         self._kept = list(self._perturbations.chunks()) if options.pre_generate else None
         self._steps = None if self._kept is None else [u * self.sigma for u in self._kept]
+        self._asks: list[Samples] | None = None  # about kept steps, the same every time
+        if self._steps is not None and self._box is None:
+            self._asks = [self._samples(blocks) for blocks in _gathered(self._steps)]
         self._correct()
         self._temperature = options.temperature
 
@@ -168,57 +172,80 @@ class Sampler:
 
     def evaluate(self, x: Array, order: int) -> Generator[Ask, Answers, tuple[float, Array]]:
         """The aggregated value and, for ``order`` 1, gradient at ``x``."""
-        total = AGGREGATES[self._options.aggregate](self._dimension, self._temperature)
-        counter = _Better(self._options) if self._options.sigma_strategy else None
-        by_pairs = self._by_pairs and order == 1
-        begun = not self._options.include_x0
-
-        def take(steps: Array, values: Array, gradients: Array | None) -> None:
-            nonlocal begun
-            if counter is not None:
-                counter.count(values, gradients)
-            if by_pairs:
-                _add_by_pairs(total, values, steps, not begun)
-            else:
-                total.add(values, gradients)
-            begun = True
-
-        order = 0 if self._by_pairs else order
-        if counter is not None and not self._options.include_x0:
+        order = self.begin(order)
+        if self._counter is not None and not self._options.include_x0:
             answers = yield Ask(x[None], order)
-            counter.count(answers.values, answers.gradients)
+            self._counter.count(answers.values, answers.gradients)
             self.asked += 1
-        self.asked += self._perturbations.count
-        summed = order == 1 and counter is None
-        take_sum = total.add_sum if summed and isinstance(total, Mean) else None
-        yield from self._ask(x, order, take, take_sum)
-        self.left_out += total.left_out
-        if counter is not None:
-            self.share_better = counter.decide()
-        if isinstance(total.temperature, float):
-            self._temperature = total.temperature  # kept until the samples change
-        value, gradient = total.result()
-        if by_pairs:
-            gradient = self._normalized(gradient, total.left_out == 0)
-        return value, gradient
-
-    def _ask(
-        self, x: Array, order: int, take: Take, take_sum: TakeSum | None
-    ) -> Generator[Ask, Answers, None]:
-        """Have all samples around ``x`` evaluated, few at a time, and taken in order."""
         if self._box is None:
-            for blocks in _gathered(self.chunks()):
-                samples = Samples(x, blocks.__iter__, order, take, take_sum)
+            for samples in self.questions(x, order):
                 answers = yield samples
                 if not answers.taken:
                     samples.take_all(answers)
-                del blocks, samples  # before the next ones are made
-            return
+                del samples  # before the next ones are made
+        else:
+            yield from self._within_box(x, order)
+        return self.joined()
+
+    def questions(self, x: Array, order: int) -> Iterator[Samples]:
+        """What to ask for a point where there is no box."""
+        for samples in self._asks or map(self._samples, _gathered(self.chunks())):
+            samples.center, samples.order = x, order
+            yield samples
+            del samples  # before the next ones are made
+
+    def joined(self) -> tuple[float, Array]:
+        """The value, and gradient if it was asked for, that samples make together."""
+        total = self._total
+        self.left_out += total.left_out
+        if isinstance(total.temperature, float):
+            self._temperature = total.temperature  # kept until the samples change
+        if self._counter is not None:
+            self.share_better = self._counter.decide()
+        value, gradient = total.result()
+        if self._slopes:
+            gradient = self._normalized(gradient, total.left_out == 0)
+        return value, gradient
+
+    def begin(self, order: int) -> int:
+        """Begin with another point, whose samples will be `joined`; of which order to ask."""
+        options = self._options
+        self._total = AGGREGATES[options.aggregate](self._dimension, self._temperature)
+        self._counter = _Better(options) if options.sigma_strategy else None
+        self._slopes = self._by_pairs and order == 1
+        self._zero_first = options.include_x0
+        self.asked += self._perturbations.count
+        return 0 if self._by_pairs else order
+
+    def _samples(self, blocks: list[Array]) -> Samples:
+        """A question about steps, and what takes the answers."""
+        options = self._options
+        in_sum = options.aggregate == "mean" and not options.sigma_strategy
+        take_sum = self._take_sum if in_sum else None
+        return Samples(NOWHERE, blocks.__iter__, 1, self._take, take_sum, self._context)
+
+    def _take(self, steps: Array, values: Array, gradients: Array | None) -> None:
+        """Take samples, in order."""
+        if self._counter is not None:
+            self._counter.count(values, gradients)
+        if self._slopes:
+            _add_by_pairs(self._total, values, steps, self._zero_first)
+        else:
+            self._total.add(values, gradients)
+        self._zero_first = False
+
+    def _take_sum(self, values: Array, kept: Mask | None, gradient: Array) -> None:
+        """Take samples whose gradients are summed."""
+        total: Any = self._total
+        total.add_sum(values, kept, gradient)
+
+    def _within_box(self, x: Array, order: int) -> Generator[Ask, Answers, None]:
+        """Have all samples evaluated, inside the box."""
         for steps in self.chunks():
             points, slope = self._within(x, steps)
             answers = yield Ask(points, order)
             gradients = answers.gradients
-            take(steps, answers.values, None if gradients is None else gradients * slope)
+            self._take(steps, answers.values, None if gradients is None else gradients * slope)
 
     def _within(self, x: Array, steps: Array) -> tuple[Array, Array | float]:
         """Sample points in the box, and what their gradients are multiplied by."""
@@ -261,7 +288,7 @@ class Sampler:
                 self._factor = (vectors / values) @ vectors.T
 
 
-def _gathered(chunks: Iterator[Array]) -> Iterator[list[Array]]:
+def _gathered(chunks: Iterable[Array]) -> Iterator[list[Array]]:
     """Chunks in lists of at most so many elements, or of one chunk."""
     held: list[Array] = []
     size = 0

@@ -9,6 +9,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from smoothmin import GradientDescent, GradientSampling, minimize, smooth
+from smoothmin._domain import Domain
+from smoothmin._limits import Limits
+from smoothmin._source import Objective
 from smoothmin.compiled import source, trampoline
 from smoothmin.compiled.source import Compiled
 
@@ -32,7 +35,17 @@ def loops(monkeypatch):
         counted.append(len(block[0]))
         return block
 
+    in_one = Compiled._summed
+
+    def counting_sums(self, points, *rest):
+        before = len(counted)
+        block = in_one(self, points, *rest)
+        if len(counted) == before:
+            counted.append(len(block[0]))
+        return block
+
     monkeypatch.setattr(Compiled, "_in_loops", counting)
+    monkeypatch.setattr(Compiled, "_summed", counting_sums)
     return counted
 
 
@@ -353,3 +366,41 @@ def test_smoothed_functions_and_their_copies(loops):
     plain, _ = smooth(from_python(both), jac=True, sigma=0.3, rng=0)
     assert plain(X0) == value_(X0)
     assert loops
+
+
+@numba.njit
+def pole_or_no_answer(x):
+    if x[0] > 0.3:
+        raise ValueError("beyond")
+    slopes = np.empty_like(x)
+    value = paired_into_out(x.copy(), slopes)
+    if x[1] > 0.2:
+        slopes[1] = np.inf
+    return (np.nan if x[2] > 0.2 else value), slopes
+
+
+def test_sums_go_on_behind_what_only_python_can_answer(loops):
+    """Samples left out, raised at, and between them, time after time in the same room."""
+    kw = {"jac": True, "sigma": 0.3, "n": 60, "rng": 3}
+    ours, theirs = smooth(pole_or_no_answer, **kw), smooth(pole_or_no_answer.py_func, **kw)
+    for x in ([-2.0, -2, -2, 0], [-2, -2, -2, 1], [-2, 0, 0, 1], [-2, 0, 0, 0], [-2, -2, -2, 2]):
+        assert ours[0](x) == theirs[0](x)
+        assert_array_equal(ours[1](x), theirs[1](x))
+    for value in (ours[0], theirs[0]):
+        with pytest.raises(ValueError, match="beyond"):
+            value([0.2, -1, -1, 0])
+    assert ours[0]([-2, 0, 0, 3]) == theirs[0]([-2, 0, 0, 3])
+    assert loops
+
+
+def test_negative_zeros_stay_negative(loops):
+    """At a bound, say, where points are evaluated as they are."""
+
+    @numba.njit
+    def sign_of_zero(x):
+        return np.copysign(1.0, x[0]), x
+
+    points = np.array([[-0.0], [0.0], [1.0], [-0.0]])
+    compiled = source.Compiled(Objective(sign_of_zero, True, ()), Domain.build(np.ones(1), None))
+    assert_array_equal(compiled(points, 1, Limits())[0], [-1, 1, 1, -1])
+    assert loops == [4]

@@ -1,9 +1,11 @@
 """`smooth`: a pair of callables with fixed perturbations and shared evaluations."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from scipy.optimize import check_grad, minimize, rosen, rosen_der
 
 import smoothmin
@@ -154,3 +156,17 @@ def test_points_that_are_not_finite_are_not_evaluated():
 @pytest.mark.parametrize("jac", [np.True_, True])
 def test_a_truth_value_of_numpys_is_one(jac):
     assert np.isfinite(smoothmin.smooth(rippled, jac=jac, n=5, rng=0)[0](X))
+
+
+def test_threads_share_a_smoothed_function():
+    """Each thread has the values of its own points, not a mixture."""
+
+    def bowl(x):
+        return float(x @ x), 2 * x
+
+    value, gradient = smoothmin.smooth(bowl, jac=True, sigma=0.5, n=30, rng=0)
+    points = np.random.default_rng(0).standard_normal((400, 3))
+    with ThreadPoolExecutor(8) as pool:
+        values, gradients = list(pool.map(value, points)), list(pool.map(gradient, points))
+    assert_array_equal(values, [value(x) for x in points])
+    assert_array_equal(gradients, [gradient(x) for x in points])
