@@ -178,10 +178,10 @@ class Run:
                     return finish
             start = self._problem.x0[None, :]
             if start.size == 0:
-                yield Ask(start, 0)
+                yield from self._once(Ask(start, 0))
                 return Finish(Status.CONVERGED, _status.ALL_FIXED)
             if self._settings.maxiter == 0:
-                yield Ask(start, 1)
+                yield from self._once(Ask(start, 1))
                 return Finish(Status.MAXITER, _status.maxiter_reached(0))
             method = self._assembled(self._problem)
             if self.x_scale is not None:
@@ -193,6 +193,11 @@ class Run:
             return (yield from self._doubted(finish))
         finally:
             self._steps.close()
+
+    def _once(self, ask: Ask) -> Generator[Ask, Answers, None]:
+        """Evaluate the start, unless its constraints have done so."""
+        if self._constrained is None or self._constrained.recall(ask) is None:
+            yield ask
 
     def _doubted(self, finish: Finish) -> Generator[Ask, Answers, Finish]:
         """The same end, unless it is a success on a step of values that come in steps."""

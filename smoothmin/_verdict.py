@@ -187,5 +187,9 @@ def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
     if status is Status.CONVERGED and run.died:
         return Status.NONFINITE, _status.DIED
     if run.violated:
+        if finish.message in (_status.ALL_FIXED, _status.NOTHING_FREE):  # the only point there is
+            return Status.INFEASIBLE, _status.contradictory(
+                f"{finish.message[:-1]}, and {run.violated}"
+            )
         return Status.PRECISION, f"{finish.message} But {run.violated}."
     return status, finish.message

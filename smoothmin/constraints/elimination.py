@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from smoothmin import _status
 from smoothmin._differences import EPS
 from smoothmin._estimate import ESTIMATE
 from smoothmin._method import Method
@@ -42,7 +43,6 @@ from smoothmin._status import Status
 from smoothmin.constraints.region import dense, part_of, stacked_rows
 
 FEW_ELEMENTS = 2**14  # of the map from coordinates to variables, which stay in the cache
-NOTHING_FREE = "The linear equalities leave no variable free."
 
 
 class NullSpace:
@@ -260,7 +260,7 @@ class Eliminated(Method):
         space = NullSpace(matrix, np.asarray(problem.x0), problem.box)
         if space.size == 0:
             yield Ask(problem.x0[None], int(self.needs_gradient))
-            return Finish(Status.CONVERGED, NOTHING_FREE)
+            return Finish(Status.CONVERGED, _status.NOTHING_FREE)
         inner = self.reduced(problem, space)
         steps = within_bounds(self.inner, inner.box).run(inner, rng)
         return (yield from relay(_Coordinates(space, problem.box, self.equalities), steps))

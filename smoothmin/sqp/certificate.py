@@ -67,6 +67,11 @@ class Certifier:
         self._coarsest = float(sides.resolution.max(initial=0.0))
         self._largest = 0.0  # element of x so far
 
+    @property
+    def relative(self) -> float:
+        """Slope, in units of others, that is none."""
+        return self._settings.relative
+
     def radius(self, x: Array) -> float:
         """The radius of success at a point."""
         settings = self._settings
@@ -90,7 +95,7 @@ class Certifier:
         normals = self._normals(point, gathered, radius)
         if len(point.x) <= FEW:
             normals = np.concatenate([normals, self.region_normals(point, radius)])
-            least = min_norm_point(gradients, normals if len(normals) else None).point
+            least = self._least_of_few(gradients, normals)
         else:
             least = self._least_of_many(point, around, normals, radius)
         steepest = math.sqrt(float(np.vecdot(gradients, gradients).max()))
@@ -98,6 +103,19 @@ class Certifier:
         if self._tolerance is not None:
             small = max(self._tolerance, self._settings.cancelled * steepest)
         return Certificate(math.sqrt(float(least @ least)), radius, least, small)
+
+    def _least_of_few(self, gradients: Array, normals: Array) -> Array:
+        """The least element, longer by what multiples of normals are not known better than.
+
+        Rows whose differences alone tell them apart would cancel any gradient.
+        """
+        if not len(normals):
+            return min_norm_point(gradients).point
+        if self._coarsest > 0:
+            blur = min(self._coarsest, EPS**0.5) * np.eye(len(normals))
+            gradients = np.pad(gradients, ((0, 0), (0, len(normals))))
+            normals = np.concatenate([normals, blur], axis=1)
+        return min_norm_point(gradients, normals).point
 
     def _normals(self, point: Point, gathered: Gathered, radius: float) -> Array:
         """Of what is at its bound within the radius, of length 1."""
@@ -151,35 +169,41 @@ class Certifier:
         size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
         return bool((point.excess <= self._sides.tolerance * size).all())
 
-    def pull(self, point: Point, gathered: Gathered) -> float:
-        """How steeply the violation can be lowered, each side in units of its own slope.
+    def pull(self, point: Point, gathered: Gathered, prices: Array) -> tuple[float, Array]:
+        """How steeply the violation at these prices can be lowered, in units of its steepest side.
 
         The length of the least element of the hull of its gradients within the radius, where
-        what is nearer to its bound than that is at it.
+        what is nearer to its bound than that is at it, and a slope that ends the violation only
+        beyond the size of x is small. And the way down, half of the radius long.
         """
-        radius, region = self.radius(point.x), self._region
-        rows, offsets, groups = [], [], []
-        lengths = point.steep[1:]
-        excess = point.excess.copy()
-        excess[(excess < 0) & (-excess <= lengths * radius)] = 0.0
+        region, size = self._region, max(self._largest, 1.0)
+        # differences nearer to a kink than they are long mix what it parts
+        radius = max(self.radius(point.x), self._settings.blur * self._coarsest * size)
+        lengths, count = point.steep[1:], len(point.excess)
+        steepest = np.maximum(lengths, point.violation / (self._largest or 1.0))
+        dearest = float((prices * steepest)[point.excess > 0].max(initial=0.0))
+        # in units of the radius; no more of the violation than a step could end
+        excess = np.minimum(point.excess / radius, (count + 1) * lengths)
+        excess[(excess < 0) & (-excess <= lengths)] = 0.0
+        rows, groups = [region.matrix], [np.full(len(region.matrix), count)]
+        room = region.room(point.x) / radius
+        offsets = [np.where(room <= region.lengths, 0.0, room)]
         for side, slope in enumerate(point.slopes[1:]):
             near = np.concatenate([slope[None], gathered.near(side + 1, point, radius)])
             rows.append(near)
             offsets.append(np.full(len(near), -excess[side]))
             groups.append(np.full(len(near), side))
-        count = len(excess)
-        room = region.room(point.x)
-        room[room <= region.lengths * radius] = 0.0
         box = region.box(point.x)
-        for limit in box or ():
-            limit[np.abs(limit) <= radius] = 0.0
-        found = euclidean_step(
+        if box is not None:
+            lower, upper = box[0] / radius, box[1] / radius
+            box = np.where(lower >= -1, 0.0, lower), np.where(upper <= 1, 0.0, upper)
+        step = euclidean_step(
             np.zeros(len(point.x)),
-            np.concatenate([*rows, region.matrix]),
-            np.concatenate([*offsets, room]),
-            np.concatenate([*groups, np.full(len(room), count)]),
-            np.append(1 / np.where(lengths > 0, lengths, 1.0), np.inf),
+            np.concatenate(rows),
+            np.concatenate(offsets),
+            np.concatenate(groups),
+            np.append(prices / dearest if dearest > 0 else prices, np.inf),
             box,
-            radius**2,
-        )
-        return float(np.linalg.norm(found.step)) / radius**2
+        ).step
+        length = float(np.linalg.norm(step))
+        return length, step * (0.5 * radius / length if length > 0 else 0.0)

@@ -24,7 +24,7 @@ from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import FEW, Identity, RowModel
 
-LONGER = 10.0  # the next step, where one has shown no curvature
+LONGER = 10.0  # the next step, in units of one that has shown no curvature
 RELIABLE = 1e3 * EPS  # change of a gradient, in units of it, that rounding may make
 PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
 
@@ -99,7 +99,7 @@ class Curvature:
         if not gathered.kinked:
             change = weights @ (after.slopes - before.slopes)
             bent = -(share / self.trust) * direction.solution.lagrangian
-            self._update(after.x - before.x, change, bent, float(weights @ after.steep))
+            self._update(after.x - before.x, change, bent, float(weights @ after.steep), share)
             return
         found = gathered.pair(after, weights > 0)
         if found is None:
@@ -120,14 +120,14 @@ class Curvature:
             except np.linalg.LinAlgError:  # the matrix is lost to rounding
                 self._metric.reset()
                 return
-        self._update(step, change, bent, float((weights * same) @ after.steep))
+        self._update(step, change, bent, float((weights * same) @ after.steep), share)
         gathered.curved = PLAUSIBLE * self._largest
 
-    def _update(self, step: Array, change: Array, bent: Array, steep: float) -> None:
+    def _update(self, step: Array, change: Array, bent: Array, steep: float, share: float) -> None:
         """The damped BFGS update.
 
         ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
-        ``change`` is a difference.
+        ``change`` is a difference; the step was ``share`` of a direction.
         """
         square = float(step @ step)
         if not square > 0:  # it may have underflowed
@@ -136,7 +136,7 @@ class Curvature:
         before = 0.0 if self._metric.fresh else float(step @ bent)
         if max(before, curved) <= RELIABLE * steep * math.sqrt(square):  # rounding
             if self._metric.fresh:
-                self.first *= LONGER
+                self.first *= LONGER * share
             return
         self._largest = max(self._largest, curved / square)
         if before > 0 and curved < self._damping * before:

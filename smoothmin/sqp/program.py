@@ -151,12 +151,17 @@ class Programs:
         Of the sides in the merit function.
     caps : ndarray (s,)
         What programs pay at most.
+    reach : float
+        Length of the last step.
+    raised : bool
+        Whether the last program was solved at higher prices than the one before.
     """
 
     def __init__(self, region: Region, sides: Sides, settings: PenaltySettings) -> None:
         self._region, self._sides, self._settings = region, sides, settings
         self.weights = np.zeros(len(sides))
         self.caps: Array | None = None
+        self.reach, self.raised = np.inf, False
         self._base: tuple[Array, Array] | None = None  # multipliers of rows and bounds
         s, linear = len(sides), len(region.matrix)
         self._groups = np.concatenate([np.arange(s), np.full(linear, s)])
@@ -173,8 +178,9 @@ class Programs:
             self.caps = self._first_caps(point)
         caps = self.caps
         solution = self._solve(point, gathered, quadratic, caps)
-        if steer and self._breaks(point, solution.excess):
+        if steer and self._breaks(point, solution):
             self.caps, solution = self._steered(point, gathered, quadratic, solution)
+        self.raised = self.caps is not caps
         multipliers = self._weigh(gathered, solution)
         raised = np.maximum(multipliers, 0.5 * (self.weights + multipliers))
         self.weights = self._sides.shared(raised)
@@ -209,13 +215,15 @@ class Programs:
             return None
         return self._direction(point, solution, self._sums(gathered, solution))
 
-    def _breaks(self, point: Point, excess: Array) -> bool:
-        """Whether sides stay violated by as much as matters at the end of a step."""
-        excess = excess[: len(self.weights)]
+    def _breaks(self, point: Point, solution: Solution) -> bool:
+        """Whether sides stay violated by as much as matters, and is known, at the end of a step."""
+        sides, excess = self._sides, solution.excess[: len(self.weights)]
         if not excess.any():
             return False
-        size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
-        return bool((excess > MATTERS * self._sides.tolerance * size).any())
+        least = MATTERS * sides.tolerance * np.maximum(1.0, np.abs(point.rows[sides.row]))
+        if sides.resolution.any():  # rows that depend on one another but for it are no others
+            least += sides.resolution * point.steep[1:] * np.linalg.norm(solution.step)
+        return bool((excess > least).any())
 
     def _first_caps(self, point: Point) -> Array:
         """A multiple of the objective's slope by each side's."""
@@ -232,13 +240,17 @@ class Programs:
         settings, caps, violation = self._settings, self.caps, point.violation
         free = self._solve(point, gathered, quadratic, caps * settings.unlimited)
         best = free.excess[: len(caps)]
-        wanted = 0.5 * float(caps @ (violation - best))  # of the best reduction, their epsilon_1
+        # of the best reduction as far as steps reach lately (convexity); 0.5 is their epsilon_1
+        far = float(np.linalg.norm(free.step))
+        share = min(1.0, settings.growth * self.reach / far) if far > 0 else 1.0
+        wanted = 0.5 * share * float(caps @ (violation - best))
+        short = share < 1 or self._breaks(point, free)
         dearest = caps * settings.unlimited
         while (caps < dearest).all():
             broken = solution.excess[: len(caps)]
-            if not self._breaks(point, solution.excess):
+            if not self._breaks(point, solution):
                 break
-            if self._breaks(point, free.excess) and self.caps @ (violation - broken) >= wanted:
+            if short and self.caps @ (violation - broken) >= wanted:
                 break
             caps = caps * settings.growth
             solution = self._solve(point, gathered, quadratic, caps)

@@ -10,7 +10,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._precision import ROUNDINGS
-from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
+from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
@@ -55,7 +55,6 @@ class Run:
         # evaluations that together may gain nothing but noise: two searches, and one a variable
         self._patience = 2 * settings.steps.trials + n
         self._mark = (0, math.inf)  # evaluations, and the level by then
-        self._length = 0.0  # of the last step
         # the merit function, less what changes of its weights have added
         self._level = 0.0
         self._reset_at: Point | None = None
@@ -77,8 +76,13 @@ class Run:
             # 1. the program, the prices of violation steered at every new point
             quadratic = self._curvature.quadratic(boxed=boxed)
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
-            steer = False
+            if steer and (sunk := self._sunk(point)) is not None:
+                return sunk
             noise = self._noise(point, direction)
+            if not steer and -direction.slope <= noise and not self._certifier.feasible(point):
+                steer = True
+                continue
+            steer = False
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
             if isinstance(ended, Finish):
@@ -96,9 +100,9 @@ class Run:
             outcome = yield from self._search.along(point, direction, quadratic, noise)
             if outcome.point is None:
                 if not self._shortened(point, outcome):
-                    ended = self._nothing_lower(point, direction, noise)
+                    ended = yield from self._nothing_lower(point, direction, noise)
                     return self._contradicted(ended, point)
-                steer = True
+                steer = False
                 continue
             # 4. update
             size = float(np.linalg.norm(direction.solution.lagrangian))
@@ -182,7 +186,7 @@ class Run:
         self._level = self._programs.merit(new) + reweighed
         self._curvature.learn(point, new, outcome.direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
-        self._length = float(np.linalg.norm(new.x - point.x))
+        self._programs.reach = float(np.linalg.norm(new.x - point.x))
         self._recent.add(new.x, self._level, size)
         self._note(new)
         return new
@@ -265,7 +269,7 @@ class Run:
         if not np.isfinite(direction.step).all():
             return self._lost(point)
         if self._idle(noise):
-            return self._nothing_lower(point, direction, noise)
+            return (yield from self._nothing_lower(point, direction, noise))
         if not self._curvature.fresh and self._settled(point, -direction.slope):
             return self._met("is promised to fall by", -direction.slope, direction)
         promised = direction.decrease
@@ -284,7 +288,7 @@ class Run:
                 self._dear_at = point
                 self._programs.raise_weights()
                 return True
-            return self._infeasible(point) if invisible else False
+            return (yield from self._infeasible(point)) if invisible else False
         if self._looked_at is not point:
             self._looked_at, self._looks = point, 0
         if self._looks <= point.x.size and (yield from self._look_near(point, radius)):
@@ -298,7 +302,8 @@ class Run:
             # the matrix, or short steps, may hide what there is
             self._reset_at, self._level_at_reset = point, self._level
             self._curvature.reset()
-            length = max(radius, self._length)
+            reach = self._programs.reach
+            length = max(radius, reach) if reach < math.inf else radius
             self._curvature.first = length / certificate.stationarity
             return True
         judged = self._judged(point, direction, noise, certificate)
@@ -375,23 +380,55 @@ class Run:
         moved = self._recent.moved(point.x)
         return float(np.linalg.norm(direction.step)) / moved if moved > 0 else math.inf
 
-    def _nothing_lower(self, point: Point, direction: Direction, noise: float) -> Finish:
+    def _nothing_lower(
+        self, point: Point, direction: Direction, noise: float
+    ) -> Generator[Ask, object, Finish]:
         """The end where no step is lower."""
         if not self._certifier.feasible(point):
-            return self._infeasible(point)
+            return (yield from self._infeasible(point))
         certificate = self._certifier.certify(point, self._gathered)
         if certificate.met:
             return self._certified(certificate, direction)
         return self._judged(point, direction, noise, certificate)
 
-    def _infeasible(self, point: Point) -> Finish:
+    def _infeasible(self, point: Point) -> Generator[Ask, object, Finish]:
         """The end at a point whose violation no step lowers."""
-        pull = self._certifier.pull(point, self._gathered)
-        worst = float(point.violation.max())
+        pull, down = self._pull(point)
+        for _ in range(self._gathered.capacity):
+            if pull <= CONTRADICTORY:
+                break
+            # gradients from where the way down leads, as long as they bar it
+            x, _ = self._region.nearest(point.x + down)
+            there = yield from self._evaluator.at(x)
+            if not there.finite:
+                break
+            self._gathered.add(there, point)
+            before = pull
+            pull, down = self._pull(point)
+            if not pull < before:
+                break
         if pull <= CONTRADICTORY:
-            where = f"The violation, {worst:.3g}, is stationary (its slope is {pull:.3g})"
-            return Finish(Status.INFEASIBLE, _status.contradictory(where))
+            return self._stationary(point, pull)
+        worst = float(point.violation.max())
         return judge(Knowledge(f"No step lowers the violation, {worst:.3g}"))
+
+    def _pull(self, point: Point) -> tuple[float, Array]:
+        """How steeply the violation can be lowered, and the way down."""
+        assert self._programs.caps is not None
+        return self._certifier.pull(point, self._gathered, self._programs.caps)
+
+    def _sunk(self, point: Point) -> Finish | None:
+        """The end where prices rise for a violation that is stationary to all digits that count."""
+        if not self._programs.raised or self._certifier.feasible(point):
+            return None
+        pull, _ = self._pull(point)
+        return self._stationary(point, pull) if pull <= self._certifier.relative else None
+
+    def _stationary(self, point: Point, pull: float) -> Finish:
+        """The end at a stationary point of the violation."""
+        worst = float(point.violation.max())
+        where = f"The violation, {worst:.3g}, is stationary (its slope is {pull:.3g})"
+        return Finish(Status.INFEASIBLE, _status.contradictory(where))
 
 
 LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."

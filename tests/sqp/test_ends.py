@@ -95,3 +95,57 @@ def test_equalities_that_leave_nothing_free_are_no_plateau():
     assert result.success
     assert result.nfev == 1
     np.testing.assert_allclose(result.x, [1, 2])
+
+
+@pytest.mark.parametrize("differences", [False, True])
+@pytest.mark.parametrize("curved", [0.0, 0.5])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_kinked_violation_that_is_stationary_is_said(seed, curved, differences):
+    """Distances to corners, largest of all, below what the nearest point to all has."""
+    rng = np.random.default_rng(seed)
+    normals = rng.standard_normal((5, 3))
+    normals[-1] = -normals[:-1].sum(axis=0)  # zero is inside the hull
+
+    def fun(x):
+        return float((normals @ x).max() + curved * x @ x)
+
+    def jac(x):
+        return normals[(normals @ x).argmax()] + 2 * curved * x
+
+    row = NonlinearConstraint(fun, -np.inf, -0.5, **({} if differences else {"jac": jac}))
+    x0 = rng.standard_normal(3)
+    result = minimize(
+        lambda x: float(((x - 2) ** 2).sum()), x0, jac=lambda x: 2 * (x - 2), constraints=row
+    )
+    assert result.status == Status.INFEASIBLE
+    np.testing.assert_allclose(result.x, 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [0.7, 3.0, 5.0])
+@pytest.mark.parametrize("x0", [[1.0, 2.0], [3.0, -1.0], [-0.1, 0.2]])
+def test_rows_that_only_differences_tell_apart_prove_nothing(x0, factor):
+    """The same circle twice: combinations of its normals cancel any gradient, but for rounding."""
+
+    def circle(x):
+        return x @ x
+
+    constraints = [
+        NonlinearConstraint(circle, 2, 2),
+        NonlinearConstraint(lambda x: factor * circle(x), 2 * factor, 2 * factor),
+    ]
+    result = minimize(lambda x: x.sum(), x0, jac=np.ones_like, constraints=constraints)
+    if result.success:
+        np.testing.assert_allclose(result.x, -1, atol=1e-4)
+
+
+@pytest.mark.parametrize(("level", "status"), [(2.0, Status.CONVERGED), (3.0, Status.INFEASIBLE)])
+@pytest.mark.parametrize("method", ["sqp", "constrained-model", "lbfgs"])
+def test_where_nothing_is_free_the_only_point_decides(method, level, status):
+    row = NonlinearConstraint(lambda x: x[0] * x[1], level, level)
+    fixed = minimize(
+        lambda x: x @ x, [1.0, 2.0], method=method, bounds=[(1, 1), (2, 2)], constraints=row
+    )
+    assert (fixed.status, fixed.nfev) == (status, 1)
+    pinned = [LinearConstraint([[1, 1], [1, -1]], [3, -1], [3, -1]), row]
+    result = minimize(lambda x: x @ x, [1.0, 1.0], method=method, constraints=pinned)
+    assert result.status == status
