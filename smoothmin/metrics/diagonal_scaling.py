@@ -169,8 +169,8 @@ def _shrunk(sums: Array, grams: Array) -> Array | None:
         return None
     chance = 0.0
     for gram in grams:
-        square = gram.ravel()
-        chance += 0.25 * _trigamma(0.5 * float(gram.trace()) ** 2 / ddot(square, square))
+        shares = (gram / gram.trace()).ravel()  # whose squares do not overflow
+        chance += 0.25 * _trigamma(0.5 / ddot(shares, shares))
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if not chance < spread:
         return None

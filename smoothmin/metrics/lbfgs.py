@@ -28,19 +28,21 @@ class LimitedMemory(CompactMemory, Metric):
     """The last ``memory`` pairs, scaled by the newest as in (7.20).
 
     ``scaled`` if ``P`` is to be the diagonal that brings the pairs nearest to the secant
-    equation, in place of the identity.
+    equation, in place of the identity. ``lasting`` if the memory is for long runs: P is given up
+    where new pairs are farther from the secant equation in its scales, and once the memory is
+    full gamma is the largest of its pairs.
     """
 
     rowwise = False
 
-    def __init__(self, n: int, memory: int, *, scaled: bool = False) -> None:
-        self._scaled, self._large = scaled, n >= LARGE
+    def __init__(self, n: int, memory: int, *, scaled: bool = False, lasting: bool = False) -> None:
+        self._scaled, self._lasting, self._large = scaled, lasting, n >= LARGE
         self._first: Array | None = None  # the diagonal of P, where it is not the identity
         super().__init__(n, memory)
 
     def start(self, scales: Array) -> None:
         """Have ``P = diag(scales)^2``, in place of the identity, once there are pairs."""
-        self._first = scales**2
+        self._first = None if (scales == 1).all() else scales**2
 
     def begin_along(self, curvatures: Array) -> None:
         """Have P of their inverses."""
@@ -50,7 +52,7 @@ class LimitedMemory(CompactMemory, Metric):
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
-        self.scale, self._learnt = 1.0, 0
+        self.scale, self._learnt, self._evidence = 1.0, 0, 0.0
         self._seen: Array | None = None  # the vector last applied to, ...
         self._seen_products = np.empty(0)  # ... and its products with the rows
         if self._scaled:
@@ -75,8 +77,10 @@ class LimitedMemory(CompactMemory, Metric):
             # the newest rows had no part in the old products
             products[2 * slot], products[2 * slot + 1] = sy, yw
         self.set_products(products)
-        self.scale = sy / yw
+        self.scale = self._latest_scale(sy / yw)
         self._learnt += 1
+        if self._lasting and self._first is not None:
+            self._doubt_scales(self._first, s, y, yw)
         if self._scaled and self._learnt > 2 and self._learnt & (self._learnt - 1) == 0:
             self._find_scales()
 
@@ -134,21 +138,51 @@ class LimitedMemory(CompactMemory, Metric):
         fits = self._seen_products.size == len(self._rows)
         return fits and np.array_equal(gradient - seen, y)
 
+    def _latest_scale(self, newest: float) -> float:
+        """Gamma of the newest pair or, in a full memory that is to last, the largest.
+
+        Where as many pairs are not enough, the newest tells of the steepest curvature or of a
+        kink; directions that no pair is left of are longer.
+        """
+        if self._count < self._memory or not self._lasting:
+            return newest
+        return float((self._curvatures / self._yw.diagonal()).max())
+
+    def _doubt_scales(self, first: Array, s: Array, y: Array, yw: float) -> None:
+        """Give P up where new pairs together are farther from the secant equation in its scales.
+
+        The cosine of `secant_scales`, of pairs that had no part in P.
+        """
+        ratio = ddot(s, s) * ddot(y, y) / (ddot(s / first, s) * yw)
+        self._evidence += math.log(ratio) if 0 < ratio < math.inf else 0.0
+        if self._evidence < 0:
+            self._scaled = False
+            self._take_scales(None)
+
     def _find_scales(self) -> None:
         """Another P, by the pairs."""
         old = np.ones(1) if self._first is None else self._first
         steps, images = self._rows[::2], self._rows[1::2]
-        slots: Any = self._in_time[0] // 2 if self._oldest else slice(None)
         curvatures = np.empty(self._count)
-        curvatures[slots] = self._curvatures
-        scales = secant_scales(steps, images, old, curvatures)
-        if scales is None and self._first is None:
+        curvatures[self._slots] = self._curvatures
+        self._take_scales(secant_scales(steps, images, old, curvatures))
+
+    @property
+    def _slots(self) -> Any:
+        """Where pairs are, in the order of time."""
+        return self._in_time[0] // 2 if self._oldest else slice(None)
+
+    def _take_scales(self, scales: Array | None) -> None:
+        """Have P of these."""
+        old, self._evidence = self._first, 0.0
+        if scales is None and old is None:
             return
         first = np.ones(1) if scales is None else np.square(scales)
         self._first = None if scales is None else first
-        gram = self._rescale(images, first / old, first)
+        ratio = first / (np.ones(1) if old is None else old)
+        gram, slots = self._rescale(self._rows[1::2], ratio, first), self._slots
         self._columns[1, : self._count, : self._count] = gram[slots][:, slots]
-        self.scale = float(self._curvatures[-1] / self._yw[-1, -1])
+        self.scale = self._latest_scale(float(self._curvatures[-1] / self._yw[-1, -1]))
         self._seen = None
 
     def _rescale(self, images: Array, ratio: Array, first: Array) -> Array:

@@ -24,8 +24,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from nonsmooth_problems import NonsmoothProblem, scalable
+from nonsmooth_problems import NonsmoothProblem, chained_mifflin2, scalable
 from oracle import Timed
+from scipy.sparse import coo_array
 from tables import row
 
 import smoothmin
@@ -100,10 +101,35 @@ def obstacle(n: int) -> NonsmoothProblem:
     return NonsmoothProblem(f"obstacle-{n}", fun, np.zeros(n), np.nan)
 
 
+def completion(n: int) -> NonsmoothProblem:
+    """A matrix of rank 5, from a third of its elements, of which a tenth are wrong."""
+    m, rng = n // 10, np.random.default_rng(3)
+    factors = rng.standard_normal((2, m, 5))
+    rows, columns = np.nonzero(rng.random((m, m)) < 0.3)
+    wrong = 5 * (rng.random(len(rows)) < 0.1) * rng.standard_normal(len(rows))
+    b = np.vecdot(factors[0, rows], factors[1, columns]) + wrong
+
+    def fun(x: Any) -> Any:
+        left, right = x.reshape(2, m, 5)
+        r = np.vecdot(left[rows], right[columns]) - b
+        signs = coo_array((np.sign(r) / len(b), (rows, columns)), shape=(m, m)).tocsr()
+        return float(np.abs(r).mean()), np.concatenate([signs @ right, signs.T @ left]).ravel()
+
+    x0 = (factors + 0.5 * rng.standard_normal(factors.shape)).ravel()
+    return NonsmoothProblem(f"completion-{x0.size}", fun, x0, float(np.abs(wrong).mean()))
+
+
+def mifflin2(n: int) -> NonsmoothProblem:
+    """The published one whose minimum is not known for each n."""
+    return NonsmoothProblem(f"chained-mifflin2-{n}", chained_mifflin2, np.full(n, -1.0), np.nan)
+
+
 def problems(n: int) -> list[NonsmoothProblem]:
     """All of them."""
     published = [each for each in scalable(n) if not each.name.startswith(DENSE)]
-    return [*published, total_variation(n), image(n), lasso(min(n, 5000)), obstacle(n)]
+    chained = [*published, mifflin2(n)]
+    applied = [lasso(min(n, 5000)), obstacle(n), completion(min(n, 2000))]
+    return [*chained, total_variation(n), image(n), *applied]
 
 
 def ours(fun: Any, x0: Any) -> None:

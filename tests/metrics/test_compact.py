@@ -163,6 +163,31 @@ def test_a_scaled_memory_keeps_the_secant_equation():
             np.testing.assert_allclose(memory.apply(changes[-1]), steps[-1], rtol=1e-6)
 
 
+def test_a_lasting_memory_gives_up_scales_that_new_pairs_contradict():
+    rng = np.random.default_rng(4)
+    curvature = 10.0 ** rng.uniform(-2, 2, 40)
+    memory = LimitedMemory(40, 8, scaled=True, lasting=True)
+    for k in range(12):
+        assert k < 4 or np.ptp(memory.scales) > 1
+        step = rng.standard_normal(40) / np.sqrt(curvature)
+        memory.update(step, curvature * step)
+    for _ in range(12):
+        step = rng.standard_normal(40) * np.sqrt(curvature)
+        memory.update(step, step / curvature)
+    np.testing.assert_array_equal(memory.scales, 1.0)
+    steps, changes = memory.pairs()
+    np.testing.assert_allclose(memory.apply(changes[-1]), steps[-1], rtol=1e-6)
+
+
+def test_a_full_lasting_memory_is_as_long_as_its_longest_pair():
+    rng = np.random.default_rng(5)
+    memory = LimitedMemory(30, 4, lasting=True)
+    for k, curvature in enumerate((1.0, 0.1, 10.0, 100.0, 50.0, 20.0), start=1):
+        step = rng.standard_normal(30)
+        memory.update(step, curvature * step)
+        assert memory.scale == pytest.approx({4: 10.0, 5: 10.0, 6: 0.1}.get(k, 1 / curvature))
+
+
 def test_a_dense_matrix_begins_with_the_pairs_of_a_memory():
     rng = np.random.default_rng(3)
     memory, dense, afresh = LimitedMemory(12, 9), InverseHessian(12), InverseHessian(12)

@@ -79,7 +79,7 @@ class SmoothDescent(Descent):
     ) -> None:
         n = problem.x0.size
         memory = min(settings.most_pairs, max(settings.fewest_pairs, settings.elements // n))
-        limited = LimitedMemory(n, memory, scaled=True)
+        limited = LimitedMemory(n, memory, scaled=True, lasting=not watchful)
         limited.start(scales)
         super().__init__(problem, limited, known, start)
         self._settings, self._watchful = settings, watchful

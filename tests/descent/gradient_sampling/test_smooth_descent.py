@@ -130,3 +130,19 @@ def test_a_tolerance_of_the_users_is_that_of_the_euclidean_norm():
     )
     assert res.success
     assert np.linalg.norm(res.jac) <= 1e-3
+
+
+def test_many_kinks_are_crossed_with_limited_memory():
+    """Pairs of pieces that meet in as many kinks; with the newest pair's scale 0.2 is left."""
+    solution = np.sin(np.arange(2500) / 3)
+
+    def fun(x):
+        a, b = x[:-1] - solution[:-1], x[1:] - solution[1:]
+        left, right = a * a + b * b + a, 2 * b * b - a
+        first, gradient = left > right, np.zeros(x.size)
+        gradient[:-1] += np.where(first, 2 * a + 1, -1.0)
+        gradient[1:] += np.where(first, 2 * b, 4 * b)
+        return float(np.maximum(left, right).sum()), gradient
+
+    result = smoothmin.minimize(fun, np.ones(2500), jac=True, rng=0, options={"maxfev": 1500})
+    assert result.fun < 0.05
