@@ -60,8 +60,10 @@ def inverse_at_start(hess: Any, args: tuple[Any, ...], domain: Domain) -> Array 
         For a matrix of another shape.
     """
     found = hess(domain.restore(domain.problem(False).x0), *args)
-    matrix = np.atleast_2d(found.toarray() if hasattr(found, "toarray") else found).astype(float)
     n = domain.start.size
+    if hasattr(found, "matmat"):  # a linear operator
+        found = found.matmat(np.eye(n))
+    matrix = np.atleast_2d(found.toarray() if hasattr(found, "toarray") else found).astype(float)
     if matrix.shape != (n, n):
         raise ValueError(f"hess must return an array of shape {(n, n)}, got {matrix.shape}")
     if not np.isfinite(matrix).all():

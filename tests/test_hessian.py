@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.sparse.linalg
 from scipy.optimize import BFGS, rosen, rosen_der, rosen_hess, rosen_hess_prod
 
 from smoothmin import minimize
@@ -16,8 +17,12 @@ def fun(x):
     return 0.5 * float(x @ (SCALES * x)), SCALES * x
 
 
+def operator(diagonal):
+    return scipy.sparse.linalg.aslinearoperator(np.diag(diagonal))
+
+
 @pytest.mark.parametrize("method", ["bfgs", "trust-exact", "dogleg", "trust-constr"])
-@pytest.mark.parametrize("as_array", [np.diag, scipy.sparse.diags_array])
+@pytest.mark.parametrize("as_array", [np.diag, scipy.sparse.diags_array, operator])
 def test_a_quadratic_is_solved_by_the_first_step(method, as_array):
     calls = []
 

@@ -104,7 +104,7 @@ class Descent:
             else:  # box 14
                 self._resize(0.1 * self._delta)
                 knows = self._knowledge(f"The model's minimizer is {length:.3g} of the scale away")
-                if self._xtol is None and knows.steep <= KINK and knows.negligible:
+                if self._believes(knows):
                     return judge(knows)
             if ratio < POOR and not grown:
                 # a model that foretold the last step is as good for the next, shorter one
@@ -332,12 +332,27 @@ class Descent:
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:
             return judge(self._at_last(knows), radius=self._delta)
-        if self._xtol is None and knows.steep <= KINK and knows.negligible:
+        if self._believes(knows):
             return judge(knows, radius=self._delta)
         noise = 0.0 if self._exact else (yield from self._noise())
         # of values that are only rounded a smaller radius tells more
         self._exact |= 0 < noise <= SUMMED * abs(self._model.fun)
         return None if noise == 0 or self._exact else (yield from self._surveyed(noise))
+
+    def _believes(self, knows: Knowledge) -> bool:
+        """Whether what the model promises is an end, before the radius is at its smallest.
+
+        Where bounds hold the model's minimizer it promises nothing, so no error shows: a model
+        that its points do not determine has to be steeper there than curvature may bend it.
+        """
+        if self._xtol is not None or knows.steep > KINK or not knows.negligible:
+            return False
+        model = self._model
+        slope, held = self._slope()
+        if not held.any() or len(model.values) >= full_size(len(model.x)):
+            return True
+        bent = self._bend() * model.distance(model.farthest())
+        return bool((np.abs(slope[held]) > bent).all())
 
     def _surveyed(self, noise: float) -> Generator[Any, Any, Finish]:
         """The end in noise, where quadratics that are fitted above it lead no farther down."""
@@ -350,16 +365,18 @@ class Descent:
 
     def _at_last(self, knows: Knowledge) -> Knowledge:
         """The same where the radius falls no more: nobody tells points apart that are nearer."""
-        steep = float(np.linalg.norm(self._model.slope())) / self._model.unit
         fall = max((fall for _, fall in knows.lately), default=0.0)
-        there = self._rho, steep, self._bend(), knows.size, fall, NEGLIGIBLE
+        there = self._rho, self._steep(), self._bend(), knows.size, fall, NEGLIGIBLE
         hidden = self._resolution.hidden(*there)
+        # rounding bends each of the model's elements, too
+        bent = self._bend() * self._rho**2 > len(self._model.x) * knows.noise
+        kinked = bent and self._resolution.kinked(self._rho, self._bend())
         return replace(
             knows,
             promised=self._promised() if hidden > 0 else knows.promised,
             tolerance_met=self._xtol is not None,
             noise=max(knows.noise, hidden, NEGLIGIBLE * self._rise()),
-            steep=1.0 if self._resolution.kinked(self._rho, self._bend()) else knows.steep,
+            steep=1.0 if kinked else knows.steep,
             extrapolated=0.0,
         )
 
@@ -372,6 +389,17 @@ class Descent:
         """By how much values rise at the last radius, at least, if the model is a bowl there."""
         least = float(np.linalg.eigvalsh(self._model.hessian)[0]) / self._model.unit**2
         return max(0.0, least) * self._rho * self._rho / 2
+
+    def _slope(self) -> tuple[Array, Any]:
+        """The model's slope, and which of the variables bounds hold against it."""
+        x, slope = self._model.x, self._model.slope() / self._model.unit
+        held = np.where(slope > 0, x <= self._low, x >= self._high)
+        return slope, held & (slope != 0)
+
+    def _steep(self) -> float:
+        """The size of the model's slope along the variables that no bound holds."""
+        slope, held = self._slope()
+        return float(np.linalg.norm(slope[~held]))
 
     def _bend(self) -> float:
         """The size of the model's curvature, in the scale's units."""
@@ -394,7 +422,7 @@ class Descent:
             size=abs(model.fun),
             noise=noise,
             far=float(np.linalg.norm(step)) * model.unit / moved if moved > 0 else math.inf,
-            steep=recent.steepness,
+            steep=recent.steepness if self._steep() > 0 else 0.0,  # at a corner nothing is left
         )
 
     def _observe(self, x: Array, f: float, steep: float) -> None:
@@ -444,7 +472,7 @@ class Descent:
 
     def _iterate(self) -> Iterate:
         model = self._model
-        self._observe(model.x, model.fun, float(np.linalg.norm(model.slope())) / model.unit)
+        self._observe(model.x, model.fun, self._steep())
         return Iterate(self._outward(model.x), model.fun, radius=self._delta)
 
     def _value(self, x: Array) -> Generator[Ask, Answers, float]:

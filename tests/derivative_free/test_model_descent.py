@@ -275,3 +275,24 @@ def test_a_minimum_on_the_edge_of_a_cliff_is_searched_where_no_model_holds(metho
     res = minimize(fun, x0, method=method, bounds=[(-6, 6)] * 3, rng=0)
     assert res.fun < 1e-4 * fun(x0)
     assert res.nfev < 3000
+
+
+@pytest.mark.parametrize("method", ["model-descent", "Nelder-Mead"])
+def test_a_corner_of_the_box_is_left_where_the_first_model_bends_the_other_way(method):
+    told = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(3, 6))
+        root = rng.standard_normal((n, n))
+        bowl, centre = root @ root.T + 0.1 * np.eye(n), 1.5 * rng.standard_normal(n)
+
+        def fun(x, bowl=bowl, centre=centre):
+            return 0.5 * float((x - centre) @ bowl @ (x - centre))
+
+        corner, box = rng.choice([-1.0, 1.0], n), [(-1, 1)] * n
+        exact = scipy_minimize(fun, corner, method="SLSQP", bounds=box, options={"ftol": 1e-13})
+        res = minimize(fun, corner, method=method, bounds=box)
+        assert res.fun <= exact.fun + 1e-6 * max(1.0, exact.fun)
+        assert res.nfev < 60 * n
+        told += res.success
+    assert told >= 9  # on others rounding of the last radius looks like a kink
