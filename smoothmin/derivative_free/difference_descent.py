@@ -239,7 +239,7 @@ class _Descent:
                 along = self._problem.box is None and agreed is None
                 self._metric.learn(x_new - x, g_new - g, pg if along else None)
                 moved = (x_new - x) / self._scale
-                curvature = float((g_new - g) @ (x_new - x)) / float(moved @ moved)
+                curvature = float((g_new - g) @ (x_new - x)) / max(float(moved @ moved), 1e-300)
                 x, f, g = x_new, f_new, g_new
                 tangents.move(x, f, g)
                 if tangents.kinked and isinstance(self._metric, GrowingMetric):

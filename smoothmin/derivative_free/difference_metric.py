@@ -20,6 +20,7 @@ from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Metric
 from smoothmin.metrics.product_form import SquareFactor
 from smoothmin.subproblems.box_qp import Model
+from smoothmin.subproblems.linear_system import solved
 
 FULL = 50  # below so many variables H is a full matrix from the start, ...
 DENSE = 100  # ... and up to so many once there are as many steps
@@ -299,7 +300,4 @@ def gradient_along(steps: Array, change: Array) -> Array:
     lengths = np.diagonal(steps)
     if np.count_nonzero(steps) == np.count_nonzero(lengths) == len(change):  # along coordinates
         return change / lengths
-    try:
-        return np.asarray(np.linalg.solve(steps, change), dtype=float)
-    except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.lstsq(steps, change, rcond=None)[0], dtype=float)
+    return solved(steps, change)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from smoothmin._protocol import Array
+from smoothmin.subproblems.linear_system import inverted
 
 INDEPENDENT = 1e-4  # of the largest change of a Lagrange function that a new point must bring
 
@@ -66,10 +67,7 @@ class Interpolation:
         matrix[:m, m] = matrix[m, :m] = 1.0
         matrix[:m, m + 1 :] = self._z
         matrix[m + 1 :, :m] = self._z.T
-        try:
-            self._inverse = np.linalg.inv(matrix)
-        except np.linalg.LinAlgError:
-            self._inverse = np.linalg.pinv(matrix)
+        self._inverse = inverted(matrix)
 
     def _fit(self, residuals: Array) -> None:
         """Add the quadratic with the least Hessian that has these values at the points."""

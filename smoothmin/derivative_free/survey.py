@@ -18,6 +18,7 @@ import numpy as np
 
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
+from smoothmin.subproblems.linear_system import inverted
 
 SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
 WIDENING = 3.0  # of the distribution at once
@@ -128,7 +129,7 @@ def _fitted(
                 return left, axes
             axes = WIDENING * axes
         points, values = np.concatenate([points, new]), seen
-        z = ((points - x) / scale) @ np.linalg.inv(axes).T
+        z = ((points - x) / scale) @ inverted(axes).T  # jumps may have made axes parallel
         left = decrease_left(z, values, math.sqrt(x.size), noise)
         if left is None or left.most <= noise or left.goes_on(noise):
             break

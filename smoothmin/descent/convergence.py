@@ -196,9 +196,13 @@ class Convergence:
             if promised > hidden:
                 self._overrated *= hidden / expected if 0 < hidden < expected else 1.0
                 return None
+        # what both sides tell is exact but for rounding, and promises are kept as earlier ones were
+        rounding = self.rounding(x, f, central)
+        left = min(promised * self.recent.exceeded(rounding), knows.size)
+        knows = dataclasses.replace(knows, promised=max(knows.promised, left), noise=rounding)
         if hidden <= BLURRED * self.recent.fall:
             # no gains are to be extrapolated where none is sure
-            noise = max(knows.noise, hidden)
+            noise = max(rounding, hidden)
             knows = dataclasses.replace(knows, noise=noise, extrapolated=0.0)
         finish = judge(knows)
         if finish.status.success:

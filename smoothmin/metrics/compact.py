@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dgemv, dsbmv, dsymv, dtrsv
 
 from smoothmin._protocol import Array, Mask
+from smoothmin.subproblems.linear_system import solved
 
 SMALLEST_CURVATURE = 1e-16  # share of what s'y may be below which it is rounding
 FIRST_PAIRS = 64  # that there is place for at first; more is made when it is needed
@@ -202,8 +203,8 @@ class CompactModel:
     def diagonals(self, n: int) -> tuple[Array, Array]:
         """Those of H and of its inverse."""
         rows = self._weights[:, None] * self._rows
-        above = np.einsum("ij,ij->j", rows, np.linalg.solve(self._inverse, rows))
-        below = np.einsum("ij,ij->j", rows, np.linalg.solve(self._whole, rows))
+        above = np.einsum("ij,ij->j", rows, solved(self._inverse, rows))
+        below = np.einsum("ij,ij->j", rows, solved(self._whole, rows))
         first = np.broadcast_to(self._diagonal, n)
         return self._scale * (first + above), (1 - below / first) / (self._scale * first)
 
@@ -230,7 +231,7 @@ class CompactModel:
         """`newton` of each row (m, n)."""
         rows = np.where(free, rows, 0.0)
         right = self._weights[:, None] * self._rows.dot(rows.T)
-        shares = self._weights[:, None] * np.linalg.solve(self._inner(free), right)
+        shares = self._weights[:, None] * solved(self._inner(free), right)
         steps = self._diagonal * rows
         steps += shares.T.dot(self._rows)
         steps *= -self._scale
@@ -255,6 +256,6 @@ class CompactModel:
 
     def _low_rank(self, inner: Array, v: Array) -> Array:
         """``U C inner^-1 C U'v``."""
-        shares = np.linalg.solve(inner, self._weights * self._rows.dot(v))
+        shares = solved(inner, self._weights * self._rows.dot(v))
         product: Array = (self._weights * shares).dot(self._rows)
         return product

@@ -31,6 +31,7 @@ from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Metric
 from smoothmin.metrics.product_form import SquareFactor, dense
+from smoothmin.subproblems.linear_system import inverted, solved
 
 LARGEST_GROWTH = 100.0  # of H at once
 DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
@@ -98,7 +99,10 @@ class InverseHessian(Metric):
             return
         steps, changes = memory.pairs()
         image = self._scales * changes[0]
-        start = self._scales * math.sqrt(float(steps[0] @ changes[0]) / float(image @ image))
+        size = float(image @ image)
+        if not 0 < size < math.inf:
+            return
+        start = self._scales * math.sqrt(float(steps[0] @ changes[0]) / size)
         left = np.empty((0, len(start)))
         right = left
         for s, y in zip(steps, changes, strict=True):
@@ -106,8 +110,10 @@ class InverseHessian(Metric):
             # J^-1 s by Sherman, Morrison and Woodbury, and J'y, of J = diag(start) + left' right
             u = s / start
             inner = np.eye(len(left)) + (right / start) @ left.T
-            u -= (np.linalg.solve(inner, right @ u) @ left) / start
-            v = (math.sqrt(sy) / math.sqrt(u.dot(u)) * u - start * y - (left @ y) @ right) / sy
+            u -= (solved(inner, right @ u) @ left) / start
+            with np.errstate(all="ignore"):
+                v = np.sqrt(sy / u.dot(u)) * u - start * y - (left @ y) @ right
+                v /= sy
             if math.isfinite(v.sum()):
                 left, right = np.vstack([left, s]), np.vstack([right, v])
         self._j = SquareFactor(np.diag(start) + left.T @ right)
@@ -204,7 +210,7 @@ class InverseHessian(Metric):
     def _inverted(self) -> Array:
         assert self._j is not None
         if self._inverse is None:
-            self._inverse = np.asfortranarray(np.linalg.inv(self._j.dense()))
+            self._inverse = np.asfortranarray(inverted(self._j.dense()))
         return self._inverse
 
     def update(
@@ -326,7 +332,7 @@ class InverseHessian(Metric):
                 u += dgemv(1.0, inverse, rest)
                 return u
             self._inverse = None
-        return np.asarray(np.linalg.solve(j, s), dtype=float)
+        return solved(j, s)
 
 
 def gram_solved(c: Array, right: Array) -> Array:
@@ -334,5 +340,5 @@ def gram_solved(c: Array, right: Array) -> Array:
     solution, failed = dposv(c.T.dot(c), right)[1:]
     if failed:
         triangle: Array = np.linalg.qr(c)[1]
-        solution = np.linalg.solve(triangle, np.linalg.solve(triangle.T, right))
+        solution = solved(triangle, solved(triangle.T, right))
     return np.asarray(solution, dtype=float)

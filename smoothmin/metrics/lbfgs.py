@@ -86,9 +86,10 @@ class LimitedMemory(CompactMemory, Metric):
 
     def root(self, gradients: Array) -> Array:
         """A factor of the inner products ``G H G'``, as many columns as rows."""
-        images = np.array([self.apply(g) for g in gradients])
-        values, vectors = np.linalg.eigh(gradients @ images.T)
-        root: Array = vectors * np.sqrt(np.maximum(values, 0.0))
+        size = float(np.abs(gradients).max(initial=1e-300))  # squares of it may overflow
+        images = np.array([self.apply(g) for g in gradients]) / size
+        values, vectors = np.linalg.eigh((gradients / size) @ images.T)
+        root: Array = vectors * (size * np.sqrt(np.maximum(values, 0.0)))
         return root
 
     def apply(self, g: Array) -> Array:

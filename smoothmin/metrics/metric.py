@@ -10,6 +10,7 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.subproblems.box_qp import Model
+from smoothmin.subproblems.linear_system import inverted
 
 
 class Metric(ABC):
@@ -68,8 +69,7 @@ class Metric(ABC):
     def diagonals(self, n: int) -> tuple[Array, Array]:
         """Those of H and of its inverse, (n,) each."""
         matrix = self.matrix(n)
-        inverse = np.asarray(np.linalg.inv(matrix), dtype=float)
-        return matrix.diagonal(), inverse.diagonal()
+        return matrix.diagonal(), inverted(matrix).diagonal()
 
     def copied(self) -> Self:
         """A copy that learns no more."""

@@ -152,7 +152,7 @@ FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.ELSEWHERE, lambda f: f.evidence),
     (Action.NEAR, lambda f: f.boxed and f.lost and not f.jumps),
     (Action.COORDINATES, lambda f: f.large and f.finite and not f.separable),
-    (Action.RESTART, lambda f: f.boxed and f.finite and not f.once and f.movable),
+    (Action.RESTART, lambda f: f.finite and not f.once and f.movable),
     (Action.SEARCH, lambda f: True),
     (Action.POLISH, lambda f: f.finite),
 )

@@ -53,6 +53,8 @@ class Phase:
         ``observe(points, gradients)`` is told of all samples.
     rest : generator, optional
         The phase goes on with a method that was suspended, where it is.
+    reply : optional
+        What that method still waits for.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Phase:
     known: Known | None = None
     observe: Observer | None = None
     rest: Steps | None = None
+    reply: Any = None
 
     def begin(self, incumbent: Incumbent) -> Steps:
         """The method at work."""
@@ -92,6 +95,7 @@ class Outcome:
     info: dict[str, Any] = field(default_factory=dict)  # of the last iterate
     asked: list[Known] = field(default_factory=list)  # all points, where ``keep`` says so
     rest: Steps | None = None  # to go on with, where it was suspended
+    reply: Any = None  # that it still waits for
 
     @property
     def success(self) -> bool:
@@ -100,7 +104,7 @@ class Outcome:
 
     def resumed(self, phase: Phase, **changes: Any) -> Phase:
         """The same phase from where it was suspended."""
-        return replace(phase, rest=self.rest, start=self.x, **changes)
+        return replace(phase, rest=self.rest, reply=self.reply, start=self.x, **changes)
 
 
 def play(phase: Phase, incumbent: Incumbent, keep: bool = False) -> Generator[Any, Any, Outcome]:
@@ -126,7 +130,7 @@ def _drive(
     phase: Phase, steps: Steps, incumbent: Incumbent, outcome: Outcome, keep: bool
 ) -> Generator[Any, Any, Finish | None]:
     """The method's last word, None if it was told to end."""
-    nit, reply = 0, None
+    nit, reply = 0, phase.reply
     while outcome.cost < phase.limit:
         message: Any = resume(steps, reply)
         if isinstance(message, Ask):
@@ -152,6 +156,7 @@ def _drive(
             now = Progress(nit, outcome.cost, 0.0, message.x, message.fun, message.grad)
             if phase.watch is not None and phase.watch(now):
                 return None
+    outcome.reply = reply
     return None
 
 

@@ -21,6 +21,8 @@ def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Array:
     By eigenvectors of H; the multiplier by Newton's method on ``1/radius - 1/|s|``,
     safeguarded by bisection.
     """
+    if not (np.isfinite(hessian).all() and np.isfinite(gradient).all()):
+        return np.zeros_like(gradient)  # no model is no reason to move
     curvature, vectors = np.linalg.eigh(hessian)
     g = vectors.T @ gradient
     size = float(np.linalg.norm(g))

@@ -52,6 +52,12 @@ def test_bounds_are_not_left_and_plateaus_promise_nothing_that_is_known():
     assert found.promised == np.inf
 
 
+def test_axes_that_jumps_have_made_parallel_are_no_failure():
+    axes = 1e-3 * np.array([[1.0, 2.0], [2.0, 4.0]])
+    found, _ = surveyed(lambda x: float(x @ x), np.full(2, 0.1), axes, 1e-6)
+    assert found.x @ found.x <= 0.02 + 1e-6
+
+
 @pytest.mark.parametrize("method", ["model-descent", "Nelder-Mead"])
 @pytest.mark.parametrize("kind", ["noise", "rounded", "half precision"])
 @pytest.mark.parametrize("seed", range(3))

@@ -145,6 +145,21 @@ def test_units_of_variables_that_differ_widely_are_no_success_far_above(method):
         assert res.fun - polished.fun <= 1e-3 * max(res.fun, 1e-3)
 
 
+@pytest.mark.parametrize(("method", "degree"), [("bfgs", 7), ("lbfgs", 9), ("bfgs", 8)])
+def test_flat_directions_that_differences_hide_are_gone_down(method, degree):
+    # monomials are all but dependent: one-sided differences see no slope long before the end
+    t = np.linspace(0, 1, 50)
+    powers, data = t[:, None] ** np.arange(degree + 1), 1 / (1 + 4 * t**2) + np.cos(9 * t) / 50
+    lowest = np.linalg.lstsq(powers, data, rcond=None)[1][0]
+    start = np.zeros(degree + 1)
+
+    def misfit(p):
+        return float(np.square(powers @ p - data).sum())
+
+    res = minimize(misfit, start, method=method, rng=0, options={"maxfev": 20000})
+    assert res.fun - lowest <= 1e-6 * (misfit(start) - lowest)
+
+
 @pytest.mark.parametrize("method", THEIRS)
 @pytest.mark.parametrize("other", [0.0, 1e-9])
 def test_a_saddle_is_left_along_the_coordinate_that_bends_down(method, other):

@@ -67,7 +67,7 @@ def order(facts, **found):
             {},
             "TEST SMOOTHING DESCENT COORDINATES SEARCH POLISH END",
         ),
-        (Facts(n=5, restarts=1), {}, "SCALE MODEL DESCENT SEARCH POLISH ROUND"),
+        (Facts(n=5, restarts=1), {}, "SCALE MODEL DESCENT RESTART SEARCH POLISH ROUND"),
         (Facts(n=5, restarts=2, round=2), {}, "COORDINATES LARGER END"),
         (Facts(n=5, restarts=math.inf, round=2), {}, "COORDINATES LARGER ROUND"),
     ],

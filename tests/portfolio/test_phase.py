@@ -83,6 +83,17 @@ def test_a_suspended_method_goes_on_where_it_was():
     assert_array_equal(np.array(asked)[:, 0], [3, 2, 1, 0, -1])
 
 
+def test_a_method_that_a_limit_suspends_is_given_the_answer_it_waits_for():
+    best, asked = incumbent(), []
+    phase = Phase("walk", Walk(5), best.x, limit=2)
+    outcome, _ = answered(play(phase, best, keep=True), asked)
+    assert outcome.finish is None
+    rest, iterates = answered(play(outcome.resumed(phase, limit=9), best), asked)
+    assert rest.finish is not None
+    assert [i.fun for i in iterates] == [5, 5, 9, 17]
+    assert_array_equal(np.array(asked)[:, 0], [3, 2, 1, 0, -1])
+
+
 def test_a_limit_ends_what_makes_no_steps():
     class Endless(Method):
         def run(self, problem, rng):
