@@ -15,7 +15,7 @@ import numpy as np
 
 from smoothmin import _status, _verdict
 from smoothmin._domain import Domain
-from smoothmin._estimate import ESTIMATE, Estimate
+from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._evaluate import Ledger
 from smoothmin._history import Steps as HistorySteps
 from smoothmin._limits import Halt, Patience
@@ -41,7 +41,7 @@ from smoothmin._steps import lower_beyond
 from smoothmin._stopping import Never, Progress, Termination
 
 if TYPE_CHECKING:
-    from smoothmin.constraints.run import Constrained
+    from smoothmin.constraints.run import ConstrainedRun
 
 HISTORY = ("nit", "nfev", "fun", "best_fun")  # what any method reports of its steps
 
@@ -81,7 +81,7 @@ class Run:
         problem: Problem,
         rng: np.random.Generator,
         settings: Settings,
-        constrained: Constrained | None = None,
+        constrained: ConstrainedRun | None = None,
     ) -> None:
         self._method, self._ledger, self._domain = method, ledger, domain
         self._problem = problem
@@ -101,7 +101,7 @@ class Run:
         self._lowest = math.inf  # of the values that the method has reported
         self._info: dict[str, Any] = {}
         self._message = ""
-        self._curvature = Estimate()
+        self._curvature = CurvatureEstimate()
         self._allvecs: list[Array] = []
         self._history = HistorySteps(HISTORY)
         self._steps: Steps | None = None  # once the method runs
@@ -231,7 +231,7 @@ class Run:
             method = self._constrained.around(method, problem)
         return within_bounds(method, problem.box)
 
-    def _begin(self, constrained: Constrained) -> Generator[Ask, Answers, Finish | None]:
+    def _begin(self, constrained: ConstrainedRun) -> Generator[Ask, Answers, Finish | None]:
         """Evaluate the start, which shows how many rows the constraints have."""
         if constrained.contradiction:
             message = _status.contradictory(constrained.contradiction)
@@ -293,9 +293,9 @@ class Run:
         if self._monitor is not None:
             self._monitor.step(self._nit, self._ledger.nfev, self._ledger.best.fun, self._info)
         if self._watch is not None:
-            said = self._watch(self._progress(iterate))
-            if said:
-                raise Halt(self._watch.status, said)
+            message = self._watch(self._progress(iterate))
+            if message:
+                raise Halt(self._watch.status, message)
 
     def _progress(self, iterate: Iterate) -> Progress:
         x, grad = iterate.x, iterate.grad

@@ -15,7 +15,7 @@ ESTIMATE: Final = "hess_inv"  # what an `Iterate` or a `Finish` carries it by
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CurvatureEstimate:
     """A metric, of a function multiplied by ``1 / unit``; the identity if there is none.
 
     Of variables divided by ``scale`` if there is one.
@@ -27,13 +27,13 @@ class Estimate:
     unit: float = 1.0
     scale: Array | None = None
 
-    def scaled(self, scale: Array) -> Estimate:
+    def scaled(self, scale: Array) -> CurvatureEstimate:
         """That of variables which had been divided by ``scale``."""
-        return Estimate(self.metric, self.unit, scale)
+        return CurvatureEstimate(self.metric, self.unit, scale)
 
-    def multiplied(self, unit: float) -> Estimate:
+    def multiplied(self, unit: float) -> CurvatureEstimate:
         """That of the function before it was multiplied by ``unit``."""
-        return Estimate(self.metric, self.unit * unit, self.scale)
+        return CurvatureEstimate(self.metric, self.unit * unit, self.scale)
 
     def told(self, kind: str, domain: Domain) -> Any:
         """An array (N, N), or an operator, for the user's ``N`` variables; 0 for fixed ones."""

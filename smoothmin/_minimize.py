@@ -304,9 +304,9 @@ def minimize_as_scipy_method(
 def _source(objective: Objective, domain: Domain, workers: Any, vectorized: bool) -> Source:
     if vectorized:
         from smoothmin._vectorized import Vectorized
-        from smoothmin.constraints.evaluation import Columns
+        from smoothmin.constraints.evaluation import ConstrainedColumns
 
-        return (Columns if objective.wide else Vectorized)(objective, domain)
+        return (ConstrainedColumns if objective.wide else Vectorized)(objective, domain)
     if workers is None:
         return source_of(objective, domain)
     from smoothmin.workers.choose import source_for

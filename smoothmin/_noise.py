@@ -24,6 +24,9 @@ from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
 SUMMED = 64 * float(np.finfo(float).eps)  # share of a value, by which sums of many differ
 POINTS = 8
+DOUBTFUL = 0.5  # errors of predictions, by these, that noise may be behind ...
+SMALL = 0.01  # ... at radii from which curvature explains them no more
+NOISE_FLOOR = 5.0  # standard deviations of noise in which a predicted decrease is lost
 SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
 REPEATS = 20  # values at one point at least, for their mean and its error
@@ -40,7 +43,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Estimate:
+class NoiseEstimate:
     """The noise level, a standard deviation, and how it came about."""
 
     level: float
@@ -62,7 +65,7 @@ class Repeated:
         return cls(float(np.mean(values)), spread, quantile * spread / math.sqrt(len(values)))
 
 
-def estimate_noise(values: Array) -> Estimate:
+def estimate_noise(values: Array) -> NoiseEstimate:
     """ECnoise on values at equally spaced points of a line.
 
     Parameters
@@ -81,10 +84,10 @@ def estimate_noise(values: Array) -> Estimate:
     table = values / unit
     changes_by, bends = np.abs(np.diff(table)), np.abs(np.diff(table, 2))
     if np.count_nonzero(changes_by == 0) >= m / 2:
-        return Estimate(0.0, Verdict.TOO_CLOSE)
+        return NoiseEstimate(0.0, Verdict.TOO_CLOSE)
     # the differences of a jump or a kink at one point agree, as those of noise do
     if any(each.max() > JUMP * np.median(each) > 0 for each in (changes_by, bends)):
-        return Estimate(0.0, Verdict.TOO_FAR)
+        return NoiseEstimate(0.0, Verdict.TOO_FAR)
     levels, changes = [], []
     gamma = 1.0
     for k in range(1, m + 1):
@@ -95,8 +98,8 @@ def estimate_noise(values: Array) -> Estimate:
     for k in range(m - 2):
         three = levels[k : k + 3]
         if max(three) <= 4 * min(three) and changes[k]:
-            return Estimate(unit * levels[k], Verdict.NOISE)
-    return Estimate(0.0, Verdict.TOO_FAR)
+            return NoiseEstimate(unit * levels[k], Verdict.NOISE)
+    return NoiseEstimate(0.0, Verdict.TOO_FAR)
 
 
 def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float]:

@@ -41,8 +41,8 @@ class Monitor:
     @classmethod
     def of(cls, limits: Limits, disp: bool, progress: bool) -> Monitor | None:
         """One if anybody wants to know."""
-        heard = logging.getLogger(LOGGER).isEnabledFor(logging.INFO)
-        return cls(limits, disp, progress) if disp or progress or heard else None
+        logged = logging.getLogger(LOGGER).isEnabledFor(logging.INFO)
+        return cls(limits, disp, progress) if disp or progress or logged else None
 
     def step(self, nit: int, nfev: int, best: float, info: dict[str, Any]) -> None:
         """After an iterate: tell, if the last time is long enough ago."""

@@ -273,8 +273,8 @@ def _phase(name: str, count: int, gain: float | None) -> str:
 def _row(key: str, value: Any) -> str:
     """A field, and what it is."""
     text = _array(value) if isinstance(value, (dict, list)) or np.ndim(value) else _number(value)
-    said = explanations().get(key)
-    return f"{text}  ({said[0].lower()}{said[1:]})" if said else text
+    explained = explanations().get(key)
+    return f"{text}  ({explained[0].lower()}{explained[1:]})" if explained else text
 
 
 def _says(value: Any) -> bool:

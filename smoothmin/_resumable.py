@@ -33,8 +33,8 @@ class Resumable(Generator[Message, Any, Finish]):
                 reply = None
             return talk.send(reply)
         except StopIteration as end:
-            said = end.value
-        return self._ended(said)
+            message = end.value
+        return self._ended(message)
 
     def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Message:
         """The next message where an answer was an exception."""
@@ -44,20 +44,20 @@ class Resumable(Generator[Message, Any, Finish]):
         try:
             return self._talk.throw(error)
         except StopIteration as end:
-            said = end.value
-        return self._ended(said)
+            message = end.value
+        return self._ended(message)
 
     def close(self) -> None:
         """Give up what is under way."""
         if self._talk is not None:
             self._talk.close()
 
-    def _ended(self, said: Iterate | Finish) -> Message:
+    def _ended(self, message: Iterate | Finish) -> Message:
         """What a step has come to."""
         self._talk = None
-        if isinstance(said, Finish):
-            raise StopIteration(said)
-        return said
+        if isinstance(message, Finish):
+            raise StopIteration(message)
+        return message
 
     def __getstate__(self) -> dict[str, Any]:
         """All that is known, between two steps."""

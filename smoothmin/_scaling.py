@@ -15,7 +15,7 @@ import numpy as np
 
 from smoothmin._check import per_coordinate, require_scale
 from smoothmin._domain import Domain
-from smoothmin._estimate import ESTIMATE, Estimate
+from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Finish, Iterate, Multipliers, Problem, Rows, Steps
 from smoothmin._reformulate import Reformulation, relay
@@ -117,7 +117,7 @@ class Scaled(Method):
             box=None if box is None else (box[0] / s, box[1] / s),
             linear=_divided(problem.linear, s),
         )
-        return relay(_View(problem, s), self.build(shown).run(shown, rng))
+        return relay(_ScaledView(problem, s), self.build(shown).run(shown, rng))
 
 
 def _divided(rows: Rows | None, scale: Array) -> Rows | None:
@@ -127,7 +127,7 @@ def _divided(rows: Rows | None, scale: Array) -> Rows | None:
     return dataclasses.replace(rows, matrix=rows.matrix * scale[None, :])
 
 
-class _View(Reformulation):
+class _ScaledView(Reformulation):
     def __init__(self, problem: Problem, scale: Array) -> None:
         self._problem, self._scale = problem, scale
 
@@ -161,7 +161,7 @@ class _View(Reformulation):
     def _info(self, info: dict[str, Any]) -> dict[str, Any]:
         estimate, told = info.get(ESTIMATE), info.get("multipliers")
         changed = dict(info)
-        if isinstance(estimate, Estimate):
+        if isinstance(estimate, CurvatureEstimate):
             changed[ESTIMATE] = estimate.scaled(self._scale)
         if isinstance(told, Multipliers):
             box = told.box / self._scale

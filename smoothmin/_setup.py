@@ -51,9 +51,9 @@ from smoothmin._source import Objective
 from smoothmin._stopping import Never, as_termination
 from smoothmin._structure import InBlocks
 from smoothmin._warm import as_known
-from smoothmin.constraints.evaluation import Constrained as ConstrainedObjective
+from smoothmin.constraints.evaluation import ConstrainedObjective
 from smoothmin.constraints.forms import as_forms
-from smoothmin.constraints.run import Constrained, Constraints
+from smoothmin.constraints.run import ConstrainedRun, Constraints
 
 REQUESTS_PER_ITERATION = 5  # without progress, in runs without limits
 KNOWN_AND_CONSTRAINED = (
@@ -203,7 +203,7 @@ class Arguments:
             ledger = ours = held.ledger(domain, self.plan.limits, stencil)
             ours.slopes_apart = held.slopes_apart(self.scheme)
             exact = self.jac is not None and stencil is None
-            constrained = Constrained(held.contradiction, ours, domain, exact)
+            constrained = ConstrainedRun(held.contradiction, ours, domain, exact)
         if kept := self.plan.settings.history:
             ledger.recorder = Recorder(domain.size, kept == "points")
         ledger.failures = self.failures

@@ -105,6 +105,8 @@ ZERO_GRADIENT = (
     "`scipy.optimize.check_grad` compares it with differences."
 )
 NO_FINITE_SAMPLE = "No sample around `x0` has a finite value and gradient."
+NO_VALUE_FOUND = "No sample of the search has a finite value."
+NO_OTHER_MINIMA = " Nothing speaks for other minima; with `restarts` they are looked for."
 CALLBACK_RAISED = "`callback` raised `StopIteration`."
 CALLBACK_TRUE = "`callback` returned True."
 FUN_RAISED = "`fun` raised `StopIteration`."

@@ -130,14 +130,14 @@ class _CriterionWatch(Watch):
         self._before: Progress | None = None
 
     def __call__(self, now: Progress) -> str | None:
-        said = self._criterion.holds(now, self._before)
-        if said is not None and not isinstance(said, str):
+        message = self._criterion.holds(now, self._before)
+        if message is not None and not isinstance(message, str):
             name = type(self._criterion).__name__
-            require_bool(f"what {name}.holds returns", said)
-            said = f"{name} holds." if said else None
-        self._streak = self._streak + 1 if said else 0
+            require_bool(f"what {name}.holds returns", message)
+            message = f"{name} holds." if message else None
+        self._streak = self._streak + 1 if message else 0
         self._before = now
-        return said if self._streak >= self._criterion.n else None
+        return message if self._streak >= self._criterion.n else None
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ class _EitherWatch(Watch):
         self._parts = parts
 
     def __call__(self, now: Progress) -> str | None:
-        said = [part(now) for part in self._parts]  # all parts see every step
-        for part, sentence in zip(self._parts, said, strict=True):
+        messages = [part(now) for part in self._parts]  # all parts see every step
+        for part, sentence in zip(self._parts, messages, strict=True):
             if sentence:
                 self.status = part.status
                 return sentence
@@ -180,13 +180,13 @@ class _BothWatch(Watch):
         self._parts = parts
 
     def __call__(self, now: Progress) -> str | None:
-        said = [part(now) for part in self._parts]
-        if not all(said):
+        messages = [part(now) for part in self._parts]
+        if not all(messages):
             return None
         # a limit among the parts keeps the whole from counting as success
         limits = [part.status for part in self._parts if not part.status.success]
         self.status = limits[0] if limits else self._parts[0].status
-        return " ".join(sentence for sentence in said if sentence)
+        return " ".join(sentence for sentence in messages if sentence)
 
 
 @dataclass(frozen=True)

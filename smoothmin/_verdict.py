@@ -120,7 +120,7 @@ class Knowledge:
         return min(beside_falls, beside_value)
 
 
-class Run(Protocol):
+class RunRecord(Protocol):
     """What the engine has observed of a run as a whole."""
 
     @property
@@ -173,7 +173,7 @@ def _decide(knows: Knowledge) -> tuple[Status, str]:
     return Status.PRECISION, ""
 
 
-def final(finish: Finish, value: float, run: Run) -> tuple[Status, str]:
+def final(finish: Finish, value: float, run: RunRecord) -> tuple[Status, str]:
     """Status and sentence of a run that ended so, with this lowest value."""
     status = Status(finish.status)
     if run.failed:

@@ -39,9 +39,9 @@ def fires_at(criterion, progress):
     """The step at which a criterion fires, its status and its sentence."""
     watch = criterion.start()
     for now in progress:
-        said = watch(now)
-        if said:
-            return now.nit, watch.status, said
+        message = watch(now)
+        if message:
+            return now.nit, watch.status, message
     return None
 
 
@@ -120,10 +120,10 @@ def test_either_fires_with_the_first_and_tells_which():
 def test_both_fire_at_the_same_step_only():
     grad = [1e-9, 1, 1, 1e-9, 1, 1, 1, 1e-9, 1, 1, 1, 1]
     both = GradientNorm() & TargetValue(-6.0)
-    nit, status, said = fires_at(both, steps(grad=grad))
+    nit, status, message = fires_at(both, steps(grad=grad))
     assert (nit, status) == (8, Status.CONVERGED)
-    assert "Gradient norm" in said
-    assert "Value" in said
+    assert "Gradient norm" in message
+    assert "Value" in message
     # a limit among them is no success, whatever its place
     assert fires_at(GradientNorm() & AfterSteps(3), steps(grad=grad))[:2] == (4, Status.MAXITER)
     assert fires_at(AfterSteps(3) & GradientNorm(), steps(grad=grad))[:2] == (4, Status.MAXITER)

@@ -124,7 +124,7 @@ class FeasibleLimits(Limits):
             self.look_at_feasible(float(row[0]))
 
 
-class Constrained(Objective):
+class ConstrainedObjective(Objective):
     """The user's function and nonlinear constraints, called at one of the user's arrays.
 
     Parameters
@@ -333,7 +333,7 @@ def broken(item: Item, row: Row) -> bool:
 class OneByOne(Source):
     """Rows and slopes, one point after the other in this process."""
 
-    objective: Constrained
+    objective: ConstrainedObjective
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None
@@ -363,10 +363,10 @@ class _Ended(Exception):
         self.reason = reason
 
 
-class Columns(Source):
+class ConstrainedColumns(Source):
     """Rows and slopes of all points in one call: functions map ``(*shape, S)`` to ``(m, S)``."""
 
-    objective: Constrained
+    objective: ConstrainedObjective
 
     def __init__(self, objective: Objective, domain: Domain) -> None:
         from smoothmin._vectorized import Vectorized

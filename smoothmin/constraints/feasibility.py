@@ -17,7 +17,7 @@ from smoothmin._domain import Domain
 from smoothmin._protocol import Array, Rows
 from smoothmin.constraints.region import (
     ROUNDING,
-    Region,
+    FeasibleRegion,
     dense,
     excess,
     part_of,
@@ -29,7 +29,7 @@ DENSE_ELEMENTS = 2**22  # of a matrix for the nearest point; beyond, the nearest
 CONTRADICTION = "No point meets the bounds and the linear constraints"
 
 
-def start_within(region: Region, domain: Domain) -> tuple[Domain, str]:
+def start_within(region: FeasibleRegion, domain: Domain) -> tuple[Domain, str]:
     """The domain, started where the rows hold that have to, and what is contradictory.
 
     Called by front ends only, three frames below the user's.

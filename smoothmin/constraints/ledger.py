@@ -21,7 +21,7 @@ from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Answers, Array, Ask, Done, Mask, Rows, advance, quiet
 from smoothmin._status import Status
 from smoothmin.constraints.evaluation import SLOPES_ALONE, FeasibleLimits, Sizes
-from smoothmin.constraints.region import ROUNDING, Region, excess, part_of, scaled_excess
+from smoothmin.constraints.region import ROUNDING, FeasibleRegion, excess, part_of, scaled_excess
 
 RECENT_ELEMENTS = 2**20  # numbers that the slopes at the last points may take
 
@@ -75,7 +75,7 @@ class ConstrainedLedger(Ledger):
 
     Attributes
     ----------
-    region : Region
+    region : FeasibleRegion
         What is known of the constraints; of nonlinear rows nothing before the first value.
     jacobians_told, slopes_told : int
         Points whose Jacobians were evaluated, with the values or afterwards.
@@ -91,7 +91,7 @@ class ConstrainedLedger(Ledger):
         domain: Domain,
         limits: Limits,
         stencil: Stencil | None,
-        region: Region,
+        region: FeasibleRegion,
         sizes: Sizes,
     ) -> None:
         given = (limits.maxfev, limits.maxtime, limits.f_target, limits.started)

@@ -79,7 +79,7 @@ def _marked(given: NDArray[Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class Region:
+class FeasibleRegion:
     """The constraints of a run over its free variables.
 
     Parameters
@@ -100,7 +100,7 @@ class Region:
     nonlinear: Rows | None = None
 
     @classmethod
-    def of(cls, forms: Forms, domain: Domain) -> Region:
+    def of(cls, forms: Forms, domain: Domain) -> FeasibleRegion:
         """The constraints in the free variables of this domain."""
         parts, sizes = [], {}
         for k in forms.linear:
@@ -124,7 +124,7 @@ class Region:
         """Whether rows have to be evaluated."""
         return bool(self.forms.nonlinear)
 
-    def learned(self, sizes: list[int]) -> Region:
+    def learned(self, sizes: list[int]) -> FeasibleRegion:
         """With so many rows of each nonlinear item, as the first evaluation has shown."""
         parts, known = [], dict(self.sizes)
         for k, m in zip(self.forms.nonlinear, sizes, strict=True):

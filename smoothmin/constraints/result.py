@@ -16,7 +16,7 @@ import numpy as np
 from smoothmin._domain import Domain
 from smoothmin._protocol import Array, Mask, Multipliers, Rows
 from smoothmin.constraints.ledger import ConstrainedLedger
-from smoothmin.constraints.region import Region, dense, excess
+from smoothmin.constraints.region import FeasibleRegion, dense, excess
 from smoothmin.subproblems.min_norm import min_norm_point
 
 ACTIVE = 1e-6  # share of max(1, |c|) within which a row is at its bound
@@ -51,7 +51,7 @@ def describe(
     return out
 
 
-def _unknown(region: Region) -> Array:
+def _unknown(region: FeasibleRegion) -> Array:
     nonlinear = region.nonlinear
     return np.full(0 if nonlinear is None else len(nonlinear.lower), np.nan)
 

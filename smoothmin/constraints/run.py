@@ -20,7 +20,7 @@ from smoothmin.constraints.feasibility import start_within
 from smoothmin.constraints.forms import Forms
 from smoothmin.constraints.kept_differences import KeptStencil
 from smoothmin.constraints.ledger import ConstrainedLedger
-from smoothmin.constraints.region import Region, part_of
+from smoothmin.constraints.region import FeasibleRegion, part_of
 from smoothmin.constraints.result import describe
 
 
@@ -29,7 +29,7 @@ class Constraints:
     """Constraints checked before a run: the forms, the region, and who learns of its rows."""
 
     forms: Forms
-    region: Region
+    region: FeasibleRegion
     sizes: Sizes
     contradiction: str
     told: bool  # whether values come from the user
@@ -37,7 +37,7 @@ class Constraints:
     @classmethod
     def of(cls, forms: Forms, domain: Domain, *, told: bool) -> tuple[Constraints, Domain]:
         """The constraints on this domain, which starts where it may afterwards."""
-        region = Region.of(forms, domain)
+        region = FeasibleRegion.of(forms, domain)
         domain, contradiction = start_within(region, domain)
         sizes = Sizes([forms.items[k].seen_by(domain.structure) for k in forms.nonlinear])
         return cls(forms, region, sizes, contradiction, told), domain
@@ -70,7 +70,7 @@ def kept(rows: Rows | None, domain: Domain, stencil: Stencil) -> Stencil:
 
 
 @dataclass
-class Constrained:
+class ConstrainedRun:
     """One run: what the engine asks of its constraints."""
 
     contradiction: str

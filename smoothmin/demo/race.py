@@ -31,9 +31,7 @@ class Racer:
     seconds: float = 0.0
     inside: float = 0.0  # seconds in the function
     trace: list[float] = field(default_factory=list)
-    result: OptimizeResult | None = (
-        None  # what the optimizer said of its run, if it ended by itself
-    )
+    result: OptimizeResult | None = None  # the message of the optimizer, if it ended by itself
 
 
 class Raced:

@@ -22,15 +22,14 @@ from smoothmin._scaling import told_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
 from smoothmin._verdict import NEGLIGIBLE
-from smoothmin.derivative_free.cma import require_population
+from smoothmin.derivative_free.cma import LARGEST_POPULATION, require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
 from smoothmin.derivative_free.determined_model import determined
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
-from smoothmin.derivative_free.interpolating_descent import SMALLEST
-from smoothmin.derivative_free.interpolating_descent import Descent as ModelRun
+from smoothmin.derivative_free.interpolating_descent import SMALLEST, InterpolatingDescent
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
 from smoothmin.derivative_free.separability import predicted, separable
@@ -40,16 +39,13 @@ from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
 from smoothmin.portfolio.decisions import Action, Facts, next_action
 from smoothmin.portfolio.incumbent import Incumbent
-from smoothmin.portfolio.phase import Known, Outcome, Phase, Watch, play
+from smoothmin.portfolio.phase import Known, Phase, PhaseOutcome, Watch, play
 from smoothmin.portfolio.watches import after, hopeless, until
 
 if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
 
-ONLY = " Nothing speaks for other minima; with `restarts` they are looked for."
-NO_VALUE_FOUND = "No sample of the search has a finite value."
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
-LARGEST_POPULATION = 2**14
 
 
 class Actions:
@@ -74,11 +70,11 @@ class Actions:
         if problem.known is not None:
             self._starts.add(*problem.known)
         self._scouts = Bandit(self._settings.multiples, each_first=True)
-        self._model: Outcome | None = None  # of the model descent
-        self._model_run: ModelRun | None = None
-        self._inverse: Array | None = None  # Hessian, of a quadratic that foretold its minimizer
-        self._descent: Outcome | None = None  # the first one
-        self._searched: Outcome | None = None  # of the first search
+        self._model: PhaseOutcome | None = None  # of the model descent
+        self._model_run: InterpolatingDescent | None = None
+        self._inverse: Array | None = None  # Hessian, of a quadratic that predicted its minimizer
+        self._descent: PhaseOutcome | None = None  # the first one
+        self._searched: PhaseOutcome | None = None  # of the first search
         self._finish: Finish | None = None
         self._evidence: Evidence
         self._futile = 0  # descents in a row without a step
@@ -163,10 +159,10 @@ class Actions:
             assert self._descent is not None
             finish = self._descent.finish
             assert finish is not None
-            finish.message += ONLY
+            finish.message += _status.NO_OTHER_MINIMA
         status, message = finish.status, finish.message
         if status is Status.NONFINITE:  # what is known is from before the search
-            status, message = Status.PRECISION, NO_VALUE_FOUND
+            status, message = Status.PRECISION, _status.NO_VALUE_FOUND
         if status.success:
             stagnated = finish.info.get("stagnated", False)
             doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)
@@ -212,7 +208,7 @@ class Actions:
         phase = self._model_phase(watch=lambda now: "Enough." if now.nit > 1 else None)
         self._model = yield from play(phase, self._incumbent, keep=True)
         assert self._model_run is not None
-        self._facts = replace(self._facts, foretold=self._model_run.foretold)
+        self._facts = replace(self._facts, accurate=self._model_run.accurate)
         return True
 
     def _model_phase(self, **how: Any) -> Phase:
@@ -268,7 +264,7 @@ class Actions:
         elif found.finish is None:
             self._inverse = yield from determined(
                 incumbent=self._incumbent, asked=found.asked, scale=self._scale,
-                foretold=self._settings.foretold,
+                accurate=self._settings.accurate,
             )  # fmt: skip
         return True
 
@@ -437,7 +433,7 @@ class Actions:
 
     # what actions share
 
-    def _coordinates(self, known: Known | None = None) -> Generator[Any, Any, Outcome | None]:
+    def _coordinates(self, known: Known | None = None) -> Generator[Any, Any, PhaseOutcome | None]:
         """From the best point, and a descent if there is a new one, which is returned."""
         incumbent = self._incumbent
         method = CoordinateSearch(separable=self._facts.separable, scale=self._scale, closing=False)
@@ -450,7 +446,7 @@ class Actions:
 
     def _descend(
         self, x: Array, watch: Watch | None = None, **how: Any
-    ) -> Generator[Any, Any, Outcome | None]:
+    ) -> Generator[Any, Any, PhaseOutcome | None]:
         """A descent, unless noise makes differences useless."""
         if self._noisy:
             return None
@@ -474,7 +470,7 @@ class Actions:
         """Of the variables, in units of the scale; None where the user gave none."""
         return self._options.tolerance(self._scale, self._problem)
 
-    def _learn(self, outcome: Outcome) -> None:
+    def _learn(self, outcome: PhaseOutcome) -> None:
         """The noise, if a phase has measured it."""
         if outcome.finish is not None:
             info = outcome.finish.info

@@ -2,12 +2,12 @@
 
 References: N. Hansen, "Injecting external solutions into CMA-ES", arXiv:1110.4181 (2011), for
 what a distribution may learn from points that were not drawn from it; N. Hansen, "A global
-surrogate assisted CMA-ES", GECCO (2019), for values that a model foretells.
+surrogate assisted CMA-ES", GECCO (2019), for values that a model predicts.
 
 A number of points is kept under way. A generation is the first points that come back, whichever
 distribution they were drawn from; those of an earlier one are external solutions to the present.
 Where the model is trusted, points of which nothing has come count with the values that it
-foretells.
+predicts.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from typing import Any
 import numpy as np
 
 from smoothmin._protocol import Answers, Array, Arrived, Ask, Problem, Stream
-from smoothmin.derivative_free.gaussian_search import GaussianSearch, Search, default_population
+from smoothmin.derivative_free.gaussian_search import (
+    GaussianRun,
+    GaussianSearch,
+    default_population,
+)
 from smoothmin.derivative_free.generations import jumps
 
-Draw = tuple[int, Array, float]  # of a generation, and what the model foretold then, or NaN
+Draw = tuple[int, Array, float]  # of a generation, and what the model predicted then, or NaN
 
 
-class AsynchronousSearch(Search):
+class AsynchronousSearch(GaussianRun):
     """One run, with up to ``problem.ahead`` points under way."""
 
     def __init__(
@@ -65,7 +69,7 @@ class AsynchronousSearch(Search):
             drawn, asked = yield from self._exchange(drawn, asked)
             fresh += self._arrived
             model = self._fit()
-            enough = self._came and fresh > 0 and self._foretold
+            enough = self._came and fresh > 0 and self._predicted
             if (
                 len(self._came) < size
                 and model is not None
@@ -82,13 +86,13 @@ class AsynchronousSearch(Search):
             more = self._inside(self._distribution.sample(self._rng))
             drawn = np.concatenate([drawn, more])
             asked = np.concatenate([asked, np.zeros(len(more), dtype=bool)])
-        foretold = np.full(len(drawn), np.nan) if self._model is None else self._model(drawn)
+        predicted = np.full(len(drawn), np.nan) if self._model is None else self._model(drawn)
         todo = np.flatnonzero(~asked)
-        now = todo[np.argsort(foretold[todo], kind="stable")][:room]
+        now = todo[np.argsort(predicted[todo], kind="stable")][:room]
         asked[now] = True
         points = self._outward(drawn[now])
         for k, point in zip(now, points, strict=True):
-            self._sent[point.tobytes()].append((self._number, drawn[k], float(foretold[k])))
+            self._sent[point.tobytes()].append((self._number, drawn[k], float(predicted[k])))
         reply = yield Stream(points, self._ahead - 1)
         found, self._under_way = points, 0
         if isinstance(reply, Arrived):
@@ -103,18 +107,18 @@ class AsynchronousSearch(Search):
         sent = self._sent.get(point.tobytes())
         if not sent:
             return
-        number, z, foretold = sent.pop()
+        number, z, predicted = sent.pop()
         if not sent:
             del self._sent[point.tobytes()]
         self._arrived += 1
         if self._modelled:
             self._archive.add(z[None], np.array([value]))
-            if not math.isnan(foretold):
-                self._foretold.append((foretold, value))
+            if not math.isnan(predicted):
+                self._predicted.append((predicted, value))
         self._came.append((number, z, value))
 
     def _filled_up(self, drawn: Array, model: Any, size: int) -> tuple[Array, Array]:
-        """What has come, and of this generation's points enough others, as foretold."""
+        """What has come, and of this generation's points enough others, as predicted."""
         came, self._came = self._came, []
         known = np.array([z for _, z, _ in came])
         values = np.array([value for _, _, value in came])

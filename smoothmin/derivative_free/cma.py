@@ -18,6 +18,7 @@ import numpy as np
 from smoothmin._check import require_memory
 from smoothmin._protocol import Array
 
+LARGEST_POPULATION = 2**14  # to which restarts make it grow
 ALPHA_COV = 2.0
 MAX_CONDITION = 1e14  # of C; smaller eigenvalues are raised
 MAX_GROWTH = 1.0  # of log(sigma) in one generation

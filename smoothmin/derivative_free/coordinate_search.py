@@ -22,15 +22,15 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_bool, require_integer, require_scale
 from smoothmin._method import Method
+from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.derivative_free.separability import contradicted, separable
 from smoothmin.linesearch.brent import Valley
-from smoothmin.linesearch.p_algorithm import Line
+from smoothmin.linesearch.p_algorithm import PAlgorithm
 
-ROUNDING = 4 * float(np.finfo(float).eps)
 FIRST = 3  # systematic samples between a line's ends, if fewer are known
 BATCH = 2  # samples of a line that are asked at once
 DOUBT = 2.0  # times the curvature seen there may be elsewhere
@@ -133,12 +133,12 @@ class CoordinateSearch(Method):
         for i in range(x.size):
             known = points[:, i] != x[i]
             known[0] = True  # the first one is on all lines
-            lines[i] = Line(points[known, i], values[known])
+            lines[i] = PAlgorithm(points[known, i], values[known])
             x[i] = lines[i].t[lines[i].best]
         return self._sweeps(problem, rng, x, lines)
 
     def _sweeps(
-        self, problem: Problem, rng: np.random.Generator, x: Array, lines: dict[int, Line]
+        self, problem: Problem, rng: np.random.Generator, x: Array, lines: dict[int, PAlgorithm]
     ) -> Steps:
         """Over all variables, until a sweep gains next to nothing."""
         scale = typical_scale(problem, "scale", self.scale)
@@ -154,7 +154,7 @@ class CoordinateSearch(Method):
             moved = 0
             for i in rng.permutation(x.size):
                 if i not in lines or not self.separable:
-                    lines[i] = Line(x[i : i + 1], np.array([f]))
+                    lines[i] = PAlgorithm(x[i : i + 1], np.array([f]))
                 line = lines[i]
                 line.shift(f)
                 before = f
@@ -217,10 +217,16 @@ class CoordinateSearch(Method):
             if not is_sum and before - f > 0:
                 message = f"{message}, but values are no sum over the variables"
         promised = 0.0 if is_sum else np.inf
-        return judge(Knowledge(message, promised=promised, noise=ROUNDING * abs(f)))
+        return judge(Knowledge(message, promised=promised, noise=ROUNDINGS * DOUBLE * abs(f)))
 
     def _explore(
-        self, line: Line, x: Array, i: int, ends: Array, closer: float, rng: np.random.Generator
+        self,
+        line: PAlgorithm,
+        x: Array,
+        i: int,
+        ends: Array,
+        closer: float,
+        rng: np.random.Generator,
     ) -> Generator[Ask, Answers, None]:
         """Samples along variable ``i`` until a lower value seems unlikely, or there are enough."""
         new = np.setdiff1d(ends, line.t)
@@ -235,12 +241,14 @@ class CoordinateSearch(Method):
             if len(new) == 0:
                 return
 
-    def _follow(self, line: Line, x: Array, i: int, wholly: bool) -> Generator[Ask, Answers, None]:
+    def _follow(
+        self, line: PAlgorithm, x: Array, i: int, wholly: bool
+    ) -> Generator[Ask, Answers, None]:
         """Down the lowest valley, while steps promise more than a little, or to its end."""
         valley = line.valley()
         little = ROUGH * float(np.ptp(line.values[np.isfinite(line.values)]))
         for _ in range(STEPS):
-            if valley.decrease <= (ROUNDING * abs(valley.f_m) if wholly else little):
+            if valley.decrease <= (ROUNDINGS * DOUBLE * abs(valley.f_m) if wholly else little):
                 break
             u = valley.next_point()
             valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))
@@ -265,7 +273,7 @@ def _closest(
     )
     rise = float(values[np.isfinite(values)].max(initial=f)) - f
     for _ in range(STEPS):
-        little = valley.decrease <= ROUNDING * max(abs(valley.f_m), rise)
+        little = valley.decrease <= ROUNDINGS * DOUBLE * max(abs(valley.f_m), rise)
         if np.isfinite(valley.vertex) and little:
             break
         if valley.width <= ROOT * max(abs(valley.m), h):

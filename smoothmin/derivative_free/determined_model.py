@@ -14,7 +14,7 @@ from smoothmin.portfolio.phase import Known
 
 
 def determined(
-    incumbent: Incumbent, asked: list[Known], scale: Array, foretold: float
+    incumbent: Incumbent, asked: list[Known], scale: Array, accurate: float
 ) -> Generator[Any, Any, Array | None]:
     """Evaluate at the minimizer of that quadratic, if there is one.
 
@@ -25,7 +25,7 @@ def determined(
     asked : list of (points, values)
         All that is known.
     scale : ndarray, shape (n,)
-    foretold : float
+    accurate : float
         Relative error of the promised change up to which the quadratic is believed.
 
     Returns
@@ -52,6 +52,6 @@ def determined(
     lowest = model.minimizer(1.0, box)
     predicted = float(model(lowest[None])[0]) - before
     change = (yield from incumbent.ask("model", lowest[None] * scale))[0] - before
-    if abs(change - predicted) <= foretold * abs(predicted):
+    if abs(change - predicted) <= accurate * abs(predicted):
         return model.inverse_hessian(scale)
     return None

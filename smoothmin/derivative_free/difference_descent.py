@@ -16,7 +16,7 @@ Between bounds the step is to the model's minimizer there: one clipped afterward
 where variables interact. Where the values on a line are straight up to a kink, the step
 leads just beyond it (A. S. Lewis, M. L. Overton, "Nonsmooth optimization via
 quasi-Newton methods", Math. Program. 141 (2013), on why BFGS needs that), and steps are
-taken on which the last tangents agree, as in bundle methods (`Tangents`).
+taken on which the last tangents agree, as in bundle methods (`IterateTangents`).
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from smoothmin.derivative_free.difference_metric import (
     FIRST_DIFFERENCE,
     GrowingMetric,
     LargeMetric,
+    displaced,
     gradient_along,
     metric_for,
 )
 from smoothmin.derivative_free.survey import SIGNAL, WIDENING, quantum, survey
-from smoothmin.derivative_free.tangents import Tangents
+from smoothmin.derivative_free.tangents import IterateTangents
 from smoothmin.descent.quasi_newton import search_direction
 from smoothmin.linesearch.backtracking import Backtracking
 
-JUMPS = "Values jump, or end, along the steps"
 HIDDEN = "Predicted decreases are lost in the noise"
 EPS = float(np.finfo(float).eps)
 SECOND_DIFFERENCE = 0.1  # in units of the scale
@@ -148,14 +148,14 @@ class DifferenceDescent(Method):
         options = self
         while True:
             scale = typical_scale(problem, "scale", self.scale)
-            descent = _Descent(options, problem, scale, rng)
+            descent = _DifferenceRun(options, problem, scale, rng)
             finish = yield from descent.run()
             if not (finish.status.success and descent.strayed):
                 return finish
             options, problem = replace(self, hess_inv0=None), problem.at(descent.x)
 
 
-class _Descent:
+class _DifferenceRun:
     """One run."""
 
     def __init__(
@@ -212,7 +212,7 @@ class _Descent:
     def _descend(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
         """To an end; or to where noise has turned out, from which all is to be learnt anew."""
         g = yield from self._gradient(x, f)
-        tangents, curvature = Tangents(x, f, g), 0.0
+        tangents, curvature = IterateTangents(x, f, g), 0.0
         while True:
             pg = self._problem.projected_gradient(x, g)
             self.x = x
@@ -271,8 +271,8 @@ class _Descent:
         """The end where no step along the slope is lower, unless all is to be learnt anew."""
         if not self._noisy(f) and -slope <= RESOLVED * (self._first - f):
             self._vanishing = abs(f) <= -slope
-            said = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
-            return Finish(Status.CONVERGED, said)
+            message = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
+            return Finish(Status.CONVERGED, message)
         if self._metric.fresh or self._noisy(f):
             return (yield from self._end(x, f, g))
         self._metric.reset()
@@ -441,7 +441,7 @@ class _Descent:
         return direction * (FIRST_STEP / length) if 0 < length < np.inf else direction
 
     def _agreed(
-        self, tangents: Tangents, x: Array, g: Array, pg: Array
+        self, tangents: IterateTangents, x: Array, g: Array, pg: Array
     ) -> tuple[Array, float] | None:
         """The step on which tangents agree and how much they fall, if no bound is in its way."""
         if self._metric.fresh or not np.array_equal(pg, g):
@@ -457,7 +457,7 @@ class _Descent:
         steps = self._difference_steps(f)
         size = np.abs(steps).max(axis=1)
         steps *= np.maximum(1.0, LOST * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
-        points = self._inside(x, steps)
+        points = displaced(x, steps, self._problem.box)
         steps = points - x
         answers = yield Ask(points, 0)
         change = answers.values - f
@@ -468,21 +468,6 @@ class _Descent:
             self._jumps.append(2)
         change = np.where(usual, change, 0.0)
         return gradient_along(steps, change)
-
-    def _inside(self, x: Array, steps: Array) -> Array:
-        """The points ``x + steps``; turned round, or along coordinates, if a bound is near."""
-        points, box = x + steps, self._problem.box
-        if box is None:
-            return points
-        outside = ((points < box[0]) | (points > box[1])).any(axis=1)
-        if not outside.any():
-            return points
-        points[outside] = x - steps[outside]
-        if ((points < box[0]) | (points > box[1])).any():
-            sizes = np.linalg.norm(steps, axis=0)
-            sizes = np.minimum(sizes, 0.5 * (box[1] - box[0]))
-            points = x + np.diag(np.where(x + sizes > box[1], -sizes, sizes))
-        return np.clip(points, *box)
 
     def _search(
         self, x: Array, f: float, direction: Array, slope: float
@@ -501,5 +486,5 @@ class _Descent:
 
 def _lost(noise: float) -> Finish:
     """The end where differences lead nowhere, and the noise that may be the reason."""
-    said = f"No lower point along the differences; the noise is {noise:.3g}."
-    return Finish(Status.PRECISION, said, noise=noise)
+    message = f"No lower point along the differences; the noise is {noise:.3g}."
+    return Finish(Status.PRECISION, message, noise=noise)

@@ -295,6 +295,22 @@ def _cosine(a: Array, b: Array) -> float:
     return float(a @ b) / size if size > 0 else 0.0
 
 
+def displaced(x: Array, steps: Array, box: tuple[Array, Array] | None) -> Array:
+    """The points ``x + steps``; turned round, or along coordinates, if a bound is near."""
+    points = x + steps
+    if box is None:
+        return points
+    outside = ((points < box[0]) | (points > box[1])).any(axis=1)
+    if not outside.any():
+        return points
+    points[outside] = x - steps[outside]
+    if ((points < box[0]) | (points > box[1])).any():
+        sizes = np.linalg.norm(steps, axis=0)
+        sizes = np.minimum(sizes, 0.5 * (box[1] - box[0]))
+        points = x + np.diag(np.where(x + sizes > box[1], -sizes, sizes))
+    return np.clip(points, *box)
+
+
 def gradient_along(steps: Array, change: Array) -> Array:
     """The gradient with these changes along these steps, at least in the least-squares sense."""
     lengths = np.diagonal(steps)

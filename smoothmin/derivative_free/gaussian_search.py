@@ -51,7 +51,7 @@ from smoothmin.derivative_free.survey import BATCHES, ROUNDS, SIGNAL, WIDENING
 
 EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
-FORESIGHT = 0.15  # the same of values foretold before they were known
+FORESIGHT = 0.15  # the same of values predicted before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
 WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
@@ -166,13 +166,13 @@ class GaussianSearch(Method):
         search.learn(points, values)
         return search.run()
 
-    def _search(self, problem: Problem, rng: np.random.Generator) -> Search:
+    def _search(self, problem: Problem, rng: np.random.Generator) -> GaussianRun:
         scale = typical_scale(problem, "sigma", self.sigma)
         if problem.ahead:
             from smoothmin.derivative_free.asynchronous_search import AsynchronousSearch
 
             return AsynchronousSearch(self, problem, rng, scale)
-        return Search(self, problem, rng, scale)
+        return GaussianRun(self, problem, rng, scale)
 
 
 def default_population(n: int) -> int:
@@ -180,7 +180,7 @@ def default_population(n: int) -> int:
     return max(5, 4 + int(3 * math.log(max(1, n))))
 
 
-class Search:
+class GaussianRun:
     """One run, in coordinates divided by the first standard deviation."""
 
     def __init__(
@@ -203,7 +203,7 @@ class Search:
             self._box = (problem.box[0] / scale, problem.box[1] / scale)
             self._width = self._box[1] - self._box[0]
         self._lowest: list[float] = []  # of the last generations
-        self._foretold: list[tuple[float, float]] = []  # by the model, and as they came out
+        self._predicted: list[tuple[float, float]] = []  # by the model, and as they came out
         self._best = self._first = np.inf  # the lowest value, and the median of the first
         self._distrusted = 0  # generations with jumps since the model was trusted
         self._quiet = 0  # generations without a new lowest value
@@ -250,11 +250,11 @@ class Search:
             x = self._outward(points[order[:1]])[0]
             yield Iterate(x, float(values[order[0]]), sigma=distribution.sigma, noise=self._noise)
             met = self._converged(values)
-            said = met or (yield from self._stagnated(values, spread))
-            if said and self._drowned():
+            message = met or (yield from self._stagnated(values, spread))
+            if message and self._drowned():
                 self._widen()
-            elif said:
-                finish = yield from self._judged(said, met is not None)
+            elif message:
+                finish = yield from self._judged(message, met is not None)
                 if finish is not None:
                     return finish
 
@@ -353,7 +353,7 @@ class Search:
         while True:
             now = todo[done : done + count]
             values[now] = yield from self._evaluate(points[now])
-            self._foretold.extend(zip(guessed[now].tolist(), values[now].tolist(), strict=True))
+            self._predicted.extend(zip(guessed[now].tolist(), values[now].tolist(), strict=True))
             done += len(now)
             model = self._fit()
             if done >= size or model is None:
@@ -391,8 +391,8 @@ class Search:
         points, values = self._archive.last(count)
         if kendall(model(points), values) < AGREEMENT:
             return False
-        del self._foretold[: -2 * LOOK_BACK]
-        return len(self._foretold) < LOOK_BACK or foresight(self._foretold) >= FORESIGHT
+        del self._predicted[: -2 * LOOK_BACK]
+        return len(self._predicted) < LOOK_BACK or foresight(self._predicted) >= FORESIGHT
 
     def _fit(self) -> Quadratic | None:
         """The model, fitted anew if there are enough new points to be worth it."""

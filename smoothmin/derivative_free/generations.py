@@ -1,4 +1,4 @@
-"""The values of a generation: whether they jump, or were foretold."""
+"""The values of a generation: whether they jump, or were predicted."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def jumps(values: Array) -> bool:
     return bool((gaps > JUMP * below).any())
 
 
-def foresight(foretold: list[tuple[float, float]]) -> float:
-    """Kendall's tau of pairs of values that were foretold and then seen.
+def foresight(predicted: list[tuple[float, float]]) -> float:
+    """Kendall's tau of pairs of values that were predicted and then seen.
 
-    A model of noise agrees with what it was fitted to, and foretells nothing. No value counts
+    A model of noise agrees with what it was fitted to, and predicts nothing. No value counts
     as a high one.
     """
-    guessed, seen = np.array(foretold).T
+    guessed, seen = np.array(predicted).T
     ended = ~np.isfinite(seen)
     seen = np.where(ended, np.max(seen, initial=-np.inf, where=~ended) + 1, seen)
     return kendall(guessed, seen)

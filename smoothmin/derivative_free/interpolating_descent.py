@@ -6,11 +6,11 @@ algorithm for bound constrained optimization without derivatives", report DAMTP 
 (bounds).
 
 Deviations: both subproblems are solved by eigenvectors, since here ``n`` is small; the
-radius grows fourfold where the model foretells nearly everything, since starts may be
+radius grows fourfold where the model predicts nearly everything, since starts may be
 far away; a point without a value counts as the worst that is known; points are added instead
 of replaced while all are near and do not determine the model. Far away a linear model is
 enough, so the first steps are along gradients of simplices, ever longer while values fall
-about as foretold but not beyond the minimum of a parabola through them, or to the kink
+about as predicted but not beyond the minimum of a parabola through them, or to the kink
 where a straight line ends; and the quadratic begins where curvature shows, with a radius
 like the last of these steps. Not so where bounds say how far variables move.
 """
@@ -26,7 +26,8 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_memory
-from smoothmin._noise import SUMMED, measure_noise
+from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, SUMMED, measure_noise
+from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent
 from smoothmin._scale import box_scale
@@ -38,25 +39,17 @@ from smoothmin.derivative_free.resolution import Resolution
 from smoothmin.derivative_free.survey import survey
 from smoothmin.linesearch.backtracking import CROSSINGS, JUMP
 from smoothmin.linesearch.polyhedral_search import KinkedLine
-from smoothmin.subproblems.trust_region import boxed_step
+from smoothmin.subproblems.trust_region import FAST_GROWTH, GOOD, POOR, boxed_step, next_radius
 
-POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
-GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
 LOW = 0.55  # ratio on a line just before the minimum of a parabola, where it is a half
-DOUBTFUL = 0.5  # errors of the model relative to the changes it foretold
-SMALL = 0.01  # radius from which curvature explains such errors no more
-NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease is lost
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
-STRAIGHT = 0.01  # relative error of foretold decreases along a line without curvature
-CROSSING_GAIN = 1e-6  # share of the decrease on a line, worth another value there
-ROUNDED = 1 + 1e-9  # so much may a step be longer than its radius by rounding
-ROUNDING = 4.0  # units of rounding of a value that are no decrease
+STRAIGHT = 0.01  # relative error of predicted decreases along a line without curvature
 SMALLEST = 1e-8  # last radius, in units of the scale, where nobody names one
 UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
 
-class Descent:
+class InterpolatingDescent:
     """One run, in coordinates divided by the scale.
 
     ``delta`` is the radius of the trust region, ``rho`` its lower bound, which only falls.
@@ -107,13 +100,15 @@ class Descent:
                 if self._believes(knows):
                     return judge(knows)
             if ratio < POOR and not grown:
-                # a model that foretold the last step is as good for the next, shorter one
+                # a model that predicted the last step is as good for the next, shorter one
                 sharp = length < 0.5 * self._rho and self._good and self._rho > self._last_rho
                 self._good = False
                 far = None if sharp else self._far()  # box 7
                 if far is not None:
                     yield from self._improve(far)  # boxes 8 and 9
-                elif sharp or (ratio <= 0 and max(self._delta, length) <= ROUNDED * self._rho):
+                elif sharp or (
+                    ratio <= 0 and max(self._delta, length) <= (1 + DOUBLE**0.5) * self._rho
+                ):
                     end = yield from self._end()
                     if end is not None:
                         return end
@@ -181,7 +176,7 @@ class Descent:
         def value(t: float) -> Generator[Any, Any, float]:
             return self._value(np.clip(x + t * down, self._low, self._high))
 
-        yield from line.narrow(value, max(CROSSINGS, x.size), CROSSING_GAIN)
+        yield from line.narrow(value, max(CROSSINGS, x.size), NEGLIGIBLE)
         k = line.lowest
         return np.clip(x + line.t[k] * down, self._low, self._high), line.values[k], 0.0
 
@@ -219,7 +214,7 @@ class Descent:
     def _try(self, step: Array, length: float) -> Generator[Any, Any, tuple[float, bool]]:
         """Evaluate at the model's minimizer, change the radius, let the model meet the value.
 
-        The ratio of the actual to the foretold decrease, and whether there is a point more.
+        The ratio of the actual to the predicted decrease, and whether there is a point more.
         """
         model = self._model
         x = self._inside(step)
@@ -229,11 +224,7 @@ class Descent:
         self._note(predicted, change)
         ratio = change / predicted if predicted < 0 and np.isfinite(f) else -1.0
         self._good = ratio > GOOD
-        if ratio <= POOR:
-            self._resize(min(0.5 * self._delta, length))
-        else:
-            growth = 1.0 if ratio <= GOOD else GROWTH if ratio <= EXCELLENT else FAST_GROWTH
-            self._resize(max(0.5 * self._delta, growth * length))
+        self._resize(next_radius(self._delta, length, ratio))
         value = f if np.isfinite(f) else float(model.values.max())
         if self._has_room(max(self._delta, length)) and model.add(x, value):
             yield self._iterate()
@@ -301,7 +292,7 @@ class Descent:
         return noise if NOISE_FLOOR * noise > predicted / len(self._predicted) else 0.0
 
     @property
-    def foretold(self) -> bool:
+    def accurate(self) -> bool:
         """Whether the last step came out as predicted."""
         return self._tried and self._errors[-1] <= STRAIGHT * abs(self._predicted[-1])
 
@@ -327,7 +318,7 @@ class Descent:
 
     def _end(self) -> Generator[Ask, Answers, Finish | None]:
         """The end where no step around gains anything and none is worth a smaller radius."""
-        small = max(self._delta, self._rho) <= ROUNDED * self._last_rho
+        small = self._smallest(max(self._delta, self._rho), self._last_rho)
         last = small and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:
@@ -405,10 +396,15 @@ class Descent:
         """The size of the model's curvature, in the scale's units."""
         return float(np.linalg.norm(self._model.hessian)) / self._model.unit**2
 
+    @staticmethod
+    def _smallest(length: float, radius: float) -> bool:
+        """Whether a step is no longer than a radius but for rounding."""
+        return length <= (1 + math.sqrt(DOUBLE)) * radius
+
     def _knowledge(self, message: str) -> Knowledge:
         """What the last steps, the model's errors there, and values lately tell."""
         model, recent = self._model, self._recent
-        noise = ROUNDING * self._problem.unit * abs(model.fun)
+        noise = ROUNDINGS * self._problem.unit * abs(model.fun)
         step = self._minimizer(model.slope(), model.hessian, self._delta)
         # the model is as wrong about what it promises as it was about the last steps
         last = zip(self._errors[1:], self._predicted[1:], strict=True)

@@ -26,7 +26,7 @@ from smoothmin._scale import typical_scale
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.gaussian_search import GaussianSearch
-from smoothmin.derivative_free.interpolating_descent import Descent
+from smoothmin.derivative_free.interpolating_descent import InterpolatingDescent
 from smoothmin.derivative_free.settings import DerivativeFreeSettings
 
 LONG = 20  # simplex gradients after which differences are tried
@@ -131,10 +131,10 @@ class ModelDescent(Method):
         search = GaussianSearch(sigma, model=False, xtol=NEGLIGIBLE, ftol=NEGLIGIBLE)
         return (yield from search.run(problem.at(course.x), rng))
 
-    def begin(self, problem: Problem, rng: np.random.Generator) -> Descent:
+    def begin(self, problem: Problem, rng: np.random.Generator) -> InterpolatingDescent:
         """A run that can be asked what it has learnt."""
         scale = typical_scale(problem, "scale", self.scale)
-        return Descent(problem, scale, self.xtol, rng)
+        return InterpolatingDescent(problem, scale, self.xtol, rng)
 
 
 class _Course:

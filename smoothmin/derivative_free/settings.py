@@ -29,7 +29,7 @@ class DerivativeFreeSettings:
         Distance in units of the scale within which two descents have ended in one minimum.
     shown : int
         Variables with small start values, of which the scale is measured one by one.
-    foretold : float
+    accurate : float
         Relative error of what a quadratic promised, up to which a descent begins with it.
     near_jumps : float
         Share of the scale at which a search begins where a descent met jumps.
@@ -67,7 +67,7 @@ class DerivativeFreeSettings:
     scout_limit: float = 40
     same: float = 1e-2
     shown: int = 8
-    foretold: float = 0.1
+    accurate: float = 0.1
     near_jumps: float = 0.3
     sample: int = 6
     ordered: int = 4

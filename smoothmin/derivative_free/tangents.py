@@ -29,7 +29,7 @@ SEEN = 10  # steps after which that mean is more than its first value
 ALONE = 0.999  # weight of the newest tangent from which the others do not matter
 
 
-class Tangents:
+class IterateTangents:
     """Those at the last iterates, of which the newest is the centre of a bundle."""
 
     def __init__(self, x: Array, f: float, g: Array) -> None:

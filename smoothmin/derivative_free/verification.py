@@ -13,7 +13,7 @@ from smoothmin._protocol import Array, Iterate
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.kink_descent import SHORT, descend_along_kink
 from smoothmin.portfolio.incumbent import Incumbent
-from smoothmin.portfolio.phase import Outcome
+from smoothmin.portfolio.phase import PhaseOutcome
 
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 EFFORT = 8  # values of a run for each that measures its end
@@ -63,7 +63,7 @@ def _leave_kink(
 
 
 def measured(
-    incumbent: Incumbent, searched: Outcome | None
+    incumbent: Incumbent, searched: PhaseOutcome | None
 ) -> Generator[Any, Any, dict[str, bool]]:
     """The value where the run ends, where there is noise, as a mean; what the end says of it.
 

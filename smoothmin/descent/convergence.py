@@ -27,6 +27,7 @@ from smoothmin.descent.failed_search import noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
 KEPT = 0.1  # share of a promise by which values have to fall for it to be forgotten
@@ -77,7 +78,7 @@ class Convergence:
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
         self.recent.clear()
-        self.recent.add(x, f, _length(pg))
+        self.recent.add(x, f, euclidean_norm(pg))
         self._promises.append(math.inf)
         self._renewed = self._since = 0
         self._short = ""
@@ -102,7 +103,7 @@ class Convergence:
             size = float(np.linalg.norm(x))
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
-        self.recent.add(x, f, _length(pg), curvature)
+        self.recent.add(x, f, euclidean_norm(pg), curvature)
         self._since += 1
         # of a value that vanishes no more than itself could be had
         if self._promised_at - f >= KEPT * min(self._standing, abs(self._promised_at)):
@@ -219,7 +220,7 @@ class Convergence:
         far = 0.0
         if promised < math.inf:
             moved = self.recent.moved(x)
-            far = _length(step) / moved if moved > 0 else math.inf
+            far = euclidean_norm(step) / moved if moved > 0 else math.inf
         knows = self._knows(message, promised, x, f, g, far)
         fast = promised < FINISHING[1] * self._promises[0]
         if fast and self._problem.differences is not None:  # faster than gains tell
@@ -309,7 +310,7 @@ class Convergence:
         """What the gradient promises along itself, by the curvature over the last step's length."""
         problem = self._problem
         pg = problem.projected_gradient(x, g)
-        size = _length(pg)
+        size = euclidean_norm(pg)
         if not 0 < size < math.inf or not self._length > 0:
             return 0.0
         there = problem.clip(x - (self._length / size) * pg)
@@ -360,7 +361,7 @@ class Convergence:
 
     def _displacing(self, x: Array) -> float:
         """What values rise by, beside a minimum, where rounding displaces ``x``."""
-        displaced = np.finfo(float).eps * _length(x)
+        displaced = np.finfo(float).eps * euclidean_norm(x)
         rise = ROUNDINGS * self.recent.curvature() * displaced**2
         return rise if math.isfinite(rise) else 0.0
 
@@ -473,7 +474,3 @@ def unusable(f: float, g: Array) -> Finish | None:
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
     return None
-
-
-def _length(vector: Array) -> float:
-    return math.sqrt(ddot(vector, vector))

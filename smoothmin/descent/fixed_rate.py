@@ -33,7 +33,7 @@ from smoothmin.descent.convergence import Convergence
 
 
 @dataclass(slots=True)
-class Point:
+class RatePoint:
     """Where a descent stands.
 
     ``free`` is the gradient without what pushes against a bound, ``smooth`` the gradient
@@ -70,7 +70,7 @@ class Geometry(ABC):
 
     @abstractmethod
     def at(self, x: Array, fun: float, grad: Array) -> Any:
-        """A `Point`, or what has its attributes."""
+        """A `RatePoint`, or what has its attributes."""
 
     def towards(self, here: Any) -> Array:
         """What a step of rate 1 leads against, as far as bounds let it."""

@@ -33,7 +33,7 @@ from smoothmin._resumable import Beginning, Begun
 from smoothmin._status import Status
 from smoothmin._types import Shapes
 from smoothmin.descent.convergence import Convergence, first_point
-from smoothmin.descent.fixed_rate import Constant, Geometry, Momentum, Point, fixed_rate
+from smoothmin.descent.fixed_rate import Constant, Geometry, Momentum, RatePoint, fixed_rate
 from smoothmin.descent.quasi_newton import descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import armijo
@@ -222,21 +222,21 @@ class GradientDescent(Method):
 class _Plain(Geometry):
     """Steps along the gradient itself."""
 
-    def at(self, x: Array, fun: float, grad: Array) -> Point:
+    def at(self, x: Array, fun: float, grad: Array) -> RatePoint:
         """The gradient is the direction."""
-        return Point(x, fun, grad, self.problem.projected_gradient(x, grad), grad)
+        return RatePoint(x, fun, grad, self.problem.projected_gradient(x, grad), grad)
 
-    def towards(self, here: Point) -> Array:
+    def towards(self, here: RatePoint) -> Array:
         """The part of the gradient that does not push against a bound."""
         return here.free
 
 
-def _start(problem: Problem, geometry: Geometry) -> Generator[Ask, Any, Point | Finish]:
+def _start(problem: Problem, geometry: Geometry) -> Generator[Ask, Any, RatePoint | Finish]:
     """Where a descent begins, or the end if the gradient there is of no use."""
     x = problem.clip(problem.x0)
     f, g = yield from ask_one(x)
     if not np.isfinite(g).all():
         return Finish(Status.NONFINITE, f"The gradient is not finite at a value of {f}.")
-    here: Point = geometry.at(x, f, g)
+    here: RatePoint = geometry.at(x, f, g)
     geometry.begin(here)
     return here

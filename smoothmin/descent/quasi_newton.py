@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin import _status
-from smoothmin._estimate import ESTIMATE, Estimate
+from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._protocol import (
     Array,
     Ask,
@@ -134,11 +134,14 @@ class Descent:
         self.doubt, self.wall = Doubt(problem, enough=1), Wall()
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
         self._promised, self._last_chance = math.inf, False  # of the last search
-        self._told, self._learnt = Estimate(metric), Estimate()  # what was forgotten last
-        self._reported: Estimate | None = None
+        self._told, self._learnt = (
+            CurvatureEstimate(metric),
+            CurvatureEstimate(),
+        )  # what was forgotten last
+        self._reported: CurvatureEstimate | None = None
 
     @property
-    def estimate(self) -> Estimate:
+    def estimate(self) -> CurvatureEstimate:
         """What is known of the inverse Hessian, or was known last."""
         return self._learnt if self.metric.fresh else self._told
 
@@ -362,7 +365,7 @@ class Descent:
     def _forget(self) -> None:
         """Start the memory afresh."""
         if not self.metric.fresh:
-            self._learnt = Estimate(self.metric.copied())
+            self._learnt = CurvatureEstimate(self.metric.copied())
         self.metric.reset()
         self.length, self._guess, self._f_at_reset = 0.0, True, self.f
 

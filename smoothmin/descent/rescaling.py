@@ -41,7 +41,7 @@ def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
         power = _power(float(np.abs(gradient).max()), abs(value))
         shown = problem
         if power != 0 and problem.differences is not None:
-            differences = _Scaled(problem.differences, 2.0**power)
+            differences = _ScaledDifferences(problem.differences, 2.0**power)
             shown = dataclasses.replace(problem, differences=differences)
         steps = run(shown)
         resume(steps, None)  # asks for the start
@@ -99,7 +99,7 @@ def _reported(info: dict[str, Any], unit: float) -> dict[str, Any]:
     return info
 
 
-class _Scaled:
+class _ScaledDifferences:
     """Finite differences of the scaled function."""
 
     def __init__(self, differences: Differences, unit: float) -> None:

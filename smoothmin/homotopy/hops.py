@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin.homotopy.landscape_metric import Metric
+from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.homotopy.polishes import Polisher
 from smoothmin.homotopy.settings import HomotopySettings
 from smoothmin.portfolio.accounts import Share
@@ -51,7 +51,7 @@ class Hops:
         self._hops = Bandit(hops)
         self._modelled = 0  # how many minima there were when the model was last tried
 
-    def hop(self, metric: Metric, multiple: float) -> Generator[Any, Any, None]:
+    def hop(self, metric: LandscapeMetric, multiple: float) -> Generator[Any, Any, None]:
         """Polish near the best point, until the hops' share of the cost is used."""
         incumbent, minima, rng = self._incumbent, self._polisher.minima, self._incumbent.rng
         n, scaled = incumbent.problem.x0.size, metric.times(multiple)
@@ -76,7 +76,7 @@ class Hops:
             x = self._incumbent.rng.uniform(*self._around)
             yield from self._polisher.polish(x, "random")
 
-    def _step_of_model(self, metric: Metric) -> Generator[Any, Any, None]:
+    def _step_of_model(self, metric: LandscapeMetric) -> Generator[Any, Any, None]:
         """Polish where the model of the minima is lowest, or beyond if that leads back."""
         incumbent = self._incumbent
         start, before = incumbent.x, incumbent.fun
@@ -89,7 +89,7 @@ class Hops:
             if self._improved(before) or not self._went_back(metric, start, to, end):
                 return
 
-    def _went_back(self, metric: Metric, start: Array, to: Array, end: Array) -> bool:
+    def _went_back(self, metric: LandscapeMetric, start: Array, to: Array, end: Array) -> bool:
         """Whether a polish from ``to`` ended where the step there began."""
         gone, aimed = (float(np.linalg.norm(metric.inward(x - start))) for x in (end, to))
         return gone <= self._settings.same_minimum * aimed

@@ -28,7 +28,7 @@ HUGE = 1e100  # samples of which the squares are not summed
 
 
 @dataclass(frozen=True)
-class Metric:
+class LandscapeMetric:
     """Lengths that count as one: ``x - x0 = scale * (root z)``.
 
     ``root`` and its inverse, symmetric (n, n), are None where all directions are alike.
@@ -53,7 +53,7 @@ class Metric:
         g: Array = gradients * self.scale
         return g if self.root is None else g @ self.root
 
-    def times(self, factor: float) -> Metric:
+    def times(self, factor: float) -> LandscapeMetric:
         """All lengths multiplied."""
         return replace(self, scale=factor * self.scale)
 
@@ -83,10 +83,10 @@ class Trend:
         self._xg += x.T @ g
         self._gg += float(np.square(g).sum())
 
-    def metric(self) -> Metric:
+    def metric(self) -> LandscapeMetric:
         """Lengths at which the trend rises alike in all directions, if one is clear."""
         n, m = self._scale.size, self._count
-        round_metric = Metric(self._scale)
+        round_metric = LandscapeMetric(self._scale)
         if n == 1 or m < FEWEST * n:
             return round_metric
         x, g = self._x / m, self._g / m
@@ -109,23 +109,25 @@ class Trend:
         lengths = np.sqrt(least / np.maximum(curvatures, least))
         vectors = axes @ vectors
         root, inverse = ((vectors * size) @ vectors.T for size in (lengths, 1 / lengths))
-        return Metric(self._scale, root, inverse)
+        return LandscapeMetric(self._scale, root, inverse)
 
 
-def in_metric(method: Method, metric: Metric, problem: Problem, rng: np.random.Generator) -> Steps:
+def in_metric(
+    method: Method, metric: LandscapeMetric, problem: Problem, rng: np.random.Generator
+) -> Steps:
     """Run a method in the variables ``z`` of a metric around the start, which is zero.
 
     It sees no box: points beyond are moved to its nearest point, and steps of samples cut
     to the distance of the nearer bound, alike in both directions.
     """
     inside = replace(problem, x0=np.zeros(problem.x0.size), box=None)
-    return relay(_InMetric(metric, problem), method.run(inside, rng))
+    return relay(_InLandscapeMetric(metric, problem), method.run(inside, rng))
 
 
-class _InMetric(Reformulation):
+class _InLandscapeMetric(Reformulation):
     """The variables of a metric around the start of a problem."""
 
-    def __init__(self, metric: Metric, problem: Problem) -> None:
+    def __init__(self, metric: LandscapeMetric, problem: Problem) -> None:
         self._metric, self._problem = metric, problem
 
     def outward(self, points: Array) -> Array:

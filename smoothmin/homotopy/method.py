@@ -39,7 +39,7 @@ from smoothmin._protocol import Array, Finish, Iterate, Problem, Steps
 from smoothmin._scale import box_scale, search_range
 from smoothmin._status import Status
 from smoothmin.homotopy.hops import Hops
-from smoothmin.homotopy.landscape_metric import MOST_VARIABLES, Metric, Trend
+from smoothmin.homotopy.landscape_metric import MOST_VARIABLES, LandscapeMetric, Trend
 from smoothmin.homotopy.polishes import KinkDescent, Polisher
 from smoothmin.homotopy.settings import HomotopySettings
 from smoothmin.homotopy.stages import Stages
@@ -226,7 +226,10 @@ class _Run:
             polisher,
             search_range(self._problem, self._problem.x0, self._sigma),
         )
-        metric, kink = Metric(self._sigma), KinkDescent(self._options.gtol, incumbent, polisher)
+        metric, kink = (
+            LandscapeMetric(self._sigma),
+            KinkDescent(self._options.gtol, incumbent, polisher),
+        )
         while True:
             before, steps = incumbent.fun, incumbent.steps
             arm = self._next_scale()

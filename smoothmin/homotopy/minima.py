@@ -21,14 +21,11 @@ from collections import deque
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin.derivative_free.quadratic_regression import full_size
-from smoothmin.homotopy.landscape_metric import Metric
+from smoothmin.derivative_free.quadratic_regression import MARGIN, WINDOW, full_size
+from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.subproblems.trust_region import trust_region_step
 
 FEWEST = 4  # minima for a model
-WINDOW = 2.0  # the nearest minima that a model is fitted to, per coefficient
-FULL_WINDOW = 1.5  # the same of a full Hessian
-MARGIN = 1.1  # minima per coefficient from which on the Hessian is full
 MAX_MINIMA = 600
 MAX_ELEMENTS = 2**21  # of the minima kept: 16 MB
 REACH = 1.5  # longest step, in medians of the minima's distances
@@ -42,7 +39,7 @@ class Minima:
 
     def __init__(self, dimension: int) -> None:
         n = dimension
-        wanted = max(WINDOW * (n + 2) + FEWEST, MARGIN * FULL_WINDOW * full_size(n))
+        wanted = max(WINDOW * (n + 2) + FEWEST, MARGIN * WINDOW * full_size(n))
         size = max(FEWEST, min(math.ceil(3 * wanted), MAX_MINIMA, MAX_ELEMENTS // n))
         self._found: deque[tuple[Array, float]] = deque(maxlen=size)
         self._dimension = n
@@ -58,7 +55,7 @@ class Minima:
             self._found.append((x, value))
             self.added += 1
 
-    def propose(self, x: Array, value: float, metric: Metric) -> Array | None:
+    def propose(self, x: Array, value: float, metric: LandscapeMetric) -> Array | None:
         """Where the model that passes through ``value`` at ``x`` is lowest, within reach.
 
         Distances are those of the metric.
@@ -76,7 +73,7 @@ class Minima:
         near = order[: math.ceil(WINDOW * (n + 2)) + FEWEST]
         reach = REACH * float(np.median(distance[near]))
         if len(order) >= MARGIN * full_size(n):
-            near = order[: math.ceil(FULL_WINDOW * full_size(n))]
+            near = order[: math.ceil(WINDOW * full_size(n))]
             step = _full_step(z[near], rise[near], distance[near], reach)
         else:
             step = _round_step(z[near], rise[near], distance[near], reach)

@@ -17,7 +17,7 @@ from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.homotopy.minima import Minima
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.incumbent import Incumbent
-from smoothmin.portfolio.phase import Outcome, Phase, play
+from smoothmin.portfolio.phase import Phase, PhaseOutcome, play
 from smoothmin.portfolio.watches import Witness
 
 
@@ -83,7 +83,7 @@ class KinkDescent:
     def __init__(self, gtol: float | None, incumbent: Incumbent, polisher: Polisher) -> None:
         self._method = GradientSamplingDescent(stationarity_tol=gtol)
         self._incumbent, self._polisher = incumbent, polisher
-        self._suspended: Outcome | None = None
+        self._suspended: PhaseOutcome | None = None
         self._settled = math.inf  # the best value when that was suspended
 
     def go_on(self, factor: float) -> Generator[Any, Any, None]:

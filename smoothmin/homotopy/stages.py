@@ -13,7 +13,7 @@ from smoothmin._method import Method
 from smoothmin._protocol import Array, Problem, Steps
 from smoothmin._stopping import AfterSteps, UpdateNorm
 from smoothmin.descent.lbfgs import LBFGS
-from smoothmin.homotopy.landscape_metric import Metric, Trend, in_metric
+from smoothmin.homotopy.landscape_metric import LandscapeMetric, Trend, in_metric
 from smoothmin.homotopy.polishes import Polisher
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Phase, play
@@ -41,7 +41,7 @@ class Stages:
         self._options, self._settings = options, options.settings
         self._incumbent, self._polisher, self._trend = incumbent, polisher, trend
 
-    def one_pass(self, number: int, metric: Metric) -> Generator[Any, Any, None]:
+    def one_pass(self, number: int, metric: LandscapeMetric) -> Generator[Any, Any, None]:
         """Shrink the smoothing from a size of one in ``metric`` on, then polish."""
         options, settings, incumbent = self._options, self._settings, self._incumbent
         samples = math.ceil((options.n or settings.samples) * options.growth**number)
@@ -61,7 +61,7 @@ class Stages:
         if not np.array_equal(lowest.x, x):
             yield from self._polisher.polish(lowest.x)
 
-    def _smoothed(self, size: Metric, samples: int) -> Method:
+    def _smoothed(self, size: LandscapeMetric, samples: int) -> Method:
         """Minimizes the function smoothed by ``samples`` points."""
         options = self._options
         sigma = size.scale if size.root is None else np.ones(size.scale.size)
@@ -96,7 +96,7 @@ class InMetric(Method):
     """A method in the variables of a metric around the start."""
 
     method: Method
-    metric: Metric
+    metric: LandscapeMetric
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

@@ -19,7 +19,7 @@ from smoothmin._protocol import Array
 from smoothmin._source import BATCH_ELEMENTS, Block, Serial, Source
 from smoothmin._status import Status
 from smoothmin._vectorized import Vectorized
-from smoothmin.constraints.evaluation import Columns, FeasibleLimits, OneByOne
+from smoothmin.constraints.evaluation import ConstrainedColumns, FeasibleLimits, OneByOne
 from smoothmin.journal.identity import Identity, differing, fitting
 from smoothmin.journal.options import Journal
 from smoothmin.journal.records import HEADER_BYTES, JournalFile, Record
@@ -189,7 +189,7 @@ class Journaled(Source):
                     limits.look_at_value(float(values[k]))
             except Halt as halt:
                 # a function of columns has found all of them by then
-                whole = isinstance(self._source, (Vectorized, Columns))
+                whole = isinstance(self._source, (Vectorized, ConstrainedColumns))
                 return len(values) if whole else int(k) + 1, halt
         return len(values), None
 

@@ -47,7 +47,7 @@ class Smoother(Protocol):
 
 
 @dataclass(slots=True)
-class Point:
+class LoopPoint:
     """Where a loop stands: value, gradient, and what of it is free to act.
 
     ``free`` is the gradient without what pushes against a bound, ``smooth`` its
@@ -62,7 +62,9 @@ class Point:
     norm: float
 
     @classmethod
-    def of(cls, problem: Problem, smoother: Smoother, x: Array, fun: float, grad: Array) -> Point:
+    def of(
+        cls, problem: Problem, smoother: Smoother, x: Array, fun: float, grad: Array
+    ) -> LoopPoint:
         """Smooth the gradient at ``x``, in the metric there."""
         if smoother.changes:
             smoother.update(x)
@@ -90,7 +92,7 @@ class Ends:
         self.known, self._ftol, self.facts = Convergence(problem, gtol), ftol, facts
         self._small = 0  # decreases in a row within ftol
 
-    def stepped(self, here: Point, new: Point) -> None:
+    def stepped(self, here: LoopPoint, new: LoopPoint) -> None:
         """Take note of a step."""
         step = new.x - here.x
         square = float(step.dot(step))
@@ -102,7 +104,7 @@ class Ends:
             self._small = self._small + 1 if is_small else 0
 
     def reached(
-        self, at: Point, promised: float, step: Array
+        self, at: LoopPoint, promised: float, step: Array
     ) -> Generator[Ask, Any, Finish | bool]:
         """The end at a point where the metric promises a decrease, or whether it lies there."""
         if self._small >= SMALL_STEPS:
@@ -114,7 +116,7 @@ class Ends:
         return met or (yield from self.known.enough(promised, step, at.x, at.fun, at.grad))
 
     def nothing_lower(
-        self, message: str, found: LineResult | None, promised: float, at: Point
+        self, message: str, found: LineResult | None, promised: float, at: LoopPoint
     ) -> Generator[Ask, Any, Finish | Found]:
         """The end where no lower value is to be found, or one that is lower after all."""
         return self.known.nothing_lower(message, found, promised, at.x, at.fun, at.grad)
@@ -134,7 +136,7 @@ def direction_within(problem: Problem, x: Array, free: Array, step: Array) -> Ar
     return np.where(stuck, 0.0, step)
 
 
-def secant_step(problem: Problem, here: Point, direction: Array) -> Generator[Ask, Any, float]:
+def secant_step(problem: Problem, here: LoopPoint, direction: Array) -> Generator[Ask, Any, float]:
     """The first length along a direction of unknown curvature: where its slope vanishes.
 
     One short trial gives the change of the slope. Growing from a guess instead would
@@ -150,7 +152,7 @@ def secant_step(problem: Problem, here: Point, direction: Array) -> Generator[As
 
 
 def first_scale(
-    problem: Problem, smoother: Smoother, here: Point, scale: float
+    problem: Problem, smoother: Smoother, here: LoopPoint, scale: float
 ) -> Generator[Ask, Any, float]:
     """``scale`` if it is known, else the length of a first step along ``-A^-1 g``."""
     direction = direction_within(problem, here.x, here.free, -here.smooth)
@@ -162,7 +164,7 @@ def first_scale(
 def lbfgs(
     problem: Problem,
     smoother: Smoother,
-    here: Point,
+    here: LoopPoint,
     memory: SobolevMemory,
     done: Ends,
     refit: Refit | None,
@@ -195,30 +197,30 @@ def lbfgs(
             if isinstance(lower, Finish):
                 return lower
             if lower is not None:
-                here = Point.of(problem, smoother, *lower)
+                here = LoopPoint.of(problem, smoother, *lower)
                 yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
             continue
         # 3. update
-        new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
+        new = LoopPoint.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
         straight = problem.box is None and found.wolfe
         _learn(memory, smoother, here, new, (found.point, direction, slope) if straight else None)
         done.stepped(here, new)
         here = new
         better = None if refit is None else refit.after_step(memory)
         if refit is not None and better is not None:
-            smoother, here = better, Point.of(problem, better, new.x, new.fun, new.grad)
+            smoother, here = better, LoopPoint.of(problem, better, new.x, new.fun, new.grad)
             done.facts["sigma"] = refit.sigma
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)
-            here = Point.of(problem, smoother, here.x, f, g)
+            here = LoopPoint.of(problem, smoother, here.x, f, g)
             done.known.begin(here.x, here.fun, here.free)
 
 
 def _failed(
-    memory: SobolevMemory, found: LineResult | None, promised: float, here: Point, done: Ends
+    memory: SobolevMemory, found: LineResult | None, promised: float, here: LoopPoint, done: Ends
 ) -> Generator[Ask, Any, Finish | Found | None]:
-    """After a search in vain: the end, a lower point, or none if the memory was at fault."""
+    """After a failed search: the end, a lower point, or none if the memory was at fault."""
     if memory.fresh or (found is not None and found.endless):
         message = failed_search(found) if found else NO_DESCENT
         return (yield from done.nothing_lower(message, found, promised, here))
@@ -230,8 +232,8 @@ def _failed(
 def _learn(
     memory: SobolevMemory,
     smoother: Smoother,
-    here: Point,
-    new: Point,
+    here: LoopPoint,
+    new: LoopPoint,
     along: tuple[LinePoint, Array, float] | None,
 ) -> None:
     """Remember a step; ``along`` is where it ended on a line, its direction and first slope."""
@@ -246,7 +248,7 @@ def _learn(
 
 
 def barzilai_borwein(
-    problem: Problem, smoother: Smoother, here: Point, scale: float, done: Ends
+    problem: Problem, smoother: Smoother, here: LoopPoint, scale: float, done: Ends
 ) -> Steps:
     """Steps of length ``s'As / s'y`` along ``-A^-1 g``, backtracked only if they go up."""
     t = yield from first_scale(problem, smoother, here, scale)
@@ -263,10 +265,10 @@ def barzilai_borwein(
             lower = yield from done.nothing_lower(failed_search(found), found, math.inf, here)
             if isinstance(lower, Finish):
                 return lower
-            here = Point.of(problem, smoother, *lower)
+            here = LoopPoint.of(problem, smoother, *lower)
             highest = [here.fun]
             continue
-        new = Point.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
+        new = LoopPoint.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
         curvature = float((new.x - here.x) @ (new.grad - here.grad))
         # A s is -t g, up to what the bounds cut off
         length = found.point.t * here.norm
@@ -277,28 +279,28 @@ def barzilai_borwein(
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)
-            here = Point.of(problem, smoother, here.x, f, g)
+            here = LoopPoint.of(problem, smoother, here.x, f, g)
             done.known.begin(here.x, here.fun, here.free)
             highest = [f]
 
 
-class Smoothed(Geometry):
+class SobolevGeometry(Geometry):
     """Steps at a fixed rate along ``-A^-1 g``."""
 
     def __init__(self, problem: Problem, smoother: Smoother, done: Ends) -> None:
         super().__init__(problem, done.known)
         self._smoother, self._done = smoother, done
 
-    def at(self, x: Array, fun: float, grad: Array) -> Point:
+    def at(self, x: Array, fun: float, grad: Array) -> LoopPoint:
         """Smooth the gradient at ``x``."""
-        return Point.of(self.problem, self._smoother, x, fun, grad)
+        return LoopPoint.of(self.problem, self._smoother, x, fun, grad)
 
-    def stepped(self, here: Point, new: Point) -> None:
+    def stepped(self, here: LoopPoint, new: LoopPoint) -> None:
         """Take note of a step."""
         self._done.stepped(here, new)
 
     def reached(
-        self, here: Point, promised: float, step: Array
+        self, here: LoopPoint, promised: float, step: Array
     ) -> Generator[Ask, Any, Finish | bool]:
         """The end, also where the dual norm is no number."""
         if not math.isfinite(here.norm):
@@ -306,10 +308,10 @@ class Smoothed(Geometry):
             return Finish(Status.NONFINITE, message)
         return (yield from self._done.reached(here, promised, step))
 
-    def within(self, here: Point, step: Array) -> Array:
+    def within(self, here: LoopPoint, step: Array) -> Array:
         """What the bounds leave of a step."""
         return direction_within(self.problem, here.x, here.free, step)
 
-    def facts(self, here: Point) -> dict[str, Any]:
+    def facts(self, here: LoopPoint) -> dict[str, Any]:
         """The dual norm, and what there is to say of the metric."""
         return {"dual_norm": here.norm, **self._done.facts}

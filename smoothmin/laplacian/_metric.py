@@ -21,7 +21,7 @@ from smoothmin.metrics.compact import CompactMemory, is_curved
 CANCELLING = 1e-6
 
 
-class Smoothed(Protocol):
+class SmoothedGradient(Protocol):
     """A point's gradient, its image under ``A^-1``, and its dual norm."""
 
     grad: Array
@@ -55,7 +55,9 @@ class SobolevMemory(CompactMemory):
         self._set_scale(sy, yw)
         return True
 
-    def follow(self, t: float, direction: Array, sy: float, old: Smoothed, new: Smoothed) -> bool:
+    def follow(
+        self, t: float, direction: Array, sy: float, old: SmoothedGradient, new: SmoothedGradient
+    ) -> bool:
         """`update` after a step of ``t`` times a direction, in fewer passes over memory.
 
         The old gradient is the one last applied to. ``sy`` is t times the change of

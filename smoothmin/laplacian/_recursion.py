@@ -102,7 +102,7 @@ class Solver(Protocol):
         """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one field or several."""
 
 
-class Line:
+class LineRecursion:
     """``A^-1`` on a line of n points."""
 
     def __init__(self, n: int, sigma: float, boundary: str, dtype: np.dtype[Any]) -> None:
@@ -160,7 +160,7 @@ class StiffLine:
             self._kernel(line, result, *constants)
 
 
-class Columns:
+class ColumnRecursions:
     """Recursions down the columns of arrays (rows, columns), one sigma for each column.
 
     What is solved is ``stiff * (I + sigma K)``.
@@ -200,7 +200,7 @@ class Sheet:
         # the two halves of a complex number are columns of their own
         self._complex = transform.is_complex
         stiff = np.repeat(stiff.ravel(), 2 if self._complex else 1)
-        self._columns = Columns(first / stiff, stiff, rows, boundary, dtype)
+        self._columns = ColumnRecursions(first / stiff, stiff, rows, boundary, dtype)
         kind = np.result_type(dtype, np.complex64) if self._complex else dtype
         self._room = Room((rows, *transform.eigenvalues.shape), kind)
         # transforms of several axes are quicker on what stays in fast memory
@@ -247,11 +247,11 @@ class Separable:
         self, grid: tuple[int, ...], sigmas: list[float], boundary: str, dtype: np.dtype[Any]
     ) -> None:
         """Take the sigma of each axis."""
-        self._last = Line(grid[-1], sigmas[-1], boundary, dtype)
-        self._others: list[tuple[tuple[int, int, int], Columns]] = []
+        self._last = LineRecursion(grid[-1], sigmas[-1], boundary, dtype)
+        self._others: list[tuple[tuple[int, int, int], ColumnRecursions]] = []
         for axis, (rows, sigma) in enumerate(zip(grid[:-1], sigmas[:-1], strict=True)):
             width = math.prod(grid[axis + 1 :])
-            columns = Columns(np.full(width, sigma), np.ones(width), rows, boundary, dtype)
+            columns = ColumnRecursions(np.full(width, sigma), np.ones(width), rows, boundary, dtype)
             self._others.append(((-1, rows, width), columns))
 
     def solve(self, g: Floats, out: Floats) -> None:

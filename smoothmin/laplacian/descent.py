@@ -30,9 +30,9 @@ from smoothmin.descent.fixed_rate import Momentum, fixed_rate
 from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
 from smoothmin.laplacian._loops import (
     Ends,
-    Point,
-    Smoothed,
+    LoopPoint,
     Smoother,
+    SobolevGeometry,
     barzilai_borwein,
     first_scale,
     lbfgs,
@@ -221,7 +221,7 @@ class LaplacianDescent(Method):
             return start
         x, f, g = start
         smoother, scale, facts = yield from self._fit(problem, x, g, rng)
-        here = Point.of(problem, smoother, x, f, g)
+        here = LoopPoint.of(problem, smoother, x, f, g)
         done = Ends(problem, self.gtol, self.ftol, facts)
         done.known.begin(x, f, here.free)
         if self.step == "lbfgs":
@@ -238,12 +238,12 @@ class LaplacianDescent(Method):
             else:
                 lr = per_block("lr", self.lr, problem, self.shapes)
             rates = (lr * self.decay**k for k in itertools.count())
-            geometry, momentum = Smoothed(problem, smoother, done), Momentum(self.momentum)
+            geometry, momentum = SobolevGeometry(problem, smoother, done), Momentum(self.momentum)
             finish = yield from fixed_rate(problem, geometry, here, rates, momentum)
         finish.info.update(facts)
         return finish
 
-    def _refit(self, problem: Problem, here: Point, facts: dict[str, Any]) -> Refit | None:
+    def _refit(self, problem: Problem, here: LoopPoint, facts: dict[str, Any]) -> Refit | None:
         """What chooses sigma again, where it is the method's to choose."""
         layout = Layout.of(self, (*BOUNDARIES, "auto"), problem)
         given = self.sigma != "auto" or self.preconditioner is not None

@@ -23,7 +23,14 @@ from scipy.sparse.linalg import LinearOperator
 from smoothmin._check import require_bool, require_integer, require_one_of, require_real
 from smoothmin._protocol import Array
 from smoothmin.laplacian._bases import Floats
-from smoothmin.laplacian._recursion import Line, Separable, Sheet, Solver, StiffLine, is_accurate
+from smoothmin.laplacian._recursion import (
+    LineRecursion,
+    Separable,
+    Sheet,
+    Solver,
+    StiffLine,
+    is_accurate,
+)
 from smoothmin.laplacian._transforms import (
     BOUNDARIES,
     Multiplier,
@@ -202,7 +209,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
             return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
         if not others:
             if is_accurate(first, rows, self.boundary, self.dtype):
-                return Line(rows, first, self.boundary, self.dtype)
+                return LineRecursion(rows, first, self.boundary, self.dtype)
             return StiffLine(rows, first)
         else:
             transform = Transform(others, self.boundary, self.spacing[1:])

@@ -24,7 +24,7 @@ from smoothmin._protocol import Answers, Array, Finish, Iterate, Problem, Steps
 from smoothmin._reformulate import Reformulation, relay
 from smoothmin._types import Axes, Shapes
 from smoothmin.descent.convergence import Convergence
-from smoothmin.descent.fixed_rate import Geometry, Point
+from smoothmin.descent.fixed_rate import Geometry, RatePoint
 from smoothmin.descent.gradient_descent import GradientDescent
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.laplacian._blocks import Blocks, Layout, require_sigmas, whole_shape
@@ -127,10 +127,10 @@ class LaplacianSmoothing(Method):
             return inner.at_fixed_rate(problem, _Linear(problem, smoother, inner.gtol))
         start, shape = np.zeros(smoother.size), whole_shape(problem)
         inside = dataclasses.replace(problem, x0=start, shape=shape, free=None)
-        return relay(_InMetric(smoother, problem.x0), inner.run(inside, rng))
+        return relay(_InSobolevMetric(smoother, problem.x0), inner.run(inside, rng))
 
 
-class _InMetric(Reformulation):
+class _InSobolevMetric(Reformulation):
     """The variables z of ``x = start + B^-1 z``."""
 
     def __init__(self, smoother: Blocks, start: Array) -> None:
@@ -169,11 +169,11 @@ class _Linear(Geometry):
         super().__init__(problem, Convergence(problem, gtol))
         self._smoother, self._gtol = smoother, gtol
 
-    def at(self, x: Array, fun: float, grad: Array) -> Point:
+    def at(self, x: Array, fun: float, grad: Array) -> RatePoint:
         """Smooth the gradient."""
-        return Point(x, fun, grad, grad, self._smoother.solve(grad))
+        return RatePoint(x, fun, grad, grad, self._smoother.solve(grad))
 
-    def met(self, here: Point) -> Finish | None:
+    def met(self, here: RatePoint) -> Finish | None:
         """The end if the gradient in z is within the user's tolerance, or zero."""
         if self._gtol is None:
             return self.known.met(here.grad)  # zero where that in z is

@@ -17,10 +17,10 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask
 from smoothmin.linesearch.polyhedral_search import KinkedLine
+from smoothmin.linesearch.weak_wolfe import ARMIJO
 
-ARMIJO = 1e-4
 LONGEST_EXTENSION = 10.0
-STRAIGHT = 0.8  # share of the foretold decrease from which a point is before a kink
+STRAIGHT = 0.8  # share of the predicted decrease from which a point is before a kink
 CROSSINGS = 3  # values that locate it, or as many as variables
 CROSSING_GAIN = 0.1  # share of the decrease on the line, worth another value there
 ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have

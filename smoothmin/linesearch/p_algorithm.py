@@ -1,4 +1,4 @@
-"""`Line`: samples of a function along a line, and where a lower value may be.
+"""`PAlgorithm`: samples of a function along a line, and where a lower value may be.
 
 Reference: J. Calvin, A. Žilinskas, "On the convergence of the P-algorithm for
 one-dimensional global optimization of smooth functions", J. Optim. Theory Appl. 102 (1999):
@@ -19,7 +19,7 @@ LOWER = 0.02  # how much lower a value is sought, as a share of the median's hei
 LEAST = 5  # samples before these show curvature
 
 
-class Line:
+class PAlgorithm:
     """Samples at ``t`` (m,), ascending, and their ``values`` (m,).
 
     Parameters

@@ -46,7 +46,7 @@ class Facts:
     boxed : bool
         Whether bounds say how far every variable moves.
     guessed : bool
-        Whether nobody said that.
+        Whether that is a guess.
     finite : bool
         Whether any value was finite.
     no_value : bool
@@ -55,7 +55,7 @@ class Facts:
         Whether the function is known to be a sum over the variables.
     noisy : bool
         Whether noise makes differences useless.
-    foretold : bool
+    accurate : bool
         Whether the first step of a model came out as predicted.
     lost : bool
         Whether the first descent ended at no minimum.
@@ -91,7 +91,7 @@ class Facts:
     no_value: bool = False
     separable: bool = False
     noisy: bool = False
-    foretold: bool = False
+    accurate: bool = False
     lost: bool = False
     jumps: bool = False
     settled: bool = False
@@ -141,7 +141,7 @@ FIRST: tuple[tuple[Action, Condition], ...] = (
     (Action.SCALE, lambda f: f.guessed and not f.boxed),
     (Action.MIDDLE, lambda f: f.boxed and not f.once),
     (Action.STAR, lambda f: f.boxed and f.small),
-    (Action.MODEL, lambda f: f.foretold),
+    (Action.MODEL, lambda f: f.accurate),
     (Action.TEST, lambda f: f.boxed and not (f.settled and f.once)),
     (Action.SUM, lambda f: f.separable),
     (Action.DESCENT, lambda f: f.once and not f.boxed),

@@ -79,7 +79,7 @@ class Phase:
 
 
 @dataclass
-class Outcome:
+class PhaseOutcome:
     """What came of a phase."""
 
     x: Array  # where it stands
@@ -107,14 +107,16 @@ class Outcome:
         return replace(phase, rest=self.rest, reply=self.reply, start=self.x, **changes)
 
 
-def play(phase: Phase, incumbent: Incumbent, keep: bool = False) -> Generator[Any, Any, Outcome]:
+def play(
+    phase: Phase, incumbent: Incumbent, keep: bool = False
+) -> Generator[Any, Any, PhaseOutcome]:
     """Drive a method until it is done or told to end: pass messages on, book all values.
 
     With ``keep`` a method that was told to end is suspended and can go on, and the outcome
     has all points and values.
     """
     steps = phase.begin(incumbent)
-    outcome, before = Outcome(phase.start), incumbent.fun
+    outcome, before = PhaseOutcome(phase.start), incumbent.fun
     try:
         outcome.finish = yield from _drive(phase, steps, incumbent, outcome, keep)
         if keep and outcome.finish is None:
@@ -127,7 +129,7 @@ def play(phase: Phase, incumbent: Incumbent, keep: bool = False) -> Generator[An
 
 
 def _drive(
-    phase: Phase, steps: Steps, incumbent: Incumbent, outcome: Outcome, keep: bool
+    phase: Phase, steps: Steps, incumbent: Incumbent, outcome: PhaseOutcome, keep: bool
 ) -> Generator[Any, Any, Finish | None]:
     """The method's last word, None if it was told to end."""
     nit, reply = 0, phase.reply
@@ -161,7 +163,7 @@ def _drive(
 
 
 def _answer(
-    phase: Phase, ask: Ask, incumbent: Incumbent, outcome: Outcome
+    phase: Phase, ask: Ask, incumbent: Incumbent, outcome: PhaseOutcome
 ) -> Generator[Any, Any, Answers]:
     """The answer to a request, booked; that to the first point may be known."""
     first = outcome.cost == 0 and ask.order == 0 and type(ask) is Ask and not ask.anew

@@ -27,21 +27,17 @@ from numpy.typing import ArrayLike
 
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
-from smoothmin._noise import measure_noise
+from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin.residuals.losses import LINEAR, Loss
 from smoothmin.subproblems.linear_program import linear_program_step
-from smoothmin.subproblems.trust_region import boxed_step
+from smoothmin.subproblems.trust_region import EXCELLENT, POOR, boxed_step, next_radius
 
-POOR, GOOD = 0.1, 0.7  # ratios of actual to predicted decrease, Powell's
 FAR = 2.0  # distance, in radii, of a point that is brought near after a failure
-DOUBTFUL = 0.5  # errors of predictions, by these, that noise may be behind
 SHRINK = 0.1  # of a radius that was too large
 RESOLVED = 1.5  # times the last radius but one: from there it may be that one, Powell's
-SMALL = 0.01  # radius from which curvature explains such errors no more
-NOISE_FLOOR = 5.0  # standard deviations of noise in which a predicted decrease is lost
 
 
 class ResidualModels:
@@ -282,12 +278,7 @@ class _ModelRun:
         ratio = actual / predicted
         if ratio > POOR:
             self._trusted = min(self._delta, self._first_rho)
-        if ratio <= POOR:
-            self._resize(min(0.5 * self._delta, length))
-        elif ratio <= GOOD:
-            self._resize(max(0.5 * self._delta, length))
-        else:
-            self._resize(max(self._delta, 2 * length))
+        self._resize(next_radius(self._delta, length, min(ratio, EXCELLENT)))  # near as a rule
         self._take(fit, x, step, residuals)
         return ratio
 
@@ -332,16 +323,16 @@ class _ModelRun:
         if ratio > 0 or max(self._delta, length) > RESOLVED * self._rho:
             return None
         if self._rho <= self._last_rho:
-            said = f"Radius {self._rho:.3g} of the scale: nothing lower around."
-            return Finish(Status.CONVERGED, said)
+            message = f"Radius {self._rho:.3g} of the scale: nothing lower around."
+            return Finish(Status.CONVERGED, message)
         noise = yield from self._noise()
         if noise > 0:
             if not models.values.min() < self._floor - noise:  # averages over a wider region
                 self._trusted /= SHRINK
             if self._trusted <= self._first_rho:
                 return (yield from self._begin_anew())
-            said = f"Predicted decreases are below the noise, {noise:.3g}."
-            return Finish(Status.CONVERGED, said, noise=noise)
+            message = f"Predicted decreases are below the noise, {noise:.3g}."
+            return Finish(Status.CONVERGED, message, noise=noise)
         share = self._rho / self._last_rho  # Powell's (2009) rule for the last two
         new = self._last_rho if share <= 16 else SHRINK * self._rho
         if 16 < share <= 250:

@@ -26,7 +26,7 @@ from smoothmin.subproblems.min_norm import min_norm_point
 
 
 @dataclass(frozen=True)
-class Certificate:
+class KKTCertificate:
     """Zero lies within ``stationarity`` of the hull and cone within ``radius``.
 
     ``least`` is the least element, ``small`` what its length is compared with.
@@ -43,7 +43,7 @@ class Certificate:
         return self.stationarity <= self.small
 
 
-class Certifier:
+class KKTCertifier:
     """Radius and tolerance of a problem's certificates.
 
     Parameters
@@ -85,7 +85,7 @@ class Certifier:
             usual = min(usual, EPS**0.5)
         return max(needed, max(settings.blur * usual, self._coarsest) * max(size, 1.0))
 
-    def certify(self, point: Point, gathered: Gathered) -> Certificate:
+    def certify(self, point: Point, gathered: Gathered) -> KKTCertificate:
         """The certificate of a point, by what is known around it."""
         radius = self.radius(point.x)
         around = gathered.near(0, point, radius)
@@ -102,7 +102,7 @@ class Certifier:
         small = self._settings.relative * steepest
         if self._tolerance is not None:
             small = max(self._tolerance, self._settings.cancelled * steepest)
-        return Certificate(math.sqrt(float(least @ least)), radius, least, small)
+        return KKTCertificate(math.sqrt(float(least @ least)), radius, least, small)
 
     def _least_of_few(self, gradients: Array, normals: Array) -> Array:
         """The least element, longer by what multiples of normals are not known better than.

@@ -22,14 +22,14 @@ from smoothmin.sqp.functions import EPS, Point
 from smoothmin.sqp.program import Direction
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
-from smoothmin.subproblems.boxed_qp import FEW, Identity, RowModel
+from smoothmin.subproblems.boxed_qp import FEW, IdentityModel, RowModel
 
 LONGER = 10.0  # the next step, in units of one that has shown no curvature
 RELIABLE = 1e3 * EPS  # change of a gradient, in units of it, that rounding may make
 PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
 
 
-class _Scaled:
+class _DividedModel:
     """A model's matrix divided by a factor."""
 
     def __init__(self, model: RowModel, factor: float) -> None:
@@ -44,7 +44,7 @@ class _Scaled:
         return self._factor * self._model.newton_rows(rows, free)
 
 
-class Curvature:
+class LagrangianMetric:
     """A quasi-Newton estimate of the inverse Hessian, dense or of limited memory.
 
     Parameters
@@ -83,8 +83,8 @@ class Curvature:
             root = math.sqrt(self.first) * np.eye(self._n) if factor is None else factor
             return root if self.trust == 1 else root * math.sqrt(self.trust)
         if metric.fresh:
-            return Identity(self.first * self.trust)
-        return _Scaled(metric.model(), self.trust)
+            return IdentityModel(self.first * self.trust)
+        return _DividedModel(metric.model(), self.trust)
 
     def learn(
         self,

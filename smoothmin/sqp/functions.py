@@ -145,7 +145,7 @@ class Point:
         return bool(np.isfinite(self.values).all() and np.isfinite(self.slopes).all())
 
 
-class Evaluator:
+class PointEvaluator:
     """Asks for points, and numbers them.
 
     Attributes

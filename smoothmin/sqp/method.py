@@ -34,7 +34,7 @@ from smoothmin._protocol import Finish, Problem, Steps
 from smoothmin._status import Status
 from smoothmin.descent.rescaling import in_range
 from smoothmin.sqp.program import Region
-from smoothmin.sqp.run import Run
+from smoothmin.sqp.run import SQPRun
 from smoothmin.sqp.settings import SQPSettings
 
 
@@ -134,6 +134,6 @@ class SQPGradientSampling(Method):
         tolerances = self.stationarity_tol, self.radius_tol, self.fatol
 
         def steps(inner: Problem) -> Steps:
-            return Run(inner, region, *tolerances, self.settings).steps()
+            return SQPRun(inner, region, *tolerances, self.settings).steps()
 
         return (yield from in_range(problem.at(start), steps))

@@ -17,16 +17,16 @@ from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.descent.convergence import PROBE, unusable
 from smoothmin.descent.gradient_check import RESOLVED, VISIBLE
 from smoothmin.descent.quasi_newton import first_step
-from smoothmin.sqp.certificate import Certificate, Certifier
-from smoothmin.sqp.curvature import Curvature
-from smoothmin.sqp.functions import EPS, Evaluator, Point, Sides
+from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
+from smoothmin.sqp.curvature import LagrangianMetric
+from smoothmin.sqp.functions import EPS, Point, PointEvaluator, Sides
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 
 
-class Run:
+class SQPRun:
     """A run on a problem that starts within its bounds and linear rows."""
 
     def __init__(
@@ -41,11 +41,11 @@ class Run:
         n = problem.x0.size
         self._problem, self._settings, self._fatol = problem, settings, fatol
         self._sides, self._region = Sides(problem.nonlinear), region
-        self._evaluator = Evaluator(problem, self._sides)
+        self._evaluator = PointEvaluator(problem, self._sides)
         self._programs = Programs(self._region, self._sides, settings.penalties)
         self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
-        self._curvature = Curvature(n, settings)
-        self._certifier = Certifier(
+        self._curvature = LagrangianMetric(n, settings)
+        self._certifier = KKTCertifier(
             problem, self._region, self._sides, stationarity_tol, radius_tol
         )
         self._search = Search(
@@ -344,7 +344,7 @@ class Run:
                 self._gathered.add(there, None)
         return bool(far)
 
-    def _certified(self, certificate: Certificate, direction: Direction) -> Finish:
+    def _certified(self, certificate: KKTCertificate, direction: Direction) -> Finish:
         message = (
             f"Stationarity {certificate.stationarity:.3g} <= {certificate.small:.3g} "
             f"within radius {certificate.radius:.3g}"
@@ -352,12 +352,12 @@ class Run:
         facts = self._facts(certificate, direction)
         return judge(Knowledge(message, tolerance_met=True), **facts)
 
-    def _facts(self, certificate: Certificate, direction: Direction) -> dict[str, Any]:
+    def _facts(self, certificate: KKTCertificate, direction: Direction) -> dict[str, Any]:
         facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
         return facts | self._told(direction)
 
     def _judged(
-        self, point: Point, direction: Direction, noise: float, certificate: Certificate
+        self, point: Point, direction: Direction, noise: float, certificate: KKTCertificate
     ) -> Finish:
         """What is known where nothing is promised, and there is no certificate."""
         steep = 1.0 if self._gathered.met else self._recent.steepness

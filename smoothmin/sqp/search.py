@@ -16,7 +16,7 @@ import numpy as np
 from smoothmin._protocol import Array, Ask
 from smoothmin.descent.gradient_check import contradicting
 from smoothmin.linesearch.weak_wolfe import LinePoint
-from smoothmin.sqp.functions import Evaluator, Point
+from smoothmin.sqp.functions import Point, PointEvaluator
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.settings import StepSettings
 from smoothmin.sqp.tangents import Gathered
@@ -49,7 +49,7 @@ class Search:
 
     def __init__(
         self,
-        evaluator: Evaluator,
+        evaluator: PointEvaluator,
         region: Region,
         programs: Programs,
         gathered: Gathered,

@@ -42,7 +42,7 @@ class RowModel(Protocol):
         ...
 
 
-class Identity:
+class IdentityModel:
     """The model of a distance, divided by a factor."""
 
     def __init__(self, factor: float = 1.0) -> None:
@@ -189,7 +189,7 @@ def euclidean_step(
         root = np.sqrt(factor) * np.eye(n)
         return ElasticQP(root, g, rows, offsets, groups, caps, low, high).solve()
     low, high = (np.full(n, -np.inf), np.full(n, np.inf)) if box is None else box
-    return BoxedQP(Identity(factor), g, rows, offsets, groups, caps, low, high).solve()
+    return BoxedQP(IdentityModel(factor), g, rows, offsets, groups, caps, low, high).solve()
 
 
 def projection(

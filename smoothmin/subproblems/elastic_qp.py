@@ -200,8 +200,8 @@ class _ActiveSet:
             return
         if dependent:
             self._exchanged[row] = self._exchanged.get(row, 0) + 1
-        in_vain = share == 0 and row == self._entering
-        if in_vain or self._exchanged.get(row, 0) > EXCHANGES:
+        idle = share == 0 and row == self._entering
+        if idle or self._exchanged.get(row, 0) > EXCHANGES:
             self._banned.add(row)
         self._let_go(row)
 

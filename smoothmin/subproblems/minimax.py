@@ -7,19 +7,19 @@ methods for minimizing a class of nondifferentiable functions", Math. Program. 2
 Deviations: steps are taken in full, higher or not, and the lowest point is kept. What
 follows a step that went up is the second-order correction that a curved kink asks for
 (Nocedal and Wright, section 18.11), and evaluating quadratics costs nothing. Only after
-a few steps in vain is the next one from the lowest point damped. The ball enters as in
+a few steps without improvement is the next one from the lowest point damped. The ball enters as in
 the Levenberg-Marquardt method.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg.lapack import dsyevd
 
 from smoothmin._protocol import Array
+from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.simplex_qp import simplex_weights
 
 STEPS = 20
@@ -88,7 +88,7 @@ def least_maximum(
     at = _Point(np.zeros(n), values, gradients, weights)
     lowest, found = at, None
     shift = damping = 0.0
-    in_vain = 0
+    idle = 0
     for _ in range(STEPS):
         curvature, axes, failed = dsyevd(at.weights.dot(rows).reshape(n, n))
         if failed:
@@ -108,22 +108,22 @@ def least_maximum(
         at_new = _Point(step, heights, gradients + bent, weights)
         decrease = start - float(heights.max())
         before = 0.0 if found is None else found.decrease
-        still = _length(step - at.step) <= 1e-10 * _length(step)
+        still = euclidean_norm(step - at.step) <= 1e-10 * euclidean_norm(step)
         if decrease > before:
             found = Minimax(step, decrease, bool(shift > least))
-            lowest, in_vain = at_new, 0
+            lowest, idle = at_new, 0
             damping = damping / DAMPING_FALL if damping > FLAT * scale else 0.0
             if before > 0 and decrease - before <= WORTH_MORE * decrease:
                 break
         else:
-            in_vain += 1
+            idle += 1
         if still:
             break
-        if in_vain <= PATIENCE:
+        if idle <= PATIENCE:
             at = at_new
         else:
             # from the lowest point again, and more carefully
-            at, in_vain = lowest, PATIENCE - 1
+            at, idle = lowest, PATIENCE - 1
             damping = max(DAMPING_GROWTH * damping, FIRST_DAMPING * scale)
     return found
 
@@ -157,11 +157,7 @@ class _System:
             rows = (turned + shift * along) / root
             weights = simplex_weights(rows @ rows.T, gaps, weights)
             step = at.step - self.axes @ ((weights @ rows) / root)
-            if _length(step) <= radius:
+            if euclidean_norm(step) <= radius:
                 return step, weights, shift
             shift = max(GROWTH * shift, 1e-6 * self.scale)
         return None
-
-
-def _length(vector: Array) -> float:
-    return math.sqrt(vector.dot(vector))

@@ -1,7 +1,11 @@
-"""The least point of a quadratic in a ball, and in a ball and a box.
+"""The least point of a quadratic in a ball, and in a ball and a box; and the next radius.
 
-Reference: J. J. More, D. C. Sorensen, "Computing a trust region step", SIAM J. Sci. Stat.
-Comput. 4 (1983), for the multiplier.
+References: J. J. More, D. C. Sorensen, "Computing a trust region step", SIAM J. Sci. Stat.
+Comput. 4 (1983), for the multiplier; M. J. D. Powell, "The NEWUOA software for unconstrained
+optimization without derivatives" (2006), for the radius.
+
+Deviation: the radius grows fourfold where nearly everything came out as predicted, since starts
+may be far away.
 """
 
 from __future__ import annotations
@@ -12,7 +16,17 @@ import numpy as np
 
 from smoothmin._protocol import Array, Mask
 
+POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
+GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
 RELEASES = 3  # rounds of letting variables go from their bounds
+
+
+def next_radius(radius: float, length: float, ratio: float) -> float:
+    """The radius after a step so long, with that ratio of actual to predicted decrease."""
+    if ratio <= POOR:
+        return min(0.5 * radius, length)
+    growth = 1.0 if ratio <= GOOD else GROWTH if ratio <= EXCELLENT else FAST_GROWTH
+    return max(0.5 * radius, growth * length)
 
 
 def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Array:

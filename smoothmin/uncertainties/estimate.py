@@ -383,7 +383,7 @@ def _joined(
     kinked[free], unseen[free] = found.kinked, ~(seen | found.lower)
     with np.errstate(all="ignore"):
         correlations = covariance / np.outer(errors, errors)
-    said = _warnings(found, free, at_bound, made, _away(found, seen, errordef))
+    messages = _warnings(found, free, at_bound, made, _away(found, seen, errordef))
     place = {int(index): k for k, index in enumerate(free)}
     x = domain.start if domain.free is None else domain.start[domain.free]
     profile = Profile(
@@ -391,7 +391,7 @@ def _joined(
     )
     return Uncertainty(
         domain.start.copy(), covariance, errors, correlations, hessian, errordef,
-        at_bound, kinked, unseen, made, said, nfev, profile,
+        at_bound, kinked, unseen, made, messages, nfev, profile,
     )  # fmt: skip
 
 

@@ -106,8 +106,8 @@ def main():
             begin = time.perf_counter()
             calls, runs, growth = soak(method, gradient, given.evaluations, run)
             seconds = time.perf_counter() - begin
-            said = f"{calls:11d}, {runs:6d} | {growth:8.1f} | {seconds:7.0f}"
-            print(f"{method:21s} | {gradient!s:5s}| {said}", flush=True)
+            cells = f"{calls:11d}, {runs:6d} | {growth:8.1f} | {seconds:7.0f}"
+            print(f"{method:21s} | {gradient!s:5s}| {cells}", flush=True)
             if growth > given.slack:
                 grown.append(method)
     if grown:

@@ -187,8 +187,8 @@ PROGRAMMES = (
 def constraints() -> Rows:
     """Evaluations, from the output that the notebook keeps."""
     cells = json.loads((ROOT / "notebooks" / "08-constraints.ipynb").read_text())["cells"]
-    said = "".join("".join(o.get("text", "")) for c in cells for o in c.get("outputs", ()))
-    counts = re.findall(r"(\d+) evaluations", said)
+    outputs = "".join("".join(o.get("text", "")) for c in cells for o in c.get("outputs", ()))
+    counts = re.findall(r"(\d+) evaluations", outputs)
     return {label: [count] for label, count in zip(PROGRAMMES, counts, strict=True)}
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import rosen
 from smoothmin import minimize
 from smoothmin._protocol import Problem
 from smoothmin._status import Status
-from smoothmin.derivative_free.interpolating_descent import Descent
+from smoothmin.derivative_free.interpolating_descent import InterpolatingDescent
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.subproblems.trust_region import boxed_step
 
@@ -139,7 +139,7 @@ def test_first_points_are_apart_and_inside(seed, n):
     rng = np.random.default_rng(seed)
     low, high = np.zeros(n), np.full(n, 2.0)
     x0 = np.where(rng.random(n) < 0.5, rng.uniform(0, 2, n), rng.integers(0, 2, n) * 2.0)
-    descent = Descent(Problem(x0, (low, high), False, (n,)), np.ones(n), 1e-8, rng)
+    descent = InterpolatingDescent(Problem(x0, (low, high), False, (n,)), np.ones(n), 1e-8, rng)
     steps = descent._star(x0)[1:] - x0
     assert np.all((x0 + steps >= low) & (x0 + steps <= high))
     first, second = np.diagonal(steps[:n]), np.diagonal(steps[n:])

@@ -4,7 +4,7 @@ import pytest
 from smoothmin.derivative_free.separability import predicted, separable
 
 
-def said(test, fun):
+def verdict(test, fun):
     """What a test says of ``fun``, and how many values it asked."""
     reply, count = None, 0
     while True:
@@ -21,14 +21,14 @@ def ask(fun, n, seed=0):
     """What `separable` says of ``fun``, and how many values it took."""
     rng = np.random.default_rng(seed)
     ends = rng.uniform(-3, 3, (2, n))
-    return said(separable(ends, np.array([fun(x) for x in ends]), rng), fun)
+    return verdict(separable(ends, np.array([fun(x) for x in ends]), rng), fun)
 
 
 def ask_star(fun, n, seed=0):
     """What `predicted` says."""
     x = np.random.default_rng(seed).uniform(-3, 3, n)
     star = np.concatenate([x[None], x + np.eye(n), x - np.eye(n)])
-    return said(predicted(star, np.array([fun(x) for x in star])), fun)
+    return verdict(predicted(star, np.array([fun(x) for x in star])), fun)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 33])
@@ -41,7 +41,7 @@ def test_sums_pass(n):
     assert ask_star(fun, n) == (True, 2)
     ends = np.array([np.zeros(n), np.ones(n)])
     test = separable(ends, None, np.random.default_rng(0))
-    assert said(test, fun) == (True, 2 + 2 * splits)
+    assert verdict(test, fun) == (True, 2 + 2 * splits)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -76,4 +76,4 @@ def test_a_sum_up_to_a_cliff_is_none():
 
     x = np.zeros(3)
     star = np.concatenate([x[None], x + 6 * np.eye(3), x - np.eye(3)])
-    assert not said(predicted(star, np.array([fun(x) for x in star])), fun)[0]
+    assert not verdict(predicted(star, np.array([fun(x) for x in star])), fun)[0]

@@ -31,7 +31,7 @@ def test_the_floor_of_a_curved_valley_is_followed_below_the_noise_of_its_walls(s
     noise = 1e-4
     found, points = surveyed(valley, np.array([np.sin(2.1), 0.7]), 1e-3, noise, seed=seed)
     assert valley(found.x) < 0.035  # 0.049 at first, and a wall of 0.01 is a step of 0.01 away
-    assert found.promised > noise  # to be said
+    assert found.promised > noise  # to be told
     assert len(points) < 500
 
 

@@ -1,10 +1,10 @@
-"""`Tangents`: the step on which they agree."""
+"""`IterateTangents`: the step on which they agree."""
 
 import numpy as np
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
-from smoothmin.derivative_free.tangents import ROOM, Tangents
+from smoothmin.derivative_free.tangents import ROOM, IterateTangents
 from smoothmin.metrics.dense_bfgs import InverseHessian
 
 
@@ -28,7 +28,7 @@ def test_the_highest_tangent_plus_half_the_square_is_least():
         point = 0.1 * rng.standard_normal(n)
         seen = point, f - gap - slope @ (x - point), slope
         if kept is None:
-            kept = Tangents(*seen)
+            kept = IterateTangents(*seen)
         else:
             kept._bundle.add(*seen)
     kept.move(x, f, g)
@@ -51,7 +51,7 @@ def test_on_a_kink_the_step_is_along_it():
     """|x0| + x1: two tangents that differ in one sign leave x1."""
     h = InverseHessian(2)
     h.update(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
-    kept = Tangents(np.array([-1e-3, 0.0]), 1e-3, np.array([-1.0, 1.0]))
+    kept = IterateTangents(np.array([-1e-3, 0.0]), 1e-3, np.array([-1.0, 1.0]))
     kept.move(np.array([1e-4, 0.0]), 1e-4, np.array([1.0, 1.0]))
     step, change = kept.step(h)
     assert abs(step[0]) < 1e-2 * abs(step[1])
@@ -61,21 +61,21 @@ def test_on_a_kink_the_step_is_along_it():
 
 def test_none_where_the_newest_decides_alone():
     h = InverseHessian(2)
-    kept = Tangents(np.zeros(2), -100.0, np.array([1.0, -1.0]))
+    kept = IterateTangents(np.zeros(2), -100.0, np.array([1.0, -1.0]))
     assert kept.step(h) is None
     kept.move(np.zeros(2), 0.0, np.ones(2))  # the other is far below
     assert kept.step(h) is None
 
 
 def test_none_where_they_oppose_each_other():
-    kept = Tangents(np.zeros(1), 0.0, np.array([-1.0]))
+    kept = IterateTangents(np.zeros(1), 0.0, np.array([-1.0]))
     kept.move(np.zeros(1), 0.0, np.ones(1))
     assert kept.step(InverseHessian(1)) is None
 
 
 def test_smooth_functions_are_told_from_kinks():
     weights, x = np.array([1.0, 10.0]), np.array([4.0, -3.0])
-    kept = Tangents(x, 0.5 * float(weights @ x**2), weights * x)
+    kept = IterateTangents(x, 0.5 * float(weights @ x**2), weights * x)
     for _ in range(15):
         x = 0.5 * x
         kept.move(x, 0.5 * float(weights @ x**2), weights * x)
@@ -88,23 +88,23 @@ def test_smooth_functions_are_told_from_kinks():
 
 def test_a_tangent_above_the_value_makes_it_begin_anew():
     h = InverseHessian(2)
-    kept = Tangents(np.zeros(2), 1.0, np.array([-1.0, 0.5]))
+    kept = IterateTangents(np.zeros(2), 1.0, np.array([-1.0, 0.5]))
     kept.move(np.zeros(2), 0.0, np.ones(2))
     assert kept.step(h) is None
-    kept = Tangents(np.zeros(2), 1.0, np.array([-1.0, 0.5]))
+    kept = IterateTangents(np.zeros(2), 1.0, np.array([-1.0, 0.5]))
     kept.move(np.zeros(2), 1.1, np.ones(2))
     assert kept.step(h) is not None
 
 
 def test_room_and_clearing():
     h = InverseHessian(2)
-    kept = Tangents(np.zeros(2), 0.0, np.array([-1.0, 0.5]))
+    kept = IterateTangents(np.zeros(2), 0.0, np.array([-1.0, 0.5]))
     kept.move(np.zeros(2), 0.0, np.ones(2))
     assert kept.step(h) is not None
     for _ in range(ROOM):
         kept.move(np.zeros(2), 0.0, np.ones(2))
     assert kept.step(h) is None  # the opposed one is gone
-    kept = Tangents(np.zeros(2), 0.0, np.array([-1.0, 0.5]))
+    kept = IterateTangents(np.zeros(2), 0.0, np.array([-1.0, 0.5]))
     kept.move(np.zeros(2), 0.0, np.ones(2))
     kept.clear()
     assert kept.step(h) is None

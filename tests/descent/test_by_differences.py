@@ -1,4 +1,4 @@
-"""Descents by differences: they end where these resolve no more, which is said and is true."""
+"""Descents by differences: they end where these resolve no more, as their message says."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from smoothmin._method import Method
 from smoothmin._protocol import Answers, Ask, Finish, Iterate, Problem
 from smoothmin._status import Status
 from smoothmin.descent.lbfgs import LBFGS
-from smoothmin.homotopy.landscape_metric import Metric, Trend, in_metric
+from smoothmin.homotopy.landscape_metric import LandscapeMetric, Trend, in_metric
 from smoothmin.smoothing.gradient_sampling import GradientSampling
 
 
@@ -145,5 +145,5 @@ class Told(Method):
 
 def test_iterates_are_in_the_box():
     problem = Problem(np.zeros(2), (np.full(2, -1.0), np.ones(2)), True, (2,))
-    steps = in_metric(Told(), Metric(np.ones(2)), problem, np.random.default_rng(0))
+    steps = in_metric(Told(), LandscapeMetric(np.ones(2)), problem, np.random.default_rng(0))
     assert_array_equal(next(steps).x, [1.0, 0.0])

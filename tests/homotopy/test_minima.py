@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from smoothmin.derivative_free.quadratic_regression import full_size
-from smoothmin.homotopy.landscape_metric import Metric
+from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.homotopy.minima import FEWEST, Minima, _shortest
 
 
@@ -28,7 +28,7 @@ def test_as_many_as_slopes_and_one_find_the_bottom_of_a_round_bowl(n):
     centre, lowest, hessian = rng.standard_normal(n), 0.3 * rng.standard_normal(n), 8.0 * np.eye(n)
     lowest += centre
     minima = filled(rng, centre, lowest, hessian, max(n + 2, FEWEST))
-    x = minima.propose(centre, bowl(centre, lowest, hessian), Metric(np.ones(n)))
+    x = minima.propose(centre, bowl(centre, lowest, hessian), LandscapeMetric(np.ones(n)))
     assert_allclose(x, lowest, atol=1e-3)
 
 
@@ -40,7 +40,7 @@ def test_fewer_go_down_in_what_they_span():
     gains = []
     for count in (8, 15, 25):
         minima = filled(np.random.default_rng(2), centre, lowest, hessian, count)
-        x = minima.propose(centre, before, Metric(np.ones(n)))
+        x = minima.propose(centre, before, LandscapeMetric(np.ones(n)))
         gains.append(before - bowl(x, lowest, hessian))
     assert 0 < gains[0] < gains[1] < gains[2] <= before + 3.0
 
@@ -52,7 +52,7 @@ def test_enough_find_the_bottom_of_any_bowl():
     hessian = root @ root.T + 0.1 * np.eye(n)
     centre, lowest = np.zeros(n), 0.2 * rng.standard_normal(n)
     minima = filled(rng, centre, lowest, hessian, 2 * full_size(n))
-    x = minima.propose(centre, bowl(centre, lowest, hessian), Metric(np.ones(n)))
+    x = minima.propose(centre, bowl(centre, lowest, hessian), LandscapeMetric(np.ones(n)))
     assert_allclose(x, lowest, atol=1e-3)
 
 
@@ -64,8 +64,10 @@ def test_units_do_not_matter():
         z, value = rng.standard_normal(n), float(rng.random())
         plain.add(z, value)
         scaled.add(sigma * z, value)
-    expected = plain.propose(np.zeros(n), 0.1, Metric(np.ones(n)))
-    assert_allclose(scaled.propose(np.zeros(n), 0.1, Metric(sigma)) / sigma, expected, rtol=1e-9)
+    expected = plain.propose(np.zeros(n), 0.1, LandscapeMetric(np.ones(n)))
+    assert_allclose(
+        scaled.propose(np.zeros(n), 0.1, LandscapeMetric(sigma)) / sigma, expected, rtol=1e-9
+    )
 
 
 def test_the_centre_itself_and_infinite_values_tell_nothing():
@@ -74,7 +76,7 @@ def test_the_centre_itself_and_infinite_values_tell_nothing():
         minima.add(np.zeros(2), 1.0)
         minima.add(np.ones(2), np.inf)
     assert minima.added == 20
-    assert minima.propose(np.zeros(2), 1.0, Metric(np.ones(2))) is None
+    assert minima.propose(np.zeros(2), 1.0, LandscapeMetric(np.ones(2))) is None
 
 
 def test_memory_is_bounded():

@@ -108,9 +108,9 @@ def test_recursions_agree_with_transforms(grid, boundary, dtype):
 @pytest.mark.parametrize(
     ("grid", "options", "solver"),
     [
-        (512, {}, "Line"),
+        (512, {}, "LineRecursion"),
         (511, {}, "Multiplier"),
-        (511, {"compiled": True}, "Line"),
+        (511, {"compiled": True}, "LineRecursion"),
         (512, {"compiled": False}, "Multiplier"),
         (512, {"order": 2}, "Multiplier"),
         ((128, 128), {}, "Sheet"),

@@ -4,14 +4,14 @@ import pytest
 from smoothmin.linesearch.brent import Valley
 
 
-def test_parabola_is_foretold():
+def test_parabola_is_predicted():
     valley = Valley((-1.0, 0.0, 2.0), tuple(3 * (t - 0.4) ** 2 + 1 for t in (-1.0, 0.0, 2.0)))
     assert valley.vertex == pytest.approx(0.4)
     assert valley.decrease == pytest.approx(3 * 0.4**2)
     assert valley.next_point() == valley.vertex
 
 
-def test_nothing_is_foretold_at_an_end_or_beside_no_value():
+def test_nothing_is_predicted_at_an_end_or_beside_no_value():
     for valley in (
         Valley((0.0, 0.0, 1.0), (1.0, 1.0, 2.0)),
         Valley((-1.0, 0.0, 1.0), (np.inf, 0.0, 2.0)),

@@ -4,13 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from smoothmin.linesearch.p_algorithm import LOWER, Line
+from smoothmin.linesearch.p_algorithm import LOWER, PAlgorithm
 
 
 def explored(fun, count, factor=np.inf, first=5):
     """A line on [0, 1] with so many samples more, or as many as are doubtful."""
     t = np.linspace(0, 1, first)
-    line = Line(t, fun(t))
+    line = PAlgorithm(t, fun(t))
     while line.asked < count + first and len(new := line.doubtful(1, factor)) > 0:
         line.add(new, fun(new))
     return line
@@ -33,7 +33,7 @@ def needed_curvature(line, k):
 @settings(deadline=None, max_examples=30)
 def test_next_is_where_the_least_curvature_would_do(seed):
     rng = np.random.default_rng(seed)
-    line = Line(np.sort(rng.uniform(0, 1, 7)), rng.standard_normal(7))
+    line = PAlgorithm(np.sort(rng.uniform(0, 1, 7)), rng.standard_normal(7))
     needed = np.array([needed_curvature(line, k) for k in range(6)])
     points = line.doubtful(6, np.inf)
     intervals = np.searchsorted(line.t, points) - 1
@@ -62,7 +62,7 @@ def test_parabolas_are_soon_known():
 
 
 def test_constants_are_known_at_once():
-    assert len(Line(np.linspace(0, 1, 4), np.ones(4)).doubtful(3, 2.0)) == 0
+    assert len(PAlgorithm(np.linspace(0, 1, 4), np.ones(4)).doubtful(3, 2.0)) == 0
 
 
 def test_points_without_a_value_are_avoided():
@@ -72,7 +72,7 @@ def test_points_without_a_value_are_avoided():
 
 
 def test_what_is_settled_is_lowest_and_shifts_with_the_rest():
-    line = Line(np.array([0.0, 0.5, 1.0]), np.array([2.0, 1.0, 3.0]))
+    line = PAlgorithm(np.array([0.0, 0.5, 1.0]), np.array([2.0, 1.0, 3.0]))
     line.settle(0.4, 0.5)
     assert line.settled
     assert line.t.tolist() == [0.0, 0.4, 1.0]

@@ -36,7 +36,7 @@ def test_products_with_all_changes(n, count):
 
 @pytest.mark.parametrize("bent", [False, True])
 def test_what_is_known_of_images_is_right(bent):
-    """Steps along ``-H g`` or along a mix of gradients, and steps that nothing is said of."""
+    """Steps along ``-H g`` or along a mix of gradients, and steps of which nothing is told."""
     n = LARGE
     rng = np.random.default_rng(0)
     curvatures = np.linspace(1, 3, n)

@@ -11,9 +11,9 @@ def progress(fun):
 
 def test_a_descent_that_converges_above_the_best_is_hopeless():
     watch = hopeless(0.0)
-    said = [watch(progress(1 + 0.1**k)) for k in range(20)]
-    assert said[0] is None
-    assert said[-1]
+    messages = [watch(progress(1 + 0.1**k)) for k in range(20)]
+    assert messages[0] is None
+    assert messages[-1]
 
 
 def test_a_descent_that_may_get_there_is_not():
@@ -24,12 +24,12 @@ def test_a_descent_that_may_get_there_is_not():
 
 
 def watched(fun, points):
-    """What a witness of a polish through the points, one variable, said, and the witness."""
-    witness, said = Witness(np.inf), []
+    """What a witness of a polish through the points, one variable, returned, and the witness."""
+    witness, messages = Witness(np.inf), []
     for k, x in enumerate(points, 1):
         value, slope = fun(x)
-        said.append(witness(Progress(k, 0, 0.0, np.array([x]), value, np.array([slope]))))
-    return said, witness
+        messages.append(witness(Progress(k, 0, 0.0, np.array([x]), value, np.array([slope]))))
+    return messages, witness
 
 
 def kink(x):
@@ -39,21 +39,21 @@ def kink(x):
 def test_a_polish_that_goes_back_and_forth_over_a_kink_is_ended():
     away = [3.0 - 0.2 * k for k in range(WINDOW)]
     across = [1e-3 * (-1) ** k * (1 - k / 100) for k in range(3 * WINDOW)]
-    said, witness = watched(kink, [-0.2, 0.2, *away, *across])
+    messages, witness = watched(kink, [-0.2, 0.2, *away, *across])
     assert witness.kinked
-    assert any(said)
-    assert not any(said[: 2 * WINDOW])
+    assert any(messages)
+    assert not any(messages[: 2 * WINDOW])
 
 
 def test_one_that_halves_its_distance_to_a_kink_is_not():
-    said, witness = watched(kink, [3 * (-0.5) ** k for k in range(5 * WINDOW)])
-    assert not any(said)
+    messages, witness = watched(kink, [3 * (-0.5) ** k for k in range(5 * WINDOW)])
+    assert not any(messages)
     assert not witness.kinked
 
 
 def test_one_that_creeps_down_a_smooth_valley_is_not():
-    said, _ = watched(lambda x: (x**4, 4 * x**3), [0.97**k for k in range(10 * WINDOW)])
-    assert not any(said)
+    messages, _ = watched(lambda x: (x**4, 4 * x**3), [0.97**k for k in range(10 * WINDOW)])
+    assert not any(messages)
 
 
 def test_curvature_is_that_of_the_first_two_steps():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.subproblems.boxed_qp import BoxedQP, Identity, projection
+from smoothmin.subproblems.boxed_qp import BoxedQP, IdentityModel, projection
 from smoothmin.subproblems.elastic_qp import ElasticQP
 
 
@@ -68,7 +68,7 @@ def test_projection_on_the_simplex_as_by_sorting(n):
     y, start = np.random.default_rng(n).standard_normal(n), np.full(n, 1 / n)
     rows = np.stack([np.ones(n), -np.ones(n)])
     program = BoxedQP(
-        Identity(),
+        IdentityModel(),
         start - y,
         rows,
         np.zeros(2),

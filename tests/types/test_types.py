@@ -53,13 +53,13 @@ def test_every_option_has_a_type_and_none_is_any():
 
 
 def test_no_public_signature_says_any():
-    said = {
+    found = {
         name: [str(each.annotation) for each in inspect.signature(thing).parameters.values()]
         + [str(inspect.signature(thing).return_annotation)]
         for name, thing in public()
     }
-    assert len(said) > 100
-    assert not {name for name, types in said.items() if any("Any" in each for each in types)}
+    assert len(found) > 100
+    assert not {name for name, types in found.items() if any("Any" in each for each in types)}
 
 
 def test_the_options_can_be_imported():
@@ -113,17 +113,17 @@ def test_scripts_are_checked(tmp_path):
     pytest.importorskip("mypy")
     wrong = tmp_path / "wrong_script.py"
     wrong.write_text(WRONG)
-    said = errors(["mypy", "--strict"], HERE / "user_script.py", wrong)
-    assert "user_script" not in said, said
+    messages = errors(["mypy", "--strict"], HERE / "user_script.py", wrong)
+    assert "user_script" not in messages, messages
     for line in range(3, WRONG.count("\n") + 1):
-        assert f"wrong_script.py:{line}: error" in said, (line, said)
+        assert f"wrong_script.py:{line}: error" in messages, (line, messages)
 
 
 def test_scripts_are_checked_by_pyright(tmp_path):
     pytest.importorskip("pyright")
     wrong = tmp_path / "wrong_script.py"
     wrong.write_text(WRONG)
-    said = errors(["pyright"], HERE / "user_script.py", wrong)
-    assert "user_script.py:" not in said, said
+    messages = errors(["pyright"], HERE / "user_script.py", wrong)
+    assert "user_script.py:" not in messages, messages
     for line in range(3, WRONG.count("\n") + 1):
-        assert f"wrong_script.py:{line}:" in said, (line, said)
+        assert f"wrong_script.py:{line}:" in messages, (line, messages)

@@ -162,9 +162,9 @@ def test_what_makes_errors_meaningless_is_flagged():
     assert found.errors[3] == 0
     assert_allclose(found.errors[1], np.sqrt(0.5), rtol=1e-4)
     assert found.made_definite
-    said = " ".join(found.warnings)
+    messages = " ".join(found.warnings)
     for word in ("kink", "does not change", "at a bound", "not positive definite"):
-        assert word in said
+        assert word in messages
     with pytest.raises(ValueError, match="index 3: the parameter is fixed or at a bound"):
         found.interval(3)
 

@@ -1,4 +1,4 @@
-"""Where neither models nor slopes foretell the values: polls, with a barrier that comes down.
+"""Where neither models nor slopes predict the values: polls, with a barrier that comes down.
 
 References: C. Audet, J. E. Dennis, "A progressive barrier for derivative-free nonlinear
 programming", SIAM J. Optim. 20 (2009); M. A. Abramson, C. Audet, J. E. Dennis, S. Le Digabel,
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin.derivative_free.constrained.state import State
+from smoothmin.derivative_free.constrained.state import InterpolationState
 
 FIRST, LAST = 1.0, 1e-5  # size of the polls, in units of the scale
 LONGER, SHORTER = 2.0, 0.5
@@ -30,7 +30,7 @@ class BarrierSearch:
     The violation is the weighted sum of the sides'; what is below their tolerance is none.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: InterpolationState) -> None:
         self.state, self.size = state, FIRST
         self.barrier = np.inf
 

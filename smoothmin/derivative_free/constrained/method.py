@@ -8,7 +8,7 @@ nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012).
 The phases: models in a trust region (`trust_region.py`) come down fastest where functions are
 smooth; where predictions fail at small radii without noise there are kinks, across which slopes
 by differences lead (`slope_bundle.py`). What models end at is called a minimum only where values
-at fresh points are what they foretell (`verification.py`). Where neither foretells anything,
+at fresh points are what they predict (`verification.py`). Where neither predicts anything,
 polls follow, and a barrier on the violation that comes down (`barrier_search.py`).
 """
 
@@ -31,9 +31,9 @@ from smoothmin._verdict import Knowledge, judge
 from smoothmin.derivative_free.constrained.barrier_search import BarrierSearch
 from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
-from smoothmin.derivative_free.constrained.state import End, State
+from smoothmin.derivative_free.constrained.state import End, InterpolationState
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
-from smoothmin.derivative_free.constrained.verification import distance, foretold, still_falling
+from smoothmin.derivative_free.constrained.verification import as_predicted, distance, still_falling
 from smoothmin.derivative_free.interpolating_descent import SMALLEST
 from smoothmin.derivative_free.model_descent import ModelDescent
 
@@ -131,7 +131,7 @@ class ConstrainedModel(Method):
             z = nearest(problem.linear, problem.box, problem.x0) / scale
         if z is None or not np.isfinite(z).all():
             return Finish(Status.INFEASIBLE, _status.contradictory(OPPOSITE))
-        state = State.of(problem, scale, rng, region)
+        state = InterpolationState.of(problem, scale, rng, region)
         descent = TrustRegion(state, xtol)
         end = yield from descent.start(z)
         for _ in range(ROUNDS):
@@ -152,16 +152,16 @@ class ConstrainedModel(Method):
                 break
             end = None
             descent.restart()
-        said = _status.PLATEAU if state.coarse else End.STUCK.value + "."
-        return Finish(Status.PRECISION, said, **state.told())
+        message = _status.PLATEAU if state.coarse else End.STUCK.value + "."
+        return Finish(Status.PRECISION, message, **state.told())
 
 
 def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
-    """Whether values at fresh points are foretold, if need be by models that know of some."""
+    """Whether values at fresh points are as predicted, if need be by models that know of some."""
     for _ in range(VERIFICATIONS):
         assert descent.models is not None
         radius, knows = distance(descent.models), descent.knows
-        right = yield from foretold(descent.state, descent.models)
+        right = yield from as_predicted(descent.state, descent.models)
         if descent.look_close(radius) and right:
             descent.knows = knows
             return True
@@ -170,13 +170,13 @@ def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
     return False
 
 
-def _conclude(state: State, knows: Knowledge | None) -> Generator[Any, Any, Finish]:
+def _conclude(state: InterpolationState, knows: Knowledge | None) -> Generator[Any, Any, Finish]:
     """The last word where nothing more is promised, or, without knowledge, below the noise."""
     told = state.told()
     values = state.bank.values[state.best()]
     if knows is None:
-        said = f"Predicted decreases are below the noise, {state.noise[0]:.3g}."
-        return Finish(Status.CONVERGED, said, **told)
+        message = f"Predicted decreases are below the noise, {state.noise[0]:.3g}."
+        return Finish(Status.CONVERGED, message, **told)
     if not state.sides.met(values[None, 1:])[0]:
         worst = float(state.sides.violation(values[None, 1:])[0])
         message = _status.contradictory(LEAST_VIOLATED.format(worst))

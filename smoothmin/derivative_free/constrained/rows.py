@@ -11,7 +11,7 @@ from smoothmin._protocol import Array, Mask, Problem
 
 
 @dataclass(frozen=True)
-class Sides:
+class RowSides:
     """Every finite side of every row: ``sign * (row - bound) <= 0``.
 
     Parameters
@@ -27,16 +27,16 @@ class Sides:
     tolerance: Array
 
     @staticmethod
-    def of(problem: Problem) -> Sides:
+    def of(problem: Problem) -> RowSides:
         """Those of a problem."""
         rows = problem.nonlinear
         if rows is None:
-            return Sides(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0), np.empty(0))
+            return RowSides(np.empty(0, dtype=np.intp), np.empty(0), np.empty(0), np.empty(0))
         above, below = np.isfinite(rows.upper), np.isfinite(rows.lower)
         index = np.concatenate([np.flatnonzero(above), np.flatnonzero(below)])
         sign = np.concatenate([np.ones(int(above.sum())), -np.ones(int(below.sum()))])
         bound = np.concatenate([rows.upper[above], rows.lower[below]])
-        return Sides(index, sign, bound, rows.tolerance[index])
+        return RowSides(index, sign, bound, rows.tolerance[index])
 
     def __len__(self) -> int:
         return len(self.index)

@@ -19,18 +19,17 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._noise import SUMMED
 from smoothmin._protocol import Array
 from smoothmin._verdict import SHORT, Knowledge
-from smoothmin.derivative_free.constrained.penalty_step import CAPPED, RAISE
+from smoothmin.derivative_free.constrained.penalty_step import CAPPED, FLAT, RAISE
 from smoothmin.derivative_free.constrained.state import (
     DEARER,
-    GOOD,
-    POOR,
-    ROUNDING,
     End,
-    State,
+    InterpolationState,
 )
 from smoothmin.subproblems.elastic_qp import ElasticQP
+from smoothmin.subproblems.trust_region import GOOD, GROWTH, POOR
 
 FIRST = 0.1  # radius, in units of the scale
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
@@ -38,13 +37,12 @@ DIFFERENCE = 0.02  # of that distance
 LEAST_DIFFERENCE = 1e-8  # in units of the scale, by which values still differ more than rounding
 PLANE = 0.02  # of the values' spread over a simplex, that curvature may take its centre off
 ATTEMPTS = 3
-NULL_SHRINKING, SHRINKING, GROWTH = 0.7, 0.25, 2.0  # of the radius
+NULL_SHRINKING, SHRINKING = 0.7, 0.25  # of the radius
 SMALL_SHARE = 0.01  # of the slopes' change over the radius, too little for a step
 ABOVE = 1e-3  # of that change, by which a linearization may be above the value here
 MOST = 10  # pieces kept for each variable
 STATIONARY = 1e-4  # share of the slopes' change over the radius, the promise of a certificate
 NEAR = 3.0  # radii in which slopes are kept
-FLAT = 1e-6  # curvature, in units of the slopes over the radius, that makes steps unique
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Piece:
 class SlopeBundle:
     """A descent along slopes from the best point."""
 
-    def __init__(self, state: State, last: float) -> None:
+    def __init__(self, state: InterpolationState, last: float) -> None:
         self.state, self.radius, self.last = state, FIRST, last
         self.knows: Knowledge | None = None  # at the end
         self._good = False  # whether the last step was
@@ -187,7 +185,7 @@ class SlopeBundle:
                 continue
             middle = found[:-1].mean(axis=0)
             spread = np.abs(found[:-1] - middle).max(axis=0) + 1e-300
-            blur = ROUNDING * np.abs(middle)
+            blur = SUMMED * np.abs(middle)
             if (np.abs(found[-1] - middle) <= PLANE * spread + blur).all():
                 # the shortest slopes, where the set has no inside for others
                 steps, rises = around - base, found[1:-1] - found[0]

@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._noise import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Iterate, Multipliers, Problem
 from smoothmin._verdict import Knowledge
 from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.models import Bank
 from smoothmin.derivative_free.constrained.penalty_step import merit
-from smoothmin.derivative_free.constrained.rows import Sides
+from smoothmin.derivative_free.constrained.rows import RowSides
 
-POOR, GOOD = 0.1, 0.7  # ratios of actual to predicted decrease
 DEARER = 100.0  # factor of the price where nothing but the violation is left
 COARSE = 1e-3  # quanta of the values, in units of their range, that make a staircase
-ROUNDING = 64 * float(np.finfo(float).eps)  # share of the value, by which sums of many differ
 
 
 class End(Enum):
@@ -35,7 +34,7 @@ class End(Enum):
 
 
 @dataclass
-class State:
+class InterpolationState:
     """What the phases share.
 
     Parameters
@@ -44,7 +43,7 @@ class State:
     scale : ndarray (n,)
         By which coordinates are divided.
     rng : Generator
-    sides : Sides
+    sides : RowSides
     region : LinearSet
         The box and the linear rows.
     bank : Bank
@@ -63,7 +62,7 @@ class State:
     problem: Problem
     scale: Array
     rng: np.random.Generator
-    sides: Sides
+    sides: RowSides
     region: LinearSet
     bank: Bank
     weight: Array
@@ -74,15 +73,17 @@ class State:
     stepped: bool = False
 
     @staticmethod
-    def of(problem: Problem, scale: Array, rng: np.random.Generator, region: LinearSet) -> State:
+    def of(
+        problem: Problem, scale: Array, rng: np.random.Generator, region: LinearSet
+    ) -> InterpolationState:
         """The state before the first evaluation."""
-        sides, n = Sides.of(problem), problem.x0.size
+        sides, n = RowSides.of(problem), problem.x0.size
         k = len(sides)
         parts = (problem.linear, problem.nonlinear)
         none = [np.zeros(0 if rows is None else len(rows.lower)) for rows in parts]
         multipliers = Multipliers(none[0], none[1], np.zeros(n))
         bank = Bank(n, k)
-        return State(
+        return InterpolationState(
             problem, scale, rng, sides, region, bank, np.ones(k), np.zeros(1 + k), multipliers
         )
 
@@ -169,6 +170,6 @@ class State:
             promised=max(0.0, promised),
             lately=((1.0, fall),),
             size=size,
-            noise=self.level + ROUNDING * rounded,
+            noise=self.level + SUMMED * rounded,
             far=step / moved if moved > 0 else math.inf,
         )

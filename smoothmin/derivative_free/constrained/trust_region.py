@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._noise import POINTS, noise_along
+from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, POINTS, SMALL, SUMMED, noise_along
 from smoothmin._protocol import Array, Done, Multipliers, advance
 from smoothmin._scale import search_range
 from smoothmin._verdict import Knowledge
@@ -31,15 +31,11 @@ from smoothmin.derivative_free.constrained.penalty_step import (
 )
 from smoothmin.derivative_free.constrained.state import (
     DEARER,
-    GOOD,
-    POOR,
-    ROUNDING,
     End,
-    State,
+    InterpolationState,
 )
+from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GROWTH, POOR
 
-EXCELLENT = 0.9  # ratio of actual to predicted decrease
-GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
 FIRST = 0.5  # radius, in units of the scale
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
@@ -48,17 +44,14 @@ CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
 FORGETTING = 0.7  # of what the price had to be, in a step
 PRICES = 1e-2, 1e7  # least and dearest, in units of the first
 SAMPLE = 10  # points per variable of a search for a start with finite values
-DOUBTFUL = 0.5  # errors of the model relative to the changes it foretold
 WINDOW = 8  # predictions of which more than half have to be wrong
-SMALL = 0.01  # radius from which curvature explains such errors no more
-NOISE_FLOOR = 5.0  # standard deviations of noise in which a foretold decrease is lost
 LOWERED = 0.5  # share of the violation that is worth a step where little else is promised
 
 
 class TrustRegion:
     """A descent along models, which may be resumed."""
 
-    def __init__(self, state: State, xtol: float) -> None:
+    def __init__(self, state: InterpolationState, xtol: float) -> None:
         self.state, self.last = state, xtol
         self.delta = FIRST
         self.models: Models | None = None
@@ -66,7 +59,7 @@ class TrustRegion:
         self._reliable = 0.0  # the last radius at which a prediction was right
         self._steep = self._reliable_steep = np.empty(0)
         self._least_price = self._need = 0.0
-        self._recent = [(math.inf, 0.0)] * WINDOW  # foretold decreases and their errors
+        self._recent = [(math.inf, 0.0)] * WINDOW  # predicted decreases and their errors
 
     def start(self, z: Array) -> Generator[Any, Any, End | None]:
         """The first points, around one of the region, and the units of the sides."""
@@ -273,7 +266,7 @@ class TrustRegion:
         return End.NOISE if predicted <= NOISE_FLOOR * state.level else None
 
 
-def _noise(state: State) -> Generator[Any, Any, Array]:
+def _noise(state: InterpolationState) -> Generator[Any, Any, Array]:
     """The noise of every function along a line into the region."""
     z = state.bank.points[state.best()]
     corner = state.region.simplex(z, 1.0)
@@ -309,4 +302,4 @@ def _scatter(values: Array) -> float:
     )
     turns = np.count_nonzero(np.diff(np.sign(np.diff(values))))
     level = float(np.linalg.norm(left)) / math.sqrt(len(values) - 3)
-    return level if turns > 2 and level > ROUNDING * float(np.abs(values).max()) else 0.0
+    return level if turns > 2 and level > SUMMED * float(np.abs(values).max()) else 0.0

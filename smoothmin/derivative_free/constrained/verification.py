@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._noise import SUMMED
 from smoothmin._protocol import Array
 from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.derivative_free.constrained.models import Models
-from smoothmin.derivative_free.constrained.state import ROUNDING, State
+from smoothmin.derivative_free.constrained.state import InterpolationState
 
 LARGEST, LEAST = 1e-3, 1e-6  # of the distance of fresh points, in units of the scale
-WITHIN = 0.1  # error of a foretold change, in units of the slopes over the distance
+WITHIN = 0.1  # error of a predicted change, in units of the slopes over the distance
 
 
 def distance(models: Models) -> float:
@@ -21,8 +22,8 @@ def distance(models: Models) -> float:
     return min(LARGEST, max(LEAST, models.radius))
 
 
-def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
-    """Whether values at fresh points, one more than variables, are what the models foretell.
+def as_predicted(state: InterpolationState, models: Models) -> Generator[Any, Any, bool]:
+    """Whether values at fresh points, one more than variables, are what the models predict.
 
     Next to a kink they are off by about as much as the slopes change there. Measured in units
     of the slopes of objective and active sides, since those of the Lagrangian vanish.
@@ -38,7 +39,7 @@ def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     prices = np.append(1.0, _prices(state))
     steep = np.abs(models.slopes).max(axis=1) * size / models.radius
     usual = float(prices @ steep)
-    blur = ROUNDING * float(prices @ np.abs(models.values))
+    blur = SUMMED * float(prices @ np.abs(models.values))
     if (values[:, 0] == models.values[0]).all() and not state.only_feasibility:
         return False  # a plateau
     told = np.stack([models.at((p - z) / models.radius) for p in points])
@@ -47,13 +48,13 @@ def foretold(state: State, models: Models) -> Generator[Any, Any, bool]:
     return bool((errors <= WITHIN * max(usual, KINK * curved) + 10 * blur + 10 * state.level).all())
 
 
-def _inside(state: State, z: Array, there: Array) -> Array:
+def _inside(state: InterpolationState, z: Array, there: Array) -> Array:
     """The point of the set that is nearest to one; at a corner rays from ``z`` lead nowhere."""
     found = state.region.nearest(there)
     return state.region.within(z, there) if found is None else found
 
 
-def _prices(state: State) -> np.ndarray:
+def _prices(state: InterpolationState) -> np.ndarray:
     """Of the sides, their multipliers; the price of those violated beyond what multipliers say."""
     found = np.zeros(len(state.sides))
     rows = state.multipliers.nonlinear
@@ -62,7 +63,7 @@ def _prices(state: State) -> np.ndarray:
     return found
 
 
-def still_falling(state: State) -> Generator[Any, Any, bool]:
+def still_falling(state: InterpolationState) -> Generator[Any, Any, bool]:
     """Whether a feasible point is lower as far beyond the best as that is from the start."""
     k = state.best()
     z, start = state.bank.points[k], state.bank.points[0]
@@ -75,4 +76,4 @@ def still_falling(state: State) -> Generator[Any, Any, bool]:
         return False
     # the last digits, where the best is next to a bound, are no fall
     fell = NEGLIGIBLE * max(0.0, state.merit(state.bank.values[0]) - now)
-    return state.merit(values[0]) < now - 10 * state.level - ROUNDING * abs(now) - fell
+    return state.merit(values[0]) < now - 10 * state.level - SUMMED * abs(now) - fell

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._method import Method
+from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, resume
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
@@ -35,9 +36,8 @@ from smoothmin._verdict import Knowledge, judge
 from smoothmin.derivative_free.mixed.lattice_model import LatticeModel
 from smoothmin.derivative_free.mixed.real_part import real_problem
 from smoothmin.derivative_free.model_descent import ModelDescent
+from smoothmin.subproblems.trust_region import GOOD, POOR
 
-GOOD, POOR = 0.7, 0.1  # ratios of actual to predicted decrease, as in `ModelDescent`
-ROUNDING = 4 * float(np.finfo(float).eps)
 LOOSE = 1e-2  # tolerance of the real variables, in units of the size
 FLAT = 40  # doublings of a step along a plateau
 NEIGHBOURS = "No neighbouring integer is lower"
@@ -67,10 +67,10 @@ class LatticeDescent(Method):
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
         scale = typical_scale(problem, "scale", self.scale)
-        return _Descent(problem, scale, rng).run()
+        return _LatticeDescent(problem, scale, rng).run()
 
 
-class _Descent:
+class _LatticeDescent:
     """One run."""
 
     def __init__(self, problem: Problem, scale: Array, rng: np.random.Generator) -> None:
@@ -116,7 +116,7 @@ class _Descent:
                 continue
             if not self._rises:
                 return Finish(Status.PRECISION, _status.PLATEAU)
-            level = ROUNDING * abs(self._fun)
+            level = ROUNDINGS * DOUBLE * abs(self._fun)
             return judge(Knowledge(NEIGHBOURS, promised=0.0, noise=level))
 
     # 1.
@@ -139,7 +139,7 @@ class _Descent:
             x = self._problem.clip(model.lowest(low, high, self._step))
             promised = -float(model.rises(x[None])[0])
             smallest = bool((self._stepped(self._reach * self._size) <= self._step).all())
-            if promised <= ROUNDING * abs(self._fun) or self._known(x):
+            if promised <= ROUNDINGS * DOUBLE * abs(self._fun) or self._known(x):
                 if smallest or self._reach <= LOOSE:
                     return
                 self._reach *= 0.5

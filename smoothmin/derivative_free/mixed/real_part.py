@@ -25,7 +25,7 @@ def real_problem(problem: Problem, real: Mask) -> Problem:
     )
 
 
-class _View(Reformulation):
+class _RealView(Reformulation):
     """Points of the real variables, put beside the integers."""
 
     def __init__(self, x: Array, real: Mask) -> None:
@@ -64,4 +64,4 @@ class RealPart(Method):
         assert problem.lattice is not None
         real = ~problem.lattice.discrete
         steps = self.inner.run(real_problem(problem, real), rng)
-        return relay(_View(problem.x0.copy(), real), steps)
+        return relay(_RealView(problem.x0.copy(), real), steps)

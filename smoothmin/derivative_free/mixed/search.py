@@ -24,16 +24,16 @@ from smoothmin._protocol import Array, Finish, Problem, Steps
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
+from smoothmin.derivative_free.cma import LARGEST_POPULATION
 from smoothmin.derivative_free.gaussian_search import GaussianSearch, default_population
 from smoothmin.derivative_free.mixed.lattice_descent import LOOSE, NEIGHBOURS, LatticeDescent
 from smoothmin.derivative_free.mixed.real_part import RealPart
 from smoothmin.portfolio.incumbent import Incumbent
-from smoothmin.portfolio.phase import Outcome, Phase, Watch, play
+from smoothmin.portfolio.phase import Phase, PhaseOutcome, Watch, play
 
 if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
 
-LARGEST_POPULATION = 2**14
 ROUNDS = 4  # of real variables and integers in turn, at the end
 ALL = "Every point of the box was evaluated."
 
@@ -87,7 +87,7 @@ class MixedSearch:
         for _ in range(ROUNDS):
             before, integers = incumbent.fun, incumbent.x[discrete]
             phase = Phase("descent", RealPart(real), incumbent.x)
-            found: Outcome = yield from play(phase, incumbent)
+            found: PhaseOutcome = yield from play(phase, incumbent)
             assert found.finish is not None
             finish = found.finish
             if before - incumbent.fun <= least * incumbent.decrease:
@@ -106,7 +106,7 @@ class MixedSearch:
         """To where no neighbour is lower; its last word is that of the run if it is the lowest."""
         before = self._incumbent.fun
         method = LatticeDescent(self._scale)
-        outcome: Outcome = yield from play(
+        outcome: PhaseOutcome = yield from play(
             Phase("descent", method, x, watch=watch), self._incumbent
         )
         lower = self._incumbent.fun < before or self._finish is None

@@ -21,7 +21,7 @@ import numpy as np
 from smoothmin._protocol import Array, Ask, ask_one
 from smoothmin.descent.gradient_sampling.piece_models import PieceModels
 from smoothmin.descent.gradient_sampling.settings import PieceSettings
-from smoothmin.descent.gradient_sampling.state import Outcome, State
+from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.trials import Trials
 from smoothmin.linesearch.weak_wolfe import SMOOTH_WOLFE, LinePoint, LineResult
 from smoothmin.subproblems.minimax import Minimax
@@ -82,11 +82,11 @@ class BundleNewton:
         self._radius = 0.0
         state.watchers.append(lambda found: self._trials.plain(found.nfev))
 
-    def step(self) -> Generator[Ask, Any, Outcome]:
+    def step(self) -> Generator[Ask, Any, StepOutcome]:
         """Minimize models until a point is lower, if there are models to be trusted."""
         state = self._state
         if not self._trials.active and not self._begin():
-            return Outcome.NOTHING
+            return StepOutcome.NOTHING
         while self._trials.active:
             model = self._predictor.models.minimize(state.x, state.f, self._radius)
             if model is None or not model.decrease > state.noise():
@@ -102,9 +102,9 @@ class BundleNewton:
             self._judge(model, decrease)
             if decrease > 0:
                 follow(state, LinePoint(1.0, x, fun, grad, 0.0), model.step)
-                return Outcome.LOWER
+                return StepOutcome.LOWER
         self._predictor.accurate = 0
-        return Outcome.NOTHING
+        return StepOutcome.NOTHING
 
     def _begin(self) -> bool:
         """Begin a trial, if it is time for one."""

@@ -23,7 +23,7 @@ import numpy as np
 from smoothmin._protocol import Array, Ask, Finish, ask_one
 from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
-from smoothmin.descent.gradient_sampling.state import Outcome, State
+from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
@@ -137,10 +137,10 @@ class CentralBundle:
         if self._plain.add(self._state.f - found.point.fun, found.nfev):
             self._slow = self._plain.fall_less(self._share)
 
-    def step(self) -> Generator[Ask, Any, Outcome]:
+    def step(self) -> Generator[Ask, Any, StepOutcome]:
         """Cuts until a point is lower, while a trial is under way."""
         if not (self._trials.active or self._begin()) or self._cuts is None:
-            return Outcome.NOTHING
+            return StepOutcome.NOTHING
         state, cuts = self._state, self._cuts
         while self._trials.active:
             # 1. the centre, and the lower bound that it proves
@@ -160,10 +160,10 @@ class CentralBundle:
                 cuts.move(step, state.f - fun)
                 state.settle(trial)  # of which the metric learns nothing, for it may be over soon
                 if convex:
-                    return Outcome.LOWER
+                    return StepOutcome.LOWER
             if not convex:
                 return (yield from self._conclude(cuts))
-        return Outcome.NOTHING
+        return StepOutcome.NOTHING
 
     def _take(self, cuts: Cuts, trial: LinePoint, step: Array) -> bool:
         """Add the tangent of a point; whether the function still looks convex."""
@@ -234,12 +234,12 @@ class CentralBundle:
         self._finishing += 1
         return knows.invisible or self._finishing > self._settings.window
 
-    def _conclude(self, cuts: Cuts) -> Generator[Ask, Any, Outcome]:
+    def _conclude(self, cuts: Cuts) -> Generator[Ask, Any, StepOutcome]:
         """End the trial, and the run if there is a proof that values nearby do not contradict."""
         state, proof = self._state, self._proof
         self._trials.leave()
         if proof is None:
-            return Outcome.NOTHING
+            return StepOutcome.NOTHING
         x, f, g = state.x, state.f, state.g
         # where the function is smooth it falls along its gradient, whatever tangents say
         fall = CONTRADICTION * max(cuts.gap + self._tilt(cuts), state.noise())
@@ -247,14 +247,14 @@ class CentralBundle:
         fun, grad = yield from ask_one(there)
         if f - fun > fall / 2 and np.isfinite(grad).all():
             state.settle(LinePoint(1.0, there, fun, grad, 0.0))
-            return Outcome.LOWER
+            return StepOutcome.LOWER
         lower = yield from state.known.polled(x, f, g, state.noise())
         if isinstance(lower, tuple):
             state.settle(LinePoint(1.0, *lower, 0.0))
-            return Outcome.LOWER
+            return StepOutcome.LOWER
         state.certifier.latest = cuts.certificate(x, state.certifier.small)
         state.ended = lower or proof
-        return Outcome.STATIONARY
+        return StepOutcome.STATIONARY
 
     def _judge(self, cuts: Cuts) -> None:
         """See whether the gap has closed since the last verdict."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
-from smoothmin.descent.gradient_sampling.state import Outcome, State
+from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
 from smoothmin.descent.quasi_newton import EPS
 from smoothmin.linesearch.weak_wolfe import WOLFE, LineResult
@@ -104,11 +104,11 @@ class HullStep:
         state.small_steps, state.radius = 0, state.certifier.least_radius
         return True
 
-    def step(self) -> Generator[Ask, Any, Outcome]:
+    def step(self) -> Generator[Ask, Any, StepOutcome]:
         """Curtis and Que, Algorithm 3.1: to a lower point, or as near to a proof as can be."""
         state, certifier = self._state, self._state.certifier
         if certifier.certified or state.doubt.finish or state.ended:
-            return Outcome.STATIONARY
+            return StepOutcome.STATIONARY
         hull, nulls, samplings, afresh = self._hull(), 0, 0, False
         while True:
             # 1. the least element of the hull of the gradients near
@@ -118,7 +118,7 @@ class HullStep:
             if invisible and not small and not samplings and state.problem.unit > DOUBLE:
                 samplings += 1
                 if (yield from self._sample()):
-                    return Outcome.LOWER
+                    return StepOutcome.LOWER
                 continue
             spent = nulls >= self._most_nulls or samplings > 1
             at_last = invisible or (spent and state.radius <= certifier.least_radius)
@@ -131,10 +131,10 @@ class HullStep:
             if small or invisible or spent:
                 # 2. the hull is as good as it gets here: end, or look closer
                 if certifier.certified or not self._look_closer(small):
-                    return Outcome.STATIONARY
+                    return StepOutcome.STATIONARY
                 if spent and not small and not state.metric.fresh:
                     state.metric.reset()  # it may be in the way
-                    return Outcome.NOTHING
+                    return StepOutcome.NOTHING
                 nulls = samplings = 0
                 if state.problem.box is not None:  # fewer bounds are near
                     hull = self._hull()
@@ -142,7 +142,7 @@ class HullStep:
             # 3. a step along it, or a gradient that enlarges the hull
             found, visible = yield from self._search(cause, direction, slope, t)
             if visible:
-                return Outcome.LOWER
+                return StepOutcome.LOWER
             if found.lower:
                 # rounding's gift is no reason to leave: the hull is what is wanted now
                 hull = self._hull()
@@ -154,7 +154,7 @@ class HullStep:
             # 4. nothing new along the direction: sample
             samplings += 1
             if samplings == 1 and (yield from self._sample()):
-                return Outcome.LOWER
+                return StepOutcome.LOWER
 
     def _search(
         self, cause: Array, direction: Array, slope: float, t: float

@@ -49,7 +49,7 @@ from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle
 from smoothmin.descent.gradient_sampling.hull import HullStep
 from smoothmin.descent.gradient_sampling.search import QuasiNewtonSearch
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
-from smoothmin.descent.gradient_sampling.state import Outcome, State, StepSource
+from smoothmin.descent.gradient_sampling.state import State, StepOutcome, StepSource
 from smoothmin.descent.gradient_sampling.stationarity import end_of_run
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import LinePoint
@@ -227,15 +227,15 @@ def _iterate(
     """The algorithm proper; None when the problem has changed."""
     while True:
         # 1. the first of the cheap steps that is lower, unless the hull is due
-        outcome = Outcome.STATIONARY if hull.due() else Outcome.NOTHING
+        outcome = StepOutcome.STATIONARY if hull.due() else StepOutcome.NOTHING
         for source in sources:
-            if outcome is Outcome.NOTHING:
+            if outcome is StepOutcome.NOTHING:
                 outcome = yield from source.step()
         # 2. sample gradients nearby, and step along the least element of their hull
-        if outcome is not Outcome.LOWER:
+        if outcome is not StepOutcome.LOWER:
             outcome = yield from hull.step()
         # 3. terminate where there is no such step
-        if outcome is Outcome.STATIONARY:
+        if outcome is StepOutcome.STATIONARY:
             ended = yield from end_of_run(state)
             if isinstance(ended, Finish):
                 return ended

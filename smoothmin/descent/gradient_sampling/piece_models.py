@@ -20,6 +20,7 @@ import numpy as np
 from smoothmin._protocol import Array
 from smoothmin.descent.gradient_sampling.settings import PieceSettings
 from smoothmin.descent.quasi_newton import EPS
+from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.minimax import Minimax, least_maximum
 
 ROUNDING = 50 * EPS  # of values, in the trapezoid rule
@@ -139,7 +140,7 @@ class PieceModels:
             return None
         values = self._values[:k]
         error = np.abs(fun - values - np.vecdot(self._gradients[:k], there.steps) - 0.5 * curved)
-        size = abs(fun) + np.abs(values) + _length(grad) * np.sqrt(there.squares)
+        size = abs(fun) + np.abs(values) + euclidean_norm(grad) * np.sqrt(there.squares)
         same = error <= self._settings.same * np.abs(curved) + ROUNDING * size
         found = same.all(axis=1).nonzero()[0]
         if len(found) < 2:
@@ -155,14 +156,14 @@ class PieceModels:
         if square == 0:
             return
         self._paired = True
-        steepness = _length(change) / math.sqrt(square)
+        steepness = euclidean_norm(change) / math.sqrt(square)
         self._steepest = max(steepness, self._settings.fading * self._steepest)
         if not self._common.any():
             # the first pair of all gives the scale
             start = max(float(step.dot(change)) / square, 0.0) * np.eye(step.size)
             self._common += start
             self._hessians[: self._count] += start
-        least = RELIABLE * _length(grad)
+        least = RELIABLE * euclidean_norm(grad)
         for hessian in (self._hessians[piece], self._common):
             _rank_one_update(hessian, step, change, least)
 
@@ -202,14 +203,10 @@ class _Comparison(NamedTuple):
     squares: Array
 
 
-def _length(vector: Array) -> float:
-    return math.sqrt(vector.dot(vector))
-
-
 def _rank_one_update(hessian: Array, step: Array, change: Array, least: float) -> None:
     """SR1 in place, skipped where it is not defined or would be rounding."""
     missing = change - hessian @ step
     product = float(missing.dot(step))
-    size = _length(missing)
-    if size > least and abs(product) >= UNDEFINED * size * _length(step):
+    size = euclidean_norm(missing)
+    if size > least and abs(product) >= UNDEFINED * size * euclidean_norm(step):
         hessian += missing[:, None] * (missing / product)

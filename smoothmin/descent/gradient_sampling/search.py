@@ -17,7 +17,7 @@ from smoothmin import _status
 from smoothmin._protocol import Array, Ask, Finish
 from smoothmin._status import Status
 from smoothmin.descent.gradient_sampling.self_scaling import SelfScaling
-from smoothmin.descent.gradient_sampling.state import Outcome, State
+from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.quasi_newton import first_step, learn_wall, search_direction
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
@@ -34,30 +34,30 @@ class QuasiNewtonSearch:
         if state.settings.self_scaling and isinstance(state.metric, InverseHessian):
             self._scaling = SelfScaling(state.metric, state.settings.scaling)
 
-    def step(self) -> Generator[Ask, Any, Outcome]:
+    def step(self) -> Generator[Ask, Any, StepOutcome]:
         """Lewis and Overton, Algorithm 2.1."""
         state = self._state
         if state.failed is not None:
             return self._failed(state.failed)
         if (yield from self._converged()):
-            return Outcome.STATIONARY
+            return StepOutcome.STATIONARY
         cause, direction, t = self._direction()
         slope = float(state.g @ direction)
         found = yield from state.search(direction, t, patience=self._settings.patience)
         state.doubt.hear(found, direction, state.f, slope, state.noise())
         if found.endless:
             state.ended = Finish(Status.NONFINITE, _status.UNBOUNDED)
-            return Outcome.STATIONARY
-        return Outcome.LOWER if self._take(found, cause) else self._failed(found)
+            return StepOutcome.STATIONARY
+        return StepOutcome.LOWER if self._take(found, cause) else self._failed(found)
 
-    def _failed(self, found: LineResult) -> Outcome:
+    def _failed(self, found: LineResult) -> StepOutcome:
         """Have the hull tell of the kinks that a search has met."""
         state = self._state
         state.failed = None
         nearest = min(float(np.linalg.norm(trial.x - state.x)) for trial in found.trials)
         radius = max(state.certifier.least_radius, self._settings.nearest * nearest)
         state.radius = min(self._ceiling, radius)
-        return Outcome.STATIONARY
+        return StepOutcome.STATIONARY
 
     def _converged(self) -> Generator[Ask, Any, bool]:
         """Whether the metric promises next to nothing, where it can be believed."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 
 
-class Outcome(Enum):
+class StepOutcome(Enum):
     """What a source of steps has come to."""
 
     LOWER = 1  # the state has moved to a lower point
@@ -46,7 +46,7 @@ class Outcome(Enum):
 class StepSource(Protocol):
     """A way to lower points; it moves the state that it was made for."""
 
-    def step(self) -> Generator[Ask, Any, Outcome]:
+    def step(self) -> Generator[Ask, Any, StepOutcome]:
         """Ask for values until a point is lower, or there is nothing more to be had."""
         ...
 

@@ -3,7 +3,7 @@
 Mechanisms that bring much on some functions bring nothing on others, and which is the case
 shows by trying. A trial begins where its mechanism has reason to, is judged again and again,
 and ends with several bad verdicts in a row. The next has to wait, longer each time, so that
-all trials in vain together take a small share of a run.
+all trials without improvement together take a small share of a run.
 """
 
 from __future__ import annotations

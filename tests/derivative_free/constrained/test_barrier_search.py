@@ -6,7 +6,7 @@ from smoothmin import minimize
 from smoothmin._protocol import Answers, Ask, Problem, Rows
 from smoothmin.derivative_free.constrained.barrier_search import BarrierSearch
 from smoothmin.derivative_free.constrained.linear_set import LinearSet
-from smoothmin.derivative_free.constrained.state import State
+from smoothmin.derivative_free.constrained.state import InterpolationState
 
 
 def searched(fun, row, x0):
@@ -16,7 +16,7 @@ def searched(fun, row, x0):
     box = np.full(n, -5.0), np.full(n, 5.0)
     problem = Problem(np.array(x0), box, False, (n,), nonlinear=rows)
     region = LinearSet.of(problem, np.ones(n))
-    state = State.of(problem, np.ones(n), np.random.default_rng(2), region)
+    state = InterpolationState.of(problem, np.ones(n), np.random.default_rng(2), region)
 
     def answers(ask):
         points = ask.points
