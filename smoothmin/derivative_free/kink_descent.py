@@ -25,11 +25,12 @@ SHORT = 1e-3  # share of the scale, over which slopes at a kink are taken
 LIMIT = 200  # evaluations per variable of the descent
 
 
-def descend_along_kink(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, bool]:
-    """From the best point, if it is on a kink; whether the descent converged."""
+def descend_along_kink(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, bool | None]:
+    """Whether a descent from the best point has converged; None if no kink is seen there."""
     normal = yield from _normal(incumbent, scale)
     if normal is None:
-        return False
+        return None
+    yield from _onto_kink(incumbent, scale, normal)
     view = _Subspace(incumbent, scale, null_space((normal * scale)[None]))
     n = incumbent.x.size - 1
     problem = replace(
@@ -88,6 +89,20 @@ def _normal(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, Array | N
     signs = np.ones(n)
     signs[others] = np.where(same < opposite, 1.0, -1.0)
     return signs * size
+
+
+def _onto_kink(incumbent: Incumbent, scale: Array, normal: Array) -> Generator[Any, Any, None]:
+    """Evaluate where lines meet that values on both sides, along the normal, are on."""
+    across = scale * normal
+    step = SHORT * scale * across / np.linalg.norm(across)
+    far, near, opposite, beyond = yield from _values(
+        incumbent, np.outer([-2.0, -1.0, 1.0, 2.0], step)
+    )
+    bend = (beyond - opposite) - (near - far)
+    if 0 < bend < np.inf:
+        there = (2 * near - far - 2 * opposite + beyond) / bend
+        if abs(there) < 1:
+            yield from _values(incumbent, there * step[None])
 
 
 def _values(incumbent: Incumbent, steps: Array) -> Generator[Any, Any, Array]:

@@ -43,21 +43,26 @@ def verified(
         if values[0] < fun - clear:
             return "Values still fall beyond the best point: `fun` may be unbounded below."
     if x.size > 1 and (stagnated or (np.abs(x - x0) <= SHORT * scale).all()):
-        doubt = yield from _leave_kink(incumbent, scale, clear)
-        # a search that left a decrease for others to find has not seen a minimum
-        return STUCK if stagnated and fun - incumbent.fun > clear else doubt
+        return (yield from _leave_kink(incumbent, scale, clear, stagnated))
     return None
 
 
 def _leave_kink(
-    incumbent: Incumbent, scale: Array, clear: float
+    incumbent: Incumbent, scale: Array, clear: float, stagnated: bool
 ) -> Generator[Any, Any, str | None]:
-    """Descend along a kink until that gains next to nothing beside the first time."""
+    """Descend along a kink until that gains next to nothing beside the first time.
+
+    A search that left a decrease for others to find has not seen a minimum: a descent that
+    gains nothing has to confirm theirs.
+    """
     first = incumbent.fun
     for _ in range(DESCENTS):
         before = incumbent.fun
         converged = yield from descend_along_kink(incumbent, scale)
-        if converged or before - incumbent.fun <= max(clear, NEGLIGIBLE * (first - incumbent.fun)):
+        if converged is None:
+            return STUCK if stagnated and first - before > clear else None
+        little = before - incumbent.fun <= max(clear, NEGLIGIBLE * (first - incumbent.fun))
+        if little or (converged and not stagnated):
             return None
     return STUCK
 

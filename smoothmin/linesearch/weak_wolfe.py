@@ -162,7 +162,7 @@ def weak_wolfe(
     search.rounded = rounded
     while True:
         again = search.judge(trial, predicted, ended)
-        if again is None or search.spent(x, direction):
+        if again is None or search.spent(problem, x, direction):
             best, lower = search.best, search.wolfe or search.best.fun < fun
             return LineResult(best, search.wolfe, lower, search.trials, slope)
         trial, predicted, ended = yield from line.trial(again)
@@ -253,12 +253,21 @@ class _Bracket:
         shortened = len(few) > FLOOR_TRIALS and few[-1].t <= 0.25 * few[0].t
         return shortened and all(trial.fun < self._start.fun for trial in few)
 
-    def spent(self, x: Array, direction: Array) -> bool:
-        """Whether there are trials enough, or the bracket's ends are one point in rounding."""
+    def spent(self, problem: Problem, x: Array, direction: Array) -> bool:
+        """Whether there are trials enough, or the bracket's ends are one point.
+
+        That is so in rounding, or for differences, which lead farther than from end to end.
+        """
         if len(self.trials) >= MAX_TRIALS:
             return True
-        high = self._high
-        return high is not None and _no_room(x, direction, self._low.t, high.t)
+        if self._high is None:
+            return False
+        low, high = self._low.t, self._high.t
+        if problem.differences is not None:
+            between = (high - low) * np.abs(direction)
+            if (between <= np.abs(problem.differences.displaced(x))).all():
+                return True
+        return _no_room(x, direction, low, high)
 
 
 def require_constants(c1: float, c2: float | None) -> None:

@@ -178,18 +178,21 @@ SMOOTH = [
 
 @pytest.mark.parametrize("method", METHODS)
 def test_evaluations_on_smooth_functions_are_no_more_than_scipys(method):
-    """Geometric mean of the ratio over a part of the set of More, Garbow and Hillstrom."""
-    logs = []
+    """Geometric mean of the ratio over a part of the set of More, Garbow and Hillstrom.
+
+    Powell's minimum, a fourth power, is apart: SciPy's absolute tolerance does not ask for the
+    digits that tell it from a slow fall.
+    """
+    ratios = {}
     for residuals, x0 in SMOOTH:
         fun = least_squares(residuals)
         theirs = scipy_minimize(fun, x0, jac=True, method="BFGS", options={"gtol": 1e-6})
         ours = minimize(fun, x0, jac=True, method=method, rng=0)
         assert ours.success
         assert ours.fun <= theirs.fun + 1e-8
-        logs.append(np.log(ours.nfev / theirs.nfev))
-    # digits that SciPy's absolute tolerance does not ask for are included: many at Powell's
-    # minimum, which is flat
-    assert np.exp(np.mean(logs)) <= 1.3
+        ratios.setdefault(residuals, []).append(ours.nfev / theirs.nfev)
+    assert ratios.pop(powell_singular)[0] <= 4
+    assert np.exp(np.log(np.concatenate(list(ratios.values()))).mean()) <= 1.25
 
 
 @pytest.mark.parametrize("method", [*METHODS, "gradient-descent"])

