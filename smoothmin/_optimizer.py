@@ -252,7 +252,7 @@ class Optimizer:
         Parameters
         ----------
         points : array_like, shape (S, *x0.shape)
-            What `ask` returned, or any other points: see Notes.
+            What `ask` returned, in any order, or any other points: see Notes.
         values : array_like, shape (S,)
             The function's values there; NaN and infinity are survived as in `minimize`.
         gradients : array_like, shape (S, *x0.shape), optional
@@ -280,7 +280,8 @@ class Optimizer:
         Gradients and constraints cannot be told of them.
         """
         asked = self._flat("points", self.ask())
-        if not np.array_equal(self._flat("points", points), asked):
+        order = order_of(self._flat("points", points), asked)
+        if order is None:
             if gradients is not None or constraints is not None or self._nonlinear:
                 raise ValueError(
                     "points must be those that were asked for where gradients or constraints "
@@ -298,6 +299,7 @@ class Optimizer:
             rows = None
         if self._nonlinear:
             found, rows = self._with_constraints(found, rows, constraints, jacobians)
+        found, rows = found[order], None if rows is None else rows[order]
         self._told.add(self._asked, found, rows)
         self._answers += 1
         self._asked = self._next((found, rows))
@@ -423,6 +425,18 @@ class Optimizer:
         while foreign and foreign[0][0] == count:
             self._take_foreign(*foreign.pop(0)[1:])
         return foreign
+
+
+def order_of(points: NDArray[Any], asked: NDArray[Any]) -> NDArray[np.intp] | None:
+    """What puts points in the order in which they were asked for; None if they are others."""
+    if points.shape != asked.shape:
+        return None
+    order = np.arange(len(asked))
+    if np.array_equal(points, asked):
+        return order
+    ours, theirs = (np.lexsort(found.reshape(len(asked), -1).T) for found in (asked, points))
+    order[ours] = theirs
+    return order if np.array_equal(points[order], asked) else None
 
 
 def _owned(x0: Any, method: Any, bounds: Any, options: Any) -> tuple[Any, ...]:

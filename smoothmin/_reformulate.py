@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Message, Reply, Steps, resume
+from smoothmin._protocol import (
+    Answers,
+    Array,
+    Ask,
+    Differences,
+    Finish,
+    Iterate,
+    Message,
+    Reply,
+    Steps,
+    resume,
+)
 from smoothmin._resumable import Resumable
 
 
@@ -77,3 +88,41 @@ class _Relay(Resumable):
                 return view.iterate(message)
             else:
                 return view.finish(message)
+
+
+class SeenDifferences:
+    """Finite differences as a reformulation shows them; here as they are."""
+
+    def __init__(self, differences: Differences) -> None:
+        self._differences = differences
+
+    @property
+    def resolution(self) -> float:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.resolution
+
+    @property
+    def noise(self) -> float:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.noise
+
+    @property
+    def resolves(self) -> bool:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.resolves
+
+    def displaced(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.displaced(x)
+
+    def rounded(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.rounded(x)
+
+    def toward(self, side: float) -> bool:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.toward(side)
+
+    def correct(self, x: Array, error: Array) -> None:
+        """See `smoothmin._protocol.Differences`."""
+        self._differences.correct(x, error)

@@ -444,3 +444,26 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=20, stateful_step_count=8, deadline=None)
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "bfgs", "homotopy"])
+@pytest.mark.parametrize("jac", [True, None])
+def test_answers_may_come_in_any_order(method, jac):
+    """With their points, as from a pool of workers: the run is the same, and goes on."""
+
+    def run(shuffle):
+        rng = np.random.default_rng(5)
+        optimizer = Optimizer([2.0, -1.5, 0.7], method, jac, rng=3, options={"maxfev": 150})
+        while not optimizer.stop():
+            points = optimizer.ask()
+            if shuffle:
+                points = rng.permutation(points)
+            told = [[float(np.abs(x - 0.3).sum() + x @ x) for x in points]]
+            if jac:
+                told.append([np.sign(x - 0.3) + 2 * x for x in points])
+            optimizer.tell(points, *told)
+        return optimizer.result
+
+    one, other = run(True), run(False)
+    assert (one.fun, one.nfev, one.status) == (other.fun, other.nfev, other.status)
+    assert_array_equal(one.x, other.x)

@@ -25,7 +25,7 @@ from smoothmin._protocol import (
     Steps,
     resume,
 )
-from smoothmin._reformulate import Reformulation, relay
+from smoothmin._reformulate import Reformulation, SeenDifferences, relay
 from smoothmin._resumable import Beginning, Begun
 
 SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
@@ -99,39 +99,18 @@ def _reported(info: dict[str, Any], unit: float) -> dict[str, Any]:
     return info
 
 
-class _ScaledDifferences:
+class _ScaledDifferences(SeenDifferences):
     """Finite differences of the scaled function."""
 
     def __init__(self, differences: Differences, unit: float) -> None:
-        self._differences, self._unit = differences, unit
-
-    @property
-    def resolution(self) -> float:
-        """As it is."""
-        return self._differences.resolution
-
-    def displaced(self, x: Array) -> Array:
-        """As it is."""
-        return self._differences.displaced(x)
-
-    def rounded(self, x: Array) -> Array:
-        """As it is."""
-        return self._differences.rounded(x)
-
-    def toward(self, side: float) -> bool:
-        """As it is."""
-        return self._differences.toward(side)
+        super().__init__(differences)
+        self._unit = unit
 
     def correct(self, x: Array, error: Array) -> None:
         """In the function's own unit."""
-        self._differences.correct(x, error / self._unit)
-
-    @property
-    def resolves(self) -> bool:
-        """As it is."""
-        return self._differences.resolves
+        super().correct(x, error / self._unit)
 
     @property
     def noise(self) -> float:
         """In the unit of the values."""
-        return self._differences.noise * self._unit
+        return super().noise * self._unit

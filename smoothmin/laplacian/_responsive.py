@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from smoothmin._protocol import (
     Answers,
     Array,
+    Differences,
     Finish,
     Iterate,
     Mask,
@@ -25,7 +26,7 @@ from smoothmin._protocol import (
     ask_one,
     resume,
 )
-from smoothmin._reformulate import Reformulation, relay
+from smoothmin._reformulate import Reformulation, SeenDifferences, relay
 from smoothmin._status import Status
 from smoothmin.laplacian._blocks import whole_shape
 
@@ -79,13 +80,15 @@ class _Part(Reformulation):
 
     def __init__(self, problem: Problem, x: Array, kept: Mask) -> None:
         self.x, self.waking = x, np.zeros(kept.size, dtype=bool)
-        self._kept = kept
+        self.kept = kept
         shape = whole_shape(problem)
         free = np.arange(kept.size) if problem.free is None else problem.free
         held = x.copy() if problem.held is None else problem.held
+        differences = problem.differences
         self.problem = dataclasses.replace(
             problem,
             x0=x[kept],
+            differences=None if differences is None else _InPart(differences, self),
             box=None if problem.box is None else (problem.box[0][kept], problem.box[1][kept]),
             shape=(int(kept.sum()),),
             free=free[kept],
@@ -101,22 +104,22 @@ class _Part(Reformulation):
 
     def outward(self, points: Array) -> Array:
         """Points among the variables that stay."""
-        return self._whole(points)
+        return self.whole(points)
 
     def inward(self, answers: Answers) -> Answers:
         """Answers for the part, while a look is had at the rest of the gradients."""
         if answers.gradients is None:
             return answers
-        self.waking |= (answers.gradients != 0).any(axis=0) & ~self._kept
-        return Answers(answers.values, answers.gradients[:, self._kept])
+        self.waking |= (answers.gradients != 0).any(axis=0) & ~self.kept
+        return Answers(answers.values, answers.gradients[:, self.kept])
 
     def iterate(self, message: Iterate) -> Iterate:
         """With a gradient of zero where variables stay."""
-        self.x = self._whole(message.x)
+        self.x = self.whole(message.x)
         grad = None
         if message.grad is not None:
-            grad = np.zeros(self._kept.size)
-            grad[self._kept] = message.grad
+            grad = np.zeros(self.kept.size)
+            grad[self.kept] = message.grad
         return Iterate(self.x, message.fun, grad, **message.info)
 
     def converse(self, inner: Steps, first: Answers) -> Steps:
@@ -134,9 +137,31 @@ class _Part(Reformulation):
                 inner.close()
                 return Finish(Status.CONVERGED, "A gradient appeared.")
 
-    def _whole(self, points: Array) -> Array:
+    def whole(self, points: Array) -> Array:
         """Points (m, k) or one (k,) among the variables that stay."""
-        whole = np.empty((*points.shape[:-1], self._kept.size))
+        whole = np.empty((*points.shape[:-1], self.kept.size))
         whole[...] = self.x
-        whole[..., self._kept] = points
+        whole[..., self.kept] = points
         return whole
+
+
+class _InPart(SeenDifferences):
+    """Finite differences along the variables of a part."""
+
+    def __init__(self, differences: Differences, part: _Part) -> None:
+        super().__init__(differences)
+        self._part = part
+
+    def displaced(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`."""
+        return super().displaced(self._part.whole(x))[self._part.kept]
+
+    def rounded(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`."""
+        return super().rounded(self._part.whole(x))[self._part.kept]
+
+    def correct(self, x: Array, error: Array) -> None:
+        """See `smoothmin._protocol.Differences`; slopes of zero are right."""
+        whole = np.zeros(self._part.kept.size)
+        whole[self._part.kept] = error
+        super().correct(self._part.whole(x), whole)

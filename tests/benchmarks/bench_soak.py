@@ -1,12 +1,14 @@
 """Millions of evaluations by each method: memory must not grow with them.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/bench_soak.py --evaluations 1e7
+    OMP_NUM_THREADS=1 python tests/benchmarks/bench_soak.py --evaluations 1e7 --seconds 60
 
 A method that goes on until a limit ends it makes one run; others run again and again, from
 other starts, until there were as many evaluations. Printed are the evaluations and runs, and
 how much the process's memory has grown since a fifth of them, in MB. Exits with an error where
 that is more than ``--slack``. Ten million take minutes to hours a method, by what the method
-itself takes; ``--methods`` chooses some.
+itself takes; ``--methods`` chooses some, and ``--seconds`` ends each earlier. In a terminal the
+line tells how far it is.
 """
 
 import argparse
@@ -46,16 +48,28 @@ def resident():
 
 
 class Counted:
-    """A function that notes memory now and then."""
+    """A function that notes memory when a fifth is done, and tells how much is done."""
 
-    def __init__(self, fun, most):
+    def __init__(self, fun, most, seconds, tell):
         self.fun, self.most, self.calls = fun, most, 0
-        self.early = None
+        self.begun, self.seconds = time.perf_counter(), seconds
+        self.early, self.told, self.tell = None, 0.0, tell
+
+    def done(self):
+        """The larger share of evaluations and of seconds."""
+        return max(self.calls / self.most, self.elapsed() / self.seconds)
+
+    def elapsed(self):
+        return time.perf_counter() - self.begun
 
     def __call__(self, x):
         self.calls += 1
-        if self.early is None and self.calls >= self.most / 5:
-            self.early = resident()
+        if self.calls % 64 == 0:
+            if self.early is None and self.done() >= 0.2:
+                self.early = resident()
+            if self.elapsed() > self.told + 1:
+                self.told = self.elapsed()
+                self.tell(self)
         return self.fun(x)
 
 
@@ -75,24 +89,30 @@ def by_hand(fun, x0, jac, method, options, seed):
             optimizer.tell(points, found)
 
 
-def soak(method, gradient, most, run):
+def soak(method, gradient, most, seconds, run):
     """Evaluations, runs, and growth of memory in MB."""
-    fun = Counted(waves if gradient else value, most)
+
+    def tell(counted):
+        if sys.stdout.isatty():
+            print(f"\r{method:21s} | {gradient!s:5s}| {counted.calls:11d}", end="\r", flush=True)
+
+    fun = Counted(waves if gradient else value, most, seconds, tell)
     goes_on = "restarts" in option_names(method_class(method).class_for(gradient))
     rng, runs = np.random.default_rng(0), 0
-    while fun.calls < most:
-        options = {"maxfev": int(most - fun.calls)}
+    while fun.done() < 1:
+        options = {"maxfev": max(1, int(most - fun.calls)), "maxtime": seconds - fun.elapsed()}
         if goes_on and method != "gradient-sampling":
             options["restarts"] = "budget"
         run(fun, rng.uniform(-3, 3, N), True if gradient else None, method, options, runs)
         runs += 1
     gc.collect()
-    return fun.calls, runs, resident() - fun.early
+    return fun.calls, runs, resident() - (resident() if fun.early is None else fun.early)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--evaluations", type=float, default=1e7, help="of each method")
+    parser.add_argument("--seconds", type=float, default=np.inf, help="of each method, at most")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--slack", type=float, default=10.0, help="MB that are no growth")
     parser.add_argument("--optimizer", action="store_true", help="by ask and tell")
@@ -104,7 +124,8 @@ def main():
     for method in given.methods:
         for gradient in (False, True):
             begin = time.perf_counter()
-            calls, runs, growth = soak(method, gradient, given.evaluations, run)
+            ends = given.evaluations, given.seconds
+            calls, runs, growth = soak(method, gradient, *ends, run)
             seconds = time.perf_counter() - begin
             cells = f"{calls:11d}, {runs:6d} | {growth:8.1f} | {seconds:7.0f}"
             print(f"{method:21s} | {gradient!s:5s}| {cells}", flush=True)

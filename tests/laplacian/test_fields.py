@@ -150,3 +150,18 @@ def test_the_literal_smoothing_moves_it():
         membrane, u0, jac=True, method=method, options={"maxiter": 1, "result": "last"}
     )
     assert (res.x[rim] != u0[rim]).all()
+
+
+@pytest.mark.parametrize("bounds", [None, [(-4, 4)] * 4])
+@pytest.mark.parametrize("scheme", [None, "3-point"])
+def test_values_alone_where_a_variable_has_no_slope(scheme, bounds):
+    """Differences are those of the variables that take part; a step hides what is lower."""
+
+    def stairs(x):
+        return float(np.floor(4 * np.abs(x[1:])).sum() + np.floor(x[0]) ** 2)
+
+    for seed in range(6):
+        x0 = np.random.default_rng(seed).uniform(-2, 2, 4)
+        res = sm.minimize(stairs, x0, jac=scheme, method="laplacian", bounds=bounds, rng=seed)
+        assert res.fun <= stairs(x0)
+        assert res.nfev < 20_000
