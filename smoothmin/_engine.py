@@ -37,7 +37,7 @@ from smoothmin._reflection import within_bounds
 from smoothmin._result import Result
 from smoothmin._scaling import Scaled
 from smoothmin._status import Status
-from smoothmin._steps import lower_beyond
+from smoothmin._steps import falls_on, lower_beyond
 from smoothmin._stopping import Never, Progress, Termination
 
 if TYPE_CHECKING:
@@ -200,29 +200,32 @@ class Run:
             yield ask
 
     def _doubted(self, finish: Finish) -> Generator[Ask, Answers, Finish]:
-        """The same end, unless it is a success on a step of values that come in steps."""
+        """The same end, unless it is a success and no minimum.
+
+        That is on a step of values that come in steps, or on the way to infinity.
+        """
         best, stencil, problem = self._ledger.best, self._ledger.stencil, self._problem
         from_values = not problem.has_gradient or stencil is not None
         known = self._constrained is not None or problem.lattice is not None
-        if finish.status is not Status.CONVERGED or not from_values or known or best.x is None:
+        if finish.status is not Status.CONVERGED or best.x is None:
             return finish
-        flat = None
-        if stencil is not None:
-            if best.grad is None:
-                return finish
-            flat = best.grad == 0
-        before, died = self._ledger.nfev, self._ledger.died
+        before, died, message = self._ledger.nfev, self._ledger.died, ""
         try:
-            lower = yield from lower_beyond(problem, best.x.copy(), best.fun, flat)
+            if (yield from falls_on(problem, best.x.copy(), best.fun)):
+                message = _status.INFIMUM_FAR_AWAY
+            elif from_values and not known and (stencil is None or best.grad is not None):
+                flat = None if stencil is None or best.grad is None else best.grad == 0
+                if (yield from lower_beyond(problem, best.x.copy(), best.fun, flat)):
+                    message = _status.STEPS
         except Halt as halt:
             if halt.status is Status.TARGET:
                 raise
-            lower = False
         if not died:  # so near a point with a value
             self._ledger.revive()
-        if (accounts := finish.info.get("phase_nfev")) is not None:
-            accounts["check"] = accounts.get("check", 0) + self._ledger.nfev - before
-        return Finish(Status.PRECISION, _status.STEPS, **finish.info) if lower else finish
+        asked, accounts = self._ledger.nfev - before, finish.info.get("phase_nfev")
+        if accounts is not None and (asked or from_values):
+            accounts["check"] = accounts.get("check", 0) + asked
+        return Finish(Status.PRECISION, message, **finish.info) if message else finish
 
     def _assembled(self, problem: Problem) -> Method:
         """The method with what it needs for constraints and bounds that it does not know of."""

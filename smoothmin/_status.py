@@ -113,6 +113,10 @@ FUN_RAISED = "`fun` raised `StopIteration`."
 NOTHING_FINITE = "No value was finite."
 DIED = "`fun` returned no finite values any more: the lowest before need not be a minimum."
 UNBOUNDED = "Values fall for as far as numbers go: `fun` seems to be unbounded below."
+INFIMUM_FAR_AWAY = (
+    "Values do not rise twice as far from the start, though the run has gone very far: `fun` may "
+    "fall without end, or to an infimum that it has at infinity only."
+)
 INTERRUPTED = "Interrupted by the keyboard."
 UNDER_WAY = "The run is under way."
 PLATEAU = "On a plateau of `fun`: values do not differ, which does not make it a minimum."

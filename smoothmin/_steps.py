@@ -1,5 +1,9 @@
-"""Whether values that come in steps hide lower ones, where a run from values alone has ended.
+"""What lies beyond the point where a run has ended that looks like a minimum.
 
+Where values fall for ever, ever more slowly, what is left of gradients and gains is lost to
+rounding at last, very far from the start. Twice as far a minimum would have been passed.
+
+Whether values that come in steps hide lower ones is asked of runs from values alone.
 Integers inside a function, break points that are cut and images that are shifted make values
 that are the same all around a point, in some variables or in all: differences are zero, and
 models and searches see a minimum. Farther out such a function differs.
@@ -12,9 +16,24 @@ from collections.abc import Generator
 import numpy as np
 
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem
+from smoothmin._verdict import NEGLIGIBLE
 
 NEAR = 1e-3  # distance, in units of max(1, |x|), at which a variable that matters changes values
 FARTHER = 10.0**0.5  # factor between distances, up to 1
+
+
+def falls_on(problem: Problem, x: Array, f: float) -> Generator[Ask, Answers, bool]:
+    """Whether values are no higher twice as far from the start along variables that have fled.
+
+    Beside their distance from there that of the start from 0, or 1, is negligible.
+    """
+    away = x - problem.x0
+    away[NEGLIGIBLE * np.abs(away) <= np.maximum(1.0, np.abs(problem.x0))] = 0.0
+    there = problem.clip(x + away)
+    if (there == x).all() or not np.isfinite(there).all():
+        return False
+    value = (yield Ask(there[None], 0, phase="check")).values[0]
+    return bool(value <= f)
 
 
 def lower_beyond(

@@ -19,7 +19,9 @@ The rules, and where they come from:
    windows, too, so that convergence must have gone on to the end.
    A value that is still small beside its falls may go on falling for long: the promise has
    to be negligible beside the value, too. Where it may be all of the value, which then vanishes
-   at the minimum, it has to be `VANISHING` beside the last falls.
+   at the minimum, it has to be `VANISHING` beside the last falls. Far away a polynomial looks as
+   if it vanished: the step has to be short in units of max(1, |x|), too, and no more may be
+   promised than there could be.
    At a minimum where the function is flatter than a parabola values fall by that share while
    variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
    A promise counts as large as earlier ones have proved too small: what values fell by since
@@ -72,6 +74,8 @@ class Knowledge:
         What rounding and noise hide of values at this point.
     far : float
         Length of the step that is promised, in units of how far steps led lately.
+    large : float
+        The same in units of max(1, abs(x)), or the step that slopes promise what is left for.
     steep : float
         The gradient's size in units of the largest lately.
     resolved : bool
@@ -87,6 +91,7 @@ class Knowledge:
     size: float = math.inf
     noise: float = 0.0
     far: float = 0.0
+    large: float = 0.0
     steep: float = 0.0
     resolved: bool = True
 
@@ -108,7 +113,8 @@ class Knowledge:
     @property
     def negligible(self) -> bool:
         """Whether what is promised is next to nothing beside what values did lately."""
-        return self.far <= SHORT and self.left <= self._bar
+        far = max(self.far, self.large) if self.vanishing else self.far
+        return far <= SHORT and self.left <= self._bar
 
     @property
     def _bar(self) -> float:
@@ -116,8 +122,11 @@ class Knowledge:
         if not self.lately:
             return 0.0
         beside_falls = min(math.pow(NEGLIGIBLE, share) * fall for share, fall in self.lately)
-        beside_value = VANISHING * self.lately[0][1] if self.vanishing else NEGLIGIBLE * self.size
-        return min(beside_falls, beside_value)
+        if not self.vanishing:
+            return min(beside_falls, NEGLIGIBLE * self.size)
+        if SHORT * self.promised > self.size > 0:
+            return 0.0
+        return min(beside_falls, VANISHING * self.lately[0][1])
 
 
 class RunRecord(Protocol):

@@ -282,7 +282,8 @@ def test_jac_true_costs_one_call_a_point():
         return rosen(x), rosen_der(x)
 
     res = minimize(fun, X0, jac=np.True_, method="bfgs")
-    assert res.nfev == res.njev == len(calls)
+    assert res.nfev == len(calls)
+    assert res.nfev - 1 <= res.njev <= res.nfev  # a value alone is asked for before success
     assert len(set(calls)) == len(calls)
 
 

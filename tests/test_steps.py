@@ -61,3 +61,37 @@ def test_a_variable_without_effect_leaves_a_success(method):
     res = minimize(lambda x: float((x[0] - 1) ** 2), [3.0, 5.0], method=method, rng=0)
     assert res.success
     assert res.fun < 1e-8
+
+
+FALLING = {  # value and slope, of positive variables
+    "hyperbola": (lambda r: 1 / (1 + r), lambda r: -1 / (1 + r) ** 2),
+    "cube root": (lambda r: -np.cbrt(r), lambda r: -np.cbrt(1 / r**2) / 3),
+    "logarithm": (lambda r: -np.log(3 + r), lambda r: -1 / (3 + r)),
+}
+
+
+@pytest.mark.parametrize("name", FALLING)
+@pytest.mark.parametrize("method", ["bfgs", "gradient-sampling", "laplacian", "sqp", "homotopy"])
+@pytest.mark.parametrize("jac", [True, False])
+def test_a_fall_without_end_is_no_success(name, method, jac):
+    value, slope = FALLING[name]
+
+    def fun(x):
+        r = np.sqrt(1 + x @ x)
+        f = float(value(r))
+        return (f, slope(r) * x / r) if jac else f
+
+    with np.errstate(all="ignore"):
+        start, options = [0.5, -1.0], {"maxfev": 3000}
+        res = minimize(fun, start, jac=jac or None, method=method, rng=0, options=options)
+    assert not res.success
+    assert res.fun < value(1.5)
+
+
+def test_a_minimum_very_far_away_is_a_success():
+    def fun(x):
+        return float(((x / 1e11 - 1) ** 2).sum()), 2e-11 * (x / 1e11 - 1)
+
+    res = minimize(fun, np.ones(2), jac=True, method="bfgs")
+    assert res.success
+    assert res.fun < 1e-12

@@ -34,6 +34,10 @@ ROWS = [
     # or may vanish: from far away it goes on falling for long
     ({"promised": 1e-17, "lately": HALVED, "size": 0.0}, Status.PRECISION),
     ({"promised": 1e-21, "lately": HALVED, "size": 0.0}, Status.CONVERGED),
+    # as does what is far away: a long step, or a promise of far more than the value
+    ({"promised": 1e-21, "lately": HALVED, "size": 1e-21, "large": 0.1}, Status.PRECISION),
+    ({"promised": 1e-21, "lately": HALVED, "size": 1e-25}, Status.PRECISION),
+    ({"promised": 1e-9, "lately": HALVED, "size": 1.0, "large": 0.1}, Status.CONVERGED),
     ({"promised": math.inf, "noise": 1.0}, Status.PRECISION),
     ({"promised": math.nan, "noise": 1.0, "lately": HALVED}, Status.PRECISION),
 ]

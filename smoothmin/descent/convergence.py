@@ -25,6 +25,7 @@ from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
 from smoothmin.descent.failed_search import noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
+from smoothmin.descent.unexplored import bent_down, farthest, unexplored
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.min_norm import euclidean_norm
@@ -33,7 +34,7 @@ FINISHING = 2, 0.03  # a promise that falls to this share within so many steps i
 KEPT = 0.1  # share of a promise by which values have to fall for it to be forgotten
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 SURE = 4.0  # times the promise of its error that a gradient has to promise
-VERIFIED = 10.0  # times the promise of the metric that the gradient alone may promise
+VERIFIED = 10.0  # times the promise of the metric that gradients and values may make of it
 IDLE_STEPS = 10  # or as many as variables: steps that together gain no more than rounding
 MOST_POLLS = 10  # that may find something lower where gradients promise nothing
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
@@ -74,10 +75,12 @@ class Convergence:
         self._renewed = 0  # the step since which memory has been kept
         self._since = 0
         self._polls = 0  # that found something lower
+        self._gradients: deque[Array]  # the last
 
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
         self.recent.clear()
+        self._gradients = deque([pg], maxlen=min(IDLE_STEPS, pg.size))
         self.recent.add(x, f, euclidean_norm(pg))
         self._promises.append(math.inf)
         self._renewed = self._since = 0
@@ -104,6 +107,7 @@ class Convergence:
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
         self.recent.add(x, f, euclidean_norm(pg), curvature)
+        self._gradients.append(pg)
         self._since += 1
         # of a value that vanishes no more than itself could be had
         if self._promised_at - f >= KEPT * min(self._standing, abs(self._promised_at)):
@@ -207,7 +211,7 @@ class Convergence:
             knows = dataclasses.replace(knows, noise=noise, extrapolated=0.0)
         finish = judge(knows)
         if finish.status.success:
-            slopes = _bent_down(central, g - central, differences.displaced(x), rounded)
+            slopes = bent_down(central, g - central, differences.displaced(x), rounded)
             return (yield from self.polled(x, f, slopes, knows.noise)) or finish
         differences.correct(x, g - central)
         self._overrated = 0.0  # what is left of the error no metric knows
@@ -222,6 +226,11 @@ class Convergence:
             moved = self.recent.moved(x)
             far = euclidean_norm(step) / moved if moved > 0 else math.inf
         knows = self._knows(message, promised, x, f, g, far)
+        if promised < math.inf:
+            pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))
+            along = knows.left / (euclidean_norm(pg * size) or 1.0)
+            large = max(along, float(np.max(np.abs(step) / size)))
+            knows = dataclasses.replace(knows, large=large)
         fast = promised < FINISHING[1] * self._promises[0]
         if fast and self._problem.differences is not None:  # faster than gains tell
             extrapolated = min(knows.extrapolated, promised)
@@ -245,7 +254,7 @@ class Convergence:
 
     def enough(
         self, promised: float, step: Array, x: Array, f: float, g: Array
-    ) -> Generator[Ask, Any, Finish | bool]:
+    ) -> Generator[Ask, Any, Finish | Found | bool]:
         """The end before a search, if the metric promises next to nothing; or whether it lies.
 
         ``step`` is what it promises that for. A metric knows only directions it has met: what
@@ -275,6 +284,9 @@ class Convergence:
             return True
         if lost:  # nor is there anything else along it to be told
             return finish
+        lower = yield from self.overlooked(x, f, g, promised)
+        if lower:
+            return finish if lower is True else lower
         alone = yield from self._promised_alone(x, g)
         knows = dataclasses.replace(knows, promised=max(promised, alone))
         if alone > VERIFIED * promised and not (knows.invisible or knows.negligible):
@@ -321,6 +333,20 @@ class Convergence:
             return 0.0
         return 0.5 * slope * slope / change if change > 0 else math.inf
 
+    def overlooked(
+        self, x: Array, f: float, g: Array, left: float
+    ) -> Generator[Ask, Any, Found | bool]:
+        """A lower point where no curvature was observed lately, or whether values deny one."""
+        problem = self._problem
+        fall = VERIFIED * max(left, self.rounding(x, f, g))
+        step = unexplored(self._gradients, problem.projected_gradient(x, g), fall)
+        if step is None or euclidean_norm(step) > self.recent.moved(x):
+            return False
+        if (there := (yield from farthest(problem, x, step, f - 0.5 * fall))) is None:
+            return True
+        found = yield from ask_one(there)
+        return (there, *found) if unusable(*found) is None else True
+
     def idle(self, x: Array, f: float, g: Array) -> bool:
         """Whether the last steps together gained no more than rounding."""
         if self._since < self._idle:
@@ -357,6 +383,9 @@ class Convergence:
         finish = judge(knows)
         if not finish.status.success:
             return finish
+        lower = yield from self.overlooked(x, f, g, max(promised, noise))
+        if isinstance(lower, tuple):
+            return lower
         return (yield from self.polled(x, f, g, noise)) or finish
 
     def _displacing(self, x: Array) -> float:
@@ -432,15 +461,6 @@ class Convergence:
                 knows, promised=max(promised, min(knows.size, promised * recent.exceeded(rounding)))
             )
         return knows
-
-
-def _bent_down(central: Array, error: Array, displaced: Array, rounded: Array) -> Array:
-    """Slopes along the coordinates on which values bend down, zero on others.
-
-    No minimum bends down along a coordinate, whatever its slope.
-    """
-    down = (error * displaced < 0) & (np.abs(error) > rounded)
-    return np.where(down, np.copysign(error, central), 0.0)
 
 
 def first_point(problem: Problem, gtol: float | None) -> Generator[Ask, Any, Found | Finish]:

@@ -29,7 +29,7 @@ from smoothmin._protocol import (
 )
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
-from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.convergence import Convergence, Found
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class Geometry(ABC):
 
     def reached(
         self, here: Any, promised: float, step: Array
-    ) -> Generator[Ask, Any, Finish | bool]:
+    ) -> Generator[Ask, Any, Finish | Found | bool]:
         """The end, if ``here`` is one; ``step`` is what the rate promises a decrease for."""
         met = self.met(here)
         return met or (yield from self.known.enough(promised, step, here.x, here.fun, here.grad))
@@ -177,7 +177,7 @@ class _FixedRate(Resumable):
         return Iterate(x, f, g, **geometry.facts(new))
 
 
-def _ended(geometry: Geometry, here: Any, reach: Any) -> Generator[Ask, Any, Finish | bool]:
+def _ended(geometry: Geometry, here: Any, reach: Any) -> Generator[Ask, Any, Finish | Found | bool]:
     """The end, if what all steps from ``here`` would lead to by themselves is negligible.
 
     Steps that shrink by the momentum lead ``reach`` times the gradient in all. What they

@@ -290,16 +290,21 @@ class Descent:
                 t = first_step(self.x, direction, self.length, self.f, slope)
             self._promised = math.inf if self._guess else -0.5 * slope * t
             if known.suspects(self._promised, t * direction, self.x, self.f, self.g):
-                ended = yield from self._look_closer("Converged", t * direction)
-                if isinstance(ended, Finish):
-                    return ended
-                if ended:
+                closer = yield from self._look_closer("Converged", t * direction)
+                if isinstance(closer, Finish):
+                    return closer
+                if closer:
                     continue
             if known.promises_much(self._promised, self.x, self.f, self.g):
                 return direction, slope, t
             ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
             if isinstance(ended, Finish):
                 return ended
+            if isinstance(ended, tuple):
+                step, change = ended[0] - self.x, ended[2] - self.g
+                metric.update(step, change, None, ended[2])
+                self._move(ended, step, change, whole=False)
+                continue
             if not ended:
                 return direction, slope, t
             self._forget()  # what the metric was taught far away misleads here

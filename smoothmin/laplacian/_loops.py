@@ -105,8 +105,8 @@ class Ends:
 
     def reached(
         self, at: LoopPoint, promised: float, step: Array
-    ) -> Generator[Ask, Any, Finish | bool]:
-        """The end at a point where the metric promises a decrease, or whether it lies there."""
+    ) -> Generator[Ask, Any, Finish | Found | bool]:
+        """The end where the metric promises a decrease, a lower point, or whether it lies there."""
         if self._small >= SMALL_STEPS:
             message = (
                 f"Value fell by at most {self._ftol:g} of itself in {SMALL_STEPS} steps running"
@@ -183,6 +183,12 @@ def lbfgs(
         ended = yield from done.reached(here, promised, direction)
         if isinstance(ended, Finish):
             return ended
+        if isinstance(ended, tuple):
+            new = LoopPoint.of(problem, smoother, *ended)
+            _learn(memory, smoother, here, new, None)
+            done.stepped(here, new)
+            here = new
+            continue
         if ended:
             memory.reset()
             continue
@@ -301,7 +307,7 @@ class SobolevGeometry(Geometry):
 
     def reached(
         self, here: LoopPoint, promised: float, step: Array
-    ) -> Generator[Ask, Any, Finish | bool]:
+    ) -> Generator[Ask, Any, Finish | Found | bool]:
         """The end, also where the dual norm is no number."""
         if not math.isfinite(here.norm):
             message = f"The gradient's dual norm is not finite at a value of {here.fun}."

