@@ -75,19 +75,21 @@ def _normal(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, Array | N
     n, steps = x.size, SHORT * scale
     values = yield from _values(incumbent, np.concatenate([np.diag(steps), -np.diag(steps)]))
     right, left = (values[:n] - fun) / steps, (values[n:] - fun) / steps
-    if not (np.isfinite(values).all() and (right > 0).all() and (left > 0).all()):
+    room = np.isfinite(right) & np.isfinite(left)  # at a bound there is one side only
+    size: Array = np.where(room, 0.5 * (right + left), np.minimum(right, left))
+    if not (room.any() and np.isfinite(size).all() and (right > 0).all() and (left > 0).all()):
         return None
-    size: Array = 0.5 * (right + left)
-    k = int((size * scale).argmax())
+    k = int(np.where(room, size * scale, 0.0).argmax())
     lengths = SHORT * float((size * scale).min()) / size
     others = np.flatnonzero(np.arange(n) != k)
-    along = np.diag(lengths)[others]
+    inward = np.where(np.isfinite(right), 1.0, -1.0)
+    along = np.diag(inward * lengths)[others]
     across = np.zeros(n)
     across[k] = lengths[k]
     values = yield from _values(incumbent, np.concatenate([along - across, along + across]))
     same, opposite = np.split(values, 2)
     signs = np.ones(n)
-    signs[others] = np.where(same < opposite, 1.0, -1.0)
+    signs[others] = inward[others] * np.where(same < opposite, 1.0, -1.0)
     return signs * size
 
 

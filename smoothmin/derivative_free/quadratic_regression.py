@@ -20,13 +20,12 @@ from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dgels, dposv
 
 from smoothmin._protocol import Array
-from smoothmin.subproblems.trust_region import trust_region_step
+from smoothmin.subproblems.trust_region import boxed_step, trust_region_step
 
 MARGIN = 1.1  # points per coefficient that a class of models needs
 WINDOW = 2.0  # points per coefficient of the class that are looked at
 KEPT = 0.75  # share of these, by value, that are used
 WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the rank between
-SWEEPS = 10  # over the variables, of a model's minimizer at the bounds
 MAX_COEFFICIENTS = 900  # of a model: a fit costs their cube
 CHEAP_COEFFICIENTS = 50  # a larger model is fitted to several new points at a time
 WORST_PIVOT = 1e-5  # of the normal equations' Cholesky factor, below which QR is used
@@ -133,50 +132,14 @@ class Quadratic:
         """The lowest point with ``|z| <= radius``, in the box by an active-set heuristic."""
         n = self.gradient.size
         hessian = np.zeros((n, n)) if self.hessian is None else self.hessian
-        s = self.outward @ trust_region_step(self.gradient, hessian, radius)
+        step = self.outward @ trust_region_step(self.gradient, hessian, radius)
         if box is None:
-            return self.centre + s
+            return self.centre + step
         low, high = box[0] - self.centre, box[1] - self.centre
-        fixed = (s < low) | (s > high)
-        if not fixed.any():
-            return self.centre + s
-        g, h = self.inward.T @ self.gradient, self.inward.T @ hessian @ self.inward
-        covariance = self.outward @ self.outward.T
-        s = np.clip(s, low, high)
-        for _ in range(n):
-            free = ~fixed
-            if not free.any():
-                break
-            try:
-                root = np.linalg.cholesky(covariance[np.ix_(free, free)])
-            except np.linalg.LinAlgError:  # too ill-conditioned: what there is will do
-                break
-            slope = g[free] + h[np.ix_(free, fixed)] @ s[fixed]
-            inner = root.T @ h[np.ix_(free, free)] @ root
-            step = root @ trust_region_step(root.T @ slope, inner, radius)
-            s[free] = np.clip(step, low[free], high[free])
-            outside = np.zeros(n, dtype=bool)
-            outside[free] = (step < low[free]) | (step > high[free])
-            if not outside.any():
-                break
-            fixed |= outside
-        reach = radius * np.sqrt(np.diagonal(covariance))
-        _sweep(
-            g, h, s, np.maximum(low, np.minimum(s, -reach)), np.minimum(high, np.maximum(s, reach))
-        )
-        return np.clip(self.centre + s, *box)
-
-
-def _sweep(g: Array, h: Array, s: Array, low: Array, high: Array) -> None:
-    """Improve ``s`` within its bounds, one variable after the other."""
-    for _ in range(SWEEPS):
-        before = s.copy()
-        for i in range(s.size):
-            slope = g[i] + h[i] @ s
-            if h[i, i] > 0:
-                s[i] = min(max(s[i] - slope / h[i, i], low[i]), high[i])
-        if np.abs(s - before).max() <= 1e-3 * np.abs(s).max():
-            break
+        if ((step < low) | (step > high)).any():
+            g, h = self.inward.T @ self.gradient, self.inward.T @ hessian @ self.inward
+            step = boxed_step(g, h, radius, low, high, self.outward @ self.outward.T)
+        return np.clip(self.centre + step, *box)
 
 
 class Regression:

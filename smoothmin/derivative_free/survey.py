@@ -123,7 +123,8 @@ def _fitted(
             new = problem.clip(x + scale * deviates)
             answers = (yield Ask(new, 0)).values
             seen = np.concatenate([values, answers])
-            if float(np.std(seen[np.isfinite(seen)])) > SIGNAL * noise:
+            finite = seen[np.isfinite(seen)]
+            if len(finite) and float(np.std(finite)) > SIGNAL * noise:
                 break
             if np.abs(axes).max() >= 1 or len(values):
                 return left, axes

@@ -18,7 +18,7 @@ from smoothmin.portfolio.phase import PhaseOutcome
 SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 EFFORT = 8  # values of a run for each that measures its end
 DEAD = 10  # values in a row that are not finite, by which they seem to have ended
-DESCENTS = 4  # along kinks, the last of which must gain nothing
+DESCENTS = 6  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
 
 
@@ -59,9 +59,10 @@ def _leave_kink(
     for _ in range(DESCENTS):
         before = incumbent.fun
         converged = yield from descend_along_kink(incumbent, scale)
-        if converged is None:
-            return STUCK if stagnated and first - before > clear else None
-        little = before - incumbent.fun <= max(clear, NEGLIGIBLE * (first - incumbent.fun))
+        gain = before - incumbent.fun
+        if converged is None and gain <= clear:
+            return STUCK if stagnated and first - incumbent.fun > clear else None
+        little = gain <= max(clear, NEGLIGIBLE * (first - incumbent.fun))
         if little or (converged and not stagnated):
             return None
     return STUCK

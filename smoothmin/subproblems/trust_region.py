@@ -69,14 +69,25 @@ def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Array:
     return step
 
 
-def boxed_step(gradient: Array, hessian: Array, radius: float, low: Array, high: Array) -> Array:
-    """Minimize ``g's + s'Hs/2`` in a ball and a box around zero, by an active-set heuristic."""
+def boxed_step(
+    gradient: Array,
+    hessian: Array,
+    radius: float,
+    low: Array,
+    high: Array,
+    covariance: Array | None = None,
+) -> Array:
+    """Minimize ``g's + s'Hs/2`` in a ball and a box, by an active-set heuristic.
+
+    The box is around zero. With a ``covariance`` C the ball is the ellipsoid ``s'C^-1 s <=
+    radius^2``; where variables are held at bounds, that of the others by their own part of C.
+    """
     s = np.zeros_like(gradient)
     fixed = ((low >= 0) & (gradient > 0)) | ((high <= 0) & (gradient < 0))
     best, lowest = s, 0.0
     for _ in range(RELEASES):
         s = s.copy()
-        _fill(s, fixed, gradient, hessian, radius, low, high)
+        _fill(s, fixed, gradient, hessian, radius, (low, high), covariance)
         slope = gradient + hessian @ s
         value = 0.5 * float(s @ (gradient + slope))
         if value < lowest:
@@ -94,20 +105,27 @@ def _fill(
     gradient: Array,
     hessian: Array,
     radius: float,
-    low: Array,
-    high: Array,
+    box: tuple[Array, Array],
+    covariance: Array | None,
 ) -> None:
     """Set the free variables of ``s``, and fix those that the minimizer takes to a bound."""
+    low, high = box
     while not fixed.all():
         free = ~fixed
-        room = radius**2 - float(s[fixed] @ s[fixed])
-        if room <= 0:
-            return
-        if not fixed.any():
-            step = trust_region_step(gradient, hessian, radius)
+        slope = gradient[free] + hessian[np.ix_(free, fixed)] @ s[fixed]
+        inner = hessian[np.ix_(free, free)]
+        if covariance is None:
+            held = float(s[fixed] @ s[fixed])
+            if held >= radius**2:
+                return
+            room = math.sqrt(radius**2 - held) if held else radius
+            step = trust_region_step(slope, inner, room)
         else:
-            slope = gradient[free] + hessian[np.ix_(free, fixed)] @ s[fixed]
-            step = trust_region_step(slope, hessian[np.ix_(free, free)], math.sqrt(room))
+            try:
+                root = np.linalg.cholesky(covariance[np.ix_(free, free)])
+            except np.linalg.LinAlgError:  # too ill-conditioned: what there is will do
+                return
+            step = root @ trust_region_step(root.T @ slope, root.T @ inner @ root, radius)
         s[free] = np.clip(step, low[free], high[free])
         outside = s[free] != step
         if not outside.any():

@@ -55,12 +55,14 @@ def test_a_noisy_parabola_is_a_success():
     assert np.abs(res.x - 1).max() < 0.5
 
 
-def test_a_start_on_the_kink_of_a_penalty_is_left_along_it():
-    target = np.array([0.4, 0.1, 0.3, 0.2])
+@pytest.mark.parametrize(("seed", "n"), [(0, 4), (2, 5), (3, 6), (7, 6)])
+def test_a_start_on_the_kink_of_a_penalty_is_left_along_it(seed, n):
+    """Also where a search has stopped with some of the variables at bounds."""
+    target = np.random.default_rng(seed).dirichlet(np.ones(n))
 
     def fun(w):
         return 0.01 * float(((w - target) ** 2).sum()) + 10 * abs(float(w.sum()) - 1)
 
-    res = minimize(fun, np.full(4, 0.25), bounds=[(0, 1)] * 4, rng=0)
+    res = minimize(fun, np.full(n, 1 / n), bounds=[(0, 1)] * n, rng=0)
     assert res.success
     np.testing.assert_allclose(res.x, target, atol=1e-3)
