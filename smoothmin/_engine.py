@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from smoothmin import _status, _verdict
+from smoothmin._beyond import falls_on, lower_beyond
 from smoothmin._domain import Domain
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._evaluate import Ledger
@@ -37,7 +38,6 @@ from smoothmin._reflection import within_bounds
 from smoothmin._result import Result
 from smoothmin._scaling import Scaled
 from smoothmin._status import Status
-from smoothmin._steps import falls_on, lower_beyond
 from smoothmin._stopping import Never, Progress, Termination
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 Where values rise on both sides of every coordinate, with slopes ``a`` and ``b``, they may be
 those of a smooth function plus ``|v'(y - x)|``: then ``|v_i| = (a_i + b_i) / 2``, and
-``(a_i - b_i) / 2`` is the smooth part's slope. Across ``v`` the kink does not show, and an
-ordinary descent is made in the subspace.
+``(a_i - b_i) / 2`` is the smooth part's slope; at a bound there is one of them only. The point
+is moved onto the kink along ``v``. Across ``v`` the kink does not show, and an ordinary descent
+is made in the subspace.
 """
 
 from __future__ import annotations

@@ -23,9 +23,10 @@ from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_on
 from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
+from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
-from smoothmin.descent.unexplored import bent_down, farthest, unexplored
+from smoothmin.descent.unexplored import farthest, unexplored
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.min_norm import euclidean_norm
@@ -169,9 +170,8 @@ class Convergence:
 
         ``promise(g)`` is the metric's for a gradient, ``step`` what it promises that for.
         Differences g to one side are good enough (None) for as long as they promise more than
-        their error does. Half of what both sides differ by is the curvature along each
-        coordinate, too, and by that a gradient promises something where the metric does not
-        know: there the metric is of no more use.
+        their error does. By the curvatures that both sides show a gradient promises something
+        where the metric does not know: there the metric is of no more use.
         """
         differences = self._problem.differences
         if differences is None or self._looked == self.recent.steps or not differences.toward(-1):
@@ -183,20 +183,16 @@ class Convergence:
         central = 0.5 * (g + back)
         if not np.isfinite(central).all():
             return None
-        pg = self._problem.projected_gradient(x, central)
-        error = np.where(pg == 0, 0.0, g - central)
-        hidden, promised = SURE * promise(error), promise(central)
+        free = self._problem.projected_gradient(x, central)
         rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
-        away = np.abs(differences.displaced(x))
-        with np.errstate(all="ignore"):
-            along = pg**2 * away / np.maximum(np.abs(error), rounded)
-        alone = 0.5 * float(np.nanmax(along, initial=0.0))
+        sides = BothSides(central, free, g - central, rounded, differences.displaced(x))
+        hidden, promised = SURE * promise(sides.error_of_free), promise(central)
+        alone = sides.promised_alone
         knows = self._left(message, max(promised, alone), step, x, f, central)
         if not knows.negligible:
             if alone > max(hidden, VERIFIED * promised) and self._rescues < MOST_POLLS:
                 self._rescues += 1
-                bend = np.maximum(np.abs(error), rounded) / away
-                self.curvatures = np.where(bend > 0, bend, np.max(bend, initial=1.0))
+                self.curvatures = sides.curvatures
                 return central
             if promised > hidden:
                 self._overrated *= hidden / expected if 0 < hidden < expected else 1.0
@@ -211,9 +207,8 @@ class Convergence:
             knows = dataclasses.replace(knows, noise=noise, extrapolated=0.0)
         finish = judge(knows)
         if finish.status.success:
-            slopes = bent_down(central, g - central, differences.displaced(x), rounded)
-            return (yield from self.polled(x, f, slopes, knows.noise)) or finish
-        differences.correct(x, g - central)
+            return (yield from self.polled(x, f, sides.bent_down, knows.noise)) or finish
+        differences.correct(x, sides.error)
         self._overrated = 0.0  # what is left of the error no metric knows
         return central
 

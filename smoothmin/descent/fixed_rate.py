@@ -30,6 +30,7 @@ from smoothmin._protocol import (
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
 from smoothmin.descent.convergence import Convergence, Found
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ class Geometry(ABC):
     def stepped(self, here: Any, new: Any) -> None:
         """Take note of a step."""
         step = new.x - here.x
-        length = math.sqrt(ddot(step, step))
+        length = euclidean_norm(step)
         self.known.stepped(new.x, new.fun, new.free, length=length)
 
     def met(self, here: Any) -> Finish | None:

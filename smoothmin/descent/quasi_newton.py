@@ -43,6 +43,7 @@ from smoothmin.linesearch.weak_wolfe import (
 )
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 EPS = float(np.finfo(float).eps)
 PATIENCE = 15  # trials of a search along a metric's step, which should be right
@@ -134,10 +135,8 @@ class Descent:
         self.doubt, self.wall = Doubt(problem, enough=1), Wall()
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
         self._promised, self._last_chance = math.inf, False  # of the last search
-        self._told, self._learnt = (
-            CurvatureEstimate(metric),
-            CurvatureEstimate(),
-        )  # what was forgotten last
+        self._told = CurvatureEstimate(metric)
+        self._learnt = CurvatureEstimate()  # what was forgotten last
         self._reported: CurvatureEstimate | None = None
 
     @property
@@ -419,12 +418,12 @@ def first_step(
 
     A guess that predicts a decrease of a thousand times the value is too long.
     """
-    length = math.sqrt(ddot(direction, direction))
+    length = euclidean_norm(direction)
     if length == 0:  # or lost to underflow
         return 1.0
     if previous > 0:
         return previous / length
-    reach = max(1.0, math.sqrt(ddot(x, x))) / length
+    reach = max(1.0, euclidean_norm(x)) / length
     if fun != 0 and slope != 0:
         reach = min(reach, STEEPEST * abs(fun / slope))
     return min(max(1.0, SHORTEST_GUESS * reach), reach)

@@ -56,12 +56,3 @@ def farthest(
         if not -math.inf < value < lowest:
             return there
         there, lowest, step = ahead, value, 10 * step
-
-
-def bent_down(central: Array, error: Array, displaced: Array, rounded: Array) -> Array:
-    """Slopes along the coordinates on which values bend down, zero on others.
-
-    No minimum bends down along a coordinate, whatever its slope.
-    """
-    down = (error * displaced < 0) & (np.abs(error) > rounded)
-    return np.where(down, np.copysign(error, central), 0.0)

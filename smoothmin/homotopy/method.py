@@ -226,10 +226,8 @@ class _Run:
             polisher,
             search_range(self._problem, self._problem.x0, self._sigma),
         )
-        metric, kink = (
-            LandscapeMetric(self._sigma),
-            KinkDescent(self._options.gtol, incumbent, polisher),
-        )
+        metric = LandscapeMetric(self._sigma)
+        kink = KinkDescent(self._options.gtol, incumbent, polisher)
         while True:
             before, steps = incumbent.fun, incumbent.steps
             arm = self._next_scale()

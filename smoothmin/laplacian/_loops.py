@@ -184,10 +184,7 @@ def lbfgs(
         if isinstance(ended, Finish):
             return ended
         if isinstance(ended, tuple):
-            new = LoopPoint.of(problem, smoother, *ended)
-            _learn(memory, smoother, here, new, None)
-            done.stepped(here, new)
-            here = new
+            here = _moved(memory, smoother, here, LoopPoint.of(problem, smoother, *ended), done)
             continue
         if ended:
             memory.reset()
@@ -209,9 +206,8 @@ def lbfgs(
         # 3. update
         new = LoopPoint.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
         straight = problem.box is None and found.wolfe
-        _learn(memory, smoother, here, new, (found.point, direction, slope) if straight else None)
-        done.stepped(here, new)
-        here = new
+        line = (found.point, direction, slope) if straight else None
+        here = _moved(memory, smoother, here, new, done, line)
         better = None if refit is None else refit.after_step(memory)
         if refit is not None and better is not None:
             smoother, here = better, LoopPoint.of(problem, better, new.x, new.fun, new.grad)
@@ -235,14 +231,18 @@ def _failed(
     return None
 
 
-def _learn(
+def _moved(
     memory: SobolevMemory,
     smoother: Smoother,
     here: LoopPoint,
     new: LoopPoint,
-    along: tuple[LinePoint, Array, float] | None,
-) -> None:
-    """Remember a step; ``along`` is where it ended on a line, its direction and first slope."""
+    done: Ends,
+    along: tuple[LinePoint, Array, float] | None = None,
+) -> LoopPoint:
+    """The next point, its step remembered.
+
+    ``along`` is where it is on a line, the line's direction and first slope.
+    """
     if isinstance(memory, RenewedMemory):
         memory.renew(new.x - here.x, new.grad - here.grad, smoother.solve)
     elif along is not None:
@@ -251,6 +251,8 @@ def _learn(
     else:
         y = new.grad - here.grad
         memory.update(new.x - here.x, y, smoother.solve(y))
+    done.stepped(here, new)
+    return new
 
 
 def barzilai_borwein(

@@ -10,7 +10,8 @@ by interpolation, of a kink or of a parabola as the ends' slopes suggest, kept w
 later. Steps are projected into the box. There one that ends at a bound, or makes the slope
 a little flatter, will do: a longer one would leave the face that the model has found. The
 lowest point seen is kept when the search fails, and all points tried are handed back, for
-methods that learn from rejected ones.
+methods that learn from rejected ones. A bracket that is narrower than finite differences are
+long is not divided any more, since their slopes mix what is on both sides of a kink in it.
 """
 
 from __future__ import annotations

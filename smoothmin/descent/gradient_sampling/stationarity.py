@@ -20,6 +20,7 @@ from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import Found
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.descent.quasi_newton import EPS
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.state import State
@@ -212,7 +213,7 @@ def _contradiction(state: State, known: Certificate) -> Generator[Ask, Any, Fini
     x, f, g, noise = state.x, state.f, state.g, state.noise()
     if state.problem.differences is None:
         # what values differ by within the radius contradicts nothing
-        left = max(noise, math.sqrt(g @ g) * known.radius)
+        left = max(noise, euclidean_norm(g) * known.radius)
         lower = yield from state.known.overlooked(x, f, g, left)
         if not isinstance(lower, bool):
             return lower

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from smoothmin import minimize
+from smoothmin._beyond import lower_beyond
 from smoothmin._protocol import Answers, Problem
-from smoothmin._steps import lower_beyond
 
 METHODS = [None, "bfgs", "Nelder-Mead", "gaussian-search", "difference-descent"]
 

@@ -1,0 +1,70 @@
+"""What differences of a point to both sides tell: slopes, their errors, curvatures.
+
+Half of what the slopes to both sides differ by is the curvature along a coordinate, times how
+far from the point the slopes to one side are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoothmin._protocol import Array
+
+
+@dataclass(frozen=True, slots=True)
+class BothSides:
+    """Differences to both sides; all arrays of shape (n,).
+
+    Parameters
+    ----------
+    central : ndarray
+        Mean of the slopes to both sides.
+    free : ndarray
+        The same without what pushes against bounds.
+    error : ndarray
+        What slopes to one side are off by.
+    rounded : ndarray
+        What rounding of values makes of a slope.
+    displaced : ndarray
+        How far ahead the slopes to one side are.
+    """
+
+    central: Array
+    free: Array
+    error: Array
+    rounded: Array
+    displaced: Array
+
+    @property
+    def error_of_free(self) -> Array:
+        """The error along the coordinates that no bound holds."""
+        return np.where(self.free == 0, 0.0, self.error)
+
+    @property
+    def promised_alone(self) -> float:
+        """The largest decrease that a slope and its curvature promise along a coordinate."""
+        with np.errstate(all="ignore"):
+            along = self.free**2 * np.abs(self.displaced) / self._change
+        return 0.5 * float(np.nanmax(along, initial=0.0))
+
+    @property
+    def curvatures(self) -> Array:
+        """Along the coordinates, the largest where there is none."""
+        bend = self._change / np.abs(self.displaced)
+        return np.where(bend > 0, bend, np.max(bend, initial=1.0))
+
+    @property
+    def bent_down(self) -> Array:
+        """Slopes along the coordinates on which values bend down, zero on others.
+
+        No minimum bends down along a coordinate, whatever its slope.
+        """
+        down = (self.error * self.displaced < 0) & (np.abs(self.error) > self.rounded)
+        return np.where(down, np.copysign(self.error, self.central), 0.0)
+
+    @property
+    def _change(self) -> Array:
+        """By how much slopes differ over the displacement, or may for rounding."""
+        return np.maximum(np.abs(self.error_of_free), self.rounded)
