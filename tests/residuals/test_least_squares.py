@@ -158,7 +158,7 @@ def test_a_lucky_value_under_noise_is_no_end():
         return matrix @ x - 1
 
     left = []
-    for seed in range(3):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
 
         def noisy(x, rng=rng):
@@ -168,7 +168,9 @@ def test_a_lucky_value_under_noise_is_no_end():
         assert res.success
         assert "noise" in res.message
         left.append(np.sum(exact(res.x) ** 2) - 36)
-    assert np.median(left) < 0.08  # seven times the noise; ends on lucky values left 0.12
+    # the noise is 0.012; ends on lucky values left up to ten times that
+    assert np.median(left) < 0.04
+    assert np.sum(np.array(left) > 0.08) <= 2
     assert res.nfev < 400
 
 
