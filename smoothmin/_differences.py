@@ -59,7 +59,8 @@ class Stencil:
         self._relative: float | Array = own if relative_step is None else relative_step
         self._least: float | Array = 1.0  # what steps are relative to where |x| is less
         self._curvatures: Array | None = None  # curvatures (n,) that slopes are corrected by
-        self._base: tuple[Array, float] | None = None  # a point that has just been evaluated
+        # a point that has just been evaluated, its value and what was found beside
+        self._base: tuple[Array, NDArray[Any]] | None = None
         self._side = 1.0  # of a point, away from zero, to which one-sided steps lead
         self.noise = 0.0
         self.plateau = False
@@ -81,7 +82,9 @@ class Stencil:
         return 0.5 * steps if self.scheme == "2-point" else steps**2 / np.maximum(1.0, np.abs(x))
 
     def rounded(self, x: Array) -> Array:
-        """See `smoothmin._protocol.Differences`: that of both values."""
+        """See `smoothmin._protocol.Differences`: that of both values, none of which "cs" takes."""
+        if self.scheme == "cs":
+            return np.zeros_like(x)
         steps = np.abs(self.ends(x[None]) - x).sum(axis=0)[0]
         return 2 / nonzero(steps)
 
@@ -94,6 +97,17 @@ class Stencil:
         displaced = self.displaced(x)
         bend = np.where(displaced == 0, 0.0, error / nonzero(displaced))
         self._curvatures = bend if self._curvatures is None else self._curvatures + bend
+
+    def know(self, x: Array, row: NDArray[Any]) -> None:
+        """Take a value, and what was found beside, as those at ``x``: no need to ask for them."""
+        self._base = x.copy(), row.real.copy()
+
+    def _known(self, points: Array) -> Array | None:
+        """What is known at the points, value and what was found beside; once."""
+        base, self._base = self._base, None
+        if base is None or len(points) > 1 or not np.array_equal(points[0], base[0]):
+            return None
+        return base[1]
 
     def gradients(
         self, points: Array
@@ -119,25 +133,24 @@ class Stencil:
         m, n = points.shape
         ends = self.ends(points)  # (s, m, n): where a step along each coordinate leads
         width = max(1, BLOCK_ELEMENTS // (len(ends) * m * n))
-        base, self._base = self._base, None
-        if m > 1 or self.beside is not None or (base and not np.array_equal(points[0], base[0])):
-            base = None
+        base = self._known(points)
         for first in range(0, n, width):
             columns = np.arange(first, min(first + width, n))
             batch = moved(points, ends, columns)
             if first > 0:
                 found = yield batch
+            elif base is not None:
+                values[0] = base[0]
+                found = yield batch
+                self._note_rows(which, n, base[None, 1:])
             elif self.scheme == "cs":
                 values[:] = yield points
-                self._note_rows(which, m, n)
-                found = yield batch
-            elif base is not None:
-                values[0] = base[1]
+                self._note_rows(which, n)
                 found = yield batch
             else:
                 found = yield np.concatenate([points, batch])
                 values[:], found = found[:m], found[m:]
-                self._note_rows(which, m, n)
+                self._note_rows(which, n)
             found = found.reshape(len(ends), m, len(columns))
             steps = (ends - points)[:, :, columns]
             with np.errstate(all="ignore"):  # values may not be finite, or huge
@@ -149,15 +162,18 @@ class Stencil:
             least = VISIBLE * max(self.noise, EPS * float(np.abs(values).max()))
             self.resolves = self.resolves or bool((rises > least).any())
 
-    def _note_rows(self, which: tuple[int, slice], m: int, n: int) -> None:
-        """What was found beside at the ``m`` points themselves, some of all there are."""
+    def _note_rows(self, which: tuple[int, slice], n: int, known: Array | None = None) -> None:
+        """What was found beside at some of the points themselves, unless it was known."""
         if self.beside is None:
             return
         total, part = which
         k = self.beside.shape[1]
         if self.rows is None or self.jacobians is None:
             self.rows, self.jacobians = np.empty((total, k)), np.empty((total, k, n))
-        self.rows[part], self.beside = self.beside[:m].real, self.beside[m:]
+        if known is None:
+            m = len(self.rows[part])
+            known, self.beside = self.beside[:m].real, self.beside[m:]
+        self.rows[part] = known
 
     def _note_jacobians(self, part: slice, steps: NDArray[Any], columns: NDArray[np.intp]) -> None:
         """Differences of what was found beside, along some of the coordinates."""

@@ -159,7 +159,10 @@ class Ledger:
     def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
         """Say what to evaluate for an answer, several times for finite differences."""
         if ask.order and self._stencil is not None:
-            return (yield from _by_differences(ask.points, self._stencil, self.best))
+            best = self.best
+            if ask.known and best.x is not None:
+                self._stencil.know(best.x, np.array([best.fun]))
+            return (yield from _by_differences(ask.points, self._stencil, best))
         values, gradients = yield ask.points, ask.order
         return Answers(values, gradients)
 

@@ -50,7 +50,7 @@ class NoiseAwareStencil(Stencil):
         self._usual = self._relative
         self._rng = rng
         self._measured_at: float | None = None
-        self._latest: tuple[Array, float] | None = None  # the last point and its value
+        self._latest: tuple[Array, Array] | None = None  # the last point, value, and beside
         self._last = 0.0
         self._flat = False
 
@@ -74,7 +74,8 @@ class NoiseAwareStencil(Stencil):
         unseen = self._flat or (self.noise > 0 and not self.resolves)
         self.plateau = unseen and not gradients.any()
         self._last = abs(float(values[0]))
-        self._latest = points[0].copy(), float(values[0])
+        beside = np.empty(0) if self.rows is None else self.rows[0]
+        self._latest = points[0].copy(), np.append(values[0], beside)
         return values, gradients
 
     def toward(self, side: float) -> bool:
@@ -114,15 +115,20 @@ class NoiseAwareStencil(Stencil):
     def _measure(self, x: Array) -> Generator[NDArray[Any], NDArray[Any], None]:
         """Find the noise at ``x`` and the steps for it."""
         line = noise_along(self._line(x))
-        found = advance(line)
+        found, row = advance(line), self._known(x[None])
         first = True
         while not isinstance(found, Done):
-            values = yield found
+            if first and row is not None:  # begins at x
+                values = np.append(row[0], (yield found[1:]))
+            else:
+                values = yield found
             if first:
                 f, first = float(values[0]), False
                 self._measured_at = self._last = abs(f)
                 self._flat = True
-                self._base = x.copy(), f
+                if row is None:
+                    row = np.append(f, np.empty(0) if self.beside is None else self.beside[0])
+                self.know(x, row)
             self._flat = self._flat and bool((values == f).all())
             found = advance(line, values)
         level: float = found.value

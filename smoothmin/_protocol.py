@@ -34,17 +34,24 @@ class Ask:
     """A request for values, and gradients if ``order`` is 1, at ``points`` (m, n).
 
     The rows of ``points`` must not change until the answers are there. ``phase`` says what it
-    is for, if anybody knows; ``anew`` that values which are known will not do.
+    is for, if anybody knows; ``anew`` that values which are known will not do, ``known`` that
+    those of the last request, if it was for the same point, will.
     """
 
-    __slots__ = ("anew", "order", "phase", "points")
+    __slots__ = ("anew", "known", "order", "phase", "points")
 
     def __init__(
-        self, points: Array, order: int = 1, *, phase: str = "", anew: bool = False
+        self,
+        points: Array,
+        order: int = 1,
+        *,
+        phase: str = "",
+        anew: bool = False,
+        known: bool = False,
     ) -> None:
         self.points = points
         self.order = order
-        self.phase, self.anew = phase, anew
+        self.phase, self.anew, self.known = phase, anew, known
 
 
 class Samples(Ask):
@@ -83,7 +90,7 @@ class Samples(Ask):
         context: contextvars.Context | None = None,
     ) -> None:
         self.center, self.blocks, self.order = center, blocks, order
-        self.phase, self.anew = "", False
+        self.phase, self.anew, self.known = "", False, False
         self._take, self._take_sum = take, take_sum
         self._context = contextvars.copy_context() if context is None else context
 

@@ -45,8 +45,8 @@ class Reformulation:
         `Samples` become an ordinary request of all points, since a map need not take
         steps around a center to such.
         """
-        points = self.outward(message.points)
-        return Ask(points, message.order, phase=message.phase, anew=message.anew)
+        points, anew, known = self.outward(message.points), message.anew, message.known
+        return Ask(points, message.order, phase=message.phase, anew=anew, known=known)
 
     def iterate(self, message: Iterate) -> Iterate:
         """A step of the inner method, as it is reported."""

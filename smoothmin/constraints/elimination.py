@@ -29,6 +29,7 @@ from smoothmin._protocol import (
     Answers,
     Array,
     Ask,
+    Differences,
     Finish,
     Iterate,
     Mask,
@@ -38,7 +39,7 @@ from smoothmin._protocol import (
     Steps,
 )
 from smoothmin._reflection import within_bounds
-from smoothmin._reformulate import Reformulation, relay
+from smoothmin._reformulate import Reformulation, SeenDifferences, relay
 from smoothmin._status import Status
 from smoothmin.constraints.region import dense, part_of, stacked_rows
 
@@ -205,7 +206,7 @@ class _Coordinates(Reformulation):
 
     def ask(self, message: Ask) -> Ask:
         """The request outside."""
-        return Ask(self.outward(message.points), message.order)
+        return Ask(self.outward(message.points), message.order, known=message.known)
 
     def iterate(self, message: Iterate) -> Iterate:
         """A step, where it is; what is not of the user's variables is left out."""
@@ -225,6 +226,32 @@ class _Coordinates(Reformulation):
         linear[~self._equalities] = told.linear[: int((~self._equalities).sum())]
         unknown = 0.0 if self._box is None else np.nan
         return Multipliers(linear, told.nonlinear, np.full(self._space.x0.size, unknown))
+
+
+class _AlongCoordinates(SeenDifferences):
+    """Finite differences that were taken along the user's variables."""
+
+    def __init__(self, differences: Differences, space: NullSpace) -> None:
+        super().__init__(differences)
+        self._space = space
+
+    def displaced(self, x: Array) -> Array:
+        """Along the coordinates, which are as good as orthonormal."""
+        away = super().displaced(self._space.points(x[None])[0])
+        along: Array = self._space.slopes(away[None])[0]
+        return along
+
+    def rounded(self, x: Array) -> Array:
+        """The largest for all."""
+        errors = super().rounded(self._space.points(x[None])[0])
+        return np.full(x.size, errors.max(initial=0.0))
+
+    def toward(self, side: float) -> bool:
+        """Not that of coordinates."""
+        return False
+
+    def correct(self, x: Array, error: Array) -> None:
+        """Nothing: errors along the coordinates are not those along the variables."""
 
 
 def _for_user(info: dict[str, Any]) -> dict[str, Any]:
@@ -274,8 +301,10 @@ class Eliminated(Method):
             if any(np.isfinite(side).any() for side in kept):
                 free = np.full(space.free_count, np.inf)
                 box = np.concatenate([-free, kept[0]]), np.concatenate([free, kept[1]])
+        differences = problem.differences
         return replace(
             problem,
+            differences=differences and _AlongCoordinates(differences, space),
             x0=space.start,
             box=box,
             shape=(space.size,),

@@ -96,11 +96,18 @@ class KeptStencil(Stencil):
         ways = self._directions(x)
         ends = ways.base + ways.steps[:, None] * self._along
         backs = (ways.base - ways.steps[:, None] * self._along)[ways.central]
-        found = yield from self._ask(np.vstack([x, ways.base, ends, backs]))
-        n = x.size
-        here, base, ahead = found[0], found[1], found[2 : n + 2]
+        here, first = self._known(x[None]), [x]
+        if here is not None:
+            first = []
+        if not np.array_equal(x, ways.base):
+            first.append(ways.base)
+        found = yield from self._ask(np.vstack([*first, ends, backs]))
+        here = found[0] if here is None else here
+        base = here if np.array_equal(x, ways.base) else found[len(first) - 1]
+        n, found = x.size, found[len(first) :]
+        ahead = found[:n]
         slopes = (ahead - base) / ways.steps[:, None]
-        slopes[ways.central] = (ahead[ways.central] - found[n + 2 :]) / (
+        slopes[ways.central] = (ahead[ways.central] - found[n:]) / (
             2 * ways.steps[ways.central, None]
         )
         for share in (-1.0, SHORTER, -SHORTER):

@@ -91,11 +91,12 @@ class ConstrainedRun:
     def recall(self, ask: Ask) -> Answers | None:
         """The answer to a request for the start alone, if it is known; once."""
         first, answers = self._first, self._answers
-        if first is None or answers is None or ask.order > first.order:
-            return None
-        if not np.array_equal(ask.points, first.points):
+        if first is None or answers is None or not np.array_equal(ask.points, first.points):
             return None
         self._first = None
+        if ask.order > first.order:
+            ask.known = True
+            return None
         if ask.order == 0:
             return Answers(answers.values, None, answers.rows)
         return answers

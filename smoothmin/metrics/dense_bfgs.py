@@ -60,7 +60,7 @@ class InverseHessian(Metric):
 
     def __init__(self, n: int, *, growing: bool = False) -> None:
         dense(n)  # before anything is evaluated
-        self._growing = growing
+        self.growing = growing
         self._j: SquareFactor | None = None
         self._scales = np.ones(n)
         self._here: _Known | None = None  # of the last gradient to be applied to
@@ -227,7 +227,7 @@ class InverseHessian(Metric):
         u = self._along(self._j, s, cause) if self._j is not None else self._begin(s, y, sy)
         if self._j is None or u is None:
             return
-        if self._growing and cause is None:
+        if self.growing and cause is None:
             u = self._grown(self._j, u, sy)
         ends = self._ends(self._j, y, gradient)
         image = self._j.image(y) if ends is None else ends[1].image - ends[0].image

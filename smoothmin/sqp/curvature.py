@@ -51,10 +51,14 @@ class LagrangianMetric:
     ----------
     n : int
     settings : SQPSettings
+    growing : bool
+        Whether a dense matrix is enlarged as a whole where it makes too little of a flat step:
+        between bounds, not where equalities decide of steps.
     """
 
-    def __init__(self, n: int, settings: SQPSettings) -> None:
+    def __init__(self, n: int, settings: SQPSettings, *, growing: bool) -> None:
         self._n, self._damping = n, settings.damping
+        self._growing = growing
         dense = n <= settings.dense_up_to
         self._metric: InverseHessian | LimitedMemory
         self._metric = InverseHessian(n) if dense else LimitedMemory(n, settings.memory)
@@ -93,23 +97,26 @@ class LagrangianMetric:
         direction: Direction,
         share: float,
         gathered: Gathered,
-    ) -> None:
-        """Learn from a step to ``after`` that was ``share`` of the direction."""
+    ) -> float:
+        """Learn from a step to ``after`` that was ``share`` of the direction.
+
+        The curvature that was met, 0 where none is known.
+        """
         weights = np.concatenate([[1.0], direction.multipliers])
         if not gathered.kinked:
             change = weights @ (after.slopes - before.slopes)
             bent = -(share / self.trust) * direction.solution.lagrangian
-            self._update(after.x - before.x, change, bent, float(weights @ after.steep), share)
-            return
+            steep = float(weights @ after.steep)
+            return self._update(after.x - before.x, change, bent, steep, share)
         found = gathered.pair(after, weights > 0)
         if found is None:
-            return
+            return 0.0
         other, same = found
         step = after.x - other.x
         change = (weights * same) @ (after.slopes - other.slopes)
         # a kink taken for curvature grows as steps shrink
         if self._largest > 0 and step @ change > PLAUSIBLE * self._largest * (step @ step):
-            return
+            return 0.0
         if self._metric.fresh:
             bent = step
         elif other is before:
@@ -119,27 +126,40 @@ class LagrangianMetric:
                 bent = self._metric.model().curve(step)
             except np.linalg.LinAlgError:  # the matrix is lost to rounding
                 self._metric.reset()
-                return
-        self._update(step, change, bent, float((weights * same) @ after.steep), share)
+                return 0.0
+        met = self._update(step, change, bent, float((weights * same) @ after.steep), share)
         gathered.curved = PLAUSIBLE * self._largest
+        return met
 
-    def _update(self, step: Array, change: Array, bent: Array, steep: float, share: float) -> None:
-        """The damped BFGS update.
+    def _update(self, step: Array, change: Array, bent: Array, steep: float, share: float) -> float:
+        """The damped BFGS update; the curvature.
 
         ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
         ``change`` is a difference; the step was ``share`` of a direction.
         """
         square = float(step @ step)
         if not square > 0:  # it may have underflowed
-            return
+            return 0.0
         curved = float(step @ change)
         before = 0.0 if self._metric.fresh else float(step @ bent)
         if max(before, curved) <= RELIABLE * steep * math.sqrt(square):  # rounding
             if self._metric.fresh:
                 self.first *= LONGER * share
-            return
+            return 0.0
         self._largest = max(self._largest, curved / square)
-        if before > 0 and curved < self._damping * before:
+        damped = before > 0 and curved < self._damping * before
+        if isinstance(self._metric, InverseHessian):  # a damped step is not known to be flat
+            self._metric.growing = self._growing and not damped
+        if damped:
             share = (1 - self._damping) * before / (before - curved)
             change = share * change + (1 - share) * bent
         self._metric.update(step, change)
+        return curved / square
+
+    def promised_by(self, errors: Array) -> float:
+        """The decrease that a gradient promises that is no more than ``errors`` (n,)."""
+        factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
+        if factor is None:
+            return 0.5 * self.first * float(errors @ errors)
+        image = errors[:, None] * factor
+        return 0.5 * float(np.vdot(image, image))

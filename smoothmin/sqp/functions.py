@@ -34,6 +34,8 @@ class Sides:
         That each side is of.
     resolution : ndarray, shape (s,)
         Of the finite differences that its gradients are, zero if they are none, as of `Rows`.
+    any_equality : bool
+        Whether any row is one.
     """
 
     def __init__(self, rows: Rows | None) -> None:
@@ -49,6 +51,7 @@ class Sides:
         self.hard = hard[self.row]
         steps = np.zeros(self.count) if rows.resolution is None else rows.resolution
         self.resolution: Array = steps[self.row]
+        self.any_equality = bool((rows.lower == rows.upper).any())
         self._two_sided = len(high) + len(low) > len(np.union1d(high, low))
 
     def __len__(self) -> int:
@@ -79,46 +82,26 @@ class Sides:
 
 
 @dataclass(eq=False, slots=True)
-class Point:
-    """A point with all values and gradients.
+class Values:
+    """A point with all values.
 
     Attributes
     ----------
+    x : ndarray, shape (n,)
     values : ndarray, shape (1 + s,)
         The objective, then the sides' excesses.
-    slopes : ndarray, shape (1 + s, n)
     rows : ndarray, shape (k,)
         The nonlinear constraints' values themselves.
-    serial : int
-        Points are numbered in the order of evaluation.
-    unit : float
-        Rounding unit of the values' type.
-    size : ndarray, shape (1 + s,)
-        Of what `EPS` is the functions' rounding: their values, and what x makes of them.
     """
 
     x: Array
     values: Array
-    slopes: Array
     rows: Array
-    serial: int
-    unit: float = EPS
-    size: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.size = np.abs(self.values) + np.abs(self.slopes) @ np.abs(self.x)
-        self.size *= self.unit / EPS
 
     @property
     def fun(self) -> float:
         """The objective."""
         return self.values.item(0)
-
-    @property
-    def grad(self) -> Array:
-        """Its gradient."""
-        gradient: Array = self.slopes[0]
-        return gradient
 
     @property
     def excess(self) -> Array:
@@ -129,6 +112,52 @@ class Point:
     def violation(self) -> Array:
         """The same, zero where there is room."""
         return np.maximum(self.values[1:], 0.0)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all of them are."""
+        return bool(np.isfinite(self.values).all())
+
+
+@dataclass(eq=False, slots=True)
+class Point(Values):
+    """The same with gradients.
+
+    Attributes
+    ----------
+    slopes : ndarray, shape (1 + s, n)
+    serial : int
+        Points are numbered in the order of evaluation.
+    unit : float
+        Rounding unit of the values' type.
+    blur : ndarray, shape (1 + s, n), or None
+        Errors of the slopes for values that are off by one unit; None without differences.
+    displaced : float
+        How far away the point is at most whose slopes differences give.
+    size : ndarray, shape (1 + s,)
+        Of what `EPS` is the functions' rounding: their values, and what x makes of them.
+    """
+
+    slopes: Array
+    serial: int
+    unit: float = EPS
+    blur: Array | None = None
+    displaced: float = 0.0
+    size: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = np.abs(self.values) + np.abs(self.slopes) @ np.abs(self.x)
+        self.size *= self.unit / EPS
+
+    def blurred(self, steps: Array, number: int | slice = slice(None)) -> Array | float:
+        """Errors of slopes along steps (n,) or (m, n), in units of `size` times `EPS`."""
+        return 0.0 if self.blur is None else np.abs(steps) @ self.blur[number].T
+
+    @property
+    def grad(self) -> Array:
+        """The objective's gradient."""
+        gradient: Array = self.slopes[0]
+        return gradient
 
     @property
     def steep(self) -> Array:
@@ -152,21 +181,49 @@ class PointEvaluator:
     ----------
     asked : int
         How many so far.
+    by_differences : bool
+        Whether gradients cost more than values.
     """
 
     def __init__(self, problem: Problem, sides: Sides) -> None:
         self._problem, self._sides = problem, sides
-        self.asked = 0
+        self.asked, self.by_differences = 0, problem.differences is not None
 
-    def at(self, x: Array) -> Generator[Ask, object, Point]:
-        """The point ``x``."""
-        answers = yield Ask(x[None], 1)
-        values, slopes = answers.values, answers.gradients  # type: ignore[attr-defined]
-        rows = np.empty(0)
+    def values_at(self, x: Array) -> Generator[Ask, object, Values]:
+        """The point ``x``, without gradients."""
+        answers = yield Ask(x[None], 0)
+        self.asked += 1
+        return Values(x, *self._valued(answers))
+
+    def at(self, x: Array, *, known: bool = False) -> Generator[Ask, object, Point]:
+        """The point ``x``; ``known`` if it was the last one that values were asked for at."""
+        answers = yield Ask(x[None], 1, known=known)
+        values, rows = self._valued(answers)
+        slopes = answers.gradients  # type: ignore[attr-defined]
         if len(self._sides):
-            rows = answers.rows[0]  # type: ignore[attr-defined]
-            values = np.concatenate([values, self._sides.excess(rows)])
             jacobian = answers.jacobians[0]  # type: ignore[attr-defined]
             slopes = np.concatenate([slopes, self._sides.slopes(jacobian)])
-        self.asked += 1
-        return Point(x, values, slopes, rows, self.asked, self._problem.unit)
+        self.asked += not known
+        seen = self._resolved(x)
+        return Point(x, values, rows, slopes, self.asked, self._problem.unit, *seen)
+
+    def _resolved(self, x: Array) -> tuple[Array | None, float]:
+        """`Point.blur` and `Point.displaced` there."""
+        differences, steps = self._problem.differences, self._sides.resolution
+        if differences is None and not steps.any():
+            return None, 0.0
+        size = np.maximum(1.0, np.abs(x))
+        if differences is None:
+            whole = np.append(0.0, steps)
+            blur = 2 / np.where(whole > 0, whole, np.inf)[:, None] / size
+            return blur, float(steps.max() * np.linalg.norm(size))
+        apart = np.append(1.0, steps > 0)[:, None]
+        return apart * differences.rounded(x), float(np.linalg.norm(differences.displaced(x)))
+
+    def _valued(self, answers: object) -> tuple[Array, Array]:
+        """Values (1 + s,) and rows (k,)."""
+        values: Array = answers.values  # type: ignore[attr-defined]
+        if not len(self._sides):
+            return values, np.empty(0)
+        rows: Array = answers.rows[0]  # type: ignore[attr-defined]
+        return np.concatenate([values, self._sides.excess(rows)]), rows

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._protocol import Array, Problem
-from smoothmin.sqp.functions import EPS, Point, Sides
+from smoothmin.sqp.functions import EPS, Point, Sides, Values
 from smoothmin.sqp.settings import PenaltySettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, projection
@@ -35,6 +35,8 @@ class Region:
     lower, upper : ndarrays (n,), or None
     lengths : ndarray (l,)
         Of the rows of the matrix.
+    ends_steps : bool
+        Whether there are any.
     """
 
     lower: Array | None
@@ -49,6 +51,7 @@ class Region:
             matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
             self.matrix = self.sides.slopes(matrix)
         self.lower, self.upper = (None, None) if problem.box is None else problem.box
+        self.ends_steps = self.lower is not None or len(self.matrix) > 0
         self._size = np.abs(self.matrix)
         self.lengths: Array = np.sqrt(np.vecdot(self.matrix, self.matrix))
         self._any_hard = bool(self.sides.hard.any())
@@ -166,7 +169,7 @@ class Programs:
         s, linear = len(sides), len(region.matrix)
         self._groups = np.concatenate([np.arange(s), np.full(linear, s)])
 
-    def merit(self, point: Point) -> float:
+    def merit(self, point: Values) -> float:
         """The objective and the weighted violation."""
         return point.fun + float(self.weights.dot(point.violation))
 
@@ -194,7 +197,7 @@ class Programs:
     def corrected(
         self,
         point: Point,
-        trial: Point,
+        trial: Values,
         step: Array,
         gathered: Gathered,
         quadratic: Array | RowModel,

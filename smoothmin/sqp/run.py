@@ -44,7 +44,8 @@ class SQPRun:
         self._evaluator = PointEvaluator(problem, self._sides)
         self._programs = Programs(self._region, self._sides, settings.penalties)
         self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
-        self._curvature = LagrangianMetric(n, settings)
+        growing = region.ends_steps and not self._sides.any_equality
+        self._curvature = LagrangianMetric(n, settings, growing=growing)
         self._certifier = KKTCertifier(
             problem, self._region, self._sides, stationarity_tol, radius_tol
         )
@@ -184,10 +185,11 @@ class SQPRun:
         assert new is not None
         reweighed = self._level - self._programs.merit(point)
         self._level = self._programs.merit(new) + reweighed
-        self._curvature.learn(point, new, outcome.direction, outcome.share, self._gathered)
+        learn, direction = self._curvature.learn, outcome.direction
+        curvature = learn(point, new, direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
         self._programs.reach = float(np.linalg.norm(new.x - point.x))
-        self._recent.add(new.x, self._level, size)
+        self._recent.add(new.x, self._level, size, curvature)
         self._note(new)
         return new
 
@@ -254,6 +256,19 @@ class SQPRun:
         rounding += region.noise(point.x, direction.linear)
         return max(self._problem.noise, rounding)
 
+    def _hidden(self, point: Point, direction: Direction, noise: float) -> float:
+        """The same at a feasible point, or what differences may promise that is not there.
+
+        Their slopes are those of a point beside, and of rounded values.
+        """
+        differences = self._problem.differences
+        if differences is None or differences.noise > 0:
+            return noise
+        away, rounded = differences.displaced(point.x), differences.rounded(point.x)
+        errors = noise / ROUNDINGS * rounded * (direction.solution.bounds == 0)
+        blurred = 0.5 * self._recent.curvature() * float(away @ away)
+        return max(noise, blurred + self._curvature.promised_by(errors))
+
     def _told(self, direction: Direction) -> dict[str, Any]:
         """The multipliers, where there are constraints."""
         if self._problem.linear is None and self._problem.nonlinear is None:
@@ -272,7 +287,8 @@ class SQPRun:
             return (yield from self._nothing_lower(point, direction, noise))
         if not self._curvature.fresh and self._settled(point, -direction.slope):
             return self._met("is promised to fall by", -direction.slope, direction)
-        promised = direction.decrease
+        promised, feasible = direction.decrease, self._certifier.feasible(point)
+        noise = self._hidden(point, direction, noise) if feasible else noise
         invisible = -direction.slope <= noise
         if invisible and self._misled(point, direction):
             return True
@@ -282,7 +298,7 @@ class SQPRun:
         small = short or promised <= max(noise, NEGLIGIBLE * fall)
         if not (invisible or small):
             return False
-        if not self._certifier.feasible(point):
+        if not feasible:
             if invisible and self._dear_at is not point:
                 # the way to the bounds may cost the objective all that it gains
                 self._dear_at = point

@@ -16,7 +16,7 @@ import numpy as np
 from smoothmin._protocol import Array, Ask
 from smoothmin.descent.gradient_check import contradicting
 from smoothmin.linesearch.weak_wolfe import LinePoint
-from smoothmin.sqp.functions import Point, PointEvaluator
+from smoothmin.sqp.functions import Point, PointEvaluator, Values
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.settings import StepSettings
 from smoothmin.sqp.tangents import Gathered
@@ -68,34 +68,75 @@ class Search:
         settings, gathered, share = self._settings, self._gathered, 1.0
         self._trials.clear()
         self._line = point, direction.step
-        for _ in range(settings.trials):
-            trial = yield from self._trial(point, share * direction.step)
-            self._trials.append((share, trial))
-            rise = self._rise(point, trial, share * direction.step)
+        for number in range(settings.trials):
             predicted = share * direction.slope
             least = settings.serious if gathered.kinked else settings.armijo
-            if rise <= least * predicted + noise:
-                return Outcome(trial, direction, share)
+            allowed = least * predicted + noise
+            x = self._region.clip(point.x + share * direction.step)
+            trial, rise = yield from self._trial(point, x, allowed, several=number > 1)
+            if isinstance(trial, Point):
+                if trial.finite:
+                    gathered.add(trial, point)
+                self._trials.append((share, trial))
+                if rise <= allowed:
+                    return Outcome(trial, direction, share)
             if not rise < np.inf:
                 share *= settings.shortest
                 continue
-            if len(self._trials) == 1:
-                second = self._programs.corrected(point, trial, direction.step, gathered, quadratic)
+            if number == 0:
+                second = yield from self._second(point, trial, direction, quadratic, noise)
                 if second is not None:
-                    x = self._region.clip(point.x + second.step)
-                    there = yield from self._evaluator.at(x)
-                    if self._rise(point, there, second.step) <= least * predicted + noise:
-                        gathered.add(there, point)
-                        return Outcome(there, second, 1.0)
+                    return second
             shorter = self._shorter(rise, predicted)
-            if gathered.kinked and self._is_news(point, trial, direction):
+            if isinstance(trial, Point) and self._is_news(point, trial, direction):
                 too_long = rise > -predicted
                 return Outcome(None, direction, share, shorter if too_long else 1.0)
             share *= shorter
         return Outcome(None, direction, share)
 
-    def _rise(self, point: Point, trial: Point, step: Array) -> float:
-        """Of the merit function over a step, as far as it is believed.
+    def _second(
+        self,
+        point: Point,
+        trial: Values,
+        direction: Direction,
+        quadratic: Array | RowModel,
+        noise: float,
+    ) -> Generator[Ask, object, Outcome | None]:
+        """The step with a second-order correction, if there is one and it is lower."""
+        settings, gathered = self._settings, self._gathered
+        second = self._programs.corrected(point, trial, direction.step, gathered, quadratic)
+        if second is None:
+            return None
+        least = settings.serious if gathered.kinked else settings.armijo
+        x = self._region.clip(point.x + second.step)
+        allowed = least * direction.slope + noise
+        there, rise = yield from self._trial(point, x, allowed)
+        if rise <= allowed and isinstance(there, Point):
+            gathered.add(there, point)
+            return Outcome(there, second, 1.0)
+        return None
+
+    def _trial(
+        self, point: Point, x: Array, allowed: float, *, several: bool = False
+    ) -> Generator[Ask, object, tuple[Values, float]]:
+        """A point, and the rise of the merit function there, as far as it is believed.
+
+        By differences it has gradients only if the rise is no more than ``allowed``, unless
+        there are kinks, which parabolas through ``several`` trials have not met, either.
+        """
+        evaluator = self._evaluator
+        valued = evaluator.by_differences and not self._gathered.kinked and not several
+        trial: Values
+        if valued:
+            trial = yield from evaluator.values_at(x)
+            rise = self._rise(point, trial)
+            if not rise <= allowed:
+                return trial, rise
+        trial = yield from evaluator.at(x, known=valued)
+        return trial, self._rise(point, trial)
+
+    def _rise(self, point: Point, trial: Values) -> float:
+        """Of the merit function up to a trial, as far as it is believed.
 
         At a violation larger than at any point before a fall of the objective counts up to what
         was predicted: far from where the program holds, any price may be too low for it.
@@ -107,7 +148,7 @@ class Search:
         self._worst = np.maximum(self._worst, point.violation)
         weights = self._programs.weights
         if weights.dot(trial.violation) > weights.dot(self._worst):
-            unpredicted = float(point.grad @ step) - (trial.fun - point.fun)
+            unpredicted = float(point.grad @ (trial.x - point.x)) - (trial.fun - point.fun)
             rise += max(unpredicted, 0.0)
         return rise
 
@@ -136,20 +177,15 @@ class Search:
                 return number
         return None
 
-    def _trial(self, point: Point, step: Array) -> Generator[Ask, object, Point]:
-        """The point at a step's end, which is gathered."""
-        x = self._region.clip(point.x + step)
-        trial = yield from self._evaluator.at(x)
-        if trial.finite:
-            self._gathered.add(trial, point)
-        return trial
-
     def _shorter(self, rise: float, predicted: float) -> float:
         """To the least point of the parabola through slope and rise."""
         return max(-predicted / (2 * (rise - predicted)), self._settings.shortest)
 
     def _is_news(self, point: Point, trial: Point, direction: Direction) -> bool:
-        """Whether the tangents at a trial raise the model at the step's end enough."""
+        """Whether the tangents at a trial raise the model at the step's end enough.
+
+        Never where there are no kinks.
+        """
         step, excess = direction.step, direction.solution.excess
         raised = 0.0
         for number, tangents in self._gathered.of.items():

@@ -27,7 +27,7 @@ from smoothmin.sqp.settings import TangentSettings
 from smoothmin.subproblems.min_norm import min_norm_point
 
 STRAIGHT = 1e-10  # part of a gradient by which it may change without any curvature
-ROUNDING = 50 * EPS  # of values, in the trapezoid rule
+ROUNDING = 50  # units, of values in the trapezoid rule
 
 
 def _compare(a: Point, b: Point) -> tuple[Array, Array, Array]:
@@ -35,7 +35,8 @@ def _compare(a: Point, b: Point) -> tuple[Array, Array, Array]:
     step = b.x - a.x
     first, last = a.slopes @ step, b.slopes @ step
     error = np.abs(b.values - a.values - 0.5 * (first + last))
-    return error, np.abs(last - first), ROUNDING * (a.size + b.size)
+    rounding = EPS * (ROUNDING + b.blurred(step)) * (a.size + b.size)
+    return error, np.abs(last - first), rounding
 
 
 class Tangents:
@@ -74,7 +75,7 @@ class Tangents:
             steps = point.x - self.points
             change = value - self._values
             first, last = np.vecdot(self.slopes, steps), steps @ slope
-            rounding = ROUNDING * (self._sizes + point.size[self.number])
+            rounding = self._rounding(steps, self._sizes, point)
             error, bent = np.abs(change - 0.5 * (first + last)), np.abs(last - first)
             above = np.maximum(first - change, change - last) - rounding
             square = np.vecdot(steps, steps)
@@ -97,6 +98,14 @@ class Tangents:
             idle = np.flatnonzero(self.weights <= 0)
             self.keep(np.arange(len(self)) != int(idle[0] if len(idle) else 0))
 
+    def _rounding(self, steps: Array, sizes: Array, point: Point) -> Array:
+        """Of the trapezoid rule over steps (m, n) that lead to a point."""
+        number = self.number
+        found: Array = (
+            EPS * (ROUNDING + point.blurred(steps, number)) * (sizes + point.size[number])
+        )
+        return found
+
     def needed(self, point: Point) -> bool:
         """Whether the last program used any of another piece than a point is on."""
         used = self.weights > 0
@@ -104,7 +113,7 @@ class Tangents:
             return False
         steps, change = point.x - self.points[used], point.values[self.number] - self._values[used]
         first, last = np.vecdot(self.slopes[used], steps), steps @ point.slopes[self.number]
-        rounding = ROUNDING * (self._sizes[used] + point.size[self.number])
+        rounding = self._rounding(steps, self._sizes[used], point)
         error = np.abs(change - 0.5 * (first + last))
         return bool((error > self._settings.same * np.abs(last - first) + rounding).any())
 
@@ -147,7 +156,7 @@ class Tangents:
         if self.proven_at is not centre:
             self.proven, self.proven_at = set(), centre
         for row in np.flatnonzero(self.serials == serial).tolist():
-            rounding = ROUNDING * float(self._sizes[row] + there.size[self.number])
+            rounding = ROUNDING * EPS * float(self._sizes[row] + there.size[self.number])
             if self.at(row, there.x) <= there.values[self.number] + rounding:
                 self.proven.add(serial)
             else:
@@ -187,7 +196,9 @@ class Gathered:
         """Learn from a point, compared with the centre of the last program."""
         if centre is not None:
             error, curved, rounding = _compare(centre, point)
-            kinks = error > np.maximum(self._settings.skew * curved, rounding)
+            length = float(np.linalg.norm(point.x - centre.x))
+            blunt = point.displaced / length if length > 0 else np.inf
+            kinks = error > np.maximum((self._settings.skew + blunt) * curved, rounding)
             for number, tangents in self.of.items():
                 kinks[number] |= tangents.needed(point)
             if self.of or kinks.any():
@@ -283,7 +294,8 @@ class Gathered:
                 continue
             first, last = float(other.grad @ steps[k]), float(point.grad @ steps[k])
             error = abs(point.fun - other.fun - 0.5 * (first + last))
-            rounding = ROUNDING * float(other.size[0] + point.size[0])
+            blur = ROUNDING + float(point.blurred(steps[k], 0))
+            rounding = blur * EPS * float(other.size[0] + point.size[0])
             if error > self._settings.same * abs(last - first) + rounding:
                 continue
             errors, curved, roundings = _compare(other, point)

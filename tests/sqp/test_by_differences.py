@@ -1,0 +1,129 @@
+"""Runs whose gradients are differences: values first, and no more than these resolve."""
+
+import numpy as np
+import pytest
+from scipy.optimize import LinearConstraint
+
+from smoothmin import minimize
+
+
+def recorded(fun):
+    points = []
+
+    def wrapped(x):
+        points.append(x.tobytes())
+        return fun(x)
+
+    return wrapped, points
+
+
+def rosen(x):
+    return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+
+
+DISC = {"type": "ineq", "fun": lambda x: 1.5 - x @ x}
+LINE = {"type": "eq", "fun": lambda x: x[0] + 2 * x[1] - 1}
+
+
+@pytest.mark.parametrize("scheme", [None, "2-point", "3-point"])
+@pytest.mark.parametrize("constraint", [DISC, LINE, LinearConstraint([[1, 2]], 1, 1)])
+def test_no_point_is_evaluated_twice(scheme, constraint):
+    fun, points = recorded(rosen)
+    result = minimize(fun, [-0.3, 0.65], jac=scheme, method="SLSQP", constraints=constraint)
+    assert result.success
+    assert len(points) == result.nfev == len(set(points))
+
+
+def test_trials_that_are_not_lower_cost_one_value():
+    """The first step is ten times too long: by gradients it is asked for at four points."""
+
+    def fun(x):
+        return float(np.exp(2 * x.sum()) + (x**2).sum())
+
+    n = 20
+    above = {"type": "ineq", "fun": lambda x: x[0] + 1}
+    result = minimize(fun, np.full(n, 0.2), method="SLSQP", constraints=above)
+    exact = minimize(
+        fun,
+        np.full(n, 0.2),
+        jac=lambda x: 2 * np.exp(2 * x.sum()) + 2 * x,
+        method="SLSQP",
+        constraints=above,
+    )
+    assert result.success
+    assert result.fun == pytest.approx(exact.fun, rel=1e-9)
+    assert result.nfev <= (n + 1) * (result.nit + 1) + 2 * exact.nfev + 10
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_minima_are_met_as_far_as_differences_resolve(offset):
+    """Values that vanish show decreases which slopes beside the minimum do not."""
+    share = np.arange(1.0, 5.0) / 10
+
+    def fun(x):
+        return float(((x / x.sum() - share) ** 2).sum()) + offset
+
+    whole = {"type": "eq", "fun": lambda x: x.sum() - 1}
+    result = minimize(fun, [0.25] * 4, method="SLSQP", bounds=[(1e-3, 1)] * 4, constraints=whole)
+    assert result.success
+    assert result.x == pytest.approx(share, abs=1e-5)
+    assert result.nfev <= 120
+
+
+def test_rounding_of_slopes_is_no_kink():
+    """HS106: variables in the thousands, a linear objective, equalities nearly."""
+
+    def rows(x):
+        return np.array(
+            [
+                1 - 0.0025 * (x[3] + x[5]),
+                1 - 0.0025 * (x[4] + x[6] - x[3]),
+                1 - 0.01 * (x[7] - x[4]),
+                x[0] * x[5] - 833.33252 * x[3] - 100 * x[0] + 83333.333,
+                x[1] * x[6] - 1250 * x[4] - x[1] * x[3] + 1250 * x[3],
+                x[2] * x[7] - 1250000 - x[2] * x[4] + 2500 * x[4],
+            ]
+        )
+
+    result = minimize(
+        lambda x: x[0] + x[1] + x[2],
+        [5000, 5000, 5000, 200, 350, 150, 225, 425],
+        method="SLSQP",
+        bounds=[(100, 1e4)] + [(1000, 1e4)] * 2 + [(10, 1000)] * 5,
+        constraints={"type": "ineq", "fun": rows},
+    )
+    assert result.success
+    assert result.fun == pytest.approx(7049.248, rel=1e-6)
+    assert result.nfev <= 600
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "sqp"])
+def test_coordinates_of_equalities_between_bounds(method):
+    """Steps of differences are along the variables, which are more than the coordinates."""
+    result = minimize(
+        lambda x: (x[0] - 1) ** 2 + (x[1] + 2) ** 4 + np.exp(x[2]),
+        [0.3, 0.3, 0.3],
+        method=method,
+        bounds=[(-5, 5)] * 3,
+        constraints=LinearConstraint([[1, 1, 1]], 1, 1),
+    )
+    assert result.success
+    assert result.fun == pytest.approx(2.5238447586, abs=1e-8)
+
+
+def test_a_matrix_that_makes_too_little_of_flat_steps_between_bounds():
+    """A convex quadratic whose first steps end at bounds."""
+    rng = np.random.default_rng(0)
+    n = 30
+    root = rng.standard_normal((n, 5))
+    matrix, slope = root @ root.T + 0.01 * np.eye(n), -rng.random(n)
+    result = minimize(
+        lambda x: float(0.5 * x @ matrix @ x + slope @ x),
+        np.full(n, 1 / n),
+        jac=lambda x: matrix @ x + slope,
+        method="sqp",
+        bounds=[(0, 0.2)] * n,
+        constraints=LinearConstraint(np.ones((1, n)), 1, 1),
+    )
+    assert result.success
+    assert result.nfev <= 60
