@@ -234,7 +234,7 @@ class _Run:
             yield from stages.one_pass(self._passes, metric.times(arm.value))
             last = self._passes == self._restarts
             if polisher.kinked:
-                yield from kink.go_on(math.inf if last else self._settings.kink_share)
+                yield from kink.go_on(last)
             arm.note(incumbent.fun < before)
             self._passes += 1
             incumbent.notes["passes"] = self._passes

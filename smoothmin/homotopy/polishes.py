@@ -86,12 +86,12 @@ class KinkDescent:
         self._suspended: PhaseOutcome | None = None
         self._settled = math.inf  # the best value when that was suspended
 
-    def go_on(self, factor: float) -> Generator[Any, Any, None]:
-        """From the best point, at a share of the passes' cost."""
-        incumbent, share = self._incumbent, Share(("kink",), ("smoothed", "polish"), factor)
+    def go_on(self, last: bool) -> Generator[Any, Any, None]:
+        """From the best point, at no more than the passes' cost but for the last."""
+        incumbent, share = self._incumbent, Share(("kink",), ("smoothed", "polish"))
 
         def spent(now: Progress) -> str | None:
-            return None if share.left(incumbent.accounts) else "Spent."
+            return None if last or share.left(incumbent.accounts) else "Spent."
 
         phase = Phase("kink", self._method, incumbent.x, watch=spent)
         if self._suspended is not None and incumbent.fun >= self._settled:

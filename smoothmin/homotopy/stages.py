@@ -11,7 +11,6 @@ import numpy as np
 
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Problem, Steps
-from smoothmin._stopping import AfterSteps, UpdateNorm
 from smoothmin.descent.lbfgs import LBFGS
 from smoothmin.homotopy.landscape_metric import LandscapeMetric, Trend, in_metric
 from smoothmin.homotopy.polishes import Polisher
@@ -49,11 +48,9 @@ class Stages:
         lowest = Lowest(x)
         for stage in range(options.stages):
             size = metric.times(options.decay**stage)
-            reach = float(np.linalg.norm(size.scale))  # sigma * sqrt(d)
-            end = AfterSteps(settings.stage_steps) | UpdateNorm(settings.stage_step_size * reach)
             method = self._smoothed(size, samples)
             limit = settings.stage_limit * samples
-            phase = Phase("smoothed", method, x, limit, end.start(), observe=observe)
+            phase = Phase("smoothed", method, x, limit, observe=observe)
             outcome = yield from play(phase, incumbent)
             lowest.meet(outcome.least)
             x = outcome.x
@@ -66,7 +63,7 @@ class Stages:
         options = self._options
         sigma = size.scale if size.root is None else np.ones(size.scale.size)
         # a box as narrow as numbers get has a norm that underflows
-        first_step = max(self._settings.first_step * float(np.linalg.norm(sigma)), 1e-300)
+        first_step = max(float(np.linalg.norm(sigma)), 1e-300)
         method = GradientSampling(
             LBFGS(gtol=0.0, first_step=first_step),
             sigma=sigma,

@@ -3,6 +3,7 @@
     python tests/benchmarks/bench_sensitivity.py                     # the default's settings
     python tests/benchmarks/bench_sensitivity.py --smooth            # on smooth problems
     python tests/benchmarks/bench_sensitivity.py --method derivative-free --values
+    python tests/benchmarks/bench_sensitivity.py --many-minima       # "homotopy", with gradients
     python tests/benchmarks/bench_sensitivity.py --modules smoothmin.descent smoothmin.linesearch
 
 Problems are rotated, in other units and shifted (`transformed_problems`). The numbers are the
@@ -33,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bench_homotopy
 import numpy as np
 import transformed_problems
 import variants
@@ -83,6 +85,14 @@ def from_values(problem: transformed_problems.ValueProblem, per_variable: int) -
     budget = per_variable * problem.x0.size
     box = {"bounds": problem.bounds} if problem.bounds else {}
     return Task(problem.name, problem.fun, float, problem.x0, problem.target, budget, box)
+
+
+def many_minima(name: str, d: int, seed: int, bounded: bool, per_variable: int) -> Task:
+    """A function of `bench_homotopy`, moved, turned and stretched, with its box or without."""
+    task = bench_homotopy.moved(name, d, seed, per_variable * d)
+    box = {"bounds": task.bounds} if bounded else {}
+    kind = {"jac": True, **box}
+    return Task(name, task.fun, lambda pair: pair[0], task.x0, task.targets[0], task.budget, kind)
 
 
 @contextmanager
@@ -198,6 +208,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--modules", nargs="+", metavar="MODULE", help="constants of modules")
     parser.add_argument("--values", action="store_true", help="no gradients")
     parser.add_argument("--smooth", action="store_true", help="smooth problems")
+    parser.add_argument("--many-minima", action="store_true", help='for "homotopy"')
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--max-n", type=int, default=None, help="most variables")
     parser.add_argument("--budget", type=int, help="2000 evaluations; 200 per variable of values")
@@ -211,6 +222,15 @@ def parsed() -> argparse.Namespace:
 def problems(arguments: argparse.Namespace) -> list[Task]:
     """The tasks that the command line asks for."""
     seeds = tuple(range(arguments.seeds))
+    if arguments.many_minima:
+        return [
+            many_minima(name, d, seed, bounded, arguments.budget or 300)
+            for name in bench_homotopy.FAMILIES
+            for d in (2, 5, 10)
+            for seed in seeds
+            for bounded in (True, False)
+            if d <= (arguments.max_n or 5)
+        ]
     if arguments.values:
         dims = tuple(n for n in (2, 5, 10) if n <= (arguments.max_n or 10))
         boxes = transformed_problems.values(dims, seeds)
@@ -258,9 +278,10 @@ def main() -> None:
     arguments = parsed()
     began = time.perf_counter()
     tasks = problems(arguments)
-    name = arguments.method or default_method(not arguments.values)
+    many, default = arguments.many_minima, default_method(not arguments.values)
+    name = arguments.method or ("homotopy" if many else default)
     cls = method_class(name)
-    again = arguments.values and "restarts" in option_names(cls)
+    again = (arguments.values or many) and "restarts" in option_names(cls)
     method = cls(restarts="budget") if again else cls()
     found = (
         variants.of_modules(arguments.modules) if arguments.modules else variants.of_method(method)
