@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from smoothmin.descent.gradient_check import ALIKE
+from smoothmin.descent.gradient_check import WITNESSES
 from smoothmin.linesearch.weak_wolfe import LineResult
 
 RELIABLE = 1e-3  # share of a slope by which it has to change for that to be curvature
@@ -31,13 +31,19 @@ def promised_on_line(found: LineResult, slope: float) -> float:
 
 
 def noise_on_line(found: LineResult, fun: float, slope: float) -> float:
-    """What the values of a failed search miss of the trapezoid rule, where slopes are alike.
+    """How far values of a failed search are from what slopes at both ends of a step allow.
 
-    On a smooth piece that rule is right to third order; on both sides of a kink slopes differ.
+    Where slopes change steadily, or at one kink, values change by no more than the larger of
+    the two slopes tells, and no less than the smaller. Rounding is as large at the nearest
+    points, of which it may spare some; where it spares many, values are multiples of something.
     """
-    misses = [
-        abs(trial.fun - fun - 0.5 * trial.t * (slope + trial.slope))
-        for trial in found.trials
-        if math.isfinite(trial.fun) and abs(trial.slope - slope) <= ALIKE * abs(slope)
-    ]
-    return float(np.median(misses)) if len(misses) > 2 else 0.0
+    misses, changed = [], []
+    for trial in sorted(found.trials, key=lambda trial: trial.t):
+        if math.isfinite(trial.fun) and math.isfinite(trial.slope):
+            change, ends = trial.fun - fun, (trial.t * slope, trial.t * trial.slope)
+            misses.append(max(min(ends) - change, change - max(ends), 0.0))
+            changed += misses[-1:] if change != 0 else []
+    if len(misses) < WITNESSES:
+        return 0.0
+    quantum = min(changed, default=0.0) if len(misses) - len(changed) >= WITNESSES else 0.0
+    return max(*misses[:WITNESSES], float(np.median(misses)), quantum)
