@@ -57,20 +57,14 @@ class Best:
 
     def offer(self, value: float, point: Array, gradient: Array | None) -> None:
         """Take a point that is lower, or as low and its gradient known for the first time."""
-        known = self.x is None or self.grad is not None or gradient is None
-        if value < self.fun or (value == self.fun and not known):
-            self.changes += value < self.fun
-            self.fun = value
-            self.x = _kept(point, self.x)
-            self.grad = None if gradient is None else _kept(gradient, self.grad)
-
-
-def _kept(array: Array, room: Array | None) -> Array:
-    """A copy, in memory that an earlier one has had."""
-    if room is None:
-        return array.copy()
-    room[...] = array
-    return room
+        lower = value < self.fun
+        if not lower:
+            known = self.x is None or self.grad is not None or gradient is None
+            if known or value != self.fun:
+                return
+        self.changes += lower
+        self.fun = value
+        self.x, self.grad = point.copy(), None if gradient is None else gradient.copy()
 
 
 class Ledger:
@@ -89,6 +83,10 @@ class Ledger:
         Points that are being evaluated while the run goes on.
     best : Best
     precision : Precision
+    limits : Limits
+        What ends the run.
+    stencil : Stencil or None
+        What gradients are made of, if they are finite differences.
     wide : bool
         Whether values come with those of constraints.
     """
@@ -97,8 +95,8 @@ class Ledger:
     failures: Failures | None = None
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
-        self._stencil = stencil
-        self._limits = limits
+        self.stencil = stencil
+        self.limits = limits
         self._timed = limits.maxtime < math.inf
         self._first: float | None = None
         self._varied = False  # whether any value differed from the first
@@ -114,17 +112,7 @@ class Ledger:
 
     def restart(self) -> None:
         """Begin to count seconds anew."""
-        self._limits = dataclasses.replace(self._limits, started=time.perf_counter())
-
-    @property
-    def limits(self) -> Limits:
-        """What ends the run."""
-        return self._limits
-
-    @property
-    def stencil(self) -> Stencil | None:
-        """What gradients are made of, if they are finite differences."""
-        return self._stencil
+        self.limits = dataclasses.replace(self.limits, started=time.perf_counter())
 
     @property
     def first_value(self) -> float:
@@ -135,7 +123,7 @@ class Ledger:
     def on_plateau(self) -> bool:
         """Whether the last gradient, or all that is known, is for want of values that differ."""
         alike = not self._varied and self.nfev > 1 and self.njev == 0
-        return alike or (self._stencil is not None and self._stencil.plateau)
+        return alike or (self.stencil is not None and self.stencil.plateau)
 
     @property
     def died(self) -> bool:
@@ -158,11 +146,11 @@ class Ledger:
 
     def exchange(self, ask: Ask) -> Generator[Batch, Found, Answers]:
         """Say what to evaluate for an answer, several times for finite differences."""
-        if ask.order and self._stencil is not None:
+        if ask.order and self.stencil is not None:
             best = self.best
             if ask.known and best.x is not None:
-                self._stencil.know(best.x, np.array([best.fun]))
-            return (yield from _by_differences(ask.points, self._stencil, best))
+                self.stencil.know(best.x, np.array([best.fun]))
+            return (yield from _by_differences(ask.points, self.stencil, best))
         values, gradients = yield ask.points, ask.order
         return Answers(values, gradients)
 
@@ -175,7 +163,7 @@ class Ledger:
         points are relative to if it is given.
         """
         if self._timed and self.nfev:
-            self._limits.look_at_clock()
+            self.limits.look_at_clock()
         over = None
         where = points if center is None else center
         # a sum of squares takes half the time, and most are finite
@@ -185,9 +173,9 @@ class Ledger:
             if not finite.all():
                 over = Halt(Status.NONFINITE, _status.LEFT_NUMBERS)
                 points = points[: int(finite.argmin())]
-        room = self._limits.maxfev - self.nfev - self.under_way
+        room = self.limits.maxfev - self.nfev - self.under_way
         if len(points) > room:
-            over = Halt(Status.MAXFEV, _status.maxfev_reached(int(self._limits.maxfev)))
+            over = Halt(Status.MAXFEV, _status.maxfev_reached(int(self.limits.maxfev)))
             points = points[: max(0, int(room))]
         return points, over
 
@@ -225,17 +213,15 @@ class Ledger:
         self._dead = 0
         if gradient is not None:
             self.njev += 1
+        if value <= self.best.fun:
+            self.best.offer(value, point, gradient)
+        if not self._varied:
+            self._first = value if self._first is None else self._first
+            self._varied = value != self._first
         if not self.precision.known:
             self.precision.add(value)
-        best = self.best
-        if value <= best.fun:
-            best.offer(value, point, gradient)
-        if self._first is None:
-            self._first = value
-        elif not self._varied:
-            self._varied = value != self._first
         if self.recorder is not None:
-            self.recorder.add(point[None], np.array([value]), best.fun, None)
+            self.recorder.add(point[None], np.array([value]), self.best.fun, None)
 
     def _note(self, points: Array, values: Array, gradients: Any, center: Array | None) -> None:
         """Remember the best, and stop on what nothing can be made of."""

@@ -16,22 +16,17 @@ class Precision:
 
     def __init__(self) -> None:
         self._evidence = 0
-        self._double = False
+        self.known = False  # whether further values tell no more
 
     def add(self, value: float) -> None:
         """Look at the mantissa of a value."""
-        if self._double or not math.isfinite(value):
+        if self.known or not math.isfinite(value):
             return
         mantissa = math.frexp(value)[0]
-        self._double = not math.ldexp(mantissa, SINGLE_BITS).is_integer()
+        self.known = not math.ldexp(mantissa, SINGLE_BITS).is_integer()
         self._evidence += not math.ldexp(mantissa, PLAIN_BITS).is_integer()
-
-    @property
-    def known(self) -> bool:
-        """Whether further values tell no more."""
-        return self._double
 
     @property
     def unit(self) -> float:
         """Rounding unit of the type that the values seem to have been computed in."""
-        return SINGLE if not self._double and self._evidence >= EVIDENCE else DOUBLE
+        return SINGLE if not self.known and self._evidence >= EVIDENCE else DOUBLE

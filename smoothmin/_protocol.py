@@ -161,11 +161,11 @@ class Answer(Answers):
     """`Answers` at one point, of which arrays are made where somebody asks for them."""
 
     __slots__ = ("_gradient", "_value")
+    rows = jacobians = None
+    taken, recalled = False, 0
 
     def __init__(self, value: float, gradient: Array | None) -> None:
         self._value, self._gradient = value, gradient
-        self.rows = self.jacobians = None
-        self.taken, self.recalled = False, 0
 
     @property
     def values(self) -> Array:  # type: ignore[override]

@@ -38,21 +38,22 @@ class Recent:
         self._largest: deque[tuple[int, float]] = deque()  # steps whose later ones were smaller
         self._marks: deque[Array] = deque(maxlen=2)
         self.steps = -1
-        self._fall: float | None = 0.0  # by the last steps, and ...
-        self._steepness: float | None = 0.0  # ... what is asked for often, once it has been
+        self.value = math.nan  # the last
+        self._steepness: float | None = 0.0  # asked for often, once it has been
 
     def add(self, x: Array, value: float, size: float, curvature: float = 0.0) -> None:
         """Take note of an iterate, its value, its gradient's length, curvature on the way there."""
         self.steps = steps = len(self._values)
         self._values.append(value)
+        self.value = value
         self._curvatures.append(curvature)
         self._sizes.append(size)
         largest = self._largest
         while largest and largest[-1][1] <= size:
             largest.pop()
         largest.append((steps, size))
-        self._fall = self._steepness = None
-        if steps > 0 and steps & (steps - 1) == 0:  # a power of two
+        self._steepness = None
+        if steps & (steps - 1) == 0 and steps:  # a power of two
             self._marks.append(x)
 
     def promise(self, decrease: float) -> None:
@@ -84,16 +85,9 @@ class Recent:
         return max(self._curvatures[first:], default=0.0)
 
     @property
-    def value(self) -> float:
-        """The last value."""
-        return self._values[-1]
-
-    @property
     def fall(self) -> float:
         """By how much the value fell in the last half of the steps."""
-        if self._fall is None:
-            self._fall = self._gain(self.steps + 1 - self._half) if self.steps else 0.0
-        return self._fall
+        return self._gain(self.steps // 2)
 
     @property
     def changes(self) -> tuple[tuple[float, float], ...]:
@@ -101,7 +95,7 @@ class Recent:
 
         Pairs of share, each half of the one before, and fall. The first step is the start's.
         """
-        width = len(self._values) - self._half if self.steps else 0
+        width = self.steps // 2
         shares = [0.5**k for k in range(WINDOWS) if k == 0 or width * 0.5**k >= FEWEST]
         return tuple((share, self._gain(round(width * share))) for share in shares)
 
@@ -147,12 +141,8 @@ class Recent:
         """Decrease in the last ``steps``; infinite if there were fewer."""
         return self._values[-1 - steps] - self._values[-1] if self.steps >= steps else math.inf
 
-    @property
-    def _half(self) -> int:
-        return len(self._values) // 2 + 1 if self.steps > 1 else len(self._values)
-
     def _gain(self, steps: int) -> float:
         if not 0 < steps < len(self._values):
             return 0.0
-        gain = self._values[-1 - steps] - self._values[-1]
-        return gain if math.isfinite(gain) else 0.0
+        gain = self._values[-1 - steps] - self.value
+        return gain if gain - gain == 0 else 0.0

@@ -135,7 +135,7 @@ class Arguments:
             default = CTOL if jac is not None else CTOL_FROM_VALUES
             held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
-        if type(seed) is not int or seed < 0:  # these are seeds, and to make one takes time
+        if seed is not None and (type(seed) is not int or seed < 0):  # else it is a seed
             as_generator(seed)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)

@@ -218,6 +218,7 @@ class Serial(Source):
         super().__init__(objective, domain)
         self._fun = _bound(objective.fun, objective.args)
         self._jac = _bound(objective.jac, objective.args) if callable(objective.jac) else None
+        self._flat = domain.free is None and len(domain.shape) == 1  # points are as the user's
         self._chunk = max(1, CHUNK_ELEMENTS // domain.start.size)
         self._room: Array = np.empty((0, domain.start.size))
         self._moved: Array = np.empty((0, domain.start.size))
@@ -234,9 +235,7 @@ class Serial(Source):
         shape = self._gradient_shape
         if not self._plain or (order and shape is None):
             return None
-        domain = self.domain
-        plain = domain.free is None and len(domain.shape) == 1
-        x = point.copy() if plain else domain.spread(point[None])[0]
+        x = point.copy() if self._flat else self.domain.spread(point[None])[0]
         try:
             if not order:
                 out = self._fun(x)
@@ -249,11 +248,11 @@ class Serial(Source):
         except StopIteration:
             raise Halt(Status.CALLBACK, _status.FUN_RAISED) from None
         if type(found) is not ndarray or found.dtype is not FLOAT or found.shape != shape:
-            found = as_gradient(found, domain.shape)
+            found = as_gradient(found, self.domain.shape)
         value = value if type(value) is float else as_value(value)
-        if plain:
+        if self._flat:
             return value, found.flatten()
-        return value, domain.gather(found.reshape(1, -1).copy())[0]
+        return value, self.domain.gather(found.reshape(1, -1).copy())[0]
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None

@@ -18,11 +18,12 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin import _status
+from smoothmin._precision import DOUBLE as EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, SHORT, VANISHING, Knowledge, judge
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
@@ -111,7 +112,8 @@ class Convergence:
         self._gradients.append(pg)
         self._since += 1
         # of a value that vanishes no more than itself could be had
-        if self._promised_at - f >= KEPT * min(self._standing, abs(self._promised_at)):
+        standing = self._standing
+        if standing and self._promised_at - f >= KEPT * min(standing, abs(self._promised_at)):
             self._standing = 0.0
 
     @property
@@ -149,7 +151,8 @@ class Convergence:
     def suspects(self, promised: float, step: Array, x: Array, f: float, g: Array) -> bool:
         """Whether a gradient by differences may be no more than their error, or all but zero."""
         differences, metric = self._problem.differences, self.metric
-        if differences is None or differences.noise > 0 or not promised < math.inf:
+        assert differences is not None
+        if differences.noise > 0 or not promised < math.inf:
             return False
         if metric is None or metric.fresh:
             return False
@@ -221,7 +224,7 @@ class Convergence:
             moved = self.recent.moved(x)
             far = euclidean_norm(step) / moved if moved > 0 else math.inf
         knows = self._knows(message, promised, x, f, g, far)
-        if promised < math.inf:
+        if knows.negligible and promised < math.inf:  # which a long step is not
             pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))
             along = knows.left / (euclidean_norm(pg * size) or 1.0)
             large = max(along, float(np.max(np.abs(step) / size)))
@@ -263,11 +266,13 @@ class Convergence:
             return False
         noise = self.noise(x, f, g)
         lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
-        knows = self._left("Converged", min(promised, noise) if lost else promised, step, x, f, g)
-        self._promises.append(promised)
-        self.recent.promise(promised)
         fast = promised < FINISHING[1] * earlier
-        going_on = self._finishing(knows, fast)
+        if promised > noise and not lost and self._finishing(promised, fast):
+            self._take_promise(promised)
+            return False
+        knows = self._left("Converged", min(promised, noise) if lost else promised, step, x, f, g)
+        self._take_promise(promised)
+        going_on = self._finishing(knows.promised, fast)
         if not (knows.invisible or (knows.negligible and not going_on)):
             return False
         finish = judge(knows)
@@ -293,25 +298,29 @@ class Convergence:
 
         By Cauchy and Schwarz rounding hides no more than with the lengths of g and x.
         """
-        problem, fall = self._problem, self.recent.fall
-        beside = min(fall, max(abs(self.recent.value), NEGLIGIBLE * fall))
-        if problem.differences is not None or not promised > NEGLIGIBLE * beside:
+        problem, fall, size = self._problem, self.recent.fall, abs(f)
+        bar = VANISHING * fall
+        if promised < 0.5 * size:  # what is left need not be all of the value
+            bar = max(bar, NEGLIGIBLE * min(fall, size))
+        if not promised > bar or problem.differences is not None:
             return False
-        most = abs(f) + math.sqrt(ddot(g, g) * ddot(x, x))
-        if not promised > ROUNDINGS * problem.unit * most:
+        if not promised > ROUNDINGS * problem.unit * (size + math.sqrt(ddot(g, g) * ddot(x, x))):
             return False
-        self._promises.append(promised)
-        self.recent.promise(promised)
+        self._take_promise(promised)
         return True
 
-    def _finishing(self, knows: Knowledge, fast: bool) -> bool:
+    def _take_promise(self, promised: float) -> None:
+        """Take note of what a metric promises here."""
+        self._promises.append(promised)
+        self.recent.promise(promised)
+
+    def _finishing(self, promised: float, fast: bool) -> bool:
         """Whether more digits are cheap: the promise falls fast, and is not at rounding yet.
 
         By differences each step costs as many values as there are variables.
         """
         fast = fast and self._problem.differences is None
-        rounding = knows.lately[0][1] * np.finfo(float).eps if knows.lately else 0.0
-        return self._given.gtol is not None or bool(fast and knows.promised > rounding)
+        return self._given.gtol is not None or (fast and promised > EPS * self.recent.fall)
 
     def _promised_alone(self, x: Array, g: Array) -> Generator[Ask, Any, float]:
         """What the gradient promises along itself, by the curvature over the last step's length."""
@@ -385,7 +394,7 @@ class Convergence:
 
     def _displacing(self, x: Array) -> float:
         """What values rise by, beside a minimum, where rounding displaces ``x``."""
-        displaced = np.finfo(float).eps * euclidean_norm(x)
+        displaced = EPS * euclidean_norm(x)
         rise = ROUNDINGS * self.recent.curvature() * displaced**2
         return rise if math.isfinite(rise) else 0.0
 
@@ -475,7 +484,7 @@ def first_point(problem: Problem, gtol: float | None) -> Generator[Ask, Any, Fou
     answers = yield Ask(points, 0)
     values = np.where(np.isfinite(answers.values), answers.values, np.inf)
     k = int(values.argmin())
-    if not values[k] < f - ROUNDINGS * np.finfo(float).eps * abs(f):
+    if not values[k] < f - ROUNDINGS * EPS * abs(f):
         return x, f, g
     there: Array = points[k].copy()
     f, g = yield from ask_one(there)

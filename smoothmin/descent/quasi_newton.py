@@ -205,12 +205,13 @@ class Descent:
             t,
             slope=slope,
             patience=patience,
-            least=self._least(),
+            least=0.0 if problem.differences is None else self._least(),
             rounded=self._rounded,
             **self._how,
         )
         self._leaving = self.observes(found)
-        self.known.walled |= found.walled
+        walled = (found.nfev > 1 or not found.wolfe) and found.walled
+        self.known.walled |= walled
         # two failures with no decrease between them but rounding's are the end as well
         noise = 0.0 if found.wolfe else self._visible()
         last = not self.persistent or metric.fresh
@@ -223,7 +224,7 @@ class Descent:
         x, g, cause, point = self.x, self.g, self._pg, found.point
         step, change = point.x - x, point.grad - g
         metric.update(step, change, cause if problem.box is None else None, point.grad)
-        if found.nfev > 1 and not math.isfinite(found.highest):
+        if walled:
             learn_wall(metric, self.wall, found, x, g)
         self._move((point.x, point.fun, point.grad), step, change, whole=True)
         return None
@@ -240,8 +241,6 @@ class Descent:
 
     def _least(self) -> float:
         """The decrease that values have to show for a search by differences to go on."""
-        if self._problem.differences is None:
-            return 0.0
         return self.known.rounding(self.x, self.f, self.g)
 
     def _rounded(self, predicted: float) -> float:
@@ -288,7 +287,8 @@ class Descent:
             if metric.fresh:
                 t = first_step(self.x, direction, self.length, self.f, slope)
             self._promised = math.inf if self._guess else -0.5 * slope * t
-            if known.suspects(self._promised, t * direction, self.x, self.f, self.g):
+            differing = problem.differences is not None
+            if differing and known.suspects(self._promised, t * direction, self.x, self.f, self.g):
                 closer = yield from self._look_closer("Converged", t * direction)
                 if isinstance(closer, Finish):
                     return closer

@@ -62,11 +62,12 @@ class LimitedMemory(CompactMemory, Metric):
         self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
-        w = self._start_from(y)
+        w = y if self._first is None else self._first * y
         sy, yw = ddot(s, y), ddot(y, w)
         if not is_curved(sy, yw, math.sqrt(ddot(s, s)) * math.sqrt(max(yw, 0.0))):
             return
-        before = self._seen_products if self._follows(y, gradient) else None
+        follows = self._large and self._follows(y, gradient)
+        before = self._seen_products if follows else None
         slot = self.append(s, w)
         if before is None or gradient is None:
             products = self.products(y)
@@ -77,7 +78,7 @@ class LimitedMemory(CompactMemory, Metric):
             # the newest rows had no part in the old products
             products[2 * slot], products[2 * slot + 1] = sy, yw
         self.set_products(products)
-        self.scale = self._latest_scale(sy / yw)
+        self.scale = self._latest_scale(sy / yw) if self._lasting else sy / yw
         self._learnt += 1
         if self._lasting and self._first is not None:
             self._doubt_scales(self._first, s, y, yw)
@@ -134,7 +135,7 @@ class LimitedMemory(CompactMemory, Metric):
         this is known.
         """
         seen = self._seen
-        if not self._large or gradient is None or seen is None:
+        if gradient is None or seen is None:
             return False
         fits = self._seen_products.size == len(self._rows)
         return fits and np.array_equal(gradient - seen, y)
@@ -145,7 +146,7 @@ class LimitedMemory(CompactMemory, Metric):
         Where as many pairs are not enough, the newest tells of the steepest curvature or of a
         kink; directions that no pair is left of are longer.
         """
-        if self._count < self._memory or not self._lasting:
+        if self._count < self._memory:
             return newest
         return float((self._curvatures / self._yw.diagonal()).max())
 
@@ -183,7 +184,8 @@ class LimitedMemory(CompactMemory, Metric):
         ratio = first / (np.ones(1) if old is None else old)
         gram, slots = self._rescale(self._rows[1::2], ratio, first), self._slots
         self._columns[1, : self._count, : self._count] = gram[slots][:, slots]
-        self.scale = self._latest_scale(float(self._curvatures[-1] / self._yw[-1, -1]))
+        newest = float(self._curvatures[-1] / self._yw[-1, -1])
+        self.scale = self._latest_scale(newest) if self._lasting else newest
         self._seen = None
 
     def _rescale(self, images: Array, ratio: Array, first: Array) -> Array:

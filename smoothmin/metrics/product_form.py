@@ -21,12 +21,12 @@ CACHED = 2**17  # elements that a second look finds in the cache
 
 
 def dense(n: int) -> Array:
-    """A matrix of zeros (n, n), if there is memory for one."""
+    """A matrix (n, n) of anything, if there is memory for one."""
     what, size = f"a dense metric of {n} variables", 8.0 * n * n
     advice = ': take method "lbfgs", or with "gradient-sampling" a smaller dense_up_to'
     require_memory(what, size, advice)
     try:
-        return np.zeros((n, n), order="F")
+        return np.empty((n, n), order="F")
     except MemoryError:
         raise MemoryError(f"{what} takes {size / 2**30:.3g} GiB{advice}") from None
 
