@@ -118,6 +118,14 @@ class Run:
             if math.isfinite(value):
                 self._ledger.best.offer(value, x, None)
 
+    def counted_by(self, ledger: Ledger) -> Run:
+        """The same run, to make a result of, by another ledger of its kind."""
+        other = copy.copy(self)
+        other._ledger = ledger
+        if self._constrained is not None:
+            other._constrained = self._constrained.counted_by(ledger)
+        return other
+
     def moved_to(self, x: Array) -> Run:
         """The same run with its method begun anew at ``x``; this one is over."""
         if self._steps is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import math
 import time
@@ -93,6 +94,7 @@ class Ledger:
 
     wide = False
     failures: Failures | None = None
+    _changed: tuple[str, ...] = ("best", "precision")  # what `take` changes in place
 
     def __init__(self, domain: Domain, limits: Limits, stencil: Stencil | None) -> None:
         self.stencil = stencil
@@ -203,6 +205,17 @@ class Ledger:
                     self.recorder.add(points, values, best, center)
         if not self._varied:
             self._varied = bool((values != self._first).any())
+
+    def with_more(self, points: Array, values: Array, gradients: Any) -> Ledger:
+        """Another, that has taken this, too: part of a batch that is not complete."""
+        other = copy.copy(self)
+        for name in self._changed:
+            setattr(other, name, copy.deepcopy(getattr(self, name)))
+        other.recorder = None
+        with contextlib.suppress(Halt):
+            other.take(points, values, gradients)
+        other.recorder = self.recorder
+        return other
 
     def take_one(self, point: Array, value: float, gradient: Array | None) -> None:
         """`take` one real point."""

@@ -6,7 +6,7 @@ import copy
 import math
 import pickle
 import warnings
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import smoothmin
 from smoothmin import _status
+from smoothmin._asked import FOREIGN, Batch, Foreign, OtherPoints, Part
 from smoothmin._check import as_generator
 from smoothmin._engine import Run
 from smoothmin._evaluate import Ledger, exchange
@@ -22,12 +23,12 @@ from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Done, Finish, advance
 from smoothmin._recall import Memory
 from smoothmin._result import Result
-from smoothmin._returned import as_real_array, as_values, unmasked
+from smoothmin._returned import as_values
 from smoothmin._setup import Arguments
 from smoothmin._status import Status
+from smoothmin._telling import copied, owned, told_gradients, told_points, told_rows, warn_of_unused
 from smoothmin._types import Blocks, BoundsGiven, Integrality, Scheme, Seed, Start
 from smoothmin._warm import known_points
-from smoothmin.constraints.told import as_told
 from smoothmin.journal.told import Told, digest
 
 if TYPE_CHECKING:
@@ -35,16 +36,6 @@ if TYPE_CHECKING:
 
 # values, and gradients in the free variables; with constraints rows and slopes
 Answer: TypeAlias = tuple[Array, Array | None]
-# where users evaluate
-OF_NO_EFFECT = (
-    "asynchronous",
-    "disp",
-    "journal",
-    "on_error",
-    "progress",
-    "return_on_interrupt",
-    "workers",
-)
 
 
 class Optimizer:
@@ -126,9 +117,9 @@ class Optimizer:
     ) -> None:
         if integrality is not None and (options is None or isinstance(options, Mapping)):
             options = {**(options or {}), "integrality": integrality}
-        _warn_of_unused(options)
-        x0, method, bounds, options = _owned(x0, method, bounds, options)
-        self._constraints = constraints = _copied(constraints)
+        warn_of_unused(options)
+        x0, method, bounds, options = owned(x0, method, bounds, options)
+        self._constraints = constraints = copied(constraints)
         self._given = (x0, method, jac, bounds, tol, options)
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")
@@ -149,8 +140,7 @@ class Optimizer:
         )
         self._sizes = None if held is None else held.sizes
         self._told, self._answers = Told(), 0
-        # after how many answers which points were told that nobody had asked for
-        self._foreign: list[tuple[int, Array, Array]] = []
+        self._foreign: list[Foreign] = []
         self._ended: tuple[str, Result] | None = None
         self._begin(*given.assemble(generator))
 
@@ -161,7 +151,7 @@ class Optimizer:
         if run.memory is None and not self._keeps_state:
             run.memory = Memory()  # for what may be told without being asked for
         self._batches = self._converse()
-        self._asked: Array = self._next(None)
+        self._batch = self._batch_of(self._next(None))
 
     def _keep_state(self) -> None:
         """Keep what has come of what was told, instead of that, where it is no more."""
@@ -217,14 +207,22 @@ class Optimizer:
             return np.empty((0, self._domain.size))
         return message
 
+    def _batch_of(self, points: Array, earlier: Batch | None = None) -> Batch:
+        keys = () if earlier is None else earlier.keys
+        return Batch(points, self._flattened(points), keys)
+
+    def _flattened(self, points: Array) -> Array:
+        """The user's points, (m, N)."""
+        return self._domain.spread(points).reshape(len(points), self._domain.start.size)
+
     def ask(self) -> Array:
         """Points to evaluate.
 
         Returns
         -------
         ndarray, shape (S, *x0.shape)
-            A copy; the same points again until they are told. A list of S points where
-            ``x0`` is in blocks.
+            A copy; those that have not been told yet, until all are. A list of S points
+            where ``x0`` is in blocks.
 
         Raises
         ------
@@ -233,7 +231,7 @@ class Optimizer:
         """
         if self._ended is not None:
             raise RuntimeError(f"nothing to ask for, the run has ended: {self.stop()}")
-        points: Array = self._domain.spread(self._asked)
+        points: Array = self._domain.spread(self._batch.left)
         structure = self._domain.structure
         if structure is None:
             return points
@@ -252,7 +250,7 @@ class Optimizer:
         Parameters
         ----------
         points : array_like, shape (S, *x0.shape)
-            What `ask` returned, in any order, or any other points: see Notes.
+            What `ask` returned, or some of it, in any order; or any other points: see Notes.
         values : array_like, shape (S,)
             The function's values there; NaN and infinity are survived as in `minimize`.
         gradients : array_like, shape (S, *x0.shape), optional
@@ -271,91 +269,128 @@ class Optimizer:
             For points outside the bounds, or values and gradients that do not fit
             them. The optimizer is left as it was.
 
+        Warns
+        -----
+        RuntimeWarning
+            For points that are those asked for but for the digits that single precision loses:
+            they are others.
+
         Notes
         -----
+        The run goes on when all points of a batch have been told. Of what is told twice, of this
+        batch or the one before, the first counts.
+
         Points that were not asked for count as no evaluation. Their values are known from then
         on: they are not asked for again, the lowest is a candidate for the result, and if one
         is lower than all that was asked for the method begins anew there, and `ask` has other
-        points.
-        Gradients and constraints cannot be told of them.
+        points. Gradients cannot be told of them, nor are they taken where there are constraints.
         """
-        asked = self._flat("points", self.ask())
-        order = order_of(self._flat("points", points), asked)
-        if order is None:
-            if gradients is not None or constraints is not None or self._nonlinear:
-                raise ValueError(
-                    "points must be those that were asked for where gradients or constraints "
-                    f"are told, got {points!r:.80}"
-                )
-            x, f = known_points("tell", points, values, self._domain, strict=True)
-            self._foreign.append((self._answers, x, f))
-            self._take_foreign(x, f)
-            return
+        if self._ended is not None:
+            self.ask()  # which says so
+        told = told_points(points, self._domain)
         found = as_values(list(values) if np.iterable(values) else [values], np.float64)
-        if found.shape != (len(asked),):
-            raise ValueError(f"values must be {len(asked)} numbers, got {values!r:.80}")
-        rows = self._as_rows(gradients, asked.shape)
-        if not self._order:  # nobody wants them now
-            rows = None
+        if found.shape != (len(told),):
+            raise ValueError(
+                f"values must be {len(told)} numbers for as many points, got {values!r:.80}"
+            )
+        rows = self._rows_of(gradients, len(told))
+        places = self._batch.places(told)
+        foreign = self._foreign_ones(told, found, places, gradients is not None)
         if self._nonlinear:
-            found, rows = self._with_constraints(found, rows, constraints, jacobians)
-        found, rows = found[order], None if rows is None else rows[order]
-        self._told.add(self._asked, found, rows)
-        self._answers += 1
-        self._asked = self._next((found, rows))
+            assert self._sizes is not None
+            found, rows = told_rows(
+                found, rows, constraints, jacobians, self._nonlinear, self._sizes, self._domain
+            )
+        here = places >= 0
+        if here.any():
+            self._batch.take(places[here], found[here], None if rows is None else rows[here])
+            self._look_at_batch()
+        if foreign is not None and self._ended is None:
+            self._foreign.append(Foreign(self._answers, *foreign, self._batch.part()))
+            self._take_foreign(*foreign)
 
-    def _take_foreign(self, points: Array, values: Array) -> None:
-        """Note what was found at points that were not asked for; go on from a lower one."""
-        before, limits = self._ledger.best.fun, self._ledger.limits
-        self._run.recall(points, values)
-        lowest = self._ledger.best
-        if lowest.x is None or not lowest.fun < before:
-            return
-        if lowest.fun <= limits.f_target:
-            text = _status.target_reached(lowest.fun, limits.f_target)
-            self._asked = self._next(Halt(Status.TARGET, text))
-            return
-        if self._ledger.nfev:
-            self._begin(self._run.moved_to(lowest.x.copy()), self._ledger)
-
-    def _with_constraints(
-        self, values: Array, gradients: Array | None, constraints: Any, jacobians: Any
-    ) -> Answer:
-        """Rows and slopes, of values and gradients and those of the constraints."""
-        count = len(values)
-        parts = as_told("constraints", constraints, self._nonlinear, (count, -1))
-        sizes = [part.shape[1] for part in parts]
-        for item, m in zip(self._nonlinear, sizes, strict=True):
-            item.spread(m)
-        assert self._sizes is not None
-        self._sizes.see(sizes)
-        rows = np.concatenate([values[:, None], *parts], axis=1)
-        if gradients is None:
-            return rows, None
-        size = self._domain.start.size
-        told = as_told("jacobians", jacobians, self._nonlinear, (count, -1, size), sizes)
-        wide = np.concatenate(told, axis=1)
-        slim = self._domain.gather(wide.reshape(-1, size)).reshape(*wide.shape[:2], -1)
-        return rows, np.concatenate([gradients[:, None], slim], axis=1)
-
-    def _flat(self, name: str, found: Any) -> NDArray[Any]:
-        """Points or gradients as one array, (S, n) where they come in blocks."""
-        structure = self._domain.structure
-        if structure is None:
-            return np.asarray(unmasked(found))
-        return np.array([structure.flat(blocks, f"{name}[{k}]") for k, blocks in enumerate(found)])
-
-    def _as_rows(self, gradients: Any, expected: tuple[int, ...]) -> Array | None:
+    def _rows_of(self, gradients: Any, count: int) -> Array | None:
+        """Gradients (S, n), as far as anybody wants them now."""
         if not self._gradients:
             if gradients is None:
                 return None
             raise ValueError("gradients are of no use without jac=True")
         if gradients is None:
             raise ValueError("gradients must be told with jac=True, got None")
-        found: NDArray[Any] = as_real_array(self._flat("gradients", gradients), "gradients")
-        if found.shape != expected:
-            raise ValueError(f"gradients must have shape {expected}, got {found.shape}")
-        return self._domain.gather(found.reshape(expected[0], -1).copy())
+        rows = told_gradients(gradients, count, self._domain)
+        return rows if self._order else None
+
+    def _foreign_ones(
+        self, told: Array, values: Array, places: NDArray[np.intp], slopes: bool
+    ) -> tuple[Array, Array] | None:
+        """The points that were not asked for, and their values; None if there are none."""
+        foreign = places == FOREIGN
+        if not foreign.any():
+            return None
+        if slopes or self._sizes is not None:
+            raise ValueError(
+                "points must be those that were asked for where gradients are told, or there are "
+                f"constraints, got {told[int(foreign.argmax())]!r:.80}"
+            )
+        x, f = known_points("tell", told[foreign], values[foreign], self._domain, strict=True)
+        asked = {row.tobytes() for row in self._flattened(self._batch.left).astype(np.float32)}
+        if any(row.tobytes() in asked for row in told[foreign].astype(np.float32)):
+            warnings.warn(
+                "points were told that differ from those asked for by less than single precision "
+                "shows, and are taken for others: tell what ask() returned with all its digits",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return x, f
+
+    def _look_at_batch(self) -> None:
+        """Go on if all of it is known, or what is known ends the run."""
+        batch = self._batch
+        if batch.answered.all():
+            _, values, gradients = batch.found
+            self._told.add(batch.points, values, gradients)
+            self._answers += 1
+            self._batch = self._batch_of(self._next((values, gradients)), batch)
+        elif self._lowest_of_batch() <= self._ledger.limits.f_target:
+            self._end_at_target(self._lowest_of_batch())
+
+    def _lowest_of_batch(self) -> float:
+        """The lowest value that has come of it; with constraints nothing is said."""
+        values = self._batch.found[1]
+        return math.inf if self._ledger.wide else float(np.fmin.reduce(values, initial=math.inf))
+
+    def _end_at_target(self, value: float) -> None:
+        """End the run, in the midst of a batch."""
+        text = _status.target_reached(value, self._ledger.limits.f_target)
+        self._give_up_batch()
+        if self._ended is None:
+            self._batch = self._batch_of(self._next(Halt(Status.TARGET, text)))
+
+    def _give_up_batch(self) -> None:
+        """Count what has come of it, and remember it."""
+        points, values, gradients = self._batch.found
+        if not len(points):
+            return
+        if self._run.memory is not None:
+            self._run.memory.add(points, values)
+        try:
+            self._ledger.take(points, values, gradients if self._order else None)
+        except Halt as halt:
+            self._batch = self._batch_of(self._next(halt))
+
+    def _take_foreign(self, points: Array, values: Array) -> None:
+        """Note what was found at points that were not asked for; go on from a lower one."""
+        before = min(self._ledger.best.fun, self._lowest_of_batch())
+        self._run.recall(points, values)
+        lowest = self._ledger.best
+        if lowest.x is None or not lowest.fun < before:
+            return
+        if lowest.fun <= self._ledger.limits.f_target:
+            self._end_at_target(lowest.fun)
+            return
+        self._give_up_batch()
+        if self._ledger.nfev and self._ended is None:
+            self._begin(self._run.moved_to(lowest.x.copy()), self._ledger)
 
     def stop(self) -> dict[str, str]:
         """Why the run has ended: nothing while it goes on.
@@ -372,14 +407,20 @@ class Optimizer:
         """The best so far, as `minimize` returns it, with status 7 before the end."""
         if self._ended is not None:
             return Result(self._ended[1])
-        return self._run.result(Finish(Status.INTERRUPTED, _status.UNDER_WAY))
+        run, order = self._run, self._order
+        points, values, gradients = self._batch.found
+        if len(points):
+            more = self._ledger.with_more(points, values, gradients if order else None)
+            run = run.counted_by(more)
+        return run.result(Finish(Status.INTERRUPTED, _status.UNDER_WAY))
 
     def __getstate__(self) -> dict[str, Any]:
         """What the run began with, and what it was told since; only its result after the end."""
         state = {"version": smoothmin.__version__, "given": self._given, "seed": self._seed}
         state |= {"constraints": self._constraints, "rows": self._sizes and self._sizes.rows}
         told = {"state": self._state, "told": self._told.content()}
-        return state | told | {"ended": self._ended, "foreign": self._foreign}
+        now = {"foreign": self._foreign, "part": self._batch.part()}
+        return state | told | now | {"ended": self._ended}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin again, and tell it all again, unless it has ended."""
@@ -405,60 +446,25 @@ class Optimizer:
             run, ledger = pickle.loads(state["state"])
             ledger.restart()
             self._begin(run, ledger)
-        told, foreign = Told(state["told"]), list(state["foreign"])
-        count = 0
+        self._tell_again(Told(state["told"]), list(state["foreign"]), state["part"])
+        self._state, self._foreign = state["state"], state["foreign"]
+
+    def _tell_again(self, told: Told, foreign: list[Foreign], part: Part | None) -> None:
+        """Go the way of what was told; a batch that was answered in part comes last."""
         for points, values, gradients in told:
-            foreign = self._retell(foreign, count)
-            if self._ended is not None or not np.array_equal(points, digest(self._asked)):
-                raise ValueError(
-                    "an Optimizer told again what it was told asks for other points: another "
-                    "processor or another version of NumPy may round differently"
-                )
-            self._asked = self._next((values, gradients))
-            count += 1
-        self._retell(foreign, count)
-        self._state, self._told, self._answers = state["state"], told, count
-        self._foreign = list(state["foreign"])
+            self._tell_foreign(foreign)
+            if self._ended is not None or not np.array_equal(points, digest(self._batch.points)):
+                raise OtherPoints
+            self._batch = self._batch_of(self._next((values, gradients)), self._batch)
+            self._answers += 1
+        self._tell_foreign(foreign)
+        if self._ended is None:
+            self._batch.restore(part)
+        self._told = told
 
-    def _retell(self, foreign: list[tuple[int, Array, Array]], count: int) -> list[Any]:
-        """Tell again what nobody had asked for when there were so many answers; the rest."""
-        while foreign and foreign[0][0] == count:
-            self._take_foreign(*foreign.pop(0)[1:])
-        return foreign
-
-
-def order_of(points: NDArray[Any], asked: NDArray[Any]) -> NDArray[np.intp] | None:
-    """What puts points in the order in which they were asked for; None if they are others."""
-    if points.shape != asked.shape:
-        return None
-    order = np.arange(len(asked))
-    if np.array_equal(points, asked):
-        return order
-    ours, theirs = (np.lexsort(found.reshape(len(asked), -1).T) for found in (asked, points))
-    order[ours] = theirs
-    return order if np.array_equal(points[order], asked) else None
-
-
-def _owned(x0: Any, method: Any, bounds: Any, options: Any) -> tuple[Any, ...]:
-    """Copies of what the caller may change, as deep as they can be made."""
-    if isinstance(bounds, Iterator):
-        bounds = list(bounds)
-    if isinstance(options, Mapping):
-        options = {key: _copied(value) for key, value in options.items() if key not in OF_NO_EFFECT}
-    return _copied(x0), _copied(method), _copied(bounds), options
-
-
-def _copied(value: Any) -> Any:
-    try:
-        return copy.deepcopy(value)
-    except Exception:  # an object that cannot be copied, whatever it raises, is shared
-        return value
-
-
-def _warn_of_unused(options: Any) -> None:
-    """Say which options are of no use to users who evaluate by themselves."""
-    given = options if isinstance(options, Mapping) else {}
-    unused = [name for name in OF_NO_EFFECT if given.get(name)]
-    if unused:
-        text = f"options of no effect on an Optimizer: {', '.join(unused)}"
-        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    def _tell_foreign(self, foreign: list[Foreign]) -> None:
+        """Tell again, and drop, what nobody had asked for when there were so many answers."""
+        while foreign and foreign[0].answers == self._answers:
+            first = foreign.pop(0)
+            self._batch.restore(first.part)
+            self._take_foreign(first.points, first.values)

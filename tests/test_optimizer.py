@@ -392,6 +392,19 @@ class Machine(RuleBasedStateMachine):
             recorded, X0, method=method, jac=grad if self.gradients else jac, **kw
         )
         self.optimizer, self.told = Optimizer(X0, method, jac, **kw), 0
+        self.lowest, self.left = np.inf, self.next_batch()
+
+    def next_batch(self):
+        return [] if self.optimizer.stop() else list(self.optimizer.ask())
+
+    def tell_these(self, which, extra=()):
+        """Tell some of what is left, and again what was told already."""
+        points = [self.left[k] for k in which]
+        self.optimizer.tell(*self.arguments([*points, *extra]))
+        self.told += len(points)
+        self.lowest = min([self.lowest, *map(fun, points)])
+        self.before = points
+        self.left = [x for k, x in enumerate(self.left) if k not in which] or self.next_batch()
 
     def arguments(self, points):
         given = [points, [fun(x) for x in points]]
@@ -403,9 +416,20 @@ class Machine(RuleBasedStateMachine):
         for _ in range(count):
             if self.optimizer.stop():
                 return
-            points = self.optimizer.ask()
-            self.optimizer.tell(*self.arguments(points))
-            self.told += len(points)
+            self.tell_these(range(len(self.left)))
+
+    @precondition(lambda self: not self.optimizer.stop())
+    @rule(data=st.data())
+    def tell_a_part_in_any_order(self, data):
+        places = st.integers(0, len(self.left) - 1)
+        which = data.draw(st.lists(places, unique=True, min_size=1, max_size=8))
+        self.tell_these(which)
+
+    @precondition(lambda self: not self.optimizer.stop() and getattr(self, "before", None))
+    @rule(data=st.data())
+    def tell_again(self, data):
+        extra = data.draw(st.lists(st.sampled_from(self.before), max_size=2))
+        self.tell_these([0], [x for x in extra if not any((x == y).all() for y in self.left)])
 
     @precondition(lambda self: not self.optimizer.stop())
     @rule(data=st.data())
@@ -436,10 +460,11 @@ class Machine(RuleBasedStateMachine):
             assert_same(res, self.theirs)
             return
         if self.told:
-            assert res.fun == min(fun(x) for x in self.asked[: self.told])
+            assert res.fun == self.lowest
         points = self.optimizer.ask()
-        assert_array_equal(points, self.optimizer.ask())
-        assert_array_equal(points, self.asked[self.told : self.told + len(points)])
+        assert_array_equal(points, self.left)
+        missing = self.asked[: self.told + len(points)]
+        assert sum((x == points[-1]).all() for x in missing) > 0
 
 
 TestMachine = Machine.TestCase
@@ -467,3 +492,88 @@ def test_answers_may_come_in_any_order(method, jac):
     one, other = run(True), run(False)
     assert (one.fun, one.nfev, one.status) == (other.fun, other.nfev, other.status)
     assert_array_equal(one.x, other.x)
+
+
+def test_a_part_of_what_was_asked_for_is_kept():
+    optimizer = Optimizer(X0, "gaussian-search", rng=0)
+    drive_values(optimizer, 1)
+    points = optimizer.ask()
+    assert len(points) > 3
+    optimizer.tell(points[[2, 0]], [fun(points[2]), np.nan])
+    assert_array_equal(optimizer.ask(), np.delete(points, [0, 2], axis=0))
+    assert (optimizer.result.nfev, optimizer.result.n_nonfinite) == (3, 1)
+    assert optimizer.result.fun == min(fun(X0), fun(points[2]))
+    for again in (optimizer, pickle.loads(pickle.dumps(optimizer)), copy.copy(optimizer)):
+        again.tell(points[2:], [fun(x) for x in points[2:]])  # one of them once more
+        again.tell(points[1], fun(points[1]))
+        assert again.result.nfev == 1 + len(points)
+        assert not (again.ask() == points[0]).all(axis=1).any()
+
+
+def test_asked_points_among_others():
+    optimizer = Optimizer(X0, "gaussian-search", rng=0)
+    drive_values(optimizer, 1)
+    points = optimizer.ask()
+    mixed = [points[1], X0 + 7.0, points[0]]
+    optimizer.tell(mixed, [fun(x) for x in mixed])
+    assert_array_equal(optimizer.ask(), points[2:])
+    assert optimizer.result.nfev == 3
+
+
+def test_a_lower_point_in_the_midst_of_a_batch_leads_on():
+    best = np.array([0.3, 0.3, 0.3])
+    optimizer = Optimizer(X0, "gaussian-search", options={"maxfev": 300}, rng=0)
+    drive_values(optimizer, 2)
+    points = optimizer.ask()
+    optimizer.tell(points[:2], [fun(x) for x in points[:2]])
+    count = optimizer.result.nfev
+    optimizer.tell(best, fun(best))
+    twin = pickle.loads(pickle.dumps(optimizer))
+    assert twin.result.nfev == optimizer.result.nfev == count
+    assert_array_equal(twin.ask(), optimizer.ask())
+    assert_same(finished(optimizer, grad=None), finished(twin, grad=None))
+
+
+def drive_values(optimizer, most):
+    for _ in range(most):
+        points = optimizer.ask()
+        optimizer.tell(points, [fun(x) for x in points])
+
+
+def test_a_target_in_a_part_of_a_batch_ends_the_run():
+    optimizer = Optimizer(X0, "gaussian-search", options={"f_target": 1.0}, rng=0)
+    drive_values(optimizer, 1)
+    points = optimizer.ask()
+    optimizer.tell(points[:2], [fun(points[0]), 0.5])
+    assert set(optimizer.stop()) == {"target"}
+    assert (optimizer.result.fun, optimizer.result.nfev) == (0.5, 3)
+
+
+def test_a_point_that_lost_its_last_digits_is_told_of():
+    optimizer = Optimizer(X0, "derivative-free", rng=0)
+    drive_values(optimizer, 3)
+    points = optimizer.ask()
+    rounded = points.astype(np.float32)
+    assert (rounded != points).any()
+    with pytest.warns(RuntimeWarning, match="all its digits"):
+        optimizer.tell(rounded, [fun(x) for x in points])
+
+
+def test_parts_with_constraints_and_gradients():
+    held = {"type": "ineq", "fun": None}
+
+    def run(parts):
+        optimizer = Optimizer(
+            X0, "derivative-free", constraints=held, options={"maxfev": 60}, rng=0
+        )
+        while not optimizer.stop():
+            points = optimizer.ask()[::-1] if parts else optimizer.ask()
+            points = points[: max(1, len(points) // 2)] if parts else points
+            before = optimizer.result.nfev
+            optimizer.tell(points, [fun(x) for x in points], constraints=[1 - points[:, :1]])
+            assert optimizer.result.nfev == before + len(points)
+        return optimizer.result
+
+    one, other = run(True), run(False)
+    assert (one.fun, one.nfev, one.status) == (other.fun, other.nfev, other.status)
+    assert one.constr_violation == other.constr_violation

@@ -85,6 +85,7 @@ class ConstrainedLedger(Ledger):
 
     best: BestFeasible
     wide = True
+    _changed = ("best", "precision", "_recent")
 
     def __init__(
         self,

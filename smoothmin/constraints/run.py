@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -79,6 +80,12 @@ class ConstrainedRun:
     exact: bool  # whether the user's code computes the function's gradient
     _first: Ask | None = field(default=None, init=False)
     _answers: Answers | None = field(default=None, init=False)
+
+    def counted_by(self, ledger: Any) -> ConstrainedRun:
+        """The same, to describe a result, by another ledger."""
+        other = copy.copy(self)
+        other.ledger = ledger
+        return other
 
     def begin(self, problem: Problem) -> Generator[Ask, Answers, Problem]:
         """Evaluate the start; the problem with its rows."""
