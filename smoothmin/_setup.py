@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import OptimizeWarning
@@ -51,9 +51,10 @@ from smoothmin._source import Objective
 from smoothmin._stopping import Never, as_termination
 from smoothmin._structure import InBlocks
 from smoothmin._warm import as_known
-from smoothmin.constraints.evaluation import ConstrainedObjective
-from smoothmin.constraints.forms import as_forms
-from smoothmin.constraints.run import ConstrainedRun, Constraints
+
+if TYPE_CHECKING:
+    from smoothmin.constraints.forms import Forms
+    from smoothmin.constraints.run import Constraints
 
 REQUESTS_PER_ITERATION = 5  # without progress, in runs without limits
 KNOWN_AND_CONSTRAINED = (
@@ -109,7 +110,7 @@ class Arguments:
             integrality = options.get("integrality")
         warn = theirs is None or not theirs.clips
         domain = Domain.build(start, bounds, warn=warn, integrality=integrality)
-        forms = as_forms(constraints, domain.shape, told=told)
+        forms = _as_forms(constraints, domain.shape, told)
         if theirs is not None:
             theirs = theirs if forms is None else theirs.with_constraints()
             options = theirs.translate(options, tol, domain.problem(False))
@@ -132,6 +133,8 @@ class Arguments:
             raise NotImplementedError(KNOWN_AND_CONSTRAINED)
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
+            from smoothmin.constraints.run import Constraints
+
             default = CTOL if jac is not None else CTOL_FROM_VALUES
             held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
         seed = common.pop("rng", None) if rng is None else rng
@@ -165,6 +168,8 @@ class Arguments:
             plain.guard(self.failures, columns=columns)
         if held is None or not held.forms.nonlinear:
             return plain
+        from smoothmin.constraints.evaluation import ConstrainedObjective
+
         items = [held.forms.items[k].seen_by(structure) for k in held.forms.nonlinear]
         keeps = held.keeps(self.domain)
         return ConstrainedObjective(plain, items, self.domain, held.sizes, self.scheme, keeps)
@@ -198,6 +203,8 @@ class Arguments:
         if held is None:
             ledger = Ledger(domain, self.plan.limits, stencil)
         else:
+            from smoothmin.constraints.run import ConstrainedRun
+
             keeps = held.keeps(domain)
             stencil = stencil if stencil is None or keeps is None else keeps(stencil)
             ledger = ours = held.ledger(domain, self.plan.limits, stencil)
@@ -229,6 +236,15 @@ class Arguments:
         if self.differences is not None:
             return self.differences
         return NoiseAwareStencil(box, rng) if self.jac is None else Stencil(scheme, box)
+
+
+def _as_forms(constraints: Any, shape: tuple[int, ...], told: bool) -> Forms | None:
+    """The constraints; what knows of them is not imported where there are none."""
+    if constraints is None or (isinstance(constraints, (list, tuple)) and not constraints):
+        return None
+    from smoothmin.constraints.forms import as_forms
+
+    return as_forms(constraints, shape, told=told)
 
 
 def _as_failures(on_error: Any) -> Failures | None:

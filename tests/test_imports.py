@@ -45,6 +45,12 @@ def test_pools_are_not_loaded_unless_asked_for():
     assert python(f"{run}; {check}") == "False\n"
 
 
+def test_what_knows_of_constraints_is_not_loaded_without_any():
+    run = "import smoothmin; smoothmin.minimize(lambda x: (x @ x, 2 * x), [1.0, 2.0], jac=True)"
+    check = "import sys; print([m for m in sys.modules if m.startswith('smoothmin.constraints')])"
+    assert python(f"{run}; {check}") == "[]\n"
+
+
 def test_all_is_complete_and_sorted_into_dir():
     assert len(set(smoothmin.__all__)) == len(smoothmin.__all__)
     assert set(smoothmin.__all__) <= set(dir(smoothmin))

@@ -37,22 +37,22 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from smoothmin._check import require_integer, require_real
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
-from smoothmin.descent.gradient_sampling.bundle_newton import BundleNewton, Predictor
-from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle
-from smoothmin.descent.gradient_sampling.hull import HullStep
-from smoothmin.descent.gradient_sampling.search import QuasiNewtonSearch
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome, StepSource
 from smoothmin.descent.gradient_sampling.stationarity import end_of_run
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import LinePoint
+
+if TYPE_CHECKING:
+    from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
+    from smoothmin.descent.gradient_sampling.hull import HullStep
 
 RESTART = 0.1  # first perturbation of a restart, in units of the largest coordinate, or 1
 
@@ -205,6 +205,12 @@ class GradientSamplingDescent(Method):
 
     def _sources(self, state: State) -> tuple[list[StepSource], HullStep]:
         """Ways to a lower point, in the order of their speed, and the last one, which proves."""
+        # most functions are smooth, and never need these
+        from smoothmin.descent.gradient_sampling.bundle_newton import BundleNewton, Predictor
+        from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle
+        from smoothmin.descent.gradient_sampling.hull import HullStep
+        from smoothmin.descent.gradient_sampling.search import QuasiNewtonSearch
+
         settings, n = self.settings, state.x.size
         state.watchers.clear()
         sources: list[StepSource] = []
