@@ -127,7 +127,8 @@ def weak_wolfe(
         Give up after so many trials without sufficient decrease at any.
     null_within : float
         Give up at a trial no farther than this that goes up and whose slope breaks
-        with ``slope``: its gradient is news to a bundle, which is all it can give.
+        with ``slope``: its gradient is news to a bundle, which is all it can give. Where the
+        tangents of a bracket leave less than ``least`` to be gained, that is the next trial.
     smooth : bool
         Expect no kinks: be content with a little flatter slope, and reduce by cubics.
     least : float
@@ -224,9 +225,20 @@ class _Bracket:
         assert self._high is not None
         if -trial.t * start.slope < self._least:
             return None
+        if self._low is start and 0 < self._null_within < trial.t and self._idle(trial):
+            return self._null_within
         t = self._reduced(self._low, self._high, self._reductions)
         self._reductions += 1
         return t if self._low.t < t < self._high.t else None
+
+    def _idle(self, high: LinePoint) -> bool:
+        """Whether tangents of the start and of a higher point leave next to nothing between."""
+        start = self._start
+        bend = high.slope - start.slope
+        if not 0 < bend < math.inf:
+            return False
+        meet = (high.slope * high.t - (high.fun - start.fun)) / bend
+        return -start.slope * meet <= self._least
 
     def _hidden(self, trial: LinePoint) -> bool:
         """Whether slopes show a decrease that rounding hides of values."""
@@ -241,6 +253,7 @@ class _Bracket:
         """Whether to give up after a trial that was no decrease, as none before it was."""
         start = self._start
         null = finite and trial.slope >= WOLFE * start.slope and trial.t <= self._null_within
+        null = null and (self._least == 0 or self._idle(trial))
         futile = -trial.t * start.slope < self._futile
         spent = len(self.trials) >= self._patience
         return null or futile or spent or _noise(self.trials, start.fun) or self._too_flat()

@@ -153,3 +153,26 @@ def test_a_search_that_closes_in_has_an_end():
     assert not LineResult(trials[-1], False, True, trials, -1.0).endless
     trials[0].t = 0.25
     assert LineResult(trials[-1], False, True, trials, -1.0).endless
+
+
+def test_a_kink_at_the_start_is_seen_at_once_where_only_a_gradient_is_wanted():
+    calls = []
+
+    def kink(x):
+        calls.append(abs(x[0]))
+        return float(3 * abs(x[0])), np.array([-3.0 if x[0] <= 0 else 3.0])
+
+    found, _, _ = search(kink, [0.0], [1.0], null_within=1e-8, least=1e-12)
+    assert not found.lower
+    assert calls[1:] == [1.0, 1e-8]
+
+
+def test_a_kink_that_tangents_from_far_away_hide_is_stepped_onto():
+    def log(x):
+        away = x[0] - 1e-9
+        return float(np.log1p(3 * abs(away))), np.sign([away]) * 3 / (1 + 3 * abs(away))
+
+    found, start, _ = search(log, [0.0], [1.0], null_within=1e-8, least=1e-12)
+    assert found.lower
+    assert found.point.fun < 0.5 * start
+    assert found.nfev <= 4

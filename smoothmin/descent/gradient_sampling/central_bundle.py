@@ -24,7 +24,7 @@ from smoothmin._protocol import Array, Ask, Finish, ask_one
 from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
-from smoothmin.descent.gradient_sampling.stationarity import Certificate
+from smoothmin.descent.gradient_sampling.stationarity import Certificate, Proof
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.subproblems.analytic_centre import analytic_centre
@@ -248,12 +248,10 @@ class CentralBundle:
         if f - fun > fall / 2 and np.isfinite(grad).all():
             state.settle(LinePoint(1.0, there, fun, grad, 0.0))
             return StepOutcome.LOWER
-        lower = yield from state.known.polled(x, f, g, state.noise())
-        if isinstance(lower, tuple):
-            state.settle(LinePoint(1.0, *lower, 0.0))
-            return StepOutcome.LOWER
-        state.certifier.latest = cuts.certificate(x, state.certifier.small)
-        state.ended = lower or proof
+        # nor is a function convex for its tangents so far: the hull of nearby ones is to tell
+        certificate = cuts.certificate(x, state.certifier.small)
+        state.proof = Proof(proof, cuts.gap + self._tilt(cuts), certificate)
+        state.radius = state.certifier.least_radius
         return StepOutcome.STATIONARY
 
     def _judge(self, cuts: Cuts) -> None:

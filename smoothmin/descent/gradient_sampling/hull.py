@@ -115,6 +115,8 @@ class HullStep:
             cause, direction, slope, t = self._least_element(hull)
             small = certifier.latest.stationarity <= self._small()
             invisible = -slope * t <= state.noise()
+            if state.proof is not None and (small or invisible or nulls > cause.size):
+                return StepOutcome.STATIONARY  # as many gradients as a hull takes deny nothing
             if invisible and not small and not samplings and state.problem.unit > DOUBLE:
                 samplings += 1
                 if (yield from self._sample()):
@@ -164,7 +166,8 @@ class HullStep:
         found = yield from state.search(
             direction, t, slope=slope, patience=patience, null_within=state.radius
         )
-        visible = state.f - found.point.fun > state.noise()
+        known = 0.0 if state.proof is None else state.proof.left
+        visible = state.f - found.point.fun > max(known, state.noise())
         if found.lower:
             state.move(found.point, cause if state.problem.box is None else None)
         return found, found.lower and visible

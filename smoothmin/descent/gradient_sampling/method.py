@@ -248,6 +248,7 @@ def _iterate(
             x, f, g = ended
             state.settle(LinePoint(0.0, x, f, g, 0.0))
         # 4. update
+        state.proof = None
         if isinstance((yield state.iterate()), Changed):
             return None
         # 5. go back to where kinks cost nothing, if none are met any more

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from smoothmin import _status
 from smoothmin._protocol import Array, Ask, Finish
 from smoothmin._status import Status
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.descent.gradient_sampling.self_scaling import SelfScaling
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.quasi_newton import first_step, learn_wall, search_direction
@@ -43,7 +44,13 @@ class QuasiNewtonSearch:
             return StepOutcome.STATIONARY
         cause, direction, t = self._direction()
         slope = float(state.g @ direction)
-        found = yield from state.search(direction, t, patience=self._settings.patience)
+        found = yield from state.search(
+            direction,
+            t,
+            patience=self._settings.patience,
+            null_within=state.certifier.least_radius,
+            least=max(state.noise(), NEGLIGIBLE * state.known.recent.fall),
+        )
         state.doubt.hear(found, direction, state.f, slope, state.noise())
         if found.endless:
             state.ended = Finish(Status.NONFINITE, _status.UNBOUNDED)

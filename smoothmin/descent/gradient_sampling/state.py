@@ -22,7 +22,7 @@ from smoothmin.descent.gradient_sampling.smooth_descent import (
     SmoothDescent,
     skewness,
 )
-from smoothmin.descent.gradient_sampling.stationarity import Certifier
+from smoothmin.descent.gradient_sampling.stationarity import Certifier, Proof
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
@@ -81,6 +81,7 @@ class State:
         self.known = Convergence(problem, Tolerances(options.stationarity_tol, norm=2))
         self.promised = math.inf  # by the metric, at the last search
         self.ended: Finish | None = None
+        self.proof: Proof | None = None  # of an end, that values nearby may still deny
         self.certifier = Certifier(problem, *tolerances, size, self.settings.certificate)
         self.radius = 0.1 * size if options.radius is None else options.radius
         self.last_step = 0.0

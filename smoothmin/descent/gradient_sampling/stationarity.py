@@ -38,6 +38,18 @@ class Certificate:
         return self.stationarity <= stationarity and self.radius <= radius
 
 
+@dataclass(frozen=True)
+class Proof:
+    """An end that holds if the function is convex, as far as values nearby do not deny it.
+
+    ``left`` is what it leaves to be gained, ``certificate`` that of the mix it is by.
+    """
+
+    finish: Finish
+    left: float
+    certificate: Certificate
+
+
 class Certifier:
     """The certificates of the current point, and the tolerances they have to meet.
 
@@ -189,6 +201,10 @@ def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
         tolerance = max(tolerance, certifier.rounding)
         success = known.meets(tolerance, radius)
     facts = {"stationarity": known.stationarity, "radius": known.radius}
+    if not success and state.proof is not None:
+        known = state.proof.certificate
+        state.proof.finish.info.update(stationarity=known.stationarity, radius=known.radius)
+        return state.proof.finish
     if success:
         message = (
             f"Stationarity {known.stationarity:.3g} <= {tolerance:.3g} "
@@ -217,4 +233,7 @@ def _contradiction(state: State, known: Certificate) -> Generator[Ask, Any, Fini
         lower = yield from state.known.overlooked(x, f, g, left)
         if not isinstance(lower, bool):
             return lower
+    # many gradients whose tangents are all below the value deny what values might
+    if len(state.bundle) > x.size and state.bundle.convex(noise):
+        return None
     return (yield from state.known.polled(x, f, g, noise))

@@ -200,3 +200,31 @@ def test_the_certificate_leaves_out_only_what_the_mix_can_spare():
     # a tangent that makes room for another has still been a part of the mix
     cuts.add(-1.0, LinePoint(1.0, points[0], 0.0, gradients[0], 0.0), 3)
     assert cuts.certificate(np.zeros(1), 0.0) == every
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_tangents_of_a_function_that_only_looks_convex_prove_nothing(seed):
+    crescents = next(p for p in scalable(10) if p.name.startswith("chained-crescent-ii-"))
+    problem = transformed(crescents, seed)
+    res = minimize(problem.fun, problem.x0, jac=True, rng=0)
+    assert res.fun - problem.minimum < 1e-6 or not res.success
+
+
+def test_a_proof_is_checked_by_gradients_nearby_and_not_for_long():
+    rng = np.random.default_rng(3)
+    n = 10
+    slopes, at = rng.standard_normal((40, n)), rng.standard_normal(n)
+    fun, count = largest_of(slopes - slopes.mean(axis=0), np.zeros(40)), 0
+    hit = None
+
+    def watched(x):
+        nonlocal count, hit
+        count += 1
+        value, gradient = fun(x - at)
+        if hit is None and value < 1e-8:
+            hit = count
+        return value, gradient
+
+    res = minimize(watched, np.zeros(n), jac=True, rng=0)
+    assert res.success
+    assert res.nfev <= 1.5 * hit + 20
