@@ -108,6 +108,8 @@ class Knowledge:
     @property
     def invisible(self) -> bool:
         """Whether what is promised is below what values can show."""
+        if self.noise == math.inf:  # beyond the largest number
+            return False
         return self.promised <= self.noise and self.extrapolated <= max(self.noise, self._bar)
 
     @property

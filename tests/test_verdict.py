@@ -19,6 +19,7 @@ ROWS = [
     ({"promised": 0.0}, Status.CONVERGED),
     ({"promised": 1e-12, "noise": 1e-10}, Status.CONVERGED),
     ({"promised": 1e-9, "noise": 1e-10}, Status.PRECISION),
+    ({"noise": math.inf}, Status.PRECISION),
     ({"promised": 1e-12, "noise": 1e-10, "resolved": False}, Status.PRECISION),
     ({"promised": 1e-12, "noise": 1e-10, "steep": 0.9}, Status.PRECISION),
     ({"promised": 1e-9, "lately": HALVED}, Status.CONVERGED),

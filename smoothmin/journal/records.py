@@ -1,4 +1,4 @@
-"""The file of a journal: a header of one block, then records with length and checksum.
+"""The file of a journal: a header, then records with length and checksum.
 
 A record is what was evaluated in one go: points, values and gradients, each an array with
 its type and shape. Where a record does not check, the file ends: what a dying process, a
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from smoothmin.journal.lock import Lock, guard
 
 MARK = b"smoothmin journal "
-FORMAT = b"2\n"
-HEADER_BYTES = 4096  # a block of a disk: it is there or it is not
+FORMAT = b"3\n"
+LENGTH = struct.Struct("<II")  # of the header's record, and its complement
 FRAME = struct.Struct("<II")  # length, checksum of length and content
 KIND = struct.Struct("<cB")  # type of an array, number of dimensions
 
@@ -83,11 +83,12 @@ class JournalFile:
             self._file = self._locked()
         try:
             self.header, self._unwritten = self._opened(header)
-            self._end, self.count = (0, 0) if self._unwritten else self._checked()
+            first = self._end = self._file.tell()
+            self.count = 0 if self._unwritten else self._checked()
         except BaseException:
             self.close()
             raise
-        self._at = HEADER_BYTES
+        self._at = first
 
     def close(self) -> None:
         """Close it, and let others have it."""
@@ -132,30 +133,51 @@ class JournalFile:
         self._at, self._unwritten = self._end, b""
 
     def _opened(self, header: Header) -> tuple[Header, bytes]:
-        """The header; and as it will be written with the first record, if the file is new."""
-        held = self._read(0, HEADER_BYTES)
+        """The header, to whose end it goes.
+
+        If the file is new, also how it will be written with the first record.
+        """
         mark = MARK + FORMAT
-        if not (held.startswith(mark) or mark.startswith(held)):
-            if held.startswith(MARK) and held[len(MARK) : len(mark)].strip().isdigit():
+        held = self._read(0, len(mark))
+        if not (held.startswith(mark) or mark.startswith(held)) and not self._is_of_zeros():
+            if held.startswith(MARK) and held[len(MARK) :].strip().isdigit():
                 raise ValueError(f"journal {self.path!r} was written by another version")
             raise ValueError(f"journal {self.path!r} is a file of something else")
-        if len(held) < HEADER_BYTES:  # a process died over it before it evaluated anything
-            room = HEADER_BYTES - len(mark) - FRAME.size
-            content = json.dumps(header).encode().ljust(room)
-            assert len(content) == room
-            return header, mark + framed(content)
-        kept = content_of(held[len(mark) :])
-        if kept is None:
-            raise ValueError(f"journal {self.path!r} is damaged at its beginning")
-        found: dict[str, Any] = json.loads(kept)
-        return found, b""
+        lengths = self._file.read(LENGTH.size) if held == mark else b""
+        if len(lengths) == LENGTH.size:
+            length, complement = LENGTH.unpack(lengths)
+            frame = self._read(self._file.tell(), length)
+            kept = content_of(frame) if length == ~complement % 2**32 else None
+            if kept is not None:
+                found: dict[str, Any] = json.loads(kept)
+                return found, b""
+            if length != ~complement % 2**32 or len(frame) == length:
+                raise ValueError(f"journal {self.path!r} is damaged at its beginning")
+        # a process died over it before it evaluated anything, if there is anything at all
+        self._cut_off(0, 0)
+        frame = framed(json.dumps(header).encode())
+        return header, mark + LENGTH.pack(len(frame), ~len(frame) % 2**32) + frame
 
-    def _checked(self) -> tuple[int, int]:
-        """Where the last whole record ends, and how many evaluations there are."""
-        at, count = HEADER_BYTES, 0
-        while (content := self._content(at)) is not None:
-            at += FRAME.size + len(content)
+    def _is_of_zeros(self) -> bool:
+        """Whether nothing else is in it, as after a loss of power."""
+        self._file.seek(0)
+        while part := self._file.read(2**16):
+            if any(part):
+                return False
+        return True
+
+    def _checked(self) -> int:
+        """How many evaluations there are; the last whole record ends where the file does."""
+        count = 0
+        while (content := self._content(self._end)) is not None:
+            self._end += FRAME.size + len(content)
             count += len(decoded(content).points)
+        self._cut_off(self._end, count)
+        return count
+
+    def _cut_off(self, at: int, count: int) -> None:
+        """Drop what is behind this place, and go there."""
+        self._file.seek(at)
         lost = os.fstat(self._file.fileno()).st_size - at
         if lost:
             self._file.truncate(at)
@@ -165,7 +187,6 @@ class JournalFile:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        return at, count
 
     def _content(self, at: int) -> bytes | None:
         """The content of the record there, if it is whole."""
@@ -208,6 +229,8 @@ def framed(content: bytes) -> bytes:
 
 def content_of(frame: bytes) -> bytes | None:
     """What was `framed`, if it is whole."""
+    if len(frame) < FRAME.size:
+        return None
     length, checksum = FRAME.unpack_from(frame)
     content = frame[FRAME.size :]
     return content if (length, checksum) == (len(content), _checksum(content)) else None

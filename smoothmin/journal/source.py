@@ -20,9 +20,9 @@ from smoothmin._source import BATCH_ELEMENTS, Block, Serial, Source
 from smoothmin._status import Status
 from smoothmin._vectorized import Vectorized
 from smoothmin.constraints.evaluation import ConstrainedColumns, FeasibleLimits, OneByOne
-from smoothmin.journal.identity import Identity, differing, fitting
+from smoothmin.journal.identity import Identity, changed_code, differing, fitting
 from smoothmin.journal.options import Journal
-from smoothmin.journal.records import HEADER_BYTES, JournalFile, Record
+from smoothmin.journal.records import JournalFile, Record
 from smoothmin.journal.rounding import EPS, Drift
 
 Part: TypeAlias = tuple[NDArray[Any], Any]  # values, and gradients or None
@@ -59,7 +59,7 @@ class Journaled(Source):
     def __init__(self, source: Source, journal: Journal, words: Identity) -> None:
         super().__init__(source.objective, source.domain)
         self._source, self._journal = source, journal
-        self._words = fitting(words, HEADER_BYTES // 2)
+        self._words = fitting(words)
         header = {"drawn": secrets.token_hex(16), **self._words}
         self._file = JournalFile(journal.file, header)
         self.seed = int(self._file.header["drawn"], 16)
@@ -275,9 +275,10 @@ class Journaled(Source):
         if theirs != ours and self._file.count:
             raise self._refusal("it has other constraints")
         python = [words["version"]["python"] for words in (kept, here)]
-        if python[0] == python[1] and kept["fun"] != here["fun"] and self._file.count:
+        changed = list(changed_code(kept, here)) if python[0] == python[1] else []
+        if changed and self._file.count:
             warnings.warn(
-                f"journal {self._file.path!r} was written with another `fun`, {kept['fun']}, whose "
+                f"journal {self._file.path!r} was written with another {', '.join(changed)}, whose "
                 "values are used: remove it to begin anew",
                 RuntimeWarning,
                 stacklevel=2,

@@ -1,5 +1,6 @@
 """A journal serves the run that it is of, and says what is different in another."""
 
+import functools
 import re
 import warnings
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from smoothmin import BFGS, Journal, minimize
+from smoothmin.journal.words import words_for
 
 X0 = np.array([2.0, -1.5, 0.7])
 
@@ -101,6 +103,78 @@ def test_a_function_that_returns_something_else(journal):
 def test_another_function_is_warned_of(journal):
     with pytest.warns(RuntimeWarning, match="another `fun`"):
         run(journal, lambda x: value(x) + 1)
+
+
+SHIFT, TABLE = 1.0, np.arange(3.0)
+
+
+class Model:
+    """A function with data, and a count of its calls."""
+
+    def __init__(self, data):
+        self.data, self.calls = data, 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return value(x - self.data)
+
+
+def closed_over(constant):
+    calls, count = [], 0
+
+    def fun(x):
+        nonlocal count
+        count += 1
+        calls.append(x)
+        return value(x) + constant
+
+    return fun
+
+
+def by_module(x):
+    return helper(x) + TABLE @ TABLE
+
+
+def helper(x):
+    return SHIFT * value(x)
+
+
+def test_what_a_function_reads_elsewhere_is_part_of_it(tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    kw = {"method": "gaussian-search", "jac": None}
+    for one, other in (
+        (closed_over(1.0), closed_over(2.0)),
+        (Model(np.zeros(3)), Model(np.full(3, 0.1))),
+        (functools.partial(scaled, by=1), functools.partial(scaled, by=2)),
+    ):
+        assert words_for(one) != words_for(other)
+        path.unlink(missing_ok=True)
+        run(path, one, **kw)
+        run(path, one, **kw)  # what it has noted meanwhile does not matter
+        with pytest.warns(RuntimeWarning, match="another `fun`"):
+            run(path, other, **kw)
+    before = words_for(by_module)
+    monkeypatch.setitem(globals(), "TABLE", TABLE + 1)
+    table = words_for(by_module)
+    monkeypatch.setitem(globals(), "SHIFT", 2.0)
+    assert len({before, table, words_for(by_module)}) == 3
+
+
+def scaled(x, by):
+    return by * value(x)
+
+
+def test_further_arguments_and_gradients_are_looked_at(tmp_path):
+    path = tmp_path / "journal"
+    minimize(scaled, X0, (1.0,), "gaussian-search", rng=0, options={"maxfev": 9, "journal": path})
+    with pytest.warns(RuntimeWarning, match="another `args`"):
+        minimize(
+            scaled, X0, (2.0,), "gaussian-search", rng=0, options={"maxfev": 9, "journal": path}
+        )
+    path.unlink()
+    run(path)
+    with pytest.warns(RuntimeWarning, match="another `jac`"):
+        run(path, jac=lambda x: gradient(x) + 0)
 
 
 def test_spot_checks_are_not_counted(journal):

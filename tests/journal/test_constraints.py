@@ -25,11 +25,11 @@ class Killed(Exception):
 
 class Fragile:
     def __init__(self, last=np.inf):
-        self.last, self.calls = last, 0
+        self.last, self.calls = [last], 0
 
     def __call__(self, x):
         self.calls += 1
-        if self.calls == self.last:
+        if self.calls == self.last[0]:
             raise Killed
         return float((x[0] - 1) ** 2 + (x[1] - 2) ** 2)
 

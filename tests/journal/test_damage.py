@@ -8,9 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smoothmin import Journal, minimize
-from smoothmin.journal.records import HEADER_BYTES, MARK, JournalFile, Record
+from smoothmin.journal.records import FORMAT, LENGTH, MARK, JournalFile, Record
 
 FEW, MANY = 40, 60
+
+
+def header_of(held):
+    """How many bytes the header of a journal takes."""
+    first = len(MARK + FORMAT)
+    return first + LENGTH.size + LENGTH.unpack_from(held, first)[0]
 
 
 def value(x):
@@ -52,7 +58,8 @@ def test_flipped_bits(data, good, whole, tmp_path):
     path.write_bytes(damaged)
     if damaged == good:
         return
-    if damaged[:HEADER_BYTES] != good[:HEADER_BYTES]:
+    header = header_of(good)
+    if damaged[:header] != good[:header]:
         with pytest.raises(ValueError, match=r"damaged at its beginning|of something else|version"):
             run(journal=path)
         assert path.read_bytes() == damaged
@@ -68,7 +75,8 @@ def test_flipped_bits(data, good, whole, tmp_path):
 @given(kept=st.floats(0, 1), tail=st.binary(min_size=1, max_size=200) | st.just(bytes(48)))
 def test_torn_ends_and_others_instead(kept, tail, good, whole, tmp_path):
     path = tmp_path / "journal"
-    path.write_bytes(good[: HEADER_BYTES + int(kept * (len(good) - HEADER_BYTES))] + tail)
+    header = header_of(good)
+    path.write_bytes(good[: header + int(kept * (len(good) - header))] + tail)
     with pytest.warns(RuntimeWarning, match="damaged and were cut off"):
         assert same(run(journal=path), whole)
     assert same(run(journal=path), whole)  # and no warning
@@ -170,7 +178,7 @@ def full_at(monkeypatch):
     return limit
 
 
-ROOMS = [0, 100, HEADER_BYTES, HEADER_BYTES + 500, HEADER_BYTES + 1001]
+ROOMS = [0, 100, 1000, 1500, 2001]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -214,3 +222,13 @@ def test_bad_arguments(tmp_path):
     ]:
         with pytest.raises(error, match=next(iter(kw)) if "path" not in kw else "journal"):
             Journal(**({"path": tmp_path / "journal"} | kw))
+
+
+def test_what_fits_under_a_limit_of_file_sizes_is_kept(full_at, whole, tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    full_at(3000)
+    with pytest.warns(RuntimeWarning, match="goes on without it"):
+        run(journal=path)
+    assert 2500 < path.stat().st_size <= 3000
+    monkeypatch.undo()
+    assert same(run(journal=path), whole)
