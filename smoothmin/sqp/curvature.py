@@ -12,6 +12,8 @@ are on another piece are left out.
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -63,6 +65,8 @@ class LagrangianMetric:
         self._metric: InverseHessian | LimitedMemory
         self._metric = InverseHessian(n) if dense else LimitedMemory(n, settings.memory)
         self._largest = 0.0  # curvature along a step so far
+        # the last steps and changes of the gradient
+        self.pairs: deque[tuple[Array, Array]] = deque(maxlen=min(settings.memory, n))
         self.first = 1.0  # the inverse Hessian's diagonal before anything is learnt
         self.trust = 1.0  # factor of the inverse Hessian, for short steps after failures
 
@@ -103,11 +107,11 @@ class LagrangianMetric:
         The curvature that was met, 0 where none is known.
         """
         weights = np.concatenate([[1.0], direction.multipliers])
-        if not gathered.kinked:
-            change = weights @ (after.slopes - before.slopes)
+        if not gathered.kinked or share == 0:
+            step, change = after.x - before.x, weights @ (after.slopes - before.slopes)
             bent = -(share / self.trust) * direction.solution.lagrangian
             steep = float(weights @ after.steep)
-            return self._update(after.x - before.x, change, bent, steep, share)
+            return self._update(step, change, bent if share else self._bent(step), steep, share)
         found = gathered.pair(after, weights > 0)
         if found is None:
             return 0.0
@@ -117,19 +121,22 @@ class LagrangianMetric:
         # a kink taken for curvature grows as steps shrink
         if self._largest > 0 and step @ change > PLAUSIBLE * self._largest * (step @ step):
             return 0.0
-        if self._metric.fresh:
-            bent = step
-        elif other is before:
+        if other is before and not self._metric.fresh:
             bent = -(share / self.trust) * direction.solution.lagrangian
         else:
-            try:
-                bent = self._metric.model().curve(step)
-            except np.linalg.LinAlgError:  # the matrix is lost to rounding
-                self._metric.reset()
-                return 0.0
+            bent = self._bent(step)
         met = self._update(step, change, bent, float((weights * same) @ after.steep), share)
         gathered.curved = PLAUSIBLE * self._largest
         return met
+
+    def _bent(self, step: Array) -> Array:
+        """The Hessian so far times a step."""
+        if not self._metric.fresh:
+            try:
+                return self._metric.model().curve(step)
+            except np.linalg.LinAlgError:  # the matrix is lost to rounding
+                self._metric.reset()
+        return step
 
     def _update(self, step: Array, change: Array, bent: Array, steep: float, share: float) -> float:
         """The damped BFGS update; the curvature.
@@ -140,6 +147,7 @@ class LagrangianMetric:
         square = float(step @ step)
         if not square > 0:  # it may have underflowed
             return 0.0
+        self.pairs.append((step, change))
         curved = float(step @ change)
         before = 0.0 if self._metric.fresh else float(step @ bent)
         if max(before, curved) <= RELIABLE * steep * math.sqrt(square):  # rounding
@@ -155,6 +163,28 @@ class LagrangianMetric:
             change = share * change + (1 - share) * bent
         self._metric.update(step, change)
         return curved / square
+
+    def doubtful(self, slope: Array, errors: Array, fall: float, longest: Array) -> Iterator[Array]:
+        """Steps of this fall by a slope where the matrix may claim too much curvature.
+
+        Downward in units of its diagonal; and along the coordinates for which no step has shown
+        the curvature claimed, to a factor of two, by changes of the gradient beyond ``errors``
+        (n,). None is longer than ``longest`` (n,).
+        """
+        factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
+        inverse = np.ones(self._n) if factor is None else np.vecdot(factor, factor)
+        proven = np.zeros(self._n, dtype=bool)
+        for step, change in self.pairs if factor is not None else ():
+            ratio = step / np.where(change == 0, np.inf, inverse * change)
+            proven |= (np.abs(change) > errors) & (ratio > 0.5) & (ratio < 2)
+        downward = inverse * slope
+        step = downward * (fall / (float(downward @ slope) or np.inf))
+        if (np.abs(step) <= longest).all() and step.any():
+            yield -step
+        for k in np.flatnonzero(~proven & (np.abs(slope) * longest > fall)):
+            step = np.zeros(self._n)
+            step[k] = -fall / slope[k]
+            yield step
 
     def promised_by(self, errors: Array) -> float:
         """The decrease that a gradient promises that is no more than ``errors`` (n,)."""

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
-from smoothmin._recent import Recent
+from smoothmin._recent import SIDES, Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
-from smoothmin.descent.convergence import PROBE, unusable
+from smoothmin.descent.convergence import BLURRED, KEPT, MOST_POLLS, POLL, VERIFIED, unusable
 from smoothmin.descent.gradient_check import RESOLVED, VISIBLE
 from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
@@ -24,6 +23,7 @@ from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
+from smoothmin.sqp.visibility import Visibility
 
 
 class SQPRun:
@@ -53,11 +53,14 @@ class SQPRun:
             self._evaluator, self._region, self._programs, self._gathered, settings.steps
         )
         self._recent = Recent()
+        self._visibility = Visibility(
+            problem, region, self._sides, self._programs, self._curvature, self._recent
+        )
         # evaluations that together may gain nothing but noise: two searches, and one a variable
         self._patience = 2 * settings.steps.trials + n
         self._mark = (0, math.inf)  # evaluations, and the level by then
         # the merit function, less what changes of its weights have added
-        self._level = 0.0
+        self._level = self._first_level = 0.0
         self._reset_at: Point | None = None
         self._lowest_feasible: Point | None = None
         self._returned_to: Point | None = None
@@ -66,6 +69,9 @@ class SQPRun:
         self._looked_at: Point | None = None
         self._looks = 0  # at gradients near that point
         self._level_at_reset = math.inf
+        self._polls = 0  # that found something lower where nothing was known to be left
+        self._kept = True  # whether the last step has kept what was promised
+        self._standing: tuple[Point | None, float] = None, math.inf  # the last promise
 
     def steps(self) -> Steps:
         """Minimize."""
@@ -79,7 +85,7 @@ class SQPRun:
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
             if steer and (sunk := self._sunk(point)) is not None:
                 return sunk
-            noise = self._noise(point, direction)
+            noise = self._visibility.noise(point, direction)
             if not steer and -direction.slope <= noise and not self._certifier.feasible(point):
                 steer = True
                 continue
@@ -87,13 +93,10 @@ class SQPRun:
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
             if isinstance(ended, Finish):
-                lower = self._left_behind(point, noise) if ended.status.success else None
-                if lower is None:
-                    return self._contradicted(ended, point)
-                if lower is self._returned_to:
-                    return Finish(Status.PRECISION, LEFT_BEHIND, **ended.info)
-                point = self._returned_to = lower
-                self._curvature.reset()
+                going_on = yield from self._concluded(ended, point, direction, noise)
+                if isinstance(going_on, Finish):
+                    return going_on
+                point, steer = going_on, True
                 continue
             if ended:
                 continue
@@ -102,8 +105,10 @@ class SQPRun:
             if outcome.point is None:
                 if not self._shortened(point, outcome):
                     ended = yield from self._nothing_lower(point, direction, noise)
-                    return self._contradicted(ended, point)
-                steer = False
+                    going_on = yield from self._concluded(ended, point, direction, noise)
+                    if isinstance(going_on, Finish):
+                        return going_on
+                    point, steer = going_on, True
                 continue
             # 4. update
             size = float(np.linalg.norm(direction.solution.lagrangian))
@@ -116,6 +121,46 @@ class SQPRun:
                 return self._met("changed by", abs(point.fun - before.fun), direction)
             elif point.fun < self._lowest and self._certifier.feasible(point):
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
+
+    def _concluded(
+        self, ended: Finish, point: Point, direction: Direction, noise: float
+    ) -> Generator[Ask, object, Finish | Point]:
+        """The end, or a lower point to go on from."""
+        success = ended.status.success
+        if success or (ended.status is Status.PRECISION and self._polls < MOST_POLLS):
+            lower = yield from self._overlooked(point, direction, noise, success=success)
+            if lower is not None:
+                self._polls += not success
+                size = float(np.linalg.norm(direction.solution.lagrangian))
+                return self._moved(point, Outcome(lower, direction, 0.0), size)
+        lower = self._left_behind(point, noise) if success else None
+        if lower is None:
+            return self._contradicted(ended, point)
+        if lower is self._returned_to:
+            return Finish(Status.PRECISION, LEFT_BEHIND, **ended.info)
+        self._returned_to = lower
+        self._curvature.reset()
+        return lower
+
+    def _overlooked(
+        self, point: Point, direction: Direction, noise: float, *, success: bool
+    ) -> Generator[Ask, object, Point | None]:
+        """A point that values show to be lower, along steps where the matrix may be wrong."""
+        if self._fatol is not None and -direction.slope <= self._fatol:
+            return None
+        certificate = self._certifier.certify(point, self._gathered)
+        slope = certificate.least[: point.x.size]
+        promised = self._promised(point, direction) if success else 0.0
+        fall = VERIFIED * max(promised if promised < math.inf else 0.0, noise)
+        errors = self._visibility.slope_errors(point, noise)
+        longest = POLL * np.maximum(1.0, np.abs(point.x))
+        for step in self._curvature.doubtful(slope, errors, fall, longest):
+            there = yield from self._search.farthest(point, step, 0.5 * fall)
+            if there is not None:
+                gain = self._programs.merit(point) - self._programs.merit(there)
+                judged = self._judged(point, direction, noise, certificate, gain)
+                return None if judged.status.success else there
+        return None
 
     def _settled(self, point: Point, change: float, *others: Point) -> bool:
         """Whether a change is one that the user calls none, between feasible points."""
@@ -183,9 +228,11 @@ class SQPRun:
         """The next point, from which the curvature is learnt."""
         new = outcome.point
         assert new is not None
-        reweighed = self._level - self._programs.merit(point)
-        self._level = self._programs.merit(new) + reweighed
-        learn, direction = self._curvature.learn, outcome.direction
+        merit, direction = self._programs.merit, outcome.direction
+        self._kept = merit(point) - merit(new) >= -KEPT * direction.slope
+        reweighed = self._level - merit(point)
+        self._level = merit(new) + reweighed
+        learn = self._curvature.learn
         curvature = learn(point, new, direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
         self._programs.reach = float(np.linalg.norm(new.x - point.x))
@@ -206,28 +253,12 @@ class SQPRun:
             return finish
         certifier = self._certifier
         if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
-            point = yield from self._elsewhere(point)
+            point = yield from self._search.beside(point, certifier.feasible)
         self._gathered.add(point, None)
         self._note(point)
-        self._level = point.fun
+        self._level = self._first_level = point.fun
         self._lowest = -max(1.0, abs(point.fun)) / EPS**2
         self._curvature.first = first_step(point.x, -point.grad, 0.0)
-        return point
-
-    def _elsewhere(self, point: Point) -> Generator[Ask, object, Point]:
-        """A lower point near a start that is stationary, if there is one on either side."""
-        x = point.x
-        # of different lengths, so that what rises and what falls do not cancel
-        lengths = PROBE * np.maximum(1.0, np.abs(x)) * np.linspace(1.0, 2.0, x.size)
-        others = lengths[::-1].copy()
-        others[::2] *= -1.0
-        for step in (lengths, -lengths, others, -others):
-            there, _ = self._region.nearest(x + step)
-            other = yield from self._evaluator.at(there)
-            rounding = ROUNDINGS * self._problem.unit * (abs(point.fun) + abs(other.fun))
-            lower = other.finite and other.fun < point.fun - rounding
-            if lower and self._certifier.feasible(other):
-                point = other
         return point
 
     def _unusable(self, point: Point) -> Finish | None:
@@ -244,30 +275,6 @@ class SQPRun:
             return False
         self._mark = self._evaluator.asked, self._level
         return level - self._level <= noise
-
-    def _noise(self, point: Point, direction: Direction) -> float:
-        """What rounding and noise hide of the merit function's changes."""
-        region, sides = self._region, self._sides
-        size = point.size.item(0)
-        if len(sides):
-            bounds = self._problem.unit / EPS * np.abs(sides.bound)
-            size += float(self._programs.weights @ (bounds + point.size[1:]))
-        rounding = ROUNDINGS * EPS * size
-        rounding += region.noise(point.x, direction.linear)
-        return max(self._problem.noise, rounding)
-
-    def _hidden(self, point: Point, direction: Direction, noise: float) -> float:
-        """The same at a feasible point, or what differences may promise that is not there.
-
-        Their slopes are those of a point beside, and of rounded values.
-        """
-        differences = self._problem.differences
-        if differences is None or differences.noise > 0:
-            return noise
-        away, rounded = differences.displaced(point.x), differences.rounded(point.x)
-        errors = noise / ROUNDINGS * rounded * (direction.solution.bounds == 0)
-        blurred = 0.5 * self._recent.curvature() * float(away @ away)
-        return max(noise, blurred + self._curvature.promised_by(errors))
 
     def _told(self, direction: Direction) -> dict[str, Any]:
         """The multipliers, where there are constraints."""
@@ -287,16 +294,16 @@ class SQPRun:
             return (yield from self._nothing_lower(point, direction, noise))
         if not self._curvature.fresh and self._settled(point, -direction.slope):
             return self._met("is promised to fall by", -direction.slope, direction)
-        promised, feasible = direction.decrease, self._certifier.feasible(point)
-        noise = self._hidden(point, direction, noise) if feasible else noise
-        invisible = -direction.slope <= noise
+        feasible = self._certifier.feasible(point)
+        self._promised(point, direction)  # is remembered
+        hidden = self._visibility.hidden(point, direction, noise) if feasible else noise
+        noise = max(noise, min(hidden, BLURRED * self._fall))
+        # beyond that differences are believed as long as steps keep what they promise
+        invisible = -direction.slope <= (noise if self._kept else hidden)
         if invisible and self._misled(point, direction):
             return True
         radius = self._certifier.radius(point.x)
-        short = float(np.linalg.norm(direction.step)) <= radius
-        fall = self._recent.fall
-        small = short or promised <= max(noise, NEGLIGIBLE * fall)
-        if not (invisible or small):
+        if not (invisible or self._small(point, direction, noise)):
             return False
         if not feasible:
             if invisible and self._dear_at is not point:
@@ -311,7 +318,7 @@ class SQPRun:
             self._looks += 1
             return True
         certificate = self._certifier.certify(point, self._gathered)
-        if certificate.met:
+        if certificate.met and self._small(point, direction, noise):
             return self._certified(certificate, direction)
         gained = self._level_at_reset - self._level
         if invisible and self._gathered.kinked and gained > VISIBLE * noise:
@@ -322,8 +329,20 @@ class SQPRun:
             length = max(radius, reach) if reach < math.inf else radius
             self._curvature.first = length / certificate.stationarity
             return True
-        judged = self._judged(point, direction, noise, certificate)
+        standing = self._promised(point, direction)
+        judged = self._judged(point, direction, noise, certificate, standing)
         return judged if invisible or judged.status.success else False
+
+    @property
+    def _fall(self) -> float:
+        """By how much the merit function fell lately, or in all before there is a history."""
+        recent = self._recent
+        return recent.fall if recent.steps >= 2 * SIDES else self._first_level - self._level
+
+    def _small(self, point: Point, direction: Direction, noise: float) -> bool:
+        """Whether a step is short, or promises next to nothing."""
+        short = float(np.linalg.norm(direction.step)) <= self._certifier.radius(point.x)
+        return short or direction.decrease <= max(noise, NEGLIGIBLE * self._recent.fall)
 
     def _misled(self, point: Point, direction: Direction) -> bool:
         """Whether tangents were forgotten: those of a program that was not solved, once a point.
@@ -373,14 +392,19 @@ class SQPRun:
         return facts | self._told(direction)
 
     def _judged(
-        self, point: Point, direction: Direction, noise: float, certificate: KKTCertificate
+        self,
+        point: Point,
+        direction: Direction,
+        noise: float,
+        certificate: KKTCertificate,
+        promised: float,
     ) -> Finish:
-        """What is known where nothing is promised, and there is no certificate."""
+        """What is known where no more is promised, and there is no certificate."""
         steep = 1.0 if self._gathered.met else self._recent.steepness
         visible = -direction.slope > noise
         knows = Knowledge(
             f"Stationarity {certificate.stationarity:.3g} within radius {certificate.radius:.3g}",
-            promised=direction.decrease,
+            promised=promised,
             lately=self._recent.changes if self._recent.steps > 0 else (),
             size=abs(point.fun),
             noise=noise,
@@ -390,6 +414,17 @@ class SQPRun:
             resolved=self._problem.differences is None or self._problem.differences.resolves,
         )
         return judge(knows, **self._facts(certificate, direction))
+
+    def _promised(self, point: Point, direction: Direction) -> float:
+        """The decrease that is promised by curvature, not for want of any or of trust.
+
+        Where that was forgotten, what it last promised at this point; a guess at the start.
+        """
+        curvature = self._curvature
+        if not curvature.fresh or self._recent.steps < 0:
+            self._standing = point, direction.decrease / curvature.trust
+        where, promised = self._standing
+        return promised if where is point else math.inf
 
     def _far(self, point: Point, direction: Direction) -> float:
         """How far the step leads, in units of how far steps led lately."""
@@ -403,9 +438,10 @@ class SQPRun:
         if not self._certifier.feasible(point):
             return (yield from self._infeasible(point))
         certificate = self._certifier.certify(point, self._gathered)
-        if certificate.met:
+        if certificate.met and self._small(point, direction, noise):
             return self._certified(certificate, direction)
-        return self._judged(point, direction, noise, certificate)
+        promised = self._promised(point, direction)
+        return self._judged(point, direction, noise, certificate, promised)
 
     def _infeasible(self, point: Point) -> Generator[Ask, object, Finish]:
         """The end at a point whose violation no step lowers."""

@@ -8,12 +8,14 @@ steps that only gather a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
+from smoothmin.descent.convergence import PROBE
 from smoothmin.descent.gradient_check import contradicting
 from smoothmin.linesearch.weak_wolfe import LinePoint
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
@@ -151,6 +153,43 @@ class Search:
             unpredicted = float(point.grad @ (trial.x - point.x)) - (trial.fun - point.fun)
             rise += max(unpredicted, 0.0)
         return rise
+
+    def farthest(
+        self, point: Point, step: Array, fall: float
+    ) -> Generator[Ask, object, Point | None]:
+        """The last point at which the merit function is lower by this, each fall below the last.
+
+        Along a step that grows tenfold.
+        """
+        merit, best = self._programs.merit, None
+        lowest = merit(point) - fall
+        while True:
+            x, _ = self._region.nearest(point.x + step)
+            ahead = yield from self._evaluator.values_at(x)
+            if not (ahead.finite and merit(ahead) < lowest):
+                break
+            best, lowest, step = x, merit(ahead), 10 * step
+        if best is None:
+            return None
+        there = yield from self._evaluator.at(best)
+        return there if there.finite else None
+
+    def beside(
+        self, point: Point, feasible: Callable[[Point], bool]
+    ) -> Generator[Ask, object, Point]:
+        """A lower point near a start that is stationary, if there is one on either side."""
+        x = point.x
+        # of different lengths, so that what rises and what falls do not cancel
+        lengths = PROBE * np.maximum(1.0, np.abs(x)) * np.linspace(1.0, 2.0, x.size)
+        others = lengths[::-1].copy()
+        others[::2] *= -1.0
+        for step in (lengths, -lengths, others, -others):
+            there, _ = self._region.nearest(x + step)
+            other = yield from self._evaluator.at(there)
+            rounding = ROUNDINGS * other.unit * (abs(point.fun) + abs(other.fun))
+            if other.finite and other.fun < point.fun - rounding and feasible(other):
+                point = other
+        return point
 
     def contradicted(self, point: Point, visible: Array) -> int | None:
         """A function whose values exclude its gradients, by the last search if from this point.

@@ -127,3 +127,37 @@ def test_a_matrix_that_makes_too_little_of_flat_steps_between_bounds():
     )
     assert result.success
     assert result.nfev <= 60
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("unit", [0.01, 1.0, 100.0])
+def test_likelihoods_in_any_unit(unit, seed):
+    """A variance has another scale than a mean and a correlation."""
+    rng = np.random.default_rng(seed)
+    y = np.zeros(80)
+    for t in range(1, 80):
+        y[t] = 0.6 * y[t - 1] + rng.standard_normal()
+    y = unit * (y + 3)
+    last, this = y[:-1], y[1:]
+
+    def fun(x):
+        mean, variance, share = x
+        if not variance > 0:
+            return np.inf
+        off = this - mean - share * (last - mean)
+        return float(0.5 * (len(off) * np.log(variance) + off @ off / variance))
+
+    start = [y.mean(), 2 * y.var(), 0.1]
+    stationary = {"type": "ineq", "fun": lambda x: 1 - x[2]}
+    result = minimize(
+        fun,
+        start,
+        method="SLSQP",
+        bounds=[(None, None), (1e-6 * y.var(), None), (-1, 1)],
+        constraints=stationary,
+    )
+    fitted = np.polyfit(last, this, 1)
+    variance = np.mean((this - np.polyval(fitted, last)) ** 2)
+    least = 0.5 * len(this) * (np.log(variance) + 1)
+    assert result.fun == pytest.approx(least, abs=1e-5)
+    assert result.success

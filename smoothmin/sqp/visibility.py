@@ -1,0 +1,59 @@
+"""What rounding, noise and finite differences hide of the merit function."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from smoothmin._precision import ROUNDINGS
+from smoothmin._protocol import Array, Problem
+from smoothmin._recent import Recent
+from smoothmin.sqp.curvature import LagrangianMetric
+from smoothmin.sqp.functions import EPS, Point, Sides
+from smoothmin.sqp.program import Direction, Programs, Region
+
+
+class Visibility:
+    """Which changes of values and slopes mean anything at a point."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        region: Region,
+        sides: Sides,
+        programs: Programs,
+        curvature: LagrangianMetric,
+        recent: Recent,
+    ) -> None:
+        self._problem, self._region, self._sides = problem, region, sides
+        self._programs, self._curvature, self._recent = programs, curvature, recent
+
+    def noise(self, point: Point, direction: Direction) -> float:
+        """What rounding and noise hide of the merit function's changes."""
+        region, sides = self._region, self._sides
+        size = point.size.item(0)
+        if len(sides):
+            bounds = self._problem.unit / EPS * np.abs(sides.bound)
+            size += float(self._programs.weights @ (bounds + point.size[1:]))
+        rounding = ROUNDINGS * EPS * size
+        rounding += region.noise(point.x, direction.linear)
+        return max(self._problem.noise, rounding)
+
+    def hidden(self, point: Point, direction: Direction, noise: float) -> float:
+        """The same, or what differences may promise that is not there.
+
+        Their slopes are those of a point beside, and of rounded values.
+        """
+        differences = self._problem.differences
+        if differences is None or differences.noise > 0:
+            return noise
+        away, free = differences.displaced(point.x), direction.solution.bounds == 0
+        errors = self.slope_errors(point, noise) * free
+        blurred = 0.5 * self._recent.curvature() * float(away @ away)
+        return max(noise, blurred + self._curvature.promised_by(errors))
+
+    def slope_errors(self, point: Point, noise: float) -> Array:
+        """Errors (n,) of the Lagrangian's gradient where noise hides so much of the values."""
+        differences = self._problem.differences
+        if differences is None or differences.resolution == 0:
+            return np.full(point.x.size, EPS * float(point.steep.max()))
+        return noise / ROUNDINGS * differences.rounded(point.x)
