@@ -17,7 +17,7 @@ from scipy.linalg import solve_triangular
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.metrics.metric import Metric
+from smoothmin.metrics.metric import Ends, Metric
 from smoothmin.metrics.product_form import SquareFactor
 from smoothmin.subproblems.box_qp import Model
 from smoothmin.subproblems.linear_system import solved
@@ -176,7 +176,7 @@ class LargeMetric(Metric):
         return InUnits(self._memory.model(), self._unit)
 
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Remember a step and the change of the gradient."""
         self._memory.update(s / self._unit, y * self._unit)
@@ -248,10 +248,10 @@ class GrowingMetric(Metric):
         return self._now.model()
 
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Remember a step and the change of the gradient."""
-        self._now.update(s, y, cause, gradient)
+        self._now.update(s, y, cause, ends)
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
         """Remember a step and the change of the gradient; change over once there are many."""

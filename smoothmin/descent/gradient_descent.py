@@ -37,7 +37,7 @@ from smoothmin.descent.fixed_rate import Constant, Geometry, Momentum, RatePoint
 from smoothmin.descent.quasi_newton import descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import armijo
-from smoothmin.metrics.metric import Metric
+from smoothmin.metrics.metric import Ends, Metric
 
 SEARCHES = ("weak-wolfe", "armijo", "barzilai-borwein")
 
@@ -68,7 +68,7 @@ class Identity(Metric):
         return np.where(free, -r, 0.0)
 
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Learn nothing."""
 

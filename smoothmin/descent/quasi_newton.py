@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from scipy.linalg.blas import ddot
@@ -88,19 +88,20 @@ class _Steps(Resumable):
 
     def step(self, reply: Reply) -> Generator[Ask, Any, Iterate | Finish]:
         """One step, after what the reply to the last one calls for."""
-        descent = self._descent
-        if descent is None:
-            problem, given = self._problem, self._tolerances
-            gtol = given.gtol if isinstance(given, Tolerances) else given
-            start = yield from first_point(problem, gtol)
-            if isinstance(start, Finish):
-                return start
-            known = Convergence(problem, given)
-            descent = Descent(problem, self._metric, known, start, self._length, **self._how)
-            self._descent = descent
-        message = yield from descent.step(reply)
-        assert message is not None
-        return message
+        talk = self._begin() if self._descent is None else self._descent.step(reply)
+        return cast("Generator[Ask, Any, Iterate | Finish]", talk)  # any function is for this
+
+    def _begin(self) -> Generator[Ask, Any, Iterate | Finish | None]:
+        """The first step."""
+        problem, given = self._problem, self._tolerances
+        gtol = given.gtol if isinstance(given, Tolerances) else given
+        start = yield from first_point(problem, gtol)
+        if isinstance(start, Finish):
+            return start
+        known = Convergence(problem, given)
+        descent = Descent(problem, self._metric, known, start, self._length, **self._how)
+        self._descent = descent
+        return (yield from descent.step(None))
 
 
 class Descent:
@@ -187,14 +188,21 @@ class Descent:
 
     def _step(self) -> Generator[Ask, Any, Finish | None]:
         """One step, or the end."""
-        problem, metric = self._problem, self.metric
-        # 1. direction and first trial
-        aim = yield from self._aim()
-        if isinstance(aim, Finish):
-            return aim
-        direction, slope, t = aim
+        problem, metric, known = self._problem, self.metric, self.known
+        # 1. direction and first trial, unless little is promised there
+        while True:
+            if (finish := known.met(self._pg)) is not None:
+                return finish
+            direction, slope, t = self._aim()
+            if known.promises_much(self._promised, self.x, self.f, self.g):
+                break
+            ended = yield from self._promised_little(t * direction)
+            if isinstance(ended, Finish):
+                return ended
+            if not ended:
+                break
         # 2. search
-        anew = metric.fresh and (self.persistent or self.known.renewed)
+        anew = metric.fresh and (self.persistent or known.renewed)
         patience = MAX_TRIALS if anew else PATIENCE
         found = yield from weak_wolfe(
             problem,
@@ -211,7 +219,7 @@ class Descent:
         )
         self._leaving = self.observes(found)
         walled = (found.nfev > 1 or not found.wolfe) and found.walled
-        self.known.walled |= walled
+        known.walled |= walled
         # two failures with no decrease between them but rounding's are the end as well
         noise = 0.0 if found.wolfe else self._visible()
         last = not self.persistent or metric.fresh
@@ -223,7 +231,7 @@ class Descent:
         metric = self.metric  # another one, maybe, by what was observed
         x, g, cause, point = self.x, self.g, self._pg, found.point
         step, change = point.x - x, point.grad - g
-        metric.update(step, change, cause if problem.box is None else None, point.grad)
+        metric.update(step, change, cause if problem.box is None else None, (g, point.grad))
         if walled:
             learn_wall(metric, self.wall, found, x, g)
         self._move((point.x, point.fun, point.grad), step, change, whole=True)
@@ -276,37 +284,32 @@ class Descent:
         self._jump((point.x, point.fun, point.grad))
         return None
 
-    def _aim(self) -> Generator[Ask, Any, Finish | tuple[Array, float, float]]:
-        """The direction, its slope, and the first trial, unless little is promised there."""
-        problem, metric, known = self._problem, self.metric, self.known
-        while True:
-            if (finish := known.met(self._pg)) is not None:
-                return finish
-            direction, slope = search_direction(problem, metric, self.x, self.g)
-            t = 1.0
-            if metric.fresh:
-                t = first_step(self.x, direction, self.length, self.f, slope)
-            self._promised = math.inf if self._guess else -0.5 * slope * t
-            differing = problem.differences is not None
-            if differing and known.suspects(self._promised, t * direction, self.x, self.f, self.g):
-                closer = yield from self._look_closer("Converged", t * direction)
-                if isinstance(closer, Finish):
-                    return closer
-                if closer:
-                    continue
-            if known.promises_much(self._promised, self.x, self.f, self.g):
-                return direction, slope, t
-            ended = yield from known.enough(self._promised, t * direction, self.x, self.f, self.g)
-            if isinstance(ended, Finish):
-                return ended
-            if isinstance(ended, tuple):
-                step, change = ended[0] - self.x, ended[2] - self.g
-                metric.update(step, change, None, ended[2])
-                self._move(ended, step, change, whole=False)
-                continue
-            if not ended:
-                return direction, slope, t
+    def _aim(self) -> tuple[Array, float, float]:
+        """The direction, its slope, and the first trial."""
+        direction, slope = search_direction(self._problem, self.metric, self.x, self.g)
+        t = 1.0
+        if self.metric.fresh:
+            t = first_step(self.x, direction, self.length, self.f, slope)
+        self._promised = math.inf if self._guess else -0.5 * slope * t
+        return direction, slope, t
+
+    def _promised_little(self, step: Array) -> Generator[Ask, Any, Finish | bool]:
+        """The end, if a step has next to nothing to gain; or whether to aim anew."""
+        known, promised = self.known, self._promised
+        differing = self._problem.differences is not None
+        if differing and known.suspects(promised, step, self.x, self.f, self.g):
+            closer = yield from self._look_closer("Converged", step)
+            if closer:
+                return closer
+        ended = yield from known.enough(promised, step, self.x, self.f, self.g)
+        if isinstance(ended, tuple):
+            step, change = ended[0] - self.x, ended[2] - self.g
+            self.metric.update(step, change, None, (self.g, ended[2]))
+            self._move(ended, step, change, whole=False)
+            return True
+        if ended is True:
             self._forget()  # what the metric was taught far away misleads here
+        return ended
 
     def _look_closer(self, message: str, step: Array) -> Generator[Ask, Any, Finish | bool]:
         """The end, if central differences say so; or whether they have given a better gradient."""

@@ -30,10 +30,12 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
     """
     rest = free.copy()
     if len(gradients) > 1:
-        changes = np.diff(np.array(gradients), axis=0)
-        lengths = np.linalg.norm(changes, axis=1, keepdims=True)
+        stacked = np.array(gradients)
+        changes = stacked[1:] - stacked[:-1]
         with np.errstate(all="ignore"):
-            basis, _ = np.linalg.qr(np.nan_to_num(changes / lengths).T)
+            changes /= np.sqrt((changes * changes).sum(axis=1, keepdims=True))
+        changes[~np.isfinite(changes)] = 0.0
+        basis, _ = np.linalg.qr(changes.T)
         for _ in range(2):  # once more, for rounding
             rest -= basis @ (basis.T @ rest)
     rest[free == 0] = 0.0

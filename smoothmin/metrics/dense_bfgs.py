@@ -29,7 +29,7 @@ from scipy.linalg.lapack import dposv
 
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.metrics.metric import Metric
+from smoothmin.metrics.metric import Ends, Metric
 from smoothmin.metrics.product_form import SquareFactor, dense
 from smoothmin.subproblems.linear_system import inverted, solved
 
@@ -214,7 +214,7 @@ class InverseHessian(Metric):
         return self._inverse
 
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Change J by ``s v'`` so that J J' becomes (6.17).
 
@@ -229,13 +229,13 @@ class InverseHessian(Metric):
             return
         if self.growing and cause is None:
             u = self._grown(self._j, u, sy)
-        ends = self._ends(self._j, y, gradient)
-        image = self._j.image(y) if ends is None else ends[1].image - ends[0].image
+        known = None if ends is None else self._known_ends(self._j, *ends)
+        image = self._j.image(y) if known is None else known[1].image - known[0].image
         self.excess = float(image.dot(image)) / sy
         if self.self_scaling > 0 and 1 < self.excess < math.inf:
             shrink = self.excess ** (-self.self_scaling / 2)
             self._multiply(self._j, shrink)
-            u, image, ends = u / shrink, shrink * image, None
+            u, image, known = u / shrink, shrink * image, None
         square = float(u.dot(u))
         factor = math.sqrt(sy / square) if square > 0 else math.inf  # lost to underflow
         v = (factor * u - image) / sy
@@ -244,8 +244,8 @@ class InverseHessian(Metric):
             return
         self._j.change(s, v)
         self._here = self._mixed = None
-        if ends is not None and at_cause is not None:
-            before, there = ends
+        if known is not None and at_cause is not None:
+            before, there = known
             product = (before.product - there.product - factor * at_cause.product) / sy
             self._here = there.after(s, v, product)
         if self._inverse is not None:  # by Sherman and Morrison, with 1 + v'u = 1 / factor
@@ -306,20 +306,18 @@ class InverseHessian(Metric):
                 return known
         return None
 
-    def _ends(
-        self, j: SquareFactor, y: Array, gradient: Array | None
+    def _known_ends(
+        self, j: SquareFactor, start: Array, end: Array
     ) -> tuple[_Known, _Known] | None:
-        """What a large J makes of the gradients at both ends of a step, whose difference is y.
+        """What a large J makes of the gradients at both ends of a step, if it knows the first.
 
         After a step that meets the Wolfe condition ``J'y`` is no shorter than half of what
         it is the difference of, so nothing is lost to rounding.
         """
         before = self._here
-        if not j.large or gradient is None or before is None:
+        if not j.large or before is None or before.vector is not start:
             return None
-        if not np.array_equal(gradient - before.vector, y):
-            return None
-        return before, _Known(gradient, *j.image_and_product(gradient))
+        return before, _Known(end, *j.image_and_product(end))
 
     def _preimage(self, j: Array, s: Array) -> Array:
         """``J^-1 s``, by the inverse for as long as it is one."""

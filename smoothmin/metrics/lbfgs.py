@@ -20,7 +20,7 @@ from scipy.linalg.blas import ddot
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
-from smoothmin.metrics.metric import Metric
+from smoothmin.metrics.metric import Ends, Metric
 from smoothmin.metrics.product_form import CACHED, LARGE
 
 
@@ -59,20 +59,21 @@ class LimitedMemory(CompactMemory, Metric):
             self._first = None
 
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         w = y if self._first is None else self._first * y
         sy, yw = ddot(s, y), ddot(y, w)
         if not is_curved(sy, yw, math.sqrt(ddot(s, s)) * math.sqrt(max(yw, 0.0))):
             return
-        follows = self._large and self._follows(y, gradient)
-        before = self._seen_products if follows else None
+        before = self._seen_products
+        # a small memory is passed over sooner than this is found out
+        follows = self._large and ends is not None and self._follows(ends[0])
         slot = self.append(s, w)
-        if before is None or gradient is None:
+        if not follows or ends is None:
             products = self.products(y)
         else:
-            self._seen, self._seen_products = gradient, self.products(gradient)
+            self._seen, self._seen_products = ends[1], self.products(ends[1])
             products = self._seen_products.copy()
             products[: before.size] -= before
             # the newest rows had no part in the old products
@@ -128,17 +129,12 @@ class LimitedMemory(CompactMemory, Metric):
         changes = self._rows[images]
         return self._rows[steps].copy(), changes / (1.0 if self._first is None else self._first)
 
-    def _follows(self, y: Array, gradient: Array | None) -> bool:
-        """Whether y is what a gradient differs by from the vector last applied to.
+    def _follows(self, before: Array) -> bool:
+        """Whether a step began where H was last applied, whose products are known.
 
-        Then one pass over memory does for both. A small memory is passed over sooner than
-        this is known.
+        Then one pass over memory does for both ends.
         """
-        seen = self._seen
-        if gradient is None or seen is None:
-            return False
-        fits = self._seen_products.size == len(self._rows)
-        return fits and np.array_equal(gradient - seen, y)
+        return self._seen is before and self._seen_products.size == len(self._rows)
 
     def _latest_scale(self, newest: float) -> float:
         """Gamma of the newest pair or, in a full memory that is to last, the largest.

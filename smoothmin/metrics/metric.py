@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin.subproblems.box_qp import Model
 from smoothmin.subproblems.linear_system import inverted
+
+Ends: TypeAlias = tuple[Array, Array]  # the gradients before and after a step
 
 
 class Metric(ABC):
@@ -38,12 +40,13 @@ class Metric(ABC):
 
     @abstractmethod
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, gradient: Array | None = None
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Learn from a step ``s`` and the change ``y`` of the gradient.
 
         ``cause`` is the vector along whose ``-H cause`` the step was, where it was one;
-        ``gradient`` that at the step's end, which may be of use.
+        ``ends`` are the gradients before and after the step, whose difference y is: products
+        with the one that H was last applied to are known.
         """
 
     def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
+from smoothmin._protocol import Problem
+from smoothmin.descent.convergence import Convergence
 
 DESCENTS = ["bfgs", "lbfgs", "laplacian", "gradient-descent"]
 FAST = ["bfgs", "lbfgs"]
@@ -211,3 +213,23 @@ def test_far_powers_do_not_look_as_if_they_vanished(method, far):
     start = [-far, far, 2 * far]
     res = minimize(fun, start, jac=True, method=method, rng=0, options={"maxfev": 2000})
     assert not res.success or res.fun < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bounds_that_cost_little_agree_with_what_the_judge_is_told(seed):
+    rng = np.random.default_rng(seed)
+    x0 = rng.normal(size=3)
+    known = Convergence(Problem(x0, None, True, (3,)), None)
+    known.begin(x0, 1.0, x0)
+    agreed = 0
+    for k in range(1, 60):
+        f = 10.0 ** (-rng.uniform(0.1, 0.6) * k) + 1e-9 * (seed % 2)
+        x, g = rng.normal(size=3), math.sqrt(f) * rng.normal(size=3)
+        known.stepped(x, f, g, length=1.0)
+        promised = f * 10.0 ** rng.uniform(-12, 2)
+        if known.promises_much(promised, x, f, g):
+            knows = known._left("", promised, 1e-9 * x, x, f, g)
+            assert not knows.negligible
+            assert not knows.invisible
+            agreed += 1
+    assert agreed > 10

@@ -135,7 +135,7 @@ def test_products_by_difference_are_products(n):
     fast, plain = LimitedMemory(n, 4), LimitedMemory(n, 4)
     for step, before, after in curved(rng, n, 9):
         fast.apply(before)
-        fast.update(step, after - before, before, after)
+        fast.update(step, after - before, before, (before, after))
         plain.update(step, after - before)
         np.testing.assert_allclose(fast.apply(after), plain.apply(after), rtol=1e-7)
 

@@ -52,7 +52,7 @@ def test_what_is_known_of_images_is_right(bent):
             g = g + 0.01 * rng.standard_normal(n)
         s = (0.5 + rng.random()) * direction
         new = g + curvatures * s
-        told.update(s, new - g, cause, new)
+        told.update(s, new - g, cause, (g, new))
         untold.update(s, new - g, cause)
         g = new
         other = rng.standard_normal(n)

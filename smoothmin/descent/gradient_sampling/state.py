@@ -210,7 +210,8 @@ class State:
         """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
         if self.metric.fresh:
             self._scale(self.bundle.changes())
-        self.metric.update(point.x - self.x, point.grad - self.g, cause, point.grad)
+        ends = self.g, point.grad
+        self.metric.update(point.x - self.x, point.grad - self.g, cause, ends)
         self.settle(point)
 
     def settle(self, point: LinePoint) -> None:

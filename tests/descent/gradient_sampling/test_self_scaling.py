@@ -73,7 +73,7 @@ def test_a_large_matrix_is_scaled_too():
     for k in range(30):  # more than are collected
         s = -metric.apply(g)
         y = 1.3**k * curvatures * s
-        metric.update(s, y, g, g + y)
+        metric.update(s, y, g, (g, g + y))
         h = shortened(h, s, y)
         g = g + y
         np.testing.assert_allclose(metric.apply(g), h @ g, rtol=1e-6, atol=1e-9)
