@@ -77,7 +77,7 @@ class Actions:
         self._searched: PhaseOutcome | None = None  # of the first search
         self._finish: Finish | None = None
         self._evidence: Evidence
-        self._futile = 0  # descents in a row without a step
+        self._futile = False  # whether the last descent made no step
         self._facts = Facts(
             n=self._n,
             boxed=boxed,
@@ -107,7 +107,7 @@ class Actions:
             if action is Action.END:
                 return (yield from self._end())
             if action is Action.ROUND:
-                self._futile = 0
+                self._futile = False
                 self._facts = replace(facts, round=facts.round + 1, done=frozenset())
                 continue
             if (yield from actions[action]()):
@@ -117,9 +117,9 @@ class Actions:
         """The facts that change by themselves."""
         incumbent, accounts, facts = self._incumbent, self._incumbent.accounts, self._facts
         if facts.round == 0:
-            share = Share(("scout",), ("search",), self._scout_share)
+            share = Share(("scout",), ("search",))
             wanted = self._scouts.untried or facts.restarts > 0
-            due = facts.scouting and wanted and share.left(accounts)
+            due = facts.scouting and self._settled and wanted and share.left(accounts)
         else:
             due = False
         return replace(
@@ -130,24 +130,19 @@ class Actions:
             settled=self._settled,
             scouts_due=due,
             local_left=LOCAL.left(accounts),
-            futile=self._futile >= self._settings.futile,
+            futile=self._futile,
         )
 
     @property
     def _noisy(self) -> bool:
         """Whether noise makes differences useless."""
         decrease = max(0.0, self._incumbent.decrease)
-        return (self._incumbent.noise or 0.0) > self._settings.noisy * decrease
+        return (self._incumbent.noise or 0.0) > NEGLIGIBLE * decrease
 
     @property
     def _settled(self) -> bool:
         """Whether a descent found a minimum, maybe not the lowest."""
         return self._descent is not None and self._descent.success
-
-    @property
-    def _scout_share(self) -> float:
-        """Of the scouts: less where the first search has found no minimum to begin with."""
-        return 1.0 if self._settled else self._settings.unsettled_share
 
     def _end(self) -> Generator[Any, Any, Finish]:
         """The last word."""
@@ -320,7 +315,7 @@ class Actions:
             return True
         (early, x), (late, x_late) = trail[0], trail[-1]
         size = float(np.linalg.norm((x_late - x) / self._scale)) / math.sqrt(self._n)
-        if size == 0 or early - late > self._settings.news * self._incumbent.decrease:
+        if size == 0 or early - late > NEGLIGIBLE * self._incumbent.decrease:
             return True
         method = self._gaussian(size * self._scale, self._population)
         found = yield from play(Phase("search", method, self._incumbent.x), self._incumbent)
@@ -331,8 +326,7 @@ class Actions:
     def _search(self) -> Generator[Any, Any, bool]:
         """The first search, a slice at a time where scouts go out in between."""
         facts, settings = self._facts, self._settings
-        width = settings.slice / self._scout_share * (self._n + 1)
-        watch = after(width) if facts.scouting else None
+        watch = after(settings.slice * (self._n + 1)) if facts.scouting and self._settled else None
         if self._searched is None:
             phase = replace(self._first_search(), watch=watch)
         else:
@@ -385,12 +379,12 @@ class Actions:
         self._starts.add(points, (yield from incumbent.ask("descent", points)))
         outcome = yield from self._descend(self._starts.take(), hopeless(incumbent.fun))
         if outcome is None or outcome.lowest is None:
-            self._futile += 1
+            self._futile = True
         else:
-            self._futile = 0
+            self._futile = False
             self._starts.add(outcome.lowest[None], np.array([outcome.fun]), fresh=False)
         gain = before - incumbent.fun
-        return self._facts.round == 0 and gain <= self._settings.news * incumbent.decrease
+        return self._facts.round == 0 and gain <= NEGLIGIBLE * incumbent.decrease
 
     def _search_coordinates(self) -> Generator[Any, Any, bool]:
         yield from self._coordinates()
@@ -410,25 +404,24 @@ class Actions:
         """A search around the start, given up early: another scale may find another minimum."""
         settings, incumbent = self._settings, self._incumbent
         arm = self._scouts.choose(self._rng)
-        before, typical, patience = incumbent.fun, incumbent.typical, settings.patience
-        limit, stuck = settings.scout_limit * (self._n + 1), hopeless(before, patience)
-        goal = before + settings.near * (typical - before)
+        before, stuck = incumbent.fun, hopeless(incumbent.fun, settings.patience)
+        limit = settings.slice * (self._n + 1)
 
         def watch(now: Progress) -> str | None:
-            if self._settled and now.fun <= goal:
+            if self._settled and now.fun <= before:
                 return "A descent is faster from here."
             if now.nfev >= limit and incumbent.fun >= before:
                 return "Nothing new so far."
             return stuck(now)
 
-        search = self._gaussian(arm.value * self._scale, settings.afar * self._population)
+        search = self._gaussian(arm.value * self._scale, self._population)
         found = yield from play(Phase("scout", search, self._problem.x0, watch=watch), incumbent)
         if self._settled:
             x = self._problem.x0 if found.lowest is None else found.lowest
             limit = settings.descent_limit * self._n
             descent = DifferenceDescent(scale=self._scale)
             yield from play(Phase("scout", descent, x, limit, hopeless(before)), incumbent)
-        arm.note(incumbent.fun < before - settings.news * (incumbent.typical - before))
+        arm.note(incumbent.fun < before - NEGLIGIBLE * (incumbent.typical - before))
         return False
 
     # what actions share

@@ -16,8 +16,8 @@ still unsolved then is not nearly quadratic. Descents to further minima begin at
 points of a sample, as in multi level single linkage (`Starts`).
 
 Without a box the scale is a guess, and the minimum next to the start may have been passed
-by, or be the wrong one. Hence the scouts: searches that begin at the start as well, with a
-third of the scale to three times the scale, while the first search goes on from the best
+by, or be the wrong one. Hence the scouts: searches that begin at the start as well, with three
+times the scale and with a third of it, while the first search goes on from the best
 point; they are given up unless they soon come lower.
 """
 
@@ -69,8 +69,9 @@ class DerivativeFree(Method):
     and a Gaussian search with a fitted quadratic, whose normal distribution is a smoothing
     and shrinks as it learns; with ``restarts``, larger searches, searches along the
     coordinates and descents from new points in equal shares. In a box, a function that is a
-    sum over the variables is searched along these first. Where there is no box, scouts,
-    short searches from the start at several scales, share the effort of the first search.
+    sum over the variables is searched along these first. Where there is no box, once a minimum is
+    known, scouts, short searches from the start at two scales, share the effort of the first
+    search.
     More than a hundred variables are first smoothed along each coordinate.
 
     Parameters

@@ -22,9 +22,9 @@ class DerivativeFreeSettings:
         along coordinates come before distributions, which learn too slowly.
     smoothing_limit, descent_limit : float
         Evaluations per variable of the smoothing, and of any descent.
-    model_limit, slice, scout_limit : float
-        Simplex gradients, of n + 1 evaluations each, of the model descent, of the first search
-        between scouts, and after which a scout must have found something lower.
+    model_limit, slice : float
+        Simplex gradients, of n + 1 evaluations each, of the model descent, and of the first search
+        between scouts, of which one must have found something lower after as many.
     same : float
         Distance in units of the scale within which two descents have ended in one minimum.
     shown : int
@@ -37,25 +37,12 @@ class DerivativeFreeSettings:
         Points per variable from which another descent's start is chosen.
     ordered : int
         Times the population where a model chooses which of its points are evaluated.
-    futile : int
-        Descents in a row without a step after which there are no more in a round.
     patience : int
         Generations over which a later search is judged.
     signal : float
         Decrease, in units of the noise, that the noise alone does not bring; above 2.
     multiples : tuple of float
         Of the scale at which scouts go out in turn, then by credit.
-    afar : int
-        Times the population of a scout, which is to tell valleys apart, not to end in one.
-    near : float
-        Share of the decrease so far, so near to the best value a scout may descend; in (0, 1).
-    unsettled_share : float
-        Of the scouts, compared with the search, where there is no minimum yet; in (0, 1).
-    news : float
-        Share of the decrease so far that is more than another polish of a minimum, and that
-        the last iterates of a descent gain unless it creeps; in (0, 1).
-    noisy : float
-        Noise relative to the decrease so far from which differences are given up; in (0, 1).
     """
 
     model_first: int = 50
@@ -63,20 +50,13 @@ class DerivativeFreeSettings:
     smoothing_limit: float = 50
     descent_limit: float = 200
     model_limit: float = 6
-    slice: float = 15
-    scout_limit: float = 40
+    slice: float = 40
     same: float = 1e-2
     shown: int = 8
     accurate: float = 0.1
     near_jumps: float = 0.3
     sample: int = 6
     ordered: int = 4
-    futile: int = 3
     patience: int = 30
     signal: float = 10.0
-    multiples: tuple[float, ...] = (3.0, 0.3, 1.0)
-    afar: int = 2
-    near: float = 1e-3
-    unsettled_share: float = 1 / 3
-    news: float = 1e-6
-    noisy: float = 1e-7
+    multiples: tuple[float, ...] = (3.0, 0.3)

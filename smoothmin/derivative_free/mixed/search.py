@@ -24,6 +24,7 @@ from smoothmin._protocol import Array, Finish, Problem, Steps
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.cma import LARGEST_POPULATION
 from smoothmin.derivative_free.gaussian_search import GaussianSearch, default_population
 from smoothmin.derivative_free.mixed.lattice_descent import LOOSE, NEIGHBOURS, LatticeDescent
@@ -83,7 +84,7 @@ class MixedSearch:
         if discrete.all():
             return self._finish
         real = replace(self._options, sigma=self._scale[~discrete], restarts=0)
-        finish, least = self._finish, self._options.settings.news
+        finish, least = self._finish, NEGLIGIBLE
         for _ in range(ROUNDS):
             before, integers = incumbent.fun, incumbent.x[discrete]
             phase = Phase("descent", RealPart(real), incumbent.x)
