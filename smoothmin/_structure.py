@@ -143,8 +143,8 @@ class InBlocks:
     ----------
     fun : callable
     structure : Structure
-    returns : {"value", "gradient", "both"}
-        Gradients are in the same structure, and made flat.
+    returns : {"value", "gradient", "both", "jacobian"}
+        Gradients are in the same structure, and made flat; Jacobians may be, if that is a dict.
     """
 
     def __init__(self, fun: Callable[..., Any], structure: Structure, returns: str) -> None:
@@ -157,11 +157,29 @@ class InBlocks:
             return found
         if self._returns == "gradient":
             return self._flat(found, x)
+        if self._returns == "jacobian":
+            return self._matrix(found, x.shape[1:]) if isinstance(found, Mapping) else found
         try:
             value, gradient = found
         except (TypeError, ValueError):
             return found  # for whoever takes pairs apart to refuse
         return value, self._flat(gradient, x)
+
+    def _matrix(self, jacobian: Any, columns: tuple[int, ...]) -> NDArray[Any]:
+        """The Jacobian (m, n, *columns) of blocks (m, *shape, *columns)."""
+        structure = self._structure
+        parts: list[NDArray[Any]] = []
+        blocks = structure._blocks(jacobian, "the Jacobian")
+        for key, shape, block in zip(structure.keys, structure.shapes, blocks, strict=True):
+            array, size = np.asarray(unmasked(block)), math.prod(shape)
+            m = array.size // math.prod((size, *columns))
+            if not is_of(array.shape, (m, *shape, *columns)) or (parts and m != len(parts[0])):
+                raise ValueError(
+                    f"the Jacobian[{key!r}] must have shape {('m', *shape)} for m values of the "
+                    f"constraint, got {array.shape}"
+                )
+            parts.append(array.reshape(m, size, *columns))
+        return np.concatenate(parts, axis=1)
 
     def _flat(self, gradient: Any, x: NDArray[Any]) -> NDArray[Any]:
         if x.ndim == 1:

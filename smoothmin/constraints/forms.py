@@ -77,10 +77,10 @@ class Item:
             ) from None
 
     def seen_by(self, structure: Structure | None) -> Item:
-        """The same with functions that are given blocks; Jacobians are over the flat ``x``."""
+        """The same with functions that are given blocks; Jacobians are over these or the flat x."""
         if structure is None or self.fun is None:
             return self
-        jac = InBlocks(self.jac, structure, "value") if self.exact else self.jac
+        jac = InBlocks(self.jac, structure, "jacobian") if self.exact else self.jac
         return replace(self, fun=InBlocks(self.fun, structure, "value"), jac=jac)
 
     def whole(self, m: int) -> Item:
@@ -126,7 +126,8 @@ class Forms:
     def within(self, ctol: Any, default: float) -> Forms:
         """With tolerances as the option ``ctol`` says: one for all, or one entry a constraint."""
         count = len(self.items)
-        if ctol is None or np.ndim(ctol) == 0:
+        # entries may be arrays of different lengths, which make no array
+        if ctol is None or (not isinstance(ctol, list | tuple) and np.ndim(ctol) == 0):
             given = [default if ctol is None else ctol] * count
         elif len(ctol) == count:
             given = list(ctol)

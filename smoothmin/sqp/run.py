@@ -318,7 +318,7 @@ class SQPRun:
             self._looks += 1
             return True
         certificate = self._certifier.certify(point, self._gathered)
-        if certificate.met and self._small(point, direction, noise):
+        if self._proves(certificate, point, direction, noise):
             return self._certified(certificate, direction)
         gained = self._level_at_reset - self._level
         if invisible and self._gathered.kinked and gained > VISIBLE * noise:
@@ -379,6 +379,13 @@ class SQPRun:
                 self._gathered.add(there, None)
         return bool(far)
 
+    def _proves(
+        self, certificate: KKTCertificate, point: Point, direction: Direction, noise: float
+    ) -> bool:
+        """Whether a certificate is met, and if by differences the program does not deny it."""
+        sure = self._problem.differences is None
+        return certificate.met and (sure or self._small(point, direction, noise))
+
     def _certified(self, certificate: KKTCertificate, direction: Direction) -> Finish:
         message = (
             f"Stationarity {certificate.stationarity:.3g} <= {certificate.small:.3g} "
@@ -438,7 +445,7 @@ class SQPRun:
         if not self._certifier.feasible(point):
             return (yield from self._infeasible(point))
         certificate = self._certifier.certify(point, self._gathered)
-        if certificate.met and self._small(point, direction, noise):
+        if self._proves(certificate, point, direction, noise):
             return self._certified(certificate, direction)
         promised = self._promised(point, direction)
         return self._judged(point, direction, noise, certificate, promised)

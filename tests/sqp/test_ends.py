@@ -149,3 +149,61 @@ def test_where_nothing_is_free_the_only_point_decides(method, level, status):
     pinned = [LinearConstraint([[1, 1], [1, -1]], [3, -1], [3, -1]), row]
     result = minimize(lambda x: x @ x, [1.0, 1.0], method=method, constraints=pinned)
     assert result.status == status
+
+
+@pytest.mark.parametrize("start", [(0.5, 0.5), (-2.0, -2.0), (0.0, 0.1)])
+def test_a_point_without_multipliers(start):
+    """Kuhn and Tucker's cusp: gradients nearby are parallel but for a little."""
+    rows = [
+        {
+            "type": "ineq",
+            "fun": lambda x: (1 - x[0]) ** 3 - x[1],
+            "jac": lambda x: [-3 * (1 - x[0]) ** 2, -1.0],
+        },
+        {"type": "ineq", "fun": lambda x: x[1], "jac": lambda x: [0.0, 1.0]},
+    ]
+    result = minimize(lambda x: -x[0], start, jac=lambda x: np.array([-1.0, 0.0]), constraints=rows)
+    assert result.success
+    assert result.x == pytest.approx([1, 0], abs=1e-2)
+
+
+def test_tolerances_of_several_lengths():
+    def fun(x):
+        return float((x[0] - 2) ** 2 + (x[1] - 1) ** 2)
+
+    disc = NonlinearConstraint(lambda x: x @ x, -np.inf, 1)
+    rows = LinearConstraint([[1, 1], [1, -1]], -3, 3)
+    for tolerances in ([1e-7, [1e-8, 1e-7]], (1e-7, np.array([1e-8, 1e-7]))):
+        result = minimize(
+            fun, [0, 0], method="sqp", constraints=[disc, rows], options={"ctol": tolerances}
+        )
+        assert result.success
+        assert result.maxcv <= 1e-7
+
+
+def test_parameters_in_blocks_with_constraints():
+    """Jacobians have the structure of x."""
+
+    def fun(p):
+        return float((p["a"][0] - 2) ** 2 + (p["b"] ** 2).sum() + p["a"].sum())
+
+    ball = {
+        "type": "ineq",
+        "fun": lambda p: np.array([1 - p["a"] @ p["a"], 2 - p["b"][0]]),
+        "jac": lambda p: {
+            "a": np.stack([-2 * p["a"], np.zeros(2)]),
+            "b": np.array([[0, 0], [-1.0, 0]]),
+        },
+    }
+    start = {"a": np.array([0.5, 0.5]), "b": np.ones(2)}
+
+    def jac(p):
+        return {"a": np.array([2 * (p["a"][0] - 2) + 1, 1.0]), "b": 2 * p["b"]}
+
+    result = minimize(fun, start, jac=jac, constraints=ball)
+    assert result.success
+    assert result.x["b"] == pytest.approx(0, abs=1e-5)
+    assert np.linalg.norm(result.x["a"]) == pytest.approx(1, abs=1e-6)
+    ball["jac"] = lambda p: {"a": np.ones((3, 2)), "b": np.ones((2, 2))}
+    with pytest.raises(ValueError, match="Jacobian"):
+        minimize(fun, start, jac=jac, constraints=ball)
