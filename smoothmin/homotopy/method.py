@@ -6,7 +6,8 @@ continuation and convex envelopes", EMMCVPR (2015); D. J. Wales, J. P. K. Doye,
 
 Deviations: the smoothed function is a mean over few points, drawn anew at every
 stage, and is minimized only roughly, since its minimum is not wanted but its
-basin; the point where a pass ends and the lowest point it sampled are both
+basin; the start is polished across kinks, so that where there is one minimum it is met as
+soon as without smoothing; the point where a pass ends and the lowest point it sampled are both
 polished on the true function. Later passes start from the best point known with
 more samples, and a share of their cost goes to hops, just long enough that few lead
 back, to steps of a model of the minima they find (see `minima`), and to random starts.
@@ -53,9 +54,9 @@ from smoothmin.smoothing.perturbations import check_design
 class Homotopy(Method):
     """Minimize a smoothed function, shrink the smoothing, polish the true function.
 
-    Polish the start, minimize the smoothed function roughly at ``stages`` shrinking sizes of
-    the smoothing, polish where that ends and the lowest point it sampled, go on by
-    `GradientSamplingDescent` if that ends on a kink or creeps along one; with ``restarts``,
+    Polish the start by `GradientSamplingDescent`, minimize the smoothed function roughly at
+    ``stages`` shrinking sizes of the smoothing, polish where that ends and the lowest point it
+    sampled, go on by `GradientSamplingDescent` if that ends on a kink; with ``restarts``,
     again from the best point with more samples, and in between hops from the best point, steps
     to where a model of the minima found is lowest, and random starts, in a metric learned from
     all samples where these show one. From values alone see `DerivativeFree`, which takes over
@@ -213,7 +214,7 @@ class _Run:
     def run(self) -> Steps:
         """Passes, one or as many as asked for."""
         incumbent, polisher = self._incumbent, self._polisher
-        yield from polisher.polish(self._problem.x0)
+        yield from polisher.first(self._problem.x0)
         finish = polisher.finish
         if finish is not None and finish.status == Status.NONFINITE and not incumbent.finite:
             return finish

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._method import Method
 from smoothmin._protocol import Array, Finish
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
@@ -39,18 +40,26 @@ class Polisher:
         self.minima = Minima(incumbent.problem.x0.size)
         self._scale: float | None = None  # inverse curvature that the last polish met first
 
-    def polish(self, x: Array, name: str = "polish") -> Generator[Any, Any, Array]:
+    def first(self, x: Array) -> Generator[Any, Any, Array]:
+        """Polish the start, across kinks as well: where there is one minimum that is all."""
+        method = GradientSamplingDescent(stationarity_tol=self._gtol)
+        return (yield from self.polish(x, "polish", method))
+
+    def polish(
+        self, x: Array, name: str = "polish", method: Method | None = None
+    ) -> Generator[Any, Any, Array]:
         """Minimize the true function from ``x``, unless it is hopeless; where it ends."""
         incumbent, before = self._incumbent, self._incumbent.fun
-        witness = Witness(before)
-        method = LBFGS(gtol=self._gtol, scale=self._scale)
+        witness = Witness(before, across=method is not None)
+        method = method or LBFGS(gtol=self._gtol, scale=self._scale)
         outcome = yield from play(Phase(name, method, x, watch=witness), incumbent)
         finish = outcome.finish
         if witness.kinked:
             finish = Finish(Status.PRECISION, "Steps creep along a kink.")
         if incumbent.fun < before or not np.isfinite(before):
             if finish is not None:
-                self.finish, self.kinked = finish, finish.status == Status.PRECISION
+                self.finish, kinked = finish, finish.status == Status.PRECISION
+                self.kinked = kinked and not isinstance(method, GradientSamplingDescent)
             elif witness.settled:
                 self.finish, self.kinked, self._settled = None, False, witness.knowledge
         self._scale = witness.scale or self._scale

@@ -54,9 +54,11 @@ class Witness:
     two steps. A polish is ``kinked`` where the gradient changes so much over such short steps
     as along no smooth valley that it came from, and values hardly fall any more, and ``settled``
     where the gradient tells that little is left: whether that is the end is not for it to say.
+    One that goes ``across`` kinks is not given up on them.
     """
 
-    def __init__(self, best: float) -> None:
+    def __init__(self, best: float, *, across: bool = False) -> None:
+        self._across = across
         self._hopeless: Watch | None = hopeless(best) if np.isfinite(best) else None
         self._last: Progress | None = None
         self._first_curvature = 0.0
@@ -75,7 +77,7 @@ class Witness:
         self._lowest.append(min([now.fun, *list(self._lowest)[-1:]]))
         self._last, self.value, self.grad = now, now.fun, now.grad
         self._highest = max(self._highest, now.fun)
-        self.kinked = now.nit > 2 * WINDOW and self._creeps_on_kink()
+        self.kinked = not self._across and now.nit > 2 * WINDOW and self._creeps_on_kink()
         if self.kinked:
             return "Kink."
         size = 0.0 if now.grad is None else float(np.abs(now.grad).max())

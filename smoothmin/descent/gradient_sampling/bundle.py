@@ -106,7 +106,9 @@ class Bundle:
             self._distances[:m] = np.einsum("ij,ij->i", away, away)
             self._measured = True
         rows = np.flatnonzero(self._distances[:m] <= radius * radius)
-        gradients = np.concatenate([self._gradient[None, :], self._gradients[rows]])
+        gradients = np.empty((len(rows) + 1, self._gradient.size))
+        gradients[0] = self._gradient
+        np.take(self._gradients, rows, axis=0, out=gradients[1:], mode="clip")  # without a copy
         return gradients, np.concatenate([[CENTRE], self._serials[rows]])
 
     def changes(self) -> Array:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
+from smoothmin.descent.gradient_sampling.bundle import CENTRE
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
 from smoothmin.descent.quasi_newton import EPS
@@ -43,6 +44,7 @@ class Hull:
         self._normals = normals
         self._numbers: dict[int, int] = {}  # of gradients, by their serials
         self._images: GrowingHull | None = None
+        self._products = np.empty((0, 0))  # of those gradients, and of normals, in the metric
         self.support: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 
     def least_element(
@@ -57,7 +59,7 @@ class Hull:
             A number for each gradient that is its own for as long as the hull lives.
         """
         rowwise = self._metric.rowwise
-        found = (self._grown if rowwise else self._anew)(gradients, serials)
+        found = (self._grown if rowwise else self._related)(gradients, serials)
         self.support = serials[found.weights > 0]
         least = found.weights @ gradients + found.multipliers @ self._normals
         metric = self._metric
@@ -75,9 +77,20 @@ class Hull:
             known.update((names[k], number) for number, k in enumerate(new, start=len(known)))
         return self._images.least(np.array([known[name] for name in names]))
 
-    def _anew(self, gradients: Array, serials: NDArray[np.intp]) -> HullPoint:
-        """Images depend on one another."""
-        roots = self._metric.root(np.concatenate([gradients, self._normals]))
+    def _related(self, gradients: Array, serials: NDArray[np.intp]) -> HullPoint:
+        """By inner products in the metric: only what is new is multiplied by it."""
+        rows = np.concatenate([gradients, self._normals]) if len(self._normals) else gradients
+        names = [*serials.tolist(), *range(len(serials) - len(rows) + CENTRE, CENTRE)]
+        old = [k for k, name in enumerate(names) if name in self._numbers]
+        there = [self._numbers[names[k]] for k in old]
+        products = np.empty((len(names), len(names)))
+        products[np.ix_(old, old)] = self._products[np.ix_(there, there)]
+        for k in set(range(len(names))).difference(old):
+            products[k] = products[:, k] = rows @ self._metric.apply(rows[k])
+        self._numbers = {name: k for k, name in enumerate(names)}
+        self._products = products
+        values, vectors = np.linalg.eigh(products)
+        roots = vectors * np.sqrt(np.maximum(values, 0.0))
         return min_norm_point(roots[: len(gradients)], roots[len(gradients) :])
 
 

@@ -160,6 +160,7 @@ class State:
             message.info.update(descent.facts)
             return message
         self._surround(list(descent.points))
+        descent.points.clear()
         self.last_step, self.skewness = descent.length, ON_A_KINK
         self.wall = descent.wall
         self.failed = None if descent.failed is None or descent.failed.lower else descent.failed
@@ -188,7 +189,7 @@ class State:
         for point in points:
             if point.x is not self.x:
                 self.bundle.add(point.x, point.fun, point.grad)
-        self.learnt = points
+        self.learnt = points if self._dense else []  # as many vectors as a memory has
         self.certifier.start(self.x, self.f, self.g)
 
     @property
