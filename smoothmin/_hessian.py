@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._differences import SCHEMES
 from smoothmin._domain import Domain
 from smoothmin._protocol import Array
 from smoothmin._setup import Arguments
@@ -21,12 +22,22 @@ def with_first_metric(
 ) -> tuple[Arguments, int]:
     """A run that begins with the user's Hessian if its method can, and calls of ``hess``.
 
+    Raises
+    ------
+    ValueError
+        For a ``hess`` of another kind.
+
     Warns
     -----
     RuntimeWarning
         For Hessians that are not used; names and updates of quasi-Newton methods, which
         SciPy takes for ``hess``, ask for nothing that is not done.
     """
+    if not (hess is None or hess is False or callable(hess) or _is_scheme(hess) or _updates(hess)):
+        raise ValueError(
+            "hess must be callable, a HessianUpdateStrategy of SciPy's or one of "
+            f"{list(SCHEMES)}, got {hess!r:.80}"
+        )
     method, calls = given.method, 0
     if (
         callable(hess)
@@ -42,6 +53,14 @@ def with_first_metric(
     if hessp is not None and not calls:
         _warn("no method uses products with the Hessian (hessp)")
     return given, calls
+
+
+def _is_scheme(hess: Any) -> bool:
+    return isinstance(hess, str) and hess in SCHEMES
+
+
+def _updates(hess: Any) -> bool:
+    return hasattr(hess, "initialize") and hasattr(hess, "update")
 
 
 def _warn(text: str) -> None:

@@ -253,6 +253,9 @@ def minimize(
         from smoothmin._scipy_results import complete
 
         complete(result, named.name, given)
+        if named.tells_hessian and callable(hess):
+            result["hess"] = hess(result["x"], *args)
+            result["nhev"] += 1
     if given.plan.settings.disp:
         _display(result)
     return result

@@ -29,6 +29,7 @@ from smoothmin._status import Status
 from smoothmin._telling import copied, owned, told_gradients, told_points, told_rows, warn_of_unused
 from smoothmin._types import Blocks, BoundsGiven, Integrality, Scheme, Seed, Start
 from smoothmin._warm import known_points
+from smoothmin.constraints.told import uncalled
 from smoothmin.journal.told import Told, digest
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Optimizer:
             options = {**(options or {}), "integrality": integrality}
         warn_of_unused(options)
         x0, method, bounds, options = owned(x0, method, bounds, options)
-        self._constraints = constraints = copied(constraints)
+        self._constraints = constraints = uncalled(copied(constraints))
         self._given = (x0, method, jac, bounds, tol, options)
         if callable(jac):
             raise TypeError(f"jac must be a bool or a finite-difference scheme, got {jac!r}")

@@ -19,6 +19,7 @@ from smoothmin._protocol import Problem
 from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
 
 FLATTER, FIRST_STEP = 0.9, 1.0  # of SciPy's line searches: c2, and the first step's length
+PRODUCTS = "hess or hessp"  # one of the two
 DENSE_UP_TO = 500  # variables from which names that keep no matrix in SciPy keep none here
 
 
@@ -73,10 +74,17 @@ class ScipyName:
             searches=False,
         )
 
+    @property
+    def tells_hessian(self) -> bool:
+        """Whether SciPy's results have the user's Hessian at their ``x``."""
+        return self.needs[1:] != ()
+
     def require(self, **given: Any) -> None:
-        """Raise unless what SciPy needs is there."""
+        """Raise unless what SciPy needs is there: no scheme of differences will do."""
         for need in self.needs:
-            if all(given[name] is None or given[name] is False for name in need.split(" or ")):
+            # there differences of gradients are for products with the Hessian alone
+            there = [given[name] for name in need.split(" or ") if given[name] is not False]
+            if not any(callable(f) or f is True or (f and need == PRODUCTS) for f in there):
                 raise ValueError(f"{need} is required for method={self.name!r}, as in SciPy")
 
     def start(self, x0: Any, options: Any) -> Any:
@@ -121,7 +129,7 @@ _MODEL = "model-descent", "model-descent"
 _DENSE = "bfgs", "bfgs"
 _LIMITED = "lbfgs", "lbfgs"
 _BY_SIZE = "bfgs", "lbfgs"
-_HESS = "jac", "hess or hessp"
+_HESS = "jac", PRODUCTS
 # with constraints: for gradients and for values alone
 _SQP = "sqp"
 _VALUES = "constrained-model"

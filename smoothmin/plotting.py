@@ -378,8 +378,12 @@ def _points(name: str, given: Any) -> Array:
 
 
 def _legend(ax: Axes, names: Sequence[str]) -> None:
-    """Beside the curves, where there is more than one to tell apart."""
-    if len(names) > 1:
+    """Where there is more than one to tell apart: beside the axes if a layout makes room there."""
+    if len(names) < 2:
+        return
+    if ax.figure.get_layout_engine() is None:
+        ax.legend()
+    else:
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 

@@ -22,6 +22,7 @@ from smoothmin import (
     GradientDescent,
     GradientSampling,
     Homotopy,
+    NonlinearConstraint,
     Optimizer,
     minimize,
 )
@@ -577,3 +578,19 @@ def test_parts_with_constraints_and_gradients():
     one, other = run(True), run(False)
     assert (one.fun, one.nfev, one.status) == (other.fun, other.nfev, other.status)
     assert one.constr_violation == other.constr_violation
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"type": "ineq", "fun": lambda x, c: c - x[0], "args": (1.0,)},
+        NonlinearConstraint(lambda x: x[0], -1, 1, jac=lambda x: [[1.0, 0, 0]]),
+    ],
+)
+def test_functions_of_constraints_need_not_pickle(held):
+    optimizer = Optimizer(X0, "sqp", constraints=[held], options={"maxfev": 40}, rng=0)
+    while not optimizer.stop():
+        points = optimizer.ask()
+        optimizer = pickle.loads(pickle.dumps(optimizer))
+        optimizer.tell(points, [fun(x) for x in points], constraints=[1 - points[:, :1]])
+    assert optimizer.result.constr_violation == 0

@@ -39,6 +39,20 @@ def test_convergence_is_the_best_value_over_evaluations():
     assert plotting.convergence(res).get_legend() is None
 
 
+def test_legends_leave_no_axes_without_a_layout():
+    import matplotlib.pyplot as plt
+
+    results = {"a long name of a run": run(), "short": run(maxfev=5)}
+    for layout in (None, "constrained"):
+        figure, (left, right) = plt.subplots(1, 2, layout=layout)
+        plotting.convergence(results, ax=left)
+        plotting.convergence(results, ax=right)
+        figure.draw_without_rendering()
+        legend, other = left.get_legend().get_window_extent(), right.get_window_extent()
+        assert legend.x1 < other.x0
+        plt.close(figure)
+
+
 def test_convergence_over_time():
     res = minimize(lambda x: fun(x)[0], [2.0, 3.0], rng=0, options={"history": True})
     ax = plotting.convergence(res, against="time")

@@ -38,7 +38,6 @@ ACCEPTED: dict[str, str] = {
     r"TestDifferentialEvolutionSolver::test_intermediate_result": _PATH,
     r"TestDualAnnealing::.*_bounds$": "every name knows bounds, so nothing is warned of",
     r"TestOptimizeSimple::test_initial_step_scaling": _PATH,
-    r"test_powell_bounded": _PATH,
     r"test_duplicate_evaluations\[nelder-mead": "a point is evaluated again to measure noise",
     r"TestDifferentialEvolutionSolver::test_L[12347]": "asks for no violation at all",
     r"TestNewtonCg::test_himmelblau": _ELSEWHERE,
