@@ -35,14 +35,11 @@ FIRST = 3  # systematic samples between a line's ends, if fewer are known
 BATCH = 2  # samples of a line that are asked at once
 DOUBT = 2.0  # times the curvature seen there may be elsewhere
 ROUGHLY = 2  # times fewer samples are taken in the first sweep over a sum
-ROUGH = 1e-3  # share of a line's spread, to which its lowest valley is followed
 STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
-EDGE = 0.05  # share of the range, so near to its end the minimum may be beyond
-BESIDE = 1e-3  # share of the range that is beside a valley's lowest point
-ASIDE = 0.1  # share of the range to another point, where the run never moved
+SLIGHT = 1e-3  # share of a line's range, or of its spread of values, that is next to none
+ASIDE = 0.1  # share of the range that is neither here nor far: to another point, or to an end
 ROOT = float(np.sqrt(np.finfo(float).eps))
-ELSEWHERE = 1e-3  # share of the range that takes a variable to another part of it
 
 
 @dataclass(frozen=True)
@@ -163,9 +160,9 @@ class CoordinateSearch(Method):
                     yield from self._follow(line, x, i, self.separable and closer >= 1)
                 t, f = float(line.t[line.best]), float(line.values[line.best])
                 width = ends[i, 1] - ends[i, 0]
-                moved += abs(t - x[i]) > ELSEWHERE * width
+                moved += abs(t - x[i]) > SLIGHT * width
                 # at the end of a range that is a guess: a range twice as wide around it
-                at_end = min(t - ends[i, 0], ends[i, 1] - t) <= EDGE * width
+                at_end = min(t - ends[i, 0], ends[i, 1] - t) <= ASIDE * width
                 if at_end and f < before and width < 1e150:
                     wider = problem.clip(np.array([_with(x, i, t - width), _with(x, i, t + width)]))
                     if wider[0, i] < ends[i, 0] or wider[1, i] > ends[i, 1]:
@@ -212,7 +209,7 @@ class CoordinateSearch(Method):
             same = values[0] == values[1]  # a plateau, of which the whole run tells
             is_sum = x.size == 1 or same or (yield from separable(points, values, rng))
             if is_sum and x.size > 1:
-                near = BESIDE * (ends[:, 1] - ends[:, 0])
+                near = SLIGHT * (ends[:, 1] - ends[:, 0])
                 is_sum = not (yield from contradicted(x, f, near, problem.box, rng))
             if not is_sum and before - f > 0:
                 message = f"{message}, but values are no sum over the variables"
@@ -246,7 +243,7 @@ class CoordinateSearch(Method):
     ) -> Generator[Ask, Answers, None]:
         """Down the lowest valley, while steps promise more than a little, or to its end."""
         valley = line.valley()
-        little = ROUGH * float(np.ptp(line.values[np.isfinite(line.values)]))
+        little = SLIGHT * float(np.ptp(line.values[np.isfinite(line.values)]))
         for _ in range(STEPS):
             if valley.decrease <= (ROUNDINGS * DOUBLE * abs(valley.f_m) if wholly else little):
                 break
@@ -260,7 +257,7 @@ def _closest(
     x: Array, f: float, i: int, ends: Array
 ) -> Generator[Ask, Answers, tuple[float, float]]:
     """The end of the valley along variable ``i`` next to ``x``, and the value there."""
-    t, h = float(x[i]), BESIDE * float(ends[1] - ends[0])
+    t, h = float(x[i]), SLIGHT * float(ends[1] - ends[0])
     while True:
         points = np.clip(np.array([t - h, t + h]), *ends)
         values = yield from _along(x, i, points)

@@ -59,11 +59,9 @@ EPS = float(np.finfo(float).eps)
 SECOND_DIFFERENCE = 0.1  # in units of the scale
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
 BACKTRACKS = 15
-FIRST_BACKTRACKS = 8
 LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
-RESOLVED = 1e-12  # share of the decrease so far below which a failed search is the end
+RESOLVED = 1e-12  # share of the decrease so far that ends a run, and of |x| of the least step
 SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
-LOST = 1e-12  # difference steps shorter than this share of |x| are lengthened to it
 
 
 @dataclass(frozen=True)
@@ -456,7 +454,7 @@ class _DifferenceRun:
         """By forward differences along the columns of J, or along coordinates near a bound."""
         steps = self._difference_steps(f)
         size = np.abs(steps).max(axis=1)
-        steps *= np.maximum(1.0, LOST * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
+        steps *= np.maximum(1.0, RESOLVED * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
         points = displaced(x, steps, self._problem.box)
         steps = points - x
         answers = yield Ask(points, 0)
@@ -478,7 +476,7 @@ class _DifferenceRun:
             return self._problem.clip(x + t * direction)
 
         search = Backtracking(point, f, slope, self._level(f))
-        found = yield from search.run(FIRST_BACKTRACKS if self._metric.fresh else BACKTRACKS)
+        found = yield from search.run(BACKTRACKS)
         if not self._metric.fresh:
             self._jumps.append(search.met(self._fell))
         return found
