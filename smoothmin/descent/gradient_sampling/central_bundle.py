@@ -176,7 +176,9 @@ class CentralBundle:
         # nan compares as false
         if not (math.isfinite(above) and above >= cuts.highest(step) - noise and height <= noise):
             return False
-        if self._tilt(cuts) > HIDDEN * cuts.gap:
+        # along what no tangent limits centres would flee for ever
+        near = step @ step <= state.known.recent.moved(state.x) ** 2
+        if near and self._tilt(cuts) > HIDDEN * cuts.gap:
             cuts.widen(WIDER)
         cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
         self._spent += 1

@@ -228,3 +228,19 @@ def test_a_proof_is_checked_by_gradients_nearby_and_not_for_long():
     res = minimize(watched, np.zeros(n), jac=True, rng=0)
     assert res.success
     assert res.nfev <= 1.5 * hit + 20
+
+
+def test_centres_do_not_flee_where_the_function_is_constant():
+    n, farthest = 50, 0.0
+
+    def fun(x):
+        nonlocal farthest
+        farthest = max(farthest, float(np.abs(x).max()))
+        k = int(x.argmax())
+        gradient = -np.ones(n)
+        gradient[k] += n
+        return float(n * x[k] - x.sum()), gradient
+
+    res = minimize(fun, np.arange(1.0, n + 1) - (n + 1) / 2, jac=True, rng=0)
+    assert res.fun < 1e-6
+    assert farthest < 1e6
