@@ -22,7 +22,7 @@ BUDGETS = {
     "active-faces-10": 60,
     "brown2-10": 90,
     "chained-crescent-i-10": 110,
-    "chained-crescent-ii-10": 500,
+    "chained-crescent-ii-10": 800,
     "cb2": 50,
     "cb3": 50,
     "dem": 80,
