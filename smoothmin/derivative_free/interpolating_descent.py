@@ -359,14 +359,15 @@ class InterpolatingDescent:
         fall = max((fall for _, fall in knows.lately), default=0.0)
         there = self._rho, self._steep(), self._bend(), knows.size, fall, NEGLIGIBLE
         hidden = self._resolution.hidden(*there)
-        # rounding bends each of the model's elements, too
-        bent = self._bend() * self._rho**2 > len(self._model.x) * knows.noise
+        # rounding tilts and bends each of the model's elements, too
+        rounded = len(self._model.x) * knows.noise
+        bent = self._bend() * self._rho**2 > rounded
         kinked = bent and self._resolution.kinked(self._rho, self._bend())
         return replace(
             knows,
             promised=self._promised() if hidden > 0 else knows.promised,
             tolerance_met=self._xtol is not None,
-            noise=max(knows.noise, hidden, NEGLIGIBLE * self._rise()),
+            noise=max(knows.noise if bent else rounded, hidden, NEGLIGIBLE * self._rise()),
             steep=1.0 if kinked else knows.steep,
             extrapolated=0.0,
         )
@@ -406,9 +407,11 @@ class InterpolatingDescent:
         model, recent = self._model, self._recent
         noise = ROUNDINGS * self._problem.unit * abs(model.fun)
         step = self._minimizer(model.slope(), model.hessian, self._delta)
-        # the model is as wrong about what it promises as it was about the last steps
+        # the model is as wrong about what it promises as it was about the last steps, by more than
+        # values are rounded
         last = zip(self._errors[1:], self._predicted[1:], strict=True)
-        wrong = max(e / max(abs(p), 1e-300) for e, p in last) if self._tried else math.inf
+        off = [max(e - noise, 0.0) / max(abs(p), 1e-300) for e, p in last]
+        wrong = max(off) if self._tried else math.inf
         moved = recent.moved(model.x)
         return Knowledge(
             message,

@@ -296,3 +296,22 @@ def test_a_corner_of_the_box_is_left_where_the_first_model_bends_the_other_way(m
         assert res.nfev < 60 * n
         told += res.success
     assert told >= 9  # on others rounding of the last radius looks like a kink
+
+
+@pytest.mark.parametrize("seed", [20, 32, 48, 59])
+def test_a_minimum_met_to_rounding_is_a_success(seed):
+    """At the last radius rounding is all that a model's errors, slopes and bends are made of."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 7))
+    a = rng.standard_normal((3 * n, n))
+    c = a.mean(axis=0) + 0.1 * rng.standard_normal(n)
+
+    def fun(x):
+        if seed % 4 == 0:
+            return float(np.logaddexp.reduce(a @ x) - c @ x)
+        return 100 + float(np.log1p((a @ (x - 1)) ** 2).sum())
+
+    bounds = [(-3, 3)] * n if seed % 3 else None
+    res = minimize(fun, np.zeros(n), method="model-descent", bounds=bounds)
+    assert res.success
+    assert res.fun <= minimize(fun, res.x, method="bfgs", bounds=bounds).fun + 1e-12 * abs(res.fun)
