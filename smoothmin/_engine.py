@@ -268,6 +268,7 @@ class Run:
                 if patience is not None:
                     patience.look(best.fun, self._lowest)
                 known = None if constrained is None else constrained.recall(message)
+                self._show()  # a gradient by differences can take long
                 reply = (yield message) if known is None else known
             else:
                 reply = None
@@ -301,12 +302,17 @@ class Run:
             self._remember(iterate)
         if settings.callback is not None:
             self._call_back(iterate, settings.callback)
-        if self._monitor is not None:
-            self._monitor.step(self._nit, self._ledger.nfev, self._ledger.best.fun, self._info)
+        self._show()
         if self._watch is not None:
             message = self._watch(self._progress(iterate))
             if message:
                 raise Halt(self._watch.status, message)
+
+    def _show(self) -> None:
+        """Tell how far the run is."""
+        ledger = self._ledger
+        if self._monitor is not None and ledger.nfev:
+            self._monitor.step(self._nit, ledger.nfev, ledger.best.fun, self._info)
 
     def _progress(self, iterate: Iterate) -> Progress:
         x, grad = iterate.x, iterate.grad

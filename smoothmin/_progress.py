@@ -36,7 +36,7 @@ class Monitor:
         self._limits, self._lines = limits, lines and _is_watched(sys.stdout)
         self._log = logging.getLogger(LOGGER)
         self._bar = _bar(limits) if bar else None
-        self._last = limits.started
+        self._told = self._drawn = limits.started  # when the last line, and the bar, were
 
     @classmethod
     def of(cls, limits: Limits, disp: bool, progress: bool) -> Monitor | None:
@@ -45,18 +45,18 @@ class Monitor:
         return cls(limits, disp, progress) if disp or progress or logged else None
 
     def step(self, nit: int, nfev: int, best: float, info: dict[str, Any]) -> None:
-        """After an iterate: tell, if the last time is long enough ago."""
+        """After an iterate or an answer: tell, if the last time is long enough ago."""
         now = time.perf_counter()
-        if now - self._last < (INTERVAL if self._bar is None else BAR_INTERVAL):
-            return
-        self._last = now
-        if self._bar is not None:
+        if self._bar is not None and now - self._drawn >= BAR_INTERVAL:
+            self._drawn = now
             self._advance(nfev, now)
             self._bar.set_postfix_str(f"best {best:.6g}", refresh=False)
+        if now - self._told < INTERVAL:
             return
+        self._told = now
         text = self._line(nit, nfev, best, info, now)
         self._log.info(text)
-        if self._lines:
+        if self._lines and self._bar is None:
             print(text, flush=True)
 
     def close(self, nfev: int, message: str) -> None:

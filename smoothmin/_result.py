@@ -114,7 +114,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
     constr_residuals : list of ndarray
         Violations of each constraint.
     multipliers : list of ndarray
-        Of each constraint: the gradient is the sum of these times the rows' gradients.
+        Multipliers of each constraint: the gradient is the sum of these times the rows' gradients.
     bound_multipliers : ndarray, or blocks as ``x0``
         Multipliers of the bounds.
     constr_nfev : list of int
@@ -258,9 +258,11 @@ def _cost(res: Result) -> Rows:
             parts = [_phase(name, count, gains.get(name)) for name, count in phases.items()]
             text += f" evaluations: {', '.join(parts)}"
         if res.get("n_nonfinite"):
-            text += f"; {res['n_nonfinite']} values were not finite"
+            count = res["n_nonfinite"]
+            text += f"; {count} {'value was' if count == 1 else 'values were'} not finite"
         if res.get("n_failed"):
-            text += f"; {res['n_failed']} evaluations raised"
+            count = res["n_failed"]
+            text += f"; {count} evaluation{'s' * (count != 1)} raised"
         rows.append(("nfev", text))
     rows += [(key, str(res[key])) for key in ("njev", "nit") if key in res]
     return rows
@@ -352,7 +354,7 @@ ADVICE: tuple[tuple[Any, str], ...] = (
         "`first_failure` says what the function raised; a start where it has a value",
     ),
     (
-        lambda r, s: s == 3 and not np.isfinite(r.get("fun", np.nan)),
+        lambda r, s: s == 3 and not r.get("fun", np.nan) < np.inf,
         "a start where `fun` is finite; from values alone a finite box is sampled for one",
     ),
     (lambda r, s: s == 3, "bounds, if values fall without end; else find where values stop"),

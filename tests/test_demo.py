@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import check_grad
+from scipy.optimize import OptimizeResult, check_grad
 
 from smoothmin.demo import page, predator_prey, race, registration, regression
 
@@ -49,6 +49,16 @@ def test_integration_keeps_the_conserved_quantity():
 def test_parameters_that_take_too_many_steps_are_no_solution(monkeypatch):
     assert np.isfinite(predator_prey.misfit(predator_prey.START))
     monkeypatch.setattr(predator_prey, "MAX_CALLS", 20)
+    assert np.isnan(predator_prey.misfit(predator_prey.START))
+
+
+def test_an_integration_that_does_not_get_on_is_no_value(monkeypatch):
+    """SciPy returns a list then, not an array."""
+
+    def stuck(*_, **__):
+        return OptimizeResult(success=False, y=[], message="Required step size is too small.")
+
+    monkeypatch.setattr(predator_prey, "solve_ivp", stuck)
     assert np.isnan(predator_prey.misfit(predator_prey.START))
 
 

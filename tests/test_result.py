@@ -94,6 +94,7 @@ def ended(**fields):
         ({"status": 5, "constr_violation": 1.0}, "no feasible point"),
         ({"status": 3, "fun": np.nan}, "a start where `fun` is finite"),
         ({"status": 3, "fun": -1e300}, "bounds"),
+        ({"status": 3, "fun": -np.inf}, "bounds, if values fall"),
         ({"message": "so this is a kink."}, "gradient-sampling"),
         ({"status": 7}, "journal"),
         ({"status": 8}, "check_grad"),
@@ -146,6 +147,12 @@ def test_fields_are_explained_in_plain_words():
     res = minimize(rosen, X0, method="SLSQP", jac=rosen_der)
     assert "multipliers" in res
     assert "multipliers" not in str(res)  # there are none
+
+
+def test_a_single_failure_is_in_the_singular():
+    text = str(Result(nfev=3, n_nonfinite=1, n_failed=1))
+    assert "1 value was not finite; 1 evaluation raised" in text
+    assert "2 values were not finite" in str(Result(nfev=3, n_nonfinite=2))
 
 
 def test_an_optimizers_result_is_one_too():

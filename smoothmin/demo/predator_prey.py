@@ -35,7 +35,7 @@ MAX_CALLS = 3_000  # of the rates, in one integration: wild parameters make it s
 
 
 class Stiff(Exception):
-    """An integration took too many steps, or cannot begin."""
+    """An integration took too many steps, or too short ones, or cannot begin."""
 
 
 def integrate(logs: Array, times: Array, rtol: float) -> Array:
@@ -58,6 +58,8 @@ def integrate(logs: Array, times: Array, rtol: float) -> Array:
     solution = solve_ivp(
         rates, (times[0], times[-1]), [hares, lynxes], t_eval=times, rtol=rtol, atol=rtol
     )
+    if not solution.success:
+        raise Stiff
     counts: Array = solution.y
     return counts
 
@@ -69,7 +71,7 @@ def misfit(logs: Array, rtol: float = 1e-2) -> float:
             counts = integrate(np.asarray(logs), (YEARS - YEARS[0]).astype(float), rtol)
         except Stiff:
             return float("nan")
-        if counts.shape != (2, len(YEARS)) or not (counts > 0).all():
+        if not (counts > 0).all():
             return float("nan")
         difference = np.log(counts) - np.log([HARES, LYNXES])
     return float(np.square(difference).sum())

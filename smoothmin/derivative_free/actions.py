@@ -119,7 +119,7 @@ class Actions:
         if facts.round == 0:
             share = Share(("scout",), ("search",))
             wanted = self._scouts.untried or facts.restarts > 0
-            due = facts.scouting and self._settled and wanted and share.left(accounts)
+            due = facts.scouting and wanted and share.left(accounts)
         else:
             due = False
         return replace(
@@ -326,7 +326,7 @@ class Actions:
     def _search(self) -> Generator[Any, Any, bool]:
         """The first search, a slice at a time where scouts go out in between."""
         facts, settings = self._facts, self._settings
-        watch = after(settings.slice * (self._n + 1)) if facts.scouting and self._settled else None
+        watch = after(settings.slice * (self._n + 1)) if facts.scouting else None
         if self._searched is None:
             phase = replace(self._first_search(), watch=watch)
         else:

@@ -69,9 +69,8 @@ class DerivativeFree(Method):
     and a Gaussian search with a fitted quadratic, whose normal distribution is a smoothing
     and shrinks as it learns; with ``restarts``, larger searches, searches along the
     coordinates and descents from new points in equal shares. In a box, a function that is a
-    sum over the variables is searched along these first. Where there is no box, once a minimum is
-    known, scouts, short searches from the start at two scales, share the effort of the first
-    search.
+    sum over the variables is searched along these first. Where there is no box, scouts,
+    short searches from the start at two scales, share the effort of the first search.
     More than a hundred variables are first smoothed along each coordinate.
 
     Parameters

@@ -76,14 +76,15 @@ class Uncertainty:
         """The profile's interval of one parameter, asymmetric as it is (MINOS).
 
         Where the least value with this parameter held exceeds the minimum by ``errordef``
-        times the quantile of chi-square with one degree of freedom.
+        times the quantile of chi-square with one degree of freedom; where the variance of
+        residuals was estimated, of F with one and with theirs.
 
         Parameters
         ----------
         index : int
             Of the flat parameters.
         level : float, default 0.683
-            Confidence, in (0, 1); the default is one standard error.
+            Confidence, in (0, 1); the default is that of one standard error.
 
         Returns
         -------
@@ -113,7 +114,8 @@ class Uncertainty:
         ----------
         first, second : int
         level : float, default 0.683
-            By chi-square with two degrees of freedom: 0.393 touches the standard errors.
+            By chi-square with two degrees of freedom, for which 0.393 touches the standard
+            errors, or by F with two as in `interval`.
         points : int, default 40
 
         Returns
@@ -182,7 +184,8 @@ def uncertainty(
         for a chi-square.
     residuals : int, optional
         ``fun`` is a sum of so many squared residuals, up to a factor, whose variance is unknown
-        and estimated: ``errordef`` is ``fun / (residuals - n)`` instead.
+        and estimated: ``errordef`` is ``fun / (residuals - n)`` instead, and intervals are by
+        F's distribution, which for few residuals are wider than by the normal one.
     noise : float, optional
         Standard deviation of the values; what ``res`` found, or rounding, by default.
 
@@ -222,6 +225,7 @@ def uncertainty(
     if not math.isfinite(value):
         raise ValueError(f"fun must be finite at the minimum, got {value!r}")
     rise = _errordef(errordef, residuals, value, x.size)
+    freedom = math.inf if residuals is None else residuals - x.size
     box = domain.box or (np.full(x.size, -np.inf), np.full(x.size, np.inf))
     scale = _scale(res, x, rise, domain)
     level, nfev = _noise(noise, res, function, x, scale, domain)
@@ -243,7 +247,7 @@ def uncertainty(
             nfev, looked, level = nfev + count, True, max(level, more)
         if not max(level, function.precision.unit * size) > noise:
             break
-    return _joined(found, domain, held, inner, value, rise, noise, inside, nfev + 1)
+    return _joined(found, domain, held, inner, value, rise, noise, inside, nfev + 1, freedom)
 
 
 class _Free:
@@ -365,6 +369,7 @@ def _joined(
     noise: float,
     box: Any,
     nfev: int,
+    freedom: float,
 ) -> Uncertainty:
     """What is known of the free parameters, in the user's."""
     size = domain.start.size
@@ -387,8 +392,9 @@ def _joined(
     place = {int(index): k for k, index in enumerate(free)}
     x = domain.start if domain.free is None else domain.start[domain.free]
     profile = Profile(
-        inner.value, inner.slope, x[~held], value, errordef, noise, box, inner_covariance, place
-    )
+        inner.value, inner.slope, x[~held], value, errordef, noise, box, inner_covariance, place,
+        freedom,
+    )  # fmt: skip
     return Uncertainty(
         domain.start.copy(), covariance, errors, correlations, hessian, errordef,
         at_bound, kinked, unseen, made, messages, nfev, profile,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import gammaincinv
+from scipy.special import fdtri, gammaincinv
 
 from smoothmin._protocol import Array
 
@@ -22,7 +22,8 @@ ACCURATE = 1e-3  # of an interval's end, in standard errors: the last digit anyb
 class Profile:
     """The function at its minimum over all parameters but those held.
 
-    ``place`` is where the user's parameters sit among the free ones.
+    ``place`` is where the user's parameters sit among the free ones; ``freedom`` are the degrees
+    of freedom that ``errordef`` was estimated with, infinite if it is known.
     """
 
     fun: Callable[[Array], float]
@@ -34,23 +35,24 @@ class Profile:
     box: tuple[Array, Array]
     covariance: Array
     place: dict[int, int]
+    freedom: float
 
     def rise(self, index: int, at: float) -> float:
         """The least value with one parameter held, less the minimum."""
         return self._rise([self.place[index]], np.array([at]))
 
     def interval(self, index: int, level: float) -> tuple[float, float]:
-        """Where it rises by the quantile of chi-square, on both sides."""
+        """Where it rises by the quantile, on both sides."""
         k = self.place[index]
-        target = self.errordef * _quantile(level, 1)
+        target = self.errordef * _quantile(level, 1, self.freedom)
         error = math.sqrt(self.covariance[k, k] * target / self.errordef)
         lower, upper = (self._end(np.array([k]), sign * error, target) for sign in (-1.0, 1.0))
-        return self.x[k] + lower, self.x[k] + upper
+        return float(self.x[k] + lower), float(self.x[k] + upper)
 
     def contour(self, first: int, second: int, level: float, points: int) -> Array:
         """Ends in ``points`` directions, evenly around the ellipse of the covariance."""
         pair = np.array([self.place[first], self.place[second]])
-        target = self.errordef * _quantile(level, 2)
+        target = self.errordef * _quantile(level, 2, self.freedom)
         factor = np.linalg.cholesky(self.covariance[np.ix_(pair, pair)])
         angles = 2 * np.pi * np.arange(points) / points
         ends: Array = np.empty((points, 2))
@@ -142,6 +144,8 @@ class Profile:
         return self.value + float(res.fun) * self.errordef
 
 
-def _quantile(level: float, freedom: int) -> float:
-    """Of chi-square."""
-    return 2 * float(gammaincinv(freedom / 2, level))
+def _quantile(level: float, count: int, freedom: float) -> float:
+    """Of chi-square for so many parameters; by F's distribution if its unit was estimated."""
+    if math.isfinite(freedom):
+        return count * float(fdtri(count, freedom, level))
+    return 2 * float(gammaincinv(count / 2, level))

@@ -33,7 +33,7 @@ def shown(value: str, form: str) -> str:
     if value in ("", "nan"):
         return ""
     if form == "3":  # three digits, by powers of ten where these are not many
-        form = ".0f" if 99.5 <= abs(float(value)) < 9999.5 else ".0e"
+        form = ".0f" if 9.5 <= abs(float(value)) < 9999.5 else ".0e"
         value = f"{float(value):.3g}"
     text = format(int(value) if form == "d" else float(value), form)
     return re.sub(r"e([+-])0?(\d)", lambda m: "e" + m[1].strip("+") + m[2], text)

@@ -105,6 +105,14 @@ def test_scouts_find_the_minimum_that_the_descent_passed_by(seed):
     assert res.phase_nfev["scout"] > 0
 
 
+def test_scouts_go_out_where_jumps_let_no_descent_find_a_minimum():
+    def jumpy(x):
+        return float(np.sum(x**2 + np.abs(x)) + 0.1 * np.floor(7 * np.sin(1e5 * x).sum()))
+
+    res = minimize(jumpy, [2.0, 2.0], method="derivative-free", rng=0, options={"maxfev": 2000})
+    assert res.phase_nfev["scout"] > 0
+
+
 def test_a_box_without_a_value_at_the_start_is_sampled():
     def fun(x):
         return float(((x - 0.8) ** 2).sum()) if x.sum() > 2.6 else np.nan

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import brentq
-from scipy.stats import chi2
+from scipy.stats import chi2, f
 
 from smoothmin import minimize, uncertainty
 
@@ -45,21 +45,25 @@ def test_linear_least_squares(factor, with_gradient):
     assert not found.made_definite
     for k in range(3):
         low, high = found.interval(k)
-        assert_allclose([x[k] - low, high - x[k]], unit[k], rtol=3e-3)
+        wider = np.sqrt(f.ppf(0.6826894921370859, 1, 37))  # the variance is estimated
+        assert_allclose([x[k] - low, high - x[k]], wider * unit[k], rtol=3e-3)
 
 
-def test_a_contour_is_the_ellipse():
+@pytest.mark.parametrize("estimated", [False, True])
+def test_a_contour_is_the_ellipse(estimated):
     matrix, data, x, covariance = linear()
 
     def fun(z):
         return float(((matrix @ z - data) ** 2).sum())
 
-    found = uncertainty(fun, x, residuals=40)
+    given = {"residuals": 40} if estimated else {"errordef": fun(x) / 37}
+    found = uncertainty(fun, x, **given)
     ring = found.contour(0, 2, level=0.9, points=12)
     block = covariance[np.ix_([0, 2], [0, 2])]
     away = ring - x[[0, 2]]
     distances = np.einsum("ki,ij,kj->k", away, np.linalg.inv(block), away)
-    assert_allclose(distances, chi2.ppf(0.9, 2), rtol=1e-2)
+    wanted = 2 * f.ppf(0.9, 2, 37) if estimated else chi2.ppf(0.9, 2)
+    assert_allclose(distances, wanted, rtol=1e-2)
 
 
 def exponential(times):
