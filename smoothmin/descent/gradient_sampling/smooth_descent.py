@@ -28,7 +28,7 @@ from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 
 ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
-ODD = 0.04  # sum of what exceeds half of that with which there are kinks
+ODD = 0.04  # mean where steps are wrong with which there are kinks
 UNSHRUNK = 0.9  # size of a gradient, in units of the largest lately, that has not shrunk at all
 
 
@@ -87,7 +87,7 @@ class SmoothDescent(Descent):
         self._enough = max(memory, n) if watchful else math.inf
         self._excess = 0.0  # of skewness over half a kink's, a sum since it was least
         self._skewness = 0.0  # a mean of late
-        self._rejected = 0.0  # trials of a step, a mean of late
+        self._rejected = 0.0  # trials of a step that were too long, a mean of late
         self.failed: LineResult | None = None
         self.points = deque([LinePoint(0.0, *start, 0.0)], maxlen=remembered)
 
@@ -101,25 +101,28 @@ class SmoothDescent(Descent):
             return True
         if not self._watchful:
             return False
-        recent, fading = self.known.recent, self._settings.fading
-        self._rejected = fading * self._rejected + (1 - fading) * (len(found.trials) - 1)
+        recent, fading, point = self.known.recent, self._settings.fading, found.point
+        long = sum(trial.t > point.t for trial in found.trials)
+        self._rejected = fading * self._rejected + (1 - fading) * long
         steep = recent.steepness
         if 0 < steep <= KINK:  # gradients shrink as on a smooth function
             self._excess = 0.0
             return False
-        point = found.point
-        before, after = point.t * found.slope, point.t * point.slope
+        # a search that went on and on tells most by its last stretch
+        start = LinePoint(0.0, self.x, self.f, self.g, found.slope)
+        last = max((start, *(p for p in found.trials if p.t < point.t)), key=lambda p: p.t)
+        before, after = ((point.t - last.t) * p.slope for p in (last, point))
         rounding = VISIBLE * self._problem.unit * abs(self.f)
         visible = after - before > max(rounding, NEGLIGIBLE * recent.fall)
         if visible and not self.metric.fresh:
-            skew = skewness(point.fun - self.f, before, after)
+            skew = skewness(point.fun - last.fun, before, after)
             self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
             self._skewness = fading * self._skewness + (1 - fading) * skew
-        # the metric's steps are wrong more often than right: so are those across many kinks
+        # steps of the metric are too long more often than right: so are those across many kinks
         lost = (steep > 0 and self._rejected >= 1) or (
             recent.steps >= 4 * SIDES and steep > UNSHRUNK
         )
-        return (lost and self._skewness >= ODD) or self._excess >= ODD
+        return (lost and self._skewness >= ODD) or self._excess > ON_A_KINK / 2
 
     def go_on(
         self, point: LinePoint, metric: LimitedMemory | InverseHessian, length: float

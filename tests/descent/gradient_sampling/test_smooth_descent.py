@@ -70,6 +70,17 @@ def test_nothing_made_for_kinks_acts_on_a_quadratic(monkeypatch, n):
     assert res.stationarity == pytest.approx(np.linalg.norm(res.jac))
 
 
+@pytest.mark.parametrize(
+    "name", ["wood", "cube", "chained-rosenbrock-48", "chained-rosenbrock-1008"]
+)
+def test_first_searches_for_a_scale_are_not_taken_for_kinks(monkeypatch, name):
+    monkeypatch.setattr(State, "_surround", refuse)
+    problem = next(p for p in [*small(), *scalable(48), *scalable(1008)] if p.name == name)
+    res = smoothmin.minimize(problem.fun, problem.x0, jac=True, rng=0)
+    assert res.success
+    assert res.fun < 1e-8
+
+
 def test_a_kink_is_handed_over_with_all_that_was_learnt(monkeypatch):
     taken = []
 
