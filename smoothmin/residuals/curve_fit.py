@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
@@ -12,10 +12,11 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeWarning
 
-from smoothmin._check import as_numbers, require_bool, require_one_of
+from smoothmin._check import as_numbers, require_bool, require_one_of, require_real, require_scale
 from smoothmin._protocol import Array
 from smoothmin._types import BoundsLike, Fun, Scheme, Seed
 from smoothmin.residuals.least_squares import least_squares
+from smoothmin.residuals.losses import Loss
 
 if TYPE_CHECKING:
     from smoothmin.typing import CommonOptions
@@ -30,6 +31,10 @@ class FitOptions(TypedDict, total=False):
     x_scale: ArrayLike | None
     loss: str | Fun
     f_scale: float
+    diff_step: ArrayLike | None
+    tr_solver: str | None
+    tr_options: Mapping[str, object] | None
+    jac_sparsity: object
     max_nfev: int | None
     verbose: int
     callback: Fun | None
@@ -37,6 +42,11 @@ class FitOptions(TypedDict, total=False):
     quantile: float
     options: CommonOptions | None
     rng: Seed
+    maxfev: int
+    epsfcn: float | None
+    diag: ArrayLike | None
+    factor: float
+    col_deriv: bool
 
 
 @overload
@@ -114,7 +124,9 @@ def curve_fit(
     nan_policy : {"raise", "omit"}, optional
         What to do about NaN in the data.
     **kwargs
-        Of `least_squares`: ``loss``, ``max_nfev`` and so on.
+        Of `least_squares`: ``loss``, ``max_nfev`` and so on; or as SciPy's "lm" has them:
+        ``maxfev``, ``epsfcn`` (the square of ``diff_step``), ``diag`` (one by ``x_scale``),
+        ``col_deriv``, and ``factor``, which is of no effect.
 
     Returns
     -------
@@ -145,6 +157,7 @@ def curve_fit(
     if not callable(f):
         raise TypeError(f"f must be callable, got {f!r}")
     require_bool("absolute_sigma", absolute_sigma)
+    named, by_columns = _as_least_squares(dict(kwargs))
     x, y = _data(xdata, ydata, check_finite, nan_policy)
     start = _start(f, p0, bounds)
     x, y, weight = _weights(x, y, sigma, nan_policy)
@@ -157,22 +170,41 @@ def curve_fit(
 
     def jacobian(p: Array) -> Array:
         assert callable(jac)
-        return weight(np.asarray(jac(x, *p), dtype=float).reshape(y.size, p.size))
+        found = np.asarray(jac(x, *p), dtype=float)
+        return weight((found.T if by_columns else found).reshape(y.size, p.size))
 
-    if y.size < start.size and kwargs.get("loss", "linear") == "linear" and method == "lm":
+    loss = named.get("loss", "linear")
+    if y.size < start.size and loss == "linear" and method == "lm":
         raise TypeError(f"method='lm' needs as many data as parameters, got {y.size}")
     given: Fun | Scheme | None = jacobian if callable(jac) else jac
-    found = least_squares(residuals, start, given, bounds, method or "trf", **kwargs)
+    found = least_squares(residuals, start, given, bounds, method or "trf", **named)
     if not found.success:
         raise RuntimeError(f"Optimal parameters not found: {found.message}")
     if jac is None:
         found.jac = _differences(residuals, found, bounds)
         found.nfev += start.size
-    pcov = _covariance(found, y.size, absolute_sigma, kwargs.get("loss", "linear"))
+    pcov = _covariance(found, y.size, absolute_sigma, Loss.of(loss, named.get("f_scale", 1.0), 0.5))
     if not full_output:
         return found.x, pcov
     info = {"nfev": found.nfev, "fvec": found.fun}
     return found.x, pcov, info, found.message, found.status
+
+
+def _as_least_squares(given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Options of SciPy's `leastsq` by the names of `least_squares`; whether ``jac`` has columns."""
+    by_columns = bool(given.pop("col_deriv", False))
+    if maxfev := given.pop("maxfev", None):  # 0 is SciPy's default
+        given.setdefault("max_nfev", maxfev)
+    if (epsfcn := given.pop("epsfcn", None)) is not None:
+        require_real("epsfcn", epsfcn, above=0, below=np.inf)
+        given.setdefault("diff_step", np.sqrt(epsfcn))
+    if (diag := given.pop("diag", None)) is not None:
+        require_scale("diag", diag)
+        given.setdefault("x_scale", 1 / np.asarray(diag, dtype=float))
+    if given.pop("factor", None) is not None:
+        message = "factor is of no effect: the first radius is x_scale"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    return given, by_columns
 
 
 def _data(xdata: Any, ydata: Any, check: bool | None, policy: str | None) -> tuple[Any, Array]:
@@ -259,12 +291,12 @@ def _differences(residuals: Callable[[Array], Array], found: Any, bounds: Any) -
     return np.column_stack(columns)
 
 
-def _covariance(found: Any, m: int, absolute: bool, loss: Any) -> Array:
-    """``(J'J)^-1`` by the singular values that rounding leaves."""
+def _covariance(found: Any, m: int, absolute: bool, loss: Loss) -> Array:
+    """``(J'J)^-1``, rows by the bends of the loss, of the singular values that rounding leaves."""
     n = found.x.size
     unknown = np.full((n, n), np.inf)
-    jacobian = found.jac
-    if loss in ("l1", "quantile") or not np.isfinite(jacobian).all():
+    jacobian = found.jac * np.sqrt(loss.bends(found.fun))[:, None]
+    if loss.kinked or not np.isfinite(jacobian).all():
         warnings.warn("Covariance of the parameters could not be estimated",
                       OptimizeWarning, stacklevel=3)  # fmt: skip
         return unknown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ SCHEMES = ("2-point", "3-point", "cs")
 COMPLEX_STEP = 1e-30  # has no rounding error to be balanced with
 METHODS = ("trf", "dogbox", "lm")
 SEEN = {Status.CONVERGED: 1, Status.TARGET: 1, Status.MAXFEV: 0, Status.MAXITER: 0}
+SEEN |= {Status.CALLBACK: -2}
+TR_SOLVERS = ("exact", "lsmr")
 
 
 class Residuals:
@@ -112,6 +115,10 @@ def least_squares(
     x_scale: ArrayLike | None = None,
     loss: str | Fun = "linear",
     f_scale: float = 1.0,
+    diff_step: ArrayLike | None = None,
+    tr_solver: str | None = None,
+    tr_options: Mapping[str, object] | None = None,
+    jac_sparsity: object = None,
     max_nfev: int | None = None,
     verbose: int = 0,
     args: object = (),
@@ -152,6 +159,11 @@ def least_squares(
         zero, and are minimized as such.
     f_scale : float, default 1.0
         Where SciPy's losses begin to bend.
+    diff_step : float or array_like of shape (n,), optional
+        Relative steps of differences, which are taken for the Jacobian then: "2-point" if
+        ``jac`` is None.
+    tr_solver, tr_options, jac_sparsity : optional
+        Of no effect, with a warning: steps are exact, and differences take n evaluations.
     max_nfev : int, optional
         Evaluations of ``fun``, those of differences included.
     verbose : {0, 1, 2}, default 0
@@ -173,13 +185,18 @@ def least_squares(
     OptimizeResult
         With SciPy's fields: ``x``, ``cost``, ``fun`` (the residuals), ``jac`` (their
         Jacobian, the models' from values alone), ``grad``, ``optimality``, ``active_mask``,
-        ``nfev``, ``njev``, ``status`` (positive if converged, 0 for a limit), ``message``,
-        ``success``.
+        ``nfev``, ``njev``, ``status`` (positive if converged, 0 for a limit, -2 for a callback
+        that raised `StopIteration`), ``message``, ``success``.
 
     Raises
     ------
     TypeError, ValueError
         For arguments of a wrong kind or value.
+
+    Warns
+    -----
+    RuntimeWarning
+        For arguments of no effect.
 
     References
     ----------
@@ -203,9 +220,9 @@ def least_squares(
         if tolerance is not None:
             require_real(name, tolerance, minimum=0)
     chosen, start = Loss.of(loss, f_scale, quantile), _start(x0)
+    _unused(tr_solver, tr_options, jac_sparsity)
+    jac = _derivative(jac, diff_step, chosen)
     args = args if isinstance(args, tuple) else (args,)
-    if chosen.kinked and not callable(jac):
-        jac = None  # differences see kinks late, models of residuals at once
     given = jac if callable(jac) or jac == "cs" else None
     residuals = Residuals(fun, given, chosen, args, kwargs or {})
     res = minimize(
@@ -216,7 +233,7 @@ def least_squares(
         bounds=_bounds(bounds, start.size),
         constraints=_rows(residuals, jac, chosen),
         callback=callback,
-        options={**({} if max_nfev is None else {"maxfev": max_nfev}), **(options or {})},
+        options=_options(max_nfev, diff_step if jac in SCHEMES[:2] else None) | dict(options or {}),
         rng=rng,
         workers=workers,
     )
@@ -262,6 +279,40 @@ def _method(loss: Loss, jac: Any, ftol: Any, xtol: Any, gtol: Any, x_scale: Any)
     if loss.kinked:
         return None
     return GaussNewton(loss, ftol, xtol, gtol, 1.0 if x_scale is None else x_scale)
+
+
+def _unused(tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> None:
+    """Warn of what is said to SciPy's solvers alone."""
+    if tr_solver is not None:
+        require_one_of("tr_solver", tr_solver, TR_SOLVERS)
+    if not (tr_options is None or isinstance(tr_options, Mapping)):
+        raise TypeError(f"tr_options must be a dict, got {tr_options!r}")
+    if tr_solver or tr_options:
+        message = "tr_solver and tr_options are of no effect: steps are exact"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    if jac_sparsity is not None:
+        message = "jac_sparsity is of no effect: differences take n evaluations"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+
+def _derivative(jac: Any, diff_step: Any, loss: Loss) -> Any:
+    """The Jacobian asked for: a callable, a scheme of differences or None for models."""
+    if diff_step is not None:
+        require_scale("diff_step", diff_step)
+        if callable(jac) or jac == "cs":
+            message = "diff_step is of no effect: no differences are taken"
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
+    if callable(jac):
+        return jac
+    if loss.kinked:  # differences see kinks late, models of residuals at once
+        return None
+    return "2-point" if jac is None and diff_step is not None else jac
+
+
+def _options(max_nfev: int | None, diff_step: Any) -> dict[str, Any]:
+    """Those of `minimize`."""
+    given = {"maxfev": max_nfev, "finite_diff_rel_step": diff_step}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _rows(residuals: Residuals, jac: Any, loss: Loss) -> Any:
