@@ -316,9 +316,8 @@ class GaussianRun:
 
     def _wider(self) -> bool:
         """Widen the distribution; false where it is as wide as it may be."""
-        d = self._distribution
-        before = d.sigma
-        if before < WIDEST:
+        d, before = self._distribution, self._distribution.sigma
+        if d.deviations.max() < WIDEST:
             d.sigma *= WIDENING
             self._keep_within_box()
         return d.sigma > before
@@ -471,9 +470,12 @@ class GaussianRun:
     def _drowned(self) -> bool:
         """Whether noise is all there was to be seen so far, and a wider look may show more."""
         d = self._distribution
-        if self._noise == 0 or self._widest > SIGNAL * self._noise or d.sigma >= WIDEST:
+        if self._noise == 0 or self._widest > SIGNAL * self._noise:
             return False
-        return self._box is None or bool((d.deviations < 0.5 * self._width).any())
+        sizes = d.deviations
+        return bool(
+            sizes.max() < WIDEST if self._box is None else (sizes < 0.5 * self._width).any()
+        )
 
     def _widen(self) -> None:
         """Begin anew with a wider distribution."""

@@ -41,6 +41,9 @@ class Decrease:
         The quadratic's.
     misfit : float
         Standard deviation of what the quadratic leaves of the values.
+    most : float
+        What is left at most, anywhere in the ball, with a confidence of 90 %: a minimizer near by
+        may be one of noise, and what is farther away is known less.
     """
 
     size: float
@@ -49,16 +52,12 @@ class Decrease:
     at_edge: bool
     hessian: Array
     misfit: float
+    most: float
 
     @property
     def least(self) -> float:
         """What is left at least, with a confidence of 90 %."""
         return self.size - CONFIDENCE * self.error
-
-    @property
-    def most(self) -> float:
-        """What is left at most, with a confidence of 90 %."""
-        return self.size + CONFIDENCE * self.error
 
     def goes_on(self, level: float) -> bool:
         """Whether there surely is a decrease of more than ``level``, or one that leads outward."""
@@ -97,10 +96,13 @@ def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decre
     if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
         return None
     step = trust_region_step(slope, hessian, radius)
-    row = (_design(step[None]) - _design(np.zeros((1, n))))[0]
-    error = float(np.sqrt(variance) * np.linalg.norm(row @ inverse))
+    within = z * radius / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), radius)
+    rows = _design(np.concatenate([step[None], within])) - _design(np.zeros((1, n)))
+    sizes = -(rows @ coefficients)
+    errors = np.sqrt(variance) * np.linalg.norm(rows @ inverse, axis=1)
     at_edge = float(np.linalg.norm(step)) > EDGE * radius
-    return Decrease(-float(row @ coefficients), error, step, at_edge, hessian, misfit)
+    most = float((sizes + CONFIDENCE * errors).max())
+    return Decrease(float(sizes[0]), float(errors[0]), step, at_edge, hessian, misfit, most)
 
 
 def _design(z: Array) -> Array:

@@ -48,6 +48,33 @@ def test_noise_in_a_curved_valley_is_rarely_taken_for_its_end():
     assert false <= 2
 
 
+def test_a_decrease_that_few_values_hide_is_not_excluded():
+    """The fitted minimizer may be one of noise alone; farther out less is known."""
+    hidden = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        z = rng.standard_normal((points_needed(2), 2))
+        values = z @ [-0.5, 0.0] + 0.5 * (z**2).sum(axis=1) + 0.5 * rng.standard_normal(len(z))
+        hidden += decrease_left(z, values, 1.5, 0.5).most < 0.125
+    assert hidden <= 1
+
+
+def test_a_search_that_has_narrowed_is_widened_until_a_slope_rises_above_the_noise():
+    def true(x):
+        return 0.1 * (x[0] - 3) ** 2 + 50 * (x[1] - np.sin(x[0])) ** 2
+
+    false = 0
+    for seed in range(4):
+        rng = np.random.default_rng(1000 + seed)
+
+        def noisy(x, rng=rng):
+            return true(x) + 0.1 * rng.standard_normal()
+
+        res = minimize(noisy, [-3, 5], rng=seed, method="gaussian-search")
+        false += res.success and true(res.x) > 0.5
+    assert false == 0
+
+
 def test_a_noisy_parabola_is_a_success():
     rng = np.random.default_rng(0)
     res = minimize(lambda x: float((x - 1) @ (x - 1)) + 0.1 * rng.standard_normal(), [0, 0], rng=0)
