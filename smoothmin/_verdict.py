@@ -19,7 +19,8 @@ The rules, and where they come from:
    windows, too, so that convergence must have gone on to the end.
    A value that is still small beside its falls may go on falling for long: the promise has
    to be negligible beside the value, too. Where it may be all of the value, which then vanishes
-   at the minimum, it has to be `VANISHING` beside the last falls. Far away a polynomial looks as
+   at the minimum, it has to be `VANISHING` beside the last falls: the variables are known to
+   `NEGLIGIBLE` then, where the function is a parabola. Far away a polynomial looks as
    if it vanished: the step has to be short in units of max(1, |x|), too, and no more may be
    promised than there could be.
    At a minimum where the function is flatter than a parabola values fall by that share while
@@ -45,7 +46,7 @@ from smoothmin._protocol import Finish
 from smoothmin._status import Status
 
 NEGLIGIBLE = 1e-8  # share of what values changed by lately: a digit more than single precision's
-VANISHING = 1e-20  # the same for values that vanish: a fourth power falls so from 1e8 to 1e-2
+VANISHING = NEGLIGIBLE**2  # the same for values that vanish: of a parabola, NEGLIGIBLE of the way
 SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the root of NEGLIGIBLE
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
 

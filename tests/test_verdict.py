@@ -33,8 +33,8 @@ ROWS = [
     ({"promised": 1e-9, "lately": HALVED, "size": 1e-3}, Status.PRECISION),
     ({"promised": 1e-12, "lately": HALVED, "size": 1e-3}, Status.CONVERGED),
     # or may vanish: from far away it goes on falling for long
-    ({"promised": 1e-17, "lately": HALVED, "size": 0.0}, Status.PRECISION),
-    ({"promised": 1e-21, "lately": HALVED, "size": 0.0}, Status.CONVERGED),
+    ({"promised": 1e-15, "lately": HALVED, "size": 0.0}, Status.PRECISION),
+    ({"promised": 1e-17, "lately": HALVED, "size": 0.0}, Status.CONVERGED),
     # as does what is far away: a long step, or a promise of far more than the value
     ({"promised": 1e-21, "lately": HALVED, "size": 1e-21, "large": 0.1}, Status.PRECISION),
     ({"promised": 1e-21, "lately": HALVED, "size": 1e-25}, Status.PRECISION),

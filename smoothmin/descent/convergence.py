@@ -230,7 +230,8 @@ class Convergence:
             large = max(along, float(np.max(np.abs(step) / size)))
             knows = dataclasses.replace(knows, large=large)
         fast = promised < FINISHING[1] * self._promises[0]
-        if fast and self._problem.differences is not None:  # faster than gains tell
+        if fast and (self._problem.differences is not None or promised <= knows.noise):
+            # faster than gains tell
             extrapolated = min(knows.extrapolated, promised)
             knows = dataclasses.replace(knows, extrapolated=extrapolated)
         return knows
