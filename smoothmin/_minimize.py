@@ -54,7 +54,7 @@ def minimize(
         ``fun(x, *args) -> float``, or ``(float, gradient)`` if ``jac`` is True.
         It gets an array of ``x0``'s shape that is its own to change. Where numba has compiled
         it, and `jac`, batches are evaluated in a compiled loop once that pays. So are functions
-        in C, of ctypes and cffi too, ``double f(int n, double *x)`` or ``(..., void *data)``.
+        in C, of ctypes, cffi and numba's ``cfunc``: ``double f(int n, double *x[, void *data])``.
     x0 : array_like, or dict, list or tuple of arrays
         Start: real, finite, of any shape, unlike in SciPy. Integers are converted. A dict of
         arrays and numbers, or a list or tuple with an ndarray of one or more dimensions among

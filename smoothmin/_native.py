@@ -1,4 +1,4 @@
-"""Objectives in C: SciPy's `LowLevelCallable`, and functions of ctypes or cffi.
+"""Objectives in C: SciPy's `LowLevelCallable`, functions of ctypes or cffi, numba's ``cfunc``.
 
 Nothing here imports numba; what there is to compile, `smoothmin.compiled.native` does.
 """
@@ -18,20 +18,21 @@ def as_python(fun: Any) -> Any:
     Raises
     ------
     ValueError
-        For a `LowLevelCallable` that is not ``double f(int n, double *x[, void *data])``.
+        For a `LowLevelCallable`, or a ``cfunc`` that takes pointers, that is not
+        ``double f(int n, double *x[, void *data])``.
     """
-    given = _is_low_level(fun)
-    if not given and not _is_foreign(fun):
+    given, compiled = _is_low_level(fun), _is_cfunc(fun)
+    if not given and not compiled and not _is_foreign(fun):
         return fun
     from scipy import LowLevelCallable
 
     try:
-        low = fun if given else LowLevelCallable(fun)
+        low = fun if given else LowLevelCallable(fun.ctypes if compiled else fun)
         found = SIGNATURE.fullmatch(low.signature)
     except (TypeError, ValueError):  # a function of ctypes whose types were not declared, say
         return fun
     if found is None:
-        if not given:
+        if not given and not (compiled and "*" in low.signature):
             return fun
         raise ValueError(
             "fun must be double f(int n, double *x) or double f(int n, double *x, void *data), "
@@ -44,6 +45,11 @@ def as_python(fun: Any) -> Any:
 
 def _is_low_level(fun: Any) -> bool:
     return type(fun).__name__ == "LowLevelCallable" and isinstance(fun, tuple)
+
+
+def _is_cfunc(fun: Any) -> bool:
+    """Whether numba has made a C function of it, which Python calls as if it had not."""
+    return type(fun).__name__ == "CFunc" and type(fun).__module__.startswith("numba.")
 
 
 def _is_foreign(fun: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._check import require_real
+from smoothmin._differences import EPS
 from smoothmin._protocol import Problem
 from smoothmin._scale import typical_scale
 
@@ -62,7 +63,7 @@ def ignored(reason: str, default: Any = None) -> Meaning:
 
 
 def needless(reason: str) -> Meaning:
-    """An option without anything to act on."""
+    """An option whose purpose is met whatever it says."""
     return Meaning(None, f"nothing to do: {reason}")
 
 
@@ -131,7 +132,7 @@ CG: dict[str, Meaning] = {
 }
 NEWTON_CG: dict[str, Meaning] = {
     "xtol": same("xtol", "length of a step"),
-    "eps": needless("no product with the Hessian is estimated"),
+    "eps": ignored("no product with the Hessian is estimated", EPS**0.5),
     **SEARCH,
 }
 LBFGSB: dict[str, Meaning] = {
@@ -141,7 +142,7 @@ LBFGSB: dict[str, Meaning] = {
     **GRADIENT,
     "maxfun": Meaning("maxfev", "maxfev, never one more"),
     "maxls": ignored("a line search ends where it sees that it fails", 20),
-    "iprint": needless("disp decides"),
+    "iprint": needless("disp decides, as in SciPy, whose iprint is deprecated"),
 }
 TNC: dict[str, Meaning] = {
     "ftol": Meaning("fatol", "fatol", convert=_unless_negative),
@@ -151,7 +152,7 @@ TNC: dict[str, Meaning] = {
     "maxfun": LBFGSB["maxfun"],
     "scale": ignored("variables are scaled by what the run learns"),
     "offset": ignored("variables are scaled by what the run learns"),
-    "mesg_num": needless("disp decides"),
+    "mesg_num": Meaning("disp", "disp, if positive", convert=_positive),
     "maxCGit": ignored("no linear system is solved by iterations", -1),
     "eta": ignored(_CONSTANTS, -1),
     "stepmx": ignored("steps are as long as the line search finds them", 0),
@@ -162,7 +163,7 @@ TNC: dict[str, Meaning] = {
 SLSQP: dict[str, Meaning] = {
     "ftol": Meaning("fatol", "fatol: absolute"),
     **GRADIENT,
-    "iprint": LBFGSB["iprint"],
+    "iprint": needless("disp decides, as in SciPy"),
 }
 TRUST_CONSTR: dict[str, Meaning] = {
     "gtol": GTOL,
@@ -170,19 +171,18 @@ TRUST_CONSTR: dict[str, Meaning] = {
     "finite_diff_rel_step": GRADIENT["finite_diff_rel_step"],
     "initial_tr_radius": Meaning("first_step", "first_step"),
     "verbose": Meaning("disp", "disp, if positive", convert=_positive),
-    "barrier_tol": needless(_NO_BARRIER),
+    "barrier_tol": ignored(_NO_BARRIER, 1e-8),
     "sparse_jacobian": needless("whether Jacobians are sparse is seen"),
-    "initial_constr_penalty": needless("penalties are steered"),
-    "initial_barrier_parameter": needless(_NO_BARRIER),
-    "initial_barrier_tolerance": needless(_NO_BARRIER),
-    "factorization_method": needless("linear equalities are eliminated by reflections"),
+    "initial_constr_penalty": ignored("penalties are steered", 1.0),
+    "initial_barrier_parameter": ignored(_NO_BARRIER, 0.1),
+    "initial_barrier_tolerance": ignored(_NO_BARRIER, 0.1),
+    "factorization_method": ignored("linear equalities are eliminated by reflections"),
 }
 # with constraints
 TRUST_CONSTR_CONSTRAINED: dict[str, Meaning] = {
     **TRUST_CONSTR,
-    "gtol": Meaning("stationarity_tol", "stationarity_tol, absolute"),
-    "xtol": Meaning("radius_tol", "radius_tol"),
-    "initial_tr_radius": needless("the first step is as long as the gradient says"),
+    "gtol": same("gtol", "of the Lagrangian's gradient, absolute"),
+    "initial_tr_radius": ignored("the first step is as long as the gradient says", 1.0),
 }
 TRUST: dict[str, Meaning] = {
     "gtol": GTOL,

@@ -80,6 +80,8 @@ class SQPGradientSamplingOptions(CommonOptions, total=False):
     stationarity_tol: float | None
     radius_tol: float | None
     fatol: float | None
+    gtol: float | None
+    xtol: float | None
 
 
 class GradientSamplingDescentOptions(CommonOptions, total=False):

@@ -36,6 +36,7 @@ from smoothmin.descent.rescaling import in_range
 from smoothmin.sqp.program import Region
 from smoothmin.sqp.run import SQPRun
 from smoothmin.sqp.settings import SQPSettings
+from smoothmin.sqp.tolerances import Tolerances
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class SQPGradientSampling(Method):
     fatol : float, optional
         Change of the function by a step between feasible points, or decrease that the program
         promises at one, that ends the run with success; none by default.
+    gtol : float, optional
+        Largest element of the Lagrangian's gradient at a feasible point, away from kinks, that ends
+        the run with success, absolute; none by default.
+    xtol : float, optional
+        Length of a step between feasible points, away from kinks, that ends the run with success,
+        absolute; none by default.
 
     Raises
     ------
@@ -107,13 +114,15 @@ class SQPGradientSampling(Method):
     stationarity_tol: float | None = None
     radius_tol: float | None = None
     fatol: float | None = None
+    gtol: float | None = None
+    xtol: float | None = None
     # no option: for benchmarks of its numbers and mechanisms
     settings: SQPSettings = field(
         default=SQPSettings(), repr=False, kw_only=True, metadata={"option": False}
     )
 
     def __post_init__(self) -> None:
-        for name in ("stationarity_tol", "radius_tol", "fatol"):
+        for name in ("stationarity_tol", "radius_tol", "fatol", "gtol", "xtol"):
             if getattr(self, name) is not None:
                 require_real(name, getattr(self, name), minimum=0)
         if not isinstance(self.settings, SQPSettings):
@@ -131,9 +140,10 @@ class SQPGradientSampling(Method):
         if not np.isfinite(start).all():
             where = "No point meets the bounds and the linear constraints"
             return Finish(Status.INFEASIBLE, _status.contradictory(where))
-        tolerances = self.stationarity_tol, self.radius_tol, self.fatol
+        certified = self.stationarity_tol, self.radius_tol
+        tolerances = Tolerances(self.fatol, self.gtol, self.xtol)
 
         def steps(inner: Problem) -> Steps:
-            return SQPRun(inner, region, *tolerances, self.settings).steps()
+            return SQPRun(inner, region, *certified, tolerances, self.settings).steps()
 
         return (yield from in_range(problem.at(start), steps))

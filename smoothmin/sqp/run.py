@@ -23,6 +23,7 @@ from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
+from smoothmin.sqp.tolerances import Tolerances
 from smoothmin.sqp.visibility import Visibility
 
 
@@ -35,11 +36,11 @@ class SQPRun:
         region: Region,
         stationarity_tol: float | None,
         radius_tol: float | None,
-        fatol: float | None,
+        tolerances: Tolerances,
         settings: SQPSettings,
     ) -> None:
         n = problem.x0.size
-        self._problem, self._settings, self._fatol = problem, settings, fatol
+        self._problem, self._settings, self._tolerances = problem, settings, tolerances
         self._sides, self._region = Sides(problem.nonlinear), region
         self._evaluator = PointEvaluator(problem, self._sides)
         self._programs = Programs(self._region, self._sides, settings.penalties)
@@ -117,9 +118,11 @@ class SQPRun:
             reply = yield Iterate(point.x, point.fun, point.grad)
             if isinstance(reply, Changed):
                 point = yield from self._evaluator.at(point.x)
-            elif self._settled(point, abs(point.fun - before.fun), before):
-                return self._met("changed by", abs(point.fun - before.fun), direction)
-            elif point.fun < self._lowest and self._certifier.feasible(point):
+                continue
+            said = self._tolerances.of_step(point.fun - before.fun, point.x - before.x)
+            if (done := self._asked_for(said, direction, before, point)) is not None:
+                return done
+            if point.fun < self._lowest and self._certifier.feasible(point):
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
 
     def _concluded(
@@ -146,7 +149,7 @@ class SQPRun:
         self, point: Point, direction: Direction, noise: float, *, success: bool
     ) -> Generator[Ask, object, Point | None]:
         """A point that values show to be lower, along steps where the matrix may be wrong."""
-        if self._fatol is not None and -direction.slope <= self._fatol:
+        if self._tolerances.of_program(-direction.slope, direction.solution.lagrangian):
             return None
         certificate = self._certifier.certify(point, self._gathered)
         slope = certificate.least[: point.x.size]
@@ -162,16 +165,11 @@ class SQPRun:
                 return None if judged.status.success else there
         return None
 
-    def _settled(self, point: Point, change: float, *others: Point) -> bool:
-        """Whether a change is one that the user calls none, between feasible points."""
-        if self._fatol is None or change > self._fatol or self._gathered.met:
-            return False
-        return all(self._certifier.feasible(each) for each in (point, *others))
-
-    def _met(self, what: str, change: float, direction: Direction) -> Finish:
-        """The end that the user asked for."""
-        message = f"The function {what} {change:.3g} <= fatol"
-        return judge(Knowledge(message, tolerance_met=True), **self._told(direction))
+    def _asked_for(self, said: str, direction: Direction, *points: Point) -> Finish | None:
+        """The end by a tolerance of the user's that is met, at feasible points away from kinks."""
+        if not said or self._gathered.met or not all(map(self._certifier.feasible, points)):
+            return None
+        return judge(Knowledge(said, tolerance_met=True), **self._told(direction))
 
     def _left_behind(self, point: Point, noise: float) -> Point | None:
         """A feasible point that is lower than where the run ends, by more than tolerances make.
@@ -216,13 +214,10 @@ class SQPRun:
         step = there.x - point.x
         predicted = float(gradient @ step)
         change = float(there.values[number] - point.values[number])
-        whose = "" if number == 0 else f" of a nonlinear constraint (row {self._row(number)})"
+        row = None if number == 0 else int(self._sides.row[number - 1])  # that it is a side of
+        whose = "" if row is None else f" of a nonlinear constraint (row {row})"
         said = _status.gradient_contradicted(float(np.linalg.norm(step)), predicted, change, whose)
         return Finish(Status.GRADIENT, said, **finish.info)
-
-    def _row(self, number: int) -> int:
-        """Of the nonlinear constraints, that a function is a side of."""
-        return int(self._sides.row[number - 1])
 
     def _moved(self, point: Point, outcome: Outcome, size: float) -> Point:
         """The next point, from which the curvature is learnt."""
@@ -249,8 +244,10 @@ class SQPRun:
     def _begin(self) -> Generator[Ask, object, Finish | Point]:
         """The start, and the scale of the first step."""
         point = yield from self._evaluator.at(self._problem.x0)
-        if (finish := self._unusable(point)) is not None:
-            return finish
+        finish = unusable(point.fun, point.grad)
+        if finish is not None or not point.finite:
+            said = "A constraint is not finite at the start."
+            return finish or Finish(Status.NONFINITE, said)
         certifier = self._certifier
         if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
             point = yield from self._search.beside(point, certifier.feasible)
@@ -260,13 +257,6 @@ class SQPRun:
         self._lowest = -max(1.0, abs(point.fun)) / EPS**2
         self._curvature.first = first_step(point.x, -point.grad, 0.0)
         return point
-
-    def _unusable(self, point: Point) -> Finish | None:
-        """The end where the start's values or gradients cannot be used."""
-        finish = unusable(point.fun, point.grad)
-        if finish is None and not point.finite:
-            finish = Finish(Status.NONFINITE, "A constraint is not finite at the start.")
-        return finish
 
     def _idle(self, noise: float) -> bool:
         """Whether many evaluations have gained no more than noise."""
@@ -292,8 +282,10 @@ class SQPRun:
             return self._lost(point)
         if self._idle(noise):
             return (yield from self._nothing_lower(point, direction, noise))
-        if not self._curvature.fresh and self._settled(point, -direction.slope):
-            return self._met("is promised to fall by", -direction.slope, direction)
+        fall = math.inf if self._curvature.fresh else -direction.slope
+        said = self._tolerances.of_program(fall, direction.solution.lagrangian)
+        if (done := self._asked_for(said, direction, point)) is not None:
+            return done
         feasible = self._certifier.feasible(point)
         self._promised(point, direction)  # is remembered
         hidden = self._visibility.hidden(point, direction, noise) if feasible else noise

@@ -91,3 +91,21 @@ def test_other_signatures_are_refused():
 def test_an_address_is_not_for_other_processes():
     with pytest.raises(ValueError, match="pointers cannot be pickled"):
         pickle.dumps(smooth(sums.ctypes))
+
+
+def test_what_cfunc_makes_is_called_in_c(loops):
+    assert_array_equal(run(sums).x, run(sums.ctypes).x)
+    assert loops
+
+    @cfunc(types.float64(POINTER, types.intc))
+    def reversed_arguments(x, n):
+        return x[0]
+
+    with pytest.raises(ValueError, match="fun must be double f"):
+        minimize(reversed_arguments, X0)
+
+    @cfunc(types.float64(types.float64))
+    def square(x):
+        return x * x
+
+    assert minimize(square, [1.0], method="bfgs").success  # called as Python code
