@@ -132,10 +132,9 @@ class Distribution:
         other._decompose()
         return other
 
-    def reshape(self, vectors: Array, factors: Array) -> None:
-        """Multiply by ``factors`` (n,) along ``vectors``, orthonormal columns as `whitened` is."""
-        turned = self.root @ vectors
-        self.covariance = (turned * factors**2) @ turned.T
+    def set_axes(self, axes: Array) -> None:
+        """Let these columns, times sigma, be as long as standard deviations along them."""
+        self.covariance = axes @ axes.T
         self._decompose()
 
     def widen(self, factors: Array) -> None:

@@ -46,14 +46,19 @@ from smoothmin.derivative_free.quadratic_regression import (
     Regression,
     kendall,
 )
-from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
-from smoothmin.derivative_free.survey import BATCHES, ROUNDS, SIGNAL, WIDENING
+from smoothmin.derivative_free.survey import (
+    ROUNDS,
+    SIGNAL,
+    WIDENING,
+    WIDEST,
+    Surveyed,
+    survey,
+)
 
 EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
 FORESIGHT = 0.15  # the same of values predicted before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
-WIDEST = 1e4  # in units of the first standard deviation
 NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
@@ -209,7 +214,8 @@ class GaussianRun:
         self._quiet = 0  # generations without a new lowest value
         self._noise = options.noise
         self._surveys = 0  # that sent the search on
-        self._nothing = False  # whether the last promised nothing; a second is believed
+        self._idle = 0  # of these in a row, that came no lower
+        self._promised = math.inf  # by the last of them
         self._widest = 0.0  # largest standard deviation of a generation's values
 
     def learn(self, points: Array, values: Array) -> None:
@@ -268,51 +274,22 @@ class GaussianRun:
         if met or not self._options.survey or self._noise <= NEGLIGIBLE * fell:
             told = {} if met else {"stagnated": True}
             return judge(Knowledge(message, tolerance_met=True), noise=self._noise, **told)
-        left = yield from self._survey()
-        most, few = self._noise, self._surveys < ROUNDS
-        if left is not None and few:
-            before = self._nothing
-            fits = left.misfit <= NOISE_FLOOR * self._noise
-            self._nothing = fits and left.most <= most and not left.goes_on(self._noise)
-            if not (self._nothing and before):
-                self._surveys += 1
-                self._start_again(left)
-                return None
-        promised = math.inf if left is None else left.most
-        mean = self._outward(self._distribution.mean[None])[0]
-        values = (yield Ask(np.repeat(mean[None], REPEATS, axis=0), 0, anew=True)).values
-        yield Iterate(mean, float(np.mean(values)), noise=self._noise)  # what is left of luck
-        return judge(Knowledge(message, promised=promised, noise=most), noise=self._noise)
-
-    def _survey(self) -> Generator[Ask, Answers, Decrease | None]:
-        """What a quadratic promises around the mean, as wide as values rise above the noise.
-
-        More points are taken while it is neither next to nothing nor clear.
-        """
-        d = self._distribution
-        count, z, values = points_needed(d.n), np.empty((0, d.n)), np.empty(0)
-        for _ in range(BATCHES):
-            while True:
-                points = self._inside(d.mean + self._deviates(count))
-                new = yield from self._evaluate(points)
-                if len(values) or not self._flat(new) or not self._wider():
-                    break
-            z = np.concatenate([z, d.whitened(points - d.mean) / d.sigma])
-            values = np.concatenate([values, new])
-            left = decrease_left(z, values, math.sqrt(d.n), self._noise)
-            if left is None or left.most <= self._noise or left.goes_on(self._noise):
-                break
-        return left
-
-    def _deviates(self, count: int) -> Array:
-        """Steps from the mean, as the distribution has them."""
-        d = self._distribution
-        return d.sigma * d.shaped(self._rng.standard_normal((count, d.n)))
-
-    def _flat(self, values: Array) -> bool:
-        """Whether the noise hides how the function varies over these points."""
-        finite = values[np.isfinite(values)]
-        return len(finite) > 0 and float(np.std(finite)) <= SIGNAL * self._noise
+        d, x = self._distribution, self._outward(self._distribution.mean[None])[0]
+        axes = d.sigma * d.shaped(np.eye(d.n)).T
+        found = yield from survey(self._problem, self._scale, x, axes, self._noise, self._rng)
+        ends = np.repeat(np.stack([x, found.x]), REPEATS, axis=0)
+        values = (yield Ask(ends, 0, anew=True)).values
+        before, after = np.mean(values.reshape(2, -1), axis=1)
+        lower = before - after > self._noise
+        self._idle = 0 if lower else self._idle + 1
+        self._promised = found.promised if self._idle < 2 else min(self._promised, found.promised)
+        if self._surveys < ROUNDS and self._idle < 2:
+            self._surveys += 1
+            self._start_again(found)
+            return None
+        yield Iterate(found.x, float(after), noise=self._noise)  # what is left of luck
+        knows = Knowledge(message, promised=self._promised, noise=self._noise)
+        return judge(knows, noise=self._noise)
 
     def _wider(self) -> bool:
         """Widen the distribution; false where it is as wide as it may be."""
@@ -322,14 +299,13 @@ class GaussianRun:
             self._keep_within_box()
         return d.sigma > before
 
-    def _start_again(self, left: Decrease) -> None:
-        """From where the fitted quadratic is least, as wide as it rises well above the noise."""
+    def _start_again(self, found: Surveyed) -> None:
+        """From where a survey came to, as wide as values rise above the noise there."""
         d = self._distribution
-        d.mean = self._inside(d.mean + d.sigma * d.shaped(left.minimizer[None])[0])
-        curvatures, vectors = np.linalg.eigh(left.hessian)
-        rises = 2 * SIGNAL * self._noise / np.maximum(curvatures, 1e-300)
+        d.mean = self._inside(found.x / self._scale)
         if isinstance(d, Distribution) and not isinstance(d, DiagonalDistribution):
-            d.reshape(vectors, np.clip(np.sqrt(rises), 1 / WIDENING, WIDENING))
+            d.sigma = 1.0
+            d.set_axes(found.axes)
             self._keep_within_box()
         d.p_sigma, d.p_c = np.zeros(d.n), np.zeros(d.n)
         self._lowest.clear()

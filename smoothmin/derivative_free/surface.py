@@ -10,15 +10,21 @@ J. R. Stat. Soc. B 13 (1951).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtri, ndtri
 
+from smoothmin._noise import POINTS
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.subproblems.trust_region import trust_region_step
 
-CONFIDENCE = 1.28  # standard errors, one-sided, for 90 %
+LEVEL = 0.9  # of confidence, one-sided
+CONFIDENCE = float(ndtri(LEVEL))  # standard errors
+# of the noise, by which that of few values may be too small
+UNCERTAIN = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, LEVEL)))
 EDGE = 0.9  # share of the radius, from which a minimizer is not inside
 REDUNDANCY = 2  # points per coefficient
 MOST_CROSS_TERMS = 10  # variables up to which products of two variables are fitted
@@ -58,6 +64,10 @@ class Decrease:
     def least(self) -> float:
         """What is left at least, with a confidence of 90 %."""
         return self.size - CONFIDENCE * self.error
+
+    def fits(self, noise: float) -> bool:
+        """Whether the quadratic leaves no more than such noise, as measured, may be."""
+        return self.misfit <= UNCERTAIN * noise
 
     def goes_on(self, level: float) -> bool:
         """Whether there surely is a decrease of more than ``level``, or one that leads outward."""

@@ -5,7 +5,8 @@ J. R. Stat. Soc. B 13 (1951): fit, go to where the fit is least, fit again.
 
 Deviations: points are drawn from a normal distribution instead of a design; its axes become
 those of the fitted quadratic, as long as it takes values to rise above the noise, so that a
-valley is followed along its floor; a decrease is believed by its standard error.
+valley is followed along its floor, but shorter while values are no quadratic's; a decrease is
+believed by its standard error.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
 from smoothmin.subproblems.linear_system import inverted
 
 SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
 WIDENING = 3.0  # of the distribution at once
+WIDEST = 1e4  # of its deviations, in units of the scale, where there is no box
 BATCHES = 4  # of points around a centre, while a fit to them decides nothing
 ROUNDS = 20  # centres; widths, two for each, that are tried for values that differ
 
@@ -36,10 +39,13 @@ class Surveyed:
     promised : float
         Decrease that is left there at most, with a confidence of 90 %; infinite if the values
         do not tell.
+    axes : ndarray, shape (n, n)
+        Of the last distribution, as columns, in units of the scale.
     """
 
     x: Array
     promised: float
+    axes: Array
 
 
 def survey(
@@ -56,7 +62,7 @@ def survey(
     ----------
     problem : Problem
     scale : ndarray, shape (n,)
-        How far variables typically move; no distribution is wider in all directions.
+        How far variables typically move.
     x : ndarray, shape (n,)
     width : float or ndarray, shape (n, n)
         First standard deviation, in units of the scale, or axes of that length as columns; they
@@ -66,9 +72,10 @@ def survey(
     rng : Generator
     """
     axes = np.eye(x.size) * width if np.ndim(width) == 0 else np.asarray(width)
-    left, quiet = None, 0
+    left, quiet, most, spread = None, 0, math.inf, SIGNAL * noise
     for _ in range(ROUNDS):
-        left, axes = yield from _fitted(problem, scale, x, axes, noise, rng)
+        left, axes = yield from _fitted(problem, scale, x, axes, noise, spread, rng)
+        spread = 0.0  # curvatures tell from now on
         if left is None:
             break
         curvatures, vectors = np.linalg.eigh(left.hessian)
@@ -76,13 +83,38 @@ def survey(
         lengths = np.clip(lengths, 1 / WIDENING, WIDENING)
         if left.goes_on(noise):
             x, quiet = problem.clip(x + scale * (axes @ left.minimizer)), 0
-        else:
+        elif left.fits(noise):
+            most = max(left.most, most if quiet else 0.0)
             quiet += 1
-        axes = axes @ vectors * lengths
+        else:
+            quiet = 0
+        if not left.fits(noise):  # what is not quadratic is of third order
+            lengths = np.minimum(lengths, (noise / left.misfit) ** (1 / 3))
+        longest = lengths.max() < WIDENING or _widest(problem, scale, axes)
+        axes = _within(problem, scale, axes @ vectors * lengths)
         # a floor may slope by more than shows until the axis along it is long enough
-        if quiet > 1 and (lengths.max() < WIDENING or np.abs(axes).max() > 1):
+        if quiet > 1 and longest:
             break
-    return Surveyed(x, math.inf if left is None else left.most)
+    return Surveyed(x, math.inf if left is None or quiet < 2 else most, axes)
+
+
+def _limits(problem: Problem, scale: Array) -> Array:
+    """Deviations that are wide enough: half the box, or so far that nothing is known of it."""
+    if problem.box is None:
+        return np.full(scale.size, WIDEST)
+    return np.minimum(0.5 * (problem.box[1] - problem.box[0]) / scale, WIDEST)
+
+
+def _widest(problem: Problem, scale: Array, axes: Array) -> bool:
+    """Whether a distribution is as wide as it may be."""
+    deviations, limits = np.linalg.norm(axes, axis=1), _limits(problem, scale)
+    return bool((deviations >= (1 - DOUBLE**0.5) * limits).any())
+
+
+def _within(problem: Problem, scale: Array, axes: Array) -> Array:
+    """The axes, none of their deviations wider than it may be."""
+    deviations = np.linalg.norm(axes, axis=1)
+    return axes * min(1.0, float((_limits(problem, scale) / deviations).min()))
 
 
 def quantum(
@@ -112,9 +144,15 @@ def quantum(
 
 
 def _fitted(
-    problem: Problem, scale: Array, x: Array, axes: Array, noise: float, rng: np.random.Generator
+    problem: Problem,
+    scale: Array,
+    x: Array,
+    axes: Array,
+    noise: float,
+    spread: float,
+    rng: np.random.Generator,
 ) -> Generator[Ask, Answers, tuple[Decrease | None, Array]]:
-    """What a quadratic promises around ``x``, and the axes at which values tell."""
+    """What a quadratic promises around ``x``, and axes along which values spread by so much."""
     count, left = points_needed(x.size), None
     points, values = np.empty((0, x.size)), np.empty(0)
     for _ in range(BATCHES):
@@ -124,11 +162,11 @@ def _fitted(
             answers = (yield Ask(new, 0)).values
             seen = np.concatenate([values, answers])
             finite = seen[np.isfinite(seen)]
-            if len(finite) and float(np.std(finite)) > SIGNAL * noise:
+            if len(finite) and float(np.std(finite)) > spread:
                 break
-            if np.abs(axes).max() >= 1 or len(values):
+            if len(values) or _widest(problem, scale, axes):
                 return left, axes
-            axes = WIDENING * axes
+            axes = _within(problem, scale, WIDENING * axes)
         points, values = np.concatenate([points, new]), seen
         z = ((points - x) / scale) @ inverted(axes).T  # jumps may have made axes parallel
         left = decrease_left(z, values, math.sqrt(x.size), noise)

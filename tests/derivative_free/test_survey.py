@@ -42,6 +42,26 @@ def test_at_a_minimum_no_more_than_noise_is_left():
     assert found.x @ found.x < 2 * noise
 
 
+def test_a_scale_that_is_much_too_small_hides_no_minimum():
+    noise = 1e-1
+    found, _ = surveyed(lambda x: 1e-6 * float(x @ x), np.zeros(2), 1e-2, noise)
+    assert found.promised <= noise
+    assert np.linalg.norm(found.axes, axis=0).min() > 100  # where values rise above the noise
+
+
+def test_where_values_are_no_quadratic_less_of_them_is_fitted():
+    """The floor of this valley falls; straight on, its walls hide that."""
+
+    def bent(x):
+        return float(50 * (x[1] - np.sin(x[0])) ** 2 + 0.1 * (x[0] - 3) ** 2)
+
+    false = 0
+    for seed in range(10):
+        found, _ = surveyed(bent, np.array([-1.471, -1.001]), 0.1, 0.1, seed=seed)
+        false += found.promised <= 0.1 and bent(found.x) > 0.5
+    assert false <= 1
+
+
 def test_bounds_are_not_left_and_plateaus_promise_nothing_that_is_known():
     box = (np.array([0.5, -1.0]), np.array([1.0, 1.0]))
     found, points = surveyed(valley, np.array([0.6, 0.2]), 0.1, 1e-3, box)
