@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,21 @@ def require_bool(name: str, value: Any) -> None:
     """Raise unless ``value`` is a truth value."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+def require_limit(
+    name: str, value: Any, minimum: int, whole: Callable[[float], int] = math.floor
+) -> float:
+    """A count, which may be written as a float such as 1e4 or 100.1; infinity for None."""
+    if type(value) is int and value >= minimum:
+        return value
+    if value is None or (isinstance(value, numbers.Real) and value == math.inf):
+        return math.inf
+    if isinstance(value, (float, np.floating)):
+        require_real(name, value, minimum=minimum)
+        value = whole(float(value))
+    require_integer(name, value, minimum)
+    return int(value)
 
 
 def require_one_of(name: str, value: Any, allowed: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from scipy.optimize import OptimizeWarning
 
 from smoothmin import _scipy_options as of
-from smoothmin._check import require_real
+from smoothmin._check import require_limit, require_real
 from smoothmin._protocol import Problem
 from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
 
@@ -86,6 +86,16 @@ class ScipyName:
             there = [given[name] for name in need.split(" or ") if given[name] is not False]
             if not any(callable(f) or f is True or (f and need == PRODUCTS) for f in there):
                 raise ValueError(f"{need} is required for method={self.name!r}, as in SciPy")
+        jac, hess = given["jac"], given["hess"]
+        if (
+            self.name == "trust-constr"
+            and isinstance(hess, str)
+            and not (callable(jac) or jac is True)
+        ):
+            raise ValueError(
+                f"hess={hess!r} requires a gradient for method={self.name!r}, as in SciPy: "
+                "differences of differences are no Hessian"
+            )
 
     def start(self, x0: Any, options: Any) -> Any:
         """The start: ``x0``, but for a simplex its first vertex."""
@@ -112,6 +122,8 @@ class ScipyName:
                 reason = meaning.text.split(": ", 1)[1]
                 text = f"option {key} of method={self.name!r} is not taken: {reason}"
                 warnings.warn(text, OptimizeWarning, stacklevel=4)
+            if meaning.option == "maxfev":
+                require_limit(key, value, 1)  # by the name that was given
             if meaning.option is not None:
                 converted = meaning.convert(value, problem) if meaning.convert else value
                 if converted is not None:

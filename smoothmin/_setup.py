@@ -25,6 +25,7 @@ from smoothmin._check import (
     plain,
     require_bool,
     require_integer,
+    require_limit,
     require_one_of,
     require_real,
 )
@@ -357,12 +358,12 @@ class Plan:
     def of(cls, common: dict[str, Any], callback: Callback | None, n: int) -> Plan:
         given = {key: value for key, value in common.items() if value is not None}
         bounded = {"maxiter", "maxfev", "maxtime"} & given.keys()
-        maxiter = _limit("maxiter", given.get("maxiter"), 0, math.ceil)
+        maxiter = require_limit("maxiter", given.get("maxiter"), 0, math.ceil)
         maxtime, f_target = given.get("maxtime", math.inf), given.get("f_target", -math.inf)
         require_real("maxtime", maxtime, minimum=0)
         require_real("f_target", f_target)
         limits = Limits(
-            _limit("maxfev", given.get("maxfev"), 1, math.floor),
+            require_limit("maxfev", given.get("maxfev"), 1, math.floor),
             float(maxtime),
             float(f_target),
             time.perf_counter(),
@@ -421,19 +422,6 @@ def _require_integers_known(method: Method, constrained: bool) -> None:
             "integrality and constraints cannot be given together: bounds may be, and `fun` may "
             "be infinite, or higher by a penalty, where constraints are violated"
         )
-
-
-def _limit(name: str, value: Any, minimum: int, whole: Callable[[float], int]) -> float:
-    """A count, which may be written as a float such as 1e4 or 100.1; infinity for None."""
-    if type(value) is int and value >= minimum:
-        return value
-    if value is None or (isinstance(value, numbers.Real) and value == math.inf):
-        return math.inf
-    if isinstance(value, (float, np.floating)):
-        require_real(name, value, minimum=minimum)
-        value = whole(float(value))
-    require_integer(name, value, minimum)
-    return int(value)
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -85,6 +85,13 @@ def test_what_scipy_needs_is_needed(name, given, missing):
         scipy.optimize.minimize(rosen, X0, method=name, **given)
 
 
+@pytest.mark.parametrize("jac", [None, "2-point", "cs"])
+def test_differences_of_differences_are_refused_as_in_scipy(jac):
+    for function in (minimize, scipy.optimize.minimize):
+        with pytest.raises(ValueError, match="gradient"):
+            function(rosen, X0, method="trust-constr", jac=jac, hess="2-point")
+
+
 @pytest.mark.filterwarnings("ignore:hess is used by:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:no method uses products:RuntimeWarning")
 def test_a_product_with_the_hessian_is_as_good():
@@ -189,6 +196,16 @@ def test_hints_name_what_an_option_of_scipys_is_called_here(method, option, ours
 def test_limits_of_evaluations(name, option):
     res = minimize(rosen, X0, method=name, options={option: 20})
     assert (res.nfev, res.status) == (20, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("L-BFGS-B", "maxfun"), ("TNC", "maxfun"), ("COBYLA", "maxiter"), ("Powell", "maxfev")],
+)
+@pytest.mark.parametrize("value", [-3, np.nan, "many"])
+def test_bad_limits_are_refused_by_the_name_that_was_given(name, option, value):
+    with pytest.raises((TypeError, ValueError), match=f"{option} must"):
+        minimize(rosen, X0, method=name, options={option: value})
 
 
 def test_the_callers_options_are_left_alone():
