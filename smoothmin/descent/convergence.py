@@ -25,7 +25,7 @@ from smoothmin._recent import Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, VANISHING, Knowledge, judge
 from smoothmin.descent.both_sides import BothSides
-from smoothmin.descent.failed_search import noise_on_line, promised_on_line
+from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.descent.unexplored import farthest, unexplored
 from smoothmin.linesearch.weak_wolfe import LineResult
@@ -380,6 +380,9 @@ class Convergence:
                 noise = max(noise, noise_on_line(found, f, found.slope))
             if not promised < math.inf:
                 promised = max(self._standing, promised_on_line(found, found.slope))
+            hidden = level(found, f) if self._problem.differences is None else 0.0
+            if hidden > 0:
+                promised, noise = min(promised, hidden), max(noise, hidden)
         if self._unresolved(x, f, g):
             promised = noise
         # no gains are to be extrapolated where there are none

@@ -47,3 +47,18 @@ def noise_on_line(found: LineResult, fun: float, slope: float) -> float:
         return 0.0
     quantum = min(changed, default=0.0) if len(misses) - len(changed) >= WITNESSES else 0.0
     return max(*misses[:WITNESSES], float(np.median(misses)), quantum)
+
+
+def level(found: LineResult, fun: float) -> float:
+    """What slopes promise on a line on which values are all the same as far as its minimum.
+
+    Where slopes lead to, or near, one: more than values can show. Else 0.
+    """
+    nearest = sorted(found.trials, key=lambda trial: trial.t)
+    near = 0.5 * found.slope
+    beyond = next((k for k, trial in enumerate(nearest) if trial.slope > near), len(nearest))
+    first = nearest[: max(beyond + 1, WITNESSES)]
+    if beyond == len(nearest) or any(trial.fun != fun for trial in first):
+        return 0.0
+    promised = promised_on_line(found, found.slope)
+    return promised if promised < math.inf else 0.0

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smoothmin._protocol import Array, Problem
+from smoothmin._recent import Recent
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.sqp.functions import EPS, Point, Sides
 from smoothmin.sqp.program import Region
@@ -58,10 +59,12 @@ class KKTCertifier:
         problem: Problem,
         region: Region,
         sides: Sides,
+        recent: Recent,
         stationarity_tol: float | None,
         radius_tol: float | None,
     ) -> None:
         self._problem, self._region, self._sides = problem, region, sides
+        self._recent = recent
         self._tolerance, self._radius_tol = stationarity_tol, radius_tol
         self._settings = CertificateSettings()
         self._coarsest = float(sides.resolution.max(initial=0.0))
@@ -75,8 +78,10 @@ class KKTCertifier:
     def radius(self, x: Array) -> float:
         """The radius of success at a point."""
         settings = self._settings
-        self._largest = max(self._largest, float(np.abs(x).max(initial=0.0)))
-        size = self._largest if self._largest > 0 else 1.0
+        here = float(np.abs(x).max(initial=0.0))
+        self._largest = max(self._largest, here)
+        # where the minimum is at zero nothing else keeps its size; a far start is forgotten
+        size = min(self._largest, max(here, 1.0)) if self._largest > 0 else 1.0
         needed = settings.radius * size
         if self._radius_tol is not None:
             needed = min(self._radius_tol, settings.nearby * size)
@@ -99,10 +104,22 @@ class KKTCertifier:
         else:
             least = self._least_of_many(point, around, normals, radius)
         steepest = math.sqrt(float(np.vecdot(gradients, gradients).max()))
-        small = self._settings.relative * steepest
+        small = self._settings.relative * min(steepest, self._slope(point))
         if self._tolerance is not None:
-            small = max(self._tolerance, self._settings.cancelled * steepest)
+            small = self._tolerance
+        small = max(small, self._settings.cancelled * steepest)
         return KKTCertificate(math.sqrt(float(least @ least)), radius, least, small)
+
+    def _slope(self, point: Point) -> float:
+        """The mean slope lately, or what brings the value to zero over the size of x.
+
+        What cancels may be much steeper than the function is along it.
+        """
+        recent = self._recent
+        moved, fall = recent.moved(point.x), recent.fall
+        if not (moved > 0 and fall > 0):
+            return math.inf
+        return max(fall / moved, abs(point.fun) / self._largest if self._largest > 0 else 0.0)
 
     def _least_of_few(self, gradients: Array, normals: Array) -> Array:
         """The least element, longer by what multiples of normals are not known better than.

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from smoothmin._protocol import Array, Mask
+from smoothmin.descent.convergence import POLLED
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.sqp.functions import EPS, Point
@@ -167,9 +168,9 @@ class LagrangianMetric:
     def doubtful(self, slope: Array, errors: Array, fall: float, longest: Array) -> Iterator[Array]:
         """Steps of this fall by a slope where the matrix may claim too much curvature.
 
-        Downward in units of its diagonal; and along the coordinates for which no step has shown
-        the curvature claimed, to a factor of two, by changes of the gradient beyond ``errors``
-        (n,). None is longer than ``longest`` (n,).
+        Downward, also in units of its diagonal; and along the coordinates for which no step has
+        shown the curvature claimed, to a factor of two, by changes of the gradient beyond
+        ``errors`` (n,). None is longer than ``longest`` (n,).
         """
         factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
         inverse = np.ones(self._n) if factor is None else np.vecdot(factor, factor)
@@ -177,10 +178,12 @@ class LagrangianMetric:
         for step, change in self.pairs if factor is not None else ():
             ratio = step / np.where(change == 0, np.inf, inverse * change)
             proven |= (np.abs(change) > errors) & (ratio > 0.5) & (ratio < 2)
-        downward = inverse * slope
-        step = downward * (fall / (float(downward @ slope) or np.inf))
-        if (np.abs(step) <= longest).all() and step.any():
-            yield -step
+        for downward in (slope, inverse * slope) if factor is not None else (slope,):
+            step = downward * (fall / (float(downward @ slope) or np.inf))
+            if (np.abs(step) <= longest).all() and step.any():
+                yield -step
+            if self._n == 1:
+                return
         for k in np.flatnonzero(~proven & (np.abs(slope) * longest > fall)):
             step = np.zeros(self._n)
             step[k] = -fall / slope[k]
@@ -193,3 +196,11 @@ class LagrangianMetric:
             return 0.5 * self.first * float(errors @ errors)
         image = errors[:, None] * factor
         return 0.5 * float(np.vdot(image, image))
+
+
+def down_coordinates(slope: Array, longest: Array) -> Iterator[Array]:
+    """Steps down a slope along the coordinates that promise most, as long as each may be (n,)."""
+    for k in np.argsort(-np.abs(slope) * longest, kind="stable")[:POLLED].tolist():
+        step = np.zeros(slope.size)
+        step[k] = -math.copysign(longest[k], slope[k])
+        yield step

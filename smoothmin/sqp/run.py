@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
+from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import SIDES, Recent
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
-from smoothmin.descent.convergence import BLURRED, KEPT, MOST_POLLS, POLL, VERIFIED, unusable
-from smoothmin.descent.gradient_check import RESOLVED, VISIBLE
+from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
+from smoothmin.descent.convergence import (
+    BLURRED,
+    KEPT,
+    MOST_POLLS,
+    POLL,
+    VERIFIED,
+    unusable,
+)
+from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
+from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.quasi_newton import first_step
+from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
-from smoothmin.sqp.curvature import LagrangianMetric
+from smoothmin.sqp.contradiction import contradicted
+from smoothmin.sqp.curvature import LagrangianMetric, down_coordinates
 from smoothmin.sqp.functions import EPS, Point, PointEvaluator, Sides
+from smoothmin.sqp.infeasibility import Infeasibility
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
@@ -47,13 +59,15 @@ class SQPRun:
         self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
         growing = region.ends_steps and not self._sides.any_equality
         self._curvature = LagrangianMetric(n, settings, growing=growing)
-        self._certifier = KKTCertifier(
-            problem, self._region, self._sides, stationarity_tol, radius_tol
-        )
         self._search = Search(
             self._evaluator, self._region, self._programs, self._gathered, settings.steps
         )
         self._recent = Recent()
+        self._certifier = KKTCertifier(
+            problem, region, self._sides, self._recent, stationarity_tol, radius_tol
+        )
+        known = self._evaluator, region, self._programs, self._gathered, self._certifier
+        self._infeasibility = Infeasibility(*known)
         self._visibility = Visibility(
             problem, region, self._sides, self._programs, self._curvature, self._recent
         )
@@ -71,6 +85,8 @@ class SQPRun:
         self._looks = 0  # at gradients near that point
         self._level_at_reset = math.inf
         self._polls = 0  # that found something lower where nothing was known to be left
+        self._taught_since = 0  # the step
+        self._on_line = 0.0  # noise that the last search shows, of what cancels
         self._kept = True  # whether the last step has kept what was promised
         self._standing: tuple[Point | None, float] = None, math.inf  # the last promise
 
@@ -84,7 +100,7 @@ class SQPRun:
             # 1. the program, the prices of violation steered at every new point
             quadratic = self._curvature.quadratic(boxed=boxed)
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
-            if steer and (sunk := self._sunk(point)) is not None:
+            if steer and (sunk := self._infeasibility.sunk(point)) is not None:
                 return sunk
             noise = self._visibility.noise(point, direction)
             if not steer and -direction.slope <= noise and not self._certifier.feasible(point):
@@ -130,6 +146,8 @@ class SQPRun:
     ) -> Generator[Ask, object, Finish | Point]:
         """The end, or a lower point to go on from."""
         success = ended.status.success
+        if success and self._renewed(direction):
+            return point
         if success or (ended.status is Status.PRECISION and self._polls < MOST_POLLS):
             lower = yield from self._overlooked(point, direction, noise, success=success)
             if lower is not None:
@@ -138,12 +156,26 @@ class SQPRun:
                 return self._moved(point, Outcome(lower, direction, 0.0), size)
         lower = self._left_behind(point, noise) if success else None
         if lower is None:
-            return self._contradicted(ended, point)
+            gave = self._problem, self._sides, self._search, self._gathered
+            return contradicted(*gave, ended, point, max(self._problem.noise, self._on_line))
         if lower is self._returned_to:
             return Finish(Status.PRECISION, LEFT_BEHIND, **ended.info)
         self._returned_to = lower
         self._curvature.reset()
         return lower
+
+    def _renewed(self, direction: Direction) -> bool:
+        """Whether the matrix, taught where curvature is far larger, is to be learnt anew."""
+        recent, reach = self._recent, self._programs.reach
+        if self._gathered.kinked or self._curvature.fresh or not 0 < reach < math.inf:
+            return False
+        if not recent.curvature() < SHORT * recent.curvature(self._taught_since):
+            return False
+        self._taught_since = recent.steps
+        self._curvature.reset()
+        size = float(np.linalg.norm(direction.solution.lagrangian))
+        self._curvature.first = reach / size if size > 0 else 1.0
+        return True
 
     def _overlooked(
         self, point: Point, direction: Direction, noise: float, *, success: bool
@@ -157,7 +189,12 @@ class SQPRun:
         fall = VERIFIED * max(promised if promised < math.inf else 0.0, noise)
         errors = self._visibility.slope_errors(point, noise)
         longest = POLL * np.maximum(1.0, np.abs(point.x))
-        for step in self._curvature.doubtful(slope, errors, fall, longest):
+        steps = self._curvature.doubtful(slope, errors, fall, longest)
+        if self._gathered.met:
+            # pieces that are mixed may be one that bends
+            lagrangian = np.concatenate([[1.0], direction.multipliers]) @ point.slopes
+            steps = chain(steps, down_coordinates(lagrangian, longest))
+        for step in steps:
             there = yield from self._search.farthest(point, step, 0.5 * fall)
             if there is not None:
                 gain = self._programs.merit(point) - self._programs.merit(there)
@@ -190,34 +227,11 @@ class SQPRun:
         if outcome.shorten > 0:
             curvature.trust *= outcome.shorten
             return True
-        if curvature.fresh or self._reset_at is point:
+        if curvature.fresh or self._reset_at is point or self._hidden_on_line(point) > 0:
             return False
         curvature.reset()
         self._reset_at = point
         return True
-
-    def _contradicted(self, finish: Finish, point: Point) -> Finish:
-        """The end, another one where gradients that the user gave are not those of the values."""
-        success = finish.status.success
-        if (success and not self._gathered.kinked) or self._problem.differences is not None:
-            return finish
-        noise = self._problem.noise
-        visible = np.maximum(VISIBLE * noise, RESOLVED * point.size)
-        visible[1:][self._sides.resolution > 0] = np.inf
-        number = None if success else self._search.contradicted(point, visible)
-        number = self._gathered.contradicted(point, visible) if number is None else number
-        if number is None:
-            return finish
-        gradient, least = point.slopes[number], visible[number]
-        others = self._gathered.nearest(point)
-        there = next((o for o in others if abs(gradient @ (o.x - point.x)) > least), point)
-        step = there.x - point.x
-        predicted = float(gradient @ step)
-        change = float(there.values[number] - point.values[number])
-        row = None if number == 0 else int(self._sides.row[number - 1])  # that it is a side of
-        whose = "" if row is None else f" of a nonlinear constraint (row {row})"
-        said = _status.gradient_contradicted(float(np.linalg.norm(step)), predicted, change, whose)
-        return Finish(Status.GRADIENT, said, **finish.info)
 
     def _moved(self, point: Point, outcome: Outcome, size: float) -> Point:
         """The next point, from which the curvature is learnt."""
@@ -227,6 +241,10 @@ class SQPRun:
         self._kept = merit(point) - merit(new) >= -KEPT * direction.slope
         reweighed = self._level - merit(point)
         self._level = merit(new) + reweighed
+        where, promised = self._standing
+        if where is point and merit(point) - merit(new) < KEPT * promised < math.inf:
+            self._standing = new, promised
+        self._on_line = 0.0
         learn = self._curvature.learn
         curvature = learn(point, new, direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
@@ -303,7 +321,7 @@ class SQPRun:
                 self._dear_at = point
                 self._programs.raise_weights()
                 return True
-            return (yield from self._infeasible(point)) if invisible else False
+            return (yield from self._infeasibility.judged(point)) if invisible else False
         if self._looked_at is not point:
             self._looked_at, self._looks = point, 0
         if self._looks <= point.x.size and (yield from self._look_near(point, radius)):
@@ -397,10 +415,20 @@ class SQPRun:
         noise: float,
         certificate: KKTCertificate,
         promised: float,
+        *,
+        level: bool = False,
     ) -> Finish:
-        """What is known where no more is promised, and there is no certificate."""
-        steep = 1.0 if self._gathered.met else self._recent.steepness
-        visible = -direction.slope > noise
+        """What is known where no more is promised, and there is no certificate.
+
+        A kink is none where values around it are ``level``.
+        """
+        if noise < promised < math.inf:  # as earlier promises were kept
+            kept = promised * self._recent.exceeded(noise)
+            promised = max(promised, min(kept, abs(point.fun)))
+        steep = 1.0 if self._gathered.met and not level else self._recent.steepness
+        visible = -direction.slope > noise and not level
+        step = direction.step / self._curvature.trust
+        large = float(np.max(np.abs(step) / np.maximum(1.0, np.abs(point.x))))
         knows = Knowledge(
             f"Stationarity {certificate.stationarity:.3g} within radius {certificate.radius:.3g}",
             promised=promised,
@@ -409,6 +437,7 @@ class SQPRun:
             noise=noise,
             extrapolated=self._recent.extrapolated(noise) if visible else 0.0,
             far=self._far(point, direction) if visible else 0.0,
+            large=large,
             steep=steep,
             resolved=self._problem.differences is None or self._problem.differences.resolves,
         )
@@ -422,6 +451,8 @@ class SQPRun:
         curvature = self._curvature
         if not curvature.fresh or self._recent.steps < 0:
             self._standing = point, direction.decrease / curvature.trust
+            if self._recent.steps >= 0:
+                self._recent.promise(self._standing[1])
         where, promised = self._standing
         return promised if where is point else math.inf
 
@@ -435,52 +466,30 @@ class SQPRun:
     ) -> Generator[Ask, object, Finish]:
         """The end where no step is lower."""
         if not self._certifier.feasible(point):
-            return (yield from self._infeasible(point))
+            return (yield from self._infeasibility.judged(point))
         certificate = self._certifier.certify(point, self._gathered)
         if self._proves(certificate, point, direction, noise):
             return self._certified(certificate, direction)
         promised = self._promised(point, direction)
-        return self._judged(point, direction, noise, certificate, promised)
+        line = self._line(point)
+        if line is not None:
+            noise = max(noise, noise_on_line(line, self._programs.merit(point), line.slope))
+            if not promised < math.inf:
+                promised = promised_on_line(line, line.slope)
+        hidden = self._hidden_on_line(point)
+        if hidden > 0:
+            promised = min(promised, hidden)
+            self._on_line = noise = max(noise, hidden)
+        return self._judged(point, direction, noise, certificate, promised, level=hidden > 0)
 
-    def _infeasible(self, point: Point) -> Generator[Ask, object, Finish]:
-        """The end at a point whose violation no step lowers."""
-        pull, down = self._pull(point)
-        for _ in range(self._gathered.capacity):
-            if pull <= CONTRADICTORY:
-                break
-            # gradients from where the way down leads, as long as they bar it
-            x, _ = self._region.nearest(point.x + down)
-            there = yield from self._evaluator.at(x)
-            if not there.finite:
-                break
-            self._gathered.add(there, point)
-            before = pull
-            pull, down = self._pull(point)
-            if not pull < before:
-                break
-        if pull <= CONTRADICTORY:
-            return self._stationary(point, pull)
-        worst = float(point.violation.max())
-        return judge(Knowledge(f"No step lowers the violation, {worst:.3g}"))
+    def _line(self, point: Point) -> LineResult | None:
+        """The search from a point, if gradients are not by differences."""
+        return self._search.line(point) if self._problem.differences is None else None
 
-    def _pull(self, point: Point) -> tuple[float, Array]:
-        """How steeply the violation can be lowered, and the way down."""
-        assert self._programs.caps is not None
-        return self._certifier.pull(point, self._gathered, self._programs.caps)
-
-    def _sunk(self, point: Point) -> Finish | None:
-        """The end where prices rise for a violation that is stationary to all digits that count."""
-        if not self._programs.raised or self._certifier.feasible(point):
-            return None
-        pull, _ = self._pull(point)
-        return self._stationary(point, pull) if pull <= self._certifier.relative else None
-
-    def _stationary(self, point: Point, pull: float) -> Finish:
-        """The end at a stationary point of the violation."""
-        worst = float(point.violation.max())
-        where = f"The violation, {worst:.3g}, is stationary (its slope is {pull:.3g})"
-        return Finish(Status.INFEASIBLE, _status.contradictory(where))
+    def _hidden_on_line(self, point: Point) -> float:
+        """What slopes promise on the line of a search that rounding hides; 0 if not so."""
+        line = self._line(point)
+        return 0.0 if line is None else level(line, self._programs.merit(point))
 
 
 LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."
-CONTRADICTORY = 1e-4  # slope of the violation that is none

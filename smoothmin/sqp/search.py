@@ -16,8 +16,8 @@ import numpy as np
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin.descent.convergence import PROBE
-from smoothmin.descent.gradient_check import contradicting
-from smoothmin.linesearch.weak_wolfe import LinePoint
+from smoothmin.descent.gradient_check import WITNESSES, contradicting
+from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.settings import StepSettings
@@ -68,6 +68,7 @@ class Search:
     ) -> Generator[Ask, object, Outcome]:
         """From a point along a direction."""
         settings, gathered, share = self._settings, self._gathered, 1.0
+        same = 0  # trials of the same value, which rounding makes
         self._trials.clear()
         self._line = point, direction.step
         for number in range(settings.trials):
@@ -85,12 +86,15 @@ class Search:
             if not rise < np.inf:
                 share *= settings.shortest
                 continue
+            same += rise == 0
+            if same >= WITNESSES:
+                break
             if number == 0:
                 second = yield from self._second(point, trial, direction, quadratic, noise)
                 if second is not None:
                     return second
             shorter = self._shorter(rise, predicted)
-            if isinstance(trial, Point) and self._is_news(point, trial, direction):
+            if rise != 0 and isinstance(trial, Point) and self._is_news(point, trial, direction):
                 too_long = rise > -predicted
                 return Outcome(None, direction, share, shorter if too_long else 1.0)
             share *= shorter
@@ -190,6 +194,23 @@ class Search:
             if other.finite and other.fun < point.fun - rounding and feasible(other):
                 point = other
         return point
+
+    def line(self, point: Point) -> LineResult | None:
+        """The merit function along the last search, if that was from this point."""
+        start, step = self._line
+        if start is not point or not self._trials:
+            return None
+        programs = self._programs
+
+        def slope(there: Point) -> float:
+            violated = np.concatenate([[1.0], programs.weights * (there.excess > 0)])
+            return float(violated @ (there.slopes @ step))
+
+        trials = [
+            LinePoint(share, there.x, programs.merit(there), there.grad, slope(there))
+            for share, there in self._trials
+        ]
+        return LineResult(trials[0], False, False, trials, slope(point))
 
     def contradicted(self, point: Point, visible: Array) -> int | None:
         """A function whose values exclude its gradients, by the last search if from this point.

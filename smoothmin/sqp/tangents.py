@@ -106,16 +106,24 @@ class Tangents:
         )
         return found
 
-    def needed(self, point: Point) -> bool:
-        """Whether the last program used any of another piece than a point is on."""
-        used = self.weights > 0
-        if not used.any():
-            return False
-        steps, change = point.x - self.points[used], point.values[self.number] - self._values[used]
-        first, last = np.vecdot(self.slopes[used], steps), steps @ point.slopes[self.number]
-        rounding = self._rounding(steps, self._sizes[used], point)
+    def apart(self, point: Point, error_of_piece: float) -> Mask:
+        """Which tangents are of another piece than a point: the trapezoid rule is off between."""
+        steps, change = point.x - self.points, point.values[self.number] - self._values
+        first, last = np.vecdot(self.slopes, steps), steps @ point.slopes[self.number]
+        rounding = self._rounding(steps, self._sizes, point)
         error = np.abs(change - 0.5 * (first + last))
-        return bool((error > self._settings.same * np.abs(last - first) + rounding).any())
+        found: Mask = error > error_of_piece * np.abs(last - first) + rounding
+        return found
+
+    def needed(self, point: Point, length: float) -> bool:
+        """Whether the last program used any of another piece than a point is on.
+
+        None from beyond what as many steps of this length lead to as a kink is remembered for.
+        """
+        away = point.x - self.points
+        reach = self._settings.memory * length
+        used = (self.weights > 0) & (np.vecdot(away, away) <= reach * reach)
+        return bool(used.any() and self.apart(point, self._settings.skew)[used].any())
 
     def keep(self, kept: Mask) -> None:
         """Forget all others."""
@@ -149,15 +157,23 @@ class Tangents:
         return close
 
     def prove(self, serial: int, centre: Point, there: Point) -> None:
-        """Keep a tangent if it is not above the function ``there``, near the centre.
+        """Keep a tangent if it is not above the function ``there``, half a radius from the centre.
 
-        By the mean value theorem a gradient from between is as steep as the tangent on the way.
+        By the mean value theorem a gradient from between is as steep as the tangent on the way,
+        if that meets the centre's within the radius: all of a convex function are below it.
+        Where there is no kink between, none is from another piece.
         """
         if self.proven_at is not centre:
             self.proven, self.proven_at = set(), centre
+        error, bent, rounded = (found[self.number] for found in _compare(centre, there))
+        kinked = error > self._settings.same * bent + rounded
+        number, radius = self.number, 2 * np.linalg.norm(there.x - centre.x)
         for row in np.flatnonzero(self.serials == serial).tolist():
-            rounding = ROUNDING * EPS * float(self._sizes[row] + there.size[self.number])
-            if self.at(row, there.x) <= there.values[self.number] + rounding:
+            steeper = np.linalg.norm(self.slopes[row] - centre.slopes[number])
+            gap = centre.values[number] - self.at(row, centre.x)
+            rounding = ROUNDING * EPS * float(self._sizes[row] + there.size[number])
+            below = self.at(row, there.x) <= there.values[number] + rounding
+            if kinked and below and gap <= steeper * radius + rounding:
                 self.proven.add(serial)
             else:
                 self.keep(self.serials != serial)
@@ -199,8 +215,9 @@ class Gathered:
             length = float(np.linalg.norm(point.x - centre.x))
             blunt = point.displaced / length if length > 0 else np.inf
             kinks = error > np.maximum((self._settings.skew + blunt) * curved, rounding)
+            kinks &= point.values != centre.values  # which rounding makes the same
             for number, tangents in self.of.items():
-                kinks[number] |= tangents.needed(point)
+                kinks[number] |= tangents.needed(point, length)
             if self.of or kinks.any():
                 left = np.maximum(self.left - 1, 0)
                 self.left = np.where(kinks, self._settings.memory, left)
@@ -248,11 +265,13 @@ class Gathered:
         return found
 
     def near(self, number: int, point: Point, radius: float) -> Array:
-        """Gradients (m, n) of a function within the radius of a point, but for its own."""
+        """Gradients (m, n) of a function's other pieces within the radius of a point."""
         if number not in self.of:
             return np.empty((0, self._n))
         tangents = self.of[number]
-        found: Array = tangents.slopes[tangents.near(point, radius)]
+        found: Array = tangents.slopes[
+            tangents.near(point, radius) & tangents.apart(point, self._settings.same)
+        ]
         return found
 
     def nearest(self, point: Point) -> list[Point]:
