@@ -36,7 +36,7 @@ class Recent:
         self._promises: list[tuple[int, float]] = []  # and the step after which they were made
         self._sizes: deque[float] = deque(maxlen=SIDES)
         self._largest: deque[tuple[int, float]] = deque()  # steps whose later ones were smaller
-        self._marks: deque[Array] = deque(maxlen=2)
+        self._marks: deque[tuple[Array, float]] = deque(maxlen=2)
         self.steps = -1
         self.value = math.nan  # the last
         self._steepness: float | None = 0.0  # asked for often, once it has been
@@ -54,7 +54,7 @@ class Recent:
         largest.append((steps, size))
         self._steepness = None
         if steps & (steps - 1) == 0 and steps:  # a power of two
-            self._marks.append(x)
+            self._marks.append((x, value))
 
     def promise(self, decrease: float) -> None:
         """Take note of the decrease that is promised at the last iterate."""
@@ -76,8 +76,13 @@ class Recent:
 
     def moved(self, x: Array) -> float:
         """How far ``x`` is from where the descent was a half to three quarters of its steps ago."""
-        away = x - self._marks[0] if self._marks else np.zeros(1)
+        away = x - self._marks[0][0] if self._marks else np.zeros(1)
         return math.sqrt(away.dot(away))
+
+    @property
+    def fallen(self) -> float:
+        """By how much the value fell on the way that `moved` is the length of."""
+        return self._marks[0][1] - self.value if self._marks else 0.0
 
     def curvature(self, since: int | None = None) -> float:
         """The largest in the last quarter of the steps, or since a step."""

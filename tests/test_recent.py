@@ -50,8 +50,10 @@ def test_gradients_that_stay_are_steep_and_those_that_vanish_are_not():
 
 
 def test_how_far_steps_have_led():
-    recent = filled(np.ones(41))
+    recent = filled(3.0 * np.arange(41)[::-1])
     assert recent.moved(np.full(2, 40.0)) == pytest.approx(math.sqrt(2) * (40 - 16))
+    assert recent.fallen == pytest.approx(3 * (40 - 16))
+    assert filled(np.ones(1)).fallen == 0
 
 
 def test_promises_that_values_exceeded_are_multiplied_the_less_the_older_they_are():

@@ -27,7 +27,7 @@ from smoothmin._verdict import NEGLIGIBLE, SHORT, VANISHING, Knowledge, judge
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
-from smoothmin.descent.unexplored import farthest, unexplored
+from smoothmin.descent.unexplored import farthest, promised_along, unexplored
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.min_norm import euclidean_norm
@@ -288,7 +288,8 @@ class Convergence:
         lower = yield from self.overlooked(x, f, g, promised)
         if lower:
             return finish if lower is True else lower
-        alone = yield from self._promised_alone(x, g)
+        pg, lengths = self._problem.projected_gradient(x, g), (euclidean_norm(step), self._length)
+        alone = yield from promised_along(self._problem, x, g, pg, lengths)
         knows = dataclasses.replace(knows, promised=max(promised, alone))
         if alone > VERIFIED * promised and not (knows.invisible or knows.negligible):
             return True
@@ -322,21 +323,6 @@ class Convergence:
         """
         fast = fast and self._problem.differences is None
         return self._given.gtol is not None or (fast and promised > EPS * self.recent.fall)
-
-    def _promised_alone(self, x: Array, g: Array) -> Generator[Ask, Any, float]:
-        """What the gradient promises along itself, by the curvature over the last step's length."""
-        problem = self._problem
-        pg = problem.projected_gradient(x, g)
-        size = euclidean_norm(pg)
-        if not 0 < size < math.inf or not self._length > 0:
-            return 0.0
-        there = problem.clip(x - (self._length / size) * pg)
-        step = there - x
-        _, g_there = yield from ask_one(there)
-        slope, change = float(g @ step), float((g_there - g) @ step)
-        if not math.isfinite(change) or slope >= 0:
-            return 0.0
-        return 0.5 * slope * slope / change if change > 0 else math.inf
 
     def overlooked(
         self, x: Array, f: float, g: Array, left: float

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._protocol import Array, Ask, Problem
+from smoothmin._precision import DOUBLE as EPS
+from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 
 def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | None:
@@ -33,11 +35,15 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
         stacked = np.array(gradients)
         changes = stacked[1:] - stacked[:-1]
         with np.errstate(all="ignore"):
-            changes /= np.sqrt((changes * changes).sum(axis=1, keepdims=True))
-        changes[~np.isfinite(changes)] = 0.0
-        basis, _ = np.linalg.qr(changes.T)
+            gram = changes @ changes.T
+            unit = 1 / np.sqrt(gram.diagonal())
+        unit[~np.isfinite(unit)] = 0.0
+        values, vectors = np.linalg.eigh(np.nan_to_num(gram * unit * unit[:, None]))
+        # of changes that are parallel but for rounding one is enough
+        seen = values > EPS * len(values) * values[-1]
+        shares = unit[:, None] * vectors[:, seen] / np.sqrt(values[seen])
         for _ in range(2):  # once more, for rounding
-            rest -= basis @ (basis.T @ rest)
+            rest -= (shares @ (shares.T @ (changes @ rest))) @ changes
     rest[free == 0] = 0.0
     slope = float(rest @ free)
     if not (slope > 0 and fall > 0):
@@ -58,3 +64,24 @@ def farthest(
         if not -math.inf < value < lowest:
             return there
         there, lowest, step = ahead, value, 10 * step
+
+
+def promised_along(
+    problem: Problem, x: Array, g: Array, pg: Array, lengths: tuple[float, float]
+) -> Generator[Ask, Any, float]:
+    """What the gradient promises along itself, by the curvature there.
+
+    Over a length between that of the promised step and that of the last one (``lengths``): the
+    curvature over a step from far away is that of far away. ``pg`` is the projected gradient.
+    """
+    size, (near, far) = euclidean_norm(pg), lengths
+    if not 0 < size < math.inf or not far > 0:
+        return 0.0
+    resolved = math.sqrt(EPS) * max(1.0, euclidean_norm(x))
+    there = problem.clip(x - min(far, max(math.sqrt(near * far), resolved)) / size * pg)
+    step = there - x
+    _, g_there = yield from ask_one(there)
+    slope, change = float(g @ step), float((g_there - g) @ step)
+    if not math.isfinite(change) or slope >= 0:
+        return 0.0
+    return 0.5 * slope * slope / change if change > 0 else math.inf

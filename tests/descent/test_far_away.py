@@ -62,3 +62,27 @@ def test_flat_minima_are_told(method):
 def test_from_values_alone_too(method, distance):
     res = minimize(rosen, np.full(2, distance), method=method, rng=0, options={"maxiter": 10**5})
     assert res.fun < 1e-6 or not res.success
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_curvature_far_away_is_not_that_of_a_shelf(method):
+    """One step from far away ends next to the origin, where a bowl has hardly any curvature."""
+
+    def fun(x):
+        rest, excess = x - 1, x @ x - 0.25
+        return 1e-5 * (rest @ rest) + excess**2, 2e-5 * rest + 4 * excess * x
+
+    res = minimize(fun, 1e5 * np.arange(1.0, 9), jac=True, method=method, rng=0)
+    assert res.success
+    assert res.fun < 1e-3  # 0.0625 on the shelf
+
+
+def test_gradients_without_a_length_are_no_part_of_a_certificate():
+    """Beyond an edge nearby gradients are so long that their squares are no numbers."""
+
+    def fun(x):
+        edge = 1e200 * max(x[0] - 1, 0.0)
+        return 1e7 * (x[1] - x[0]) + edge, np.array([1e200 * (x[0] > 1) - 1e7, 1e7])
+
+    res = minimize(fun, [1.0 - 1e-9, 3.0], jac=True, rng=0, options={"maxfev": 300})
+    assert not res.success

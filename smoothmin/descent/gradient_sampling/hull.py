@@ -36,7 +36,8 @@ class Hull:
     normals : ndarray (k, n)
         Outward normals of the active bounds, added with nonnegative multipliers.
 
-    ``support`` are the serials of the gradients of which the least element is made.
+    ``support`` are the serials of the gradients of which the least element is made, ``cancelled``
+    is the mean of their lengths.
     """
 
     def __init__(self, metric: Metric, normals: Array) -> None:
@@ -46,6 +47,7 @@ class Hull:
         self._images: GrowingHull | None = None
         self._products = np.empty((0, 0))  # of those gradients, and of normals, in the metric
         self.support: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self.cancelled = 0.0
 
     def least_element(
         self, gradients: Array, serials: NDArray[np.intp]
@@ -61,6 +63,8 @@ class Hull:
         rowwise = self._metric.rowwise
         found = (self._grown if rowwise else self._related)(gradients, serials)
         self.support = serials[found.weights > 0]
+        mixed = gradients * found.weights[:, None]  # whose squares are numbers
+        self.cancelled = float(np.sqrt(np.vecdot(mixed, mixed)).sum())
         least = found.weights @ gradients + found.multipliers @ self._normals
         metric = self._metric
         product = metric.apply_to_mix(least, found.point) if rowwise else metric.apply(least)
@@ -195,7 +199,7 @@ class HullStep:
         cause, direction, slope = hull.least_element(gradients, serials)
         state.bundle.hold(hull.support)
         certificate = Certificate(float(np.linalg.norm(cause)), state.radius)
-        state.certifier.add(certificate, gradients)
+        state.certifier.add(certificate, hull.cancelled)
         length = float(np.linalg.norm(direction))
         t = min(1.0, CLOSE * state.radius / length) if length > 0 else 0.0
         return cause, direction, slope, t

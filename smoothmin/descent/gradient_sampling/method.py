@@ -71,9 +71,9 @@ class GradientSamplingDescent(Method):
         Largest norm of the least element of the hull of nearby gradients, in their units, ...
     radius_tol : float, optional
         ... and largest distance of these gradients' points, for success; never more than a
-        hundred-thousandth of the largest element of ``x``. By default a millionth of the
-        longest of the gradients, and a hundred-millionth of the largest element that ``x``
-        has had; where the function is smooth the run ends as `BFGS` does.
+        hundred-thousandth of the largest element of ``x``. By default a millionth of the mean
+        length of the gradients in the mix, and a hundred-millionth of the largest element that
+        ``x`` has had; where the function is smooth the run ends as `BFGS` does.
     radius : float, optional
         First sampling radius. A tenth of the largest element of ``x0``, or of 1, if None.
     samples : int, optional

@@ -41,9 +41,9 @@ class CertificateSettings:
     blur : float
         Least radius, in units of the step of finite differences; 1 or more.
     relative : float
-        Length of a mix of gradients, in units of the longest of them or of the mean slope
-        lately if that is less, that proves a point stationary unless the user says otherwise.
-        In (0, 1).
+        Length of a mix of gradients, in units of the mean length of those in it, or of the mean
+        slope lately if that is less, that proves a point stationary unless the user says
+        otherwise. In (0, 1).
     radius : float
         And the radius they may come from, in units of the largest element of x so far; in (0, 1).
     nearby : float

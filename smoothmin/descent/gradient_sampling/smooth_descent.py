@@ -58,7 +58,7 @@ class SmoothDescent(Descent):
     Attributes
     ----------
     points : deque of LinePoint
-        The last ones that were evaluated.
+        The last ones that were evaluated; of the failed search alone where memory is limited.
     failed : LineResult or None
         The last search, if it did not end as it should.
     """
@@ -93,7 +93,8 @@ class SmoothDescent(Descent):
 
     def observes(self, found: LineResult) -> bool:
         """Whether steps lead across kinks, and gradients do not shrink as on a smooth function."""
-        self.points.extend(found.trials)
+        if self._watchful or not found.wolfe:  # points take as much memory as a limited metric
+            self.points.extend(found.trials)
         if self.known.recent.steps >= self._enough:
             self.thicken()
         if not found.wolfe:

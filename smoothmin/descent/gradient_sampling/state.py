@@ -164,6 +164,7 @@ class State:
         self.last_step, self.skewness = descent.length, ON_A_KINK
         self.wall = descent.wall
         self.failed = None if descent.failed is None or descent.failed.lower else descent.failed
+        descent.failed = None
         self._inherit(descent)
         return None
 
@@ -231,7 +232,7 @@ class State:
         recent = self.known.recent
         calm = 0 < recent.steepness <= KINK and self.skewness < ODD
         self._calm = self._calm + 1 if calm else 0
-        lately = recent.moved(self.x), recent.fall
+        lately = recent.moved(self.x), recent.fallen
         self.certifier.move(self.x, self.f, self.g, self.last_step, lately)
 
     @property

@@ -82,7 +82,7 @@ class Certifier:
         self._moved = 0.0  # how far steps have led lately
         self._largest = 0.0  # element of x so far
         self._slope = math.inf  # mean slope on the way there
-        self._steepest = 0.0  # longest of the gradients that were mixed
+        self._steepest = 0.0  # mean length of gradients in a mix, or longer that of the point's
 
     def start(self, x: Array, fun: float, grad: Array) -> None:
         """Begin with a point of which nothing but its gradient is known."""
@@ -102,9 +102,9 @@ class Certifier:
         seen_from_here = replace(self.closest, radius=self.closest.radius + length)
         self.closest = self._closer(seen_from_here, self.latest)
 
-    def add(self, certificate: Certificate, gradients: Array) -> None:
-        """Take a certificate of the same point, by these gradients (m, n)."""
-        self._steepest = max(self._steepest, math.sqrt(np.vecdot(gradients, gradients).max()))
+    def add(self, certificate: Certificate, cancelled: float) -> None:
+        """Take a certificate of the same point, by gradients of this mean length in the mix."""
+        self._steepest = max(self._steepest, cancelled)
         self.latest = certificate
         self.closest = self._closer(self.closest, certificate)
 
@@ -156,6 +156,8 @@ class Certifier:
         settings = self._settings
         if self._radius_tol is None:
             needed = settings.radius * (size if size > 0 else 1.0)  # at 0 nothing tells
+            # nor does a start that was far away
+            needed = min(needed, settings.nearby * max(1.0, float(np.abs(x).max())))
         else:
             needed = min(self._radius_tol, settings.nearby * size) if size > 0 else self._radius_tol
         self._reach = size
