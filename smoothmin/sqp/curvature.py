@@ -197,6 +197,24 @@ class LagrangianMetric:
         image = errors[:, None] * factor
         return 0.5 * float(np.vdot(image, image))
 
+    def bends(self) -> Array:
+        """The Hessian's diagonal (n,), zero where the matrix is lost to rounding."""
+        factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
+        if factor is None:
+            return np.full(self._n, 1 / self.first)
+        try:
+            inverse = np.linalg.inv(factor)
+        except np.linalg.LinAlgError:
+            return np.zeros(self._n)
+        diagonal: Array = (inverse * inverse).sum(axis=0)
+        return diagonal
+
+    def promised_along(self, slope: Array) -> float:
+        """The decrease that a gradient promises that is ``slope`` (n,)."""
+        factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
+        image = slope * math.sqrt(self.first) if factor is None else slope @ factor
+        return 0.5 * float(image @ image)
+
 
 def down_coordinates(slope: Array, longest: Array) -> Iterator[Array]:
     """Steps down a slope along the coordinates that promise most, as long as each may be (n,)."""

@@ -307,13 +307,13 @@ class SQPRun:
         feasible = self._certifier.feasible(point)
         self._promised(point, direction)  # is remembered
         hidden = self._visibility.hidden(point, direction, noise) if feasible else noise
-        noise = max(noise, min(hidden, BLURRED * self._fall))
+        blurred = max(noise, min(hidden, BLURRED * self._fall))
         # beyond that differences are believed as long as steps keep what they promise
-        invisible = -direction.slope <= (noise if self._kept else hidden)
+        invisible = -direction.slope <= (blurred if self._kept else hidden)
         if invisible and self._misled(point, direction):
             return True
         radius = self._certifier.radius(point.x)
-        if not (invisible or self._small(point, direction, noise)):
+        if not (invisible or self._small(point, direction, blurred)):
             return False
         if not feasible:
             if invisible and self._dear_at is not point:
@@ -328,10 +328,11 @@ class SQPRun:
             self._looks += 1
             return True
         certificate = self._certifier.certify(point, self._gathered)
-        if self._proves(certificate, point, direction, noise):
+        if self._proves(certificate, point, direction, blurred):
             return self._certified(certificate, direction)
         gained = self._level_at_reset - self._level
-        if invisible and self._gathered.kinked and gained > VISIBLE * noise:
+        nothing = -direction.slope <= noise  # whatever differences hide, which is no kink's doing
+        if nothing and self._gathered.kinked and gained > VISIBLE * noise:
             # the matrix, or short steps, may hide what there is
             self._reset_at, self._level_at_reset = point, self._level
             self._curvature.reset()
@@ -340,7 +341,7 @@ class SQPRun:
             self._curvature.first = length / certificate.stationarity
             return True
         standing = self._promised(point, direction)
-        judged = self._judged(point, direction, noise, certificate, standing)
+        judged = self._judged(point, direction, blurred, certificate, standing)
         return judged if invisible or judged.status.success else False
 
     @property

@@ -48,8 +48,10 @@ class Visibility:
             return noise
         away, free = differences.displaced(point.x), direction.solution.bounds == 0
         errors = self.slope_errors(point, noise) * free
-        blurred = 0.5 * self._recent.curvature() * float(away @ away)
-        return max(noise, blurred + self._curvature.promised_by(errors))
+        # of the point where all slopes are right, and of each where it is one coordinate's
+        together = 0.5 * self._recent.curvature() * float(away @ away)
+        apart = self._curvature.promised_along(away * self._curvature.bends() * free)
+        return max(noise, together + apart + self._curvature.promised_by(errors))
 
     def slope_errors(self, point: Point, noise: float) -> Array:
         """Errors (n,) of the Lagrangian's gradient where noise hides so much of the values."""

@@ -130,7 +130,9 @@ def main():
     """Run, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("suites", nargs="*", help="of " + " ".join(SUITES))
-    parser.add_argument("--keep", help="folder for records and reports")
+    parser.add_argument(
+        "--keep", type=lambda folder: Path(folder).resolve(), help="folder for records and reports"
+    )
     parser.add_argument("--store", metavar="FILE", help="keep the results as CSV")
     given = parser.parse_args()
     records = []

@@ -161,3 +161,17 @@ def test_likelihoods_in_any_unit(unit, seed):
     least = 0.5 * len(this) * (np.log(variance) + 1)
     assert result.fun == pytest.approx(least, abs=1e-5)
     assert result.success
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_steps_that_slopes_beside_promise_in_a_narrow_valley_are_not_searched_for_ever(scale):
+    """Off by half a step times the curvature across, slopes promise much along the valley."""
+
+    def valley(x):
+        x = scale * x
+        return float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum())
+
+    inside = {"type": "ineq", "fun": lambda x: 3 - scale * (x[0] + x[1])}
+    result = minimize(valley, np.full(4, 0.5 / scale), method="SLSQP", constraints=inside)
+    assert result.fun < 1e-8
+    assert result.nfev < 2000
