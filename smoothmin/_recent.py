@@ -126,6 +126,11 @@ class Recent:
             self._steepness = self._steep() if self.steps >= 2 * SIDES else 0.0
         return self._steepness
 
+    def steepness_with(self, size: float) -> float:
+        """The same where the gradient has this size at the last iterate."""
+        largest = self._largest[0][1] if self._largest else 0.0
+        return min(self.steepness, SHRUNK * size / largest) if largest > 0 else 0.0
+
     def _steep(self) -> float:
         while self._largest[0][0] < self.steps // 4:
             self._largest.popleft()

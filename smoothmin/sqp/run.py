@@ -22,10 +22,9 @@ from smoothmin.descent.convergence import (
     VERIFIED,
     unusable,
 )
-from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
+from smoothmin.descent.failed_search import noise_on_line, promised_on_line
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.quasi_newton import first_step
-from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
 from smoothmin.sqp.contradiction import contradicted
 from smoothmin.sqp.curvature import LagrangianMetric, down_coordinates
@@ -86,6 +85,7 @@ class SQPRun:
         self._level_at_reset = math.inf
         self._polls = 0  # that found something lower where nothing was known to be left
         self._taught_since = 0  # the step
+        self._looked_closer = -2  # steps when differences were last taken to both sides
         self._on_line = 0.0  # noise that the last search shows, of what cancels
         self._kept = True  # whether the last step has kept what was promised
         self._standing: tuple[Point | None, float] = None, math.inf  # the last promise
@@ -120,7 +120,10 @@ class SQPRun:
             # 3. a step, or a gradient gathered
             outcome = yield from self._search.along(point, direction, quadratic, noise)
             if outcome.point is None:
-                if not self._shortened(point, outcome):
+                closer = yield from self._closer(point, direction, noise)
+                if closer is not None:
+                    point, steer = closer, True
+                elif not self._shortened(point, outcome):
                     ended = yield from self._nothing_lower(point, direction, noise)
                     going_on = yield from self._concluded(ended, point, direction, noise)
                     if isinstance(going_on, Finish):
@@ -148,7 +151,16 @@ class SQPRun:
         success = ended.status.success
         if success and self._renewed(direction):
             return point
-        if success or (ended.status is Status.PRECISION and self._polls < MOST_POLLS):
+        if (closer := (yield from self._closer(point, direction, noise))) is not None:
+            return closer
+        unsure = ended.status is Status.PRECISION and self._polls < MOST_POLLS
+        if unsure and self._gathered.kinked and self._misled_at is not point:
+            # curvature may have been taken for kinks
+            self._misled_at = point
+            self._polls += 1
+            self._gathered.clear()
+            return point
+        if success or unsure:
             lower = yield from self._overlooked(point, direction, noise, success=success)
             if lower is not None:
                 self._polls += not success
@@ -167,15 +179,27 @@ class SQPRun:
     def _renewed(self, direction: Direction) -> bool:
         """Whether the matrix, taught where curvature is far larger, is to be learnt anew."""
         recent, reach = self._recent, self._programs.reach
+        size = float(np.linalg.norm(direction.solution.lagrangian))
         if self._gathered.kinked or self._curvature.fresh or not 0 < reach < math.inf:
             return False
-        if not recent.curvature() < SHORT * recent.curvature(self._taught_since):
-            return False
-        self._taught_since = recent.steps
-        self._curvature.reset()
-        size = float(np.linalg.norm(direction.solution.lagrangian))
-        self._curvature.first = reach / size if size > 0 else 1.0
-        return True
+        far = recent.curvature() < SHORT * recent.curvature(self._taught_since)
+        if far and size > 0:
+            self._taught_since = recent.steps
+            self._curvature.reset()
+            self._curvature.first = reach / size
+        return far and size > 0
+
+    def _closer(
+        self, point: Point, direction: Direction, noise: float
+    ) -> Generator[Ask, object, Point | None]:
+        """The point with slopes that hide less, once a step, where differences hide much."""
+        met = self._tolerances.of_program(-direction.slope, direction.solution.lagrangian)
+        if met or self._gathered.kinked or self._looked_closer == self._recent.steps:
+            return None
+        if not self._visibility.doubtful(point, direction, noise, self._fall):
+            return None
+        self._looked_closer = self._recent.steps
+        return (yield from self._visibility.closer(point, self._evaluator))
 
     def _overlooked(
         self, point: Point, direction: Direction, noise: float, *, success: bool
@@ -199,7 +223,8 @@ class SQPRun:
             if there is not None:
                 gain = self._programs.merit(point) - self._programs.merit(there)
                 judged = self._judged(point, direction, noise, certificate, gain)
-                return None if judged.status.success else there
+                # a gain far beyond what was promised shows that the matrix is wrong
+                return None if judged.status.success and gain <= VERIFIED * fall else there
         return None
 
     def _asked_for(self, said: str, direction: Direction, *points: Point) -> Finish | None:
@@ -227,7 +252,7 @@ class SQPRun:
         if outcome.shorten > 0:
             curvature.trust *= outcome.shorten
             return True
-        if curvature.fresh or self._reset_at is point or self._hidden_on_line(point) > 0:
+        if curvature.fresh or self._reset_at is point or self._search.hidden(point) > 0:
             return False
         curvature.reset()
         self._reset_at = point
@@ -324,7 +349,7 @@ class SQPRun:
             return (yield from self._infeasibility.judged(point)) if invisible else False
         if self._looked_at is not point:
             self._looked_at, self._looks = point, 0
-        if self._looks <= point.x.size and (yield from self._look_near(point, radius)):
+        if self._looks <= point.x.size and (yield from self._proved(point, radius)):
             self._looks += 1
             return True
         certificate = self._certifier.certify(point, self._gathered)
@@ -376,19 +401,10 @@ class SQPRun:
         self._reset_at = point
         return True
 
-    def _look_near(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
-        """Prove far tangents that hold the step up by values within the radius, or forget them."""
-        if not self._gathered.kinked:
-            return False
+    def _proved(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
+        """Whether tangents from far away were proven, or forgotten."""
         normals = self._certifier.region_normals(point, radius)
-        far = self._gathered.far(point, radius, normals)
-        for number, serial, direction in far:
-            x, _ = self._region.nearest(point.x + 0.5 * radius * direction)
-            there = yield from self._evaluator.at(x)
-            if there.finite and number in self._gathered.of:
-                self._gathered.of[number].prove(serial, point, there)
-                self._gathered.add(there, None)
-        return bool(far)
+        return (yield from self._search.prove(point, radius, normals))
 
     def _proves(
         self, certificate: KKTCertificate, point: Point, direction: Direction, noise: float
@@ -426,7 +442,9 @@ class SQPRun:
         if noise < promised < math.inf:  # as earlier promises were kept
             kept = promised * self._recent.exceeded(noise)
             promised = max(promised, min(kept, abs(point.fun)))
-        steep = 1.0 if self._gathered.met and not level else self._recent.steepness
+        size = float(np.linalg.norm(direction.solution.lagrangian))
+        steep = self._recent.steepness_with(size) if level else self._recent.steepness
+        steep = 1.0 if self._gathered.met and not level else steep
         visible = -direction.slope > noise and not level
         step = direction.step / self._curvature.trust
         large = float(np.max(np.abs(step) / np.maximum(1.0, np.abs(point.x))))
@@ -472,25 +490,16 @@ class SQPRun:
         if self._proves(certificate, point, direction, noise):
             return self._certified(certificate, direction)
         promised = self._promised(point, direction)
-        line = self._line(point)
+        line = self._search.line(point)
         if line is not None:
             noise = max(noise, noise_on_line(line, self._programs.merit(point), line.slope))
             if not promised < math.inf:
                 promised = promised_on_line(line, line.slope)
-        hidden = self._hidden_on_line(point)
+        hidden = self._search.hidden(point)
         if hidden > 0:
             promised = min(promised, hidden)
             self._on_line = noise = max(noise, hidden)
         return self._judged(point, direction, noise, certificate, promised, level=hidden > 0)
-
-    def _line(self, point: Point) -> LineResult | None:
-        """The search from a point, if gradients are not by differences."""
-        return self._search.line(point) if self._problem.differences is None else None
-
-    def _hidden_on_line(self, point: Point) -> float:
-        """What slopes promise on the line of a search that rounding hides; 0 if not so."""
-        line = self._line(point)
-        return 0.0 if line is None else level(line, self._programs.merit(point))
 
 
 LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."

@@ -16,6 +16,7 @@ import numpy as np
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin.descent.convergence import PROBE
+from smoothmin.descent.failed_search import level
 from smoothmin.descent.gradient_check import WITNESSES, contradicting
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
@@ -178,6 +179,21 @@ class Search:
         there = yield from self._evaluator.at(best)
         return there if there.finite else None
 
+    def prove(self, point: Point, radius: float, normals: Array) -> Generator[Ask, object, bool]:
+        """Prove far tangents that hold the step up by values within the radius, or forget them.
+
+        Not along the ``normals`` (k, n). Whether there were any.
+        """
+        gathered = self._gathered
+        far = gathered.far(point, radius, normals) if gathered.kinked else []
+        for number, serial, direction in far:
+            x, _ = self._region.nearest(point.x + 0.5 * radius * direction)
+            there = yield from self._evaluator.at(x)
+            if there.finite and number in gathered.of:
+                gathered.of[number].prove(serial, point, there)
+                gathered.add(there, None)
+        return bool(far)
+
     def beside(
         self, point: Point, feasible: Callable[[Point], bool]
     ) -> Generator[Ask, object, Point]:
@@ -196,9 +212,9 @@ class Search:
         return point
 
     def line(self, point: Point) -> LineResult | None:
-        """The merit function along the last search, if that was from this point."""
+        """The merit function along the last search, if from this point and with gradients."""
         start, step = self._line
-        if start is not point or not self._trials:
+        if start is not point or not self._trials or self._evaluator.by_differences:
             return None
         programs = self._programs
 
@@ -211,6 +227,11 @@ class Search:
             for share, there in self._trials
         ]
         return LineResult(trials[0], False, False, trials, slope(point))
+
+    def hidden(self, point: Point) -> float:
+        """What slopes promise on that line, but values do not show; 0 if not so."""
+        line = self.line(point)
+        return 0.0 if line is None else level(line, self._programs.merit(point))
 
     def contradicted(self, point: Point, visible: Array) -> int | None:
         """A function whose values exclude its gradients, by the last search if from this point.

@@ -215,6 +215,8 @@ class Gathered:
             length = float(np.linalg.norm(point.x - centre.x))
             blunt = point.displaced / length if length > 0 else np.inf
             kinks = error > np.maximum((self._settings.skew + blunt) * curved, rounding)
+            # across one kink it is half of the change of slope at most
+            kinks &= error <= (0.5 + blunt) * curved + rounding
             kinks &= point.values != centre.values  # which rounding makes the same
             for number, tangents in self.of.items():
                 kinks[number] |= tangents.needed(point, length)

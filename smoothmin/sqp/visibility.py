@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import replace
+
 import numpy as np
 
 from smoothmin._precision import ROUNDINGS
-from smoothmin._protocol import Array, Problem
+from smoothmin._protocol import Array, Ask, Problem
 from smoothmin._recent import Recent
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.sqp.curvature import LagrangianMetric
-from smoothmin.sqp.functions import EPS, Point, Sides
+from smoothmin.sqp.functions import EPS, Point, PointEvaluator, Sides
 from smoothmin.sqp.program import Direction, Programs, Region
 
 
@@ -59,3 +63,28 @@ class Visibility:
         if differences is None or differences.resolution == 0:
             return np.full(point.x.size, EPS * float(point.steep.max()))
         return noise / ROUNDINGS * differences.rounded(point.x)
+
+    def doubtful(self, point: Point, direction: Direction, noise: float, fall: float) -> bool:
+        """Whether errors of differences may hide more than next to nothing.
+
+        In units of the value, and of what the merit function fell by lately.
+        """
+        hidden = self.hidden(point, direction, noise)
+        return hidden > max(noise, NEGLIGIBLE * min(fall, abs(point.fun)))
+
+    def closer(
+        self, point: Point, evaluator: PointEvaluator
+    ) -> Generator[Ask, object, Point | None]:
+        """The point with the objective's slopes to both sides, where these can be had."""
+        differences = self._problem.differences
+        if differences is None or differences.noise > 0 or not differences.toward(-1):
+            return None
+        back = yield from evaluator.at(point.x, known=True)
+        differences.toward(1)
+        central = 0.5 * (point.grad + back.grad)
+        if not np.isfinite(central).all():
+            return None
+        differences.correct(point.x, point.grad - central)
+        slopes = point.slopes.copy()
+        slopes[0] = central
+        return replace(point, slopes=slopes)

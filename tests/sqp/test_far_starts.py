@@ -50,3 +50,18 @@ def test_a_minimum_of_values_that_cancel_is_a_success(method):
         result = minimize(hyperboloid, start, jac=True, method=method)
         assert result.success, result.message
         assert result.fun < 1e-12
+
+
+@pytest.mark.parametrize("fun", [rosenbrock, cube, hyperboloid])
+@pytest.mark.parametrize("scale", [1.0, 1e2])
+@pytest.mark.parametrize("unit", [1.0, 1e-8])
+def test_by_differences_curved_valleys_are_followed_to_the_end(fun, scale, unit):
+    """Slopes to both sides where one side hides much; their errors are no kinks."""
+    start = scale * np.array([-1.2, 1.0])
+    free = {"type": "ineq", "fun": lambda x: 1e30 - x[0]}
+    options = {"maxiter": 1000}
+    result = minimize(
+        lambda x: unit * fun(x)[0], start, method="SLSQP", constraints=free, options=options
+    )
+    assert result.fun / unit < 1e-9
+    assert result.nfev < 1500
