@@ -41,6 +41,8 @@ def lower_beyond(
 ) -> Generator[Ask, Answers, bool]:
     """Whether values are lower where they first differ along variables that are flat at ``x``.
 
+    Nor is it known that none are where all variables are flat as far as is looked: a plateau.
+
     Parameters
     ----------
     problem : Problem
@@ -66,4 +68,4 @@ def lower_beyond(
             return True
         settled = (values != f) | (points == x).all(axis=1)
         flat[np.flatnonzero(flat)[settled.reshape(2, -1).all(axis=0)]] = False
-    return False
+    return bool(flat.all())

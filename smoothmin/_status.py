@@ -106,6 +106,7 @@ ZERO_GRADIENT = (
 )
 NO_FINITE_SAMPLE = "No sample around `x0` has a finite value and gradient."
 NO_VALUE_FOUND = "No sample of the search has a finite value."
+OTHER_MINIMA = " There are other minima; with `restarts` more of them are looked for."
 NO_OTHER_MINIMA = " Nothing speaks for other minima; with `restarts` they are looked for."
 CALLBACK_RAISED = "`callback` raised `StopIteration`."
 CALLBACK_TRUE = "`callback` returned True."

@@ -30,6 +30,11 @@ def test_lower_steps_are_found_and_the_lowest_believed(width):
     assert not told(fun, [0.2 * width, -0.3 * width])
 
 
+def test_a_plateau_as_far_as_is_looked_may_be_anything():
+    assert told(lambda x: float(np.sign(x[0] - 9) + np.sign(x[1] + 9)), [3.0, 3.0])
+    assert not told(lambda x: float(np.abs(x).max() > 0.5), [0.0, 0.0])
+
+
 def test_bounds_are_not_left_and_variables_without_effect_are_no_reason_for_doubt():
     seen = []
 

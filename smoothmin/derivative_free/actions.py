@@ -155,6 +155,8 @@ class Actions:
             finish = self._descent.finish
             assert finish is not None
             finish.message += _status.NO_OTHER_MINIMA
+        elif finish.status.success and self._facts.once and self._facts.others:
+            finish.message += _status.OTHER_MINIMA
         status, message = finish.status, finish.message
         if status is Status.NONFINITE:  # what is known is from before the search
             status, message = Status.PRECISION, _status.NO_VALUE_FOUND

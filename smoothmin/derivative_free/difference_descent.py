@@ -143,13 +143,14 @@ class DifferenceDescent(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize; once more from where a metric has ended that was taught elsewhere."""
-        options = self
+        options, before = self, math.inf
         while True:
             scale = typical_scale(problem, "scale", self.scale)
             descent = _DifferenceRun(options, problem, scale, rng)
             finish = yield from descent.run()
-            if not (finish.status.success and descent.strayed):
+            if not (finish.status.success and descent.strayed and descent.fun < before):
                 return finish
+            before = descent.fun
             options, problem = replace(self, hess_inv0=None), problem.at(descent.x)
 
 
@@ -164,6 +165,8 @@ class _DifferenceRun:
         self._first = math.inf  # the first value
         self._vanishing = False  # whether what is left may be all of the value
         self._fell = 0.0  # decrease so far
+        self._steep = 0.0  # the last slope, times the scale
+        self._changed = 0.0  # the value, by all of the last differences
         self._unit = problem.unit  # as it is known yet
         self._anew = False  # whether all is to be learnt anew from x and f
         self._x, self._f = problem.x0, math.inf
@@ -177,10 +180,13 @@ class _DifferenceRun:
     def strayed(self) -> bool:
         """Whether curvature lately is next to nothing beside what the metric was taught.
 
-        Down a fourth power it falls with the square of the distance.
+        Down a fourth power it falls with the square of the distance. Or whether slopes, as they
+        are, take off much of the value within the scale.
         """
-        recent, told = self._recent, self._options.ftol is not None
-        return not (told or self._vanishing) and recent.curvature() < SHORT**2 * recent.curvature(0)
+        if self._vanishing or self._options.ftol is not None:
+            return False
+        recent, slopes = self._recent, self._steep > SHORT * abs(self._recent.value)
+        return slopes or recent.curvature() < SHORT**2 * recent.curvature(0)
 
     def run(self) -> Steps:
         """Minimize."""
@@ -213,8 +219,9 @@ class _DifferenceRun:
         tangents, curvature = IterateTangents(x, f, g), 0.0
         while True:
             pg = self._problem.projected_gradient(x, g)
-            self.x = x
-            self._recent.add(x / self._scale, f, float(np.linalg.norm(pg * self._scale)), curvature)
+            self.x, self.fun = x, f
+            self._steep = float(np.linalg.norm(pg * self._scale))
+            self._recent.add(x / self._scale, f, self._steep, curvature)
             direction = self._direction(x, g, pg)
             finish = yield from self._converged(x, f, g, direction)
             if finish is not None or self._anew:
@@ -226,7 +233,7 @@ class _DifferenceRun:
             if found is None and agreed is not None:
                 tangents.clear()
             elif found is None:
-                finish = yield from self._led_nowhere(x, f, g, slope)
+                finish = yield from self._led_nowhere(x, f, g, -0.5 * slope)
                 if finish is not None or self._anew:
                     return finish
             else:
@@ -264,13 +271,15 @@ class _DifferenceRun:
         return judge(knows)
 
     def _led_nowhere(
-        self, x: Array, f: float, g: Array, slope: float
+        self, x: Array, f: float, g: Array, promised: float
     ) -> Generator[Any, Any, Finish | None]:
         """The end where no step along the slope is lower, unless all is to be learnt anew."""
-        if not self._noisy(f) and -slope <= RESOLVED * (self._first - f):
-            self._vanishing = abs(f) <= -slope
-            message = f"Predicted decrease {-0.5 * slope:.3g} is lost to rounding."
-            return Finish(Status.CONVERGED, message)
+        # what rounding of x, in differences, or of sums hides
+        vanishing = abs(f) <= self._changed
+        hidden = max(SUMMED * abs(f), self._changed if vanishing else 0.0)
+        if not self._noisy(f) and promised <= hidden:
+            self._vanishing, message = vanishing, "The decrease ahead is lost to rounding"
+            return judge(Knowledge(message, promised=promised, noise=hidden))
         if self._metric.fresh or self._noisy(f):
             return (yield from self._end(x, f, g))
         self._metric.reset()
@@ -454,8 +463,8 @@ class _DifferenceRun:
         """By forward differences along the columns of J, or along coordinates near a bound."""
         steps = self._difference_steps(f)
         size = np.abs(steps).max(axis=1)
-        steps *= np.maximum(1.0, RESOLVED * np.abs(x).max() / np.maximum(size, 1e-300))[:, None]
-        points = displaced(x, steps, self._problem.box)
+        longer = np.maximum(1.0, RESOLVED * np.abs(x).max() / np.maximum(size, 1e-300))
+        points = displaced(x, steps * longer[:, None], self._problem.box)
         steps = points - x
         answers = yield Ask(points, 0)
         change = answers.values - f
@@ -465,6 +474,9 @@ class _DifferenceRun:
         if not usual.all():
             self._jumps.append(2)
         change = np.where(usual, change, 0.0)
+        # by slopes, and by curvature, which changes it by twice the level where none is longer
+        bent = 2 * self._level(f) * float(longer @ longer)
+        self._changed = max(float(np.abs(change).sum()), bent)
         return gradient_along(steps, change)
 
     def _search(

@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import norm
 from scipy.special import chdtri, ndtri
 
 from smoothmin._noise import POINTS
@@ -100,8 +101,7 @@ def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decre
     inverse = np.linalg.pinv(design)
     coefficients = inverse @ (values - values.mean())
     residual = values - values.mean() - design @ coefficients
-    misfit = float(np.sqrt(residual @ residual / (m - design.shape[1])))
-    variance = max(misfit, noise) ** 2
+    misfit = float(norm(residual)) / math.sqrt(m - design.shape[1])
     slope, hessian = coefficients[1 : n + 1], _hessian(coefficients, n)
     if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
         return None
@@ -109,7 +109,7 @@ def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decre
     within = z * radius / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), radius)
     rows = _design(np.concatenate([step[None], within])) - _design(np.zeros((1, n)))
     sizes = -(rows @ coefficients)
-    errors = np.sqrt(variance) * np.linalg.norm(rows @ inverse, axis=1)
+    errors = max(misfit, noise) * np.linalg.norm(rows @ inverse, axis=1)
     at_edge = float(np.linalg.norm(step)) > EDGE * radius
     most = float((sizes + CONFIDENCE * errors).max())
     return Decrease(float(sizes[0]), float(errors[0]), step, at_edge, hessian, misfit, most)

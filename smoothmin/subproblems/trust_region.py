@@ -37,6 +37,9 @@ def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Array:
     """
     if not (np.isfinite(hessian).all() and np.isfinite(gradient).all()):
         return np.zeros_like(gradient)  # no model is no reason to move
+    # in units of a power of two no square overflows or vanishes
+    unit = math.frexp(max(float(np.abs(gradient).max()), float(np.abs(hessian).max())))[1]
+    gradient, hessian = np.ldexp(gradient, -unit), np.ldexp(hessian, -unit)
     curvature, vectors = np.linalg.eigh(hessian)
     g = vectors.T @ gradient
     size = float(np.linalg.norm(g))

@@ -307,3 +307,11 @@ def test_rounding_on_a_kink_is_not_taken_for_the_noise_that_hides_differences(we
 
     res = minimize(fun, start, bounds=[(0, 1)] * 5, rng=0, options={"maxfev": 5000})
     assert res.fun < 1e-2 * fun(start)
+
+
+@pytest.mark.parametrize("far", [1e5, 1e6, 1e7])
+def test_a_far_start_does_not_make_what_is_left_negligible(far):
+    """In the valley 1e6 is left, which is 1e-20 of what values have fallen by."""
+    for start in ([far, far], [-far, far]):
+        res = minimize(rosen, start, method=DifferenceDescent())
+        assert not res.success or res.fun < 1e-6

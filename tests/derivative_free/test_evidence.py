@@ -78,3 +78,16 @@ def test_a_function_of_one_minimum_costs_little_more_than_a_local_method():
         assert ours.fun <= theirs.fun + 1e-7 * abs(theirs.fun)
         ratios.append(ours.nfev / theirs.nfev)
     assert np.exp(np.mean(np.log(ratios))) < 2.2
+
+
+def test_a_success_says_whether_other_minima_were_seen():
+    def waves(x):
+        return float(
+            np.sum((x - 0.3) ** 2 - 10 * np.cos(2 * np.pi * (x - 0.3))) + 0.1 * x[0] * x[1]
+        )
+
+    res = minimize(waves, [2.2, -1.7], bounds=[(-5, 5)] * 2, rng=0)
+    assert res.success
+    assert "There are other minima" in res.message
+    res = minimize(lambda x: float(x @ x), [2.2, -1.7], rng=0)
+    assert "Nothing speaks for other minima" in res.message
