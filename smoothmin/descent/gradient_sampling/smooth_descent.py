@@ -123,7 +123,7 @@ class SmoothDescent(Descent):
         lost = (steep > 0 and self._rejected >= 1) or (
             recent.steps >= 4 * SIDES and steep > UNSHRUNK
         )
-        return (lost and self._skewness >= ODD) or self._excess > ON_A_KINK / 2
+        return (lost and self._skewness >= ODD) or self._excess > ON_A_KINK / 4
 
     def go_on(
         self, point: LinePoint, metric: LimitedMemory | InverseHessian, length: float

@@ -134,7 +134,7 @@ def quantile(n, m, seed):
 @pytest.mark.parametrize(
     ("problem", "n", "m", "budget"),
     [
-        (chebyshev, 10, 50, 270),
+        (chebyshev, 10, 50, 300),
         (chebyshev, 70, 200, 350),
         (quantile, 5, 200, 220),
         (quantile, 20, 400, 200),

@@ -108,3 +108,20 @@ def test_an_exact_penalty_of_an_energy(n, budget):
     low = minimize(fun, np.zeros(n), jac=True, method="bfgs").fun
     options = {"maxfev": budget, "f_target": low + 1e-6}
     assert minimize(fun, np.zeros(n), jac=True, rng=0, options=options).status == 6
+
+
+def test_an_exact_penalty_that_is_met_along_half_of_a_string():
+    """Kinks are seen before many searches that are too long."""
+    n = 200
+    h = 1 / (n + 1)
+    t = h * np.arange(1, n + 1)
+    floor = 0.25 * np.cos(3 * np.pi * t) - 0.3 * t
+
+    def fun(u):
+        slopes, below = np.diff(np.concatenate([[0], u, [0]])) / h, floor - u
+        value = 0.5 * slopes @ slopes + u.sum() + 60 * below[below > 0].sum()
+        return h * value, h * (1 - 60 * (below > 0)) - np.diff(slopes)
+
+    low = minimize(fun, np.zeros(n), jac=True, method="bfgs").fun
+    options = {"maxfev": 300, "f_target": low + 1e-6}
+    assert minimize(fun, np.zeros(n), jac=True, rng=0, options=options).status == 6
