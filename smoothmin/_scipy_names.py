@@ -44,6 +44,12 @@ class ScipyName:
     searches : bool
         Whether the line search is to be SciPy's in its constants and its first step, so that
         tolerances are met where they are there.
+    schemes : bool
+        Whether SciPy takes the Hessian by differences, which then have to be of a gradient.
+    constrained : str
+        What runs with constraints.
+    constrained_options : dict or None
+        Its options, if they are others.
     """
 
     name: str
@@ -54,6 +60,7 @@ class ScipyName:
     needs: tuple[str, ...] = ()
     clips: bool = False
     searches: bool = False
+    schemes: bool = False
     constrained: str = ""
     constrained_options: Mapping[str, Meaning] | None = None
 
@@ -87,11 +94,8 @@ class ScipyName:
             if not any(callable(f) or f is True or (f and need == PRODUCTS) for f in there):
                 raise ValueError(f"{need} is required for method={self.name!r}, as in SciPy")
         jac, hess = given["jac"], given["hess"]
-        if (
-            self.name == "trust-constr"
-            and isinstance(hess, str)
-            and not (callable(jac) or jac is True)
-        ):
+        differences = isinstance(hess, str) and not (callable(jac) or jac is True)
+        if self.schemes and differences:
             raise ValueError(
                 f"hess={hess!r} requires a gradient for method={self.name!r}, as in SciPy: "
                 "differences of differences are no Hessian"
@@ -176,6 +180,7 @@ NAMES: dict[str, ScipyName] = {
             ("xtol", "gtol"),
             clips=True,
             searches=True,
+            schemes=True,
             constrained=_SQP,
             constrained_options=of.TRUST_CONSTR_CONSTRAINED,
         ),

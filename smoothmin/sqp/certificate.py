@@ -183,8 +183,7 @@ class KKTCertifier:
 
     def feasible(self, point: Point) -> bool:
         """Whether the sides are met within their tolerances."""
-        size = np.maximum(1.0, np.abs(point.rows[self._sides.row]))
-        return bool((point.excess <= self._sides.tolerance * size).all())
+        return bool((point.excess <= self._sides.allowed(point.rows)).all())
 
     def pull(self, point: Point, gathered: Gathered, prices: Array) -> tuple[float, Array]:
         """How steeply the violation at these prices can be lowered, in units of its steepest side.

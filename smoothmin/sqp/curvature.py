@@ -76,10 +76,12 @@ class LagrangianMetric:
         """Whether nothing was learnt since the last reset."""
         return self._metric.fresh
 
-    def reset(self) -> None:
-        """Forget everything."""
+    def reset(self, first: float | None = None) -> None:
+        """Forget everything, but for what the inverse Hessian's diagonal is at first."""
         self._metric.reset()
         self.trust = 1.0
+        if first is not None:
+            self.first = first
 
     def quadratic(self, *, boxed: bool) -> Array | RowModel:
         """J (n, n) of the inverse Hessian, or the Hessian as a model; shortened by the trust.

@@ -62,6 +62,11 @@ class Sides:
         found: Array = self.sign * rows[self.row] - self.bound
         return found
 
+    def allowed(self, rows: Array) -> Array:
+        """Violations (s,) that count as none where rows have these values."""
+        found: Array = self.tolerance * np.maximum(1.0, np.abs(rows[self.row]))
+        return found
+
     def slopes(self, jacobian: Array) -> Array:
         """Gradients (s, n) of the excesses."""
         found: Array = self.sign[:, None] * jacobian[self.row]

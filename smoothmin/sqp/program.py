@@ -140,6 +140,11 @@ class Direction:
         return self.solution.step
 
     @property
+    def steepness(self) -> float:
+        """Length of the Lagrangian's gradient."""
+        return float(np.linalg.norm(self.solution.lagrangian))
+
+    @property
     def decrease(self) -> float:
         """Predicted decrease of the merit function by the quadratic model."""
         return -self.slope - 0.5 * self.solution.curvature
@@ -223,7 +228,7 @@ class Programs:
         sides, excess = self._sides, solution.excess[: len(self.weights)]
         if not excess.any():
             return False
-        least = MATTERS * sides.tolerance * np.maximum(1.0, np.abs(point.rows[sides.row]))
+        least = MATTERS * sides.allowed(point.rows)
         if sides.resolution.any():  # rows that depend on one another but for it are no others
             least += sides.resolution * point.steep[1:] * np.linalg.norm(solution.step)
         return bool((excess > least).any())

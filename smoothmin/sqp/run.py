@@ -22,7 +22,7 @@ from smoothmin.descent.convergence import (
     VERIFIED,
     unusable,
 )
-from smoothmin.descent.failed_search import noise_on_line, promised_on_line
+from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
@@ -131,9 +131,8 @@ class SQPRun:
                     point, steer = going_on, True
                 continue
             # 4. update
-            size = float(np.linalg.norm(direction.solution.lagrangian))
             before = point
-            point, steer = self._moved(point, outcome, size), True
+            point, steer = self._moved(point, outcome, direction.steepness), True
             reply = yield Iterate(point.x, point.fun, point.grad)
             if isinstance(reply, Changed):
                 point = yield from self._evaluator.at(point.x)
@@ -164,37 +163,38 @@ class SQPRun:
             lower = yield from self._overlooked(point, direction, noise, success=success)
             if lower is not None:
                 self._polls += not success
-                size = float(np.linalg.norm(direction.solution.lagrangian))
-                return self._moved(point, Outcome(lower, direction, 0.0), size)
+                outcome = Outcome(lower, direction, 0.0)
+                return self._moved(point, outcome, direction.steepness)
         lower = self._left_behind(point, noise) if success else None
         if lower is None:
             gave = self._problem, self._sides, self._search, self._gathered
             return contradicted(*gave, ended, point, max(self._problem.noise, self._on_line))
         if lower is self._returned_to:
-            return Finish(Status.PRECISION, LEFT_BEHIND, **ended.info)
+            return Finish(Status.PRECISION, _status.LEFT_BEHIND, **ended.info)
         self._returned_to = lower
         self._curvature.reset()
         return lower
 
     def _renewed(self, direction: Direction) -> bool:
         """Whether the matrix, taught where curvature is far larger, is to be learnt anew."""
-        recent, reach = self._recent, self._programs.reach
-        size = float(np.linalg.norm(direction.solution.lagrangian))
+        recent, reach, size = self._recent, self._programs.reach, direction.steepness
         if self._gathered.kinked or self._curvature.fresh or not 0 < reach < math.inf:
             return False
         far = recent.curvature() < SHORT * recent.curvature(self._taught_since)
         if far and size > 0:
             self._taught_since = recent.steps
-            self._curvature.reset()
-            self._curvature.first = reach / size
+            self._curvature.reset(reach / size)
         return far and size > 0
 
     def _closer(
         self, point: Point, direction: Direction, noise: float
     ) -> Generator[Ask, object, Point | None]:
         """The point with slopes that hide less, once a step, where differences hide much."""
-        met = self._tolerances.of_program(-direction.slope, direction.solution.lagrangian)
-        if met or self._gathered.kinked or self._looked_closer == self._recent.steps:
+        if (
+            self._satisfied(direction)
+            or self._gathered.kinked
+            or self._looked_closer == self._recent.steps
+        ):
             return None
         if not self._visibility.doubtful(point, direction, noise, self._fall):
             return None
@@ -205,7 +205,7 @@ class SQPRun:
         self, point: Point, direction: Direction, noise: float, *, success: bool
     ) -> Generator[Ask, object, Point | None]:
         """A point that values show to be lower, along steps where the matrix may be wrong."""
-        if self._tolerances.of_program(-direction.slope, direction.solution.lagrangian):
+        if self._satisfied(direction):
             return None
         certificate = self._certifier.certify(point, self._gathered)
         slope = certificate.least[: point.x.size]
@@ -227,6 +227,10 @@ class SQPRun:
                 return None if judged.status.success and gain <= VERIFIED * fall else there
         return None
 
+    def _satisfied(self, direction: Direction) -> bool:
+        """Whether a program promises no more than the user asks for."""
+        return bool(self._tolerances.of_program(-direction.slope, direction.solution.lagrangian))
+
     def _asked_for(self, said: str, direction: Direction, *points: Point) -> Finish | None:
         """The end by a tolerance of the user's that is met, at feasible points away from kinks."""
         if not said or self._gathered.met or not all(map(self._certifier.feasible, points)):
@@ -238,12 +242,9 @@ class SQPRun:
 
         The merit function's weights may have risen since.
         """
-        best = self._lowest_feasible
-        if best is None:
+        if (best := self._lowest_feasible) is None:
             return None
-        sides = self._sides
-        size = np.maximum(1.0, np.abs(best.rows[sides.row]))
-        allowed = float(self._programs.weights @ (sides.tolerance * size))
+        allowed = float(self._programs.weights @ self._sides.allowed(best.rows))
         return best if best.fun < point.fun - noise - allowed else None
 
     def _shortened(self, point: Point, outcome: Outcome) -> bool:
@@ -349,9 +350,11 @@ class SQPRun:
             return (yield from self._infeasibility.judged(point)) if invisible else False
         if self._looked_at is not point:
             self._looked_at, self._looks = point, 0
-        if self._looks <= point.x.size and (yield from self._proved(point, radius)):
-            self._looks += 1
-            return True
+        if self._looks <= point.x.size:
+            normals = self._certifier.region_normals(point, radius)
+            if (yield from self._search.prove(point, radius, normals)):
+                self._looks += 1
+                return True
         certificate = self._certifier.certify(point, self._gathered)
         if self._proves(certificate, point, direction, blurred):
             return self._certified(certificate, direction)
@@ -360,10 +363,9 @@ class SQPRun:
         if nothing and self._gathered.kinked and gained > VISIBLE * noise:
             # the matrix, or short steps, may hide what there is
             self._reset_at, self._level_at_reset = point, self._level
-            self._curvature.reset()
             reach = self._programs.reach
             length = max(radius, reach) if reach < math.inf else radius
-            self._curvature.first = length / certificate.stationarity
+            self._curvature.reset(length / certificate.stationarity)
             return True
         standing = self._promised(point, direction)
         judged = self._judged(point, direction, blurred, certificate, standing)
@@ -401,11 +403,6 @@ class SQPRun:
         self._reset_at = point
         return True
 
-    def _proved(self, point: Point, radius: float) -> Generator[Ask, object, bool]:
-        """Whether tangents from far away were proven, or forgotten."""
-        normals = self._certifier.region_normals(point, radius)
-        return (yield from self._search.prove(point, radius, normals))
-
     def _proves(
         self, certificate: KKTCertificate, point: Point, direction: Direction, noise: float
     ) -> bool:
@@ -433,19 +430,20 @@ class SQPRun:
         certificate: KKTCertificate,
         promised: float,
         *,
-        level: bool = False,
+        flat: bool = False,
     ) -> Finish:
         """What is known where no more is promised, and there is no certificate.
 
-        A kink is none where values around it are ``level``.
+        A kink is none where values around it are all the same: ``flat``.
         """
         if noise < promised < math.inf:  # as earlier promises were kept
             kept = promised * self._recent.exceeded(noise)
             promised = max(promised, min(kept, abs(point.fun)))
-        size = float(np.linalg.norm(direction.solution.lagrangian))
-        steep = self._recent.steepness_with(size) if level else self._recent.steepness
-        steep = 1.0 if self._gathered.met and not level else steep
-        visible = -direction.slope > noise and not level
+        if flat:
+            steep = self._recent.steepness_with(direction.steepness)
+        else:
+            steep = 1.0 if self._gathered.met else self._recent.steepness
+        visible = -direction.slope > noise and not flat
         step = direction.step / self._curvature.trust
         large = float(np.max(np.abs(step) / np.maximum(1.0, np.abs(point.x))))
         knows = Knowledge(
@@ -490,16 +488,13 @@ class SQPRun:
         if self._proves(certificate, point, direction, noise):
             return self._certified(certificate, direction)
         promised = self._promised(point, direction)
-        line = self._search.line(point)
+        line, hidden = self._search.line(point), 0.0
         if line is not None:
-            noise = max(noise, noise_on_line(line, self._programs.merit(point), line.slope))
+            merit = self._programs.merit(point)
+            noise, hidden = max(noise, noise_on_line(line, merit, line.slope)), level(line, merit)
             if not promised < math.inf:
                 promised = promised_on_line(line, line.slope)
-        hidden = self._search.hidden(point)
         if hidden > 0:
             promised = min(promised, hidden)
             self._on_line = noise = max(noise, hidden)
-        return self._judged(point, direction, noise, certificate, promised, level=hidden > 0)
-
-
-LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."
+        return self._judged(point, direction, noise, certificate, promised, flat=hidden > 0)
