@@ -268,7 +268,8 @@ class Run:
                 if patience is not None:
                     patience.look(best.fun, self._lowest)
                 known = None if constrained is None else constrained.recall(message)
-                self._show()  # a gradient by differences can take long
+                if self._monitor is not None:  # a gradient by differences can take long
+                    self._show(self._monitor)
                 reply = (yield message) if known is None else known
             else:
                 reply = None
@@ -302,17 +303,18 @@ class Run:
             self._remember(iterate)
         if settings.callback is not None:
             self._call_back(iterate, settings.callback)
-        self._show()
+        if self._monitor is not None:
+            self._show(self._monitor)
         if self._watch is not None:
             message = self._watch(self._progress(iterate))
             if message:
                 raise Halt(self._watch.status, message)
 
-    def _show(self) -> None:
+    def _show(self, monitor: Monitor) -> None:
         """Tell how far the run is."""
         ledger = self._ledger
-        if self._monitor is not None and ledger.nfev:
-            self._monitor.step(self._nit, ledger.nfev, ledger.best.fun, self._info)
+        if ledger.nfev:
+            monitor.step(self._nit, ledger.nfev, ledger.best.fun, self._info)
 
     def _progress(self, iterate: Iterate) -> Progress:
         x, grad = iterate.x, iterate.grad

@@ -303,13 +303,13 @@ class Convergence:
         problem, fall, size = self._problem, self.recent.fall, abs(f)
         bar = VANISHING * fall
         if promised < 0.5 * size:  # what is left need not be all of the value
-            bar = max(bar, NEGLIGIBLE * min(fall, size))
-        if not promised > bar or problem.differences is not None:
-            return False
-        if not promised > ROUNDINGS * problem.unit * (size + math.sqrt(ddot(g, g) * ddot(x, x))):
-            return False
-        self._take_promise(promised)
-        return True
+            bar = max(bar, NEGLIGIBLE * (fall if fall < size else size))
+        if promised > bar and problem.differences is None:
+            rounding = problem.unit * (size + math.sqrt(ddot(g, g) * ddot(x, x)))
+            if promised > ROUNDINGS * rounding:
+                self._take_promise(promised)
+                return True
+        return False
 
     def _take_promise(self, promised: float) -> None:
         """Take note of what a metric promises here."""

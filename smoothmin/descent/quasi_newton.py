@@ -218,7 +218,7 @@ class Descent:
             **self._how,
         )
         self._leaving = self.observes(found)
-        walled = (found.nfev > 1 or not found.wolfe) and found.walled
+        walled = (len(found.trials) > 1 or not found.wolfe) and found.walled
         known.walled |= walled
         # two failures with no decrease between them but rounding's are the end as well
         noise = 0.0 if found.wolfe else self._visible()

@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin._precision import DOUBLE as EPS
 from smoothmin._protocol import Array, Ask, Problem, ask_one
@@ -34,23 +35,21 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
     if len(gradients) > 1:
         stacked = np.array(gradients)
         changes = stacked[1:] - stacked[:-1]
-        with np.errstate(all="ignore"):
-            gram = changes @ changes.T
-            unit = 1 / np.sqrt(gram.diagonal())
-        unit[~np.isfinite(unit)] = 0.0
-        values, vectors = np.linalg.eigh(np.nan_to_num(gram * unit * unit[:, None]))
+        squares = np.vecdot(changes, changes)
+        known = (squares > 0) & (squares < math.inf)
+        changes = changes[known] / np.sqrt(squares[known])[:, None]
+        values, vectors = np.linalg.eigh(changes.dot(changes.T))
         # of changes that are parallel but for rounding one is enough
-        seen = values > EPS * len(values) * values[-1]
-        shares = unit[:, None] * vectors[:, seen] / np.sqrt(values[seen])
+        seen = values > EPS * len(values) * values.max(initial=0.0)
+        shares = vectors[:, seen] / np.sqrt(values[seen])
         for _ in range(2):  # once more, for rounding
-            rest -= (shares @ (shares.T @ (changes @ rest))) @ changes
+            rest -= shares.dot(shares.T.dot(changes.dot(rest))).dot(changes)
     rest[free == 0] = 0.0
-    slope = float(rest @ free)
-    if not (slope > 0 and fall > 0):
+    slope = ddot(rest, free)
+    if not (slope > 0 and fall > 0 and fall / slope < math.inf):
         return None
-    with np.errstate(all="ignore"):
-        step: Array = -(fall / slope) * rest
-    return step if np.isfinite(step).all() else None
+    step: Array = -(fall / slope) * rest
+    return step if math.isfinite(ddot(step, step)) else None
 
 
 def farthest(

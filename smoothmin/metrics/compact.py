@@ -12,11 +12,12 @@ when the curvature of a pair is small.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dgemv, dsbmv, dsymv, dtrsv
+from scipy.linalg.blas import dgemv, dsymv, dtrsv
 
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.linear_system import solved
@@ -43,8 +44,7 @@ class CompactMemory:
     ``scale`` is gamma. Rows 2i and 2i + 1 of ``_rows`` are an s and its w; pairs take
     turns in them, so that nothing long is ever moved. Of the small matrices
     ``_sy[i, j] = s_i'y_j`` and ``_yw[i, j] = y_i'w_j``, in the order of time, only the
-    part i <= j is meant. ``_in_time``, two of slices or arrays (k,), translates that order
-    to rows.
+    part i <= j is meant. ``_order`` translates between that order and rows, see `_turned`.
     """
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
@@ -55,7 +55,7 @@ class CompactMemory:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the views."""
-        views = ("_rows", "_sy", "_yw", "_curvatures", "_in_time")
+        views = ("_rows", "_sy", "_yw", "_curvatures", "_order")
         return {name: value for name, value in vars(self).items() if name not in views}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -68,7 +68,6 @@ class CompactMemory:
         self._room = np.empty((2 * pairs, n))
         # columns of both small matrices, one after the other as BLAS wants them
         self._columns = np.zeros((2, pairs, pairs))
-        self._wheel: NDArray[np.intp] | None = None  # once an order of time has been asked for
 
     def _grow(self) -> None:
         """Make place for twice as many pairs, of which none has been dropped yet."""
@@ -93,19 +92,18 @@ class CompactMemory:
 
     def combine(self, products: Array, image: Array, factor: float = 1.0) -> Array:
         """``factor * H g``, a new array; of the `products` with g and its ``image`` P g."""
-        scale = factor * self.scale
-        if not self._count:
+        scale, k = factor * self.scale, self._count
+        if not k:
             return scale * image
         # (3.1) for H / gamma, from right to left, but for the sign of the shares
-        steps, images = self._in_time
-        u = dtrsv(self._sy, products[steps])
-        right = dsymv(-1.0, self._yw, u, beta=1.0, y=products[images])
-        # a diagonal is a matrix of one band
-        right = dsbmv(0, -1 / self.scale, self._curvatures[None], u, beta=1.0, y=right)
-        shares = np.empty(products.size)
-        shares[steps] = dtrsv(self._sy, right, trans=1, overwrite_x=1)
-        shares[images] = u
-        result: Array = dgemv(-scale, self._rows.T, shares, beta=scale, y=image)
+        forward, backward = self._order
+        products = products[forward]
+        u = dtrsv(self._sy, products[:k])
+        right = dsymv(-1.0, self._yw, u, 1.0, products[k:])
+        right += self._curvatures * (u * (-1 / self.scale))
+        shares = np.empty(2 * k)
+        shares[:k], shares[k:] = dtrsv(self._sy, right, 1, 0, 0, 1, 0, 1), u
+        result: Array = dgemv(-scale, self._rows.T, shares[backward], scale, image)
         return result
 
     def factors(self) -> tuple[Array, Array, Array]:
@@ -114,7 +112,7 @@ class CompactMemory:
         ``H = scale * (P + U diag(c) K^-1 diag(c) U')``; K is the inverse of the matrix in
         the middle of (3.1), for pairs scaled to a curvature of 1.
         """
-        steps, images = self._order()
+        steps, images = self._order[0].reshape(2, -1)
         unit = 1 / np.sqrt(self._curvatures)
         units, scale = np.outer(unit, unit), math.sqrt(self.scale)
         weights = np.empty(2 * self._count)
@@ -149,7 +147,7 @@ class CompactMemory:
             return slot
         slot = self._oldest
         self._oldest = (slot + 1) % self._memory
-        self._take_order()
+        self._order = _turned(self._count, self._oldest)
         # up and left by one; what this breaks is set anew or not meant
         flat, shift = self._columns.ravel(), self._memory + 1
         flat[:-shift] = flat[shift:]
@@ -158,13 +156,13 @@ class CompactMemory:
     def latest(self, count: int) -> tuple[Array, Array]:
         """The latest steps (k, n), at most ``count``, and their ``s'y`` (k,); copies."""
         count = min(count, self._count)
-        return self._rows[self._in_time[0]][-count:].copy(), self._curvatures[-count:].copy()
+        steps = self._order[0][self._count - count : self._count]
+        return self._rows[steps], self._curvatures[-count:].copy()
 
     def set_products(self, products: Array) -> None:
         """Take the `products` with the y of the pair appended last."""
         k = self._count
-        self._columns[0, k - 1, :k] = products[self._in_time[0]]
-        self._columns[1, k - 1, :k] = products[self._in_time[1]]
+        self._columns[:, k - 1, :k] = products[self._order[0]].reshape(2, k)
 
     def _take_views(self) -> None:
         """Of what is in use."""
@@ -172,23 +170,15 @@ class CompactMemory:
         self._rows = self._room[: 2 * k]
         self._sy, self._yw = self._columns[0, :k, :k].T, self._columns[1, :k, :k].T
         self._curvatures = self._sy.diagonal()
-        self._take_order()
+        self._order = _turned(k, self._oldest)
 
-    def _take_order(self) -> None:
-        """Of the pairs in time."""
-        k, oldest = self._count, self._oldest
-        if oldest == 0:  # slices cost less than indices, and will do until a pair is replaced
-            self._in_time: tuple[Any, Any] = slice(0, 2 * k, 2), slice(1, 2 * k, 2)
-        else:
-            steps, images = self._order()
-            self._in_time = steps, images
 
-    def _order(self) -> NDArray[np.intp]:
-        """Rows (2, k) of steps and images in time, a window on two turns of a wheel."""
-        if self._wheel is None:
-            rows = len(self._room)
-            self._wheel = np.arange(2 * rows).reshape(2, rows, order="F") % rows
-        return self._wheel[:, self._oldest : self._oldest + self._count]
+@lru_cache(maxsize=1024)
+def _turned(count: int, oldest: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of s and then of w, from the oldest pair on, and where rows come in that order."""
+    steps = 2 * np.roll(np.arange(count), -oldest)
+    forward = np.concatenate([steps, steps + 1])
+    return forward, np.argsort(forward)
 
 
 class CompactModel:

@@ -125,9 +125,9 @@ class LimitedMemory(CompactMemory, Metric):
 
     def pairs(self) -> tuple[Array, Array]:
         """Steps and changes (k, n), the oldest first; copies."""
-        steps, images = self._in_time
+        steps, images = self._order[0].reshape(2, -1)
         changes = self._rows[images]
-        return self._rows[steps].copy(), changes / (1.0 if self._first is None else self._first)
+        return self._rows[steps], changes / (1.0 if self._first is None else self._first)
 
     def _follows(self, before: Array) -> bool:
         """Whether a step began where H was last applied, whose products are known.
@@ -168,7 +168,7 @@ class LimitedMemory(CompactMemory, Metric):
     @property
     def _slots(self) -> Any:
         """Where pairs are, in the order of time."""
-        return self._in_time[0] // 2 if self._oldest else slice(None)
+        return self._order[0][: self._count] // 2
 
     def _take_scales(self, scales: Array | None) -> None:
         """Have P of these."""

@@ -26,6 +26,7 @@ from smoothmin.descent.quasi_newton import Descent
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
 ODD = 0.04  # mean where steps are wrong with which there are kinks
@@ -103,20 +104,22 @@ class SmoothDescent(Descent):
         if not self._watchful:
             return False
         recent, fading, point = self.known.recent, self._settings.fading, found.point
-        long = sum(trial.t > point.t for trial in found.trials)
+        # a search that went on and on tells most by its last stretch
+        long, last, fun, slope = 0, 0.0, self.f, found.slope
+        for trial in found.trials:
+            if last < trial.t < point.t:
+                last, fun, slope = trial.t, trial.fun, trial.slope
+            long += trial.t > point.t
         self._rejected = fading * self._rejected + (1 - fading) * long
         steep = recent.steepness
         if 0 < steep <= KINK:  # gradients shrink as on a smooth function
             self._excess = 0.0
             return False
-        # a search that went on and on tells most by its last stretch
-        start = LinePoint(0.0, self.x, self.f, self.g, found.slope)
-        last = max((start, *(p for p in found.trials if p.t < point.t)), key=lambda p: p.t)
-        before, after = ((point.t - last.t) * p.slope for p in (last, point))
+        before, after = (point.t - last) * slope, (point.t - last) * point.slope
         rounding = VISIBLE * self._problem.unit * abs(self.f)
         visible = after - before > max(rounding, NEGLIGIBLE * recent.fall)
         if visible and not self.metric.fresh:
-            skew = skewness(point.fun - last.fun, before, after)
+            skew = skewness(point.fun - fun, before, after)
             self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
             self._skewness = fading * self._skewness + (1 - fading) * skew
         # steps of the metric are too long more often than right: so are those across many kinks
@@ -154,7 +157,7 @@ class SmoothDescent(Descent):
     @property
     def facts(self) -> dict[str, Any]:
         """The gradient at the point itself, which proves as much as its length."""
-        return {"stationarity": math.sqrt(self._pg.dot(self._pg)), "radius": 0.0}
+        return {"stationarity": euclidean_norm(self._pg), "radius": 0.0}
 
     def concluded(self, finish: Finish) -> Finish | None:
         """Where success is not certain there may be a kink."""
