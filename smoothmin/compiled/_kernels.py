@@ -16,8 +16,9 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 # sums may be reordered into vector lanes; NaN and infinity keep their meaning
-_SUM = {"reassoc"}
-LOWEST, SUM = 3, 4  # rows of `gradients_in_sum`: of the lowest value, and the first sum
+SUM_FLAGS = {"reassoc"}
+GRADIENT, LOWEST, SUM = 2, 3, 4  # rows of `gradients_in_sum` behind a point and its copy
+LEAST, IN_SUM, KEPT = 1, 2, 3  # where a trampoline is told, and tells, beside the value
 
 
 @intrinsic
@@ -57,32 +58,65 @@ def put_only_element(value, to):
 
 
 @njit(cache=True, inline="always")
-def put_only_slope(gradient, out):
-    """Write a gradient that is a number, if there is one variable."""
+def collect(gradient, size, rows, width, found):
+    """Add a gradient to the sum if it and its value are finite; keep it if that is the lowest.
+
+    ``rows`` begin with one for a gradient, then have that of the lowest value, and the sum. No
+    value is lower than NaN but the first.
+    """
+    value, least = found[0], found[LEAST]
+    zero = 0.0 * value
+    for i in range(size):
+        zero += 0.0 * gradient[i]
+    found[KEPT] = 0.0
+    if zero == 0.0:
+        found[KEPT] = 1.0
+        for i in range(size):
+            rows[2 * width + i] += gradient[i]
+    if value < least or least != least:
+        for i in range(size):
+            rows[width + i] = gradient[i]
+
+
+@njit(cache=True, inline="always")
+def collect_written(size, rows, found):
+    """Collect a gradient that was written to the first row, if sums are wanted."""
+    if found[IN_SUM] != 0.0:
+        collect(rows, size, rows, size, found)
+
+
+@njit(cache=True, inline="always")
+def put_only_slope(gradient, out, rows, found):
+    """Take a gradient that is a number, if there is one variable."""
     if out.size != 1:
         return False
-    out.flat[0] = gradient
+    rows[0] = gradient
+    collect_written(1, rows, found)
     return True
 
 
 @njit(cache=True, inline="always")
-def put_row(gradient, out):
-    """Write a gradient of one dimension to one, if it has the right size."""
-    if gradient.size != out.size:
+def put_row(gradient, out, rows, found):
+    """Take a gradient of one dimension to one, if it has the right size."""
+    size = gradient.size
+    if size != out.size:
         return False
-    for i in range(gradient.size):
-        out[i] = gradient[i]
+    if found[IN_SUM] != 0.0:
+        collect(gradient, size, rows, size, found)
+    else:
+        for i in range(size):
+            rows[i] = gradient[i]
     return True
 
 
 @njit(cache=True, inline="always")
-def put_array(gradient, out):
-    """Write a gradient of any dimensions, if it has the right size."""
+def put_array(gradient, out, rows, found):
+    """Take a gradient of any dimensions, if it has the right size."""
     if gradient.size != out.size:
         return False
-    flat = out.reshape(out.size)
     for i, slope in enumerate(gradient.flat):
-        flat[i] = slope
+        rows[i] = slope
+    collect_written(out.size, rows, found)
     return True
 
 
@@ -104,7 +138,7 @@ def _spread(rows, start, free):
 @njit(cache=True, nogil=True)
 def values_alone(address, data, start, free, center, steps, target, values, begin, end):
     """Values."""
-    rows, found = np.empty((2, start.size)), np.empty(1)
+    rows, found = np.empty((2, start.size)), np.zeros(KEPT + 1)
     for i in range(begin, end):
         for j in range(steps.shape[1]):
             rows[0, j] = center[j] + steps[i, j]
@@ -123,7 +157,7 @@ def with_gradients(
     address, data, twice, start, free, center, steps, target, values, gradients, begin, end
 ):
     """Values and gradients."""
-    rows, found = np.empty((3, start.size)), np.empty(1)
+    rows, found = np.empty((3, start.size)), np.zeros(KEPT + 1)
     whole = rows if free.size else gradients
     for i in range(begin, end):
         for j in range(steps.shape[1]):
@@ -143,7 +177,7 @@ def with_gradients(
     return end
 
 
-@njit(cache=True, nogil=True, fastmath=_SUM)
+@njit(cache=True, nogil=True, fastmath=SUM_FLAGS)
 def gradients_in_sum(
     address, data, twice, start, free, kept, rows, state, center, steps, target, values, begin, end
 ):
@@ -151,17 +185,20 @@ def gradients_in_sum(
 
     ``state`` is how many they are and the index of the first value that is lower than all
     others; ``rows`` are room for a point, its copy and its gradient, then the gradient of the
-    lowest value, and the sum, in one of two rows in turn, which the count tells.
+    lowest value, and the sum. Where all variables are free, the trampoline adds to it.
     """
-    found = np.empty(1)
-    size = steps.shape[1]
+    found = np.zeros(KEPT + 1)
+    size, width = steps.shape[1], start.size
+    summed = rows[GRADIENT:].reshape(3 * width)
     if begin == 0:
         state[0] = state[1] = 0
         for j in range(size):
             rows[SUM, j] = 0.0
     count, best = state[0], state[1]
-    least = values[best] if begin and values[best] == values[best] else np.inf
-    last, other = SUM + count % 2, SUM + 1 - count % 2
+    found[LEAST] = np.nan
+    if begin:
+        found[LEAST] = values[best] if values[best] == values[best] else np.inf
+    found[IN_SUM] = 0.0 if free.size else 1.0
     done = end
     for i in range(begin, end):
         for j in range(size):
@@ -169,28 +206,21 @@ def gradients_in_sum(
         if free.size:
             _spread(rows, start, free)
         if twice:
-            for j in range(start.size):
-                rows[1, j] = rows[0, j]
-        if not _call(address, rows[0], rows[1], found, rows, 2, data):
+            rows[1] = rows[0]
+        if not _call(address, rows[0], rows[1], found, rows, GRADIENT, data):
             done = i
             break
-        for j in range(free.size):
-            rows[2, j] = rows[2, free[j]]
+        if free.size:
+            for j in range(size):
+                rows[GRADIENT, j] = rows[GRADIENT, free[j]]
+            collect(summed, size, summed, width, found)
         value = found[0]
         values[i] = value
-        zero = 0.0 * value
-        for j in range(size):  # beside the last sum, which stays if the sample is not finite
-            zero += 0.0 * rows[2, j]
-            rows[other, j] = rows[last, j] + rows[2, j]
-        kept[i] = zero == 0.0
-        if zero == 0.0:
-            last, other = other, last
-            count += 1
-        if i == 0 or value < least:
+        kept[i] = found[KEPT] != 0.0
+        count += kept[i]
+        if i == 0 or value < found[LEAST]:
             best = i
-            least = value if value == value else np.inf
-            for j in range(size):
-                rows[LOWEST, j] = rows[2, j]
+            found[LEAST] = value if value == value else np.inf
         if value <= target:
             done = i + 1
             break

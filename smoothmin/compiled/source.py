@@ -49,22 +49,20 @@ class Sum:
     with all arguments that calls have in common.
     """
 
-    __slots__ = ("_size", "kept", "loop", "rows", "state")
+    __slots__ = ("_size", "kept", "loop", "rows", "state", "total")
 
     def __init__(self, kernel: Callable[..., int], count: int, width: int, size: int) -> None:
         self.kept: Mask = np.empty(count, np.bool_)
-        self.rows: Array = np.empty((_kernels.SUM + 2, width))
+        self.rows: Array = np.empty((_kernels.SUM + 1, width))
         self.state: NDArray[np.int64] = np.empty(2, np.int64)
+        self.total: Array = self.rows[_kernels.SUM, :size]
         self.loop = partial(kernel, self.kept, self.rows, self.state)
         self._size = size
 
     def over(self, count: int) -> tuple[Mask | None, Array]:
         """Which of the first ``count`` samples are in the sum, None for all, and the sum."""
         kept: int = self.state.item(0)
-        total = self.rows[_kernels.SUM + kept % 2]
-        if self._size < len(total):
-            total = total[: self._size]
-        return None if kept == count else self.kept[:count], total
+        return None if kept == count else self.kept[:count], self.total
 
     def __getitem__(self, index: int) -> Array:
         """The gradient at the lowest value."""
@@ -74,11 +72,10 @@ class Sum:
 
     def add(self, value: float, row: Array, k: int, values: Array) -> None:
         """Take sample ``k``, as the loop does; ``values`` are those before it."""
-        _, total = self.over(k)
         self.kept[k] = math.isfinite(value) and bool(np.isfinite(row).all())
         if self.kept[k]:
             self.state[0] += 1
-            np.add(total, row, out=self.over(k)[1])
+            self.total += row
         if k == 0 or value < np.fmin(np.inf, values[self.state[1]]):
             self.state[1] = k
             self[k][:] = row

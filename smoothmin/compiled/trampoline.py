@@ -65,7 +65,7 @@ class Trampoline:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._function = cfunc(_SIGNATURE)(_body(form))
+                self._function = cfunc(_SIGNATURE, fastmath=_kernels.SUM_FLAGS)(_body(form))
         except Exception as error:  # not only numba's own
             raise NotCompiled from error
         code = self._function.inspect_llvm()
@@ -121,6 +121,7 @@ def _body(form: Form) -> Callable[..., Any]:
     pair = form.paired and not into_fun
     if pair and not (isinstance(found, types.BaseTuple) and len(found.types) == 2):
         raise NotCompiled
+    collect: Any = _kernels.collect_written
     number = _number_for(found.types[0] if pair else found)
     put: Any = _writer_for(found.types[1], point) if pair else None
     if form.jac is not None:
@@ -132,12 +133,16 @@ def _body(form: Form) -> Callable[..., Any]:
         if into_fun:
             out[...] = 0.0
         good, found = call_fun(point, args, out)
-        return good and number(found, value)
+        if not good or not number(found, value):
+            return False
+        if into_fun:
+            collect(out.size, gradient, value)
+        return True
 
     def paired(x, again, value, gradient, data):
         point, _, out, args = load(x, again, gradient, data)
         good, (found, slopes) = call_fun(point, args, out)
-        return good and number(found, value) and put(slopes, out)
+        return good and number(found, value) and put(slopes, out, gradient, value)
 
     def apart(x, again, value, gradient, data):
         point, other, out, args = load(x, again, gradient, data)
@@ -147,7 +152,11 @@ def _body(form: Form) -> Callable[..., Any]:
         if into_jac:
             out[...] = 0.0
         good, slopes = call_jac(other, args, out)
-        return good and (into_jac or put_jac(slopes, out))
+        if into_jac:
+            if good:
+                collect(out.size, gradient, value)
+            return good
+        return good and put_jac(slopes, out, gradient, value)
 
     return apart if form.jac is not None else paired if pair else alone
 

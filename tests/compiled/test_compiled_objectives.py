@@ -404,3 +404,30 @@ def test_negative_zeros_stay_negative(loops):
     compiled = source.Compiled(Objective(sign_of_zero, True, ()), Domain.build(np.ones(1), None))
     assert_array_equal(compiled(points, 1, Limits())[0], [-1, 1, 1, -1])
     assert loops == [4]
+
+
+@numba.njit
+def backwards(x):
+    return x.sum(), np.arange(float(x.size))[::-1] * x[0]
+
+
+@numba.njit
+def whole_slopes(x):
+    return x.sum(), np.ones(x.size, np.int64)
+
+
+@numba.njit
+def transposed(x):
+    return x.sum(), (np.arange(6.0).reshape(3, 2) * x[0, 0]).T
+
+
+@pytest.mark.parametrize(
+    ("fun", "x"), [(backwards, X0), (whole_slopes, X0), (transposed, np.ones((2, 3)))]
+)
+def test_gradients_of_any_layout_are_summed(fun, x, loops):
+    kw = {"jac": True, "sigma": 0.3, "rng": 3}
+    ours, theirs = smooth(fun, **kw), smooth(from_python(fun), **kw)
+    for point in (x, x + 1):  # the second time all in one call
+        assert ours[0](point) == theirs[0](point)
+        assert_array_equal(ours[1](point), theirs[1](point))
+    assert loops
