@@ -21,7 +21,7 @@ from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
 from smoothmin._scaling import told_scale
 from smoothmin._status import Status
 from smoothmin._stopping import Progress
-from smoothmin._verdict import NEGLIGIBLE
+from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.derivative_free.cma import LARGEST_POPULATION, require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
 from smoothmin.derivative_free.determined_model import determined
@@ -29,7 +29,7 @@ from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
-from smoothmin.derivative_free.interpolating_descent import SMALLEST, InterpolatingDescent
+from smoothmin.derivative_free.interpolating_descent import InterpolatingDescent
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import Starts
 from smoothmin.derivative_free.separability import predicted, separable
@@ -213,7 +213,7 @@ class Actions:
         if xtol is None and not self._facts.once:
             xtol = 0.0
         if xtol is not None:
-            xtol = min(max(xtol, SMALLEST), 0.5)
+            xtol = min(max(xtol, NEGLIGIBLE), 0.5)
         method = ModelDescent(self._scale, xtol)
         if self._model_run is None:
             self._model_run = method.begin(self._problem, self._rng)
@@ -259,10 +259,7 @@ class Actions:
         if found.success and self._facts.once:
             self._descent = found
         elif found.finish is None:
-            self._inverse = yield from determined(
-                incumbent=self._incumbent, asked=found.asked, scale=self._scale,
-                accurate=self._settings.accurate,
-            )  # fmt: skip
+            self._inverse = yield from determined(self._incumbent, found.asked, self._scale)
         return True
 
     def _smooth(self) -> Generator[Any, Any, bool]:
@@ -306,7 +303,7 @@ class Actions:
         if outcome is None or outcome.lowest is None:
             return True
         away = np.abs(outcome.lowest - known) / self._scale
-        same = bool((away <= self._settings.same).all()) and incumbent.fun >= before
+        same = bool((away <= SHORT).all()) and incumbent.fun >= before
         self._facts = replace(self._facts, others=not same)
         return True
 

@@ -26,7 +26,7 @@ from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._verdict import SHORT, Knowledge, judge
 from smoothmin.derivative_free.separability import contradicted, separable
 from smoothmin.linesearch.brent import Valley
 from smoothmin.linesearch.p_algorithm import PAlgorithm
@@ -37,7 +37,6 @@ DOUBT = 2.0  # times the curvature seen there may be elsewhere
 ROUGHLY = 2  # times fewer samples are taken in the first sweep over a sum
 STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
-SLIGHT = 1e-3  # share of a line's range, or of its spread of values, that is next to none
 ASIDE = 0.1  # share of the range that is neither here nor far: to another point, or to an end
 ROOT = float(np.sqrt(np.finfo(float).eps))
 
@@ -160,10 +159,10 @@ class CoordinateSearch(Method):
                     yield from self._follow(line, x, i, self.separable and closer >= 1)
                 t, f = float(line.t[line.best]), float(line.values[line.best])
                 width = ends[i, 1] - ends[i, 0]
-                moved += abs(t - x[i]) > SLIGHT * width
+                moved += abs(t - x[i]) > SHORT * width
                 # at the end of a range that is a guess: a range twice as wide around it
                 at_end = min(t - ends[i, 0], ends[i, 1] - t) <= ASIDE * width
-                if at_end and f < before and width < 1e150:
+                if at_end and f < before and np.isfinite(4 * width):
                     wider = problem.clip(np.array([_with(x, i, t - width), _with(x, i, t + width)]))
                     if wider[0, i] < ends[i, 0] or wider[1, i] > ends[i, 1]:
                         ends[i] = wider[:, i]
@@ -209,7 +208,7 @@ class CoordinateSearch(Method):
             same = values[0] == values[1]  # a plateau, of which the whole run tells
             is_sum = x.size == 1 or same or (yield from separable(points, values, rng))
             if is_sum and x.size > 1:
-                near = SLIGHT * (ends[:, 1] - ends[:, 0])
+                near = SHORT * (ends[:, 1] - ends[:, 0])
                 is_sum = not (yield from contradicted(x, f, near, problem.box, rng))
             if not is_sum and before - f > 0:
                 message = f"{message}, but values are no sum over the variables"
@@ -243,7 +242,7 @@ class CoordinateSearch(Method):
     ) -> Generator[Ask, Answers, None]:
         """Down the lowest valley, while steps promise more than a little, or to its end."""
         valley = line.valley()
-        little = SLIGHT * float(np.ptp(line.values[np.isfinite(line.values)]))
+        little = SHORT * float(np.ptp(line.values[np.isfinite(line.values)]))
         for _ in range(STEPS):
             if valley.decrease <= (ROUNDINGS * DOUBLE * abs(valley.f_m) if wholly else little):
                 break
@@ -257,7 +256,7 @@ def _closest(
     x: Array, f: float, i: int, ends: Array
 ) -> Generator[Ask, Answers, tuple[float, float]]:
     """The end of the valley along variable ``i`` next to ``x``, and the value there."""
-    t, h = float(x[i]), SLIGHT * float(ends[1] - ends[0])
+    t, h = float(x[i]), SHORT * float(ends[1] - ends[0])
     while True:
         points = np.clip(np.array([t - h, t + h]), *ends)
         values = yield from _along(x, i, points)

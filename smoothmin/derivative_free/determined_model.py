@@ -11,10 +11,11 @@ from smoothmin._protocol import Array
 from smoothmin.derivative_free.quadratic_regression import Regression, full_size
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Known
+from smoothmin.subproblems.trust_region import EXCELLENT
 
 
 def determined(
-    incumbent: Incumbent, asked: list[Known], scale: Array, accurate: float
+    incumbent: Incumbent, asked: list[Known], scale: Array
 ) -> Generator[Any, Any, Array | None]:
     """Evaluate at the minimizer of that quadratic, if there is one.
 
@@ -25,8 +26,6 @@ def determined(
     asked : list of (points, values)
         All that is known.
     scale : ndarray, shape (n,)
-    accurate : float
-        Relative error of the promised change up to which the quadratic is believed.
 
     Returns
     -------
@@ -52,6 +51,6 @@ def determined(
     lowest = model.minimizer(1.0, box)
     predicted = float(model(lowest[None])[0]) - before
     change = (yield from incumbent.ask("model", lowest[None] * scale))[0] - before
-    if abs(change - predicted) <= accurate * abs(predicted):
+    if abs(change - predicted) <= (1 - EXCELLENT) * abs(predicted):
         return model.inverse_hessian(scale)
     return None

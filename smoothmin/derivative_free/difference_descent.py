@@ -411,7 +411,7 @@ class _DifferenceRun:
         if self._problem.box is None:
             return size, -size
         low, high = self._problem.box
-        size = np.minimum(size, 0.25 * (high - low))
+        size = np.minimum(size, (high - low) / 4)
         first = np.where(x + size > high, -size, size)
         second = np.where(x + size > high, -2 * size, np.where(x - size < low, 2 * size, -size))
         return first, second

@@ -14,6 +14,7 @@ from collections import deque
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from smoothmin._noise import SPACING
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
@@ -24,7 +25,7 @@ from smoothmin.subproblems.linear_system import solved
 
 FULL = 50  # below so many variables H is a full matrix from the start, ...
 DENSE = 100  # ... and up to so many once there are as many steps
-FIRST_DIFFERENCE = 1e-7  # in units of the scale, until as many steps as variables are known
+FIRST_DIFFERENCE = SPACING  # in units of the scale, until as many steps as variables are known
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
 MOST = 100.0  # factor by which it grows at once: no curvature may be mere rounding

@@ -18,6 +18,7 @@ import numpy as np
 
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import box_scale
+from smoothmin.derivative_free.settings import DerivativeFreeSettings
 
 SPREAD = 10.0  # lengths of rays without a box: from a tenth of the scale to ten times
 INSIDE, OUTSIDE = 4, 2  # points on a ray to a box's other parts, and to nowhere in particular
@@ -82,6 +83,6 @@ def look_around(
     values = np.where(np.isfinite(answers.values), answers.values, np.inf).reshape(count, -1)
     before = np.maximum.accumulate(np.vstack([np.full(len(ends), fun), values[:-1]]))
     rise = np.where(np.isfinite(before), before - fun, 0.0)
-    falls = values < before - VISIBLE * rise - 10 * noise
+    falls = values < before - VISIBLE * rise - DerivativeFreeSettings.signal * noise
     order = np.argsort(values[falls], kind="stable")
     return Evidence(points.reshape(-1, x.size), values.ravel(), points[falls][order])

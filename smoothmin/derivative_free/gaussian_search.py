@@ -34,7 +34,7 @@ from smoothmin._check import (
 from smoothmin._method import Method
 from smoothmin._noise import REPEATS, measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
-from smoothmin._scale import typical_scale
+from smoothmin._scale import WIDE, typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.cma import DiagonalDistribution, Distribution
@@ -50,7 +50,6 @@ from smoothmin.derivative_free.survey import (
     ROUNDS,
     SIGNAL,
     WIDENING,
-    WIDEST,
     Surveyed,
     survey,
 )
@@ -294,7 +293,7 @@ class GaussianRun:
     def _wider(self) -> bool:
         """Widen the distribution; false where it is as wide as it may be."""
         d, before = self._distribution, self._distribution.sigma
-        if d.deviations.max() < WIDEST:
+        if d.deviations.max() < WIDE:
             d.sigma *= WIDENING
             self._keep_within_box()
         return d.sigma > before
@@ -449,9 +448,7 @@ class GaussianRun:
         if self._noise == 0 or self._widest > SIGNAL * self._noise:
             return False
         sizes = d.deviations
-        return bool(
-            sizes.max() < WIDEST if self._box is None else (sizes < 0.5 * self._width).any()
-        )
+        return bool(sizes.max() < WIDE if self._box is None else (sizes < 0.5 * self._width).any())
 
     def _widen(self) -> None:
         """Begin anew with a wider distribution."""

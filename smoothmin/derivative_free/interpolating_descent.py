@@ -45,7 +45,7 @@ LOW = 0.55  # ratio on a line just before the minimum of a parabola, where it is
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
 STRAIGHT = 0.01  # relative error of predicted decreases along a line without curvature
-SMALLEST = 1e-8  # last radius, in units of the scale, where nobody names one
+TENTH = 0.1  # of a radius, or of a distance: NEWUOA's factor, the source's boxes 9, 12 and 14
 UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
 
@@ -62,12 +62,12 @@ class InterpolatingDescent:
         n = problem.x0.size
         # the star's points, their copies, the inverse of what determines the model, its Hessian
         advice = ': "difference-descent" keeps less'
-        require_memory(f"a model of {n} variables", 8.0 * n * n * 12, advice)
+        require_memory(f"a model of {n} variables", np.dtype(float).itemsize * 12 * n**2, advice)
         self._low, self._high = np.full(n, -np.inf), np.full(n, np.inf)
         if problem.box is not None:
             self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
         self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
-        self._delta, self._last_rho = self._rho, self._rho * (SMALLEST if xtol is None else xtol)
+        self._delta, self._last_rho = self._rho, self._rho * (NEGLIGIBLE if xtol is None else xtol)
         self._recent = Recent()
         self._resolution = Resolution()
         self._model: Interpolation
@@ -95,7 +95,7 @@ class InterpolatingDescent:
             if length >= 0.5 * self._rho:
                 ratio, grown = yield from self._try(step, length)  # boxes 3 to 6
             else:  # box 14
-                self._resize(0.1 * self._delta)
+                self._resize(TENTH * self._delta)
                 knows = self._knowledge(f"The model's minimizer is {length:.3g} of the scale away")
                 if self._believes(knows):
                     return judge(knows)
@@ -198,7 +198,7 @@ class InterpolatingDescent:
                 return Interpolation(points, values, self._rho)
             if self._rho <= self._last_rho:
                 return Finish(Status.PRECISION, "No finite value next to the start.")
-            self._rho *= 0.1
+            self._rho *= TENTH
             self._delta, known = self._rho, values[:1]
 
     def _star(self, x: Array) -> Array:
@@ -257,7 +257,7 @@ class InterpolatingDescent:
         """Which point to give up for ``x``: far away, and the rest well placed without it."""
         model = self._model
         distance = np.linalg.norm(model.points - (x if better else model.x), axis=1)
-        reach = max(0.1 * self._delta, self._rho)
+        reach = max(TENTH * self._delta, self._rho)
         score = np.abs(model.denominators(x)) * np.maximum(1.0, distance / reach) ** 6
         if not better:
             score[model.best] = 0.0
@@ -267,7 +267,7 @@ class InterpolatingDescent:
     def _improve(self, k: int) -> Generator[Any, Any, None]:
         """Move a far point to where the others say least."""
         model = self._model
-        radius = max(min(0.1 * model.distance(k), 0.5 * self._delta), self._rho)
+        radius = max(min(TENTH * model.distance(k), 0.5 * self._delta), self._rho)
         slope, hessian = model.lagrange(k)
         largest, x = 0.0, None
         for sign in (1.0, -1.0):
@@ -442,7 +442,7 @@ class InterpolatingDescent:
         """A smaller lower bound of the radius, (7.6) of BOBYQA's report."""
         self._resolution.note(self._rho, self._bend())
         share = self._rho / self._last_rho
-        new = 0.1 * self._rho
+        new = TENTH * self._rho
         if share <= 16:
             new = self._last_rho
         elif share <= 250:

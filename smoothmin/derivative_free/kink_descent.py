@@ -4,7 +4,7 @@ Where values rise on both sides of every coordinate, with slopes ``a`` and ``b``
 those of a smooth function plus ``|v'(y - x)|``: then ``|v_i| = (a_i + b_i) / 2``, and
 ``(a_i - b_i) / 2`` is the smooth part's slope; at a bound there is one of them only. The point
 is moved onto the kink along ``v``. Across ``v`` the kink does not show, and an ordinary descent
-is made in the subspace.
+is made in the subspace. Slopes are those over `SHORT` of the scale.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from scipy.linalg import null_space
 
 from smoothmin._protocol import Answers, Array, Iterate
 from smoothmin._reformulate import Reformulation, relay
+from smoothmin._verdict import SHORT
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
+from smoothmin.derivative_free.settings import DerivativeFreeSettings
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Phase, play
-
-SHORT = 1e-3  # share of the scale, over which slopes at a kink are taken
-LIMIT = 200  # evaluations per variable of the descent
 
 
 def descend_along_kink(incumbent: Incumbent, scale: Array) -> Generator[Any, Any, bool | None]:
@@ -38,8 +37,8 @@ def descend_along_kink(incumbent: Incumbent, scale: Array) -> Generator[Any, Any
         incumbent.problem, x0=np.zeros(n), box=None, shape=(n,), free=None, whole=None
     )
     steps = relay(view, DifferenceDescent(scale=1.0).run(problem, incumbent.rng))
-    method = DifferenceDescent(scale=scale)
-    phase = Phase("descent", method, incumbent.x, LIMIT * n, rest=steps)
+    method, limit = DifferenceDescent(scale=scale), DerivativeFreeSettings.descent_limit * n
+    phase = Phase("descent", method, incumbent.x, limit, rest=steps)
     return (yield from play(phase, incumbent)).success
 
 

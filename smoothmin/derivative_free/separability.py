@@ -20,9 +20,7 @@ import numpy as np
 
 from smoothmin._noise import SUMMED
 from smoothmin._protocol import Answers, Array, Ask
-
-AGREEMENT = 1e-9  # of the sums, relative to the change from one point to the other
-RESOLVED = 1e-6  # largest error, relative to that change, that decides anything
+from smoothmin._verdict import NEGLIGIBLE
 
 
 def separable(
@@ -42,8 +40,8 @@ def separable(
         values = (yield Ask(points, 0)).values
     (p, q), (f_p, f_q) = points, values.tolist()
     change = abs(f_p - f_q)
-    error = max(AGREEMENT * change, SUMMED * max(abs(f_p), abs(f_q)))
-    if not np.isfinite(change) or error > RESOLVED * change:
+    error = NEGLIGIBLE * change
+    if not SUMMED * max(abs(f_p), abs(f_q)) <= error < np.inf:  # lost to rounding
         return False
     numbers = rng.permutation(p.size)
     for digit in range(int(p.size - 1).bit_length()):
@@ -83,7 +81,7 @@ def contradicted(
         values = (yield Ask(np.clip(x + steps, low, high), 0)).values
         alone, same, opposite, both, apart = values.tolist()
         largest = float(np.abs(values - f).max())
-        error = max(AGREEMENT * largest, SUMMED * float(np.abs(values).max()))
+        error = max(NEGLIGIBLE * largest, SUMMED * float(np.abs(values).max()))
         misses = abs(alone + same - both - f), abs(alone + opposite - apart - f)
         if not max(misses) <= error:
             return True
@@ -107,7 +105,7 @@ def predicted(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
         answers = yield Ask(points[chosen, np.arange(points.shape[1])][None], 0)
         value = float(answers.values[0])
         expected = first + float((values[chosen] - first).sum())
-        error = max(AGREEMENT * abs(value - first), SUMMED * float(np.abs(values).sum()))
-        if not abs(value - expected) <= error <= RESOLVED * abs(value - first):
+        error = NEGLIGIBLE * abs(value - first)
+        if not max(abs(value - expected), SUMMED * float(np.abs(values).sum())) <= error:
             return False
     return True

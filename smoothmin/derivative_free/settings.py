@@ -25,12 +25,8 @@ class DerivativeFreeSettings:
     model_limit, slice : float
         Simplex gradients, of n + 1 evaluations each, of the model descent, and of the first search
         between scouts, of which one must have found something lower after as many.
-    same : float
-        Distance in units of the scale within which two descents have ended in one minimum.
     shown : int
         Variables with small start values, of which the scale is measured one by one.
-    accurate : float
-        Relative error of what a quadratic promised, up to which a descent begins with it.
     near_jumps : float
         Share of the scale at which a search begins where a descent met jumps.
     sample : int
@@ -51,9 +47,7 @@ class DerivativeFreeSettings:
     descent_limit: float = 200
     model_limit: float = 6
     slice: float = 40
-    same: float = 1e-2
     shown: int = 8
-    accurate: float = 0.1
     near_jumps: float = 0.3
     sample: int = 6
     ordered: int = 4

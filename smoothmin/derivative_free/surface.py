@@ -20,13 +20,12 @@ from scipy.special import chdtri, ndtri
 from smoothmin._noise import POINTS
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.quadratic_regression import full_size
-from smoothmin.subproblems.trust_region import trust_region_step
+from smoothmin.subproblems.trust_region import TOLERANCE, trust_region_step
 
 LEVEL = 0.9  # of confidence, one-sided
 CONFIDENCE = float(ndtri(LEVEL))  # standard errors
 # of the noise, by which that of few values may be too small
 UNCERTAIN = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, LEVEL)))
-EDGE = 0.9  # share of the radius, from which a minimizer is not inside
 REDUNDANCY = 2  # points per coefficient
 MOST_CROSS_TERMS = 10  # variables up to which products of two variables are fitted
 
@@ -110,7 +109,7 @@ def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decre
     rows = _design(np.concatenate([step[None], within])) - _design(np.zeros((1, n)))
     sizes = -(rows @ coefficients)
     errors = max(misfit, noise) * np.linalg.norm(rows @ inverse, axis=1)
-    at_edge = float(np.linalg.norm(step)) > EDGE * radius
+    at_edge = float(np.linalg.norm(step)) > (1 - TOLERANCE) * radius
     most = float((sizes + CONFIDENCE * errors).max())
     return Decrease(float(sizes[0]), float(errors[0]), step, at_edge, hessian, misfit, most)
 

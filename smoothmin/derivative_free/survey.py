@@ -19,12 +19,12 @@ import numpy as np
 
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Answers, Array, Ask, Problem
+from smoothmin._scale import WIDE
 from smoothmin.derivative_free.surface import Decrease, decrease_left, points_needed
 from smoothmin.subproblems.linear_system import inverted
 
 SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
 WIDENING = 3.0  # of the distribution at once
-WIDEST = 1e4  # of its deviations, in units of the scale, where there is no box
 BATCHES = 4  # of points around a centre, while a fit to them decides nothing
 ROUNDS = 20  # centres; widths, two for each, that are tried for values that differ
 
@@ -101,8 +101,8 @@ def survey(
 def _limits(problem: Problem, scale: Array) -> Array:
     """Deviations that are wide enough: half the box, or so far that nothing is known of it."""
     if problem.box is None:
-        return np.full(scale.size, WIDEST)
-    return np.minimum(0.5 * (problem.box[1] - problem.box[0]) / scale, WIDEST)
+        return np.full(scale.size, WIDE)
+    return np.minimum(0.5 * (problem.box[1] - problem.box[0]) / scale, WIDE)
 
 
 def _widest(problem: Problem, scale: Array, axes: Array) -> bool:

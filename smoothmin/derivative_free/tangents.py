@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from smoothmin._noise import SUMMED
 from smoothmin._protocol import Array
 from smoothmin.descent.gradient_sampling.bundle import Bundle
 from smoothmin.metrics.metric import Metric
@@ -24,7 +25,6 @@ from smoothmin.subproblems.simplex_qp import simplex_weights
 ROOM = 30  # tangents before the newest
 SKEWED = 0.08  # mean distance of that share from a half, from which there are kinks
 FADING = 0.8  # of that mean, from step to step
-ABOVE = 1e-12  # share of the value by which rounding may put a tangent above it
 SEEN = 10  # steps after which that mean is more than its first value
 ALONE = 0.999  # weight of the newest tangent from which the others do not matter
 
@@ -48,7 +48,7 @@ class IterateTangents:
         self._x, self._f, self._g = x, f, g
         self._bundle.move(x, f, g)
         self._bundle.add(x, f, g)
-        if not self._bundle.convex(ABOVE * abs(f)):
+        if not self._bundle.convex(SUMMED * abs(f)):
             self.clear()
 
     @property

@@ -10,14 +10,13 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._noise import REPEATS, SUMMED, Repeated
 from smoothmin._protocol import Array, Iterate
-from smoothmin._verdict import NEGLIGIBLE
-from smoothmin.derivative_free.kink_descent import SHORT, descend_along_kink
+from smoothmin._verdict import NEGLIGIBLE, SHORT
+from smoothmin.derivative_free.kink_descent import descend_along_kink
+from smoothmin.derivative_free.settings import DerivativeFreeSettings
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import PhaseOutcome
 
-SIGNAL = 10.0  # decrease, in units of the noise, that the noise alone does not bring
 EFFORT = 8  # values of a run for each that measures its end
-DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 6  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
 
@@ -27,16 +26,14 @@ def verified(
 ) -> Generator[Any, Any, str | None]:
     """What speaks against success, None if nothing does.
 
-    Values that ended, that differ by rounding only, that still fall beyond the best point as
+    Values that differ by rounding only, that still fall beyond the best point as
     seen from the start, or along a kink that the run never left and that is no kink of a
     linear function; where a search has ``stagnated``, it may lie on a kink that it met.
     """
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
-    if incumbent.silent > max(DEAD, x.size):
-        return "Values stopped being finite."
     if incumbent.highest - fun <= SUMMED * abs(fun):
         return _status.PLATEAU
-    clear = SIGNAL * (incumbent.noise or 0.0) + SUMMED * abs(fun)
+    clear = DerivativeFreeSettings.signal * (incumbent.noise or 0.0) + SUMMED * abs(fun)
     beyond = incumbent.problem.clip(2 * x - x0)
     if not (np.array_equal(beyond, x) or np.array_equal(beyond, x0)):
         values = yield from incumbent.ask("check", beyond[None])

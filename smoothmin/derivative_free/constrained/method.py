@@ -27,14 +27,13 @@ from smoothmin._method import Method
 from smoothmin._protocol import Finish, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.constrained.barrier_search import BarrierSearch
 from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
 from smoothmin.derivative_free.constrained.state import End, InterpolationState
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
 from smoothmin.derivative_free.constrained.verification import as_predicted, distance, still_falling
-from smoothmin.derivative_free.interpolating_descent import SMALLEST
 from smoothmin.derivative_free.model_descent import ModelDescent
 
 VERIFICATIONS = 2  # the second by models of the points of the first
@@ -121,7 +120,7 @@ class ConstrainedModel(Method):
         if problem.linear is None and problem.nonlinear is None:
             return (yield from ModelDescent(self.scale, self.xtol).run(problem, rng))
         scale = typical_scale(problem, "scale", self.scale)
-        xtol = SMALLEST if self.xtol is None else self.xtol
+        xtol = NEGLIGIBLE if self.xtol is None else self.xtol
         region = LinearSet.of(problem, scale)
         z = region.nearest(problem.x0 / scale)
         if z is None and problem.linear is not None:
