@@ -111,6 +111,15 @@ class Bundle:
         np.take(self._gradients, rows, axis=0, out=gradients[1:], mode="clip")  # without a copy
         return gradients, np.concatenate([[CENTRE], self._serials[rows]])
 
+    def mixed(self, serials: NDArray[np.intp], weights: Array) -> tuple[float, Array]:
+        """By how much a mix of tangents misses the value at the centre, and the mean of its points.
+
+        Both are the centre's own as far as these weights are.
+        """
+        shares = weights @ (self._serials[: len(self)] == serials[:, None])
+        mean = self._centre + shares @ (self.points - self._centre)
+        return float(shares @ np.abs(self.gaps())), mean
+
     def changes(self) -> Array:
         """Gradients (len, n) less that of the centre."""
         changes: Array = self._gradients[: len(self)] - self._gradient

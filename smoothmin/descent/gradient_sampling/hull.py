@@ -36,8 +36,8 @@ class Hull:
     normals : ndarray (k, n)
         Outward normals of the active bounds, added with nonnegative multipliers.
 
-    ``support`` are the serials of the gradients of which the least element is made, ``cancelled``
-    is the mean of their lengths.
+    ``support`` are the serials of the gradients of which the least element is made, ``weights``
+    their shares, ``cancelled`` is the mean of their lengths.
     """
 
     def __init__(self, metric: Metric, normals: Array) -> None:
@@ -47,6 +47,7 @@ class Hull:
         self._images: GrowingHull | None = None
         self._products = np.empty((0, 0))  # of those gradients, and of normals, in the metric
         self.support: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self.weights = np.empty(0)
         self.cancelled = 0.0
 
     def least_element(
@@ -62,7 +63,8 @@ class Hull:
         """
         rowwise = self._metric.rowwise
         found = (self._grown if rowwise else self._related)(gradients, serials)
-        self.support = serials[found.weights > 0]
+        mixed_in = found.weights > 0
+        self.support, self.weights = serials[mixed_in], found.weights[mixed_in]
         mixed = gradients * found.weights[:, None]  # whose squares are numbers
         self.cancelled = float(np.sqrt(np.vecdot(mixed, mixed)).sum())
         least = found.weights @ gradients + found.multipliers @ self._normals
@@ -198,8 +200,11 @@ class HullStep:
         gradients, serials = state.bundle.near(state.radius)
         cause, direction, slope = hull.least_element(gradients, serials)
         state.bundle.hold(hull.support)
-        certificate = Certificate(float(np.linalg.norm(cause)), state.radius)
-        state.certifier.add(certificate, hull.cancelled)
+        certifier, shortest = state.certifier, float(np.linalg.norm(cause))
+        certifier.add(Certificate(shortest, state.radius), hull.cancelled)
+        if shortest <= max(certifier.small, certifier.rounding):
+            mixed = state.bundle.mixed(hull.support, hull.weights)
+            certifier.add(Certificate(shortest, state.radius, *mixed), hull.cancelled)
         length = float(np.linalg.norm(direction))
         t = min(1.0, CLOSE * state.radius / length) if length > 0 else 0.0
         return cause, direction, slope, t

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smoothmin._precision import DOUBLE
-from smoothmin._protocol import Array, Ask, Finish, Problem
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.descent.convergence import Found
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.descent.quasi_newton import EPS
@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Zero lies within ``stationarity`` of the hull of gradients within ``radius``."""
+    """Zero lies within ``stationarity`` of the hull of gradients within ``radius``.
+
+    ``error`` is what the mix of their tangents leaves of the value, ``mean`` that of their points.
+    """
 
     stationarity: float
     radius: float
+    error: float = 0.0
+    mean: Array | None = None
 
     def meets(self, stationarity: float, radius: float) -> bool:
         """Whether both tolerances are met."""
@@ -100,13 +105,13 @@ class Certifier:
         self._slope = fall / self._moved if self._moved > 0 and fall > 0 else math.inf
         self.latest = self._at(x, fun, grad)
         seen_from_here = replace(self.closest, radius=self.closest.radius + length)
-        self.closest = self._closer(seen_from_here, self.latest)
+        self.closest = self._closer(self.latest, seen_from_here)
 
     def add(self, certificate: Certificate, cancelled: float) -> None:
         """Take a certificate of the same point, by gradients of this mean length in the mix."""
         self._steepest = max(self._steepest, cancelled)
         self.latest = certificate
-        self.closest = self._closer(self.closest, certificate)
+        self.closest = self._closer(certificate, self.closest)
 
     @property
     def least_radius(self) -> float:
@@ -141,7 +146,27 @@ class Certifier:
     @property
     def certified(self) -> bool:
         """Whether both tolerances are met."""
-        return self.latest.meets(self.small, self.radius_needed)
+        return self.proves(self.latest, self.small)
+
+    def proves(self, known: Certificate, tolerance: float) -> bool:
+        """Whether a certificate meets this tolerance and that of the radius.
+
+        Gradients of a steep valley cancel as those of a kink do: by default what tangents leave
+        of the value has to be negligible, too.
+        """
+        if not known.meets(tolerance, self.radius_needed):
+            return False
+        if self.tolerance is not None or self._problem.differences is not None:
+            return True
+        rounding = self._problem.unit * float(np.abs(self._grad) @ np.abs(self._x))
+        left = Knowledge(
+            "",
+            promised=known.error,
+            lately=((1.0, math.inf),),
+            size=abs(self._fun),
+            noise=max(self._problem.noise, rounding),
+        )
+        return left.invisible or left.negligible
 
     def _at(self, x: Array, fun: float, grad: Array) -> Certificate:
         """A point, the radius it needs, and the certificate of its gradient alone."""
@@ -168,7 +193,7 @@ class Certifier:
     def _closer(self, one: Certificate, other: Certificate) -> Certificate:
         """The one of less stationarity, of those within the radius needed."""
         near = [known for known in (one, other) if known.radius <= self.radius_needed]
-        return min(near or [other], key=lambda known: known.stationarity)
+        return min(near or [one], key=lambda known: known.stationarity)
 
     @property
     def rounding(self) -> float:
@@ -190,7 +215,7 @@ def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
     """What is known where no step is lower, for the judge; or a lower point after all."""
     certifier, known = state.certifier, state.certifier.latest
     tolerance, radius = certifier.small, certifier.radius_needed
-    success = known.meets(tolerance, radius)
+    success = certifier.proves(known, tolerance)
     facts = {"stationarity": known.stationarity, "radius": known.radius}
     if state.ended is not None:
         state.ended.info.update(facts)
@@ -201,7 +226,7 @@ def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
         # nothing lower is to be found: what rounding leaves will do
         known = certifier.closest
         tolerance = max(tolerance, certifier.rounding)
-        success = known.meets(tolerance, radius)
+        success = certifier.proves(known, tolerance)
     facts = {"stationarity": known.stationarity, "radius": known.radius}
     if not success and state.proof is not None:
         known = state.proof.certificate
@@ -226,9 +251,19 @@ def end_of_run(state: State) -> Generator[Ask, Any, Finish | Found]:
     return ended
 
 
+def _matters(state: State, fall: float) -> bool:
+    """Whether a decrease of so much is neither rounding nor next to nothing beside the value."""
+    return fall > max(state.noise(), NEGLIGIBLE * abs(state.f))
+
+
 def _contradiction(state: State, known: Certificate) -> Generator[Ask, Any, Finish | Found | None]:
     """A lower point that a certificate denies, if there is any."""
     x, f, g, noise = state.x, state.f, state.g, state.noise()
+    if known.mean is not None and _matters(state, known.error):
+        # gradients of a smooth function cancel at the mean of their points
+        fun, grad = yield from ask_one(known.mean)
+        if _matters(state, f - fun) and np.isfinite(grad).all():
+            return known.mean, fun, grad
     if state.problem.differences is None:
         # what values differ by within the radius contradicts nothing
         left = max(noise, euclidean_norm(g) * known.radius)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from smoothmin import minimize
 from smoothmin._protocol import Problem
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.descent.gradient_sampling.stationarity import Certificate, Certifier
@@ -32,3 +33,19 @@ def test_stationarity_is_relative_to_what_cancels():
     certifier.add(Certificate(1e-9, 0.0), 5.0)
     assert certifier.small == pytest.approx(5 * CertificateSettings().relative)
     assert certifier.certified
+
+
+def test_a_steep_valley_is_no_kink():
+    """Gradients on both walls of a valley cancel, and prove nothing of what is left in it.
+
+    J. J. More, B. S. Garbow, K. E. Hillstrom, ACM Trans. Math. Softw. 7 (1981), problem 4, from
+    far away.
+    """
+
+    def badly_scaled(x):
+        a, b, c = x[0] - 1e6, x[1] - 2e-6, x[0] * x[1] - 2
+        return a * a + b * b + c * c, 2 * np.array([a + c * x[1], b + c * x[0]])
+
+    for start in (1e6, 1e7, 1e8):
+        res = minimize(badly_scaled, [start, start], jac=True, method="gradient-sampling", rng=0)
+        assert res.fun < 1e-12 or not res.success
