@@ -231,7 +231,10 @@ class ConstrainedObjective(Objective):
         if kept:
             found, given = self.value_and_gradient(x)
             value, gradient = as_value(found), as_gradient(given, x.shape).flatten()
-        row, slopes = np.concatenate([[value], *parts]), np.vstack([gradient[None], *jacobians])
+        row, slopes = (
+            np.concatenate([[value], *parts]),
+            np.concatenate([gradient[None], *jacobians]),
+        )
         return row, slopes, [len(part) for part in parts]
 
     def stacked(

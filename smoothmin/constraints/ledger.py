@@ -222,8 +222,7 @@ class ConstrainedLedger(Ledger):
 
     def _found_at(self, points: NDArray[Any], order: int) -> Generator[Batch, FoundRows, FoundRows]:
         """Rows and slopes; infinite, and not evaluated, where ``keep_feasible`` forbids."""
-        kept = self._kept(points.real)
-        if kept.all():
+        if self._hard is None or (kept := self._kept(points.real, self._hard)).all():
             return widened(*(yield points, order))
         width = 1 if self._rows is None else 1 + self._width
         rows = np.full((len(points), width), np.nan, dtype=points.dtype)
@@ -241,13 +240,12 @@ class ConstrainedLedger(Ledger):
         nonlinear = self.region.nonlinear
         return 0 if nonlinear is None else len(nonlinear.lower)
 
-    def _kept(self, points: Array) -> Mask:
+    @staticmethod
+    def _kept(points: Array, hard: Rows) -> Mask:
         """Which points violate no linear row that no evaluation may, but for rounding."""
-        if self._hard is None:
-            return np.ones(len(points), dtype=bool)
-        values = (self._hard.matrix @ points.T).T
-        slack = ROUNDING * (abs(self._hard.matrix) @ np.abs(points).T).T
-        kept: Mask = (excess(self._hard, values) <= slack).all(axis=1)
+        values = (hard.matrix @ points.T).T
+        slack = ROUNDING * (abs(hard.matrix) @ np.abs(points).T).T
+        kept: Mask = (excess(hard, values) <= slack).all(axis=1)
         return kept
 
     def _meets(self, point: Array, row: Array) -> bool:
@@ -277,7 +275,7 @@ class ConstrainedLedger(Ledger):
         if len(points) == 1 and self._inside(points[0], rows[0]):
             return np.zeros(1), np.ones(1, dtype=bool)
         beyond = scaled_excess(self._rows, self.region.values(points, rows))
-        met: Mask = np.all(beyond <= self._rows.tolerance, axis=1)
+        met: Mask = np.logical_and.reduce(beyond <= self._rows.tolerance, axis=1)
         return beyond.max(axis=1), met
 
     def _inside(self, point: Array, row: Array) -> bool:
@@ -297,7 +295,8 @@ class ConstrainedLedger(Ledger):
         rows, slopes = self._found
         points = points if center is None else center + points
         count = len(values)
-        finite = int(np.count_nonzero(np.isfinite(values)))
+        sure = math.isfinite(values.sum())
+        finite = count if sure else int(np.count_nonzero(np.isfinite(values)))
         self.n_nonfinite += count - finite
         self._dead = 0 if finite else self._dead + count
         self.njev += 0 if gradients is None else count
@@ -309,7 +308,8 @@ class ConstrainedLedger(Ledger):
         if slopes is not None:
             self._remember(points, slopes)
         violation, feasible = self.violations(points, rows[:, 1:])
-        feasible &= ~self._aside(points) | (violation <= 0)
+        if self._centers is not None:
+            feasible &= ~self._aside(points, self._centers) | (violation <= 0)
         if start:
             self._started_outside = not feasible[0]
         for k in self._candidates(values, violation, feasible):
@@ -318,18 +318,22 @@ class ConstrainedLedger(Ledger):
                 self.best.replace(points[k], rows[k], slope, float(violation[k]), bool(feasible[k]))
             elif slopes is not None and self.best.is_at(points[k]):
                 self.best.grad, self.best.jacobian = slopes[k, 0].copy(), slopes[k, 1:].copy()
-        self._stop(points, values, feasible, start)
+        if finite < count and (values[feasible] == -math.inf).any():
+            raise Halt(Status.NONFINITE, _status.unbounded(-math.inf))
+        if start and np.array_equal(points[0], self._x0):
+            self._refuse_start(values.item(0), rows[0, 1:])
+        if self.best.feasible and isinstance(self.limits, FeasibleLimits):
+            self.limits.look_at_feasible(self.best.fun)
 
-    def _aside(self, points: Array) -> Mask:
+    @staticmethod
+    def _aside(points: Array, centers: Array) -> Mask:
         """Which points are steps of differences away from those that were asked for.
 
         These violate constraints by what the steps lead across them, and lie lower for it: they
         are candidates only where they violate nothing.
         """
-        aside = np.full(len(points), self._centers is not None)
-        if self._centers is not None:
-            count = len(self._centers)
-            aside[:count] = not np.array_equal(points[:count], self._centers)
+        aside = np.ones(len(points), dtype=bool)
+        aside[: len(centers)] = not np.array_equal(points[: len(centers)], centers)
         return aside
 
     def _learn(self, x: Array, total: int) -> None:
@@ -339,18 +343,20 @@ class ConstrainedLedger(Ledger):
             self.region = self.region.learned(sizes)
             self._rows = self.region.rows
 
-    def _refuse_start(self, values: Array) -> None:
-        """Raise where the start violates what no evaluation may."""
+    def _refuse_start(self, value: float, values: Array) -> None:
+        """Raise where the start violates what no evaluation may, or has no value."""
         rows = self.region.nonlinear
-        if rows is None or rows.hard is None:
-            return
-        bad = rows.hard & ~((values >= rows.lower) & (values <= rows.upper))
-        if bad.any():
+        bad: Mask = np.zeros(0, dtype=bool)
+        if rows is not None and rows.hard is not None:
+            bad = rows.hard & ~((values >= rows.lower) & (values <= rows.upper))
+        if rows is not None and bad.any():
             k = int(np.argmax(bad))
             raise ValueError(
                 f"x0 violates a constraint marked keep_feasible: row {k} of the nonlinear ones is "
                 f"{values[k]:.6g}, not between {rows.lower[k]:g} and {rows.upper[k]:g}"
             )
+        if not math.isfinite(value):
+            raise Halt(Status.NONFINITE, _status.nonfinite_start(value))
 
     @staticmethod
     def _candidates(values: Array, violation: Array, feasible: Mask) -> list[int]:
@@ -364,16 +370,6 @@ class ConstrainedLedger(Ledger):
         if inside.size:
             return [int(inside[np.argmin(values[inside])])]
         return [int(usable[np.lexsort((values[usable], violation[usable]))[0]])]
-
-    def _stop(self, points: Array, values: Array, feasible: Mask, start: bool) -> None:
-        if (values[feasible] == -math.inf).any():
-            raise Halt(Status.NONFINITE, _status.unbounded(-math.inf))
-        if start and np.array_equal(points[0], self._x0):
-            self._refuse_start(self._found[0][0, 1:])
-        if start and not math.isfinite(values[0]) and np.array_equal(points[0], self._x0):
-            raise Halt(Status.NONFINITE, _status.nonfinite_start(float(values[0])))
-        if self.best.feasible and isinstance(self.limits, FeasibleLimits):
-            self.limits.look_at_feasible(self.best.fun)
 
 
 def widened(values: NDArray[Any], gradients: Array | None) -> FoundRows:

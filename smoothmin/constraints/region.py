@@ -6,6 +6,7 @@ Of all rows the linear ones come first, then the nonlinear ones, each in the use
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,15 @@ ROUNDING = 1e-13  # of |A| |x| that sums of products may be wrong by
 def excess(rows: Rows, values: Array) -> Array:
     """By how much ``values`` (..., k) violate each row; NaN is infinitely wrong."""
     with np.errstate(invalid="ignore"):
-        beyond = np.maximum(np.maximum(rows.lower - values, values - rows.upper), 0.0)
-    return np.where(np.isnan(beyond), np.inf, beyond)
+        beyond: Array = np.maximum(np.maximum(rows.lower - values, values - rows.upper), 0.0)
+    beyond[beyond != beyond] = np.inf
+    return beyond
 
 
 def scaled_excess(rows: Rows, values: Array) -> Array:
     """The same in units of max(1, |c|)."""
-    size = np.abs(values)
-    beyond: Array = excess(rows, values) / np.where(size > 1, np.minimum(size, 1e300), 1.0)
+    beyond = excess(rows, values)
+    beyond /= np.fmin(np.fmax(np.abs(values), 1.0), 1e300)
     return beyond
 
 
@@ -52,6 +54,10 @@ def part_of(rows: Rows, which: Mask) -> Rows:
 
 def stacked_rows(parts: list[Rows]) -> Rows:
     """Several sets of rows as one."""
+    if len(parts) == 1:
+        return replace(
+            parts[0], hard=_marked(parts[0].hard), resolution=_marked(parts[0].resolution)
+        )
     matrices = [part.matrix for part in parts]
     matrix = None
     if matrices[0] is not None:
@@ -73,9 +79,9 @@ def stacked_rows(parts: list[Rows]) -> Rows:
     )
 
 
-def _marked(given: NDArray[Any]) -> Any:
+def _marked(given: NDArray[Any] | None) -> Any:
     """The same, None where nothing is."""
-    return given if given.any() else None
+    return given if given is not None and given.any() else None
 
 
 @dataclass(frozen=True)
@@ -143,9 +149,12 @@ class FeasibleRegion:
             parts.append((self.linear.matrix @ points.T).T)
         if self.nonlinear is not None and rows is not None:
             parts.append(rows)
+        if len(parts) == 1:
+            only: Array = parts[0]
+            return only
         return np.concatenate(parts, axis=1) if parts else np.empty((len(points), 0))
 
-    @property
+    @cached_property
     def rows(self) -> Rows | None:
         """All rows, without matrices."""
         parts = [replace(p, matrix=None) for p in (self.linear, self.nonlinear) if p is not None]

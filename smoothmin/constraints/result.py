@@ -77,11 +77,12 @@ def multipliers(
     own = best.grad if best.jacobian is None else np.vstack([best.grad, best.jacobian])
     linear = np.empty((0, x.size)) if region.linear is None else dense(region.linear.matrix)
     points = [(0.0, np.atleast_2d(own)), *ledger.slopes_around(x, RADII[-1])]
-    alone = found = active.cone(linear, points[:1])
+    alone, near = active.cone(linear, points[:1]), points[:1]
+    found = alone
     for radius in RADII:
-        if found.small:
-            return found.rows, found.bounds
-        found = active.cone(linear, [point for point in points if point[0] <= radius])
+        within = [point for point in points if point[0] <= radius]
+        if not found.small and len(within) > len(near):
+            near, found = within, active.cone(linear, within)
     return (found if found.small else alone)[:2]
 
 

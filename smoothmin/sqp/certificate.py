@@ -19,6 +19,7 @@ import numpy as np
 from smoothmin._protocol import Array, Problem
 from smoothmin._recent import Recent
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
+from smoothmin.descent.tolerances import largest
 from smoothmin.sqp.functions import EPS, Point, Sides
 from smoothmin.sqp.program import Region
 from smoothmin.sqp.tangents import Gathered
@@ -78,7 +79,7 @@ class KKTCertifier:
     def radius(self, x: Array) -> float:
         """The radius of success at a point."""
         settings = self._settings
-        here = float(np.abs(x).max(initial=0.0))
+        here = largest(x)
         self._largest = max(self._largest, here)
         # where the minimum is at zero nothing else keeps its size; a far start is forgotten
         size = min(self._largest, max(here, 1.0)) if self._largest > 0 else 1.0

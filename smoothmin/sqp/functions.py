@@ -34,6 +34,8 @@ class Sides:
         That each side is of.
     resolution : ndarray, shape (s,)
         Of the finite differences that its gradients are, zero if they are none, as of `Rows`.
+    any_differences : bool
+        Whether any are.
     any_equality : bool
         Whether any row is one.
     """
@@ -51,6 +53,7 @@ class Sides:
         self.hard = hard[self.row]
         steps = np.zeros(self.count) if rows.resolution is None else rows.resolution
         self.resolution: Array = steps[self.row]
+        self.any_differences = bool(self.resolution.any())
         self.any_equality = bool((rows.lower == rows.upper).any())
         self._two_sided = len(high) + len(low) > len(np.union1d(high, low))
 
@@ -97,11 +100,17 @@ class Values:
         The objective, then the sides' excesses.
     rows : ndarray, shape (k,)
         The nonlinear constraints' values themselves.
+    violation : ndarray, shape (s,)
+        The sides' excesses, zero where there is room.
     """
 
     x: Array
     values: Array
     rows: Array
+    violation: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.violation = np.maximum(self.values[1:], 0.0)
 
     @property
     def fun(self) -> float:
@@ -112,11 +121,6 @@ class Values:
     def excess(self) -> Array:
         """Of the sides; negative where there is room."""
         return self.values[1:]
-
-    @property
-    def violation(self) -> Array:
-        """The same, zero where there is room."""
-        return np.maximum(self.values[1:], 0.0)
 
     @property
     def finite(self) -> bool:
@@ -151,8 +155,10 @@ class Point(Values):
     size: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = np.abs(self.values) + np.abs(self.slopes) @ np.abs(self.x)
-        self.size *= self.unit / EPS
+        Values.__post_init__(self)
+        self.size = np.abs(self.values) + np.abs(self.slopes).dot(np.abs(self.x))
+        if self.unit != EPS:
+            self.size *= self.unit / EPS
 
     def blurred(self, steps: Array, number: int | slice = slice(None)) -> Array | float:
         """Errors of slopes along steps (n,) or (m, n), in units of `size` times `EPS`."""
@@ -215,7 +221,7 @@ class PointEvaluator:
     def _resolved(self, x: Array) -> tuple[Array | None, float]:
         """`Point.blur` and `Point.displaced` there."""
         differences, steps = self._problem.differences, self._sides.resolution
-        if differences is None and not steps.any():
+        if differences is None and not self._sides.any_differences:
             return None, 0.0
         size = np.maximum(1.0, np.abs(x))
         if differences is None:

@@ -23,6 +23,7 @@ from smoothmin.sqp.settings import PenaltySettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, projection
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 
 class Region:
@@ -142,7 +143,7 @@ class Direction:
     @property
     def steepness(self) -> float:
         """Length of the Lagrangian's gradient."""
-        return float(np.linalg.norm(self.solution.lagrangian))
+        return euclidean_norm(self.solution.lagrangian)
 
     @property
     def decrease(self) -> float:
@@ -229,7 +230,7 @@ class Programs:
         if not excess.any():
             return False
         least = MATTERS * sides.allowed(point.rows)
-        if sides.resolution.any():  # rows that depend on one another but for it are no others
+        if sides.any_differences:  # rows that depend on one another but for it are no others
             least += sides.resolution * point.steep[1:] * np.linalg.norm(solution.step)
         return bool((excess > least).any())
 

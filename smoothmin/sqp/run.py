@@ -36,6 +36,7 @@ from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.sqp.tolerances import Tolerances
 from smoothmin.sqp.visibility import Visibility
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 
 class SQPRun:
@@ -274,7 +275,7 @@ class SQPRun:
         learn = self._curvature.learn
         curvature = learn(point, new, direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
-        self._programs.reach = float(np.linalg.norm(new.x - point.x))
+        self._programs.reach = euclidean_norm(new.x - point.x)
         self._recent.add(new.x, self._level, size, curvature)
         self._note(new)
         return new
@@ -322,7 +323,7 @@ class SQPRun:
         self, point: Point, direction: Direction, noise: float
     ) -> Generator[Ask, object, Finish | bool]:
         """The end, or whether the gathered gradients have changed, which calls for a program."""
-        if not np.isfinite(direction.step).all():
+        if not math.isfinite(euclidean_norm(direction.step)):
             return self._lost(point)
         if self._idle(noise):
             return (yield from self._nothing_lower(point, direction, noise))
@@ -379,7 +380,7 @@ class SQPRun:
 
     def _small(self, point: Point, direction: Direction, noise: float) -> bool:
         """Whether a step is short, or promises next to nothing."""
-        short = float(np.linalg.norm(direction.step)) <= self._certifier.radius(point.x)
+        short = euclidean_norm(direction.step) <= self._certifier.radius(point.x)
         return short or direction.decrease <= max(noise, NEGLIGIBLE * self._recent.fall)
 
     def _misled(self, point: Point, direction: Direction) -> bool:
@@ -476,7 +477,7 @@ class SQPRun:
     def _far(self, point: Point, direction: Direction) -> float:
         """How far the step leads, in units of how far steps led lately."""
         moved = self._recent.moved(point.x)
-        return float(np.linalg.norm(direction.step)) / moved if moved > 0 else math.inf
+        return euclidean_norm(direction.step) / moved if moved > 0 else math.inf
 
     def _nothing_lower(
         self, point: Point, direction: Direction, noise: float

@@ -24,7 +24,7 @@ from smoothmin._protocol import Array, Mask
 from smoothmin.descent.gradient_check import ALIKE, WITNESSES
 from smoothmin.sqp.functions import EPS, Point
 from smoothmin.sqp.settings import TangentSettings
-from smoothmin.subproblems.min_norm import min_norm_point
+from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point
 
 STRAIGHT = 1e-10  # part of a gradient by which it may change without any curvature
 ROUNDING = 50  # units, of values in the trapezoid rule
@@ -33,7 +33,7 @@ ROUNDING = 50  # units, of values in the trapezoid rule
 def _compare(a: Point, b: Point) -> tuple[Array, Array, Array]:
     """Of each function: error of the trapezoid rule, change of slope, and rounding of both."""
     step = b.x - a.x
-    first, last = a.slopes @ step, b.slopes @ step
+    first, last = a.slopes.dot(step), b.slopes.dot(step)
     error = np.abs(b.values - a.values - 0.5 * (first + last))
     rounding = EPS * (ROUNDING + b.blurred(step)) * (a.size + b.size)
     return error, np.abs(last - first), rounding
@@ -90,10 +90,10 @@ class Tangents:
             self.keep(~gone)
         self.points = np.concatenate([self.points, point.x[None]])
         self.slopes = np.concatenate([self.slopes, slope[None]])
-        self._values = np.append(self._values, value)
-        self._sizes = np.append(self._sizes, point.size[self.number])
-        self.weights = np.append(self.weights, 0.0)
-        self.serials = np.append(self.serials, point.serial)
+        self._values = np.concatenate([self._values, [value]])
+        self._sizes = np.concatenate([self._sizes, [point.size[self.number]]])
+        self.weights = np.concatenate([self.weights, [0.0]])
+        self.serials = np.concatenate([self.serials, [point.serial]])
         if len(self) > capacity:
             idle = np.flatnonzero(self.weights <= 0)
             self.keep(np.arange(len(self)) != int(idle[0] if len(idle) else 0))
@@ -212,12 +212,13 @@ class Gathered:
         """Learn from a point, compared with the centre of the last program."""
         if centre is not None:
             error, curved, rounding = _compare(centre, point)
-            length = float(np.linalg.norm(point.x - centre.x))
+            length = euclidean_norm(point.x - centre.x)
             blunt = point.displaced / length if length > 0 else np.inf
             kinks = error > np.maximum((self._settings.skew + blunt) * curved, rounding)
-            # across one kink it is half of the change of slope at most
-            kinks &= error <= (0.5 + blunt) * curved + rounding
-            kinks &= point.values != centre.values  # which rounding makes the same
+            if kinks.any():
+                # across one kink it is half of the change of slope at most
+                kinks &= error <= (0.5 + blunt) * curved + rounding
+                kinks &= point.values != centre.values  # which rounding makes the same
             for number, tangents in self.of.items():
                 kinks[number] |= tangents.needed(point, length)
             if self.of or kinks.any():

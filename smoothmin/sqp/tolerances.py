@@ -31,16 +31,14 @@ class Tolerances:
         """By what a program says; its promise is infinite where its matrix has learnt nothing."""
         if self.fatol is not None and fall <= self.fatol:
             return f"The function is promised to fall by {fall:.3g} <= fatol"
-        largest = float(np.abs(lagrangian).max())
-        if self.gtol is not None and largest <= self.gtol:
+        if self.gtol is not None and (largest := float(np.abs(lagrangian).max())) <= self.gtol:
             return f"The Lagrangian's gradient has elements {largest:.3g} <= gtol"
         return ""
 
     def of_step(self, change: float, step: Array) -> str:
         """By what a step did."""
-        length = float(np.linalg.norm(step))
         if self.fatol is not None and abs(change) <= self.fatol:
             return f"The function changed by {abs(change):.3g} <= fatol"
-        if self.xtol is not None and length <= self.xtol:
+        if self.xtol is not None and (length := float(np.linalg.norm(step))) <= self.xtol:
             return f"A step is {length:.3g} <= xtol long"
         return ""

@@ -101,6 +101,9 @@ class Solution:
     solved: bool
 
 
+_NONE: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+
+
 class _ActiveSet:
     """The rows that are held with equality, and their multipliers.
 
@@ -119,6 +122,7 @@ class _ActiveSet:
         self._upper: Array = none if qp.upper is None else qp.upper
         self._lengths: Array | None = None  # of the rows
         self._finite = qp.caps < np.inf
+        self._capped = np.where(self._finite, np.arange(len(qp.caps)), -1)  # the groups with caps
         self._beyond: tuple[Array, Array, float] | None = None  # the last step and its excesses
         self._blur = 0.0  # what rounding makes of a step that is not refined
         self._tight: list[int] = []  # groups whose multipliers come to their caps
@@ -126,7 +130,7 @@ class _ActiveSet:
         self._banned, self._freed = set[int](), set[int]()  # rows and caps, by rounding
         self._exchanged: dict[int, int] = {}  # how often rows left for others that depend on them
         if start is None:
-            self._take(np.empty(0, dtype=np.intp), np.empty(0))
+            self._take(_NONE, np.empty(0))
             return
         start = np.maximum(start, 0.0)
         if m:
@@ -156,9 +160,9 @@ class _ActiveSet:
         """Hold these rows, and no others."""
         qp, m, n = self._qp, self._m, self._n
         self._numbers, self._weights = numbers, weights
-        own = numbers[numbers < m]
+        own = numbers[numbers < m] if self._bounded else numbers
         self._images = qp.rows[own].dot(qp.root)
-        self._offsets, self._of = qp.offsets[own], qp.groups[own]
+        self._offsets, self._of = qp.offsets[own], self._capped[qp.groups[own]]
         if len(own) < len(numbers):  # bounds come last
             low = numbers[(numbers >= m) & (numbers < m + n)] - m
             high = numbers[numbers >= m + n] - m - n
@@ -166,8 +170,6 @@ class _ActiveSet:
             self._offsets = np.concatenate([self._offsets, -self._lower[low], self._upper[high]])
             none = np.full(len(low) + len(high), -1)
             self._of = np.concatenate([self._of, none])
-        if len(own):
-            self._of = np.where(self._finite[self._of] & (self._of >= 0), self._of, -1)
 
     def solve(self) -> Solution:
         """Hold and let go of rows until all multipliers and excesses have the right sign."""
@@ -215,14 +217,16 @@ class _ActiveSet:
             self._tight.append(self._released)
         else:
             self._tight = []
-            self._take(np.empty(0, dtype=np.intp), np.empty(0))
+            self._take(_NONE, np.empty(0))
         self._entering = self._released = -1
 
     def _uncapped(self, target: Target) -> bool:
         """Whether a cap that costs more than the excess was let go."""
+        self._released = self._entering = -1
+        if not target.prices:
+            return False
         prices = {k: v for k, v in target.prices.items() if k not in self._freed}
         group = min(prices, key=prices.__getitem__, default=-1)
-        self._released = self._entering = -1
         if group < 0 or prices[group] >= -FEASIBLE * self._size_of(group):
             return False
         self._released = group
@@ -283,7 +287,7 @@ class _ActiveSet:
         qp, m, n = self._qp, self._m, self._n
         numbers = self._numbers
         missed: Array
-        if not self._bounded or not (numbers >= m).any():
+        if not self._bounded or not len(numbers) or numbers.max() < m:
             missed = qp.rows[numbers].dot(step)
         else:
             own = numbers < m
@@ -297,6 +301,8 @@ class _ActiveSet:
     def _room(self, wanted: Array) -> tuple[float, int, int]:
         """The share of the way that multipliers may go, and the row or group that ends it."""
         share, place, full = 1.0, -1, -1
+        if self._of.size == 0:
+            return share, place, full
         sums: dict[int, list[float]] = {}
         held = zip(self._weights.tolist(), wanted.tolist(), self._of.tolist(), strict=True)
         for k, (now, then, group) in enumerate(held):
@@ -330,18 +336,17 @@ class _ActiveSet:
         qp, m, n = self._qp, self._m, self._n
         if number < m:
             image, offset = qp.rows[number].dot(qp.root), qp.offsets[number]
-            group = int(qp.groups[number])
-            group = group if self._finite[group] else -1
+            group = self._capped.item(qp.groups.item(number))
         else:
             j, group = (number - m) % n, -1
             lower = number < m + n
             image = -qp.root[j] if lower else qp.root[j]
             offset = -self._lower[j] if lower else self._upper[j]
-        self._numbers = np.append(self._numbers, number)
-        self._of = np.append(self._of, group)
-        self._weights = np.append(self._weights, 0.0)
+        self._numbers = np.concatenate([self._numbers, [number]])
+        self._of = np.concatenate([self._of, [group]])
+        self._weights = np.concatenate([self._weights, [0.0]])
         self._images = np.concatenate([self._images, image[None]])
-        self._offsets = np.append(self._offsets, offset)
+        self._offsets = np.concatenate([self._offsets, [offset]])
 
     def _drop_dependent(self) -> bool:
         """Let go of rows that depend on those before them, if there are any."""

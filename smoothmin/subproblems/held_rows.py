@@ -55,7 +55,7 @@ def stationary(rows: Array, base: Array, offsets: Array) -> Target:
     if w == 1:
         return _stationary_for_one(rows[0], base, offsets.item(0))
     lengths = np.sqrt(np.vecdot(rows, rows))
-    unit = 1.0 / np.where(lengths > 0, lengths, 1.0)
+    unit = 1.0 / (lengths + (lengths == 0))
     rows = rows * unit[:, None]
     factor, failed = dpotrf(rows.dot(rows.T), lower=1)
     least = 0.0 if failed else factor.ravel(order="K")[:: w + 1].min()
