@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
+from smoothmin._noisy_differences import BEST
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
@@ -184,11 +185,12 @@ class _ModelRun:
         if problem.box is not None:
             self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
         self._delta = self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
-        self._first_rho, self._last_rho = self._rho, self._rho * xtol
+        self._last_rho = self._rho * xtol
         self._bends = False  # whether second derivatives have predicted better
         # of the last steps: errors of the predicted decreases, these, and what changed
         self._errors: list[tuple[float, float, float]] = []
-        self._trusted = self._rho  # where a prediction last came true
+        # of all steps since the models were begun: errors of predicted decreases, and lengths
+        self._tried: list[tuple[float, float]] = []
         self._floor = np.inf  # the lowest value when the models were last begun anew
         self._most = (n + 1) * (n + 2) // 2
 
@@ -274,10 +276,9 @@ class _ModelRun:
             return -1.0
         actual = f - self._loss.cost(residuals)
         self._errors = [*self._errors[-2:], (abs(actual - predicted), predicted, abs(actual))]
+        self._tried.append((abs(actual - predicted), length))
         self._compare(fit, step, actual)
         ratio = actual / predicted
-        if ratio > POOR:
-            self._trusted = min(self._delta, self._first_rho)
         self._resize(next_radius(self._delta, length, min(ratio, EXCELLENT)))  # near as a rule
         self._take(fit, x, step, residuals)
         return ratio
@@ -327,10 +328,8 @@ class _ModelRun:
             return Finish(Status.CONVERGED, message)
         noise = yield from self._noise()
         if noise > 0:
-            if not models.values.min() < self._floor - noise:  # averages over a wider region
-                self._trusted /= SHRINK
-            if self._trusted <= self._first_rho:
-                return (yield from self._begin_anew())
+            if models.values.min() < self._floor - noise:
+                return (yield from self._begin_anew(noise))
             message = f"Predicted decreases are below the noise, {noise:.3g}."
             return Finish(Status.CONVERGED, message, noise=noise)
         share = self._rho / self._last_rho  # Powell's (2009) rule for the last two
@@ -340,10 +339,16 @@ class _ModelRun:
         self._delta, self._rho = max(0.5 * self._rho, new), new
         return None
 
-    def _begin_anew(self) -> Generator[Ask, Answers, Finish | None]:
-        """Points about the lowest one, as far away as where predictions came true."""
-        self._floor, self._errors = float(self._models.values.min()), []
-        self._delta = self._rho = max(self._trusted, self._rho)
+    def _begin_anew(self, noise: float) -> Generator[Ask, Answers, Finish | None]:
+        """Points about the lowest one, as far away as differences are best in noise.
+
+        What predictions missed is at least the curvature that the models do not have.
+        """
+        curvature = min((wrong + noise) / length**2 for wrong, length in self._tried)
+        width = 0.5 * float((self._high - self._low).min())
+        best = min(BEST * math.sqrt(noise / (2 * curvature)), width)
+        self._floor, self._errors, self._tried = float(self._models.values.min()), [], []
+        self._delta = self._rho = max(best, self._rho)
         found = yield from self._first(self._models.x)
         if isinstance(found, Finish):
             return found
