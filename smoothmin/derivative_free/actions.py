@@ -31,7 +31,7 @@ from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
 from smoothmin.derivative_free.interpolating_descent import InterpolatingDescent
 from smoothmin.derivative_free.model_descent import ModelDescent
-from smoothmin.derivative_free.multi_level_single_linkage import Starts
+from smoothmin.derivative_free.multi_level_single_linkage import MinimaSeen, Starts
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
 from smoothmin.derivative_free.verification import measured, verified
@@ -66,7 +66,7 @@ class Actions:
         # far from the minimum, as in a box, more points are wanted, and a model makes them cheap
         more = boxed and options.n is None and self._n <= FULL
         self._first_population = (self._settings.ordered if more else 1) * self._population
-        self._starts = Starts(self._scale)
+        self._starts, self._minima = Starts(self._scale), MinimaSeen(self._scale)
         if problem.known is not None:
             self._starts.add(*problem.known)
         self._scouts = Bandit(self._settings.multiples, each_first=True)
@@ -131,6 +131,7 @@ class Actions:
             scouts_due=due,
             local_left=LOCAL.left(accounts),
             futile=self._futile,
+            all_seen=self._minima.all_seen,
         )
 
     @property
@@ -455,6 +456,8 @@ class Actions:
         phase = Phase("descent", method, x, limit, until(lambda: self._noisy, watch))
         outcome = yield from play(phase, self._incumbent)
         self._learn(outcome)
+        if outcome.success and outcome.lowest is not None:
+            self._minima.add(outcome.lowest)
         return outcome
 
     @property

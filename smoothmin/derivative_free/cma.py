@@ -16,11 +16,11 @@ import math
 import numpy as np
 
 from smoothmin._check import require_memory
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array
 
 LARGEST_POPULATION = 2**14  # to which restarts make it grow
 ALPHA_COV = 2.0
-MAX_CONDITION = 1e14  # of C; smaller eigenvalues are raised
 MAX_GROWTH = 1.0  # of log(sigma) in one generation
 
 
@@ -148,7 +148,8 @@ class Distribution:
         if not np.isfinite(self.covariance).all():
             return  # lost, as the deviations tell
         values, vectors = np.linalg.eigh(self.covariance)
-        values = np.sqrt(np.maximum(values, values[-1] / MAX_CONDITION))
+        # smaller eigenvalues are rounding
+        values = np.sqrt(np.maximum(values, values[-1] * self.n * DOUBLE))
         self.root = (vectors * values) @ vectors.T
         self.inverse_root = (vectors / values) @ vectors.T
 
@@ -184,7 +185,7 @@ class DiagonalDistribution(Distribution):
         """The diagonal of (47)."""
         variances = kept * self._variances + self.c_1 * self.p_c**2
         variances += self.c_mu * (weights @ np.square(y))
-        self._variances = np.maximum(variances, variances.max() / MAX_CONDITION)
+        self._variances = np.maximum(variances, variances.max() * DOUBLE)
 
     @property
     def deviations(self) -> Array:
@@ -194,4 +195,4 @@ class DiagonalDistribution(Distribution):
 
 def require_population(population: int, n: int) -> None:
     """Raise if its deviates, its points, and these in other units take too much memory."""
-    require_memory(f"a population of {population}", 3.0 * 8 * population * n)
+    require_memory(f"a population of {population}", np.dtype(float).itemsize * 3 * population * n)

@@ -7,6 +7,9 @@ minimum.
 
 Deviation: near are the ``d`` nearest points instead of all within a distance, which needs
 no idea of how many minima there are; the lowest such point comes first.
+
+`MinimaSeen` says when to stop: C. G. E. Boender, A. H. G. Rinnooy Kan, "Bayesian stopping rules for
+multistart global optimization methods", Math. Program. 37 (1987), :doi:`10.1007/BF02591684`.
 """
 
 from __future__ import annotations
@@ -15,9 +18,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._protocol import Array, Mask
+from smoothmin._verdict import SHORT
 
 MOST = 5000  # points kept, the lowest of both kinds; twice as many before others are dropped
 AGAIN = 1.2  # growth of the sample after which a point with a lower one near is looked at again
+
+
+class MinimaSeen:
+    """The different minima that descents have ended at.
+
+    Parameters
+    ----------
+    scale : ndarray, shape (d,)
+        Units of distances.
+    """
+
+    def __init__(self, scale: Array) -> None:
+        self._scale, self._descents = scale, 0
+        self._minima: list[Array] = []
+
+    def add(self, x: Array) -> None:
+        """Where one more descent has ended."""
+        self._descents += 1
+        if all((np.abs(x - other) > SHORT * self._scale).any() for other in self._minima):
+            self._minima.append(x)
+
+    @property
+    def all_seen(self) -> bool:
+        """Whether no more than w are expected: ``w (t - 1) / (t - w - 2)`` of t descents."""
+        seen, descents = len(self._minima), self._descents
+        return seen * (descents - 1) < (seen + 0.5) * (descents - seen - 2)
 
 
 class Starts:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dgels, dposv
 
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array
 from smoothmin.subproblems.trust_region import boxed_step, trust_region_step
 
@@ -28,7 +29,8 @@ KEPT = 0.75  # share of these, by value, that are used
 WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the rank between
 MAX_COEFFICIENTS = 900  # of a model: a fit costs their cube
 CHEAP_COEFFICIENTS = 50  # a larger model is fitted to several new points at a time
-WORST_PIVOT = 1e-5  # of the normal equations' Cholesky factor, below which QR is used
+# of the normal equations' Cholesky factor, below which they lose more than half of the digits
+WORST_PIVOT = math.sqrt(math.sqrt(DOUBLE))
 
 
 class Archive:

@@ -18,6 +18,7 @@ import numpy as np
 
 from smoothmin._noise import SUMMED
 from smoothmin._protocol import Array
+from smoothmin._verdict import SHORT
 from smoothmin.descent.gradient_sampling.bundle import Bundle
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.simplex_qp import simplex_weights
@@ -26,7 +27,6 @@ ROOM = 30  # tangents before the newest
 SKEWED = 0.08  # mean distance of that share from a half, from which there are kinks
 FADING = 0.8  # of that mean, from step to step
 SEEN = 10  # steps after which that mean is more than its first value
-ALONE = 0.999  # weight of the newest tangent from which the others do not matter
 
 
 class IterateTangents:
@@ -75,7 +75,7 @@ class IterateTangents:
         if not np.isfinite(products).all():
             return None
         weights = simplex_weights(products, gaps, newest.astype(float))
-        if weights[newest].sum() > ALONE:
+        if weights[~newest].sum() < SHORT:
             return None
         step = -metric.apply(weights @ gradients)
         change = float((gradients @ step - gaps).max())

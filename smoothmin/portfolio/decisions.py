@@ -75,6 +75,8 @@ class Facts:
         Whether local effort has had less than its share beside the searches.
     futile : bool
         Whether descents make no steps, as on a plateau.
+    all_seen : bool
+        Whether descents have ended at as many minima as they make one expect.
     round, restarts : float
         The round, the first being 0, and the last one.
     done : frozenset of Action
@@ -101,6 +103,7 @@ class Facts:
     scouts_due: bool = False
     local_left: bool = False
     futile: bool = False
+    all_seen: bool = False
     round: int = 0
     restarts: float = 0
     done: frozenset[Action] = frozenset()
@@ -182,5 +185,7 @@ def next_action(facts: Facts) -> Action:
     for action, condition in rows:
         if action not in facts.done and condition(facts):
             return action
+    if facts.once and facts.others and facts.local_left and facts.movable and not facts.all_seen:
+        return Action.RESTART
     more = facts.finite and facts.round < facts.restarts
     return Action.ROUND if more else Action.END

@@ -15,14 +15,14 @@ def looked(fun, x, box=None, noise=0.0, seed=0):
     problem = Problem(x, box, False, (n,))
     talk = look_around(problem, fun(x), np.full(n, 0.1), noise, np.random.default_rng(seed))
     ask = next(talk)
-    if box is not None:
-        assert (ask.points >= box[0]).all()
-        assert (ask.points <= box[1]).all()
-    try:
-        talk.send(Answers(np.array([fun(point) for point in ask.points])))
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("one batch is all that is asked")
+    while True:
+        if box is not None:
+            assert (ask.points >= box[0]).all()
+            assert (ask.points <= box[1]).all()
+        try:
+            ask = talk.send(Answers(np.array([fun(point) for point in ask.points])))
+        except StopIteration as end:
+            return end.value
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -47,6 +47,18 @@ def test_a_lower_value_or_another_valley_is_evidence(seed):
     values = [waves(x) for x in around.beyond]
     assert values == sorted(values)
     assert not looked(waves, np.full(3, 2 * np.pi / 9), box, noise=10.0, seed=seed).found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_narrow_minima_in_a_wide_bowl_are_evidence(seed):
+    """The bowl's rise hides them from points as far apart as the box is wide."""
+
+    def ripples(x):
+        return float(np.sum(x**2) / 4000 - np.prod(np.cos(x / np.sqrt(np.arange(1, x.size + 1)))))
+
+    box = (np.full(2, -500.0), np.full(2, 700.0))
+    minimum = scipy_minimize(ripples, [2 * np.pi * 20, 0.0], method="BFGS", tol=1e-9).x
+    assert looked(ripples, minimum, box, seed=seed).found
 
 
 def likelihoods():

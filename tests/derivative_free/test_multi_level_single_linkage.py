@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from smoothmin.derivative_free import multi_level_single_linkage as module
-from smoothmin.derivative_free.multi_level_single_linkage import Starts
+from smoothmin.derivative_free.multi_level_single_linkage import MinimaSeen, Starts
 
 
 def test_lower_points_come_first_unless_a_minimum_is_near():
@@ -54,3 +54,16 @@ def test_the_lowest_of_many_points_are_kept(monkeypatch):
     for _ in range(30):  # minima, all lower, leave room for starts
         starts.add(np.zeros((10, 2)), np.full(10, -9.0), fresh=False)
     assert starts.take()[0] == np.sort(values)[1]
+
+
+def test_descents_to_the_same_few_minima_say_that_there_are_no_others():
+    seen = MinimaSeen(np.array([1.0, 10.0]))
+    assert not seen.all_seen
+    for k in range(6):
+        seen.add(np.array([float(k % 2), 1e-4]))
+        assert not seen.all_seen
+    for _ in range(20):
+        seen.add(np.array([1.0, 2e-3]))
+    assert seen.all_seen
+    seen.add(np.array([7.0, 0.0]))
+    assert not seen.all_seen

@@ -98,3 +98,11 @@ def test_scouts_go_out_while_the_first_search_is_suspended():
 def test_local_effort_of_a_later_round(known, action):
     facts = replace(Facts(n=5, round=1, restarts=3, local_left=True), **known)
     assert next_action(facts) is action
+
+
+def test_other_minima_are_worth_as_many_descents_as_the_search_and_no_more_than_are_expected():
+    done = frozenset(Action) - {Action.RESTART}
+    facts = Facts(n=5, settled=True, evidence=True, others=True, local_left=True, done=done)
+    assert next_action(facts) is Action.RESTART
+    for known in ({"local_left": False}, {"all_seen": True}, {"others": False}, {"futile": True}):
+        assert next_action(replace(facts, **known)) is Action.END

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from smoothmin._protocol import Array, Problem
+from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.subproblems.boxed_qp import projection
-
-HALVINGS = 60
-FAR = 1e-2  # share of the way inside beyond which a point is not outside by rounding
-THIN = 1e-9  # radius of the largest ball inside, relative, below which there is no inside
 
 
 @dataclass(frozen=True)
@@ -85,13 +82,11 @@ class LinearSet:
         end = np.clip(end, self.low, self.high)
         goal = self.inside if self.radius > 0 else start
         back = 4 * float(np.finfo(float).eps)
-        for _ in range(HALVINGS):
+        while back <= SHORT:
             if self.holds(end):
                 return end
             end = np.clip(end + back * (goal - end), self.low, self.high)
-            back = min(1.0, 4 * back)
-            if back > FAR:
-                break
+            back *= 4
         return start
 
     def within(self, start: Array, end: Array) -> Array:
@@ -118,8 +113,8 @@ class LinearSet:
         longer = np.abs(np.diagonal(up - z)) >= 0.5 * size
         points = np.where(longer[:, None], up, down)
         length = np.abs(np.diagonal(points - z))
-        if (length >= 0.25 * size).all() or not self.radius > 0:
-            short = length < 1e-3 * size  # no inside: what has no room stays out of the set
+        if (length >= size / 4).all() or not self.radius > 0:
+            short = length < SHORT * size  # no inside: what has no room stays out of the set
             points[short] = np.clip(z + size * np.eye(n)[short], self.low, self.high)
             return points
         centre = self.inside - z
@@ -150,7 +145,7 @@ def _largest_ball(
     if found.x is None:
         return z, 0.0
     centre, ball = found.x[:n], float(found.x[n])
-    if ball <= THIN:
+    if ball <= NEGLIGIBLE:
         return centre, min(ball, 0.0)
     slack = b - 0.5 * ball * radius - a @ z
     if (slack >= 0).all():  # half of it fits around the start

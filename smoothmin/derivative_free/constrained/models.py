@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve, qr
 
+from smoothmin._noise import SUMMED
 from smoothmin._protocol import Array
+from smoothmin._verdict import NEGLIGIBLE
 
 NEAR = 2.0  # radii in which points determine the slopes
 INDEPENDENT = 0.1  # distance, in radii, of a point from the span of the others that counts
@@ -106,7 +108,7 @@ def fit(
         hessians = before.hessians * ratio**2
     bent = np.einsum("mi,kij,mj->mk", z, hessians, z)
     residual = values - first - z @ slopes.T - 0.5 * bent
-    shape = z, 0.5 * (z @ z.T) ** 2, (CUBIC * distance**3) ** 2 + 1e-14
+    shape = z, 0.5 * (z @ z.T) ** 2, (CUBIC * distance**3) ** 2 + SUMMED
     first = first.copy()
     for which in (noise == 0, noise > 0):
         if not which.any():
@@ -133,7 +135,7 @@ def _least_change(
     matrix[:m, :m] = kernel
     matrix[:m, m:], matrix[m:, :m] = tail, tail.T
     matrix[np.arange(m), np.arange(m)] += error + level**2
-    matrix[np.arange(m, m + t), np.arange(m, m + t)] = -1e-10  # what points do not tell stays
+    matrix[np.arange(m, m + t), np.arange(m, m + t)] = -NEGLIGIBLE  # what points do not tell stays
     solution = lu_solve(lu_factor(matrix), np.concatenate([residual, np.zeros((t, k))]))
     constant = solution[m + n] if level > 0 else np.zeros(k)
     return solution[:m], solution[m : m + n], constant

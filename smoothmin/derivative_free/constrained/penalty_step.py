@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._noise import SUMMED
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
+from smoothmin.subproblems.trust_region import EXCELLENT, POOR
 
 ROUNDS = 15
 SETTLED = 1e-4  # share of the decrease so far that another round has to promise
@@ -80,7 +82,7 @@ def steered_step(
     least = np.inf
     while found.price < dearest and (found.multipliers >= CAPPED * found.price * weight).any():
         left = violation(found.step)
-        if left <= 0.1 * before:
+        if left <= (1 - EXCELLENT) * before:
             break
         if least == np.inf:
             least = violation(_least(models, walls, 1.0, weight, 0.0).step)
@@ -118,16 +120,16 @@ def _least(models: Models, walls: Walls, price: float, weight: Array, share: flo
             + price * (weight @ (np.maximum(c + slopes[1:] @ move, 0) - np.maximum(c, 0)))
         )
         hope = -linear - 0.5 * float(move @ hessian @ move)
-        if not hope > SETTLED * (start - now) or not hope > 1e-13 * abs(now):
+        if not hope > SETTLED * (start - now) or not hope > SUMMED * abs(now):
             break
         t, lower = 1.0, now
         for _ in range(8):
             lower = _merit_at(models, d + t * move, price, weight, share)
-            if lower < now - 0.05 * t * hope:
+            if lower < now - POOR * t * hope:
                 break
             t *= 0.5
         else:
-            damping = max(4 * damping, 0.1)
+            damping = max(RAISE * damping, POOR)
             continue
         damping = 0.0 if t == 1 else damping
         d, now = d + t * move, lower

@@ -21,7 +21,7 @@ import numpy as np
 
 from smoothmin._noise import SUMMED
 from smoothmin._protocol import Array
-from smoothmin._verdict import SHORT, Knowledge
+from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge
 from smoothmin.derivative_free.constrained.penalty_step import CAPPED, FLAT, RAISE
 from smoothmin.derivative_free.constrained.state import (
     DEARER,
@@ -29,17 +29,15 @@ from smoothmin.derivative_free.constrained.state import (
     InterpolationState,
 )
 from smoothmin.subproblems.elastic_qp import ElasticQP
-from smoothmin.subproblems.trust_region import GOOD, GROWTH, POOR
+from smoothmin.subproblems.trust_region import EXCELLENT, GOOD, GROWTH, POOR
 
 FIRST = 0.1  # radius, in units of the scale
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
 DIFFERENCE = 0.02  # of that distance
-LEAST_DIFFERENCE = 1e-8  # in units of the scale, by which values still differ more than rounding
 PLANE = 0.02  # of the values' spread over a simplex, that curvature may take its centre off
 ATTEMPTS = 3
 NULL_SHRINKING, SHRINKING = 0.7, 0.25  # of the radius
 SMALL_SHARE = 0.01  # of the slopes' change over the radius, too little for a step
-ABOVE = 1e-3  # of that change, by which a linearization may be above the value here
 MOST = 10  # pieces kept for each variable
 STATIONARY = 1e-4  # share of the slopes' change over the radius, the promise of a certificate
 NEAR = 3.0  # radii in which slopes are kept
@@ -163,7 +161,7 @@ class SlopeBundle:
             above = piece.values + piece.slopes @ away - values
             steep = np.abs(piece.slopes).max(axis=1) * self.radius
             near = np.abs(away).max() <= NEAR * self.radius
-            if near or (above <= ABOVE * steep).all():
+            if near or (above <= SHORT * steep).all():
                 kept.append(piece)
         self._pieces = kept[-MOST * (z.size + 1) :]
 
@@ -174,7 +172,7 @@ class SlopeBundle:
         it, and another simplex is tried.
         """
         region, away = self.state.region, ASIDE * self.radius
-        size = max(DIFFERENCE * away, LEAST_DIFFERENCE)
+        size = max(DIFFERENCE * away, NEGLIGIBLE)
         for _ in range(ATTEMPTS):
             base = region.within(z, z + away * self.state.rng.uniform(-1.0, 1.0, z.size))
             around = region.simplex(base, size)
@@ -206,7 +204,7 @@ class SlopeBundle:
             promised = state.merit(values) - state.merit(model)
             left = state.weight @ np.maximum(model[1:], 0.0)
             capped = (self._active >= CAPPED * state.price * state.weight).any()
-            if not capped or left <= 0.1 * before or state.price >= state.dearest:
+            if not capped or left <= (1 - EXCELLENT) * before or state.price >= state.dearest:
                 return self.radius * d, promised
             state.price = min(RAISE * state.price, state.dearest)
 

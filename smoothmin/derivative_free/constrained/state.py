@@ -12,14 +12,13 @@ import numpy as np
 
 from smoothmin._noise import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Iterate, Multipliers, Problem
-from smoothmin._verdict import Knowledge
+from smoothmin._verdict import SHORT, Knowledge
 from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.models import Bank
 from smoothmin.derivative_free.constrained.penalty_step import merit
 from smoothmin.derivative_free.constrained.rows import RowSides
 
 DEARER = 100.0  # factor of the price where nothing but the violation is left
-COARSE = 1e-3  # quanta of the values, in units of their range, that make a staircase
 
 
 class End(Enum):
@@ -133,7 +132,7 @@ class InterpolationState:
     @property
     def coarse(self) -> bool:
         """Whether values come in quanta that are no rounding: a staircase."""
-        return self.stepped and bool(self.noise[0] > COARSE * np.ptp(self.bank.values[:, 0]))
+        return self.stepped and bool(self.noise[0] > SHORT * np.ptp(self.bank.values[:, 0]))
 
     def told(self) -> dict[str, Any]:
         """What the result says: multipliers of rows, and noise, where there are any."""

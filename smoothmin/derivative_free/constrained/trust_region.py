@@ -21,7 +21,7 @@ import numpy as np
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, POINTS, SMALL, SUMMED, noise_along
 from smoothmin._protocol import Array, Done, Multipliers, advance
 from smoothmin._scale import search_range
-from smoothmin._verdict import Knowledge
+from smoothmin._verdict import NEGLIGIBLE, Knowledge
 from smoothmin.derivative_free.constrained.models import INDEPENDENT, WILD, Models, fit
 from smoothmin.derivative_free.constrained.penalty_step import (
     PenaltyStep,
@@ -34,6 +34,7 @@ from smoothmin.derivative_free.constrained.state import (
     End,
     InterpolationState,
 )
+from smoothmin.derivative_free.settings import DerivativeFreeSettings
 from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GROWTH, POOR
 
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
@@ -41,9 +42,8 @@ FIRST = 0.5  # radius, in units of the scale
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
 CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
-FORGETTING = 0.7  # of what the price had to be, in a step
+FORGETTING = 0.7  # of what the price had to be, and of how steep functions were, in a step
 PRICES = 1e-2, 1e7  # least and dearest, in units of the first
-SAMPLE = 10  # points per variable of a search for a start with finite values
 WINDOW = 8  # predictions of which more than half have to be wrong
 LOWERED = 0.5  # share of the violation that is worth a step where little else is promised
 
@@ -68,7 +68,10 @@ class TrustRegion:
         yield from state.evaluate(state.region.simplex(z, self.delta))
         if not len(state.bank.points):
             low, high = search_range(state.problem, z * state.scale, state.scale)
-            spread = state.rng.uniform(low, high, (SAMPLE * z.size, z.size)) / state.scale
+            spread = (
+                state.rng.uniform(low, high, (DerivativeFreeSettings.sample * z.size, z.size))
+                / state.scale
+            )
             yield from state.evaluate(np.stack([state.region.within(z, p) for p in spread]))
             if not len(state.bank.points):
                 return End.NONFINITE
@@ -77,8 +80,8 @@ class TrustRegion:
         models = fit(state.bank, centre, self.delta, None, anything, state.noise)
         sizes = np.abs(models.slopes).max(axis=1)
         tiny = float(np.finfo(float).tiny)
-        state.weight = 1.0 / np.maximum(sizes[1:], max(1e-10 * sizes.max(), tiny))
-        state.price = max(float(sizes[0]), 1e-10 * float(np.abs(models.values[0])), tiny)
+        state.weight = 1.0 / np.maximum(sizes[1:], max(NEGLIGIBLE * sizes.max(), tiny))
+        state.price = max(float(sizes[0]), NEGLIGIBLE * float(np.abs(models.values[0])), tiny)
         self._steep = self._reliable_steep = sizes / self.delta
         self._least_price, state.dearest = PRICES[0] * state.price, PRICES[1] * state.price
         yield state.iterate(self.delta)
@@ -135,7 +138,7 @@ class TrustRegion:
             self.models = models
             now = np.abs(models.slopes).max(axis=1) / self.delta
             if not state.noise.any():  # of which slopes are soon made
-                self._steep = np.maximum(0.9 * self._steep, now)
+                self._steep = np.maximum(FORGETTING * self._steep, now)
             walls = self._walls(models.centre)
             found = steered_step(models, walls, state.price, state.weight, state.dearest)
             state.price = found.price
@@ -172,7 +175,7 @@ class TrustRegion:
         slopes = models.slopes_at(found.step)
         left = (slopes[0] + found.multipliers @ slopes[1:]) / delta + hard @ region.rows
         z = models.centre + delta * found.step
-        near = 1e-6 * delta
+        near = NEGLIGIBLE * delta
         at_bound = (z <= region.low + near) | (z >= region.high - near)
         return Multipliers(linear, nonlinear, np.where(at_bound, left / state.scale, 0.0))
 

@@ -39,7 +39,6 @@ from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.subproblems.trust_region import GOOD, POOR
 
 LOOSE = 1e-2  # tolerance of the real variables, in units of the size
-FLAT = 40  # doublings of a step along a plateau
 NEIGHBOURS = "No neighbouring integer is lower"
 FAR = 2.0**30  # steps beyond which a lattice without bounds is not searched
 
@@ -188,9 +187,9 @@ class _LatticeDescent:
         for k in np.argsort(model.rises(points), kind="stable"):
             i, side = moves[k]
             length = 1.0
-            for _ in range(FLAT):
+            while length <= FAR:
                 point = self._moved(model, x, i, side * length)
-                if point[i] == x[i] or length > FAR:
+                if point[i] == x[i]:
                     break
                 value = float((yield from self._ask(point[None]))[0])
                 if value < fun:
