@@ -169,7 +169,7 @@ class Domain:
         precision: Precision | None = None,
     ) -> Problem:
         """The problem in the free variables, as methods are told of it."""
-        x0 = self.start.copy() if self.free is None else self.start[self.free]
+        x0 = self.start.view() if self.free is None else self.start[self.free]
         shape = self.shape if self.free is None else (self.size,)
         x0.flags.writeable = False
         held = None if self.free is None else self.start

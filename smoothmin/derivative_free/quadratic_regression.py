@@ -88,7 +88,10 @@ def full_size(n: int) -> int:
 
 
 class Quadratic:
-    """``c + g'z + z'Hz/2`` with ``z = inward (x - centre)``."""
+    """``c + g'z + z'Hz/2`` with ``z = inward (x - centre)``.
+
+    ``hessian`` is H (n, n), its diagonal (n,) where it has no more, or None for 0.
+    """
 
     def __init__(
         self,
@@ -108,22 +111,23 @@ class Quadratic:
         n = self.gradient.size
         if self.hessian is None:
             return 1 + n
-        diagonal = np.count_nonzero(self.hessian) <= n
-        return 1 + 2 * n if diagonal else full_size(n)
+        return 1 + 2 * n if np.count_nonzero(self.hessian) <= n else full_size(n)
 
     def __call__(self, points: Array) -> Array:
         """Values at the rows of ``points``."""
         z = (points - self.centre) @ self.inward.T
         values: Array = self.constant + z @ self.gradient
         if self.hessian is not None:
-            values += 0.5 * np.einsum("ij,ij->i", z @ self.hessian, z)
+            image = z * self.hessian if self.hessian.ndim == 1 else z @ self.hessian
+            values += 0.5 * np.einsum("ij,ij->i", image, z)
         return values
 
     def inverse_hessian(self, scale: Array) -> Array | None:
         """In the units of ``scale`` times the variables; None unless it is positive definite."""
         if self.hessian is None:
             return None
-        curvatures, vectors = np.linalg.eigh(self.hessian)
+        hessian = np.diag(self.hessian) if self.hessian.ndim == 1 else self.hessian
+        curvatures, vectors = np.linalg.eigh(hessian)
         if not 0 < curvatures[0] <= curvatures[-1] < np.inf:
             return None
         root = scale[:, None] * (self.outward @ (vectors / np.sqrt(curvatures)))
@@ -133,13 +137,14 @@ class Quadratic:
     def minimizer(self, radius: float, box: tuple[Array, Array] | None) -> Array:
         """The lowest point with ``|z| <= radius``, in the box by an active-set heuristic."""
         n = self.gradient.size
-        hessian = np.zeros((n, n)) if self.hessian is None else self.hessian
+        hessian = np.zeros(n) if self.hessian is None else self.hessian
         step = self.outward @ trust_region_step(self.gradient, hessian, radius)
         if box is None:
             return self.centre + step
         low, high = box[0] - self.centre, box[1] - self.centre
         if ((step < low) | (step > high)).any():
-            g, h = self.inward.T @ self.gradient, self.inward.T @ hessian @ self.inward
+            g, left = self.inward.T @ self.gradient, self.inward.T
+            h = (left * hessian if hessian.ndim == 1 else left @ hessian) @ self.inward
             step = boxed_step(g, h, radius, low, high, self.outward @ self.outward.T)
         return np.clip(self.centre + step, *box)
 
@@ -174,9 +179,9 @@ class Regression:
             return None
         hessian: Array | None = None
         if kind >= 1:
-            hessian = np.diag(2 * c[n + 1 : 2 * n + 1])
+            hessian = 2 * c[n + 1 : 2 * n + 1]
         if kind == 2:
-            assert hessian is not None
+            hessian = np.diag(2 * c[n + 1 : 2 * n + 1])
             hessian[self._rows, self._columns] = c[2 * n + 1 :]
             hessian[self._columns, self._rows] = c[2 * n + 1 :]
         return Quadratic(float(c[0]) + base, c[1 : n + 1].copy(), hessian, centre, inward, outward)

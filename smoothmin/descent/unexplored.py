@@ -9,7 +9,7 @@ the promise holds.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.linalg.blas import ddot
 
 from smoothmin._precision import DOUBLE as EPS
 from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin.metrics.product_form import CACHED
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 
@@ -31,25 +32,46 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
         The gradient, without what pushes against bounds.
     fall : float
     """
-    rest = free.copy()
-    if len(gradients) > 1:
-        stacked = np.array(gradients)
-        changes = stacked[1:] - stacked[:-1]
-        squares = np.vecdot(changes, changes)
-        known = (squares > 0) & (squares < math.inf)
-        changes = changes[known] / np.sqrt(squares[known])[:, None]
-        values, vectors = np.linalg.eigh(changes.dot(changes.T))
+    rest, steps = free.copy(), len(gradients) - 1
+    if steps > 0:
+        parts = _changes(gradients)
+        gram = sum(changes.dot(changes.T) for _, changes in parts())
+        squares = gram.diagonal()
+        unit = np.sqrt(np.where((squares > 0) & (squares < math.inf), squares, math.inf)) ** -1
+        known = unit > 0
+        gram = (gram * unit * unit[:, None])[known][:, known]
+        values, vectors = np.linalg.eigh(gram)
         # of changes that are parallel but for rounding one is enough
         seen = values > EPS * len(values) * values.max(initial=0.0)
-        shares = vectors[:, seen] / np.sqrt(values[seen])
+        shares = np.zeros((steps, np.count_nonzero(seen)))
+        shares[known] = unit[known, None] * vectors[:, seen] / np.sqrt(values[seen])
         for _ in range(2):  # once more, for rounding
-            rest -= shares.dot(shares.T.dot(changes.dot(rest))).dot(changes)
+            along = sum(changes.dot(rest[part]) for part, changes in parts())
+            taken = shares.dot(shares.T.dot(along))
+            for part, changes in parts():
+                rest[part] -= taken.dot(changes)
     rest[free == 0] = 0.0
     slope = ddot(rest, free)
     if not (slope > 0 and fall > 0 and fall / slope < math.inf):
         return None
     step: Array = -(fall / slope) * rest
     return step if math.isfinite(ddot(step, step)) else None
+
+
+def _changes(gradients: Sequence[Array]) -> Callable[[], Iterable[tuple[slice, Array]]]:
+    """Their differences (m - 1, .), of as many coordinates at a time as the cache holds."""
+    n, width = len(gradients[0]), max(1, CACHED // len(gradients))
+
+    def parts() -> Iterator[tuple[slice, Array]]:
+        for first in range(0, n, width):
+            part = slice(first, first + width)
+            stacked = np.array([gradient[part] for gradient in gradients])
+            yield part, stacked[1:] - stacked[:-1]
+
+    if n > width:
+        return parts
+    once = list(parts())
+    return lambda: once
 
 
 def farthest(

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import ddot
+from scipy.linalg.blas import ddot, dnrm2
 
 from smoothmin._protocol import Array
 from smoothmin.metrics.product_form import CACHED
@@ -83,14 +83,18 @@ def secant_scales(
     shares[0, ::2], shares[1, 1::2] = weights[::2], weights[1::2]
     gram, sums = np.zeros((2, m, m)), np.empty((2, 2, pairs.n))
     for part, rows in pairs:
-        gram += rows @ rows.transpose(0, 2, 1)
+        for inner, row in zip(gram, rows, strict=True):
+            inner += row.dot(row.T)
         np.matmul(shares, pairs.squares(rows), out=sums[:, :, part])
     roots = np.sqrt(weights)
     gram *= roots * roots[:, None]
     first = _shrunk(sums[:, 0], gram[:, ::2, ::2])
-    if first is None or not _nearer(first, pairs):
+    # what the lengths of the rest are, but for the factors of pairs
+    squares = gram[0].diagonal()[1::2] * gram[1].diagonal()[1::2]
+    if first is None or not _nearer(first, pairs, squares / (weights[1::2] * weights[1::2])):
         return None
-    return _shrunk(sums[:, 0] + sums[:, 1], gram)
+    sums[:, 0] += sums[:, 1]
+    return _shrunk(sums[:, 0], gram)
 
 
 class _Pairs:
@@ -138,43 +142,43 @@ class _Pairs:
             yield part, np.multiply(rows, rows, out=rows)
 
 
-def _nearer(scales: Array, pairs: _Pairs) -> bool:
+def _nearer(scales: Array, pairs: _Pairs, plain: Array) -> bool:
     """Whether each pair of the rest is nearer to the secant equation in these scales than without.
 
-    The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length.
+    The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length;
+    ``plain`` are the products of the squared lengths of s and y.
     """
-    diagonal = np.square(scales)
-    plain: Any = 0.0
     steps: Any = 0.0
     changes: Any = 0.0
     for part, squares in pairs.rest():
-        plain = plain + squares.sum(axis=2)
-        steps = steps + squares[0] @ (1 / diagonal[part])
-        changes = changes + squares[1] @ diagonal[part]
-    return bool((steps * changes < plain[0] * plain[1]).all())
+        diagonal = np.square(scales[part])
+        steps = steps + squares[0].dot(1 / diagonal)
+        changes = changes + squares[1].dot(diagonal)
+    return bool((steps * changes < plain).all())
 
 
 def _shrunk(sums: Array, grams: Array) -> Array | None:
     """The scales by sums (2, n), shrunk toward their mean; None if that is all that is left."""
     long, steep = sums
     seen: Any = slice(None) if sums.min() > 0 else (long > 0) & (steep > 0)
-    logs = np.log(long[seen] / steep[seen])
+    logs = long[seen] / steep[seen]
     count = len(logs)
     if count < 3:
         return None
+    np.log(logs, out=logs)
     logs *= 0.25
     logs -= float(logs.sum()) / count
     spread = 4 * ddot(logs, logs) / (count - 1)
     if not spread < math.inf:  # or some sum is not
         return None
     chance = 0.0
-    for gram in grams:
-        shares = (gram / gram.trace()).ravel()  # whose squares do not overflow
-        chance += 0.25 * _trigamma(0.5 / ddot(shares, shares))
+    for gram in grams:  # 1 / k is a square of lengths that do not overflow
+        chance += 0.25 * _trigamma(0.5 * (float(gram.trace()) / dnrm2(gram.ravel())) ** 2)
     chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
     if not chance < spread:
         return None
-    scales: Array = np.exp((1 - chance / spread) * logs)
+    logs *= 1 - chance / spread
+    scales: Array = np.exp(logs, out=logs)
     if len(scales) < len(long):
         scales, some = np.ones(len(long)), scales
         scales[seen] = some

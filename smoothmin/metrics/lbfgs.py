@@ -191,8 +191,8 @@ class LimitedMemory(CompactMemory, Metric):
         for begin in range(0, n, width):
             part = slice(begin, begin + width)
             images[:, part] *= ratio if len(ratio) == 1 else ratio[part]
-            changes = images[:, part] / (first if len(first) == 1 else first[part])
-            gram += changes.dot(images[:, part].T)
+            even = images[:, part] / np.sqrt(first if len(first) == 1 else first[part])
+            gram += even.dot(even.T)
         return gram
 
     def _start_from(self, g: Array) -> Array:

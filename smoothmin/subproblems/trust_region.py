@@ -33,23 +33,32 @@ def next_radius(radius: float, length: float, ratio: float) -> float:
 def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Array:
     """Minimize ``g's + s'Hs/2`` subject to ``|s| <= radius``.
 
-    By eigenvectors of H; the multiplier by Newton's method on ``1/radius - 1/|s|``,
-    safeguarded by bisection.
+    H is a matrix (n, n), or its diagonal (n,) where it has no more. By its eigenvectors; the
+    multiplier by Newton's method on ``1/radius - 1/|s|``, safeguarded by bisection.
     """
     if not (np.isfinite(hessian).all() and np.isfinite(gradient).all()):
         return np.zeros_like(gradient)  # no model is no reason to move
     # in units of a power of two no square overflows or vanishes
     unit = math.frexp(max(float(np.abs(gradient).max()), float(np.abs(hessian).max())))[1]
     gradient, hessian = np.ldexp(gradient, -unit), np.ldexp(hessian, -unit)
+    if hessian.ndim == 1:
+        order = np.argsort(hessian, kind="stable")
+        step = np.empty_like(gradient)
+        step[order] = _along_axes(gradient[order], hessian[order], radius)
+        return step
     curvature, vectors = np.linalg.eigh(hessian)
-    g = vectors.T @ gradient
+    turned: Array = vectors @ _along_axes(vectors.T @ gradient, curvature, radius)
+    return turned
+
+
+def _along_axes(g: Array, curvature: Array, radius: float) -> Array:
+    """The step in coordinates along the eigenvectors, whose curvatures ascend."""
     size = float(np.linalg.norm(g))
     tiny = 1e-14 * max(float(np.abs(curvature).max()), size / radius, 1e-300)
     if curvature[0] > tiny:
         s = -g / curvature
         if s @ s <= radius**2:
-            inside: Array = vectors @ s
-            return inside
+            return s
     low = max(0.0, tiny - float(curvature[0]))
     high = low + size / radius + tiny
     multiplier = low
@@ -69,8 +78,7 @@ def trust_region_step(gradient: Array, hessian: Array, radius: float) -> Array:
     if length < radius:  # the hard case: the rest of the way along the least curvature
         s[0] += math.copysign(math.sqrt(radius**2 - length**2), -g[0])
         length = float(np.linalg.norm(s))
-    step: Array = vectors @ (s * min(1.0, radius / length))
-    return step
+    return s * min(1.0, radius / length)
 
 
 def boxed_step(

@@ -145,6 +145,18 @@ def test_trust_region_step_without_slope_or_curvature():
     assert_allclose(trust_region_step(np.array([3.0, 4.0]), np.zeros((2, 2)), 1.0), [-0.6, -0.8])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_diagonal_hessian_is_its_diagonal(seed):
+    rng = np.random.default_rng(seed)
+    gradient, diagonal, points = rng.normal(size=5), rng.normal(size=5), rng.normal(size=(7, 5))
+    box = (np.full(5, -0.2), np.full(5, 0.3))
+    short, whole = (Quadratic(1.0, gradient, h, *frame(5)) for h in (diagonal, np.diag(diagonal)))
+    assert_allclose(short(points), whole(points))
+    assert_allclose(short.minimizer(0.7, None), whole.minimizer(0.7, None))
+    assert_allclose(short.minimizer(0.7, box), whole.minimizer(0.7, box))
+    assert short.size == whole.size
+
+
 @given(st.integers(0, 10_000))
 @settings(deadline=None, max_examples=40)
 def test_minimizer_in_a_box(seed):
