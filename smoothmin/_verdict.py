@@ -38,8 +38,7 @@ The rules, and where they come from:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from smoothmin import _status
 from smoothmin._protocol import Finish
@@ -51,8 +50,7 @@ SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the ro
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
+class Knowledge(NamedTuple):
     """What a method knows when it ends; all in the user's units.
 
     Parameters

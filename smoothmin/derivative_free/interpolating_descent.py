@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -363,8 +362,7 @@ class InterpolatingDescent:
         rounded = len(self._model.x) * knows.noise
         bent = self._bend() * self._rho**2 > rounded
         kinked = bent and self._resolution.kinked(self._rho, self._bend())
-        return replace(
-            knows,
+        return knows._replace(
             promised=self._promised() if hidden > 0 else knows.promised,
             tolerance_met=self._xtol is not None,
             noise=max(knows.noise if bent else rounded, hidden, NEGLIGIBLE * self._rise()),

@@ -8,7 +8,6 @@ follow the slopes at both ends of short steps.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import deque
 from collections.abc import Callable, Generator
@@ -203,11 +202,11 @@ class Convergence:
         # what both sides tell is exact but for rounding, and promises are kept as earlier ones were
         rounding = self.rounding(x, f, central)
         left = min(promised * self.recent.exceeded(rounding), knows.size)
-        knows = dataclasses.replace(knows, promised=max(knows.promised, left), noise=rounding)
+        knows = knows._replace(promised=max(knows.promised, left), noise=rounding)
         if hidden <= BLURRED * self.recent.fall:
             # no gains are to be extrapolated where none is sure
             noise = max(rounding, hidden)
-            knows = dataclasses.replace(knows, noise=noise, extrapolated=0.0)
+            knows = knows._replace(noise=noise, extrapolated=0.0)
         finish = judge(knows)
         if finish.status.success:
             return (yield from self.polled(x, f, sides.bent_down, knows.noise)) or finish
@@ -228,12 +227,12 @@ class Convergence:
             pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))
             along = knows.left / (euclidean_norm(pg * size) or 1.0)
             large = max(along, float(np.max(np.abs(step) / size)))
-            knows = dataclasses.replace(knows, large=large)
+            knows = knows._replace(large=large)
         fast = promised < FINISHING[1] * self._promises[0]
         if fast and (self._problem.differences is not None or promised <= knows.noise):
             # faster than gains tell
             extrapolated = min(knows.extrapolated, promised)
-            knows = dataclasses.replace(knows, extrapolated=extrapolated)
+            knows = knows._replace(extrapolated=extrapolated)
         return knows
 
     def blurred(self, x: Array, f: float, differences: Differences) -> float:
@@ -290,7 +289,7 @@ class Convergence:
             return finish if lower is True else lower
         pg, lengths = self._problem.projected_gradient(x, g), (euclidean_norm(step), self._length)
         alone = yield from promised_along(self._problem, x, g, pg, lengths)
-        knows = dataclasses.replace(knows, promised=max(promised, alone))
+        knows = knows._replace(promised=max(promised, alone))
         if alone > VERIFIED * promised and not (knows.invisible or knows.negligible):
             return True
         return finish
@@ -373,7 +372,7 @@ class Convergence:
             promised = noise
         # no gains are to be extrapolated where there are none
         knows = self._knows(message, promised, x, f, g)
-        knows = dataclasses.replace(knows, promised=promised, extrapolated=0.0, noise=noise)
+        knows = knows._replace(promised=promised, extrapolated=0.0, noise=noise)
         finish = judge(knows)
         if not finish.status.success:
             return finish
@@ -451,9 +450,8 @@ class Convergence:
             resolved=differences is None or differences.resolves,
         )
         if differences is None and (knows.invisible or knows.negligible):
-            return dataclasses.replace(
-                knows, promised=max(promised, min(knows.size, promised * recent.exceeded(rounding)))
-            )
+            kept = min(knows.size, promised * recent.exceeded(rounding))
+            return knows._replace(promised=max(promised, kept))
         return knows
 
 

@@ -179,8 +179,8 @@ class Point(Values):
     @property
     def finite(self) -> bool:
         """Whether all values and gradients are."""
-        total = float(self.values.sum()) + float(self.slopes.sum())
-        if total - total == 0:
+        square = self.values.dot(self.values) + np.vdot(self.slopes, self.slopes)
+        if square - square == 0:
             return True  # no need to look at each
         return bool(np.isfinite(self.values).all() and np.isfinite(self.slopes).all())
 

@@ -82,12 +82,13 @@ class Tangents:
             bends = above / np.where(square > 0, square, np.inf)
             self.bend = max(self.bend, float(bends.max()))
             gone = error <= self._settings.same * bent + rounding
-            change_of_slope = slope - self.slopes
-            most = curved * curved * square + STRAIGHT**2 * float(slope @ slope)
-            gone &= np.vecdot(change_of_slope, change_of_slope) <= most
             if centre is not None:
                 gone &= self.weights <= 0
-            self.keep(~gone)
+            if gone.any():
+                change_of_slope = slope - self.slopes
+                most = curved * curved * square + STRAIGHT**2 * float(slope @ slope)
+                gone &= np.vecdot(change_of_slope, change_of_slope) <= most
+                self.keep(~gone)
         self.points = np.concatenate([self.points, point.x[None]])
         self.slopes = np.concatenate([self.slopes, slope[None]])
         self._values = np.concatenate([self._values, [value]])
@@ -120,9 +121,12 @@ class Tangents:
 
         None from beyond what as many steps of this length lead to as a kink is remembered for.
         """
+        used = self.weights > 0
+        if not used.any():
+            return False
         away = point.x - self.points
         reach = self._settings.memory * length
-        used = (self.weights > 0) & (np.vecdot(away, away) <= reach * reach)
+        used &= np.vecdot(away, away) <= reach * reach
         return bool(used.any() and self.apart(point, self._settings.skew)[used].any())
 
     def keep(self, kept: Mask) -> None:

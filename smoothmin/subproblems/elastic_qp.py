@@ -117,10 +117,12 @@ class _ActiveSet:
         self._m = m
         self._image = qp.root.T.dot(qp.g)
         self._bounded = qp.lower is not None or qp.upper is not None
-        none = np.full(self._n, np.inf) if self._bounded else np.empty(0)
+        none = np.full(self._n if self._bounded else 0, np.inf)
         self._lower: Array = -none if qp.lower is None else qp.lower
         self._upper: Array = none if qp.upper is None else qp.upper
-        self._lengths: Array | None = None  # of the rows
+        self._caps: list[float] = qp.caps.tolist()
+        self._lengths: Array | None = None  # of the rows, ...
+        self._sizes = np.empty(0)  # ... and of their offsets
         self._finite = qp.caps < np.inf
         self._capped = np.where(self._finite, np.arange(len(qp.caps)), -1)  # the groups with caps
         self._beyond: tuple[Array, Array, float] | None = None  # the last step and its excesses
@@ -301,8 +303,6 @@ class _ActiveSet:
     def _room(self, wanted: Array) -> tuple[float, int, int]:
         """The share of the way that multipliers may go, and the row or group that ends it."""
         share, place, full = 1.0, -1, -1
-        if self._of.size == 0:
-            return share, place, full
         sums: dict[int, list[float]] = {}
         held = zip(self._weights.tolist(), wanted.tolist(), self._of.tolist(), strict=True)
         for k, (now, then, group) in enumerate(held):
@@ -313,7 +313,7 @@ class _ActiveSet:
                 pair[0] += now
                 pair[1] += then
         for group, (now, then) in sums.items():
-            cap = float(self._qp.caps[group])
+            cap = self._caps[group]
             if then > cap and then > now and group not in self._tight:
                 room = max(cap - now, 0.0) / (then - now)
                 if room < share:
@@ -375,8 +375,9 @@ class _ActiveSet:
         if not most <= 0:
             if self._lengths is None:
                 self._lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
+                self._sizes = np.abs(qp.offsets)
             long = math.sqrt(step.dot(step)) + self._blur
-            excess[excess <= FEASIBLE * (self._lengths * long + np.abs(qp.offsets))] = 0.0
+            excess[excess <= FEASIBLE * (self._lengths * long + self._sizes)] = 0.0
             most = excess.item(excess.argmax())
         self._beyond = step, excess, most
         return excess, most
