@@ -154,7 +154,7 @@ class LagrangianMetric:
         curved = float(step @ change)
         before = 0.0 if self._metric.fresh else float(step @ bent)
         if max(before, curved) <= RELIABLE * steep * math.sqrt(square):  # rounding
-            if self._metric.fresh:
+            if self._metric.fresh and share > 0:
                 self.first *= LONGER * share
             return 0.0
         self._largest = max(self._largest, curved / square)

@@ -175,3 +175,14 @@ def test_steps_that_slopes_beside_promise_in_a_narrow_valley_are_not_searched_fo
     result = minimize(valley, np.full(4, 0.5 / scale), method="SLSQP", constraints=inside)
     assert result.fun < 1e-8
     assert result.nfev < 2000
+
+
+def test_a_cusp_has_no_multipliers_and_no_exception():
+    # Kuhn and Tucker: the feasible set narrows to a point where no multipliers exist
+    cusp = [
+        {"type": "ineq", "fun": lambda x: (1 - x[0]) ** 3 - x[1]},
+        {"type": "ineq", "fun": lambda x: x[1]},
+    ]
+    res = minimize(lambda x: -x[0], [0.0, 0.0], method="SLSQP", constraints=cusp)
+    assert res.constr_violation <= 1e-8
+    assert res.x == pytest.approx([1.0, 0.0], abs=5e-3)

@@ -70,7 +70,7 @@ class BarrierSearch:
         state = self.state
         axes, _ = np.linalg.qr(state.rng.standard_normal((z.size, z.size)))
         ways = self.size * np.concatenate([axes, -axes])
-        return np.stack([state.region.within(z, z + way) for way in ways])
+        return np.stack([state.region.beside(z, z + way) for way in ways])
 
     def _better(self, poles: list[int], before: int) -> bool:
         """Whether the poll found more than a little; the barrier comes down."""

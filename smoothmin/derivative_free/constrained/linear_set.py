@@ -102,6 +102,11 @@ class LinearSet:
         t = max(0.0, min(1.0, float(np.nanmin(walls, initial=1.0))))
         return self.towards(start, start + t * way)
 
+    def beside(self, z: Array, there: Array) -> Array:
+        """The point of the set nearest to one; at a corner most straight ways lead nowhere."""
+        found = self.nearest(there)
+        return self.within(z, there) if found is None else found
+
     def simplex(self, z: Array, size: float) -> Array:
         """Points (n, n) of the set whose differences to ``z`` are independent, about ``size`` long.
 

@@ -33,11 +33,8 @@ from smoothmin.subproblems.trust_region import EXCELLENT, GOOD, GROWTH, POOR
 
 FIRST = 0.1  # radius, in units of the scale
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
-DIFFERENCE = 0.02  # of that distance
-PLANE = 0.02  # of the values' spread over a simplex, that curvature may take its centre off
 ATTEMPTS = 3
-NULL_SHRINKING, SHRINKING = 0.7, 0.25  # of the radius
-SMALL_SHARE = 0.01  # of the slopes' change over the radius, too little for a step
+SHRINKING = 0.7  # of the radius
 MOST = 10  # pieces kept for each variable
 STATIONARY = 1e-4  # share of the slopes' change over the radius, the promise of a certificate
 NEAR = 3.0  # radii in which slopes are kept
@@ -58,7 +55,6 @@ class SlopeBundle:
     def __init__(self, state: InterpolationState, last: float) -> None:
         self.state, self.radius, self.last = state, FIRST, last
         self.knows: Knowledge | None = None  # at the end
-        self._good = False  # whether the last step was
         self._pieces: list[Piece] = []
         self._active = np.zeros(len(state.sides))  # multipliers
 
@@ -74,17 +70,18 @@ class SlopeBundle:
                 if not self._pieces:
                     return False
             step, promised = self._step(z, values)
-            share, wanted = promised / self._typical(), False
-            if share <= STATIONARY and not self._worth(promised):
-                settled = yield from self._certified(z)
-                if settled is not None:
-                    return settled
-                wanted = True
-            elif STATIONARY < share <= SMALL_SHARE and not self._good:
-                self.radius *= SHRINKING
-                wanted = True
-            else:
+            reach = self._reach()
+            negligible = self._told(state.knowledge("", promised, reach))
+            if not negligible or promised > STATIONARY * self._typical():
                 wanted = yield from self._try(z, values, step, promised)
+                continue
+            wanted = True
+            if self.radius > reach > self.last:
+                self.radius = reach
+                continue
+            certified = yield from self._certified(z)
+            if certified is not None:
+                return certified
         return False
 
     def _try(
@@ -95,15 +92,15 @@ class SlopeBundle:
         trial = state.region.towards(z, z + step)
         found = (yield from state.evaluate(trial[None]))[0]
         ratio = (state.merit(values) - state.merit(found)) / promised
-        self._good = ratio >= GOOD
+        state.cheapen(self._active)
         if ratio >= POOR:
-            if self._good:
+            if ratio >= GOOD:
                 self.radius *= GROWTH
             yield state.iterate(self.radius)
             return True
         if np.isfinite(found).all():
             yield from self._add(trial)
-        self.radius *= NULL_SHRINKING
+        self.radius *= SHRINKING
         return False
 
     def _certified(self, z: Array) -> Generator[Any, Any, bool | None]:
@@ -114,7 +111,7 @@ class SlopeBundle:
         self._pieces = [p for p in self._pieces if np.abs(p.z - z).max() <= near]
         for _ in range(n + 1):
             way = self.radius * state.rng.uniform(-1.0, 1.0, n)
-            yield from self._add(state.region.within(z, z + way))
+            yield from self._add(state.region.beside(z, z + way))
         if state.best() != before:
             return None
         if not any(p.slopes[0].any() for p in self._pieces):
@@ -131,13 +128,6 @@ class SlopeBundle:
         np.subtract.at(nonlinear, state.sides.index, state.sides.sign * self._active)
         state.multipliers = replace(state.multipliers, nonlinear=nonlinear)
         return True if self._told(self.knows) else None
-
-    def _worth(self, promised: float) -> bool:
-        """Whether a step is worth a value; if not, the radius is one that a certificate needs."""
-        reach = self._reach()
-        if self.radius > reach > self.last:
-            self.radius = reach
-        return not self._told(self.state.knowledge("", promised, reach))
 
     def _reach(self) -> float:
         """The radius of a certificate, or the present one if that is smaller."""
@@ -172,9 +162,11 @@ class SlopeBundle:
         it, and another simplex is tried.
         """
         region, away = self.state.region, ASIDE * self.radius
-        size = max(DIFFERENCE * away, NEGLIGIBLE)
+        size = max(NEGLIGIBLE, min(away, self._visible()))
+        # a corner beyond a kink moves the centre by a share of what it is off
+        plane = STATIONARY / (z.size + 1)
         for _ in range(ATTEMPTS):
-            base = region.within(z, z + away * self.state.rng.uniform(-1.0, 1.0, z.size))
+            base = region.beside(z, z + away * self.state.rng.uniform(-1.0, 1.0, z.size))
             around = region.simplex(base, size)
             corners = np.concatenate([base[None], around])
             points = np.concatenate([corners, corners.mean(axis=0)[None]])
@@ -184,12 +176,20 @@ class SlopeBundle:
             middle = found[:-1].mean(axis=0)
             spread = np.abs(found[:-1] - middle).max(axis=0) + 1e-300
             blur = SUMMED * np.abs(middle)
-            if (np.abs(found[-1] - middle) <= PLANE * spread + blur).all():
+            if (np.abs(found[-1] - middle) <= plane * spread + blur).all():
                 # the shortest slopes, where the set has no inside for others
                 steps, rises = around - base, found[1:-1] - found[0]
                 slopes = np.linalg.lstsq(steps, rises, rcond=None)[0].T
+                self.state.steepened(float(np.abs(slopes[0]).max()))
                 self._pieces.append(Piece(base, found[0], slopes))
                 return
+
+    def _visible(self) -> float:
+        """How far slopes change values by so much that rounding blurs no certificate."""
+        if not self._pieces:
+            return 0.0
+        blur = SUMMED * abs(float(self.state.bank.values[self.state.best(), 0]))
+        return blur * self.radius / (STATIONARY * self._typical())
 
     def _step(self, z: Array, values: Array) -> tuple[Array, float]:
         """The step, and by how much the merit falls by the pieces, at a price for which both do."""

@@ -17,8 +17,12 @@ from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.models import Bank
 from smoothmin.derivative_free.constrained.penalty_step import merit
 from smoothmin.derivative_free.constrained.rows import RowSides
+from smoothmin.subproblems.trust_region import FAST_GROWTH
 
 DEARER = 100.0  # factor of the price where nothing but the violation is left
+CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
+FORGETTING = 0.7  # of what the price had to be, and of how steep functions were, in a step
+DEAREST = 1e7  # price, in units of what the objective changes over a first radius
 
 
 class End(Enum):
@@ -50,8 +54,10 @@ class InterpolationState:
         Of the sides in the merit: the inverse of how much they first changed over a radius.
     noise : ndarray (1 + k,)
         Of objective and sides; zero where none was found.
-    price, dearest : float
-        Of the weighted violation, and what it never exceeds.
+    price, cheapest, dearest : float
+        Of the weighted violation, what it does not fall below, and what it never exceeds.
+    needed : float
+        What it had to be of late.
     multipliers : Multipliers
         Of the rows, by the last models.
     stepped : bool
@@ -68,7 +74,9 @@ class InterpolationState:
     noise: Array
     multipliers: Multipliers
     price: float = 1.0
-    dearest: float = math.inf
+    cheapest: float = 0.0
+    dearest: float = 0.0
+    needed: float = 0.0
     stepped: bool = False
 
     @staticmethod
@@ -85,6 +93,18 @@ class InterpolationState:
         return InterpolationState(
             problem, scale, rng, sides, region, bank, np.ones(k), np.zeros(1 + k), multipliers
         )
+
+    def steepened(self, change: float) -> None:
+        """The objective changes so much over a first radius: it may have been flat before."""
+        self.dearest = max(self.dearest, DEAREST * change)
+        self.price = max(self.price, change / DEAREST)
+
+    def cheapen(self, multipliers: Array) -> None:
+        """A price far above all multipliers (k,) makes errors of rows loud: it falls."""
+        need = float((multipliers / self.weight).max(initial=0.0))
+        self.needed = max(need, FORGETTING * self.needed)
+        if 0 < self.needed < CHEAPER * self.price and self.price < self.dearest:
+            self.price = max(self.needed, self.price / FAST_GROWTH, self.cheapest)
 
     def evaluate(self, z: Array) -> Generator[Ask, Answers, Array]:
         """Values (m, 1 + k) at points, which are kept."""

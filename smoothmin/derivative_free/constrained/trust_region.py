@@ -31,6 +31,7 @@ from smoothmin.derivative_free.constrained.penalty_step import (
 )
 from smoothmin.derivative_free.constrained.state import (
     DEARER,
+    FORGETTING,
     End,
     InterpolationState,
 )
@@ -41,9 +42,8 @@ FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a mini
 FIRST = 0.5  # radius, in units of the scale
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
-CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
-FORGETTING = 0.7  # of what the price had to be, and of how steep functions were, in a step
-PRICES = 1e-2, 1e7  # least and dearest, in units of the first
+CHEAPEST = 1e-2  # price, in units of the first
+NOTHING = (math.inf, 0.0, math.inf)  # known of a prediction
 WINDOW = 8  # predictions of which more than half have to be wrong
 LOWERED = 0.5  # share of the violation that is worth a step where little else is promised
 
@@ -58,8 +58,9 @@ class TrustRegion:
         self.knows: Knowledge | None = None  # at the end
         self._reliable = 0.0  # the last radius at which a prediction was right
         self._steep = self._reliable_steep = np.empty(0)
-        self._least_price = self._need = 0.0
-        self._recent = [(math.inf, 0.0)] * WINDOW  # predicted decreases and their errors
+        # predicted decreases, their errors, and how much slopes change values over the radius
+        self._recent = [NOTHING] * WINDOW
+        self._listened = False  # whether noise was measured
 
     def start(self, z: Array) -> Generator[Any, Any, End | None]:
         """The first points, around one of the region, and the units of the sides."""
@@ -72,7 +73,7 @@ class TrustRegion:
                 state.rng.uniform(low, high, (DerivativeFreeSettings.sample * z.size, z.size))
                 / state.scale
             )
-            yield from state.evaluate(np.stack([state.region.within(z, p) for p in spread]))
+            yield from state.evaluate(np.stack([state.region.beside(z, p) for p in spread]))
             if not len(state.bank.points):
                 return End.NONFINITE
         centre = 0 if np.isfinite(first).all() else state.best()
@@ -83,21 +84,28 @@ class TrustRegion:
         state.weight = 1.0 / np.maximum(sizes[1:], max(NEGLIGIBLE * sizes.max(), tiny))
         state.price = max(float(sizes[0]), NEGLIGIBLE * float(np.abs(models.values[0])), tiny)
         self._steep = self._reliable_steep = sizes / self.delta
-        self._least_price, state.dearest = PRICES[0] * state.price, PRICES[1] * state.price
+        state.cheapest = CHEAPEST * state.price
+        state.steepened(state.price)
         yield state.iterate(self.delta)
         return None
 
     def restart(self) -> None:
         """Begin again, around the best point and near it."""
         self.delta = max(self.delta, SMALL * FIRST)
-        self._recent = [(math.inf, 0.0)] * WINDOW
+        self._recent = [NOTHING] * WINDOW
 
     def run(self) -> Generator[Any, Any, End]:
         """Descend from the best point."""
-        state = self.state
-        while self.delta > self.last:
+        state, lowest = self.state, math.inf
+        while True:
             if self.delta > FARTHEST:
                 return End.UNBOUNDED
+            if self.delta <= self.last:
+                level = state.merit(state.bank.values[state.best()])
+                if self._kinked or not level < lowest or not self._reliable:
+                    return End.STUCK
+                lowest = level
+                yield from self._afresh()
             models, found = self._plan()
             if found is None:
                 return End.STUCK
@@ -113,18 +121,25 @@ class TrustRegion:
             values = yield from state.evaluate(new[None])
             change = state.merit(models.values) - state.merit(values[0])
             ratio = change / found.decrease if math.isfinite(change) else -math.inf
-            self._note(found.decrease, change)
+            self._note(models, found.decrease, change)
             if ratio >= GOOD:
                 self._reliable, self._reliable_steep = self.delta, self._steep
             if ratio > 0:
                 yield state.iterate(self.delta)
             yield from self._resize(models, ratio, length)
-            self._cheapen(found)
+            state.cheapen(found.multipliers)
             if ratio < POOR and self._failing():
                 end = yield from self._explained()
                 if end is not None:
                     return end
-        return End.STUCK
+
+    def _afresh(self) -> Generator[Any, Any, None]:
+        """New points at the last radius at which a prediction was right, and no model."""
+        state = self.state
+        self.delta, self.models = self._reliable, None
+        self._recent = [NOTHING] * WINDOW
+        z = state.bank.points[state.best()]
+        yield from state.evaluate(state.region.simplex(z, self.delta))
 
     def _plan(self) -> tuple[Models, PenaltyStep | None]:
         """Models around the best point, and their step, at a price for which both hold."""
@@ -139,6 +154,7 @@ class TrustRegion:
             now = np.abs(models.slopes).max(axis=1) / self.delta
             if not state.noise.any():  # of which slopes are soon made
                 self._steep = np.maximum(FORGETTING * self._steep, now)
+            state.steepened(FIRST * float(now[0]))
             walls = self._walls(models.centre)
             found = steered_step(models, walls, state.price, state.weight, state.dearest)
             state.price = found.price
@@ -219,14 +235,6 @@ class TrustRegion:
             elif not (yield from self._improve(models)):
                 self.delta *= shrunk
 
-    def _cheapen(self, found: PenaltyStep) -> None:
-        """A price far above all multipliers makes errors of rows loud: it falls."""
-        state = self.state
-        need = float((found.multipliers / state.weight).max(initial=0.0))
-        self._need = max(need, FORGETTING * self._need)
-        if 0 < self._need < CHEAPER * state.price and state.price < state.dearest:
-            state.price = max(self._need, state.price / FAST_GROWTH, self._least_price)
-
     def _improve(self, models: Models) -> Generator[Any, Any, bool]:
         """A point in a direction where there is none near; false if none misses or has room."""
         state, z, delta = self.state, models.centre, self.delta
@@ -241,32 +249,47 @@ class TrustRegion:
                     return bool((rise <= WILD * self._steep * delta).all())
         return False
 
-    def _note(self, predicted: float, change: float) -> None:
+    def _note(self, models: Models, predicted: float, change: float) -> None:
         error = abs(change - predicted) if math.isfinite(change) else 0.0
-        self._recent = [*self._recent[1:], (predicted, error)]
+        prices = np.append(1.0, self.state.price * self.state.weight)
+        usual = float(prices @ np.abs(models.slopes).max(axis=1))
+        self._recent = [*self._recent[1:], (predicted, error, usual)]
 
     def _failing(self) -> bool:
         """Whether the last predictions failed at radii where curvature does not explain it."""
-        wrong = sum(e >= DOUBTFUL * p for p, e in self._recent)
+        wrong = sum(e >= DOUBTFUL * p for p, e, _ in self._recent)
         return self.delta <= SMALL and wrong > WINDOW // 2
 
     def _explained(self) -> Generator[Any, Any, End | None]:
         """What predictions fail for: noise, which is measured once, or kinks."""
         state = self.state
-        if not state.noise.any():
+        if not self._listened:
+            self._listened = True
             state.noise = yield from _noise(state)
-            self._recent = [(math.inf, 0.0)] * WINDOW
-            if state.noise.any():
+            if state.noise.any() and not (self._rounded and self._kinked):
+                self._recent = [NOTHING] * WINDOW
                 self._steep = self._reliable_steep
                 # slopes show above the noise where they change values by several times as much
                 shown = NOISE_FLOOR * state.level / max(float(self._steep[0]), 1e-300)
                 self.delta = max(self.delta, self._reliable, min(FIRST, shown))
                 self.models = None  # whose curvature is noise
                 return None
-        if not state.noise.any():
-            return End.STUCK
-        predicted = float(np.median([p for p, _ in self._recent]))
-        return End.NOISE if predicted <= NOISE_FLOOR * state.level else None
+        predicted = float(np.median([p for p, _, _ in self._recent]))
+        if state.noise.any() and predicted <= NOISE_FLOOR * state.level:
+            return End.NOISE
+        return End.STUCK if self._rounded and self._kinked else None
+
+    @property
+    def _rounded(self) -> bool:
+        """Whether all noise is rounding."""
+        latest = np.abs(self.state.bank.values[-WINDOW:]).max(axis=0)
+        return bool((self.state.noise <= SUMMED * latest).all())
+
+    @property
+    def _kinked(self) -> bool:
+        """Whether errors are as large as slopes make values change: so do slopes change."""
+        _, errors, usual = np.median(self._recent, axis=0)
+        return bool(errors >= DOUBTFUL * usual)
 
 
 def _noise(state: InterpolationState) -> Generator[Any, Any, Array]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from smoothmin._noise import SUMMED
-from smoothmin._protocol import Array
 from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.derivative_free.constrained.state import InterpolationState
@@ -32,7 +31,7 @@ def as_predicted(state: InterpolationState, models: Models) -> Generator[Any, An
     size = distance(models)
     ways = state.rng.standard_normal((n + 1, n))
     ways *= size / np.abs(ways).max(axis=1, keepdims=True)
-    points = np.stack([_inside(state, z, z + way) for way in ways])
+    points = np.stack([state.region.beside(z, z + way) for way in ways])
     values = yield from state.evaluate(points)
     if not np.isfinite(values).all():
         return False
@@ -46,12 +45,6 @@ def as_predicted(state: InterpolationState, models: Models) -> Generator[Any, An
     errors = np.abs(values - told) @ prices
     curved = float(prices @ np.abs(models.hessians).max(axis=(1, 2))) * (size / models.radius) ** 2
     return bool((errors <= WITHIN * max(usual, KINK * curved) + 10 * blur + 10 * state.level).all())
-
-
-def _inside(state: InterpolationState, z: Array, there: Array) -> Array:
-    """The point of the set that is nearest to one; at a corner rays from ``z`` lead nowhere."""
-    found = state.region.nearest(there)
-    return state.region.within(z, there) if found is None else found
 
 
 def _prices(state: InterpolationState) -> np.ndarray:

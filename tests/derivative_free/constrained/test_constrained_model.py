@@ -247,3 +247,20 @@ def test_models_of_a_wide_region_do_not_end_a_run():
             options={"ftol": 1e-12},
         )  # fmt: skip
         assert not result.success or result.fun <= best.fun + 1e-4 * max(1, abs(best.fun))
+
+
+@pytest.mark.parametrize("positive", [0, 2])
+def test_an_objective_that_is_flat_at_the_start_makes_no_contradiction(positive):
+    # the product and its slopes vanish, and with them the first price of the violation
+    x0 = np.append(np.linspace(0.2, 0.6, positive), np.zeros(8 - positive))
+    res = run(
+        lambda x: -1e5 * float(np.prod(x)),
+        x0,
+        NonlinearConstraint(lambda x: x @ x, 1, 1),
+        bounds=[(0, 1)] * 8,
+        options={"maxfev": 600},
+    )
+    assert res.status != 9
+    assert res.constr_violation < 1e-3
+    if res.success:
+        assert res.fun == pytest.approx(-1e5 / 8**4, rel=1e-4)
