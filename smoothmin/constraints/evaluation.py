@@ -195,7 +195,7 @@ class ConstrainedObjective(Objective):
     def row(self, item: Item, x: NDArray[Any]) -> Row:
         """The values of one constraint; off the real axis only if differences need them there."""
         assert item.fun is not None
-        off = np.iscomplexobj(x) and item.jac == "cs"
+        off = x.dtype.kind == "c" and item.jac == "cs"
         given = x.copy() if off else x.real.copy()
         return as_row(self.guarded(item.fun, given), item.label, complex_step=off)
 
@@ -223,18 +223,16 @@ class ConstrainedObjective(Objective):
         return np.full(len(slopes), np.nan), slopes, sizes
 
     def _with_slopes(self, x: NDArray[Any], parts: list[Row], kept: bool) -> Found:
-        gradient = np.full(x.size, np.nan)
-        value = np.inf
         jacobians = [
             self.jacobian(item, x, row) for item, row in zip(self.items, parts, strict=True)
         ]
         if kept:
             found, given = self.value_and_gradient(x)
-            value, gradient = as_value(found), as_gradient(given, x.shape).flatten()
-        row, slopes = (
-            np.concatenate([[value], *parts]),
-            np.concatenate([gradient[None], *jacobians]),
-        )
+            value, gradient = as_value(found), as_gradient(given, x.shape)
+        else:
+            value, gradient = np.inf, np.full(x.shape, np.nan)
+        row = np.concatenate([[value], *parts])
+        slopes = np.concatenate([gradient.reshape(1, -1), *jacobians])
         return row, slopes, [len(part) for part in parts]
 
     def stacked(
@@ -250,8 +248,8 @@ class ConstrainedObjective(Objective):
         rows = np.array([row if s else _nothing(row, width) for row, _, s in found])
         if not order:
             return rows, None
-        blank = np.full((width, domain.start.size), np.nan)
-        wide = np.array([blank if slopes is None else slopes for _, slopes, _ in found])
+        whole = width, domain.start.size
+        wide = np.array([np.full(whole, np.nan) if s is None else s for _, s, _ in found])
         slim = domain.gather(wide.reshape(-1, wide.shape[-1]))
         return rows, slim.reshape(*rows.shape, -1)
 

@@ -122,7 +122,7 @@ class _ActiveSet:
         self._upper: Array = none if qp.upper is None else qp.upper
         self._caps: list[float] = qp.caps.tolist()
         self._lengths: Array | None = None  # of the rows, ...
-        self._sizes = np.empty(0)  # ... and of their offsets
+        self._units = self._sizes = np.empty(0)  # ... 1 for those of none, and sizes of offsets
         self._finite = qp.caps < np.inf
         self._capped = np.where(self._finite, np.arange(len(qp.caps)), -1)  # the groups with caps
         self._beyond: tuple[Array, Array, float] | None = None  # the last step and its excesses
@@ -374,7 +374,8 @@ class _ActiveSet:
         most = excess.item(excess.argmax()) if self._m else 0.0
         if not most <= 0:
             if self._lengths is None:
-                self._lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
+                self._lengths = lengths = np.sqrt(np.vecdot(qp.rows, qp.rows))
+                self._units = np.where(lengths > 0, lengths, 1.0)
                 self._sizes = np.abs(qp.offsets)
             long = math.sqrt(step.dot(step)) + self._blur
             excess[excess <= FEASIBLE * (self._lengths * long + self._sizes)] = 0.0
@@ -389,7 +390,7 @@ class _ActiveSet:
             skip = np.concatenate([skip, np.array(list(banned), dtype=np.intp)])
         best, worst = -1, 0.0
         excess, most = self._excess(step)
-        if most > 0 and self._lengths is not None:
+        if most > 0:
             if prices:
                 levels = np.zeros(len(self._qp.caps))
                 for group, price in prices.items():
@@ -397,8 +398,8 @@ class _ActiveSet:
                 # a row is broken where it is beyond the excess that its group pays for
                 level = levels[self._qp.groups]
                 excess = np.where(excess - level > FEASIBLE * level, excess - level, 0.0)
-            excess = excess / np.where(self._lengths > 0, self._lengths, 1.0)
-            excess[skip[skip < m]] = 0.0
+            excess = excess / self._units
+            excess[skip[skip < m] if self._bounded else skip] = 0.0
             best = int(excess.argmax())
             worst = excess.item(best)
         if self._bounded:
