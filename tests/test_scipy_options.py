@@ -24,7 +24,7 @@ VALUES = {
     "stepmx": 0.1, "subproblem_maxiter": 1, "tol": 0.1, "verbose": 2, "xatol": 0.1, "xrtol": 0.3,
     "xtol": 0.8,
 }  # fmt: skip
-WITH = {"norm": {"gtol": 5.0}}  # without which it means nothing
+WITH = {"norm": {"gtol": 1.0}}  # without which it means nothing
 # purposes that are met whatever they say, as `show_options` tells
 MET = {"adaptive", "sparse_jacobian", "iprint", ("COBYQA", "scale")}
 ELSEWHERE = {"workers", "catol", "feasibility_tol"}

@@ -9,6 +9,7 @@ point, or at points so near that with theirs it vanishes, as at a kink.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,16 +68,19 @@ def multipliers(
     given = None if told is None else (told.all_rows(), told.box)
     if given is not None and np.isfinite(given[0]).all():
         return given
-    if best.grad is None or not np.isfinite(best.grad).all():
-        return given
-    if region.nonlinear is not None and best.jacobian is None:
+    around = ledger.slopes_around(x, RADII[-1])
+    whole = region.nonlinear is None or best.jacobian is not None
+    if whole and best.grad is not None and np.isfinite(best.grad).all():
+        own = best.grad if best.jacobian is None else np.vstack([best.grad, best.jacobian])
+    elif around:  # only its value is known, but slopes next to it
+        own = min(around, key=itemgetter(0))[1]
+    else:
         return given
     values = region.values(x[None], best.rows[None])[0]
     near = ACTIVE * np.maximum(1.0, np.abs(values)) + rows.tolerance
     active = _Active(values <= rows.lower + near, values >= rows.upper - near, _inside(domain, x))
-    own = best.grad if best.jacobian is None else np.vstack([best.grad, best.jacobian])
     linear = np.empty((0, x.size)) if region.linear is None else dense(region.linear.matrix)
-    points = [(0.0, np.atleast_2d(own)), *ledger.slopes_around(x, RADII[-1])]
+    points = [(0.0, np.atleast_2d(own)), *around]
     alone, near = active.cone(linear, points[:1]), points[:1]
     found = alone
     for radius in RADII:

@@ -215,6 +215,7 @@ class Descent:
             patience=patience,
             least=0.0 if problem.differences is None else self._least(),
             rounded=self._rounded,
+            guessed=self._guess and self._f_at_reset == math.inf,  # no step was made yet
             **self._how,
         )
         self._leaving = self.observes(found)

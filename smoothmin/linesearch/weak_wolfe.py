@@ -32,6 +32,7 @@ WOLFE = 0.5
 SMOOTH_WOLFE = 0.9  # a quasi-Newton step of length one is mostly right
 BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a parabola's
+SHORTEST = 0.1  # share of a bracket that a reduction leaves, at least
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
 EPS = float(np.finfo(float).eps)
@@ -106,6 +107,7 @@ def weak_wolfe(
     rounded: Callable[[float], float] | None = None,
     c1: float = ARMIJO,
     c2: float | None = None,
+    guessed: bool = False,
 ) -> Generator[Ask, Any, LineResult]:
     """Find a step along ``direction`` with sufficient decrease and flatter slope.
 
@@ -140,6 +142,9 @@ def weak_wolfe(
     c1, c2 : float
         Shares of the slope that the decrease has to come to, and that the slope at the end
         may still have; the latter by default larger with bounds, or if ``smooth``.
+    guessed : bool
+        Whether nothing but a guess says how long the first trial is: then interpolation may
+        shorten it by any factor.
     """
     slope = ddot(grad, direction) if slope is None else slope
     boxed = problem.box is not None
@@ -161,7 +166,7 @@ def weak_wolfe(
     start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     search = _Bracket(start, c1, flatter, patience, null_within / length, smooth, least)
-    search.rounded = rounded
+    search.rounded, search.shortest = rounded, 0.0 if guessed else SHORTEST
     while True:
         again = search.judge(trial, predicted, ended)
         if again is None or search.spent(problem, x, direction):
@@ -191,6 +196,7 @@ class _Bracket:
         self._high: LinePoint | None = None
         self.best, self.wolfe = start, False
         self.rounded: Callable[[float], float] | None = None  # see `weak_wolfe`
+        self.shortest = SHORTEST  # share of a bracket that a reduction leaves
         self.trials: list[LinePoint] = []
 
     def judge(self, trial: LinePoint, predicted: float, ended: bool) -> float | None:
@@ -227,7 +233,7 @@ class _Bracket:
             return None
         if self._low is start and 0 < self._null_within < trial.t and self._idle(trial):
             return self._null_within
-        t = self._reduced(self._low, self._high, self._reductions)
+        t = self._reduced(self._low, self._high, self._reductions, self.shortest)
         self._reductions += 1
         return t if self._low.t < t < self._high.t else None
 
@@ -361,7 +367,7 @@ def _extended(previous: LinePoint, low: LinePoint) -> float:
     return low.t * min(max(factor, 2.0), 10.0)
 
 
-def _reduced(low: LinePoint, high: LinePoint, reductions: int) -> float:
+def _reduced(low: LinePoint, high: LinePoint, reductions: int, shortest: float) -> float:
     """A step inside the bracket: for a kink or for a parabola at first, then its middle.
 
     The tangents of the ends meet at a kink; a parabola's meet in the middle, wherever
@@ -373,13 +379,13 @@ def _reduced(low: LinePoint, high: LinePoint, reductions: int) -> float:
         return low.t + 0.5 * width
     meet = (high.slope - rise / width) / bend if bend > 0 else 0.5
     if 0 < meet < 1 and abs(meet - 0.5) > LIKE_PARABOLA:
-        return low.t + min(max(BEYOND * meet, 0.1), 0.9) * width
+        return low.t + min(max(BEYOND * meet, shortest), 0.9) * width
     excess = rise - low.slope * width
     share = -low.slope * width / (2 * excess) if excess > 0 else 0.5
-    return low.t + min(max(share, 0.1), 0.5) * width
+    return low.t + min(max(share, shortest), 0.5) * width
 
 
-def _reduced_by_cubic(low: LinePoint, high: LinePoint, reductions: int) -> float:
+def _reduced_by_cubic(low: LinePoint, high: LinePoint, reductions: int, shortest: float) -> float:
     """A step inside the bracket: where the cubic through both ends has its minimum.
 
     Nocedal, Wright (2006), (3.59), in shares of the bracket; its middle later on.
@@ -392,7 +398,7 @@ def _reduced_by_cubic(low: LinePoint, high: LinePoint, reductions: int) -> float
         d2 = math.sqrt(square) if 0 <= square < np.inf else 0.0
         bend = high.slope - low.slope + 2 * d2
         if d2 > 0 and bend != 0:
-            share = min(max(1 - (high.slope + d2 - d1) / bend, 0.1), 0.6)
+            share = min(max(1 - (high.slope + d2 - d1) / bend, shortest), 0.6)
     return low.t + share * width
 
 

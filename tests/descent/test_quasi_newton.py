@@ -437,3 +437,17 @@ def test_what_differences_cannot_tell_from_zero_will_do():
     res = minimize(lambda x: 1e12 * rosen(x), [-1.2, 1.0, 1.0], method="bfgs", rng=0)
     assert res.success
     assert res.fun < 1e3
+
+
+@pytest.mark.parametrize("name", ["BFGS", "L-BFGS-B", "CG", "TNC", "SLSQP", "lbfgs"])
+@pytest.mark.parametrize("rate", [0.3, 1.0, 4.0])
+def test_a_start_at_the_end_is_one(name, rate):
+    """The first step is a guess, of length one for most names, and far too long there."""
+
+    def fun(x):
+        return float(np.cosh(rate * (x - 1)).sum()), rate * np.sinh(rate * (x - 1))
+
+    end = minimize(fun, [1.3, 0.7, 1.2], jac=True, method=name)
+    again = minimize(fun, end.x, jac=True, method=name)
+    assert again.success
+    assert again.nfev <= 8
