@@ -176,9 +176,11 @@ class CompactMemory:
 @lru_cache(maxsize=1024)
 def _turned(count: int, oldest: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows of s and then of w, from the oldest pair on, and where rows come in that order."""
-    steps = 2 * np.roll(np.arange(count), -oldest)
+    steps = np.arange(2 * oldest, 2 * (oldest + count), 2) % max(2 * count, 1)
     forward = np.concatenate([steps, steps + 1])
-    return forward, np.argsort(forward)
+    backward = np.empty_like(forward)
+    backward[forward] = np.arange(2 * count)
+    return forward, backward
 
 
 class CompactModel:

@@ -57,14 +57,14 @@ def stationary(rows: Array, base: Array, offsets: Array) -> Target:
     lengths = np.sqrt(np.vecdot(rows, rows))
     unit = 1.0 / (lengths + (lengths == 0))
     rows = rows * unit[:, None]
-    factor, failed = dpotrf(rows.dot(rows.T), lower=1)
-    least = 0.0 if failed else factor.ravel(order="K")[:: w + 1].min()
+    factor, failed = dpotrf(rows.dot(rows.T), 1)
+    least = 0.0 if failed else factor.diagonal().min()
     if least < INDEPENDENT:
         return _stationary_by_rotations(rows, base, unit * offsets, unit)
-    weights = dpotrs(factor, -(unit * offsets + rows.dot(base)), lower=1)[0]
+    weights = dpotrs(factor, -(unit * offsets + rows.dot(base)), 1, 1)[0]
 
     def back(missed: Array) -> Array:
-        change: Array = dpotrs(factor, unit * missed, lower=1)[0].dot(rows)
+        change: Array = dpotrs(factor, unit * missed, 1, 1)[0].dot(rows)
         return change
 
     rounds = 1 if least > WELL else 2
