@@ -15,6 +15,7 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._check import per_coordinate
 from smoothmin._method import Method
+from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array, Finish, Problem, Steps
 from smoothmin._reflection import within_bounds
 from smoothmin._scale import START_SHARE, box_scale, search_range, typical_scale
@@ -26,6 +27,7 @@ from smoothmin.derivative_free.cma import LARGEST_POPULATION, require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
 from smoothmin.derivative_free.determined_model import determined
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
+from smoothmin.derivative_free.difference_metric import DENSE, FEW
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
@@ -34,6 +36,7 @@ from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import MinimaSeen, Starts
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
+from smoothmin.derivative_free.survey import WIDENING
 from smoothmin.derivative_free.verification import measured, verified
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
@@ -69,7 +72,7 @@ class Actions:
         self._starts, self._minima = Starts(self._scale), MinimaSeen(self._scale)
         if problem.known is not None:
             self._starts.add(*problem.known)
-        self._scouts = Bandit(self._settings.multiples, each_first=True)
+        self._scouts = Bandit((WIDENING, 1 / WIDENING), each_first=True)
         self._model: PhaseOutcome | None = None  # of the model descent
         self._model_run: InterpolatingDescent | None = None
         self._inverse: Array | None = None  # Hessian, of a quadratic that predicted its minimizer
@@ -83,10 +86,10 @@ class Actions:
             boxed=boxed,
             guessed=options.sigma is None,
             finite=False,
-            scouting=not boxed and self._n <= self._settings.model_first,
+            scouting=not boxed and self._n <= FEW,
             restarts=math.inf if options.restarts == "budget" else float(options.restarts),
-            model_first=self._settings.model_first,
-            many=self._settings.many,
+            few=FEW,
+            many=DENSE,
         )
 
     def run(self) -> Steps:
@@ -342,12 +345,12 @@ class Actions:
     def _first_search(self) -> Phase:
         """From the start in a box, from the best point without; near it if it is no minimum."""
         incumbent, facts, scale = self._incumbent, self._facts, self._scale
-        more = incumbent.decrease > self._settings.signal * (incumbent.noise or 0.0)
+        more = incumbent.decrease > NOISE_FLOOR * (incumbent.noise or 0.0)
         if not facts.boxed and facts.lost and more and self._model is not None:
             scale = scale * min(1.0, self._model.info.get("radius", 1.0))
         jumps, population = facts.jumps, self._first_population
         if jumps:  # as no model does
-            scale, population = self._settings.near_jumps * scale, self._population
+            scale, population = scale / WIDENING, self._population
         method = replace(
             self._gaussian(scale, population),
             model=not jumps,

@@ -60,7 +60,6 @@ SECOND_DIFFERENCE = 0.1  # in units of the scale
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
 BACKTRACKS = 15
 LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
-RESOLVED = 1e-12  # share of the decrease so far that ends a run, and of |x| of the least step
 SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
 
 
@@ -463,7 +462,7 @@ class _DifferenceRun:
         """By forward differences along the columns of J, or along coordinates near a bound."""
         steps = self._difference_steps(f)
         size = np.abs(steps).max(axis=1)
-        longer = np.maximum(1.0, RESOLVED * np.abs(x).max() / np.maximum(size, 1e-300))
+        longer = np.maximum(1.0, SUMMED * np.abs(x).max() / np.maximum(size, 1e-300))
         points = displaced(x, steps * longer[:, None], self._problem.box)
         steps = points - x
         answers = yield Ask(points, 0)

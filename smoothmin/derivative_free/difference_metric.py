@@ -23,15 +23,13 @@ from smoothmin.metrics.product_form import SquareFactor
 from smoothmin.subproblems.box_qp import Model
 from smoothmin.subproblems.linear_system import solved
 
-FULL = 50  # below so many variables H is a full matrix from the start, ...
-DENSE = 100  # ... and up to so many once there are as many steps
+FEW = 50  # below so many variables H is a full matrix from the start, ...
+DENSE = 100  # ... and up to so many once there are as many steps; more are not remembered
 FIRST_DIFFERENCE = SPACING  # in units of the scale, until as many steps as variables are known
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
 MOST = 100.0  # factor by which it grows at once: no curvature may be mere rounding
 REMEMBERED = 4  # times as many steps as variables, from which H is made anew
-MEMORY = 100  # steps that a limited memory holds
-FADING = 0.7  # of the credit of a diagonal from step to step
 
 
 class DenseMetric(InverseHessian):
@@ -128,7 +126,7 @@ class DenseMetric(InverseHessian):
 
 def metric_for(n: int, scale: Array) -> DenseMetric | GrowingMetric | LargeMetric:
     """What suits so many variables."""
-    if n < FULL:
+    if n < FEW:
         return DenseMetric(n, scale)
     return GrowingMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
 
@@ -143,7 +141,7 @@ class LargeMetric(Metric):
     def __init__(self, n: int, scale: Array) -> None:
         self._scale = self._unit = scale  # H is scaled by the square of the unit
         self._begun, self._credit = False, 0.0
-        self._memory = LimitedMemory(n, MEMORY)
+        self._memory = LimitedMemory(n, DENSE)
 
     @property
     def fresh(self) -> bool:
@@ -185,7 +183,7 @@ class LargeMetric(Metric):
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
         """Remember; first give up a diagonal that makes steps and changes less alike."""
         if self._begun and self._unit is not self._scale:
-            self._credit *= FADING
+            self._credit *= 0.5
             self._credit += _cosine(s / self._unit, y * self._unit)
             self._credit -= _cosine(s / self._scale, y * self._scale)
             if self._credit < 0:

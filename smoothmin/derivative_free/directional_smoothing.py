@@ -31,7 +31,7 @@ from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._verdict import SHORT, Knowledge, judge
 
 # Gauss-Hermite abscissae and weights for N(0, 1), the middle one apart
 _ABSCISSAE, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
@@ -44,7 +44,6 @@ TRIALS = (10, 50)  # how many of them, a twentieth of the variables within these
 PARABOLIC = 0.01  # share of the rises' variance that is no parabola's, below which none is smoothed
 LITTLE = 0.2  # share of the value gained by a step from which sigma is kept
 JITTER = 0.3  # relative change of each coordinate's sigma, drawn anew for each step
-SMALLEST_CURVATURE = 1e-3  # relative to slope over sigma, of all coordinates together
 TINY = 1e-12  # added to normal equations, against points on one another at a bound
 ROUGH = 0.03  # sigma at the end by default, in units of the first
 FOR_OTHERS = "the rest is for another method"
@@ -202,7 +201,7 @@ def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array, fl
     bounded = np.maximum(curvature, np.abs(slope) / REACH)
     newton: Array = -slope / np.maximum(bounded, 1e-300) * sigma
     mean = float(np.mean(np.maximum(curvature, 0.0) / sigma**2))
-    floor = SMALLEST_CURVATURE * float((np.abs(slope) / sigma**2).max())
+    floor = SHORT * float((np.abs(slope) / sigma**2).max())
     steepest: Array = -slope / sigma / max(mean, floor, 1e-300)
     promised = 0.5 * float(np.sum(slope**2 / np.maximum(bounded, 1e-300)))
     return newton, steepest, promised, left / max(variance, 1e-300)

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._noise import SUMMED
+from smoothmin._noise import NOISE_FLOOR, SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import box_scale
 from smoothmin._verdict import SHORT
-from smoothmin.derivative_free.settings import DerivativeFreeSettings
 
 SPREAD = 10.0  # lengths of rays without a box: from a tenth of the scale to ten times
 INSIDE, OUTSIDE = 4, 2  # points on a ray to a box's other parts, and to nowhere in particular
@@ -75,7 +74,7 @@ def look_around(
         The value there.
     scale : ndarray, shape (n,)
     noise : float
-        Of the values; what lies below another by less than ten times that is no evidence.
+        Of the values; what lies below another by less than five times that is no evidence.
     rng : Generator
     origin : ndarray, shape (n,), optional
         Where the minimum was reached from; one of the rays goes through there, and beyond.
@@ -87,7 +86,7 @@ def look_around(
         ends[0] = problem.clip(2 * origin - x)
     along, count = _Rays(problem, ends), INSIDE if boxed else OUTSIDE
     yield from along.ask(np.repeat(np.linspace(0, 1, count + 1)[1:, None], len(ends), axis=1))
-    clear = DerivativeFreeSettings.signal * noise + SUMMED * abs(fun)
+    clear = NOISE_FLOOR * noise + SUMMED * abs(fun)
     if boxed:
         lengths = np.linalg.norm((ends - x) / scale, axis=1)
         near = np.minimum(SHORT / np.maximum(lengths, SHORT), 1 / (2 * count))

@@ -58,11 +58,9 @@ EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
 FORESIGHT = 0.15  # the same of values predicted before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least
-NOISE_FLOOR = 2.0  # standard deviations of noise among which a population is lost
 STAGNATION = 4  # spans of generations without a lower value that end the search
 FULL = 200  # up to so many variables C is a full matrix, and there is a model
 LOST = "The distribution is lost to rounding."
-RADIUS = 1.4  # of the trust region, in standard deviations times sqrt(d)
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ class GaussianRun:
         self._regression = Regression(n if self._modelled else 0)
         self._model: Quadratic | None = None
         self._fitted = 0  # how many points had been added to the archive when it was fitted
-        self._radius = RADIUS * math.sqrt(n)
+        self._radius = math.sqrt(n)  # how far most samples are
         self._box = None
         if problem.box is not None:
             self._box = (problem.box[0] / scale, problem.box[1] / scale)
@@ -465,7 +463,7 @@ class GaussianRun:
         d = self._distribution
         x, scale = self._outward(d.mean[None])[0], d.deviations * self._scale
         self._noise = yield from measure_noise(self._problem, x, scale, self._rng)
-        if spread <= NOISE_FLOOR * self._noise:
+        if spread <= SIGNAL * self._noise:
             return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}"
         return None
 

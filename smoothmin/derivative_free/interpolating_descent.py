@@ -38,12 +38,17 @@ from smoothmin.derivative_free.resolution import Resolution
 from smoothmin.derivative_free.survey import survey
 from smoothmin.linesearch.backtracking import CROSSINGS, JUMP
 from smoothmin.linesearch.polyhedral_search import KinkedLine
-from smoothmin.subproblems.trust_region import FAST_GROWTH, GOOD, POOR, boxed_step, next_radius
+from smoothmin.subproblems.trust_region import (
+    EXCELLENT,
+    FAST_GROWTH,
+    GOOD,
+    POOR,
+    boxed_step,
+    next_radius,
+)
 
-LOW = 0.55  # ratio on a line just before the minimum of a parabola, where it is a half
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
-STRAIGHT = 0.01  # relative error of predicted decreases along a line without curvature
 TENTH = 0.1  # of a radius, or of a distance: NEWUOA's factor, the source's boxes 9, 12 and 14
 UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
@@ -161,9 +166,9 @@ class InterpolatingDescent:
                 if straight and np.isfinite(value):
                     return (yield from self._kink(x, down, line))
                 return lowest, f, float(np.linalg.norm(lowest - x))
-            straight = abs(ratio - 1) < STRAIGHT
+            straight = abs(ratio - 1) < 1 - EXCELLENT
             lowest, f = trial, value
-            if ratio < LOW:
+            if ratio < GOOD:  # near the minimum of a parabola, where it is a half
                 return lowest, f, float(np.linalg.norm(lowest - x))
             t *= 0.5 / max(1 - ratio, 0.5 / FAST_GROWTH)  # to that minimum
 
@@ -293,7 +298,7 @@ class InterpolatingDescent:
     @property
     def accurate(self) -> bool:
         """Whether the last step came out as predicted."""
-        return self._tried and self._errors[-1] <= STRAIGHT * abs(self._predicted[-1])
+        return self._tried and self._errors[-1] <= (1 - EXCELLENT) * abs(self._predicted[-1])
 
     def inverse_hessian(self) -> Array | None:
         """The model's, in the user's units; None while its points do not determine it.

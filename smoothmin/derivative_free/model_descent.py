@@ -27,7 +27,7 @@ from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.gaussian_search import GaussianSearch
 from smoothmin.derivative_free.interpolating_descent import InterpolatingDescent
-from smoothmin.derivative_free.settings import DerivativeFreeSettings
+from smoothmin.derivative_free.survey import WIDENING
 
 LONG = 20  # simplex gradients after which differences are tried
 
@@ -127,7 +127,7 @@ class ModelDescent(Method):
         """That end; where values had jumped or were missing, and no model holds, a search's."""
         if finish.status.success or not jumped or course.fun == math.inf:
             return finish
-        sigma = DerivativeFreeSettings.near_jumps * typical_scale(problem, "scale", self.scale)
+        sigma = typical_scale(problem, "scale", self.scale) / WIDENING
         search = GaussianSearch(sigma, model=False, xtol=NEGLIGIBLE, ftol=NEGLIGIBLE)
         return (yield from search.run(problem.at(course.x), rng))
 

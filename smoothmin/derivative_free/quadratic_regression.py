@@ -23,7 +23,6 @@ from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array
 from smoothmin.subproblems.trust_region import boxed_step, trust_region_step
 
-MARGIN = 1.1  # points per coefficient that a class of models needs
 WINDOW = 2.0  # points per coefficient of the class that are looked at
 KEPT = 0.75  # share of these, by value, that are used
 WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the rank between
@@ -72,7 +71,7 @@ class Archive:
         0 is linear, 1 has a diagonal Hessian, 2 a full one.
         """
         usable = KEPT * self.size
-        kind = sum(usable >= MARGIN * size for size in self.sizes) - 1
+        kind = sum(usable >= size for size in self.sizes) - 1
         if kind < 0:
             return self._points[:0], self._values[:0], kind
         count = min(self.size, math.ceil(WINDOW * self.sizes[kind]))

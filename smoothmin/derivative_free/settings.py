@@ -15,11 +15,6 @@ class DerivativeFreeSettings:
 
     Attributes
     ----------
-    model_first : int
-        Variables up to which a model descent comes before the first differences.
-    many : int
-        Variables from which on the first descent measures curvature, and smoothing and searches
-        along coordinates come before distributions, which learn too slowly.
     smoothing_limit, descent_limit : float
         Evaluations per variable of the smoothing, and of any descent.
     model_limit, slice : float
@@ -27,30 +22,19 @@ class DerivativeFreeSettings:
         between scouts, of which one must have found something lower after as many.
     shown : int
         Variables with small start values, of which the scale is measured one by one.
-    near_jumps : float
-        Share of the scale at which a search begins where a descent met jumps.
     sample : int
         Points per variable from which another descent's start is chosen.
     ordered : int
         Times the population where a model chooses which of its points are evaluated.
     patience : int
         Generations over which a later search is judged.
-    signal : float
-        Decrease, in units of the noise, that the noise alone does not bring; above 2.
-    multiples : tuple of float
-        Of the scale at which scouts go out in turn, then by credit.
     """
 
-    model_first: int = 50
-    many: int = 100
     smoothing_limit: float = 50
     descent_limit: float = 200
     model_limit: float = 6
     slice: float = 40
     shown: int = 8
-    near_jumps: float = 0.3
     sample: int = 6
     ordered: int = 4
     patience: int = 30
-    signal: float = 10.0
-    multiples: tuple[float, ...] = (3.0, 0.3)

@@ -19,14 +19,13 @@ from scipy.special import chdtri, ndtri
 
 from smoothmin._noise import POINTS
 from smoothmin._protocol import Array
-from smoothmin.derivative_free.quadratic_regression import full_size
+from smoothmin.derivative_free.quadratic_regression import WINDOW, full_size
 from smoothmin.subproblems.trust_region import TOLERANCE, trust_region_step
 
 LEVEL = 0.9  # of confidence, one-sided
 CONFIDENCE = float(ndtri(LEVEL))  # standard errors
 # of the noise, by which that of few values may be too small
 UNCERTAIN = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, LEVEL)))
-REDUNDANCY = 2  # points per coefficient
 MOST_CROSS_TERMS = 10  # variables up to which products of two variables are fitted
 
 
@@ -76,7 +75,7 @@ class Decrease:
 
 def points_needed(n: int) -> int:
     """How many values a fit wants."""
-    return REDUNDANCY * (full_size(n) if n <= MOST_CROSS_TERMS else 1 + 2 * n)
+    return math.ceil(WINDOW * (full_size(n) if n <= MOST_CROSS_TERMS else 1 + 2 * n))
 
 
 def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decrease | None:

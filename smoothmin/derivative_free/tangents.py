@@ -25,7 +25,6 @@ from smoothmin.subproblems.simplex_qp import simplex_weights
 
 ROOM = 30  # tangents before the newest
 SKEWED = 0.08  # mean distance of that share from a half, from which there are kinks
-FADING = 0.8  # of that mean, from step to step
 SEEN = 10  # steps after which that mean is more than its first value
 
 
@@ -44,7 +43,7 @@ class IterateTangents:
         whole = float((g - self._g) @ (x - self._x))
         if 0 < whole < np.inf:  # how much the last tangent is off there
             skewness = abs(abs(f - self._f - float(self._g @ (x - self._x))) / whole - 0.5)
-            self._skewness = FADING * self._skewness + (1 - FADING) * min(skewness, 0.5)
+            self._skewness = 0.5 * (self._skewness + min(skewness, 0.5))
         self._x, self._f, self._g = x, f, g
         self._bundle.move(x, f, g)
         self._bundle.add(x, f, g)

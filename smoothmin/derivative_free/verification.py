@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._noise import REPEATS, SUMMED, Repeated
+from smoothmin._noise import NOISE_FLOOR, REPEATS, SUMMED, Repeated
 from smoothmin._protocol import Array, Iterate
 from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.derivative_free.kink_descent import descend_along_kink
-from smoothmin.derivative_free.settings import DerivativeFreeSettings
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import PhaseOutcome
 
@@ -33,7 +32,7 @@ def verified(
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
     if incumbent.highest - fun <= SUMMED * abs(fun):
         return _status.PLATEAU
-    clear = DerivativeFreeSettings.signal * (incumbent.noise or 0.0) + SUMMED * abs(fun)
+    clear = NOISE_FLOOR * (incumbent.noise or 0.0) + SUMMED * abs(fun)
     beyond = incumbent.problem.clip(2 * x - x0)
     if not (np.array_equal(beyond, x) or np.array_equal(beyond, x0)):
         values = yield from incumbent.ask("check", beyond[None])

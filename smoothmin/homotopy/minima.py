@@ -21,7 +21,7 @@ from collections import deque
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin.derivative_free.quadratic_regression import MARGIN, WINDOW, full_size
+from smoothmin.derivative_free.quadratic_regression import WINDOW, full_size
 from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.subproblems.trust_region import trust_region_step
 
@@ -39,7 +39,7 @@ class Minima:
 
     def __init__(self, dimension: int) -> None:
         n = dimension
-        wanted = max(WINDOW * (n + 2) + FEWEST, MARGIN * WINDOW * full_size(n))
+        wanted = max(WINDOW * (n + 2) + FEWEST, WINDOW * full_size(n))
         size = max(FEWEST, min(math.ceil(3 * wanted), MAX_MINIMA, MAX_ELEMENTS // n))
         self._found: deque[tuple[Array, float]] = deque(maxlen=size)
         self._dimension = n
@@ -72,7 +72,7 @@ class Minima:
             return None
         near = order[: math.ceil(WINDOW * (n + 2)) + FEWEST]
         reach = REACH * float(np.median(distance[near]))
-        if len(order) >= MARGIN * full_size(n):
+        if len(order) >= full_size(n):
             near = order[: math.ceil(WINDOW * full_size(n))]
             step = _full_step(z[near], rise[near], distance[near], reach)
         else:

@@ -81,7 +81,7 @@ class Facts:
         The round, the first being 0, and the last one.
     done : frozenset of Action
         In this round.
-    model_first, many : int
+    few, many : int
         Numbers of variables up to which models are descended, and from which on smoothing
         and coordinates come before distributions.
     """
@@ -107,13 +107,13 @@ class Facts:
     round: int = 0
     restarts: float = 0
     done: frozenset[Action] = frozenset()
-    model_first: int = 50
+    few: int = 50
     many: int = 100
 
     @property
     def small(self) -> bool:
         """Whether a model comes before the first differences."""
-        return self.n <= self.model_first
+        return self.n <= self.few
 
     @property
     def once(self) -> bool:
