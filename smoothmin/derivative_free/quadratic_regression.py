@@ -28,8 +28,8 @@ KEPT = 0.75  # share of these, by value, that are used
 WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the rank between
 MAX_COEFFICIENTS = 900  # of a model: a fit costs their cube
 CHEAP_COEFFICIENTS = 50  # a larger model is fitted to several new points at a time
-# of the normal equations' Cholesky factor, below which they lose more than half of the digits
-WORST_PIVOT = math.sqrt(math.sqrt(DOUBLE))
+# of the normal equations' Cholesky factor, below which their rounding, eps / pivot^2, is larger
+WORST_PIVOT = math.cbrt(DOUBLE)
 
 
 class Archive:

@@ -33,11 +33,19 @@ from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
 from smoothmin.derivative_free.constrained.state import End, InterpolationState
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
-from smoothmin.derivative_free.constrained.verification import as_predicted, distance, still_falling
+from smoothmin.derivative_free.constrained.verification import (
+    around,
+    as_predicted,
+    distance,
+    still_falling,
+)
 from smoothmin.derivative_free.model_descent import ModelDescent
+from smoothmin.subproblems.trust_region import GROWTH
 
 VERIFICATIONS = 2  # the second by models of the points of the first
 ROUNDS = 3  # of models and slopes in turn
+SETTLED = End.CONVERGED, End.NOISE
+UNLIKE = "Values differ from what models predict by more than their noise, {:.3g}."
 OPPOSITE = "No point meets the bounds and the linear constraints"
 LEAST_VIOLATED = "The violation of the constraints is {:.3g} and cannot be lowered near by"
 STILL_FALLING = "Values still fall beyond the best point: `fun` may be unbounded below."
@@ -140,10 +148,11 @@ class ConstrainedModel(Method):
                 return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
             if end is End.UNBOUNDED:
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
-            if end is End.NOISE and not state.coarse:
-                return (yield from _conclude(state, None))
-            if end is End.CONVERGED and not state.coarse and (yield from _verified(descent)):
-                return (yield from _conclude(state, descent.knows))
+            if end in SETTLED and not state.coarse and (yield from _verified(descent)):
+                return (yield from _conclude(state, None if end is End.NOISE else descent.knows))
+            if not state.rounded and not state.coarse:
+                message = UNLIKE.format(state.noise[0])
+                return Finish(Status.PRECISION, message, **state.told())
             slopes = SlopeBundle(state, xtol)
             if not state.coarse and (yield from slopes.run()):
                 return (yield from _conclude(state, slopes.knows))
@@ -157,14 +166,25 @@ class ConstrainedModel(Method):
 
 def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
     """Whether values at fresh points are as predicted, if need be by models that know of some."""
-    for _ in range(VERIFICATIONS):
+    state = descent.state
+    # as many points as a quadratic has coefficients, where noise is to be told from curvature
+    more = 0 if state.rounded else state.scale.size // 2 + 1
+    for _ in range(VERIFICATIONS + more):
         assert descent.models is not None
-        radius, knows = distance(descent.models), descent.knows
-        right = yield from as_predicted(descent.state, descent.models)
+        radius, knows = distance(state, descent.models), descent.knows
+        while not state.rounded:  # slopes of points that are nearer are noise
+            yield from around(state, descent.models, radius)
+            descent.look_close(radius)
+            nearer, radius = radius, distance(state, descent.models)
+            if radius <= GROWTH * nearer:
+                break
+        right = yield from as_predicted(state, descent.models, radius)
         if descent.look_close(radius) and right:
+            if not state.rounded and (yield from descent.goes_on_farther()):
+                continue
             descent.knows = knows
             return True
-        if (yield from descent.run()) is not End.CONVERGED:
+        if (yield from descent.run()) not in SETTLED:
             break
     return False
 

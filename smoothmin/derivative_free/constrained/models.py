@@ -96,7 +96,11 @@ def fit(
     order = np.argsort(distance, kind="stable")
     order = order[(distance[order] <= REACH) & tame[order]]
     spread, missing = _spread(z[order[distance[order] <= NEAR]])
-    first_few = np.union1d(spread, np.arange(min(len(order), (n + 1) * (n + 2) // 2)))
+    few = (n + 1) * (n + 2) // 2
+    if (noise > SUMMED * np.abs(bank.values).max(axis=0)).any():
+        # of the nearest points much is noise, and the more there are, the less
+        few = max(few, int((distance[order] <= NEAR).sum()))
+    first_few = np.union1d(spread, np.arange(min(len(order), few)))
     order = order[first_few]
     z, distance, values = z[order], distance[order], bank.values[order]
     first = bank.values[centre]

@@ -150,6 +150,14 @@ class InterpolationState:
         return not started and bool((values[:, 0] == values[0, 0]).all())
 
     @property
+    def rounded(self) -> bool:
+        """Whether all noise is rounding."""
+        latest = self.bank.values[-len(self.scale) - 1 :]
+        sizes = np.abs(latest).max(axis=0)
+        sizes[1:] = np.maximum(sizes[1:], self.sides.units(latest[-1, 1:]))
+        return bool((self.noise <= SUMMED * sizes).all())
+
+    @property
     def coarse(self) -> bool:
         """Whether values come in quanta that are no rounding: a staircase."""
         return self.stepped and bool(self.noise[0] > SHORT * np.ptp(self.bank.values[:, 0]))

@@ -169,7 +169,19 @@ class TrustRegion:
         """
         self.delta = radius
         models, found = self._plan()
-        return found is not None and self._settled(models, found, float(np.abs(found.step).max()))
+        if found is None:
+            return False
+        settled = self._settled(models, found, float(np.abs(found.step).max()))
+        return settled or found.decrease <= NOISE_FLOOR * self.state.level
+
+    def goes_on_farther(self) -> Generator[Any, Any, bool]:
+        """Whether long steps lower the merit by more than noise, as along a slight slope."""
+        state = self.state
+        before = state.merit(state.bank.values[state.best()])
+        self.delta = max(FIRST, self.delta)
+        yield from self.run()
+        now = state.merit(state.bank.values[state.best()])
+        return now < before - NOISE_FLOOR * state.level
 
     def _walls(self, z: Array) -> Walls:
         region, delta = self.state.region, self.delta
@@ -266,7 +278,7 @@ class TrustRegion:
         if not self._listened:
             self._listened = True
             state.noise = yield from _noise(state)
-            if state.noise.any() and not (self._rounded and self._kinked):
+            if state.noise.any() and not (state.rounded and self._kinked):
                 self._recent = [NOTHING] * WINDOW
                 self._steep = self._reliable_steep
                 # slopes show above the noise where they change values by several times as much
@@ -277,13 +289,7 @@ class TrustRegion:
         predicted = float(np.median([p for p, _, _ in self._recent]))
         if state.noise.any() and predicted <= NOISE_FLOOR * state.level:
             return End.NOISE
-        return End.STUCK if self._rounded and self._kinked else None
-
-    @property
-    def _rounded(self) -> bool:
-        """Whether all noise is rounding."""
-        latest = np.abs(self.state.bank.values[-WINDOW:]).max(axis=0)
-        return bool((self.state.noise <= SUMMED * latest).all())
+        return End.STUCK if state.rounded and self._kinked else None
 
     @property
     def _kinked(self) -> bool:

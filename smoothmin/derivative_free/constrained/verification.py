@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 
 from smoothmin._noise import SUMMED
-from smoothmin._verdict import KINK, NEGLIGIBLE
+from smoothmin._protocol import Array
+from smoothmin._scale import WIDE
+from smoothmin._verdict import KINK, NEGLIGIBLE, SHORT
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.derivative_free.constrained.state import InterpolationState
 
-LARGEST, LEAST = 1e-3, 1e-6  # of the distance of fresh points, in units of the scale
-WITHIN = 0.1  # error of a predicted change, in units of the slopes over the distance
+WITHIN = 0.1  # error of a predicted change, by the slopes over the distance; noise, by such errors
 
 
-def distance(models: Models) -> float:
-    """Of fresh points, in units of the scale."""
-    return min(LARGEST, max(LEAST, models.radius))
+def distance(state: InterpolationState, models: Models) -> float:
+    """Of fresh points, in units of the scale: so far that noise hides no change of slopes."""
+    least = min(SHORT, max(SHORT**2, models.radius))
+    if state.rounded:
+        return least
+    prices = np.append(1.0, _prices(state))
+    steep, curved = _changes(models, prices)
+    seen, tiny = state.level / WITHIN**2, float(np.finfo(float).tiny)
+    far = min(seen / max(steep, tiny), math.sqrt(seen / max(KINK * curved, tiny)))
+    return max(least, min(WIDE, far * models.radius))
 
 
-def as_predicted(state: InterpolationState, models: Models) -> Generator[Any, Any, bool]:
-    """Whether values at fresh points, one more than variables, are what the models predict.
+def _changes(models: Models, prices: Array) -> tuple[float, float]:
+    """What slopes and curvatures of objective and active sides change values over the radius."""
+    steep = float(prices @ np.abs(models.slopes).max(axis=1))
+    return steep, float(prices @ np.abs(models.hessians).max(axis=(1, 2)))
+
+
+def around(
+    state: InterpolationState, models: Models, size: float
+) -> Generator[Any, Any, tuple[Array, Array]]:
+    """Fresh points about so far away, one more than variables, and their values."""
+    z, n = models.centre, models.centre.size
+    ways = state.rng.standard_normal((n + 1, n))
+    ways *= size / np.abs(ways).max(axis=1, keepdims=True)
+    points = np.stack([state.region.beside(z, z + way) for way in ways])
+    return points, (yield from state.evaluate(points))
+
+
+def as_predicted(
+    state: InterpolationState, models: Models, size: float
+) -> Generator[Any, Any, bool]:
+    """Whether values at fresh points are what the models predict.
 
     Next to a kink they are off by about as much as the slopes change there. Measured in units
     of the slopes of objective and active sides, since those of the Lagrangian vanish.
     """
-    z, n = models.centre, models.centre.size
-    size = distance(models)
-    ways = state.rng.standard_normal((n + 1, n))
-    ways *= size / np.abs(ways).max(axis=1, keepdims=True)
-    points = np.stack([state.region.beside(z, z + way) for way in ways])
-    values = yield from state.evaluate(points)
+    points, values = yield from around(state, models, size)
     if not np.isfinite(values).all():
         return False
     prices = np.append(1.0, _prices(state))
-    steep = np.abs(models.slopes).max(axis=1) * size / models.radius
-    usual = float(prices @ steep)
+    steep, curved = _changes(models, prices)
+    share = size / models.radius
+    usual = share * max(steep, KINK * curved * share)
     blur = SUMMED * float(prices @ np.abs(models.values))
     if (values[:, 0] == models.values[0]).all() and not state.only_feasibility:
         return False  # a plateau
-    told = np.stack([models.at((p - z) / models.radius) for p in points])
+    told = np.stack([models.at((p - models.centre) / models.radius) for p in points])
     errors = np.abs(values - told) @ prices
-    curved = float(prices @ np.abs(models.hessians).max(axis=(1, 2))) * (size / models.radius) ** 2
-    return bool((errors <= WITHIN * max(usual, KINK * curved) + 10 * blur + 10 * state.level).all())
+    return bool((errors <= WITHIN * usual + (blur + state.level) / WITHIN).all())
 
 
-def _prices(state: InterpolationState) -> np.ndarray:
+def _prices(state: InterpolationState) -> Array:
     """Of the sides, their multipliers; the price of those violated beyond what multipliers say."""
     found = np.zeros(len(state.sides))
     rows = state.multipliers.nonlinear
@@ -69,4 +92,4 @@ def still_falling(state: InterpolationState) -> Generator[Any, Any, bool]:
         return False
     # the last digits, where the best is next to a bound, are no fall
     fell = NEGLIGIBLE * max(0.0, state.merit(state.bank.values[0]) - now)
-    return state.merit(values[0]) < now - 10 * state.level - SUMMED * abs(now) - fell
+    return state.merit(values[0]) < now - state.level / WITHIN - SUMMED * abs(now) - fell
