@@ -16,6 +16,7 @@ from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import PhaseOutcome
 
 EFFORT = 8  # values of a run for each that measures its end
+DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 6  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
 
@@ -25,11 +26,13 @@ def verified(
 ) -> Generator[Any, Any, str | None]:
     """What speaks against success, None if nothing does.
 
-    Values that differ by rounding only, that still fall beyond the best point as
+    Values that ended, that differ by rounding only, that still fall beyond the best point as
     seen from the start, or along a kink that the run never left and that is no kink of a
     linear function; where a search has ``stagnated``, it may lie on a kink that it met.
     """
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
+    if incumbent.silent > max(DEAD, x.size):
+        return "Values stopped being finite."
     if incumbent.highest - fun <= SUMMED * abs(fun):
         return _status.PLATEAU
     clear = NOISE_FLOOR * (incumbent.noise or 0.0) + SUMMED * abs(fun)

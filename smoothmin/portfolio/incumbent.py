@@ -37,6 +37,7 @@ class Incumbent:
         self.error: float | None = None  # of the lowest value, once it was measured
         self.start: float | None = None  # the value at the start, once it is known
         self.highest = -np.inf  # of all finite values
+        self.silent = 0  # values since the last finite one
         self.steps = 0  # of all phases
         self.accounts = Accounts()
         self.notes: dict[str, Any] = {}  # what else the result says of the run
@@ -74,6 +75,9 @@ class Incumbent:
         if self.start is None and np.array_equal(row(ask, 0), self.problem.x0):
             self.start = float(values[0])
         finite = np.flatnonzero(np.isfinite(values))
+        self.silent = (
+            self.silent + len(values) if len(finite) == 0 else len(values) - 1 - finite[-1]
+        )
         if len(finite):
             self.highest = max(self.highest, float(values[finite].max()))
         before, k = self.fun, int(values.argmin())

@@ -191,11 +191,8 @@ class SQPRun:
         self, point: Point, direction: Direction, noise: float
     ) -> Generator[Ask, object, Point | None]:
         """The point with slopes that hide less, once a step, where differences hide much."""
-        if (
-            self._satisfied(direction)
-            or self._gathered.kinked
-            or self._looked_closer == self._recent.steps
-        ):
+        looked = self._looked_closer == self._recent.steps
+        if looked or self._gathered.kinked or self._satisfied(direction):
             return None
         if not self._visibility.doubtful(point, direction, noise, self._fall):
             return None

@@ -169,7 +169,7 @@ def test_a_lucky_value_under_noise_is_no_end():
         assert "noise" in res.message
         left.append(np.sum(exact(res.x) ** 2) - 36)
         assert res.nfev < 400
-    # the noise is 0.012; models of points too near to each other left up to ten times that
+    # the noise is 0.012; models of points too near to each other leave up to ten times that
     assert np.median(left) < 0.012
     assert max(left) < 0.06
 

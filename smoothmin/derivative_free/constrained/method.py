@@ -6,9 +6,10 @@ Analysis (1994); F. E. Curtis, M. L. Overton, "A sequential quadratic programmin
 nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012).
 
 The phases: models in a trust region (`trust_region.py`) come down fastest where functions are
-smooth; where predictions fail at small radii without noise there are kinks, across which slopes
-by differences lead (`slope_bundle.py`). What models end at is called a minimum only where values
-at fresh points are what they predict (`verification.py`). Where neither predicts anything,
+smooth; where predictions fail at small radii by as much as slopes change values there, and not for
+noise, there are kinks, across which slopes by differences lead (`slope_bundle.py`). What models end
+at is called a minimum only where values at fresh points are what they predict, under noise so far
+away that it hides no change of slopes (`verification.py`). Where neither predicts anything,
 polls follow, and a barrier on the violation that comes down (`barrier_search.py`).
 """
 
@@ -74,10 +75,11 @@ class ConstrainedModel(Method):
     One evaluation a step while functions are smooth. Bounds and linear constraints hold at every
     point; a start beyond linear constraints is moved to the nearest point that meets them.
     Nonlinear ones are weighed by an exact penalty, whose price follows the multipliers. Where
-    predictions fail, noise is measured, and the run ends at its level; without noise there are
-    kinks (max, abs, norms), of the objective or of constraints, and slopes by differences at
-    several points take their part, ``d + 1`` evaluations each. A point without a value of the
-    objective or of a constraint (NaN) is one to turn back from. A step costs O(d^3) operations.
+    predictions fail, noise is measured, and models end at its level; by errors as large as what
+    slopes make of the radius there are kinks (max, abs, norms), of the objective or of
+    constraints, and slopes by differences at several points take their part, ``d + 1`` evaluations
+    each. A point without a value of the objective or of a constraint (NaN) is one to turn back
+    from. A step costs O(d^3) operations.
 
     ``res.multipliers`` are those of the last models.
 

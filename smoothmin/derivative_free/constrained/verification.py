@@ -23,7 +23,7 @@ def distance(state: InterpolationState, models: Models) -> float:
     least = min(SHORT, max(SHORT**2, models.radius))
     if state.rounded:
         return least
-    prices = np.append(1.0, _prices(state))
+    prices = _prices(state)
     steep, curved = _changes(models, prices)
     seen, tiny = state.level / WITHIN**2, float(np.finfo(float).tiny)
     far = min(seen / max(steep, tiny), math.sqrt(seen / max(KINK * curved, tiny)))
@@ -58,7 +58,7 @@ def as_predicted(
     points, values = yield from around(state, models, size)
     if not np.isfinite(values).all():
         return False
-    prices = np.append(1.0, _prices(state))
+    prices = _prices(state)
     steep, curved = _changes(models, prices)
     share = size / models.radius
     usual = share * max(steep, KINK * curved * share)
@@ -71,11 +71,11 @@ def as_predicted(
 
 
 def _prices(state: InterpolationState) -> Array:
-    """Of the sides, their multipliers; the price of those violated beyond what multipliers say."""
-    found = np.zeros(len(state.sides))
-    rows = state.multipliers.nonlinear
-    if len(found):
-        found = np.maximum(0.0, -state.sides.sign * rows[state.sides.index])
+    """Of the objective, which is one, and of the sides, their multipliers."""
+    found = np.ones(1 + len(state.sides))
+    if len(state.sides):
+        multipliers = state.multipliers.nonlinear[state.sides.index]
+        found[1:] = np.maximum(0.0, -state.sides.sign * multipliers)
     return found
 
 
