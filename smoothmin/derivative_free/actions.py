@@ -376,7 +376,10 @@ class Actions:
         return True
 
     def _restart(self) -> Generator[Any, Any, bool]:
-        """A descent from the best of a sample that grows; at first only while these come lower."""
+        """A descent from the best of a sample that grows.
+
+        In the first round while these come lower, or expect more minima, for a slice's effort.
+        """
         incumbent, before = self._incumbent, self._incumbent.fun
         points = np.array([self._random() for _ in range(self._settings.sample * self._n)])
         self._starts.add(points, (yield from incumbent.ask("descent", points)))
@@ -387,7 +390,10 @@ class Actions:
             self._futile = False
             self._starts.add(outcome.lowest[None], np.array([outcome.fun]), fresh=False)
         gain = before - incumbent.fun
-        return self._facts.round == 0 and gain <= NEGLIGIBLE * incumbent.decrease
+        if self._facts.round > 0 or gain > NEGLIGIBLE * incumbent.decrease:
+            return False
+        paid = incumbent.accounts.cost("descent") >= self._settings.slice * (self._n + 1)
+        return self._futile or self._minima.all_seen or paid
 
     def _search_coordinates(self) -> Generator[Any, Any, bool]:
         yield from self._coordinates()
