@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from smoothmin._check import per_coordinate, require_scale
 from smoothmin._domain import Domain
+from smoothmin._machine import EPS, LARGE
 from smoothmin._protocol import Array
 
 SCHEMES = ("2-point", "3-point", "cs")
-EPS = float(np.finfo(float).eps)
 VISIBLE = 30.0  # difference of values, in units of rounding or noise, that is none of these
-BLOCK_ELEMENTS = 2**21  # 16 MB of stencil points at a time
 
 
 class Stencil:
@@ -115,11 +114,11 @@ class Stencil:
         """Yield batches of points, be sent their values; return values and gradients.
 
         One batch for all ``points`` (m, n) and their steps, two for "cs", unless that is
-        more than `BLOCK_ELEMENTS`.
+        more than `LARGE`.
         """
         m, n = points.shape
         values, gradients = np.empty(m), np.empty((m, n))
-        rows = max(1, BLOCK_ELEMENTS // ((2 * n + 1) * n))
+        rows = max(1, LARGE // ((2 * n + 1) * n))
         self.rows = self.jacobians = None
         for first in range(0, m, rows):
             part = slice(first, first + rows)
@@ -132,7 +131,7 @@ class Stencil:
         """The gradients at some of the points, as many coordinates at a time as fit."""
         m, n = points.shape
         ends = self.ends(points)  # (s, m, n): where a step along each coordinate leads
-        width = max(1, BLOCK_ELEMENTS // (len(ends) * m * n))
+        width = max(1, LARGE // (len(ends) * m * n))
         base = self._known(points)
         for first in range(0, n, width):
             columns = np.arange(first, min(first + width, n))

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import ddot
 
 from smoothmin import _status
-from smoothmin._differences import EPS, Stencil
+from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
 from smoothmin._failures import Failures, count_failed
 from smoothmin._history import Recorder
 from smoothmin._limits import Halt, Limits
+from smoothmin._machine import EPS
 from smoothmin._precision import Precision
 from smoothmin._protocol import (
     Answer,

@@ -10,11 +10,12 @@ import numpy as np
 
 from smoothmin._differences import SCHEMES
 from smoothmin._domain import Domain
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array
 from smoothmin._setup import Arguments
 from smoothmin.descent.bfgs import BFGS
 
-SINGULAR = np.sqrt(np.finfo(float).eps)  # curvature that differences of gradients cannot tell
+SINGULAR = np.sqrt(EPS)  # curvature that differences of gradients cannot tell
 
 
 def with_first_metric(

@@ -14,11 +14,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import LARGE
+
 Array = NDArray[np.float64]
 Column: TypeAlias = NDArray[Any]  # of integers, numbers or names
 
 MOST = 2**13  # rows, after which every second one goes
-MOST_ELEMENTS = 2**22  # of points, 32 MB: fewer rows with very many variables
 ALIASES = {"evaluation": "nfev", "fun": "value", "best_fun": "best"}
 
 
@@ -151,7 +152,7 @@ class Recorder:
     def __init__(self, size: int, points: bool) -> None:
         self._most = MOST
         if points:
-            self._most = max(16, min(MOST, MOST_ELEMENTS // max(1, size)))
+            self._most = max(16, min(MOST, LARGE // max(1, size)))
         self._stride, self._count = 1, 0
         self._best = math.inf
         self._started = time.perf_counter()

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smoothmin import _status
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._status import Status
-
-HALF_OF_DIGITS = 2.0**-26
 
 
 class Halt(Exception):

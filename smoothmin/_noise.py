@@ -22,7 +22,6 @@ from scipy.special import stdtrit
 
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
-SUMMED = 64 * float(np.finfo(float).eps)  # share of a value, by which sums of many differ
 POINTS = 8
 DOUBTFUL = 0.5  # errors of predictions, by these, that noise may be behind ...
 SMALL = 0.01  # ... at radii from which curvature explains them no more

@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._differences import BLOCK_ELEMENTS, EPS, VISIBLE, Stencil, moved, nonzero, slopes
+from smoothmin._differences import VISIBLE, Stencil, moved, nonzero, slopes
+from smoothmin._machine import EPS, LARGE, SUMMED
 from smoothmin._noise import POINTS, noise_along
 from smoothmin._protocol import Array, Done, advance
 
-ROUNDING = 100.0  # noise below so many units in the last place takes the usual steps
 CHANGED = 10.0  # noise is measured again where the value has changed by this factor
-RESOLVED = 100.0  # units of rounding that the usual steps have to change the value by
 SMALL = 0.01  # size below which a variable is a small one
 LONGEST = 0.1  # distance over which curvatures are taken, at most
 BEST = 8**0.25  # step in units of sqrt(noise / curvature), Moré and Wild (2012), (3.4)
@@ -88,7 +87,7 @@ class NoiseAwareStencil(Stencil):
     def _unresolved(self, x: Array, f: float, g: Array) -> bool:
         """Whether rounding of a large value is most of what the usual steps change it by."""
         steps = self._usual * np.maximum(1.0, np.abs(x))
-        return self.noise == 0 and bool(np.abs(g * steps).max() < RESOLVED * EPS * abs(f))
+        return self.noise == 0 and bool(np.abs(g * steps).max() < SUMMED * abs(f))
 
     def _shorten(self, x: Array, f: float, g: Array) -> bool:
         """Whether variables are so small that steps are to be shorter than the usual.
@@ -133,7 +132,7 @@ class NoiseAwareStencil(Stencil):
             found = advance(line, values)
         level: float = found.value
         size = float(np.abs(values).max())
-        if not level > ROUNDING * EPS * size:
+        if not level > SUMMED * size:
             return  # what was found before, if anything, is the better guess
         self.noise, self._curvatures = level, None
         yield from self._lengthen(x, f, level)
@@ -179,7 +178,7 @@ class NoiseAwareStencil(Stencil):
         n = x.size
         ends = Stencil("3-point", self._box, distance).ends(x[None])
         bend = np.empty(n)
-        width = max(1, BLOCK_ELEMENTS // (2 * n))
+        width = max(1, LARGE // (2 * n))
         for first in range(0, n, width):
             columns = np.arange(first, min(first + width, n))
             found = yield moved(x[None], ends, columns)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
+from smoothmin._machine import PRODUCTS
 from smoothmin._status import Status
 
 HEAD = ("message", "success", "status", "method", "fun", "x", "jac", "nit", "nfev", "njev")
@@ -336,11 +337,10 @@ def _says_kink(res: Result) -> bool:
 
 def _noisy(res: Result) -> bool:
     """Whether noise was found that is more than rounding."""
-    rounding = float(np.finfo(float).eps) * abs(float(res.get("fun", 0.0)))
-    return bool((res.get("noise") or 0.0) > MORE_THAN_ROUNDING * rounding)
+    rounding = PRODUCTS * abs(float(res.get("fun", 0.0)))
+    return bool((res.get("noise") or 0.0) > rounding)
 
 
-MORE_THAN_ROUNDING = 1e3
 BY_GRADIENTS = ("bfgs", "lbfgs", "gradient-descent", "laplacian", "gradient-sampling", "sqp")
 # the first row that holds is told
 ADVICE: tuple[tuple[Any, str], ...] = (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._check import require_real
-from smoothmin._differences import EPS
+from smoothmin._machine import EPS
 from smoothmin._protocol import Problem
 from smoothmin._scale import typical_scale
 
@@ -104,7 +104,7 @@ def final_xtol(radius: Any, scale: Any, problem: Problem) -> float:
     """A final radius in the user's units as ``xtol``, in units of the scale."""
     require_real("the final radius", radius, minimum=0)
     size = float(np.max(typical_scale(problem, "scale", scale)))
-    return float(np.clip(radius / size, np.finfo(float).eps, LARGEST_XTOL))
+    return float(np.clip(radius / size, EPS, LARGEST_XTOL))
 
 
 _CONSTANTS = "the line search has constants of its own"

@@ -21,6 +21,7 @@ from smoothmin import _status
 from smoothmin._domain import Domain
 from smoothmin._failures import FAILED, Failures, Guarded, unguarded
 from smoothmin._limits import Halt, Limits
+from smoothmin._machine import CACHED, LARGE
 from smoothmin._out import IntoOut, returning
 from smoothmin._protocol import Answers, Array, Samples
 from smoothmin._returned import as_complex as as_complex
@@ -30,8 +31,6 @@ from smoothmin._returned import as_value as as_value
 from smoothmin._returned import as_values as as_values
 from smoothmin._status import Status
 
-CHUNK_ELEMENTS = 2**15  # points made at a time for the user: 256 kB stay in the cache
-BATCH_ELEMENTS = 2**22  # points given to workers at a time: 32 MB
 FLOAT = np.dtype(np.float64)
 
 
@@ -186,7 +185,7 @@ class Source(ABC):
         for block in blocks:
             held.append(block)
             size += block.size
-            if size >= BATCH_ELEMENTS:
+            if size >= LARGE:
                 yield held
                 held, size = [], 0
         if held:
@@ -219,7 +218,7 @@ class Serial(Source):
         self._fun = _bound(objective.fun, objective.args)
         self._jac = _bound(objective.jac, objective.args) if callable(objective.jac) else None
         self._flat = domain.free is None and len(domain.shape) == 1  # points are as the user's
-        self._chunk = max(1, CHUNK_ELEMENTS // domain.start.size)
+        self._chunk = max(1, CACHED // domain.start.size)
         self._room: Array = np.empty((0, domain.start.size))
         self._moved: Array = np.empty((0, domain.start.size))
         # what the first call shows: whether values are plain numbers, and gradients' shape

@@ -72,7 +72,7 @@ def test_one_batch_holds_everything(scheme):
 def test_blocks_of_any_size_give_the_same(scheme, limit, monkeypatch):
     points = np.random.default_rng(0).standard_normal((5, 6))
     whole = drive(Stencil(scheme, None), points)
-    monkeypatch.setattr(_differences, "BLOCK_ELEMENTS", limit)
+    monkeypatch.setattr(_differences, "LARGE", limit)
     parts = drive(Stencil(scheme, None), points)
     assert_array_equal(whole[0], parts[0])
     assert_array_equal(whole[1], parts[1])

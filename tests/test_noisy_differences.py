@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
-from smoothmin._differences import EPS, Stencil
+from smoothmin._differences import Stencil
+from smoothmin._machine import EPS
 from smoothmin._noisy_differences import NoiseAwareStencil
 
 USUAL = EPS**0.5

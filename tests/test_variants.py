@@ -51,7 +51,7 @@ def test_a_variant_changes_its_field_alone():
 
 
 def test_constants_change_wherever_they_were_imported_and_come_back():
-    source = "smoothmin._source"
+    source = "smoothmin._scale"
     found = variants.of_modules([source])
     home = sys.modules[source]
     before = {name: getattr(home, name) for name in variants.constants(home)}

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from smoothmin import _status
-from smoothmin._differences import EPS
 from smoothmin._estimate import ESTIMATE
+from smoothmin._machine import CACHED, EPS
 from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
@@ -42,8 +42,6 @@ from smoothmin._reflection import within_bounds
 from smoothmin._reformulate import Reformulation, SeenDifferences, relay
 from smoothmin._status import Status
 from smoothmin.constraints.region import dense, part_of, stacked_rows
-
-FEW_ELEMENTS = 2**14  # of the map from coordinates to variables, which stay in the cache
 
 
 class NullSpace:
@@ -82,7 +80,7 @@ class NullSpace:
         self._start = np.concatenate([np.zeros(self.free_count), self.x0[self.kept]])
         # (size, n): of few variables the map itself, since a product costs less than reflections
         self._map: Array | None = None
-        if self.size * x0.size <= FEW_ELEMENTS:
+        if self.size * x0.size <= CACHED:
             self._map = self._moves(np.eye(self.size))
 
     @property

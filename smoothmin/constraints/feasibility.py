@@ -14,18 +14,11 @@ import numpy as np
 from scipy.optimize import OptimizeWarning
 
 from smoothmin._domain import Domain
+from smoothmin._machine import EPS, LARGE, PRODUCTS
 from smoothmin._protocol import Array, Rows
-from smoothmin.constraints.region import (
-    ROUNDING,
-    FeasibleRegion,
-    dense,
-    excess,
-    part_of,
-    scaled_excess,
-)
+from smoothmin.constraints.region import FeasibleRegion, dense, excess, part_of, scaled_excess
 from smoothmin.subproblems.boxed_qp import projection
 
-DENSE_ELEMENTS = 2**22  # of a matrix for the nearest point; beyond, the nearest along coordinates
 CONTRADICTION = "No point meets the bounds and the linear constraints"
 
 
@@ -75,7 +68,7 @@ def _kept(linear: Rows, x: Array) -> bool:
     if linear.hard is None:
         return True
     rows = part_of(linear, linear.hard)
-    slack = ROUNDING * (abs(rows.matrix) @ np.abs(x))
+    slack = PRODUCTS * (abs(rows.matrix) @ np.abs(x))
     return bool((excess(rows, rows.matrix @ x) <= slack).all())
 
 
@@ -152,7 +145,7 @@ def _programme(rows: Rows, box: tuple[Array, Array] | None, cost: Array | None) 
 
 def _met_nearby(linear: Rows, box: tuple[Array, Array] | None, x: Array) -> bool:
     """Whether the projection of a point meets the rows: sooner known than by a programme."""
-    if not 0 < linear.matrix.shape[0] * x.size <= DENSE_ELEMENTS:
+    if not 0 < linear.matrix.shape[0] * x.size <= LARGE:
         return False
     matrix, bound = _sides(dataclasses.replace(linear, matrix=dense(linear.matrix)))
     found, _ = projection(x, matrix, bound, box)
@@ -178,7 +171,7 @@ def _possible(linear: Rows, domain: Domain) -> bool:
 def nearest(rows: Rows, box: tuple[Array, Array] | None, x0: Array) -> Array:
     """The nearest point that meets the rows, which some does, and the box."""
     n = x0.size
-    if (len(rows.lower) * 2 + 2 * n) * n <= DENSE_ELEMENTS:
+    if (len(rows.lower) * 2 + 2 * n) * n <= LARGE:
         return _least_distance(rows, box, x0)
     return _nearest_along_coordinates(rows, box, x0)
 
@@ -194,7 +187,7 @@ def _least_distance(rows: Rows, box: tuple[Array, Array] | None, x0: Array) -> A
         held = matrix[equal]
         offset = x0 + np.linalg.lstsq(held, rows.lower[equal] - held @ x0, rcond=None)[0]
         _, s, vt = np.linalg.svd(held)
-        rank = int((s > max(held.shape) * np.finfo(float).eps * s.max(initial=0.0)).sum())
+        rank = int((s > max(held.shape) * EPS * s.max(initial=0.0)).sum())
         basis = vt[rank:].T
     others = part_of(rows, ~equal)
     g, h = _sides(dataclasses.replace(others, matrix=dense(others.matrix)))

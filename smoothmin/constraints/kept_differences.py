@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._differences import EPS, VISIBLE, Stencil
+from smoothmin._differences import VISIBLE, Stencil
+from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array, Mask, Rows
 from smoothmin.constraints.radial import roomy_point
-from smoothmin.constraints.region import ROUNDING, dense, part_of
+from smoothmin.constraints.region import dense, part_of
 
 SHORTER = 2.0**-5  # of a step, where both of its ends violate a row that no plane describes
 
@@ -157,7 +158,7 @@ class KeptStencil(Stencil):
         if not len(self._bound):
             return np.full(x.size, np.inf), np.full(x.size, np.inf)
         slack = self._bound - self._matrix @ x
-        slack = np.maximum(slack - ROUNDING * (np.abs(self._matrix) @ np.abs(x)), 0.0)
+        slack = np.maximum(slack - PRODUCTS * (np.abs(self._matrix) @ np.abs(x)), 0.0)
         rates = self._matrix @ self._along.T  # (k, n)
         with np.errstate(divide="ignore", invalid="ignore"):
             reach = slack[:, None] / np.abs(rates)

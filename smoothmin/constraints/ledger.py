@@ -18,12 +18,11 @@ from smoothmin._differences import Stencil
 from smoothmin._domain import Domain
 from smoothmin._evaluate import Batch, Best, Ledger, owner_of
 from smoothmin._limits import Halt, Limits
+from smoothmin._machine import LARGE, PRODUCTS
 from smoothmin._protocol import Answers, Array, Ask, Done, Mask, Rows, advance, quiet
 from smoothmin._status import Status
 from smoothmin.constraints.evaluation import SLOPES_ALONE, FeasibleLimits, Sizes
-from smoothmin.constraints.region import ROUNDING, FeasibleRegion, excess, part_of, scaled_excess
-
-RECENT_ELEMENTS = 2**20  # numbers that the slopes at the last points may take
+from smoothmin.constraints.region import FeasibleRegion, excess, part_of, scaled_excess
 
 # rows (m, w) of points, and slopes (m, w, n) or None
 FoundRows: TypeAlias = tuple[NDArray[Any], Array | None]
@@ -179,7 +178,7 @@ class ConstrainedLedger(Ledger):
 
     def _remember(self, points: Array, slopes: Array) -> None:
         """Keep the last points' slopes (m, 1 + k, n), one more than may meet at a kink."""
-        most = min(self._n + 1, RECENT_ELEMENTS // max(1, slopes[0].size))
+        most = min(self._n + 1, LARGE // max(1, slopes[0].size))
         self._recent.extend(zip(points[-most:], slopes[-most:], strict=True))
         while len(self._recent) > max(1, most):
             self._recent.popleft()
@@ -244,7 +243,7 @@ class ConstrainedLedger(Ledger):
     def _kept(points: Array, hard: Rows) -> Mask:
         """Which points violate no linear row that no evaluation may, but for rounding."""
         values = (hard.matrix @ points.T).T
-        slack = ROUNDING * (abs(hard.matrix) @ np.abs(points).T).T
+        slack = PRODUCTS * (abs(hard.matrix) @ np.abs(points).T).T
         kept: Mask = (excess(hard, values) <= slack).all(axis=1)
         return kept
 

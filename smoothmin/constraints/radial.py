@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array, Problem, Rows
-from smoothmin.constraints.region import ROUNDING, dense
-
-SAFE = 1.0 - ROUNDING  # of the way to the rows, for rounding not to lead beyond
+from smoothmin.constraints.region import dense
 
 
 class Radial:
@@ -56,7 +55,8 @@ class Radial:
     def points(self, z: Array) -> Array:
         """Where the function is evaluated."""
         gauge, _ = self._gauge(z)
-        share = np.where(gauge > 1, SAFE / np.maximum(gauge, 1.0), 1.0)
+        # a little less than to the rows, for rounding not to lead beyond
+        share = np.where(gauge > 1, (1.0 - PRODUCTS) / np.maximum(gauge, 1.0), 1.0)
         out: Array = np.where(
             share[:, None] < 1, self._center + share[:, None] * (z - self._center), z
         )
@@ -115,7 +115,7 @@ def roomy_point(
         method="highs",
         **held,
     )
-    if found.status != 0 or not found.x[-1] > math.sqrt(ROUNDING):
+    if found.status != 0 or not found.x[-1] > math.sqrt(PRODUCTS):
         return None
     center: Array = found.x[:n]
     return center

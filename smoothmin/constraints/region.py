@@ -16,8 +16,6 @@ from smoothmin._domain import Domain
 from smoothmin._protocol import Array, Mask, Rows
 from smoothmin.constraints.forms import Forms
 
-ROUNDING = 1e-13  # of |A| |x| that sums of products may be wrong by
-
 
 def excess(rows: Rows, values: Array) -> Array:
     """By how much ``values`` (..., k) violate each row; NaN is infinitely wrong."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import per_coordinate
+from smoothmin._machine import EPS
 from smoothmin._method import Method
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array, Finish, Problem, Steps
@@ -365,7 +366,7 @@ class Actions:
             known = tuple(np.concatenate(p) for p in zip(*parts, strict=True))  # type: ignore
         x0 = self._problem.x0 if facts.boxed and not jumps else incumbent.x
         if facts.guessed and not facts.boxed:  # far away rounding leaves nothing of such steps
-            lost = scale < np.finfo(float).eps ** 0.5 * np.abs(x0)
+            lost = scale < EPS**0.5 * np.abs(x0)
             method = replace(method, sigma=np.where(lost, START_SHARE * np.abs(x0), scale))
         return Phase("search", method, x0, known=known)
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_integer, require_scale
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._method import Method
 from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
@@ -38,7 +39,6 @@ ROUGHLY = 2  # times fewer samples are taken in the first sweep over a sum
 STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
 ASIDE = 0.1  # share of the range that is neither here nor far: to another point, or to an end
-ROOT = float(np.sqrt(np.finfo(float).eps))
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ def _closest(
         little = valley.decrease <= ROUNDINGS * DOUBLE * max(abs(valley.f_m), rise)
         if np.isfinite(valley.vertex) and little:
             break
-        if valley.width <= ROOT * max(abs(valley.m), h):
+        if valley.width <= HALF_OF_DIGITS * max(abs(valley.m), h):
             break
         u = valley.next_point()
         valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))

@@ -32,8 +32,9 @@ from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale
+from smoothmin._machine import EPS, SUMMED
 from smoothmin._method import Method
-from smoothmin._noise import SUMMED, measure_noise
+from smoothmin._noise import measure_noise
 from smoothmin._noisy_differences import CHANGED
 from smoothmin._precision import DOUBLE, SINGLE
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
@@ -55,7 +56,6 @@ from smoothmin.descent.quasi_newton import search_direction
 from smoothmin.linesearch.backtracking import Backtracking
 
 HIDDEN = "Predicted decreases are lost in the noise"
-EPS = float(np.finfo(float).eps)
 SECOND_DIFFERENCE = 0.1  # in units of the scale
 FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
 BACKTRACKS = 15

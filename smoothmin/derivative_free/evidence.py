@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._noise import NOISE_FLOOR, SUMMED
+from smoothmin._machine import SUMMED
+from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import box_scale
 from smoothmin._verdict import SHORT

@@ -31,6 +31,7 @@ from smoothmin._check import (
     require_tolerance,
     tolerances,
 )
+from smoothmin._machine import EPS
 from smoothmin._method import Method
 from smoothmin._noise import REPEATS, measure_noise
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
@@ -54,7 +55,6 @@ from smoothmin.derivative_free.survey import (
     survey,
 )
 
-EPS = float(np.finfo(float).eps)
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
 FORESIGHT = 0.15  # the same of values predicted before they were known
 LOOK_BACK = 15  # evaluations over which tau is taken, at least

@@ -25,7 +25,8 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_memory
-from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, SUMMED, measure_noise
+from smoothmin._machine import SUMMED
+from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
 from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent

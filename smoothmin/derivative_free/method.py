@@ -36,6 +36,7 @@ from smoothmin._check import (
     require_tolerance,
     tolerances,
 )
+from smoothmin._machine import EPS
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Problem, Steps
 from smoothmin.derivative_free.actions import Actions
@@ -206,7 +207,7 @@ class DerivativeFree(Method):
         model = ConstrainedModel(scale=self.sigma)
         if self.xtol is None:
             return model
-        return model.with_options(xtol=float(np.clip(self.xtol, np.finfo(float).eps, FIRST)))
+        return model.with_options(xtol=float(np.clip(self.xtol, EPS, FIRST)))
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

@@ -18,7 +18,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from smoothmin._noise import SUMMED
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Answers, Array, Ask
 from smoothmin._verdict import NEGLIGIBLE
 

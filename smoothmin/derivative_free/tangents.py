@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from smoothmin._noise import SUMMED
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 from smoothmin._verdict import SHORT
 from smoothmin.descent.gradient_sampling.bundle import Bundle

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._noise import NOISE_FLOOR, REPEATS, SUMMED, Repeated
+from smoothmin._machine import SUMMED
+from smoothmin._noise import NOISE_FLOOR, REPEATS, Repeated
 from smoothmin._protocol import Array, Iterate
 from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.derivative_free.kink_descent import descend_along_kink

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin import _status
-from smoothmin._precision import DOUBLE as EPS
+from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import Recent

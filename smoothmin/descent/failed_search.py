@@ -37,15 +37,16 @@ def noise_on_line(found: LineResult, fun: float, slope: float) -> float:
     the two slopes tells, and no less than the smaller. Rounding is as large at the nearest
     points, of which it may spare some; where it spares many, values are multiples of something.
     """
-    misses, changed = [], []
+    misses, jumps, spared = [], [], 0
     for trial in sorted(found.trials, key=lambda trial: trial.t):
         if math.isfinite(trial.fun) and math.isfinite(trial.slope):
             change, ends = trial.fun - fun, (trial.t * slope, trial.t * trial.slope)
             misses.append(max(min(ends) - change, change - max(ends), 0.0))
-            changed += misses[-1:] if change != 0 else []
+            spared += change == 0
+            jumps += [misses[-1]] if change != 0 and misses[-1] > 0 else []
     if len(misses) < WITNESSES:
         return 0.0
-    quantum = min(changed, default=0.0) if len(misses) - len(changed) >= WITNESSES else 0.0
+    quantum = min(jumps, default=0.0) if spared >= WITNESSES else 0.0
     return max(*misses[:WITNESSES], float(np.median(misses)), quantum)
 
 

@@ -15,6 +15,7 @@ from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import (
     Array,
     Ask,
@@ -45,10 +46,8 @@ from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.box_qp import box_step
 from smoothmin.subproblems.min_norm import euclidean_norm
 
-EPS = float(np.finfo(float).eps)
 PATIENCE = 15  # trials of a search along a metric's step, which should be right
 STEEPEST = 1e3  # decrease that a first step without curvature may predict, in units of |f|
-SHORTEST_GUESS = 1e-8  # of a first step without curvature, in units of max(1, |x|)
 
 Constants: TypeAlias = tuple[float, float | None]  # c1 and c2 of a search, see `weak_wolfe`
 
@@ -430,7 +429,7 @@ def first_step(
     reach = max(1.0, euclidean_norm(x)) / length
     if fun != 0 and slope != 0:
         reach = min(reach, STEEPEST * abs(fun / slope))
-    return min(max(1.0, SHORTEST_GUESS * reach), reach)
+    return min(max(1.0, HALF_OF_DIGITS * reach), reach)
 
 
 def failed_search(found: LineResult) -> str:

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot
 
-from smoothmin._precision import DOUBLE as EPS
+from smoothmin._machine import CACHED, EPS
 from smoothmin._protocol import Array, Ask, Problem, ask_one
-from smoothmin.metrics.product_form import CACHED
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 

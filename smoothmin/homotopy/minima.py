@@ -20,6 +20,7 @@ from collections import deque
 
 import numpy as np
 
+from smoothmin._machine import LARGE
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.quadratic_regression import WINDOW, full_size
 from smoothmin.homotopy.landscape_metric import LandscapeMetric
@@ -27,7 +28,6 @@ from smoothmin.subproblems.trust_region import trust_region_step
 
 FEWEST = 4  # minima for a model
 MAX_MINIMA = 600
-MAX_ELEMENTS = 2**21  # of the minima kept: 16 MB
 REACH = 1.5  # longest step, in medians of the minima's distances
 RIDGE = 1e-4  # relative to the largest singular value: the same minimum may come twice
 FREE = 1e3  # factor by which the one curvature is penalized less than the slopes
@@ -40,7 +40,7 @@ class Minima:
     def __init__(self, dimension: int) -> None:
         n = dimension
         wanted = max(WINDOW * (n + 2) + FEWEST, WINDOW * full_size(n))
-        size = max(FEWEST, min(math.ceil(3 * wanted), MAX_MINIMA, MAX_ELEMENTS // n))
+        size = max(FEWEST, min(math.ceil(3 * wanted), MAX_MINIMA, LARGE // n))
         self._found: deque[tuple[Array, float]] = deque(maxlen=size)
         self._dimension = n
         self.added = 0

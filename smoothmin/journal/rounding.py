@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array
-
-EPS = float(np.finfo(float).eps)
 
 
 class Drift:

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from smoothmin import _status
 from smoothmin._limits import Halt, Limits
+from smoothmin._machine import EPS, LARGE
 from smoothmin._protocol import Array
-from smoothmin._source import BATCH_ELEMENTS, Block, Serial, Source
+from smoothmin._source import Block, Serial, Source
 from smoothmin._status import Status
 from smoothmin._vectorized import Vectorized
 from smoothmin.constraints.evaluation import ConstrainedColumns, FeasibleLimits, OneByOne
 from smoothmin.journal.identity import Identity, changed_code, differing, fitting
 from smoothmin.journal.options import Journal
 from smoothmin.journal.records import JournalFile, Record
-from smoothmin.journal.rounding import EPS, Drift
+from smoothmin.journal.rounding import Drift
 
 Part: TypeAlias = tuple[NDArray[Any], Any]  # values, and gradients or None
 
@@ -239,7 +240,7 @@ class Journaled(Source):
         if not (self._writes and len(values)):
             return None
         whole = self._whole(points)
-        rows = max(1, BATCH_ELEMENTS // whole.shape[1])
+        rows = max(1, LARGE // whole.shape[1])
         try:
             for k in range(0, len(values), rows):
                 self._file.add(Record(whole, values, gradients).rows(slice(k, k + rows)))

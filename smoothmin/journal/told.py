@@ -13,11 +13,11 @@ from typing import IO
 
 import numpy as np
 
+from smoothmin._machine import LARGE
 from smoothmin._protocol import Array
 from smoothmin.journal.records import FRAME, Record, content_of, decoded, encoded, framed
 
 DIGEST_BYTES = 8
-IN_MEMORY = 2**25  # bytes; what is more goes to a temporary file
 
 
 class Told:
@@ -50,7 +50,7 @@ class Told:
 
     def _write(self, data: bytes) -> None:
         end = self._file.seek(0, os.SEEK_END)
-        if not self._on_disk and end + len(data) > IN_MEMORY:
+        if not self._on_disk and end + len(data) > 8 * LARGE:
             before = self._file
             before.seek(0)
             self._file, self._on_disk = tempfile.TemporaryFile(), True  # noqa: SIM115

@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import HALF_OF_DIGITS, TINY
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 from smoothmin.laplacian._blocks import Blocks, Layout, whole_shape
 from smoothmin.laplacian._transforms import BOUNDARIES, axis_eigenvalues
 
 # sqrt(eps): a rough vector is steep, and must not leave the linear range on fine grids
-ROUGH_STEP = 1.5e-8
 # a smooth one is flat, and must stand out from the rounding of its gradient
 SMOOTH_STEP = 1e-3
 # beyond so many inverse smallest eigenvalues A is nearly K, and recursions lose digits
 STRONGEST = 500.0
-TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def probe(
     x, g = yield from _inside(problem, x, g)
     # random sizes as well as signs, so that no two ends of a line look alike
     noise = rng.uniform(0.5, 1.5, x.size) * (rng.integers(0, 2, x.size) * 2.0 - 1.0)
-    rough, change = yield from _difference(problem, x, g, noise, ROUGH_STEP)
+    rough, change = yield from _difference(problem, x, g, noise, HALF_OF_DIGITS)
     boundary = layout.boundary
     if boundary == "auto":
         boundary = _boundary_of(layout, problem, rough, change)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._machine import TINY
 from smoothmin._protocol import Array, Problem
 from smoothmin.laplacian._blocks import Blocks, Layout
 from smoothmin.laplacian._metric import SobolevMemory
@@ -26,7 +27,6 @@ NEARER, NEAR = 0.3, 0.2
 FACTOR, APART = 3.0, 2.0
 # values of sigma tried, from far below to far above where the two parts of s'A s balance
 TRIALS, BEYOND = 80, 1e3
-TINY = float(np.finfo(float).tiny)
 
 
 @dataclass

@@ -25,6 +25,7 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin._check import require_real
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 
 ARMIJO = 1e-4
@@ -35,7 +36,6 @@ LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a par
 SHORTEST = 0.1  # share of a bracket that a reduction leaves, at least
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
-EPS = float(np.finfo(float).eps)
 FUTILE = 0.1  # predicted change, in units of rounding, after which to look no closer
 FLOOR_TRIALS = 3  # over which a step that is shortened fourfold has to bring the change down
 MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make

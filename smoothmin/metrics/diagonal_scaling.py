@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot, dnrm2
 
+from smoothmin._machine import CACHED
 from smoothmin._protocol import Array
-from smoothmin.metrics.product_form import CACHED
 
 LARGEST = 10.0  # scale, and inverse of the smallest
 DEVIATIONS = 1.0  # by which the spread of chance may exceed its mean

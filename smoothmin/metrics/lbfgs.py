@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot
 
+from smoothmin._machine import CACHED, LARGE
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
 from smoothmin.metrics.metric import Ends, Metric
-from smoothmin.metrics.product_form import CACHED, LARGE
 
 
 class LimitedMemory(CompactMemory, Metric):

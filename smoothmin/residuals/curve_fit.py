@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeWarning
 
 from smoothmin._check import as_numbers, require_bool, require_one_of, require_real, require_scale
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array
 from smoothmin._types import BoundsLike, Fun, Scheme, Seed
 from smoothmin.residuals.least_squares import least_squares
@@ -281,7 +282,7 @@ def _weights(
 def _differences(residuals: Callable[[Array], Array], found: Any, bounds: Any) -> Array:
     """The Jacobian at the end by forward steps, away from bounds: models were made for steps."""
     upper = np.asarray(bounds.ub if hasattr(bounds, "ub") else bounds[1], dtype=float)
-    steps = np.sqrt(np.finfo(float).eps) * np.maximum(np.abs(found.x), 1e-2)
+    steps = np.sqrt(EPS) * np.maximum(np.abs(found.x), 1e-2)
     steps = np.where(found.x + steps > upper, -steps, steps)
     columns = []
     for k, step in enumerate(steps):
@@ -301,7 +302,7 @@ def _covariance(found: Any, m: int, absolute: bool, loss: Loss) -> Array:
                       OptimizeWarning, stacklevel=3)  # fmt: skip
         return unknown
     _, values, right = np.linalg.svd(jacobian, full_matrices=False)
-    least = np.finfo(float).eps * max(jacobian.shape) * values[0]
+    least = EPS * max(jacobian.shape) * values[0]
     if values.size < n or values.min() <= least or (m <= n and not absolute):
         warnings.warn("Covariance of the parameters could not be estimated",
                       OptimizeWarning, stacklevel=3)  # fmt: skip

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from smoothmin._machine import CACHED, LARGE, TINY
 from smoothmin._protocol import Array
 
 Distribution: TypeAlias = str | Callable[[np.random.Generator, tuple[int, int]], Array]
@@ -30,8 +31,6 @@ VARIANCE = {"gaussian": 1.0, "uniform": 1 / 3, "rademacher": 1.0, "sphere": 1.0}
 DISTRIBUTIONS = (*VARIANCE, "normal")
 DESIGNS = ("iid", "latin-hypercube", "sobol", "orthogonal")
 SOBOL_MAX_DIMENSION = 21201
-CHUNK_ELEMENTS = 2**16  # a block of points and its gradients, 512 kB each, stay in the cache
-TABLE_ELEMENTS = 2**22  # 32 MB: largest design made in one piece
 
 
 def check_design(distribution: Any, design: Any) -> None:
@@ -122,7 +121,7 @@ class Perturbations:
 
     def chunks(self) -> Iterator[Array]:
         """Arrays (k, dimension) whose rows are the perturbations in order."""
-        rows = CHUNK_ELEMENTS // self.dimension
+        rows = CACHED // self.dimension
         drawn = max(1, rows // 2 if self.paired else rows)
         first = self.zero
         for part in self._draw(drawn):
@@ -167,7 +166,7 @@ class Perturbations:
 
     def _latin_hypercube(self, rng: np.random.Generator, rows: int) -> Iterator[Array]:
         count, dimension = self._drawn, self.dimension
-        if count * dimension <= TABLE_ELEMENTS:
+        if count * dimension <= LARGE:
             table = np.repeat(np.arange(count)[:, None], dimension, axis=1)
             strata = rng.permuted(table, axis=0)
         else:
@@ -199,7 +198,7 @@ class Perturbations:
         """Blocks of at most ``dimension`` orthogonal rows, each of a drawn length."""
         d = self.dimension
         block = min(d, self._drawn)
-        in_one_piece = block * d <= TABLE_ELEMENTS
+        in_one_piece = block * d <= LARGE
         for size in _sizes(self._drawn, block):
             make = _haar_rows if in_one_piece else _cosine_rows
             for part in make(rng, size, d, rows):
@@ -215,7 +214,7 @@ class Perturbations:
             return 2.0 * uniform - 1.0
         if self._distribution == "rademacher":
             return np.where(uniform < 0.5, -1.0, 1.0)
-        tiny = np.finfo(float).tiny
+        tiny = TINY
         normal: Array = ndtri(np.clip(uniform, tiny, 1 - 2**-53))
         return self._on_sphere(normal)
 

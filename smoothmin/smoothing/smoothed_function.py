@@ -30,6 +30,7 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
+from smoothmin._machine import EPS
 from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem, Samples
 from smoothmin._reflection import fold
@@ -168,7 +169,7 @@ class Sampler:
 
     def negligible(self, x: Array) -> bool:
         """Whether the steps are lost to rounding when added to ``x``."""
-        return bool(np.all(self.sigma <= 4 * np.finfo(float).eps * np.maximum(np.abs(x), 1e-290)))
+        return bool(np.all(self.sigma <= 4 * EPS * np.maximum(np.abs(x), 1e-290)))
 
     def evaluate(self, x: Array, order: int) -> Generator[Ask, Answers, tuple[float, Array]]:
         """The aggregated value and, for ``order`` 1, gradient at ``x``."""

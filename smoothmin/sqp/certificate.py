@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Problem
 from smoothmin._recent import Recent
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.descent.tolerances import largest
-from smoothmin.sqp.functions import EPS, Point, Sides
+from smoothmin.sqp.functions import Point, Sides
 from smoothmin.sqp.program import Region
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import FEW, euclidean_step

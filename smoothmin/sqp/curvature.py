@@ -17,18 +17,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.descent.convergence import POLLED
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.sqp.functions import EPS, Point
+from smoothmin.sqp.functions import Point
 from smoothmin.sqp.program import Direction
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import FEW, IdentityModel, RowModel
 
 LONGER = 10.0  # the next step, in units of one that has shown no curvature
-RELIABLE = 1e3 * EPS  # change of a gradient, in units of it, that rounding may make
 PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
 
 
@@ -153,7 +153,7 @@ class LagrangianMetric:
         self.pairs.append((step, change))
         curved = float(step @ change)
         before = 0.0 if self._metric.fresh else float(step @ bent)
-        if max(before, curved) <= RELIABLE * steep * math.sqrt(square):  # rounding
+        if max(before, curved) <= PRODUCTS * steep * math.sqrt(square):  # rounding
             if self._metric.fresh and share > 0:
                 self.first *= LONGER * share
             return 0.0

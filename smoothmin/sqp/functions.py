@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Ask, Problem, Rows
-
-EPS = float(np.finfo(float).eps)
 
 
 class Sides:

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Problem
-from smoothmin.sqp.functions import EPS, Point, Sides, Values
+from smoothmin.sqp.functions import Point, Sides, Values
 from smoothmin.sqp.settings import PenaltySettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, projection

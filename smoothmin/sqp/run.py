@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._machine import EPS
 from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import SIDES, Recent
 from smoothmin._status import Status
@@ -28,7 +29,7 @@ from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
 from smoothmin.sqp.contradiction import contradicted
 from smoothmin.sqp.curvature import LagrangianMetric, down_coordinates
-from smoothmin.sqp.functions import EPS, Point, PointEvaluator, Sides
+from smoothmin.sqp.functions import Point, PointEvaluator, Sides
 from smoothmin.sqp.infeasibility import Infeasibility
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search

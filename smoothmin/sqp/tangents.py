@@ -20,14 +20,12 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import EPS, PRODUCTS, SUMMED
 from smoothmin._protocol import Array, Mask
 from smoothmin.descent.gradient_check import ALIKE, WITNESSES
-from smoothmin.sqp.functions import EPS, Point
+from smoothmin.sqp.functions import Point
 from smoothmin.sqp.settings import TangentSettings
 from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point
-
-STRAIGHT = 1e-10  # part of a gradient by which it may change without any curvature
-ROUNDING = 50  # units, of values in the trapezoid rule
 
 
 def _compare(a: Point, b: Point) -> tuple[Array, Array, Array]:
@@ -35,7 +33,7 @@ def _compare(a: Point, b: Point) -> tuple[Array, Array, Array]:
     step = b.x - a.x
     first, last = a.slopes.dot(step), b.slopes.dot(step)
     error = np.abs(b.values - a.values - 0.5 * (first + last))
-    rounding = EPS * (ROUNDING + b.blurred(step)) * (a.size + b.size)
+    rounding = (SUMMED + EPS * b.blurred(step)) * (a.size + b.size)
     return error, np.abs(last - first), rounding
 
 
@@ -86,7 +84,7 @@ class Tangents:
                 gone &= self.weights <= 0
             if gone.any():
                 change_of_slope = slope - self.slopes
-                most = curved * curved * square + STRAIGHT**2 * float(slope @ slope)
+                most = curved * curved * square + PRODUCTS**2 * float(slope @ slope)
                 gone &= np.vecdot(change_of_slope, change_of_slope) <= most
                 self.keep(~gone)
         self.points = np.concatenate([self.points, point.x[None]])
@@ -102,9 +100,7 @@ class Tangents:
     def _rounding(self, steps: Array, sizes: Array, point: Point) -> Array:
         """Of the trapezoid rule over steps (m, n) that lead to a point."""
         number = self.number
-        found: Array = (
-            EPS * (ROUNDING + point.blurred(steps, number)) * (sizes + point.size[number])
-        )
+        found: Array = (SUMMED + EPS * point.blurred(steps, number)) * (sizes + point.size[number])
         return found
 
     def apart(self, point: Point, error_of_piece: float) -> Mask:
@@ -175,7 +171,7 @@ class Tangents:
         for row in np.flatnonzero(self.serials == serial).tolist():
             steeper = np.linalg.norm(self.slopes[row] - centre.slopes[number])
             gap = centre.values[number] - self.at(row, centre.x)
-            rounding = ROUNDING * EPS * float(self._sizes[row] + there.size[number])
+            rounding = SUMMED * float(self._sizes[row] + there.size[number])
             below = self.at(row, there.x) <= there.values[number] + rounding
             if kinked and below and gap <= steeper * radius + rounding:
                 self.proven.add(serial)
@@ -320,8 +316,8 @@ class Gathered:
                 continue
             first, last = float(other.grad @ steps[k]), float(point.grad @ steps[k])
             error = abs(point.fun - other.fun - 0.5 * (first + last))
-            blur = ROUNDING + float(point.blurred(steps[k], 0))
-            rounding = blur * EPS * float(other.size[0] + point.size[0])
+            blur = SUMMED + EPS * float(point.blurred(steps[k], 0))
+            rounding = blur * float(other.size[0] + point.size[0])
             if error > self._settings.same * abs(last - first) + rounding:
                 continue
             errors, curved, roundings = _compare(other, point)

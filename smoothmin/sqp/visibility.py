@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem
 from smoothmin._recent import Recent
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.sqp.curvature import LagrangianMetric
-from smoothmin.sqp.functions import EPS, Point, PointEvaluator, Sides
+from smoothmin.sqp.functions import Point, PointEvaluator, Sides
 from smoothmin.sqp.program import Direction, Programs, Region
 
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dposv, dpotrs
 
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 
 CENTRED = 0.01  # Newton decrement, squared, at a centre
 TO_THE_WALL = 0.95  # share of the way to the nearest zero of a slack
 FASTER = 0.2  # fall of the barrier's weight on the path down
 NEWTONS = 100
-NOTHING = 1e-14  # share of a height that rounding makes of it
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def analytic_centre(
             below = True
         elif decrement < CENTRED:
             lowest = at[n] - m * weight
-            if not (lowest < ceiling and weight > NOTHING * abs(ceiling)):
+            if not (lowest < ceiling and weight > SUMMED * abs(ceiling)):
                 return None
             weight *= FASTER
     return None

@@ -21,10 +21,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
-ROUNDING = 1e-12  # excess of a row, in units of its terms, that is none
 FEW = 100  # variables whose bounds are as good as rows
 UNPAID = 1e8  # price of a row, in units of distance, that a projection does not pay
 FREEING = 12  # rounds in which variables are freed; four to six do as a rule
@@ -115,7 +115,7 @@ class BoxedQP:
             return np.zeros(0, dtype=bool)
         level = inner.excess[self.groups]
         size = self._lengths * float(np.linalg.norm(step)) + np.abs(self.offsets)
-        broken: Mask = self.rows @ step - self.offsets > level + ROUNDING * size
+        broken: Mask = self.rows @ step - self.offsets > level + PRODUCTS * size
         return broken
 
     @cached_property
@@ -129,7 +129,7 @@ class BoxedQP:
         hard = self.caps[self.groups] == np.inf
         ends, offsets = (self.rows @ step)[hard], self.offsets[hard]
         size = self._lengths[hard] * float(np.linalg.norm(step))
-        beyond = ends > offsets + ROUNDING * (size + np.abs(offsets))
+        beyond = ends > offsets + PRODUCTS * (size + np.abs(offsets))
         if not beyond.any():
             return step
         share = float((offsets[beyond] / ends[beyond]).min())

@@ -21,11 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array
-from smoothmin.subproblems.held_rows import DEPENDENT, Target, stationary
+from smoothmin.subproblems.held_rows import Target, stationary
 
-EPS = float(np.finfo(float).eps)
-FEASIBLE = 1e3 * EPS  # excess of a row, in units of its terms, that is none
 EXCHANGES = 2  # of a row for one that depends on it, after which both are met but for rounding
 PIVOTS = 3  # per row and variable, and 20 more
 
@@ -229,7 +228,7 @@ class _ActiveSet:
             return False
         prices = {k: v for k, v in target.prices.items() if k not in self._freed}
         group = min(prices, key=prices.__getitem__, default=-1)
-        if group < 0 or prices[group] >= -FEASIBLE * self._size_of(group):
+        if group < 0 or prices[group] >= -PRODUCTS * self._size_of(group):
             return False
         self._released = group
         self._tight.remove(group)
@@ -278,7 +277,7 @@ class _ActiveSet:
             return step
         if target.back is None:
             size = float(np.linalg.norm(root) * np.linalg.norm(self._image))
-            self._blur = size * EPS / FEASIBLE
+            self._blur = size * EPS / PRODUCTS
             return step
         for _ in range(target.rounds):
             step -= root.dot(target.back(self._missed(step)))
@@ -354,7 +353,7 @@ class _ActiveSet:
         unit = self._images / np.where(lengths > 0, lengths, 1.0)[:, None]
         found = np.abs(np.diagonal(np.linalg.qr(unit.T, mode="r")))
         independent = np.zeros(len(lengths), dtype=bool)
-        independent[: len(found)] = found >= DEPENDENT
+        independent[: len(found)] = found >= PRODUCTS
         if independent.all():
             return False
         self._keep(independent)
@@ -378,7 +377,7 @@ class _ActiveSet:
                 self._units = np.where(lengths > 0, lengths, 1.0)
                 self._sizes = np.abs(qp.offsets)
             long = math.sqrt(step.dot(step)) + self._blur
-            excess[excess <= FEASIBLE * (self._lengths * long + self._sizes)] = 0.0
+            excess[excess <= PRODUCTS * (self._lengths * long + self._sizes)] = 0.0
             most = excess.item(excess.argmax())
         self._beyond = step, excess, most
         return excess, most
@@ -397,7 +396,7 @@ class _ActiveSet:
                     levels[group] = max(price, 0.0)
                 # a row is broken where it is beyond the excess that its group pays for
                 level = levels[self._qp.groups]
-                excess = np.where(excess - level > FEASIBLE * level, excess - level, 0.0)
+                excess = np.where(excess - level > PRODUCTS * level, excess - level, 0.0)
             excess = excess / self._units
             excess[skip[skip < m] if self._bounded else skip] = 0.0
             best = int(excess.argmax())
@@ -406,7 +405,7 @@ class _ActiveSet:
             beyond = np.concatenate([self._lower - step, step - self._upper])
             beyond[skip[skip >= m] - m] = 0.0
             number = int(beyond.argmax())
-            least = FEASIBLE * (math.sqrt(step.dot(step)) + self._blur)
+            least = PRODUCTS * (math.sqrt(step.dot(step)) + self._blur)
             if beyond[number] > max(worst, least):
                 best, worst = m + number, beyond.item(number)
         return best if worst > 0 else -1

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from scipy.linalg import qr_delete
 from scipy.linalg.lapack import dtrtrs
 
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point
 
 DEPENDENT = 1e-10  # share of a column outside the span of others that counts as none
 ACCURACY = 1e-3  # of the squared length found, or ...
-ROUNDING = 1e-14  # ... in units of the longest point
 PIVOTS = 3  # per point, before a solution is taken as it is
 SMALL = 40  # so few points are done with sooner from scratch
 FEW = 5  # points lost from a solution that are taken out one by one
@@ -127,7 +127,7 @@ class GrowingHull:
             residual[-1] += 1.0
             gains = np.where(open_, self._columns[: self._count] @ residual, -np.inf)
             entering = int(gains.argmax())
-            if not gains[entering] > ACCURACY * float(residual @ residual) + ROUNDING:
+            if not gains[entering] > ACCURACY * float(residual @ residual) + SUMMED:
                 break
             open_[entering] = False
             if not self._insert(entering):

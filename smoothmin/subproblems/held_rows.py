@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
 
+from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array
 
-DEPENDENT = 1e-13  # part of a unit row that is no more than rounding
 INDEPENDENT = 1e-4  # part of every unit row with which products lose no more than half the digits
 WELL = 0.03  # the same with which one round of refinement will do
 
@@ -75,7 +75,7 @@ def _stationary_for_one(row: Array, base: Array, offset: float) -> Target:
     """The same for one row."""
     square = float(row.dot(row))
     if not square > 0:
-        return Target(np.array([-offset / DEPENDENT]), base, True, None, {})
+        return Target(np.array([-offset / PRODUCTS]), base, True, None, {})
     weight = -(offset + float(row.dot(base))) / square
 
     def back(missed: Array) -> Array:
@@ -92,9 +92,9 @@ def _stationary_by_rotations(rows: Array, base: Array, offsets: Array, unit: Arr
         q = np.concatenate([q, np.zeros((len(q), w - len(r)))], axis=1)
         r = np.concatenate([r, np.zeros((w - len(r), w))])
     diagonal = np.einsum("ii->i", r)
-    lost = np.abs(diagonal) < DEPENDENT
+    lost = np.abs(diagonal) < PRODUCTS
     dependent = bool(lost.any())
-    diagonal[lost] = DEPENDENT
+    diagonal[lost] = PRODUCTS
     ahead, along = dtrtrs(r, offsets, trans=1)[0], base.dot(q)
     weights = dtrtrs(r, -(ahead + along))[0] * unit
 

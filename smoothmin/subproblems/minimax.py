@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dsyevd
 
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.simplex_qp import simplex_weights
@@ -29,7 +30,6 @@ FIRST_DAMPING = 1e-4  # in units of the largest curvature
 DAMPING_GROWTH, DAMPING_FALL = 8.0, 4.0
 SHIFTS = 40
 GROWTH = 4.0  # of the shift, until the step fits into the ball
-FLAT = 1e-8  # least curvature, in units of the largest
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def least_maximum(
             break
         scale = max(abs(curvature.item(0)), abs(curvature.item(-1)))
         if not scale > 0:
-            scale = FLAT * float(np.abs(at.slopes).max()) / radius
-        least = max(0.0, FLAT * scale - curvature.item(0))
+            scale = HALF_OF_DIGITS * float(np.abs(at.slopes).max()) / radius
+        least = max(0.0, HALF_OF_DIGITS * scale - curvature.item(0))
         shift = max(least, shift / GROWTH if shift > 1e-10 * scale else 0.0)
         system = _System(curvature, axes, scale, damping)
         ended = system.step(at, shift, radius)
@@ -112,7 +112,7 @@ def least_maximum(
         if decrease > before:
             found = Minimax(step, decrease, bool(shift > least))
             lowest, idle = at_new, 0
-            damping = damping / DAMPING_FALL if damping > FLAT * scale else 0.0
+            damping = damping / DAMPING_FALL if damping > HALF_OF_DIGITS * scale else 0.0
             if before > 0 and decrease - before <= WORTH_MORE * decrease:
                 break
         else:

@@ -13,6 +13,7 @@ from scipy.optimize import OptimizeResult
 
 from smoothmin._check import as_numbers, require_integer, require_real
 from smoothmin._domain import Domain
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._noise import measure_noise
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Done, advance
@@ -22,7 +23,6 @@ from smoothmin.uncertainties.curvature import Curvature, at_minimum
 from smoothmin.uncertainties.profile import Profile
 
 ERRORDEFS = {"likelihood": 0.5, "chi2": 1.0}
-DEFINITE = 1e-8  # least eigenvalue, by the largest, in natural lengths: what rounding leaves
 ONE_ERROR = 0.6826894921370859  # probability within one standard error of a normal variable
 GUESS = 0.01  # of the variables: where the search for standard errors begins
 AWAY = 0.1  # distance from the minimum, in errors, that moves intervals in a digit that is read
@@ -410,7 +410,7 @@ def _covariance(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> t
     lengths = found.lengths[seen]
     scaled = found.hessian[np.ix_(seen, seen)] * np.outer(lengths, lengths) / (2 * errordef)
     values, vectors = np.linalg.eigh(scaled)
-    least = DEFINITE * max(float(values.max()), DEFINITE)
+    least = HALF_OF_DIGITS * max(float(values.max()), HALF_OF_DIGITS)
     made = bool(values.min() < least)
     inverse = (vectors / np.maximum(values, least)) @ vectors.T
     covariance[np.ix_(seen, seen)] = inverse * np.outer(lengths, lengths)
@@ -426,7 +426,7 @@ def _away(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> float:
     if not lengths.size:
         return 0.0
     values, vectors = np.linalg.eigh(scaled / (2 * errordef))
-    if not values.min() > DEFINITE:
+    if not values.min() > HALF_OF_DIGITS:
         return 0.0  # there is no parabola
     return float(np.linalg.norm(vectors.T @ slope / np.sqrt(values))) / (2 * errordef)
 

@@ -100,7 +100,7 @@ def test_the_nearest_point_is_a_projection(seed, monkeypatch):
     assert ((found >= 0) & (found <= 1)).all()
     # <x0 - p, y - p> <= 0 for the points of the set
     assert (x0 - found) @ (inside - found) <= 1e-9
-    monkeypatch.setattr(feasibility, "DENSE_ELEMENTS", 0)
+    monkeypatch.setattr(feasibility, "LARGE", 0)
     other = nearest(rows, box, x0)
     assert (matrix @ other >= lower - 1e-8).all()
     assert np.abs(other - x0).sum() <= np.abs(found - x0).sum() + 1e-8

@@ -107,7 +107,7 @@ def test_inner_method_sees_the_aggregate(aggregate, chunk, monkeypatch):
 
     from smoothmin.smoothing import perturbations
 
-    monkeypatch.setattr(perturbations, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(perturbations, "CACHED", chunk)
     inner = Probe([START])
     method = GradientSampling(inner, n=60, aggregate=aggregate, temperature=2.0)
     run = Recorder(rippled, method).run(2)

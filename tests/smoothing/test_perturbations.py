@@ -66,7 +66,7 @@ def test_latin_hypercube_has_one_point_in_every_stratum(count):
 
 
 def test_latin_hypercube_without_a_table_is_one_too(monkeypatch):
-    monkeypatch.setattr(module, "TABLE_ELEMENTS", 10)
+    monkeypatch.setattr(module, "LARGE", 10)
     _, u = draw(100, 7, "uniform", "latin-hypercube")
     strata = np.floor((u + 1) / 2 * 100).astype(int)
     assert (np.sort(strata, axis=0) == np.arange(100)[:, None]).all()
@@ -77,7 +77,7 @@ def test_latin_hypercube_without_a_table_is_one_too(monkeypatch):
 @pytest.mark.parametrize(("count", "dimension"), [(4, 9), (9, 9), (20, 6)])
 def test_orthogonal_blocks(monkeypatch, in_one_piece, count, dimension):
     if not in_one_piece:
-        monkeypatch.setattr(module, "TABLE_ELEMENTS", 1)
+        monkeypatch.setattr(module, "LARGE", 1)
     _, u = draw(count, dimension, "sphere", "orthogonal")
     for first in range(0, count, dimension):
         block = u[first : first + dimension]
@@ -107,12 +107,12 @@ def test_stream_repeats_and_does_not_depend_on_chunks(
     assume(zero or count > 1 or not paired)
     perturbations, whole = draw(count, dimension, design=design, zero=zero, paired=paired)
     assert len(whole) == perturbations.count <= count
-    before = module.CHUNK_ELEMENTS
+    before = module.CACHED
     try:
-        module.CHUNK_ELEMENTS = elements
+        module.CACHED = elements
         chunks = list(perturbations.chunks())
     finally:
-        module.CHUNK_ELEMENTS = before
+        module.CACHED = before
     assert np.array_equal(np.concatenate(chunks), whole)
     if zero:
         assert not whole[0].any()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Problem
 from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.subproblems.boxed_qp import projection
@@ -55,7 +56,7 @@ class LinearSet:
             index = np.concatenate([np.flatnonzero(above), np.flatnonzero(below)])
             sign = np.concatenate([np.ones(int(above.sum())), -np.ones(int(below.sum()))])
             sizes = size[index]
-        slack = 4 * n * np.finfo(float).eps * np.maximum(1.0, np.abs(room))
+        slack = 4 * n * EPS * np.maximum(1.0, np.abs(room))
         z0 = problem.x0 / scale
         inside, radius = _largest_ball(low, high, rows, room, z0)
         return LinearSet(low, high, rows, room, slack, inside, radius, index, sign, sizes)
@@ -81,7 +82,7 @@ class LinearSet:
         """``end``, moved into the set where rounding left it outside; else ``start``."""
         end = np.clip(end, self.low, self.high)
         goal = self.inside if self.radius > 0 else start
-        back = 4 * float(np.finfo(float).eps)
+        back = 4 * EPS
         while back <= SHORT:
             if self.holds(end):
                 return end

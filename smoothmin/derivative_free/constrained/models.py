@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve, qr
 
-from smoothmin._noise import SUMMED
+from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._verdict import NEGLIGIBLE
 
@@ -26,7 +26,6 @@ NEAR = 2.0  # radii in which points determine the slopes
 INDEPENDENT = 0.1  # distance, in radii, of a point from the span of the others that counts
 REACH = 10.0  # radii beyond which points say nothing
 WILD = 1e3  # rise over a radius, in units of the largest slope, that no quadratic is to follow
-TINY = float(np.finfo(float).tiny)
 LOUDEST = 1e6  # noise in units of the slopes: of louder ones nothing is learned either
 CUBIC = 1e-2  # error at a radius of one, in units of the curvature that is learned
 

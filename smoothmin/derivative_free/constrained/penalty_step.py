@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._noise import SUMMED
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution

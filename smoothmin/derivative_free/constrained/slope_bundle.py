@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._noise import SUMMED
+from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge
 from smoothmin.derivative_free.constrained.penalty_step import CAPPED, FLAT, RAISE
@@ -141,7 +141,7 @@ class SlopeBundle:
         """What objective and active sides change over the radius."""
         slopes = np.abs(np.stack([p.slopes for p in self._pieces])).max(axis=(0, 2))
         steep = float(slopes[0] + self._active @ slopes[1:])
-        return self.radius * max(steep, float(np.finfo(float).tiny))
+        return self.radius * max(steep, TINY)
 
     def _forget(self, z: Array, values: Array) -> None:
         """Give up what is far away and above the value here, as where functions are not convex."""
@@ -214,7 +214,7 @@ class SlopeBundle:
         """The least point of the pieces' maxima, and the sides' multipliers."""
         state, r, region = self.state, self.radius, self.state.region
         m, sides, n = slopes.shape[0], slopes.shape[1] - 1, slopes.shape[2]
-        unit = max(float(np.abs(slopes[:, 0]).max()), float(np.finfo(float).tiny))
+        unit = max(float(np.abs(slopes[:, 0]).max()), TINY)
         top = int(heights[:, 0].argmax())
         rows = [slopes[:, 0] - slopes[top, 0], slopes[:, 1:].reshape(-1, n), region.rows]
         room = np.maximum(0.0, region.room - region.rows @ z) / r

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._noise import SUMMED
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Iterate, Multipliers, Problem
 from smoothmin._verdict import SHORT, Knowledge
 from smoothmin.derivative_free.constrained.linear_set import LinearSet

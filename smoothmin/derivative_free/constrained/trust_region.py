@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, POINTS, SMALL, SUMMED, noise_along
+from smoothmin._machine import SUMMED, TINY
+from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, POINTS, SMALL, noise_along
 from smoothmin._protocol import Array, Done, Multipliers, advance
 from smoothmin._scale import search_range
 from smoothmin._verdict import NEGLIGIBLE, Knowledge
@@ -80,7 +81,7 @@ class TrustRegion:
         anything = np.full(first.shape[1], math.inf)
         models = fit(state.bank, centre, self.delta, None, anything, state.noise)
         sizes = np.abs(models.slopes).max(axis=1)
-        tiny = float(np.finfo(float).tiny)
+        tiny = TINY
         state.weight = 1.0 / np.maximum(sizes[1:], max(NEGLIGIBLE * sizes.max(), tiny))
         state.price = max(float(sizes[0]), NEGLIGIBLE * float(np.abs(models.values[0])), tiny)
         self._steep = self._reliable_steep = sizes / self.delta

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._noise import SUMMED
+from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._scale import WIDE
 from smoothmin._verdict import KINK, NEGLIGIBLE, SHORT
@@ -25,7 +25,7 @@ def distance(state: InterpolationState, models: Models) -> float:
         return least
     prices = _prices(state)
     steep, curved = _changes(models, prices)
-    seen, tiny = state.level / WITHIN**2, float(np.finfo(float).tiny)
+    seen, tiny = state.level / WITHIN**2, TINY
     far = min(seen / max(steep, tiny), math.sqrt(seen / max(KINK * curved, tiny)))
     return max(least, min(WIDE, far * models.radius))
 

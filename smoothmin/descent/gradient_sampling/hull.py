@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import EPS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
 from smoothmin.descent.gradient_sampling.bundle import CENTRE
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
-from smoothmin.descent.quasi_newton import EPS
 from smoothmin.linesearch.weak_wolfe import WOLFE, LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull

@@ -17,14 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from smoothmin._machine import PRODUCTS, SUMMED
 from smoothmin._protocol import Array
 from smoothmin.descent.gradient_sampling.settings import PieceSettings
-from smoothmin.descent.quasi_newton import EPS
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.minimax import Minimax, least_maximum
 
-ROUNDING = 50 * EPS  # of values, in the trapezoid rule
-RELIABLE = 1e4 * EPS  # a change of gradient smaller than this share of it teaches nothing
 UNDEFINED = 1e-6  # least cosine between a step and what the update adds
 BELOW = 1e-10  # share of the value by which a model may be above it, and no more
 
@@ -141,7 +139,7 @@ class PieceModels:
         values = self._values[:k]
         error = np.abs(fun - values - np.vecdot(self._gradients[:k], there.steps) - 0.5 * curved)
         size = abs(fun) + np.abs(values) + euclidean_norm(grad) * np.sqrt(there.squares)
-        same = error <= self._settings.same * np.abs(curved) + ROUNDING * size
+        same = error <= self._settings.same * np.abs(curved) + SUMMED * size
         found = same.all(axis=1).nonzero()[0]
         if len(found) < 2:
             return int(found[0]) if len(found) else None
@@ -163,7 +161,7 @@ class PieceModels:
             start = max(float(step.dot(change)) / square, 0.0) * np.eye(step.size)
             self._common += start
             self._hessians[: self._count] += start
-        least = RELIABLE * euclidean_norm(grad)
+        least = PRODUCTS * euclidean_norm(grad)
         for hessian in (self._hessians[piece], self._common):
             _rank_one_update(hessian, step, change, least)
 

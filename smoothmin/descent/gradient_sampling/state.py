@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from smoothmin._machine import LARGE
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
 from smoothmin._recent import SIDES
 from smoothmin._verdict import KINK
@@ -29,7 +30,7 @@ from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import coordinate_scales, starting_scales
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.metrics.product_form import LARGE, dense
+from smoothmin.metrics.product_form import dense
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothmin._machine import EPS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.descent.convergence import Found
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
-from smoothmin.descent.quasi_newton import EPS
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 if TYPE_CHECKING:
