@@ -12,6 +12,8 @@ a little flatter, will do: a longer one would leave the face that the model has 
 lowest point seen is kept when the search fails, and all points tried are handed back, for
 methods that learn from rejected ones. A bracket that is narrower than finite differences are
 long is not divided any more, since their slopes mix what is on both sides of a kink in it.
+A plateau that is reached by less of a fall than slopes predict is too far: what is nearer may be
+lower.
 """
 
 from __future__ import annotations
@@ -160,7 +162,8 @@ def weak_wolfe(
         there = x + (direction if t == 1 else t * direction)
         value, there_grad = (yield Ask(there[None], 1)).first()
         trial = LinePoint(t, there, value, there_grad, ddot(there_grad, direction))
-        if trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope:
+        enough = trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope
+        if enough and abs(trial.slope) > -EPS * slope:
             return LineResult(trial, True, True, [trial], slope)
         line = _Line(None, x, grad, direction, slope)
     start = LinePoint(0.0, x, fun, grad, slope)
@@ -195,6 +198,7 @@ class _Bracket:
         self._low, self._reductions = start, 0
         self._high: LinePoint | None = None
         self.best, self.wolfe = start, False
+        self._plateau = math.inf  # value of a point where nothing is left of the gradient
         self.rounded: Callable[[float], float] | None = None  # see `weak_wolfe`
         self.shortest = SHORTEST  # share of a bracket that a reduction leaves
         self.trials: list[LinePoint] = []
@@ -215,6 +219,13 @@ class _Bracket:
             self._high = trial
             if self._low is start and self._hopeless(trial, finite):
                 return None
+        elif self._beyond(trial):
+            if trial.slope < 0 and trial.fun > self._plateau:
+                self._low = trial
+            else:
+                self._high = trial
+            if len(self.trials) >= self._patience:
+                return None
         # W: flatter slope, (2.2); a step that ends at a bound was to end there, and one that
         # squeezes against a wall, beyond which there are no values, leaves no room to turn
         elif (
@@ -233,9 +244,26 @@ class _Bracket:
             return None
         if self._low is start and 0 < self._null_within < trial.t and self._idle(trial):
             return self._null_within
+        return self._reduce()
+
+    def _reduce(self) -> float | None:
+        """A step inside the bracket, if there is one."""
+        assert self._high is not None
         t = self._reduced(self._low, self._high, self._reductions, self.shortest)
         self._reductions += 1
         return t if self._low.t < t < self._high.t else None
+
+    def _beyond(self, trial: LinePoint) -> bool:
+        """Whether this step leads to a plateau, or to nothing lower than one farther on.
+
+        Nothing is left of the gradient there, and the fall is less than half a parabola's.
+        """
+        start = self._start
+        flat = abs(trial.slope) <= -EPS * start.slope
+        flat = flat and start.fun - trial.fun < -0.5 * WOLFE * trial.t * start.slope
+        if flat and np.abs(trial.grad).max() <= EPS * np.abs(start.grad).max():
+            self._plateau = trial.fun
+        return trial.fun >= self._plateau
 
     def _idle(self, high: LinePoint) -> bool:
         """Whether tangents of the start and of a higher point leave next to nothing between."""
