@@ -199,6 +199,8 @@ class KKTCertifier:
         radius = max(self.radius(point.x), self._settings.blur * self._coarsest * size)
         lengths, count = point.steep[1:], len(point.excess)
         steepest = np.maximum(lengths, point.violation / (self._largest or 1.0))
+        # a side that is flat here does not hide that others can be lowered
+        prices = np.divide(prices * lengths, steepest, where=steepest > 0, out=np.zeros(count))
         dearest = float((prices * steepest)[point.excess > 0].max(initial=0.0))
         # in units of the radius; no more of the violation than a step could end
         excess = np.minimum(point.excess / radius, (count + 1) * lengths)

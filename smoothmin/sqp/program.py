@@ -192,9 +192,21 @@ class Programs:
             self.caps, solution = self._steered(point, gathered, quadratic, solution)
         self.raised = self.caps is not caps
         multipliers = self._weigh(gathered, solution)
-        raised = np.maximum(multipliers, 0.5 * (self.weights + multipliers))
-        self.weights = self._sides.shared(raised)
+        enough = self._enough(multipliers)
+        self.weights = np.maximum(enough, 0.5 * (self.weights + enough))
         return self._direction(point, solution, multipliers)
+
+    def _enough(self, multipliers: Array) -> Array:
+        """Weights with which the merit function falls along all steps that lower the violation."""
+        return self._sides.shared((1.0 + self._settings.margin) * multipliers)
+
+    def lower_weights(self, direction: Direction) -> bool:
+        """Forget weights far beyond what is enough, whose rounding hides the objective."""
+        enough = self._enough(direction.multipliers)
+        far = bool((self.weights > self._settings.growth * enough).any())
+        if far:
+            self.weights = enough
+        return far
 
     def raise_weights(self) -> None:
         """Let violation weigh more than the multipliers say."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from smoothmin._machine import LARGE
+
 
 @dataclass(frozen=True)
 class TangentSettings:
@@ -31,7 +33,7 @@ class TangentSettings:
     same: float = 0.01
     memory: int = 20
     most: int = 250
-    elements: int = 2**22
+    elements: int = LARGE
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,15 @@ class PenaltySettings:
         Of that where it is too little (Byrd, Nocedal and Waltz 2008); above 1.
     unlimited : float
         Price, in units of the last, that is as good as none; above 1.
+    margin : float
+        By which weights in the merit function exceed multipliers, for every step that lowers the
+        violation to lower that function, too (Nocedal and Wright, (18.36): any in (0, 1)).
     """
 
     first: float = 100.0
     growth: float = 10.0
     unlimited: float = 1e6
+    margin: float = 0.1
 
 
 @dataclass(frozen=True)
