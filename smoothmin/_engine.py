@@ -35,7 +35,7 @@ from smoothmin._protocol import (
 )
 from smoothmin._recall import Memory, recalling
 from smoothmin._reflection import within_bounds
-from smoothmin._result import Result
+from smoothmin._result import Result, in_words_of_trust_constr
 from smoothmin._scaling import Scaled
 from smoothmin._status import Status
 from smoothmin._stopping import Never, Progress, Termination
@@ -339,7 +339,8 @@ class Run:
                 stop = callback.function(intermediate_result=self._intermediate(iterate))
             elif callback.wants_both:
                 state = self._intermediate(iterate)
-                state.update(grad=state.jac, niter=state.nit)  # their names in SciPy
+                left = None if self._constrained is not None else self._progress(iterate).grad
+                state.update(in_words_of_trust_constr(state, self._started, left))
                 stop = callback.function(self._domain.restore(iterate.x), state)
             else:
                 stop = callback.function(self._domain.restore(iterate.x))
@@ -406,8 +407,9 @@ class Run:
             told = info.pop("multipliers", None)
             standard |= self._constrained.describe(x, told)
         estimate = info.pop(ESTIMATE, self._curvature)
-        if self._method.hess_inv is not None:
-            standard["hess_inv"] = estimate.told(self._method.hess_inv, self._domain)
+        if self._method.hess_inv is not None and self._problem.lattice is None:
+            inverse = estimate.told(self._method.hess_inv, self._domain)
+            standard |= {} if inverse is None else {"hess_inv": inverse}
         return Result({**standard, **_plain(info), **standard})
 
     def _gradient_at(self, x: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -12,6 +12,13 @@ from smoothmin._protocol import Array
 from smoothmin.metrics.metric import Metric
 
 ESTIMATE: Final = "hess_inv"  # what an `Iterate` or a `Finish` carries it by
+
+
+class Curvature(Protocol):
+    """What knows an inverse Hessian: a metric, or a model."""
+
+    def matrix(self, n: int) -> Array | None:
+        """The inverse Hessian (n, n), None while nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class CurvatureEstimate:
     It is looked at when it is told, so that the metric may go on learning.
     """
 
-    metric: Metric | None = None
+    metric: Curvature | None = None
     unit: float = 1.0
     scale: Array | None = None
 
@@ -36,19 +43,26 @@ class CurvatureEstimate:
         return CurvatureEstimate(self.metric, self.unit * unit, self.scale)
 
     def told(self, kind: str, domain: Domain) -> Any:
-        """An array (N, N), or an operator, for the user's ``N`` variables; 0 for fixed ones."""
-        if kind == "array":
+        """An array (N, N), or an operator, for the user's ``N`` variables; 0 for fixed ones.
+
+        None where the ``kind`` is "learnt" and nothing was.
+        """
+        if kind != "operator":
             with np.errstate(all="ignore"):  # what curvature there was may be no number
-                return self._as_array(domain)
+                return self._as_array(kind, domain)
         from smoothmin._inverse_hessian import InverseHessianOperator
 
-        size, free = domain.start.size, domain.free
-        return InverseHessianOperator(self.metric, self.unit, size, free, self.scale)
+        metric, size, free = self.metric, domain.start.size, domain.free
+        assert metric is None or isinstance(metric, Metric)
+        return InverseHessianOperator(metric, self.unit, size, free, self.scale)
 
-    def _as_array(self, domain: Domain) -> Array:
+    def _as_array(self, kind: str, domain: Domain) -> Array | None:
         size, free = domain.start.size, domain.free
-        metric = np.eye(domain.size) if self.metric is None else self.metric.matrix(domain.size)
-        inner: Array = self.unit * metric
+        known = None if kind == "learnt" and getattr(self.metric, "fresh", False) else self.metric
+        metric = None if known is None else known.matrix(domain.size)
+        if metric is None and kind == "learnt":
+            return None
+        inner: Array = self.unit * (np.eye(domain.size) if metric is None else metric)
         if self.scale is not None:
             inner = self.scale[:, None] * inner * self.scale
         if free is None:

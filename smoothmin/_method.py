@@ -36,7 +36,8 @@ class Method(ABC):
     stochastic: ClassVar[bool] = False
     streams: ClassVar[bool] = False  # whether it goes on before all points have come, if it may
     tolerances: ClassVar[tuple[str, ...]] = ()
-    hess_inv: ClassVar[Literal["array", "operator"] | None] = None  # how the result tells it
+    # how the result tells it; "learnt": an array where there is one
+    hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = None
 
     @property
     def needs_gradient(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,8 @@ class Result(OptimizeResult):  # type: ignore[misc]
         Further minima that were found, the lowest first.
     hess_inv : ndarray or LinearOperator
         The inverse Hessian as the run has learnt it, over the flat ``x``; 0 for fixed variables.
+        From values alone it is of the last model or the last descent at the minimum, and missing
+        where neither has met as many points as it takes, or a search went lower since.
     constr_violation : float
         The largest violation of constraints.
     maxcv : float
@@ -179,6 +182,30 @@ class Result(OptimizeResult):  # type: ignore[misc]
     def copy(self) -> Result:
         """A shallow copy, a result as well."""
         return type(self)(self)
+
+
+def in_words_of_trust_constr(
+    state: Mapping[str, Any], started: float, left: NDArray[np.float64] | None
+) -> dict[str, Any]:
+    """What is known of a step or of an end, by its names in results of SciPy's trust-constr.
+
+    ``left`` is the gradient but for what bounds hold. NaN stands for what the method does not
+    have. No conjugate gradients are taken, which SciPy says by zeros.
+    """
+    optimality = state.get("stationarity", np.nan)
+    if left is not None:
+        optimality = float(np.abs(left).max(initial=0.0))
+    return {
+        "niter": state["nit"],
+        "execution_time": time.perf_counter() - started,
+        "grad": state.get("jac"),
+        "optimality": optimality,
+        "constr_violation": state.get("constr_violation", 0.0),
+        "tr_radius": state.get("radius", np.nan),
+        "constr_penalty": state.get("mu", np.nan),
+        "cg_niter": 0,
+        "cg_stop_cond": 0,
+    }
 
 
 @cache

@@ -1,17 +1,17 @@
 """What results of SciPy's names hold beside what results here do.
 
-Fields of SciPy's own algorithms, such as a simplex or a barrier parameter, are not among them.
+Fields of SciPy's own algorithms, such as a simplex or a barrier parameter, are not among them:
+the documentation's "Coming from SciPy" lists them with the reason.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin._result import Result
+from smoothmin._result import Result, in_words_of_trust_constr
 from smoothmin._setup import Arguments
 
 
@@ -42,16 +42,13 @@ def _of_sides(multipliers: list[Array], items: Any) -> Array:
 
 def _of_trust_constr(result: Result, given: Arguments) -> dict[str, Any]:
     """The gradient, multipliers and optimality by their names there, with its signs."""
-    seconds = time.perf_counter() - given.plan.limits.started
-    fields: dict[str, Any] = {"niter": result["nit"], "execution_time": seconds}
-    if "jac" in result:
-        fields["grad"] = result["jac"]
+    started = given.plan.limits.started
     if given.constraints is not None:
+        fields = in_words_of_trust_constr(result, started, None)
         fields["constr_nhev"] = [0] * len(result["constr"])
         fields["v"] = [-found for found in result.get("multipliers", ())]
         if given.domain.box is not None and "bound_multipliers" in result:
             fields["v"].append(-_flat(result["bound_multipliers"]))
-        fields["optimality"] = result.get("stationarity", np.nan)
         return fields
     nothing: dict[str, list[Any]] = {
         key: [] for key in ("constr", "constr_nfev", "constr_njev", "constr_nhev", "v")
@@ -61,12 +58,8 @@ def _of_trust_constr(result: Result, given: Arguments) -> dict[str, Any]:
         active = _active(_flat(result["x"]), left, given)
         nothing["v"] = [np.where(active, -left, 0.0)]
         left[active] = 0.0
-    optimality = float(np.abs(left).max(initial=0.0))
-    return fields | nothing | {
-        "constr_violation": 0.0,
-        "lagrangian_grad": left,
-        "optimality": optimality,
-    }  # fmt: skip
+    told = in_words_of_trust_constr(result, started, left)
+    return told | nothing | {"lagrangian_grad": left}
 
 
 def _flat(blocks: Any) -> Array:

@@ -124,3 +124,35 @@ def test_slsqp_ends_at_ftol_with_constraints_too(how):
     assert ends[1e-2].nfev < ends[1e-6].nfev < ends[None].nfev
     assert ends[1e-6].fun <= ends[None].fun + 1e-6
     assert ends[1e-2].fun <= ends[None].fun + 2e-2  # a change says little of what is left
+
+
+@pytest.mark.parametrize("constraints", [(), LinearConstraint([[1.0, 0.0, -1.0]], -0.1, np.inf)])
+def test_trust_constr_shows_its_callback_what_scripts_read(constraints):
+    states = []
+
+    def callback(x, state):
+        states.append((state.nit, state.tr_radius, state.constr_penalty, state.execution_time))
+        assert state.optimality >= 0 or np.isnan(state.optimality)
+        assert state.constr_violation >= 0
+        assert state.cg_niter == state.cg_stop_cond == 0
+
+    given = {"jac": rosen_der, "method": "trust-constr", "constraints": constraints}
+    res = minimize(rosen, X0, callback=callback, **given)
+    assert res.success
+    assert len(states) == res.nit
+    assert {"tr_radius", "constr_penalty", "cg_niter", "cg_stop_cond", "optimality"} <= {*res}
+
+
+def test_optimality_shown_to_a_callback_leaves_out_what_bounds_hold():
+    shown = []
+    res = minimize(
+        lambda x: (x[0] - 1) ** 2 + (x[1] + 2) ** 2,
+        [0.5, 1.0],
+        jac=lambda x: np.array([2 * (x[0] - 1), 2 * (x[1] + 2)]),
+        method="trust-constr",
+        bounds=[(0, 3), (0, 3)],
+        callback=lambda x, state: shown.append((x.copy(), state.optimality)) and None,
+    )
+    x, optimality = shown[-1]
+    assert_allclose(res.x, [1, 0], atol=1e-6)
+    assert_allclose(optimality, abs(2 * (x[0] - 1)), atol=1e-12)

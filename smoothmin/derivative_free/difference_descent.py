@@ -25,13 +25,14 @@ import math
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale
+from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._machine import EPS, SUMMED
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
@@ -121,6 +122,7 @@ class DifferenceDescent(Method):
     reference: ClassVar[str] = "Berahas, Byrd, Nocedal (2019)"
     handles_bounds: ClassVar[bool] = True
     scale_option: ClassVar[str | None] = "scale"
+    hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = "learnt"
 
     scale: ArrayLike | None = None
     noise: float = 0.0
@@ -266,7 +268,7 @@ class _DifferenceRun:
         x_new = self._problem.clip(x + direction)
         f_new = yield from ask_value(x_new)  # what is promised, where it costs one value
         if f_new < f:
-            yield Iterate(x_new, f_new, g)
+            yield Iterate(x_new, f_new, g, **self._seen)
         return judge(knows)
 
     def _led_nowhere(
@@ -417,8 +419,9 @@ class _DifferenceRun:
 
     @property
     def _seen(self) -> dict[str, Any]:
-        """What the result says of noise that was met or told."""
-        return {"noise": self._noise} if self._noise > 0 else {}
+        """What the result says of curvature, and of noise that was met or told."""
+        told = {ESTIMATE: CurvatureEstimate(self._metric)} if self._metric.learnt else {}
+        return told | ({"noise": self._noise} if self._noise > 0 else {})
 
     @property
     def _first_difference(self) -> float:
@@ -482,11 +485,8 @@ class _DifferenceRun:
         self, x: Array, f: float, direction: Array, slope: float
     ) -> Generator[Any, Any, tuple[Array, float] | None]:
         """A lower point by values alone."""
-
-        def point(t: float) -> Array:
-            return self._problem.clip(x + t * direction)
-
-        search = Backtracking(point, f, slope, self._level(f))
+        clip, level = self._problem.clip, self._level(f)
+        search = Backtracking(lambda t: clip(x + t * direction), f, slope, level)
         found = yield from search.run(BACKTRACKS)
         if not self._metric.fresh:
             self._jumps.append(search.met(self._fell))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -47,6 +48,13 @@ class DenseMetric(InverseHessian):
         self._multiple = 0.0  # of the square of the unit, from which H starts
         self._steps: deque[tuple[Array, Array]] = deque(maxlen=REMEMBERED * n)
         self._updates = 0  # since that start
+
+    @property
+    def learnt(self) -> bool:
+        """Whether H is known along as many directions as there are variables."""
+        return self._j is not None and (
+            self._first is not None or self._updates >= self._scale.size
+        )
 
     def reset(self) -> None:
         """Forget everything."""
@@ -143,6 +151,8 @@ class LargeMetric(Metric):
         self._begun, self._credit = False, 0.0
         self._memory = LimitedMemory(n, DENSE)
 
+    learnt: ClassVar[bool] = False  # along few directions only
+
     @property
     def fresh(self) -> bool:
         """Whether nothing is known."""
@@ -216,6 +226,11 @@ class GrowingMetric(Metric):
     def fresh(self) -> bool:
         """Whether nothing is known."""
         return self._now.fresh
+
+    @property
+    def learnt(self) -> bool:
+        """Whether H is known along as many directions as there are variables."""
+        return self._now is self._dense and self._dense.learnt
 
     def reset(self) -> None:
         """Forget everything."""

@@ -25,6 +25,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_memory
+from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._machine import SUMMED
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
 from smoothmin._precision import DOUBLE, ROUNDINGS
@@ -81,6 +82,7 @@ class InterpolatingDescent:
         self._tried = False  # whether any step was
         self.jumped = False  # whether values rose as no curvature makes them, or were missing
         self._exact = False  # whether values have no noise but that of rounding
+        self._met = 0  # points that the model has met since its first ones
         self._good = False  # whether the last one gained about as much as predicted
 
     def run(self) -> Steps:
@@ -226,6 +228,7 @@ class InterpolatingDescent:
         predicted = model.change(x)
         f = yield from self._value(x)
         change = f - model.fun
+        self._met += 1
         self._note(predicted, change)
         ratio = change / predicted if predicted < 0 and np.isfinite(f) else -1.0
         self._good = ratio > GOOD
@@ -302,16 +305,21 @@ class InterpolatingDescent:
         return self._tried and self._errors[-1] <= (1 - EXCELLENT) * abs(self._predicted[-1])
 
     def inverse_hessian(self) -> Array | None:
-        """The model's, in the user's units; None while its points do not determine it.
-
-        Along an eigenvector of the Hessian no step is longer than the radius: there the model
-        knows less.
-        """
+        """The model's, in the user's units; None while its points do not determine it."""
         if not hasattr(self, "_model"):
             return None
         model = self._model
         if len(model.values) < full_size(len(model.x)):
             return None
+        return self.matrix(len(model.x))
+
+    def matrix(self, n: int) -> Array | None:
+        """The model's inverse Hessian (n, n), however few points it has.
+
+        Along an eigenvector of the Hessian no step is longer than the radius: there the model
+        knows less.
+        """
+        model = self._model
         curvatures, vectors = np.linalg.eigh(model.hessian)
         slopes = np.abs(vectors.T @ model.slope())
         curvatures = np.maximum(np.abs(curvatures), slopes * model.unit / self._delta)
@@ -476,7 +484,12 @@ class InterpolatingDescent:
     def _iterate(self) -> Iterate:
         model = self._model
         self._observe(model.x, model.fun, self._steep())
-        return Iterate(self._outward(model.x), model.fun, radius=self._delta)
+        # a star of 2 n + 1 points knows the diagonal
+        learnt = len(model.x) * (len(model.x) - 1) // 2 <= self._met and self.accurate
+        told = Iterate(self._outward(model.x), model.fun, radius=self._delta)
+        if learnt:
+            told.info[ESTIMATE] = CurvatureEstimate(self)
+        return told
 
     def _value(self, x: Array) -> Generator[Ask, Answers, float]:
         return (yield from ask_value(self._outward(x)))

@@ -24,7 +24,7 @@ point; they are given up unless they soon come lower.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -156,6 +156,7 @@ class DerivativeFree(Method):
     streams: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("xtol", "ftol")
     synonyms: ClassVar[dict[str, str]] = {"popsize": "n"}
+    hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = "learnt"
 
     sigma: ArrayLike | None = None
     n: int | None = None

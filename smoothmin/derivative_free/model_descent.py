@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,6 +81,7 @@ class ModelDescent(Method):
     handles_bounds: ClassVar[bool] = True
     scale_option: ClassVar[str | None] = "scale"
     tolerances: ClassVar[tuple[str, ...]] = ("xtol",)
+    hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = "learnt"
 
     scale: ArrayLike | None = None
     xtol: float | None = None

@@ -86,7 +86,7 @@ class BFGS(Method):
     reference: ClassVar[str] = "Lewis, Overton (2013)"
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
-    hess_inv: ClassVar[Literal["array", "operator"] | None] = "array"
+    hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = "array"
 
     gtol: float | None = None
     norm: float = math.inf

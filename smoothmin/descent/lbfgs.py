@@ -86,7 +86,7 @@ class LBFGS(Method):
     reference: ClassVar[str] = "Nocedal, Wright (2006)"
     handles_bounds: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
-    hess_inv: ClassVar[Literal["array", "operator"] | None] = "operator"
+    hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = "operator"
 
     memory: int = 10
     gtol: float | None = None

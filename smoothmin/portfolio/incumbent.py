@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.special import chdtri
 
+from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._noise import POINTS
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, Samples, advance
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.portfolio.accounts import Accounts
 
 R = TypeVar("R")
@@ -41,6 +43,7 @@ class Incumbent:
         self.steps = 0  # of all phases
         self.accounts = Accounts()
         self.notes: dict[str, Any] = {}  # what else the result says of the run
+        self._described = np.inf  # the value at the minimum whose curvature is told
 
     @property
     def finite(self) -> bool:
@@ -103,6 +106,13 @@ class Incumbent:
             ask.phase = phase
             reply = yield ask
             self.book(phase, ask, reply.values, reply.recalled)
+
+    def describe(self, fun: float, curvature: CurvatureEstimate | None) -> None:
+        """Tell the curvature at the best point; that of another minimum is told no more."""
+        if curvature is not None and fun - self.fun <= NEGLIGIBLE * self.decrease:
+            self._described, self.notes[ESTIMATE] = self.fun, curvature
+        elif ESTIMATE in self.notes and self._described - self.fun > NEGLIGIBLE * self.decrease:
+            self._described, self.notes[ESTIMATE] = self.fun, CurvatureEstimate()
 
     def known(self, x: Array) -> float | None:
         """The value at a point that is the best, or the start."""

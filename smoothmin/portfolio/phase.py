@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._estimate import ESTIMATE
 from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
@@ -153,6 +154,7 @@ def _drive(
             incumbent.steps += 1
             if incumbent.noise is not None:
                 incumbent.noise = message.info.get("noise", incumbent.noise)
+            incumbent.describe(message.fun, message.info.pop(ESTIMATE, None))
             info = {**message.info, **incumbent.info(), "phase": phase.name}
             yield Iterate(message.x, message.fun, message.grad, **info)
             now = Progress(nit, outcome.cost, 0.0, message.x, message.fun, message.grad)
