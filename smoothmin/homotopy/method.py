@@ -7,7 +7,8 @@ continuation and convex envelopes", EMMCVPR (2015); D. J. Wales, J. P. K. Doye,
 Deviations: the smoothed function is a mean over few points, drawn anew at every
 stage, and is minimized only roughly, since its minimum is not wanted but its
 basin; the start is polished across kinks, so that where there is one minimum it is met as
-soon as without smoothing; the point where a pass ends and the lowest point it sampled are both
+soon as without smoothing, and the pass is left out if it is the only one and a few points around
+show no other minimum; the point where a pass ends and the lowest point it sampled are both
 polished on the true function. Later passes start from the best point known with
 more samples, and a share of their cost goes to hops, just long enough that few lead
 back, to steps of a model of the minima they find (see `minima`), and to random starts.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Generator
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
@@ -36,7 +38,7 @@ from smoothmin._check import (
     require_scale,
 )
 from smoothmin._method import Method
-from smoothmin._protocol import Array, Finish, Iterate, Problem, Steps
+from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import box_scale, search_range
 from smoothmin._status import Status
 from smoothmin.homotopy.hops import Hops
@@ -205,8 +207,8 @@ class _Run:
             self._sigma = box_scale(problem)
         else:
             self._sigma = per_coordinate("sigma", options.sigma, self._d, problem.free)
-        guessed = not np.isfinite(self._sigma).all()
-        multiples = self._settings.multiples if guessed else self._settings.multiples[:1]
+        self._guessed = not np.isfinite(self._sigma).all()
+        multiples = self._settings.multiples if self._guessed else self._settings.multiples[:1]
         self._scales = Bandit(multiples)
         self._polisher = Polisher(self._incumbent, options.gtol)
         self._passes = 0
@@ -214,11 +216,14 @@ class _Run:
     def run(self) -> Steps:
         """Passes, one or as many as asked for."""
         incumbent, polisher = self._incumbent, self._polisher
-        yield from polisher.first(self._problem.x0)
+        once = self._restarts == 0
+        yield from polisher.first(self._problem.x0, whole=once)
         finish = polisher.finish
         if finish is not None and finish.status == Status.NONFINITE and not incumbent.finite:
             return finish
         self._sigma = self._completed(self._sigma)
+        if once and finish is not None and finish.status.success and (yield from self._alone()):
+            return Finish(finish.status, finish.message, **{**finish.info, **incumbent.info()})
         trend = Trend(self._sigma) if self._d <= MOST_VARIABLES else None
         stages = Stages(self._options, incumbent, polisher, trend)
         hops = Hops(
@@ -251,6 +256,25 @@ class _Run:
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
         finish = yield from polisher.last_word()
         return Finish(finish.status, finish.message, **{**finish.info, **incumbent.info()})
+
+    def _alone(self) -> Generator[Ask, Answers, bool]:
+        """Whether the first minimum seems to be the only one.
+
+        A few points as far away as the smoothing reaches are all higher, and by no more than their
+        slopes along the way say: the function is star-convex as far as is seen.
+        """
+        incumbent = self._incumbent
+        # as many where the reach is a guess, and twice as many where it is known
+        count = self._options.n or self._settings.samples
+        count = math.ceil(count / 2) if self._guessed else count
+        steps = self._sigma * self._rng.standard_normal((count, self._d))
+        points = self._problem.clip(incumbent.x + np.concatenate([steps, -steps]))
+        x, fun, ask = incumbent.x, incumbent.fun, Ask(points, 1, phase="smoothed")
+        found = yield ask
+        incumbent.book("smoothed", ask, found.values, found.recalled)
+        assert found.gradients is not None
+        rises = np.vecdot(found.gradients, points - x)
+        return bool((found.values >= fun).all() and (rises >= found.values - fun).all())
 
     def _next_scale(self) -> Arm[float]:
         """The multiple of sigma for the next pass: each in turn, then by credit."""

@@ -40,17 +40,25 @@ class Polisher:
         self.minima = Minima(incumbent.problem.x0.size)
         self._scale: float | None = None  # inverse curvature that the last polish met first
 
-    def first(self, x: Array) -> Generator[Any, Any, Array]:
-        """Polish the start, across kinks as well: where there is one minimum that is all."""
+    def first(self, x: Array, *, whole: bool) -> Generator[Any, Any, Array]:
+        """Polish the start, across kinks as well: where there is one minimum that is all.
+
+        The ``whole`` way to its own end, or until nearly nothing of the gradient is left.
+        """
         method = GradientSamplingDescent(stationarity_tol=self._gtol)
-        return (yield from self.polish(x, "polish", method))
+        return (yield from self.polish(x, "polish", method, whole=whole))
 
     def polish(
-        self, x: Array, name: str = "polish", method: Method | None = None
+        self,
+        x: Array,
+        name: str = "polish",
+        method: Method | None = None,
+        *,
+        whole: bool = False,
     ) -> Generator[Any, Any, Array]:
         """Minimize the true function from ``x``, unless it is hopeless; where it ends."""
         incumbent, before = self._incumbent, self._incumbent.fun
-        witness = Witness(before, across=method is not None)
+        witness = Witness(before, across=method is not None, whole=whole)
         method = method or LBFGS(gtol=self._gtol, scale=self._scale)
         outcome = yield from play(Phase(name, method, x, watch=witness), incumbent)
         finish = outcome.finish

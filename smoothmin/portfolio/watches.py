@@ -54,11 +54,11 @@ class Witness:
     two steps. A polish is ``kinked`` where the gradient changes so much over such short steps
     as along no smooth valley that it came from, and values hardly fall any more, and ``settled``
     where the gradient tells that little is left: whether that is the end is not for it to say.
-    One that goes ``across`` kinks is not given up on them.
+    One that goes ``across`` kinks is not given up on them, and a ``whole`` one never.
     """
 
-    def __init__(self, best: float, *, across: bool = False) -> None:
-        self._across = across
+    def __init__(self, best: float, *, across: bool = False, whole: bool = False) -> None:
+        self._across, self._whole = across, whole
         self._hopeless: Watch | None = hopeless(best) if np.isfinite(best) else None
         self._last: Progress | None = None
         self._first_curvature = 0.0
@@ -82,7 +82,7 @@ class Witness:
             return "Kink."
         size = 0.0 if now.grad is None else float(np.abs(now.grad).max())
         self._steepest = max(self._steepest, size)
-        self.settled = size <= SETTLED * self._steepest
+        self.settled = not self._whole and size <= SETTLED * self._steepest
         if self.settled:
             return "Settled."
         return None if self._hopeless is None else self._hopeless(now)

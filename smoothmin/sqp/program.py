@@ -198,7 +198,7 @@ class Programs:
 
     def _enough(self, multipliers: Array) -> Array:
         """Weights with which the merit function falls along all steps that lower the violation."""
-        return self._sides.shared((1.0 + self._settings.margin) * multipliers)
+        return self._sides.shared((1.0 + self._settings.margin) * np.maximum(multipliers, 0.0))
 
     def lower_weights(self, direction: Direction) -> bool:
         """Forget weights far beyond what is enough, whose rounding hides the objective."""
@@ -248,9 +248,14 @@ class Programs:
         return bool((excess > least).any())
 
     def _first_caps(self, point: Point) -> Array:
-        """A multiple of the objective's slope by each side's."""
+        """A multiple of the objective's slope by each side's.
+
+        That is no less than what would end the side's excess within the size of x: a side may be
+        flat at the start alone.
+        """
         lengths = point.steep
-        steep = np.where(lengths[1:] > 0, lengths[1:], 1.0)
+        steep = np.maximum(lengths[1:], np.abs(point.excess) / max(euclidean_norm(point.x), 1.0))
+        steep[steep == 0] = 1.0
         caps: Array = np.maximum(self._settings.first * lengths[0] / steep, 1.0)
         return caps
 

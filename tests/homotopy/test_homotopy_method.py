@@ -125,10 +125,14 @@ def test_many_variables_whose_minima_are_not_symmetric(seed):
 
 
 def test_one_pass_is_what_a_call_with_gradients_means():
-    res = minimize(rastrigin, [2.2, -1.7], jac=rastrigin_der, method="homotopy", rng=0)
+    def run(method):
+        return minimize(
+            rastrigin, [2.2, -1.7], jac=rastrigin_der, method=method, bounds=[(-5, 5)] * 2, rng=0
+        )
+
+    res, more = run("homotopy"), run(Homotopy(restarts=2))
     assert res.success
     assert res.passes == 1
-    more = minimize(rastrigin, [2.2, -1.7], jac=rastrigin_der, method=Homotopy(restarts=2), rng=0)
     assert more.passes == 3
     assert more.fun <= res.fun
 
@@ -391,3 +395,20 @@ def test_derivative_free_asks_for_no_gradient():
     res = minimize(f, [1.0, 2.0], jac=gradient, method="derivative-free", rng=0)
     assert res.success
     assert res.njev == 0
+
+
+@pytest.mark.parametrize("n", [1, 4, 12])
+@pytest.mark.parametrize("seed", range(3))
+def test_where_nothing_speaks_for_other_minima_there_is_no_pass(n, seed):
+    curvatures = np.logspace(0, 2, n)
+
+    def fun(x):
+        return 3 + 0.5 * float(curvatures @ (x - 1) ** 2), curvatures * (x - 1)
+
+    x0 = np.full(n, 3.0)
+    res = minimize(fun, x0, jac=True, method="homotopy", rng=seed)
+    alone = minimize(fun, x0, jac=True, method="gradient-sampling", rng=seed)
+    assert res.success
+    assert res.passes == 0
+    assert res.nfev <= alone.nfev + 4
+    assert res.fun == pytest.approx(alone.fun, abs=1e-12)
