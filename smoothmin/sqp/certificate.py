@@ -25,7 +25,7 @@ from smoothmin.sqp.functions import Point, Sides
 from smoothmin.sqp.program import Region
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import FEW, euclidean_step
-from smoothmin.subproblems.min_norm import min_norm_point
+from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class KKTCertificate:
     def met(self) -> bool:
         """Whether it proves the point stationary."""
         return self.stationarity <= self.small
+
+    def along(self, decrease: float, size: Array) -> float:
+        """Length of the step, in these units of the variables, that slopes promise this for."""
+        slope = euclidean_norm(self.least[: len(size)] * size)
+        return decrease / slope if slope > 0 else 0.0
 
 
 class KKTCertifier:

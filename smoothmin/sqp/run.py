@@ -273,8 +273,7 @@ class SQPRun:
         if where is point and merit(point) - merit(new) < KEPT * promised < math.inf:
             self._standing = new, promised
         self._on_line = 0.0
-        learn = self._curvature.learn
-        curvature = learn(point, new, direction, outcome.share, self._gathered)
+        curvature = self._curvature.learn(point, new, direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
         self._programs.reach = euclidean_norm(new.x - point.x)
         self._recent.add(new.x, self._level, size, curvature)
@@ -292,8 +291,7 @@ class SQPRun:
         point = yield from self._evaluator.at(self._problem.x0)
         finish = unusable(point.fun, point.grad)
         if finish is not None or not point.finite:
-            said = "A constraint is not finite at the start."
-            return finish or Finish(Status.NONFINITE, said)
+            return finish or Finish(Status.NONFINITE, "A constraint is not finite at the start.")
         certifier = self._certifier
         if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
             point = yield from self._search.beside(point, certifier.feasible)
@@ -417,8 +415,7 @@ class SQPRun:
             f"Stationarity {certificate.stationarity:.3g} <= {certificate.small:.3g} "
             f"within radius {certificate.radius:.3g}"
         )
-        facts = self._facts(certificate, direction)
-        return judge(Knowledge(message, tolerance_met=True), **facts)
+        return judge(Knowledge(message, tolerance_met=True), **self._facts(certificate, direction))
 
     def _facts(self, certificate: KKTCertificate, direction: Direction) -> dict[str, Any]:
         facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
@@ -441,13 +438,12 @@ class SQPRun:
         if noise < promised < math.inf:  # as earlier promises were kept
             kept = promised * self._recent.exceeded(noise)
             promised = max(promised, min(kept, abs(point.fun)))
+        steep = 1.0 if self._gathered.met else self._recent.steepness
         if flat:
             steep = self._recent.steepness_with(direction.steepness)
-        else:
-            steep = 1.0 if self._gathered.met else self._recent.steepness
         visible = -direction.slope > noise and not flat
         step = direction.step / self._curvature.trust
-        large = float(np.max(np.abs(step) / np.maximum(1.0, np.abs(point.x))))
+        size = np.maximum(1.0, np.abs(point.x))
         knows = Knowledge(
             f"Stationarity {certificate.stationarity:.3g} within radius {certificate.radius:.3g}",
             promised=promised,
@@ -456,10 +452,12 @@ class SQPRun:
             noise=noise,
             extrapolated=self._recent.extrapolated(noise) if visible else 0.0,
             far=self._far(point, direction) if visible else 0.0,
-            large=large,
+            large=float(np.max(np.abs(step) / size)),
             steep=steep,
             resolved=self._problem.differences is None or self._problem.differences.resolves,
         )
+        if knows.negligible:  # which is not what slopes take a long step for
+            knows = knows._replace(large=max(knows.large, certificate.along(knows.left, size)))
         return judge(knows, **self._facts(certificate, direction))
 
     def _promised(self, point: Point, direction: Direction) -> float:
