@@ -38,8 +38,9 @@ from smoothmin.derivative_free.minimum_frobenius import Interpolation
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.derivative_free.resolution import Resolution
 from smoothmin.derivative_free.survey import survey
-from smoothmin.linesearch.backtracking import CROSSINGS, JUMP
+from smoothmin.linesearch.backtracking import JUMP
 from smoothmin.linesearch.polyhedral_search import KinkedLine
+from smoothmin.linesearch.weak_wolfe import INTERPOLATIONS
 from smoothmin.subproblems.trust_region import (
     EXCELLENT,
     FAST_GROWTH,
@@ -183,7 +184,7 @@ class InterpolatingDescent:
         def value(t: float) -> Generator[Any, Any, float]:
             return self._value(np.clip(x + t * down, self._low, self._high))
 
-        yield from line.narrow(value, max(CROSSINGS, x.size), NEGLIGIBLE)
+        yield from line.narrow(value, max(INTERPOLATIONS, x.size), NEGLIGIBLE)
         k = line.lowest
         return np.clip(x + line.t[k] * down, self._low, self._high), line.values[k], 0.0
 

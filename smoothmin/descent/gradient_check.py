@@ -13,8 +13,7 @@ from smoothmin._protocol import Array, Finish, Problem
 from smoothmin._status import Status
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
-ENOUGH = 3  # failed searches in a row that contradict
-WITNESSES = 3  # points of a search that must be on a line
+WITNESSES = 3  # points of a search that must be on a line, and such searches in a row
 VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show, ...
 RESOLVED = (
     1e-12  # ... and of the largest value, in double precision: what cancels leaves its rounding
@@ -32,7 +31,7 @@ class Doubt:
     not the user's gradients, and are left alone.
     """
 
-    def __init__(self, problem: Problem, enough: int = ENOUGH) -> None:
+    def __init__(self, problem: Problem, enough: int = WITNESSES) -> None:
         self._asked, self._problem = problem.differences is None, problem
         self._enough, self._count = enough, 0
         self._said, self._largest = "", 0.0

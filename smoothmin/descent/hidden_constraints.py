@@ -14,6 +14,7 @@ from collections import deque
 
 import numpy as np
 
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.subproblems.min_norm import min_norm_point
@@ -21,7 +22,6 @@ from smoothmin.subproblems.min_norm import min_norm_point
 JUMP = 10.0  # of the gradient at a wall, in units of its length
 NEAREST = 20  # points on either side that tell the normal, ...
 REMEMBERED = 200  # ... of so many
-FLAT = 1e-6  # margin below which no plane separates
 
 
 class Wall:
@@ -47,7 +47,7 @@ class Wall:
         rows = [_directions(self._without, here), -_directions(self._with, here)]
         normal = min_norm_point(np.concatenate(rows)).point
         margin = float(np.linalg.norm(normal))
-        if not margin > FLAT:
+        if not margin > HALF_OF_DIGITS:  # no plane separates
             return None
         crossing = min((point - here for point in beyond), key=lambda step: float(step @ step))
         return crossing, (JUMP * float(np.linalg.norm(g)) / margin) * normal

@@ -17,12 +17,10 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask
 from smoothmin.linesearch.polyhedral_search import KinkedLine
-from smoothmin.linesearch.weak_wolfe import ARMIJO
+from smoothmin.linesearch.weak_wolfe import ARMIJO, INTERPOLATIONS, SHORTEST
 
 LONGEST_EXTENSION = 10.0
 STRAIGHT = 0.8  # share of the predicted decrease from which a point is before a kink
-CROSSINGS = 3  # values that locate it, or as many as variables
-CROSSING_GAIN = 0.1  # share of the decrease on the line, worth another value there
 ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
 JUMP = 1e4  # rise in units of the fall that was predicted, which is more than curvature
 
@@ -58,7 +56,7 @@ class Backtracking:
                 break
             self._over.append((t, f_t - f))
             share = vertex(t * slope, f_t - f)
-            t *= min(max(share, 0.1), 0.5) if np.isfinite(f_t) else 0.1
+            t *= min(max(share, SHORTEST), 0.5) if np.isfinite(f_t) else SHORTEST
             if -t * slope < self._level:
                 break
         if not lower:
@@ -66,7 +64,7 @@ class Backtracking:
         beyond = next(((t, f + rise) for t, rise in self._over[::-1] if np.isfinite(rise)), None)
         if beyond is not None and f_t - f <= STRAIGHT * t * slope:
             line = KinkedLine([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
-            yield from line.narrow(self._value, CROSSINGS, CROSSING_GAIN)
+            yield from line.narrow(self._value, INTERPOLATIONS, SHORTEST)
             t, f_t = _across(line)
         elif t >= 1.0:
             t, f_t = yield from self._extended(f_t)

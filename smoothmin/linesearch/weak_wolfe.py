@@ -407,7 +407,7 @@ def _reduced(low: LinePoint, high: LinePoint, reductions: int, shortest: float) 
         return low.t + 0.5 * width
     meet = (high.slope - rise / width) / bend if bend > 0 else 0.5
     if 0 < meet < 1 and abs(meet - 0.5) > LIKE_PARABOLA:
-        return low.t + min(max(BEYOND * meet, shortest), 0.9) * width
+        return low.t + min(max(BEYOND * meet, shortest), 1 - SHORTEST) * width
     excess = rise - low.slope * width
     share = -low.slope * width / (2 * excess) if excess > 0 else 0.5
     return low.t + min(max(share, shortest), 0.5) * width

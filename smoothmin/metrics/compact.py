@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemv, dsymv, dtrsv
 
+from smoothmin._machine import CACHED
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.linear_system import solved
 
 SMALLEST_CURVATURE = 1e-16  # share of what s'y may be below which it is rounding
-FIRST_PAIRS = 64  # that there is place for at first; more is made when it is needed
 
 
 def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
@@ -49,7 +49,8 @@ class CompactMemory:
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
         self._memory = memory
-        self._make_place(n, min(memory, FIRST_PAIRS))
+        # more is made when it is needed
+        self._make_place(n, min(memory, max(1, CACHED // (2 * n))))
         self.scale = scale
         self.reset()
 

@@ -25,7 +25,6 @@ from smoothmin._machine import CACHED
 from smoothmin._protocol import Array
 
 LARGEST = 10.0  # scale, and inverse of the smallest
-DEVIATIONS = 1.0  # by which the spread of chance may exceed its mean
 ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
 
 
@@ -166,15 +165,15 @@ def _shrunk(sums: Array, grams: Array) -> Array | None:
     if count < 3:
         return None
     np.log(logs, out=logs)
-    logs *= 0.25
+    logs /= 4
     logs -= float(logs.sum()) / count
     spread = 4 * ddot(logs, logs) / (count - 1)
     if not spread < math.inf:  # or some sum is not
         return None
     chance = 0.0
     for gram in grams:  # 1 / k is a square of lengths that do not overflow
-        chance += 0.25 * _trigamma(0.5 * (float(gram.trace()) / dnrm2(gram.ravel())) ** 2)
-    chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
+        chance += _trigamma(0.5 * (float(gram.trace()) / dnrm2(gram.ravel())) ** 2) / 4
+    chance *= 1 + math.sqrt(2 / (count - 1))  # and a standard deviation
     if not chance < spread:
         return None
     logs *= 1 - chance / spread
@@ -241,8 +240,8 @@ def coordinate_scales(changes: Array) -> Array:
     spread = float(logs @ logs) / (count - 1)
     unit = changes / math.sqrt(float(squares.sum()))
     independent = 1 / float(np.square(unit @ unit.T).sum())
-    chance = 0.25 * _trigamma(0.5 * independent)
-    chance *= 1 + DEVIATIONS * math.sqrt(2 / (count - 1))
+    chance = _trigamma(0.5 * independent) / 4
+    chance *= 1 + math.sqrt(2 / (count - 1))  # and a standard deviation
     if spread > chance:
         shrunk = (1 - chance / spread) * logs
         scales[seen] = np.clip(np.exp(-shrunk), 1 / LARGEST, LARGEST)

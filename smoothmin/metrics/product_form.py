@@ -13,11 +13,10 @@ import numpy as np
 from scipy.linalg.blas import dgemm, dgemv, dger
 
 from smoothmin._check import require_memory
+from smoothmin._machine import CACHED
 from smoothmin._protocol import Array
 
-LARGE = 250  # rows from which on changes are collected
-CHANGES = 24  # made at a time
-CACHED = 2**17  # elements that a second look finds in the cache
+CHANGES = 24  # of a matrix too large for the cache, made at a time
 
 
 def dense(n: int) -> Array:
@@ -44,7 +43,7 @@ class SquareFactor:
         n = len(start)
         self._matrix = dense(n)
         self._matrix[...] = start if start.ndim == 2 else np.diag(start)
-        self.large = n >= LARGE
+        self.large = n * n >= CACHED
         self._room = np.empty((2, CHANGES, n) if self.large else (2, 0, n))
         self._count = 0
         self._take_views()

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array
+from smoothmin.subproblems.growing_hull import PIVOTS
 from smoothmin.subproblems.held_rows import Target, stationary
 
 EXCHANGES = 2  # of a row for one that depends on it, after which both are met but for rounding
-PIVOTS = 3  # per row and variable, and 20 more
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import CACHED
 from smoothmin._protocol import Array
-
-FIRST_POINTS = 256  # that there is place for at first; more is made when it is needed
 
 
 class Bundle:
@@ -22,7 +21,7 @@ class Bundle:
     """
 
     def __init__(self, n: int, capacity: int) -> None:
-        size = min(capacity, FIRST_POINTS)
+        size = min(capacity, max(1, CACHED // n))  # more is made when it is needed
         self._points = np.empty((size, n))
         self._gradients = np.empty((size, n))
         self._gaps = np.empty(size)  # value at an earlier centre over each tangent there

@@ -25,6 +25,7 @@ from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.trials import Trials
 from smoothmin.linesearch.weak_wolfe import SMOOTH_WOLFE, LinePoint, LineResult
 from smoothmin.subproblems.minimax import Minimax
+from smoothmin.subproblems.trust_region import FAST_GROWTH
 
 
 class Predictor:
@@ -114,7 +115,7 @@ class BundleNewton:
             return False
         self._trials.enter()
         self._predicted, self._creeps = np.inf, 0
-        self._radius = self._settings.reach * state.last_step
+        self._radius = state.settings.pieces.reach * state.last_step
         return True
 
     def _judge(self, model: Minimax, decrease: float) -> None:
@@ -122,9 +123,9 @@ class BundleNewton:
         settings, length = self._settings, float(np.linalg.norm(model.step))
         good = decrease >= settings.trusted * model.decrease
         if good and model.limited:
-            self._radius = max(self._radius, settings.growth * length)
+            self._radius = max(self._radius, FAST_GROWTH * length)
         if not good:
-            self._radius = length if decrease > 0 else settings.shrink * length
+            self._radius = length if decrease > 0 else 0.5 * length
         # right models that bring little, step after step, do not lead to their minimum
         slow = not model.limited and model.decrease > settings.creeping * self._predicted
         if good:

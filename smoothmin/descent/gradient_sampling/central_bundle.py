@@ -22,6 +22,8 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask, Finish, ask_one
 from smoothmin._verdict import KINK, Knowledge, judge
+from smoothmin.descent.convergence import VERIFIED
+from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate, Proof
@@ -29,7 +31,6 @@ from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.subproblems.analytic_centre import analytic_centre
 
-CONTRADICTION = 10.0  # fall along the gradient, in units of the bound's, that disproves it
 LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
 HIDDEN = 100.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
 WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
@@ -118,11 +119,12 @@ class CentralBundle:
     def __init__(self, state: State, predictor: Predictor | None) -> None:
         self._state, self._predictor = state, predictor
         self._settings = settings = state.settings.central_bundle
+        self._window = window = settings.trials.window
         n = state.x.size
         self._trials = Trials(settings.trials)
-        self._plain = Rates(max(settings.window, (n + 1) // 4))
+        self._plain = Rates(max(window, (n + 1) // 4))
         self._trials.plain(-n)  # a bound takes as many tangents, a metric as many steps
-        self._share = 10 ** (-settings.decades * self._plain.size / (n + settings.window))
+        self._share = 10 ** (-settings.decades * self._plain.size / (n + window))
         self._slow = False
         self._cuts: Cuts | None = None
         self._above = 0.0  # value from which the fall is counted
@@ -168,7 +170,7 @@ class CentralBundle:
     def _take(self, cuts: Cuts, trial: LinePoint, step: Array) -> bool:
         """Add the tangent of a point; whether the function still looks convex."""
         state = self._state
-        noise = self._settings.rounding * state.noise()
+        noise = VISIBLE * state.noise()
         above = trial.fun - state.f
         height = above - trial.slope
         if above < -cuts.gap - noise:
@@ -182,17 +184,17 @@ class CentralBundle:
             cuts.widen(WIDER)
         cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
         self._spent += 1
-        if self._spent > step.size + self._settings.window:
+        if self._spent > step.size + self._window:
             self._judge(cuts)
         return True
 
     def _begin(self) -> bool:
         """Begin a trial, if it is time for one."""
-        state, settings = self._state, self._settings
+        state = self._state
         if not (self._trials.ready and self._slow and not state.metric.fresh):
             return False
         fall = state.known.recent.fall if self._kinked() else 0.0
-        if not (fall > 0 and state.bundle.convex(settings.rounding * state.noise())):
+        if not (fall > 0 and state.bundle.convex(VISIBLE * state.noise())):
             return False
         root = math.sqrt(fall) * state.metric.root(np.eye(state.x.size))
         gradients, gaps, _ = state.bundle.tangents()
@@ -234,7 +236,7 @@ class CentralBundle:
         # next to nothing is left, but a few more digits are cheap
         self._proof = judge(knows)
         self._finishing += 1
-        return knows.invisible or self._finishing > self._settings.window
+        return knows.invisible or self._finishing > self._window
 
     def _conclude(self, cuts: Cuts) -> Generator[Ask, Any, StepOutcome]:
         """End the trial, and the run if there is a proof that values nearby do not contradict."""
@@ -244,7 +246,7 @@ class CentralBundle:
             return StepOutcome.NOTHING
         x, f, g = state.x, state.f, state.g
         # where the function is smooth it falls along its gradient, whatever tangents say
-        fall = CONTRADICTION * max(cuts.gap + self._tilt(cuts), state.noise())
+        fall = VERIFIED * max(cuts.gap + self._tilt(cuts), state.noise())
         there = x - (fall / float(g @ g)) * g
         fun, grad = yield from ask_one(there)
         if f - fun > fall / 2 and np.isfinite(grad).all():

@@ -45,7 +45,7 @@ from smoothmin._check import require_integer, require_real
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
-from smoothmin.descent.gradient_sampling.state import State, StepOutcome, StepSource
+from smoothmin.descent.gradient_sampling.state import FIRST_RADIUS, State, StepOutcome, StepSource
 from smoothmin.descent.gradient_sampling.stationarity import end_of_run
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import LinePoint
@@ -53,8 +53,6 @@ from smoothmin.linesearch.weak_wolfe import LinePoint
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
     from smoothmin.descent.gradient_sampling.hull import HullStep
-
-RESTART = 0.1  # first perturbation of a restart, in units of the largest coordinate, or 1
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,7 @@ class GradientSamplingDescent(Method):
         best, finish = yield from self._descend(problem, rng)
         for k in range(self.restarts):
             size = max(1.0, float(np.abs(best.x).max()))
-            offset = RESTART * 2.0**k * size * rng.standard_normal(best.x.size)
+            offset = FIRST_RADIUS * 2.0**k * size * rng.standard_normal(best.x.size)
             again = problem.at(problem.clip(best.x + offset / np.sqrt(best.x.size)))
             state, ended = yield from self._descend(again, rng)
             if state.f < best.f:

@@ -24,12 +24,15 @@ class TrialSettings:
     backoff : int
         Growth of the wait after a trial that has not paid; 1 or more. With 2 or more, n
         evaluations see O(log n) trials.
+    window : int
+        Evaluations over which gains are compared; 1 or more.
     """
 
     strikes: int = 2
     proven: int = 3
     wait: int = 100
     backoff: int = 4
+    window: int = 10
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class CertificateSettings:
     relative : float
         Length of a mix of gradients, in units of the mean length of those in it, or of the mean
         slope lately if that is less, that proves a point stationary unless the user says
-        otherwise. In (0, 1).
+        otherwise; and what rounding may leave of the slope that brings the value to zero over
+        |x|: the root of rounding, and room for curvature. In (1e-8, 1).
     radius : float
         And the radius they may come from, in units of the largest element of x so far; in (0, 1).
     nearby : float
@@ -54,9 +58,6 @@ class CertificateSettings:
         rounding of some thousand. In (1e-16, 1).
     resolved : float
         Length of a mix, in the same units, that rounding may leave; in (0, 1).
-    rounded : float
-        Slope that rounding leaves of one that brings the value to zero over |x|: the root of
-        rounding, and room for curvature. In (1e-8, 1).
     """
 
     blur: float = 10.0
@@ -65,7 +66,6 @@ class CertificateSettings:
     resolved: float = 1e-7
     nearby: float = 1e-5
     cancelled: float = 1e-12
-    rounded: float = 1e-6
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,8 @@ class SearchSettings:
     Attributes
     ----------
     most_pairs, fewest_pairs : int
-        Pairs of the limited memory before a kink is seen; 2 or more. Between these as many as ...
-    elements : int
-        ... leave the memory this number of elements: what the nearer cache holds; 1 or more.
+        Pairs of the limited memory before a kink is seen; 2 or more. Between these as many as
+        the cache holds.
     patience : int
         Trials of a search without success: before the hull is asked, or enlarged; 1 or more.
     skewed : float
@@ -100,7 +99,6 @@ class SearchSettings:
 
     most_pairs: int = 50
     fewest_pairs: int = 20
-    elements: int = 2**15
     patience: int = 20
     skewed: float = 0.06
     fading: float = 0.8
@@ -117,8 +115,6 @@ class SelfScalingSettings:
 
     Attributes
     ----------
-    window : int
-        Evaluations between looks at the value; 1 or more.
     slow : float
         What a window gains, in units of the one before, where steps are slow; in (0, 1).
     too_long : float
@@ -136,7 +132,6 @@ class SelfScalingSettings:
         A verdict is on a window.
     """
 
-    window: int = 10
     slow: float = 0.3
     too_long: float = 10.0
     steps: int = 5
@@ -167,7 +162,7 @@ class PieceSettings:
     recent : int
         Points after which a kink is forgotten; 1 or more.
     reach : float
-        How far points are near, in units of the last step; 1 or more.
+        How far points are near, and the first radius, in units of the last step; 1 or more.
     accurate : float
         Error of an accurate prediction, in units of the change of the value; in (0, 1).
     mistakes : int
@@ -196,10 +191,6 @@ class BundleNewtonSettings:
         Accurate ones in a row that let a trial begin; 1 or more.
     trusted : float
         Share of the predicted decrease that makes a step good; in (0, 1).
-    reach : float
-        First radius, in units of the last step; above 0.
-    growth, shrink : float
-        Of the radius, when it limited a good step, and after a bad one; above and below 1.
     creeping : float
         A decrease of more than this share of the last one is slow; in (0, 1).
     creeps : int
@@ -210,9 +201,6 @@ class BundleNewtonSettings:
 
     predictions: int = 2
     trusted: float = 0.5
-    reach: float = 4.0
-    growth: float = 4.0
-    shrink: float = 0.5
     creeping: float = 0.5
     creeps: int = 5
     trials: TrialSettings = field(default=TrialSettings(wait=0))
@@ -224,28 +212,21 @@ class CentralBundleSettings:
 
     Attributes
     ----------
-    window : int
-        Evaluations that make a window of other steps, or a quarter of the variables if these
-        are more; and by which the windows of a trial are longer; 1 or more.
     decades : float
         By which gains of other steps are to fall in as many evaluations as variables, and a
-        window, or they are slow; above 0.
+        window, or they are slow; above 0. Windows are at least a quarter of the variables.
     closing : float
         What as many evaluations leave of the gap at most; in (0, 1).
-    rounding : float
-        Tangents are as good as below the value by so much, in units of the noise; 1 or more.
     cuts : int
         Tangents kept for each variable; 2 or more.
     most_variables : int
         Each step takes some n^2 operations for each tangent.
     trials : TrialSettings
-        A verdict is on as many evaluations as variables.
+        A verdict is on as many evaluations as variables, and a window.
     """
 
-    window: int = 10
     decades: float = 1.2
     closing: float = 0.3
-    rounding: float = 100.0
     cuts: int = 4
     most_variables: int = 100
     trials: TrialSettings = field(default=TrialSettings())

@@ -16,6 +16,7 @@ import math
 from collections import deque
 from typing import Any
 
+from smoothmin._machine import CACHED
 from smoothmin._protocol import Array, Finish, Iterate, Problem
 from smoothmin._recent import SIDES
 from smoothmin._verdict import KINK, NEGLIGIBLE
@@ -79,7 +80,7 @@ class SmoothDescent(Descent):
         watchful: bool,
     ) -> None:
         n = problem.x0.size
-        memory = min(settings.most_pairs, max(settings.fewest_pairs, settings.elements // n))
+        memory = min(settings.most_pairs, max(settings.fewest_pairs, CACHED // (2 * n)))
         limited = LimitedMemory(n, memory, scaled=True, lasting=not watchful)
         limited.start(scales)
         super().__init__(problem, limited, known, start)

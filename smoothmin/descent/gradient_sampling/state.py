@@ -35,6 +35,8 @@ from smoothmin.metrics.product_form import dense
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 
+FIRST_RADIUS = 0.1  # or perturbation of a restart, in units of the largest coordinate, or 1
+
 
 class StepOutcome(Enum):
     """What a source of steps has come to."""
@@ -84,7 +86,7 @@ class State:
         self.ended: Finish | None = None
         self.proof: Proof | None = None  # of an end, that values nearby may still deny
         self.certifier = Certifier(problem, *tolerances, size, self.settings.certificate)
-        self.radius = 0.1 * size if options.radius is None else options.radius
+        self.radius = FIRST_RADIUS * size if options.radius is None else options.radius
         self.last_step = 0.0
         self.small_steps = 0
         self.skewness = ON_A_KINK

@@ -203,7 +203,7 @@ class Certifier:
         the slope that brings f to zero.
         """
         settings = self._settings
-        return min(settings.resolved * self._steepest, settings.rounded * self._to_zero)
+        return min(settings.resolved * self._steepest, settings.relative * self._to_zero)
 
     @property
     def _to_zero(self) -> float:

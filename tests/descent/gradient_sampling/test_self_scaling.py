@@ -20,7 +20,6 @@ from nonsmooth_problems import outliers, phases
 
 POWER = 0.4
 SETTINGS = SelfScalingSettings(
-    window=10,
     slow=0.3,
     too_long=10.0,
     steps=5,
