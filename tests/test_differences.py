@@ -190,3 +190,19 @@ def test_differences_are_those_of_scipy():
     theirs = approx_fprime(x, rosen)
     exact = rosen_der(x)
     assert np.abs(ours[0] - exact).max() <= 4 * np.abs(theirs - exact).max() + 1e-6
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "sqp"])
+def test_a_minimum_whose_values_are_multiples_is_found(method):
+    """The logarithm of one and little has the rounding of one, in units of the factor."""
+    for seed in (5, 56, 60, 61):
+        rng = np.random.default_rng(seed)
+        start, angle = rng.uniform(-8, 8, 2), rng.uniform(0, 3.14)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+        def fun(x, turn=turn):
+            return 4e5 * float(np.log(1 + [0.5, 30] @ (turn @ x) ** 2))
+
+        res = minimize(fun, start, method=method)
+        assert res.success, (seed, res.message)
+        assert res.fun <= 1e-6

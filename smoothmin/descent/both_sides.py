@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._protocol import Array
+from smoothmin._machine import SUMMED
+from smoothmin._protocol import Array, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,19 @@ class BothSides:
 
     @property
     def promised_alone(self) -> float:
-        """The largest decrease that a slope and its curvature promise along a coordinate."""
+        """The largest decrease that a slope and its curvature promise along a coordinate.
+
+        Slopes that are the same on both sides tell of no curvature: values may be multiples.
+        """
         with np.errstate(all="ignore"):
             along = self.free**2 * np.abs(self.displaced) / self._change
-        return 0.5 * float(np.nanmax(along, initial=0.0))
+        return 0.5 * float(np.nanmax(along[self._bends], initial=0.0))
 
     @property
     def curvatures(self) -> Array:
         """Along the coordinates, the largest where there is none."""
         bend = self._change / np.abs(self.displaced)
-        return np.where(bend > 0, bend, np.max(bend, initial=1.0))
+        return np.where(self._bends, bend, np.max(bend, initial=1.0))
 
     @property
     def bent_down(self) -> Array:
@@ -63,6 +67,12 @@ class BothSides:
         """
         down = (self.error * self.displaced < 0) & (np.abs(self.error) > self.rounded)
         return np.where(down, np.copysign(self.error, self.central), 0.0)
+
+    @property
+    def _bends(self) -> Mask:
+        """Where slopes to both sides differ by more than their own rounding."""
+        differ: Mask = np.abs(self.error_of_free) > SUMMED * np.abs(self.central)
+        return differ
 
     @property
     def _change(self) -> Array:

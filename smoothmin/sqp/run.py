@@ -435,6 +435,8 @@ class SQPRun:
 
         A kink is none where values around it are all the same: ``flat``.
         """
+        if self._visibility.lost(point, noise, certificate.stationarity):
+            promised = min(promised, noise)
         if noise < promised < math.inf:  # as earlier promises were kept
             kept = promised * self._recent.exceeded(noise)
             promised = max(promised, min(kept, abs(point.fun)))

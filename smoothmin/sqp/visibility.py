@@ -65,6 +65,12 @@ class Visibility:
             return np.full(point.x.size, EPS * float(point.steep.max()))
         return noise / ROUNDINGS * differences.rounded(point.x)
 
+    def lost(self, point: Point, noise: float, stationarity: float) -> bool:
+        """Whether slopes by differences are no more than rounding of values makes of them."""
+        differing = self._problem.differences is not None
+        errors = self.slope_errors(point, noise)
+        return differing and stationarity <= float(np.linalg.norm(errors))
+
     def doubtful(self, point: Point, direction: Direction, noise: float, fall: float) -> bool:
         """Whether errors of differences may hide more than next to nothing.
 
