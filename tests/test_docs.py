@@ -36,3 +36,14 @@ def test_every_method_has_a_page():
     assert pages == set(_registry.METHODS)
     listed = re.findall(r"^([a-z-]+)$", (DOCS / "methods" / "index.md").read_text(), re.MULTILINE)
     assert pages <= set(listed)
+
+
+def test_every_notebook_has_a_card_with_a_picture():
+    """The gallery shows the picture of that number among those that a notebook keeps."""
+    cards = re.findall(r"^%CARD: (\S+) (\d+) .+%$", (DOCS / "gallery.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in cards] == [
+        page.stem for page in sorted(DOCS.parent.glob("*.ipynb"))
+    ]
+    for name, number in cards:
+        kept = (DOCS.parent / f"{name}.ipynb").read_text().count('"image/png": "')
+        assert kept > int(number)

@@ -1,5 +1,7 @@
 """How Sphinx makes the documentation: ``python -m sphinx -W notebooks/docs build/docs``."""
 
+import base64
+import json
 import re
 import shutil
 import sys
@@ -112,6 +114,30 @@ PICTURE = """```{{image}} {up}generated/pictures/{name}-light.png
 *{text}*"""
 
 
+CARD = """:::{{container}} notebook
+```{{image}} generated/gallery/{name}.png
+:target: gallery/{name}.html
+:alt: {title}
+```
+{{doc}}`{title} <gallery/{name}>`
+
+{text}
+:::"""
+
+
+def _card(found):
+    """A notebook's picture, title and what it is about: its ``number``-th picture, kept."""
+    name, number, text = found.groups()
+    cells = json.loads((HERE.parent / f"{name}.ipynb").read_text())["cells"]
+    shown = [out.get("data", {}) for cell in cells for out in cell.get("outputs", ())]
+    drawn = [data["image/png"] for data in shown if "image/png" in data]
+    folder = HERE / "generated" / "gallery"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.png").write_bytes(base64.b64decode(drawn[int(number)]))
+    title = "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ")
+    return CARD.format(name=name, title=title, text=text)
+
+
 def _fill(app, docname, source):
     """Put tables that are known elsewhere, and pictures, in their places."""
     for name, table in TABLES.items():
@@ -125,6 +151,7 @@ def _fill(app, docname, source):
         source[0],
         flags=re.MULTILINE,
     )
+    source[0] = re.sub("^%CARD: (\\S+) (\\d+) (.*)%$", _card, source[0], flags=re.MULTILINE)
 
 
 def _draw(app):
