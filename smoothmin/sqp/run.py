@@ -105,8 +105,9 @@ class SQPRun:
             if steer and (sunk := self._infeasibility.sunk(point)) is not None:
                 return sunk
             noise = self._visibility.noise(point, direction)
-            hidden = -direction.slope <= noise and self._certifier.feasible(point)
-            if hidden and self._programs.lower_weights(direction):
+            feasible = self._certifier.feasible(point)
+            if feasible and self._visibility.outweighed(point, direction, noise):
+                self._first_level = self._level
                 continue
             if not steer and -direction.slope <= noise and not self._certifier.feasible(point):
                 steer = True

@@ -65,6 +65,20 @@ class Visibility:
             return np.full(point.x.size, EPS * float(point.steep.max()))
         return noise / ROUNDINGS * differences.rounded(point.x)
 
+    def outweighed(self, point: Point, direction: Direction, noise: float) -> bool:
+        """Whether weights were lowered that hid the objective at a feasible point.
+
+        Their rounding does, or violations that are allowed: then nothing compares any more.
+        """
+        allowed = float(self._programs.weights @ self._sides.allowed(point.rows))
+        much = allowed > point.size.item(0)
+        if not (much or -direction.slope <= noise) or not self._programs.lower_weights(direction):
+            return False
+        if much:
+            self._recent.clear()
+            self._curvature.reset()
+        return True
+
     def lost(self, point: Point, noise: float, stationarity: float) -> bool:
         """Whether slopes by differences are no more than rounding of values makes of them."""
         differing = self._problem.differences is not None
