@@ -15,25 +15,46 @@ from collections.abc import Generator
 
 import numpy as np
 
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem
-from smoothmin._verdict import NEGLIGIBLE
+from smoothmin._verdict import NEGLIGIBLE, SHORT
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 NEAR = 1e-3  # distance, in units of max(1, |x|), at which a variable that matters changes values
 FARTHER = 10.0**0.5  # factor between distances, up to 1
 
 
-def falls_on(problem: Problem, x: Array, f: float) -> Generator[Ask, Answers, bool]:
+def falls_on(
+    problem: Problem, x: Array, f: float, step: Array | None
+) -> Generator[Ask, Answers, bool]:
     """Whether values are no higher twice as far from the start along variables that have fled.
 
-    Beside their distance from there that of the start from 0, or 1, is negligible.
+    Beside their distance from there that of the start from 0, or 1, is negligible. Or whether
+    they are lower as far again along the last ``step``, if that has not become short.
     """
     away = x - problem.x0
+    if step is not None and (yield from _falls_along(problem, x, f, step)):
+        return True
     away[NEGLIGIBLE * np.abs(away) <= np.maximum(1.0, np.abs(problem.x0))] = 0.0
     there = problem.clip(x + away)
     if (there == x).all() or not np.isfinite(there).all():
         return False
     value = (yield Ask(there[None], 0, phase="check")).values[0]
     return bool(value <= f)
+
+
+def _falls_along(
+    problem: Problem, x: Array, f: float, step: Array
+) -> Generator[Ask, Answers, bool]:
+    """Whether values are lower as far from ``x`` as the start, along a step that is not short."""
+    far, length = euclidean_norm(x - problem.x0), euclidean_norm(step)
+    if not SHORT * far < length < np.inf:
+        return False
+    there = problem.clip(x + far / length * step)
+    if not np.isfinite(there).all() or (there == x).all():
+        return False
+    value = (yield Ask(there[None], 0, phase="check")).values[0]
+    return bool(value < f - SUMMED * abs(f))
 
 
 def lower_beyond(

@@ -34,6 +34,7 @@ from smoothmin._protocol import (
     quiet,
 )
 from smoothmin._recall import Memory, recalling
+from smoothmin._recent import SIDES
 from smoothmin._reflection import within_bounds
 from smoothmin._result import Result, in_words_of_trust_constr
 from smoothmin._scaling import Scaled
@@ -98,6 +99,7 @@ class Run:
         self._watched = kept or any(who is not None for who in told)  # else steps cost little
         self._nit = 0
         self._last: Iterate | None = None
+        self._before: Iterate | None = None  # that one
         self._lowest = math.inf  # of the values that the method has reported
         self._info: dict[str, Any] = {}
         self._message = ""
@@ -219,7 +221,8 @@ class Run:
             return finish
         before, died, message = self._ledger.nfev, self._ledger.died, ""
         try:
-            if (yield from falls_on(problem, best.x.copy(), best.fun)):
+            step = None if known or "phase_nfev" in finish.info else self._last_step()
+            if (yield from falls_on(problem, best.x.copy(), best.fun, step)):
                 message = _status.INFIMUM_FAR_AWAY
             elif from_values and not known and (stencil is None or best.grad is not None):
                 flat = None if stencil is None or best.grad is None else best.grad == 0
@@ -234,6 +237,13 @@ class Run:
         if accounts is not None and (asked or from_values):
             accounts["check"] = accounts.get("check", 0) + asked
         return Finish(Status.PRECISION, message, **finish.info) if message else finish
+
+    def _last_step(self) -> Array | None:
+        """The last one, if there were enough to have become short near a minimum."""
+        if self._nit < 2 * SIDES or self._before is None or self._last is None:
+            return None
+        step: Array = self._last.x - self._before.x
+        return step
 
     def _assembled(self, problem: Problem) -> Method:
         """The method with what it needs for constraints and bounds that it does not know of."""
@@ -280,7 +290,7 @@ class Run:
     def _report(self, iterate: Iterate) -> None:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
-        self._last = iterate
+        self._before, self._last = self._last, iterate
         if iterate.fun < self._lowest:
             self._lowest = iterate.fun
         if iterate.info:

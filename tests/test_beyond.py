@@ -100,3 +100,21 @@ def test_a_minimum_very_far_away_is_a_success():
     res = minimize(fun, np.ones(2), jac=True, method="bfgs")
     assert res.success
     assert res.fun < 1e-12
+
+
+def separated(w):
+    """A logistic likelihood of data that a plane separates: lower the longer the coefficients."""
+    x = np.random.default_rng(0).standard_normal((40, 3))
+    x *= np.sign(x @ [1, 2, -1])[:, None]
+    return float(np.logaddexp(0, -x @ w).sum()), -x.T @ (0.5 - 0.5 * np.tanh(0.5 * (x @ w)))
+
+
+@pytest.mark.parametrize("method", ["gradient-sampling", "sqp"])
+def test_values_that_fall_for_ever_are_no_success(method):
+    def exponential(x):
+        return float(np.exp(-x[0]) + (x[1] - 1) ** 2), np.array([-np.exp(-x[0]), 2 * (x[1] - 1)])
+
+    for fun, x0 in ((exponential, [0.0, 0.0]), (separated, [0.0, 0.0, 0.0])):
+        res = minimize(fun, x0, jac=True, method=method, rng=0)
+        assert not res.success
+        assert "infinity" in res.message
