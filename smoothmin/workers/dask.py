@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from numpy.typing import NDArray
@@ -40,6 +41,10 @@ class DaskTeam(FutureTeam):
         """See `FutureTeam`: the objective is sent once, by a task that can be done again."""
         if self._shipped is None:
             self._shipped = self._client.submit(_itself, self._objective, pure=False)
+            # else the scheduler sends the first tasks to the worker that has it; what goes wrong
+            # there goes wrong with the tasks
+            with contextlib.suppress(Exception):
+                self._client.replicate(self._shipped)
         return _evaluate, self._shipped, order, points
 
     def explained(self, error: BaseException) -> BaseException:

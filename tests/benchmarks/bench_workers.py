@@ -45,11 +45,11 @@ def quick(x):
     return float(x @ x)
 
 
-def best(fun, points, workers):
-    """Seconds of the fastest batch."""
+def typical(fun, points, workers):
+    """Seconds of a batch, the median."""
     seconds = []
     minimize(fun, np.ones(10), method=Batches(points, seconds), workers=workers, rng=0)
-    return min(seconds)
+    return float(np.median(seconds))
 
 
 def main():
@@ -59,11 +59,11 @@ def main():
     with cluster, Client(cluster) as client, ThreadPoolExecutor(2) as threads:
         kinds = {"2 processes": 2, "2 threads": threads, "Dask, 2 processes": client}
         print(row("workers", ["gain at 20 ms", "lone point, us", "one of 2000, us"]))
-        serial = best(waiting, 64, None)
+        serial = typical(waiting, 64, None)
         for name, workers in kinds.items():
-            gain = serial / best(waiting, 64, workers)
-            one = best(quick, 1, workers)
-            many = best(quick, 2000, workers)
+            gain = serial / typical(waiting, 64, workers)
+            one = typical(quick, 1, workers)
+            many = typical(quick, 2000, workers)
             print(row(name, [gain, one * 1e6, many / 2000 * 1e6], ".2f"))
 
 

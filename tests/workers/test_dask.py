@@ -4,11 +4,15 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
 import worker_cases as cases
 from worker_cases import X0, Cloud, Grid, assert_same, pair
 
 from smoothmin import minimize
+from smoothmin._method import Method
+from smoothmin._protocol import Ask, Finish
+from smoothmin._status import Status
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # other people's
@@ -87,3 +91,24 @@ def test_an_asynchronous_client_is_refused():
 
     with pytest.raises(TypeError, match="not asynchronous"):
         minimize(pair, X0, jac=True, workers=Asynchronous())
+
+
+def test_the_first_batch_is_already_shared(client):
+    """Where the objective was sent to first is not where all of it is done."""
+    batches = []
+
+    def process(x):
+        time.sleep(0.02)
+        return float(os.getpid())
+
+    class Told(Method):
+        """One batch, of which the values are kept."""
+
+        def run(self, problem, rng):
+            batches.append((yield Ask(rng.standard_normal((40, 2)), 0)).values)
+            return Finish(Status.CONVERGED, "Done.")
+
+    minimize(process, X0[:2], method=Told(), workers=client, rng=0)
+    _, counts = np.unique(batches[0], return_counts=True)
+    assert len(counts) == 2
+    assert counts.min() >= 10
