@@ -135,12 +135,12 @@ class Result(OptimizeResult):  # type: ignore[misc]
     >>> from smoothmin import minimize
     >>> res = minimize(lambda x: float((x - 1) @ (x - 1)), [3.0, 2.0], rng=0)
     >>> print(res)  # doctest: +ELLIPSIS
-     message: ...
-     success: True
-      status: 0 (converged)
-      method: derivative-free
-         fun: ...
-           x: [ 1.000e+00  1.000e+00]
+      message: ...
+      success: True
+       status: 0 (converged)
+       method: derivative-free
+          fun: ...
+            x: [ 1.000e+00  1.000e+00]
     ...
     """
 
