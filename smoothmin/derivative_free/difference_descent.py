@@ -45,7 +45,6 @@ from smoothmin._status import Status
 from smoothmin._verdict import KINK, SHORT, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import (
     FIRST_DIFFERENCE,
-    GrowingMetric,
     LargeMetric,
     displaced,
     gradient_along,
@@ -248,8 +247,6 @@ class _DifferenceRun:
                 curvature = float((g_new - g) @ (x_new - x)) / max(float(moved @ moved), 1e-300)
                 x, f, g = x_new, f_new, g_new
                 tangents.move(x, f, g)
-                if tangents.kinked and isinstance(self._metric, GrowingMetric):
-                    self._metric.change_over()
                 yield Iterate(x, f, g, **self._seen)
 
     def _converged(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -33,6 +34,37 @@ MOST = 100.0  # factor by which it grows at once: no curvature may be mere round
 REMEMBERED = 4  # times as many steps as variables, from which H is made anew
 
 
+class Units:
+    """Of some diagonals the first in whose units steps and changes of the gradient are alike.
+
+    One in whose units they are less so than in those of a later one is given up.
+    """
+
+    def __init__(self, *units: Array) -> None:
+        self._units, self._credits = list(units), np.zeros(len(units))
+
+    @property
+    def now(self) -> Array:
+        """That one (n,)."""
+        return self._units[0]
+
+    def learn(self, s: Array, y: Array) -> bool:
+        """Take a step and the change of the gradient; whether it is another one now."""
+        self._credits *= 0.5
+        self._credits += [_cosine(s / unit, y * unit) for unit in self._units]
+        best = int(self._credits.argmax())
+        del self._units[:best]
+        self._credits = self._credits[best:]
+        return best > 0
+
+
+def even(scale: Array) -> Array:
+    """The same for all variables: a scale that is a guess may be worse than none."""
+    if (scale == scale[0]).all():
+        return scale
+    return np.full_like(scale, np.exp(np.mean(np.log(scale))))
+
+
 class DenseMetric(InverseHessian):
     """H = J J' from the last steps; J's columns have unit curvature as far as known.
 
@@ -43,7 +75,7 @@ class DenseMetric(InverseHessian):
 
     def __init__(self, n: int, scale: Array) -> None:
         super().__init__(n)
-        self._scale = self._unit = scale
+        self._scale, self._units = scale, Units(scale, even(scale))
         self._first: Array | None = None  # a J to start from in place of the unit
         self._multiple = 0.0  # of the square of the unit, from which H starts
         self._steps: deque[tuple[Array, Array]] = deque(maxlen=REMEMBERED * n)
@@ -59,12 +91,13 @@ class DenseMetric(InverseHessian):
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
-        self._unit, self._multiple, self._first = self._scale, 0.0, None
+        self._units = Units(self._scale, even(self._scale))
+        self._multiple, self._first = 0.0, None
         self._steps.clear()
 
     def begin(self, curvature: Array) -> None:
         """Start from a diagonal Hessian."""
-        self._unit = 1 / np.sqrt(curvature)
+        self._units = Units(1 / np.sqrt(curvature))
         self._start(1.0)
 
     def begin_with(self, inverse: Array) -> None:
@@ -85,8 +118,11 @@ class DenseMetric(InverseHessian):
         if not 0 < sy < np.inf:
             return
         self._steps.append((s, y))
+        if not self.learnt and self._units.learn(s, y):
+            self.adopt(self._units)
+            return
         if self._first is None:
-            in_units = s / self._unit
+            in_units = s / self._units.now
         else:
             in_units = solve_triangular(self._first, s, lower=True)
         multiple = AHEAD * float(in_units @ in_units) / sy
@@ -98,11 +134,12 @@ class DenseMetric(InverseHessian):
         elif multiple < np.inf:
             self._start_anew(multiple)
 
-    def adopt(self, pairs: list[tuple[Array, Array]], unit: Array) -> None:
-        """Begin with these steps and changes of the gradient, and with another unit."""
-        self._unit = unit
-        self._steps.extend(pairs)
-        multiple = max(AHEAD * float(np.square(s / unit).sum()) / float(s @ y) for s, y in pairs)
+    def adopt(self, units: Units, steps: Iterable[tuple[Array, Array]] = ()) -> None:
+        """Begin with other units; with these steps, too, and changes of the gradient."""
+        self._units = units
+        self._steps.extend(steps)
+        ratios = (np.square(s / units.now).sum() / (s @ y) for s, y in self._steps)
+        multiple = AHEAD * float(max(ratios))
         if multiple < np.inf:
             self._start_anew(multiple)
 
@@ -118,7 +155,7 @@ class DenseMetric(InverseHessian):
     def _start(self, multiple: float) -> None:
         super().reset()
         self._multiple, self._updates = multiple, 0
-        first = self._unit if self._first is None else self._first
+        first = self._units.now if self._first is None else self._first
         self._j = SquareFactor(first * math.sqrt(multiple))
 
     def difference_steps(self, noise: float, longest: float = FIRST_DIFFERENCE) -> Array:
@@ -147,8 +184,8 @@ class LargeMetric(Metric):
     """
 
     def __init__(self, n: int, scale: Array) -> None:
-        self._scale = self._unit = scale  # H is scaled by the square of the unit
-        self._begun, self._credit = False, 0.0
+        self._scale, self._begun = scale, False
+        self.units = Units(scale, even(scale))  # H is scaled by the square
         self._memory = LimitedMemory(n, DENSE)
 
     learnt: ClassVar[bool] = False  # along few directions only
@@ -158,54 +195,49 @@ class LargeMetric(Metric):
         """Whether nothing is known."""
         return not self._begun and self._memory.fresh
 
-    @property
-    def unit(self) -> Array:
-        """Whose square the memory starts from, but for a factor."""
-        return self._unit
-
     def reset(self) -> None:
         """Forget everything."""
         self._memory.reset()
-        self._unit, self._begun = self._scale, False
+        self.units, self._begun = Units(self._scale, even(self._scale)), False
 
     def begin(self, curvature: Array) -> None:
         """Start from a diagonal Hessian."""
-        self._unit, self._begun, self._credit = 1 / np.sqrt(curvature), True, 0.0
+        self._begun = True
+        self.units = Units(1 / np.sqrt(curvature), self._scale, even(self._scale))
 
     def apply(self, g: Array) -> Array:
         """``H g``."""
-        return self._unit * self._memory.apply(self._unit * g)
+        return self.units.now * self._memory.apply(self.units.now * g)
 
     def root(self, gradients: Array) -> Array:
         """A factor of the inner products ``G H G'``."""
-        return self._memory.root(gradients * self._unit)
+        return self._memory.root(gradients * self.units.now)
 
     def model(self) -> InUnits:
         """``H^-1``."""
-        return InUnits(self._memory.model(), self._unit)
+        return InUnits(self._memory.model(), self.units.now)
 
     def update(
         self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Remember a step and the change of the gradient."""
-        self._memory.update(s / self._unit, y * self._unit)
+        self._memory.update(s / self.units.now, y * self.units.now)
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
-        """Remember; first give up a diagonal that makes steps and changes less alike."""
-        if self._begun and self._unit is not self._scale:
-            self._credit *= 0.5
-            self._credit += _cosine(s / self._unit, y * self._unit)
-            self._credit -= _cosine(s / self._scale, y * self._scale)
-            if self._credit < 0:
-                self._memory.reset()
-                self._unit = self._scale
+        """Remember, in other units if these make steps and changes more alike."""
+        unit = self.units.now
+        if self.units.learn(s, y):
+            steps, changes = self._memory.pairs()
+            self._memory.reset()
+            for step, change in zip(steps * unit, changes / unit, strict=True):
+                self.update(step, change)
         self.update(s, y)
 
     def difference_steps(self, noise: float, longest: float = FIRST_DIFFERENCE) -> Array:
         """Rows to take differences along: the coordinates."""
         size = longest * self._scale
         if not self.fresh:
-            size = np.minimum(size, self._unit * (2 * math.sqrt(noise * self._memory.scale)))
+            size = np.minimum(size, self.units.now * (2 * math.sqrt(noise * self._memory.scale)))
         return np.diag(size)
 
 
@@ -274,12 +306,7 @@ class GrowingMetric(Metric):
             return
         self._pairs.append((s, y))
         if len(self._pairs) >= self._size:
-            self.change_over()
-
-    def change_over(self) -> None:
-        """To H = J J', with what is known: kinks need it at once."""
-        if self._now is self._few and self._pairs:
-            self._dense.adopt(self._pairs, self._few.unit)
+            self._dense.adopt(self._few.units, self._pairs)
             if not self._dense.fresh:
                 self._now = self._dense
             self._pairs.clear()

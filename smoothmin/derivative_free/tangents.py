@@ -25,7 +25,6 @@ from smoothmin.subproblems.simplex_qp import simplex_weights
 
 ROOM = 30  # tangents before the newest
 SKEWED = 0.08  # mean distance of that share from a half, from which there are kinks
-SEEN = 10  # steps after which that mean is more than its first value
 
 
 class IterateTangents:
@@ -33,13 +32,12 @@ class IterateTangents:
 
     def __init__(self, x: Array, f: float, g: Array) -> None:
         self._bundle = Bundle(x.size, ROOM + 1)
-        self._skewness, self._steps = 0.5, 0  # until it is known
+        self._skewness = 0.5  # until it is known
         self._x, self._f, self._g = x, f, g
         self._bundle.restart(x, f, g)
 
     def move(self, x: Array, f: float, g: Array) -> None:
         """Take the tangent at the next iterate."""
-        self._steps += 1
         whole = float((g - self._g) @ (x - self._x))
         if 0 < whole < np.inf:  # how much the last tangent is off there
             skewness = abs(abs(f - self._f - float(self._g @ (x - self._x))) / whole - 0.5)
@@ -49,11 +47,6 @@ class IterateTangents:
         self._bundle.add(x, f, g)
         if not self._bundle.convex(SUMMED * abs(f)):
             self.clear()
-
-    @property
-    def kinked(self) -> bool:
-        """Whether the last steps have shown kinks."""
-        return self._steps >= SEEN and self._skewness >= SKEWED
 
     def clear(self) -> None:
         """Forget all but the newest."""

@@ -80,7 +80,7 @@ def test_a_diagonal_that_misleads_is_given_up_and_one_that_fits_is_kept():
         for _ in range(5):
             s = rng.standard_normal(n) / np.sqrt(known)
             metric.learn(s, curvature * s, None)
-        assert np.array_equal(metric._unit, 1 / np.sqrt(known)) == fits
+        assert np.array_equal(metric.units.now, 1 / np.sqrt(known)) == fits
         assert not metric.fresh
 
 
@@ -101,11 +101,23 @@ def test_few_steps_scale_by_the_newest_and_as_many_as_variables_determine_the_ma
     assert_allclose(growing.apply(g), np.linalg.solve(hessian, g), rtol=1e-6)
     growing.reset()
     assert growing.fresh
-    growing.learn(*dense[0], None)
-    growing.learn(*dense[1], None)
-    growing.change_over()
-    for s, y in dense[:2]:
-        assert_allclose(growing.apply(y), s, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [DenseMetric, GrowingMetric, LargeMetric])
+def test_a_scale_that_misleads_is_given_up_for_an_even_one(kind):
+    rng = np.random.default_rng(4)
+    n = 60
+    scale = 10.0 ** rng.uniform(-3, 0, n)
+    for curvature in (1 / scale**2, np.ones(n)):
+        metric = kind(n, scale)
+        for _ in range(3):
+            s = rng.standard_normal(n) / np.sqrt(curvature)
+            metric.learn(s, curvature * s, None)
+            assert_allclose(metric.apply(curvature * s), s, rtol=1e-6, atol=1e-12)
+        g = rng.standard_normal(n)
+        size = np.sqrt(curvature)
+        alike = float((size * metric.apply(size * g)) @ g)
+        assert alike > 0.8 * np.linalg.norm(size * metric.apply(size * g)) * np.linalg.norm(g)
 
 
 @pytest.mark.parametrize("kind", [DenseMetric, GrowingMetric])
