@@ -115,6 +115,7 @@ class Descent:
     """
 
     persistent = True  # whether a search that found nothing is tried again without memory
+    tells_forgotten = True  # whether anybody wants to know what was forgotten last
 
     def __init__(
         self,
@@ -371,7 +372,7 @@ class Descent:
 
     def _forget(self) -> None:
         """Start the memory afresh."""
-        if not self.metric.fresh:
+        if self.tells_forgotten and not self.metric.fresh:
             self._learnt = CurvatureEstimate(self.metric.copied())
         self.metric.reset()
         self.length, self._guess, self._f_at_reset = 0.0, True, self.f

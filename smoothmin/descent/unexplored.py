@@ -8,6 +8,7 @@ the promise holds.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
@@ -60,12 +61,15 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
 def _changes(gradients: Sequence[Array]) -> Callable[[], Iterable[tuple[slice, Array]]]:
     """Their differences (m - 1, .), of as many coordinates at a time as the cache holds."""
     n, width = len(gradients[0]), max(1, CACHED // len(gradients))
+    room = np.empty((len(gradients) - 1, min(n, width)))
+    pairs = list(zip(room, itertools.pairwise(gradients), strict=True))
 
     def parts() -> Iterator[tuple[slice, Array]]:
         for first in range(0, n, width):
-            part = slice(first, first + width)
-            stacked = np.array([gradient[part] for gradient in gradients])
-            yield part, stacked[1:] - stacked[:-1]
+            part, size = slice(first, first + width), min(width, n - first)
+            for row, (before, after) in pairs:
+                np.subtract(after[part], before[part], out=row[:size])
+            yield part, room[:, :size]
 
     if n > width:
         return parts

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemv, dsymv, dtrsv
 
-from smoothmin._machine import CACHED
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.linear_system import solved
 
@@ -49,23 +48,30 @@ class CompactMemory:
 
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
         self._memory = memory
-        # more is made when it is needed
-        self._make_place(n, min(memory, max(1, CACHED // (2 * n))))
+        try:
+            self._make_place(n, memory)
+        except (MemoryError, ValueError):  # more is made when it is needed
+            self._make_place(n, 1)
         self.scale = scale
         self.reset()
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the views."""
+        """All but the views and the rows that are not in use."""
         views = ("_rows", "_sy", "_yw", "_curvatures", "_order")
-        return {name: value for name, value in vars(self).items() if name not in views}
+        state = {name: value for name, value in vars(self).items() if name not in views}
+        return state | {"_room": self._rows, "_place": len(self._room)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """With place for as many rows as there was."""
+        rows, place = state.pop("_room"), state.pop("_place")
         vars(self).update(state)
+        self._room = np.empty((place, rows.shape[1]))
+        self._room[: len(rows)] = rows
         self._take_views()
 
     def _make_place(self, n: int, pairs: int) -> None:
         """For so many pairs; there are none."""
-        # rows take memory only once they are written
+        # rows take memory only once they are written, and columns once they are looked at
         self._room = np.empty((2 * pairs, n))
         # columns of both small matrices, one after the other as BLAS wants them
         self._columns = np.zeros((2, pairs, pairs))

@@ -24,8 +24,8 @@ from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.blas import dgemv, dger
-from scipy.linalg.lapack import dposv
+from scipy.linalg.blas import ddot, dgemv, dger
+from scipy.linalg.lapack import dgesv, dposv
 
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.lbfgs import LimitedMemory
@@ -103,19 +103,29 @@ class InverseHessian(Metric):
         if not 0 < size < math.inf:
             return
         start = self._scales * math.sqrt(float(steps[0] @ changes[0]) / size)
-        left = np.empty((0, len(start)))
-        right = left
-        for s, y in zip(steps, changes, strict=True):
-            sy = float(s.dot(y))
-            # J^-1 s by Sherman, Morrison and Woodbury, and J'y, of J = diag(start) + left' right
-            u = s / start
-            inner = np.eye(len(left)) + (right / start) @ left.T
-            u -= (solved(inner, right @ u) @ left) / start
-            with np.errstate(all="ignore"):
-                v = np.sqrt(sy / u.dot(u)) * u - start * y - (left @ y) @ right
+        # J = diag(start) + left' right, and J^-1 by Sherman, Morrison and Woodbury
+        left, right, scaled = np.empty((3, *steps.shape))
+        one, k = np.eye(len(steps)), 0
+        with np.errstate(all="ignore"):
+            curvatures = np.vecdot(steps, changes).tolist()
+            # rows become J^-1 s and J'y
+            for sy, s, y, u, image in zip(
+                curvatures, steps, changes, steps / start, start * changes, strict=True
+            ):
+                if k:
+                    inner = one[:k, :k] + scaled[:k].dot(left[:k].T)
+                    u -= _solution(inner, right[:k].dot(u)).dot(left[:k]) / start
+                square = ddot(u, u)
+                v = (math.sqrt(sy / square) if square > 0 else math.inf) * u
+                v -= image
+                if k:
+                    v -= left[:k].dot(y).dot(right[:k])
                 v /= sy
-            if math.isfinite(v.sum()):
-                left, right = np.vstack([left, s]), np.vstack([right, v])
+                if math.isfinite(ddot(v, v)):
+                    left[k], right[k] = s, v
+                    np.divide(v, start, out=scaled[k])
+                    k += 1
+        left, right = left[:k], right[:k]
         self._j = SquareFactor(np.diag(start) + left.T @ right)
 
     def copied(self) -> InverseHessian:
@@ -331,6 +341,12 @@ class InverseHessian(Metric):
                 return u
             self._inverse = None
         return solved(j, s)
+
+
+def _solution(matrix: Array, right: Array) -> Array:
+    """`solved`, in a fraction of its time for few equations that are regular."""
+    solution, failed = dgesv(matrix, right)[2:]
+    return solved(matrix, right) if failed else np.asarray(solution)
 
 
 def gram_solved(c: Array, right: Array) -> Array:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot
 
-from smoothmin._machine import CACHED, LARGE
+from smoothmin._machine import CACHED, HALF_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
@@ -36,7 +36,7 @@ class LimitedMemory(CompactMemory, Metric):
     rowwise = False
 
     def __init__(self, n: int, memory: int, *, scaled: bool = False, lasting: bool = False) -> None:
-        self._scaled, self._lasting, self._large = scaled, lasting, n >= LARGE
+        self._scaled, self._lasting = scaled, lasting
         self._first: Array | None = None  # the diagonal of P, where it is not the identity
         super().__init__(n, memory)
 
@@ -67,8 +67,8 @@ class LimitedMemory(CompactMemory, Metric):
         if not is_curved(sy, yw, math.sqrt(ddot(s, s)) * math.sqrt(max(yw, 0.0))):
             return
         before = self._seen_products
-        # a small memory is passed over sooner than this is found out
-        follows = self._large and ends is not None and self._follows(ends[0])
+        # what the cache holds is passed over sooner than this is found out
+        follows = ends is not None and self._rows.size > CACHED and self._follows(y, *ends)
         slot = self.append(s, w)
         if not follows or ends is None:
             products = self.products(y)
@@ -129,12 +129,13 @@ class LimitedMemory(CompactMemory, Metric):
         changes = self._rows[images]
         return self._rows[steps], changes / (1.0 if self._first is None else self._first)
 
-    def _follows(self, before: Array) -> bool:
+    def _follows(self, y: Array, before: Array, after: Array) -> bool:
         """Whether a step began where H was last applied, whose products are known.
 
-        Then one pass over memory does for both ends.
+        Then one pass over memory does for both ends, if differences keep most of their digits.
         """
-        return self._seen is before and self._seen_products.size == len(self._rows)
+        known = self._seen is before and self._seen_products.size == len(self._rows)
+        return known and ddot(y, y) > HALF_OF_DIGITS * ddot(after, after)
 
     def _latest_scale(self, newest: float) -> float:
         """Gamma of the newest pair or, in a full memory that is to last, the largest.

@@ -1,5 +1,7 @@
 """The compact form against the two-loop recursion and the dense update it stands for."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -129,15 +131,51 @@ def curved(rng, n, count):
         x = x + step
 
 
-@pytest.mark.parametrize("n", [6, 300])
-def test_products_by_difference_are_products(n):
+@pytest.mark.parametrize(("n", "memory"), [(6, 4), (400, 100)])
+def test_products_by_difference_are_products(n, memory):
     rng = np.random.default_rng(n)
-    fast, plain = LimitedMemory(n, 4), LimitedMemory(n, 4)
+    fast, plain = LimitedMemory(n, memory), LimitedMemory(n, memory)
     for step, before, after in curved(rng, n, 9):
         fast.apply(before)
         fast.update(step, after - before, before, (before, after))
         plain.update(step, after - before)
         np.testing.assert_allclose(fast.apply(after), plain.apply(after), rtol=1e-7)
+
+
+def test_products_of_small_changes_are_no_differences():
+    rng = np.random.default_rng(6)
+    memory, n = LimitedMemory(400, 100), 400
+    x, large = rng.standard_normal(n), 1e9 * rng.standard_normal(n)
+    for _ in range(4):
+        step = 1e-3 * rng.standard_normal(n)
+        memory.apply(x + large)
+        memory.update(step, step, ends=(x + large, x + large + step))
+        x = x + step
+    np.testing.assert_allclose(memory.apply(x), x, rtol=1e-9)
+
+
+@pytest.mark.parametrize("count", [0, 3, 11])
+def test_a_copy_and_a_pickle_learn_as_the_memory_does(count):
+    rng = np.random.default_rng(count)
+    memory, pairs = LimitedMemory(5, 8), list(curved(rng, 5, count + 9))
+    for step, before, after in pairs[:count]:
+        memory.update(step, after - before)
+    for other in (memory.copied(), pickle.loads(pickle.dumps(memory))):
+        for step, before, after in pairs[count:]:
+            other.update(step, after - before)
+        probe, metric = rng.standard_normal(5), LimitedMemory(5, 8)
+        for step, before, after in pairs:
+            metric.update(step, after - before)
+        np.testing.assert_allclose(other.apply(probe), metric.apply(probe), rtol=1e-12)
+
+
+def test_a_memory_that_nothing_has_room_for_grows_as_it_is_used():
+    memory, rng = LimitedMemory(6, 10**10), np.random.default_rng(7)
+    for step, before, after in curved(rng, 6, 20):
+        memory.update(step, after - before)
+    assert len(memory.pairs()[0]) == 20
+    steps, changes = memory.pairs()
+    np.testing.assert_allclose(memory.apply(changes[-1]), steps[-1], rtol=1e-6)
 
 
 def test_a_memory_scales_itself_to_the_coordinates():
@@ -196,3 +234,16 @@ def test_a_dense_matrix_begins_with_the_pairs_of_a_memory():
         afresh.update(step, after - before)
     dense.begin_from(memory)
     np.testing.assert_allclose(dense.matrix(12), afresh.matrix(12), rtol=1e-6, atol=1e-9)
+
+
+def test_a_dense_matrix_begins_with_more_pairs_than_variables():
+    rng = np.random.default_rng(8)
+    memory, dense, afresh = LimitedMemory(3, 9), InverseHessian(3), InverseHessian(3)
+    scales = np.array([0.5, 1.0, 2.0])
+    for each in (dense, afresh):
+        each.start(scales)
+    for step, before, after in curved(rng, 3, 9):
+        memory.update(step, after - before)
+        afresh.update(step, after - before)
+    dense.begin_from(memory)
+    np.testing.assert_allclose(dense.matrix(3), afresh.matrix(3), rtol=1e-6, atol=1e-9)

@@ -67,6 +67,7 @@ class SmoothDescent(Descent):
 
     metric: LimitedMemory | InverseHessian
     persistent = False
+    tells_forgotten = False
 
     def __init__(
         self,
