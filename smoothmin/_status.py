@@ -125,3 +125,4 @@ PLATEAU = "On a plateau of `fun`: values do not differ, which does not make it a
 STEPS = "Values are constant around the point and lower a step away: `fun` has steps."
 ALL_FIXED = "All variables are fixed by the bounds."
 NOTHING_FREE = "The linear equalities leave no variable free."
+KINK = "Gradients nearby differ as across a kink."

@@ -1,13 +1,14 @@
 """Random smooth programs with curved constraints: "SLSQP" of ours beside SciPy's.
 
-    python tests/benchmarks/bench_programs.py [--programs 500] [--first 0] [--differences] [--list]
+    python tests/benchmarks/bench_programs.py [--programs 500] [--first 0] [--differences]
+                                              [--variables 20] [--method METHOD] [--list]
 
-Objectives are quadratics, logistic losses, Rosenbrock's valley and quartics of 2 to 6 variables;
-constraints are planes, ellipsoids, hyperbolas, exponentials and paraboloids around a point that
-meets them, 3 of 10 of them equalities; starts are near that point or far. Printed are how many
-programs each has solved, the geometric mean and the largest of the ratios of evaluations where
-both end equal, and ours that are worse: a success above a point that SciPy's descent reaches from
-there, and a failure where SciPy's succeeds.
+Objectives are quadratics, logistic losses, Rosenbrock's valley and quartics of 2 to 6 variables,
+or of as many as asked for; constraints are planes, ellipsoids, hyperbolas, exponentials and
+paraboloids around a point that meets them, 3 of 10 of them equalities; starts are near that point
+or far. Printed are how many programs each has solved, the geometric mean and the largest of the
+ratios of evaluations where both end equal, and ours that are worse: a success above a point that
+SciPy's descent reaches from there, and a failure where SciPy's succeeds.
 """
 
 from __future__ import annotations
@@ -82,14 +83,14 @@ def row(n: int, rng: np.random.Generator) -> tuple[Callable[[Any], float], Any]:
     return kinds[rng.integers(5)]
 
 
-def program(seed: int) -> Program:
+def program(seed: int, variables: int | None = None) -> Program:
     """One that a point meets."""
     rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 7))
+    n = int(rng.integers(2, 7)) if variables is None else variables
     fun, jac = objective(n, rng)
     met = rng.standard_normal(n) * rng.choice([0.5, 1, 3])
     constraints = []
-    for k in range(rng.integers(1, n + 1)):
+    for k in range(rng.integers(1, min(n, 8) + 1)):
         value, slope = row(n, rng)
         equal = k < n - 1 and rng.random() < 0.3
         level = value(met) - (0 if equal else rng.choice([0, 1]) * abs(rng.standard_normal()))
@@ -103,11 +104,13 @@ def program(seed: int) -> Program:
     return Program(fun, jac, constraints, np.clip(x0, -20, 20) if boxed else x0, boxed)
 
 
-def solved(task: Program, solver: Any, x0: Any, exact: bool, **options: float) -> Any:
-    """The result of "SLSQP"."""
+def solved(
+    task: Program, solver: Any, x0: Any, exact: bool, method: Any = "SLSQP", **options: float
+) -> Any:
+    """The result, of "SLSQP" by default."""
     rows = [c if exact else {k: c[k] for k in ("type", "fun")} for c in task.constraints]
     return solver(
-        task.fun, x0, jac=task.jac if exact else None, method="SLSQP", constraints=rows,
+        task.fun, x0, jac=task.jac if exact else None, method=method, constraints=rows,
         bounds=[(-20, 20)] * len(x0) if task.boxed else None, options=options,
     )  # fmt: skip
 
@@ -128,15 +131,18 @@ def main() -> None:
     parser.add_argument("--programs", type=int, default=500)
     parser.add_argument("--first", type=int, default=0, help="seed")
     parser.add_argument("--differences", action="store_true", help="values alone")
+    parser.add_argument("--variables", type=int, help="of every program")
+    parser.add_argument("--method", default="SLSQP", help='ours; "none" for the default one')
     parser.add_argument("--list", action="store_true", help="every program that ours is worse at")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     ratios, faults, successes = [], [], np.zeros(2, dtype=int)
     for seed in range(given.first, given.first + given.programs):
-        task, exact = program(seed), not given.differences
+        task, exact = program(seed, given.variables), not given.differences
         with np.errstate(all="ignore"):
             theirs = solved(task, scipy_minimize, task.x0, exact, maxiter=500, ftol=1e-9)
-            ours = solved(task, smoothmin.minimize, task.x0, exact, maxfev=20_000)
+            method = None if given.method == "none" else given.method
+            ours = solved(task, smoothmin.minimize, task.x0, exact, method, maxfev=20_000)
             fault = worse(task, ours, theirs)
         good = theirs.success and task.violation(theirs.x) <= MET
         successes += [ours.success, good]

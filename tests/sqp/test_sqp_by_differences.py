@@ -186,3 +186,28 @@ def test_a_cusp_has_no_multipliers_and_no_exception():
     res = minimize(lambda x: -x[0], [0.0, 0.0], method="SLSQP", constraints=cusp)
     assert res.constr_violation <= 1e-8
     assert res.x == pytest.approx([1.0, 0.0], abs=5e-3)
+
+
+def test_steep_curved_rows_do_not_pass_for_rounding():
+    """The lightest spring (Belegundu 1982), from where the way leads along a steep row."""
+
+    def shear(x):
+        d, coil = x[:2]
+        bent = (4 * coil**2 - d * coil) / (12566 * (coil * d**3 - d**4))
+        return 1 - bent - 1 / (5108 * d**2)
+
+    rows = [
+        {"type": "ineq", "fun": lambda x: x[1] ** 3 * x[2] / (71785 * x[0] ** 4) - 1},
+        {"type": "ineq", "fun": shear},
+        {"type": "ineq", "fun": lambda x: 140.45 * x[0] / (x[1] ** 2 * x[2]) - 1},
+        {"type": "ineq", "fun": lambda x: 1 - (x[0] + x[1]) / 1.5},
+    ]
+    bounds = [(0.05, 2), (0.25, 1.3), (2, 15)]
+    x0 = [0.0626, 0.6806, 7.9275]
+    for method in ("sqp", "SLSQP"):
+        res = minimize(
+            lambda x: (x[2] + 2) * x[1] * x[0] ** 2,
+            x0, method=method, bounds=bounds, constraints=rows,
+        )  # fmt: skip
+        assert res.success
+        assert abs(res.fun - 0.0126652) < 2e-6

@@ -6,11 +6,13 @@ Analysis (1994); F. E. Curtis, M. L. Overton, "A sequential quadratic programmin
 nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012).
 
 The phases: models in a trust region (`trust_region.py`) come down fastest where functions are
-smooth; where predictions fail at small radii by as much as slopes change values there, and not for
-noise, there are kinks, across which slopes by differences lead (`slope_bundle.py`). What models end
-at is called a minimum only where values at fresh points are what they predict, under noise so far
-away that it hides no change of slopes (`verification.py`). Where neither predicts anything,
-polls follow, and a barrier on the violation that comes down (`barrier_search.py`).
+smooth and variables few; where they end at no minimum, or variables are many, quadratic programs by
+differences (`sqp_by_differences.py`) do. Where predictions fail at small radii by as much as slopes
+change values there, and not for noise, there are kinks, across which slopes on both sides lead
+(`slope_bundle.py`). What models end at is called a minimum only where values at fresh points are
+what they predict, under noise so far away that it hides no change of slopes (`verification.py`).
+Where neither predicts anything, polls follow, and a barrier on the violation that comes down
+(`barrier_search.py`).
 """
 
 from __future__ import annotations
@@ -25,13 +27,14 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
-from smoothmin._protocol import Finish, Problem, Steps
+from smoothmin._protocol import Array, Finish, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.constrained.barrier_search import BarrierSearch
 from smoothmin.derivative_free.constrained.linear_set import LinearSet
 from smoothmin.derivative_free.constrained.slope_bundle import SlopeBundle
+from smoothmin.derivative_free.constrained.sqp_by_differences import SQPByDifferences
 from smoothmin.derivative_free.constrained.state import End, InterpolationState
 from smoothmin.derivative_free.constrained.trust_region import TrustRegion
 from smoothmin.derivative_free.constrained.verification import (
@@ -43,8 +46,9 @@ from smoothmin.derivative_free.constrained.verification import (
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.subproblems.trust_region import GROWTH
 
-VERIFICATIONS = 2  # the second by models of the points of the first
-ROUNDS = 3  # of models and slopes in turn
+ROUNDS = 2  # of models and slopes in turn, and of verifications, the second by points of the first
+MODELLED = 10  # variables up to which models learn sooner than differences tell slopes
+UNDECIDED = Status.PRECISION, Status.INFEASIBLE
 SETTLED = End.CONVERGED, End.NOISE
 UNLIKE = "Values differ from what models predict by more than their noise, {:.3g}."
 OPPOSITE = "No point meets the bounds and the linear constraints"
@@ -72,14 +76,15 @@ class ConstrainedModel(Method):
     Notes
     -----
     Without constraints but bounds it is `ModelDescent`.
-    One evaluation a step while functions are smooth. Bounds and linear constraints hold at every
-    point; a start beyond linear constraints is moved to the nearest point that meets them.
-    Nonlinear ones are weighed by an exact penalty, whose price follows the multipliers. Where
-    predictions fail, noise is measured, and models end at its level; by errors as large as what
-    slopes make of the radius there are kinks (max, abs, norms), of the objective or of
-    constraints, and slopes by differences at several points take their part, ``d + 1`` evaluations
-    each. A point without a value of the objective or of a constraint (NaN) is one to turn back
-    from. A step costs O(d^3) operations.
+    One evaluation a step while models predict. Where they end at no minimum, and first where there
+    are more than ten variables, `SQPGradientSampling` runs with gradients by differences, ``d + 1``
+    evaluations each. Bounds and linear constraints hold at every point; a start beyond linear
+    constraints is moved to the nearest point that meets them. Nonlinear ones are weighed by an
+    exact penalty, whose price follows the multipliers. Where predictions fail, noise is measured,
+    and models end at its level; by errors as large as what slopes make of the radius there are
+    kinks (max, abs, norms), of the objective or of constraints, and slopes by differences at
+    several points take their part, ``d + 1`` evaluations each. A point without a value of the
+    objective or of a constraint (NaN) is one to turn back from. A step costs O(d^3) operations.
 
     ``res.multipliers`` are those of the last models.
 
@@ -141,29 +146,51 @@ class ConstrainedModel(Method):
         if z is None or not np.isfinite(z).all():
             return Finish(Status.INFEASIBLE, _status.contradictory(OPPOSITE))
         state = InterpolationState.of(problem, scale, rng, region)
-        descent = TrustRegion(state, xtol)
-        end = yield from descent.start(z)
-        for _ in range(ROUNDS):
-            if end is None:
-                end = yield from descent.run()
-            if end is End.NONFINITE:
-                return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
-            if end is End.UNBOUNDED:
-                return Finish(Status.NONFINITE, _status.UNBOUNDED)
-            if end in SETTLED and not state.coarse and (yield from _verified(descent)):
-                return (yield from _conclude(state, None if end is End.NOISE else descent.knows))
-            if not state.rounded and not state.coarse:
-                message = UNLIKE.format(state.noise[0])
-                return Finish(Status.PRECISION, message, **state.told())
-            slopes = SlopeBundle(state, xtol)
-            if not state.coarse and (yield from slopes.run()):
-                return (yield from _conclude(state, slopes.knows))
-            if not (yield from BarrierSearch(state).run()):
-                break
-            end = None
-            descent.restart()
-        message = _status.PLATEAU if state.coarse else End.STUCK.value + "."
-        return Finish(Status.PRECISION, message, **state.told())
+        programs = SQPByDifferences(problem, rng)
+        if problem.x0.size > MODELLED:
+            finish = yield from programs.run(problem.x0)
+            if (finish.status not in UNDECIDED and not programs.noisy) or programs.x is None:
+                return finish
+            z = programs.x / scale
+        finish = yield from _modelled(state, z, xtol, programs)
+        if finish.status is Status.INFEASIBLE and programs.x is None:
+            return (yield from programs.run(problem.x0))
+        return finish
+
+
+def _modelled(
+    state: InterpolationState, z: Array, xtol: float, programs: SQPByDifferences
+) -> Steps:
+    """A descent along models from a point, and along slopes where these fail."""
+    descent = TrustRegion(state, xtol)
+    end = yield from descent.start(z)
+    for _ in range(ROUNDS):
+        if end is None:
+            end = yield from descent.run()
+        if end is End.NONFINITE:
+            return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
+        if end is End.UNBOUNDED:
+            return Finish(Status.NONFINITE, _status.UNBOUNDED)
+        if end in SETTLED and not state.coarse and (yield from _verified(descent)):
+            return (yield from _conclude(state, None if end is End.NOISE else descent.knows))
+        if not state.coarse and (programs.x is None or end in SETTLED):
+            finish = yield from programs.run(state.lowest)
+            if finish.status.success and not programs.noisy:
+                return finish
+            assert programs.x is not None
+            yield from state.evaluate(programs.x[None] / state.scale)
+        if not state.rounded and not state.coarse:
+            message = UNLIKE.format(state.noise[0])
+            return Finish(Status.PRECISION, message, **state.told())
+        slopes = SlopeBundle(state, xtol)
+        if not state.coarse and (yield from slopes.run()):
+            return (yield from _conclude(state, slopes.knows))
+        if not (yield from BarrierSearch(state).run()):
+            break
+        end = None
+        descent.restart()
+    message = _status.PLATEAU if state.coarse else End.STUCK.value + "."
+    return Finish(Status.PRECISION, message, **state.told())
 
 
 def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
@@ -171,7 +198,7 @@ def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
     state = descent.state
     # as many points as a quadratic has coefficients, where noise is to be told from curvature
     more = 0 if state.rounded else state.scale.size // 2 + 1
-    for _ in range(VERIFICATIONS + more):
+    for _ in range(ROUNDS + more):
         assert descent.models is not None
         radius, knows = distance(state, descent.models), descent.knows
         while not state.rounded:  # slopes of points that are nearer are noise

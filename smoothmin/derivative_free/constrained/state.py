@@ -136,11 +136,16 @@ class InterpolationState:
         """The point of least merit."""
         return int(self.merits().argmin())
 
+    @property
+    def lowest(self) -> Array:
+        """The best point (n,), in the user's units."""
+        k = self.best()
+        found: Array = self.outward(self.bank.points[k : k + 1])[0]
+        return found
+
     def iterate(self, radius: float) -> Iterate:
         """The best point, as a report."""
-        k = self.best()
-        x = self.outward(self.bank.points[k : k + 1])[0]
-        return Iterate(x, float(self.bank.values[k, 0]), radius=radius)
+        return Iterate(self.lowest, float(self.bank.values[self.best(), 0]), radius=radius)
 
     @property
     def only_feasibility(self) -> bool:
