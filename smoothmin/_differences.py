@@ -97,6 +97,11 @@ class Stencil:
         bend = np.where(displaced == 0, 0.0, error / nonzero(displaced))
         self._curvatures = bend if self._curvatures is None else self._curvatures + bend
 
+    def corrected(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`."""
+        bend = self._curvatures
+        return np.zeros_like(x) if bend is None else bend * self.displaced(x)
+
     def know(self, x: Array, row: NDArray[Any]) -> None:
         """Take a value, and what was found beside, as those at ``x``: no need to ask for them."""
         self._base = x.copy(), row.real.copy()

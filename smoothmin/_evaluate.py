@@ -279,7 +279,7 @@ def _by_differences(
         found, _ = yield batch, 0
         batch = context.run(advance, steps, found)
     values, gradients = batch.value
-    if best.x is not None and best.fun < lowest:
+    if best.x is not None and (best.fun < lowest or best.grad is None):
         owner = owner_of(best.x, points, stencil)
         if owner is not None:
             best.grad = gradients[owner].copy()

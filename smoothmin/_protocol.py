@@ -285,6 +285,10 @@ class Differences(Protocol):
         """Take slopes to be off by ``error`` at ``x``, and elsewhere by the same curvature."""
         ...
 
+    def corrected(self, x: Array) -> Array:
+        """What slopes at ``x`` are corrected by."""
+        ...
+
     @property
     def noise(self) -> float:
         """Standard deviation of the values' noise, zero if it is no more than rounding."""

@@ -126,3 +126,7 @@ class SeenDifferences:
     def correct(self, x: Array, error: Array) -> None:
         """See `smoothmin._protocol.Differences`."""
         self._differences.correct(x, error)
+
+    def corrected(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.corrected(x)

@@ -327,7 +327,7 @@ def test_jac_method_is_an_option():
 @pytest.mark.parametrize("jac", ["2-point", "3-point"])
 def test_the_gradient_at_the_best_point_is_known_with_differences(jac):
     res = minimize(rosen, X0, jac=jac, method="lbfgs", options={"maxiter": 7})
-    assert_allclose(res.jac, rosen_der(res.x), rtol=1e-3, atol=1e-3)
+    assert_allclose(res.jac, rosen_der(res.x), rtol=1e-2, atol=1e-2)
 
 
 # arguments of SciPy's that nothing uses

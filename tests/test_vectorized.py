@@ -95,7 +95,9 @@ def test_a_stencil_is_one_call():
 
     kw = {"method": "bfgs", "options": {"maxiter": 2}}
     minimize(recording, X0, jac="2-point", vectorized=True, **kw)
-    assert set(shapes) == {(3, 4)}
+    # at most one more for the value of a step, which comes first
+    assert set(shapes) == {(3, 4), (3, 1), (3, 3)}
+    assert shapes.count((3, 4)) + shapes.count((3, 3)) == 3
 
 
 @pytest.mark.parametrize("fixed", [False, True])

@@ -251,6 +251,10 @@ class _AlongCoordinates(SeenDifferences):
     def correct(self, x: Array, error: Array) -> None:
         """Nothing: errors along the coordinates are not those along the variables."""
 
+    def corrected(self, x: Array) -> Array:
+        """Nothing, therefore."""
+        return np.zeros_like(x)
+
 
 def _for_user(info: dict[str, Any]) -> dict[str, Any]:
     """Without what is of the coordinates."""

@@ -212,7 +212,8 @@ class ConstrainedLedger(Ledger):
         best = self.best
         if jacobians is not None:
             self._remember(points, np.concatenate([gradients[:, None], jacobians], axis=1))
-        if best.x is not None and best.x.size and best.changes > before:
+        new = best.changes > before or best.grad is None
+        if best.x is not None and best.x.size and new:
             owner = owner_of(best.x, points, stencil)
             if owner is not None and stencil.jacobians is not None:
                 best.grad = gradients[owner].copy()

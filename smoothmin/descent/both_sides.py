@@ -26,6 +26,8 @@ class BothSides:
         The same without what pushes against bounds.
     error : ndarray
         What slopes to one side are off by.
+    change : ndarray
+        What they would be off by had no earlier curvature been made use of.
     rounded : ndarray
         What rounding of values makes of a slope.
     displaced : ndarray
@@ -35,6 +37,7 @@ class BothSides:
     central: Array
     free: Array
     error: Array
+    change: Array
     rounded: Array
     displaced: Array
 
@@ -50,13 +53,13 @@ class BothSides:
         Slopes that are the same on both sides tell of no curvature: values may be multiples.
         """
         with np.errstate(all="ignore"):
-            along = self.free**2 * np.abs(self.displaced) / self._change
+            along = self.free**2 * np.abs(self.displaced) / self._most
         return 0.5 * float(np.nanmax(along[self._bends], initial=0.0))
 
     @property
     def curvatures(self) -> Array:
         """Along the coordinates, the largest where there is none."""
-        bend = self._change / np.abs(self.displaced)
+        bend = self._most / np.abs(self.displaced)
         return np.where(self._bends, bend, np.max(bend, initial=1.0))
 
     @property
@@ -65,16 +68,17 @@ class BothSides:
 
         No minimum bends down along a coordinate, whatever its slope.
         """
-        down = (self.error * self.displaced < 0) & (np.abs(self.error) > self.rounded)
-        return np.where(down, np.copysign(self.error, self.central), 0.0)
+        down = (self.change * self.displaced < 0) & (np.abs(self.change) > self.rounded)
+        return np.where(down, np.copysign(self.change, self.central), 0.0)
 
     @property
     def _bends(self) -> Mask:
         """Where slopes to both sides differ by more than their own rounding."""
-        differ: Mask = np.abs(self.error_of_free) > SUMMED * np.abs(self.central)
+        change = np.where(self.free == 0, 0.0, np.abs(self.change))
+        differ: Mask = change > SUMMED * np.abs(self.central)
         return differ
 
     @property
-    def _change(self) -> Array:
+    def _most(self) -> Array:
         """By how much slopes differ over the displacement, or may for rounding."""
-        return np.maximum(np.abs(self.error_of_free), self.rounded)
+        return np.maximum(np.abs(self.change), self.rounded)

@@ -128,7 +128,8 @@ class Convergence:
         if not some and largest(pg) == 0:
             differences = self._problem.differences
             resolved = differences is None or differences.resolves
-            return judge(Knowledge("The gradient is zero", promised=0.0, resolved=resolved))
+            message = "The gradient is zero" if resolved else "On a plateau"
+            return judge(Knowledge(message, promised=0.0, resolved=resolved))
         message = self._given.flat(pg) or self._short
         return judge(Knowledge(message, tolerance_met=True)) if message else None
 
@@ -185,9 +186,13 @@ class Convergence:
         central = 0.5 * (g + back)
         if not np.isfinite(central).all():
             return None
+        if differences.noise > 0:  # was found just now, and made steps longer
+            return back
         free = self._problem.projected_gradient(x, central)
         rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
-        sides = BothSides(central, free, g - central, rounded, differences.displaced(x))
+        error = g - central
+        change = error + differences.corrected(x)
+        sides = BothSides(central, free, error, change, rounded, differences.displaced(x))
         hidden, promised = SURE * promise(sides.error_of_free), promise(central)
         alone = sides.promised_alone
         knows = self._left(message, max(promised, alone), step, x, f, central)

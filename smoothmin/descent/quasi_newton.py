@@ -215,6 +215,7 @@ class Descent:
             patience=patience,
             least=0.0 if problem.differences is None else self._least(),
             rounded=self._rounded,
+            values_first=problem.differences is not None and self.persistent,
             guessed=self._guess and self._f_at_reset == math.inf,  # no step was made yet
             **self._how,
         )

@@ -110,6 +110,10 @@ class _ScaledDifferences(SeenDifferences):
         """In the function's own unit."""
         super().correct(x, error / self._unit)
 
+    def corrected(self, x: Array) -> Array:
+        """In the unit of the values."""
+        return super().corrected(x) * self._unit
+
     @property
     def noise(self) -> float:
         """In the unit of the values."""

@@ -165,3 +165,7 @@ class _InPart(SeenDifferences):
         whole = np.zeros(self._part.kept.size)
         whole[self._part.kept] = error
         super().correct(self._part.whole(x), whole)
+
+    def corrected(self, x: Array) -> Array:
+        """See `smoothmin._protocol.Differences`."""
+        return super().corrected(self._part.whole(x))[self._part.kept]

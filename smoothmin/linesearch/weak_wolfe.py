@@ -13,7 +13,9 @@ lowest point seen is kept when the search fails, and all points tried are handed
 methods that learn from rejected ones. A bracket that is narrower than finite differences are
 long is not divided any more, since their slopes mix what is on both sides of a kink in it.
 A plateau that is reached by less of a fall than slopes predict is too far: what is nearer may be
-lower.
+lower. Where gradients are differences, which cost as many values as there are variables, the value
+comes first: the parabola through it and what is known of the bracket's lower end tells most steps
+that are too long or too short.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from scipy.linalg.blas import ddot
 
 from smoothmin._check import require_real
 from smoothmin._machine import EPS
-from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin._protocol import Array, Ask, Problem, ask_value
 
 ARMIJO = 1e-4
 WOLFE = 0.5
@@ -46,7 +48,10 @@ AT_BOUND = 4 * EPS  # rounding of the step that meets a bound
 
 @dataclass(slots=True)
 class LinePoint:
-    """A point of the search: step length, position, value, gradient, slope there."""
+    """A point of the search: step length, position, value, gradient, slope there.
+
+    The gradient is NaN where the value told enough; the slope is a parabola's then.
+    """
 
     t: float
     x: Array
@@ -110,6 +115,7 @@ def weak_wolfe(
     c1: float = ARMIJO,
     c2: float | None = None,
     guessed: bool = False,
+    values_first: bool = False,
 ) -> Generator[Ask, Any, LineResult]:
     """Find a step along ``direction`` with sufficient decrease and flatter slope.
 
@@ -147,17 +153,16 @@ def weak_wolfe(
     guessed : bool
         Whether nothing but a guess says how long the first trial is: then interpolation may
         shorten it by any factor.
+    values_first : bool
+        Ask for no gradient where the value tells that another step is to be tried.
     """
     slope = ddot(grad, direction) if slope is None else slope
     boxed = problem.box is not None
     flatter = c2 or (SMOOTH_WOLFE if smooth or boxed else WOLFE)
     if not curvature:
         flatter = math.inf
-    ended = False
-    if boxed:
-        line = _Line(problem.box, x, grad, direction, slope)
-        trial, predicted, ended = yield from line.trial(t)
-    else:  # most searches end at the first trial, so nothing more is made for them
+    ended, plain = False, not (boxed or values_first)
+    if plain:  # most searches end at the first trial, so nothing more is made for them
         predicted = t * slope
         there = x + (direction if t == 1 else t * direction)
         value, there_grad = (yield Ask(there[None], 1)).first()
@@ -165,17 +170,21 @@ def weak_wolfe(
         enough = trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope
         if enough and abs(trial.slope) > -EPS * slope:
             return LineResult(trial, True, True, [trial], slope)
-        line = _Line(None, x, grad, direction, slope)
     start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     search = _Bracket(start, c1, flatter, patience, null_within / length, smooth, least)
     search.rounded, search.shortest = rounded, 0.0 if guessed else SHORTEST
+    told = search.told if values_first else None
+    line = _Line(problem.box, x, grad, direction, slope)
+    if not plain:
+        trial, predicted, ended = yield from line.trial(t, told)
     while True:
         again = search.judge(trial, predicted, ended)
         if again is None or search.spent(problem, x, direction):
-            best, lower = search.best, search.wolfe or search.best.fun < fun
+            best = yield from line.complete(search.best, start)
+            lower = search.wolfe or best.fun < fun
             return LineResult(best, search.wolfe, lower, search.trials, slope)
-        trial, predicted, ended = yield from line.trial(again)
+        trial, predicted, ended = yield from line.trial(again, told)
 
 
 class _Bracket:
@@ -202,6 +211,21 @@ class _Bracket:
         self.rounded: Callable[[float], float] | None = None  # see `weak_wolfe`
         self.shortest = SHORTEST  # share of a bracket that a reduction leaves
         self.trials: list[LinePoint] = []
+
+    def told(self, t: float, value: float, predicted: float, ended: bool) -> float | None:
+        """The slope at a step of this value, if that tells that the step will not do.
+
+        It is that of the parabola that has value and slope of the lower end.
+        """
+        start, low, high = self._start, self._low, self._high
+        if not t > low.t:  # a step that is lost to underflow
+            return None
+        slope = 2 * (value - low.fun) / (t - low.t) - low.slope
+        if not value <= start.fun + self._c1 * predicted:
+            return slope
+        walled = high is not None and not math.isfinite(high.fun)
+        short = slope < self._flatter * start.slope and not (ended or walled)
+        return slope if short else None
 
     def judge(self, trial: LinePoint, predicted: float, ended: bool) -> float | None:
         """The step to be tried after this one; None where it suffices, or nothing will."""
@@ -249,6 +273,8 @@ class _Bracket:
     def _reduce(self) -> float | None:
         """A step inside the bracket, if there is one."""
         assert self._high is not None
+        if not self._low.t < self._high.t:  # both are lost to underflow
+            return None
         t = self._reduced(self._low, self._high, self._reductions, self.shortest)
         self._reductions += 1
         return t if self._low.t < t < self._high.t else None
@@ -345,19 +371,36 @@ class _Line:
             # where the first variable meets its bound, but for rounding
             self._first = (1 - AT_BOUND) * float(self._room.min())
 
-    def trial(self, t: float) -> Generator[Ask, Any, tuple[LinePoint, float, bool]]:
+    def trial(
+        self, t: float, told: Callable[[float, float, float, bool], float | None] | None = None
+    ) -> Generator[Ask, Any, tuple[LinePoint, float, bool]]:
         """A point, the change of the value that is predicted for it, and whether it is an end.
 
-        That is the first bound, or where the last variable has met its own.
+        That is the first bound, or where the last variable has met its own. ``told`` gives the
+        slope where the value tells enough.
         """
+        x, predicted, moving, ended = self._x, t * self._slope, self._direction, False
         if not (self._bent and t >= self._first):
-            point = yield from _straight(self._x, self._direction, t)
-            return point, t * self._slope, False
-        x, straight, moving = self._at(t)
-        fun, grad = yield from ask_one(x)
-        predicted = t * self._slope if straight else float(self._grad @ (x - self._x))
-        point = LinePoint(t, x, fun, grad, float(grad.dot(moving)))
-        return point, predicted, straight or not moving.any()
+            x = x + (moving if t == 1 else t * moving)
+        else:
+            x, straight, moving = self._at(t)
+            predicted = predicted if straight else float(self._grad @ (x - self._x))
+            ended = straight or not moving.any()
+        if told is not None:
+            fun = yield from ask_value(x)
+            slope = told(t, fun, predicted, ended)
+            if slope is not None:
+                return LinePoint(t, x, fun, np.full(x.size, np.nan), slope), predicted, ended
+        fun, grad = (yield Ask(x[None], 1, known=told is not None)).first()
+        return LinePoint(t, x, fun, grad, ddot(grad, moving)), predicted, ended
+
+    def complete(self, best: LinePoint, start: LinePoint) -> Generator[Ask, Any, LinePoint]:
+        """A point with its gradient, if that was not asked for; the start if there is none."""
+        if not math.isnan(best.grad[0]):
+            return best
+        fun, grad = (yield Ask(best.x[None], 1, known=True)).first()
+        point = LinePoint(best.t, best.x, fun, grad, ddot(grad, self._direction))
+        return point if point.slope - point.slope == 0 else start
 
     def _at(self, t: float) -> tuple[Array, bool, Array]:
         """The point, whether it is on the line, and the direction there."""
@@ -366,14 +409,6 @@ class _Line:
         # one that has just arrived is still on the line
         past = self._room * (1 + AT_BOUND) < t
         return x, not past.any(), np.where(past, 0.0, self._direction)
-
-
-def _straight(x: Array, direction: Array, t: float) -> Generator[Ask, Any, LinePoint]:
-    """A point of the line itself."""
-    there = x + (direction if t == 1 else t * direction)
-    answers = yield Ask(there[None], 1)
-    fun, grad = answers.first()
-    return LinePoint(t, there, fun, grad, ddot(grad, direction))
 
 
 def _noise(trials: list[LinePoint], fun: float) -> bool:

@@ -105,6 +105,8 @@ class Visibility:
         central = 0.5 * (point.grad + back.grad)
         if not np.isfinite(central).all():
             return None
+        if differences.noise > 0:  # was found just now, and made steps longer
+            return back
         differences.correct(point.x, point.grad - central)
         slopes = point.slopes.copy()
         slopes[0] = central

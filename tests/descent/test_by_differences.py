@@ -11,6 +11,7 @@ from scipy.optimize import rosen, rosen_der
 from smoothmin import minimize
 from smoothmin._differences import Stencil
 from smoothmin._noisy_differences import NoiseAwareStencil
+from smoothmin.descent.both_sides import BothSides
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 
@@ -113,6 +114,7 @@ def test_steps_to_both_sides_have_errors_of_opposite_sign_that_can_be_corrected(
     near = x + 1e-3
     left = np.abs(gradient(stencil, near, rosen) - rosen_der(near)).max()
     assert left < 0.1 * np.abs(error).max()
+    assert_allclose(stencil.corrected(x), error)
 
 
 def test_steps_that_were_asked_for_are_left_alone():
@@ -166,3 +168,28 @@ def test_a_saddle_is_left_along_the_coordinate_that_bends_down(method, other):
     res = minimize(lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4, [1.0, other], method=method, rng=0)
     assert res.success
     assert res.fun == pytest.approx(-0.25, abs=1e-7)
+
+
+def test_curvatures_are_those_of_the_function_after_slopes_were_corrected():
+    # what is left of the error then is no curvature: slopes to both sides tell of it as before
+    curvatures, step = np.array([1e4, 1.0]), np.full(2, 1e-8)
+    central, free, rounded = np.array([1e-5, 1e-5]), np.array([1e-5, 1e-5]), np.full(2, 1e-12)
+    change = curvatures * step
+    before = BothSides(central, free, change, change, rounded, step)
+    after = BothSides(central, free, -1e-3 * change, change, rounded, step)
+    assert_allclose(after.curvatures, curvatures)
+    assert after.promised_alone == before.promised_alone == pytest.approx(0.5e-10)
+    assert not after.bent_down.any()
+
+
+@pytest.mark.parametrize("method", THEIRS)
+def test_a_step_that_is_too_long_or_too_short_costs_no_gradient(method):
+    ours, theirs = [], []
+    for n in (5, 8):
+        for seed in range(3):
+            start = np.random.default_rng(seed).standard_normal(n)
+            res = minimize(rosen, start, method=method, rng=0)
+            assert res.success
+            ours.append(res.nfev / (n + 1))
+            theirs.append(minimize(rosen, start, jac=rosen_der, method=method).nfev)
+    assert np.sum(ours) < 0.9 * np.sum(theirs)

@@ -176,3 +176,58 @@ def test_a_kink_that_tangents_from_far_away_hide_is_stepped_onto():
     assert found.lower
     assert found.point.fun < 0.5 * start
     assert found.nfev <= 4
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([quartic, kinked]),
+    st.integers(1, 5),
+    st.integers(0, 2**32 - 1),
+    st.floats(1e-4, 1e4),
+)
+def test_a_search_that_asks_for_values_first_finds_a_step_that_suffices_too(fun, n, seed, t):
+    rng = np.random.default_rng(seed)
+    x = 3 * rng.standard_normal(n)
+    direction = -fun(x)[1]
+    if np.linalg.norm(direction) < 1e-3:
+        return
+    found, f, slope = search(fun, x, direction, t, values_first=True)
+    assert found.lower
+    np.testing.assert_array_equal(found.point.grad, fun(found.point.x)[1])
+    if found.wolfe:
+        assert found.point.fun <= f + ARMIJO * found.point.t * slope
+        assert found.point.grad @ direction >= WOLFE * slope
+
+
+@pytest.mark.parametrize("t", [1e-3, 0.1, 10.0, 1e3])
+def test_values_first_costs_one_gradient_on_a_parabola(t):
+    asked = []
+
+    def recording(steps):
+        reply = None
+        while True:
+            try:
+                message = steps.send(reply)
+            except StopIteration as end:
+                return end.value
+            asked.append(message.order)
+            reply = yield message
+
+    def find(*args, **options):
+        return recording(weak_wolfe(*args, **options))
+
+    found, _, _ = search(
+        lambda x: (float(x @ x), 2 * x), [3.0, 1.0], [-3.0, -1.0], t, find=find, values_first=True
+    )
+    assert found.wolfe
+    assert sum(asked) == 1
+
+
+def test_values_first_knows_the_gradient_of_what_a_failed_search_keeps():
+    def steep(x):
+        return 1e-6 * float(np.cos(50 * x[0])), np.array([-1.0])
+
+    found, f, _ = search(steep, [0.0], [1.0], values_first=True, patience=8)
+    assert not found.wolfe
+    assert found.point.fun < f
+    assert found.point.grad == -1
