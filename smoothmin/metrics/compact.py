@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dgemv, dsymv, dtrsv
+from scipy.linalg.blas import daxpy, dgemv, dsymm, dsymv, dtrsm, dtrsv
 
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.linear_system import solved
@@ -102,16 +102,28 @@ class CompactMemory:
         scale, k = factor * self.scale, self._count
         if not k:
             return scale * image
-        # (3.1) for H / gamma, from right to left, but for the sign of the shares
+        # (3.1) for H / gamma, from right to left, but for the sign of the shares, all in place:
+        # those of w, R^-1 S'g, stand before those of s
         forward, backward = self._order
-        products = products[forward]
-        u = dtrsv(self._sy, products[:k])
-        right = dsymv(-1.0, self._yw, u, 1.0, products[k:])
-        right += self._curvatures * (u * (-1 / self.scale))
-        shares = np.empty(2 * k)
-        shares[:k], shares[k:] = dtrsv(self._sy, right, 1, 0, 0, 1, 0, 1), u
+        shares = dtrsv(self._sy, products[forward], 1, 0, 0, 0, 0, 1)
+        shares = dsymv(-1.0, self._yw, shares, 1.0, shares, 0, 1, k, 1, 0, 1)
+        shares = daxpy(self._curvatures * (shares[:k] * (-1 / self.scale)), shares, k, offy=k)
+        shares = dtrsv(self._sy, shares, 1, k, 0, 1, 0, 1)
         result: Array = dgemv(-scale, self._rows.T, shares[backward], scale, image)
         return result
+
+    def inner_products(self, gradients: Array, images: Array) -> Array:
+        """``G H G'`` of rows G (m, n), of their ``images`` G P, in one pass over memory."""
+        inner: Array = images.dot(gradients.T)
+        if k := self._count:
+            products = self._rows.dot(gradients.T)[self._order[0]]
+            u = dtrsm(1.0, self._sy, products[:k])
+            half = dsymm(0.5, self._yw, u) + self._curvatures[:, None] * (u * (0.5 / self.scale))
+            half -= products[k:]
+            half = u.T.dot(half)
+            inner += half + half.T
+        inner *= self.scale
+        return inner
 
     def factors(self) -> tuple[Array, Array, Array]:
         """U' as rows (2k, n), their weights c (2k,), and K (2k, 2k).
@@ -182,11 +194,11 @@ class CompactMemory:
 
 @lru_cache(maxsize=1024)
 def _turned(count: int, oldest: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows of s and then of w, from the oldest pair on, and where rows come in that order."""
+    """The rows of s and then of w, from the oldest pair on; where rows come if w are first."""
     steps = np.arange(2 * oldest, 2 * (oldest + count), 2) % max(2 * count, 1)
     forward = np.concatenate([steps, steps + 1])
     backward = np.empty_like(forward)
-    backward[forward] = np.arange(2 * count)
+    backward[forward] = np.roll(np.arange(2 * count), count)
     return forward, backward
 
 

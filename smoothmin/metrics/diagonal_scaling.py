@@ -71,8 +71,8 @@ def secant_scales(
     >>> [float(round(spread, 1)) for spread in spreads]
     [4.0, 0.5]
     """
-    m = len(steps)
-    if m < 2:
+    m, n = steps.shape
+    if m < 2 or n < 3:
         return None
     pairs = _Pairs(steps, changes, divisor)
     if curvatures is None:

@@ -89,8 +89,8 @@ class LimitedMemory(CompactMemory, Metric):
     def root(self, gradients: Array) -> Array:
         """A factor of the inner products ``G H G'``, as many columns as rows."""
         size = float(np.abs(gradients).max(initial=1e-300))  # squares of it may overflow
-        products = np.array([gradients @ (self.apply(g) / size) for g in gradients]) / size
-        values, vectors = np.linalg.eigh(products)
+        unit = gradients / size
+        values, vectors = np.linalg.eigh(self.inner_products(unit, self._start_from(unit)))
         root: Array = vectors * (size * np.sqrt(np.maximum(values, 0.0)))
         return root
 

@@ -142,6 +142,17 @@ def test_products_by_difference_are_products(n, memory):
         np.testing.assert_allclose(fast.apply(after), plain.apply(after), rtol=1e-7)
 
 
+@pytest.mark.parametrize("count", [0, 1, 7])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_inner_products_are_those_with_the_matrix(count, scaled):
+    rng = np.random.default_rng(count)
+    memory, gradients = LimitedMemory(9, 4, scaled=scaled), rng.standard_normal((6, 9))
+    for step, before, after in curved(rng, 9, count):
+        memory.update(step, (after - before) * 10.0 ** np.linspace(-1, 1, 9))
+    root, images = memory.root(gradients), np.array([memory.apply(g) for g in gradients])
+    np.testing.assert_allclose(root @ root.T, gradients @ images.T, rtol=1e-8, atol=1e-10)
+
+
 def test_products_of_small_changes_are_no_differences():
     rng = np.random.default_rng(6)
     memory, n = LimitedMemory(400, 100), 400

@@ -31,6 +31,7 @@ class QuasiNewtonSearch:
     def __init__(self, state: State) -> None:
         self._state, self._settings = state, state.settings.search
         self._ceiling = state.radius
+        self._along: Array | None = None  # where the metric leads from here, if that is known
         self._scaling: SelfScaling | None = None
         if state.settings.self_scaling and isinstance(state.metric, InverseHessian):
             self._scaling = SelfScaling(state.metric, state.settings.scaling)
@@ -68,7 +69,7 @@ class QuasiNewtonSearch:
 
     def _converged(self) -> Generator[Ask, Any, bool]:
         """Whether the metric promises next to nothing, where it can be believed."""
-        state = self._state
+        state, self._along = self._state, None
         state.promised = math.inf
         if state.metric.fresh or state.certifier.tolerance is not None:
             return False
@@ -79,6 +80,8 @@ class QuasiNewtonSearch:
             state.ended = ended
         elif ended:
             state.metric.reset()  # what it was taught far away misleads here
+        else:
+            self._along = None if state.metric.fresh else direction
         return isinstance(ended, Finish)
 
     def _take(self, found: LineResult, cause: Array) -> bool:
@@ -100,7 +103,9 @@ class QuasiNewtonSearch:
         """What the direction is the image of, the direction, and the first trial."""
         state, metric = self._state, self._state.metric
         cause = state.problem.projected_gradient(state.x, state.g)
-        direction, _ = search_direction(state.problem, metric, state.x, state.g)
+        direction = self._along
+        if direction is None:
+            direction, _ = search_direction(state.problem, metric, state.x, state.g)
         if metric.fresh:
             direction *= state.scales**2
             slope = float(state.g @ direction)
