@@ -56,6 +56,7 @@ _EXPORTS = {
     "uncertainty": "uncertainties.estimate",
     "curve_fit": "residuals.curve_fit",
     "least_squares": "residuals.least_squares",
+    "FitResult": "residuals.result",
 }
 
 __all__ = [
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from smoothmin.laplacian.smoothing import LaplacianSmoothing as LaplacianSmoothing
     from smoothmin.residuals.curve_fit import curve_fit as curve_fit
     from smoothmin.residuals.least_squares import least_squares as least_squares
+    from smoothmin.residuals.result import FitResult as FitResult
     from smoothmin.smoothing.gradient_sampling import GradientSampling as GradientSampling
     from smoothmin.smoothing.smooth import smooth as smooth
     from smoothmin.sqp.method import SQPGradientSampling as SQPGradientSampling

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from smoothmin._status import Status
 HEAD = ("message", "success", "status", "method", "fun", "x", "jac", "nit", "nfev", "njev")
 BESIDE = ("error", "noise", "phase_nfev", "phase_gain", "nhev", "n_nonfinite", "n_failed")
 LAST = ("x_last", "fun_last")
+TWICE = ("maxcv",)  # is printed by its other name
+
+Rows: TypeAlias = list[tuple[str, str]]
 
 if TYPE_CHECKING:
     from smoothmin._history import History
@@ -157,16 +160,20 @@ class Result(OptimizeResult):  # type: ignore[misc]
         njev: int
         history: History
 
+    _first: ClassVar[tuple[str, ...]] = (*HEAD, *BESIDE, *LAST, *TWICE)  # not among the other rows
+
     def __repr__(self) -> str:
         """What one wants to know first: why it ended, what was found, how sure, at what cost."""
         if not self:
             return "Result()"
-        rows = [*_ended(self), *_found(self), *_cost(self)]
-        told = {*HEAD, *BESIDE, *LAST}
+        rows = [*self._ended(), *self._found(), *_cost(self)]
+        known = explanations(type(self))
         rows += [
-            (key, _row(key, self[key])) for key in self if key not in told and _says(self[key])
+            (key, _row(self[key], known.get(key)))
+            for key in self
+            if key not in self._first and _says(self[key])
         ]
-        if advice := advise(self):
+        if advice := self._advice():
             rows.append(("next", advice))
         width = max(len(key) for key, _ in rows)
         lines = [f" {key:>{width}}: {text}" for key, text in rows]
@@ -174,6 +181,29 @@ class Result(OptimizeResult):  # type: ignore[misc]
         return "\n".join(line.replace("\n", indent) for line in lines)
 
     __str__ = __repr__
+
+    def _ended(self) -> Rows:
+        """What stopped it."""
+        rows = [(key, str(self[key])) for key in ("message", "success") if key in self]
+        if "status" in self:
+            rows.append(("status", f"{self['status']} ({self._status_name()})"))
+        if "method" in self:
+            rows.append(("method", str(self["method"])))
+        return rows
+
+    def _status_name(self) -> str:
+        try:
+            return Status(self["status"]).name.lower()
+        except ValueError:
+            return "of another library"
+
+    def _found(self) -> Rows:
+        """Value and point, and how sure they are."""
+        return _found(self)
+
+    def _advice(self) -> str:
+        """What to try next, if there is anything to say."""
+        return advise(self)
 
     def __dir__(self) -> list[str]:
         """The entries, and what any dict has."""
@@ -208,39 +238,19 @@ def in_words_of_trust_constr(
     }
 
 
-@cache
-def explanations() -> dict[str, str]:
+def explanations(kind: type[Result] = Result) -> dict[str, str]:
     """What each field is, the first clause of its text in the class docstring."""
-    text = inspect.getdoc(Result) or ""
+    return _clauses(inspect.getdoc(kind) or "")
+
+
+@cache
+def _clauses(text: str) -> dict[str, str]:
+    """The first clause of what a docstring says of each attribute."""
     found = re.findall(r"^(\w+) : .+\n((?: {4}.+\n)+)", text, re.MULTILINE)
     return {
         name: re.split(r"[:;.,]\s", " ".join(body.replace("`", "").split()) + " ")[0].strip()
         for name, body in found
     }
-
-
-Rows = list[tuple[str, str]]
-
-
-def _ended(res: Result) -> Rows:
-    """What stopped it."""
-    rows = []
-    if "message" in res:
-        rows.append(("message", str(res["message"])))
-    if "success" in res:
-        rows.append(("success", str(res["success"])))
-    if "status" in res:
-        rows.append(("status", f"{res['status']} ({_status_name(res['status'])})"))
-    if "method" in res:
-        rows.append(("method", str(res["method"])))
-    return rows
-
-
-def _status_name(status: Any) -> str:
-    try:
-        return Status(status).name.lower()
-    except ValueError:
-        return "of another library"
 
 
 def _found(res: Result) -> Rows:
@@ -253,9 +263,9 @@ def _found(res: Result) -> Rows:
             text += f" +- {error:.2g} (95 % interval of the value without noise)"
         rows.append(("fun", text))
     if "x" in res:
-        rows.append(("x", _array(res["x"])))
+        rows.append(("x", in_words(res["x"])))
     if "jac" in res:
-        rows.append(("jac", _gradient(res["jac"])))
+        rows.append(("jac", gradient_in_words(res["jac"])))
     if noise is not None:
         text = (
             f"{noise:.2g} (standard deviation of the values' noise)" if noise else "none was seen"
@@ -264,15 +274,16 @@ def _found(res: Result) -> Rows:
     return rows
 
 
-def _gradient(jac: Any) -> str:
+def gradient_in_words(jac: Any) -> str:
+    """A gradient or a Jacobian, of which nothing may be known."""
     blocks = jac.values() if isinstance(jac, Mapping) else jac
     try:
         known = np.isfinite(np.concatenate([np.ravel(np.asarray(b, dtype=float)) for b in blocks]))
     except (TypeError, ValueError):  # of another library
-        return _array(jac)
+        return in_words(jac)
     if not known.any():
         return "not known at this point"
-    return _array(jac) + ("" if known.all() else " (nan: not known, or a fixed variable)")
+    return in_words(jac) + ("" if known.all() else " (nan: not known, or a fixed variable)")
 
 
 def _cost(res: Result) -> Rows:
@@ -300,10 +311,9 @@ def _phase(name: str, count: int, gain: float | None) -> str:
     return f"{name} {count}" + (f" (gained {gain:.3g})" if gain and math.isfinite(gain) else "")
 
 
-def _row(key: str, value: Any) -> str:
+def _row(value: Any, explained: str | None) -> str:
     """A field, and what it is."""
-    text = _array(value) if isinstance(value, (dict, list)) or np.ndim(value) else _number(value)
-    explained = explanations().get(key)
+    text = in_words(value) if isinstance(value, (dict, list)) or np.ndim(value) else _number(value)
     return f"{text}  ({explained[0].lower()}{explained[1:]})" if explained else text
 
 
@@ -324,19 +334,40 @@ def _number(value: Any) -> str:
     return str(value)
 
 
-def _array(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """A number, array or blocks of them, as they are printed."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {_array(part)}" for key, part in value.items()) + "}"
-    if isinstance(value, (list, tuple)) and len(value) > 6:
-        return f"{len(value)} entries"
+        return "{" + ", ".join(f"{key!r}: {in_words(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        if len(value) > 6:
+            return f"{len(value)} entries"
+        parts = ", ".join(in_words(part) for part in value)
+        return f"[{parts}]" if isinstance(value, list) else f"({parts})"
     if isinstance(value, np.ndarray):
-        with np.printoptions(precision=3, threshold=20, edgeitems=4, linewidth=72):
-            return str(value) if value.dtype.kind not in "fc" else _scientific(value)
+        if value.dtype.kind not in "fc":
+            with np.printoptions(threshold=20, edgeitems=4, linewidth=72):
+                return str(value)
+        if value.ndim > 1 and value.size > 36:
+            return _summary(value)
+        return _scientific(value)
     return _number(value)
 
 
+def _summary(value: np.ndarray[Any, Any]) -> str:
+    """Of a matrix or a field that is too large to be read: its shape and range."""
+    known = value[~np.isnan(value)].real
+    size = " x ".join(map(str, value.shape))
+    return f"{size} numbers, {known.min():.3g} to {known.max():.3g}" if known.size else size
+
+
 def _scientific(value: np.ndarray[Any, Any]) -> str:
-    return np.array2string(value, formatter={"float_kind": lambda v: f"{v: .3e}"})
+    return np.array2string(
+        value + 0.0,  # without a sign of zero
+        72,
+        formatter={"float_kind": lambda v: f"{v: .3e}"},
+        threshold=20,
+        edgeitems=4,
+    )
 
 
 def advise(res: Result) -> str:

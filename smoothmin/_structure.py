@@ -102,6 +102,21 @@ class Structure:
             return dict(zip(self.keys, blocks, strict=True))
         return blocks if self.kind is list else tuple(blocks)
 
+    def matrix(self, jacobian: Any, columns: tuple[int, ...] = ()) -> NDArray[Any]:
+        """The Jacobian (m, n, *columns) of blocks (m, *shape, *columns)."""
+        parts: list[NDArray[Any]] = []
+        blocks = self._blocks(jacobian, "the Jacobian")
+        for key, shape, block in zip(self.keys, self.shapes, blocks, strict=True):
+            array, size = np.asarray(unmasked(block)), math.prod(shape)
+            m = array.size // math.prod((size, *columns))
+            if not is_of(array.shape, (m, *shape, *columns)) or (parts and m != len(parts[0])):
+                raise ValueError(
+                    f"the Jacobian[{key!r}] must have shape {('m', *shape)} for m values of the "
+                    f"constraint, got {array.shape}"
+                )
+            parts.append(array.reshape(m, size, *columns))
+        return np.concatenate(parts, axis=1)
+
     def pairs(self, bounds: Any) -> Any:
         """Bounds in this structure as pairs for the flat vector; flat ones as they are.
 
@@ -158,28 +173,14 @@ class InBlocks:
         if self._returns == "gradient":
             return self._flat(found, x)
         if self._returns == "jacobian":
-            return self._matrix(found, x.shape[1:]) if isinstance(found, Mapping) else found
+            return (
+                self._structure.matrix(found, x.shape[1:]) if isinstance(found, Mapping) else found
+            )
         try:
             value, gradient = found
         except (TypeError, ValueError):
             return found  # for whoever takes pairs apart to refuse
         return value, self._flat(gradient, x)
-
-    def _matrix(self, jacobian: Any, columns: tuple[int, ...]) -> NDArray[Any]:
-        """The Jacobian (m, n, *columns) of blocks (m, *shape, *columns)."""
-        structure = self._structure
-        parts: list[NDArray[Any]] = []
-        blocks = structure._blocks(jacobian, "the Jacobian")
-        for key, shape, block in zip(structure.keys, structure.shapes, blocks, strict=True):
-            array, size = np.asarray(unmasked(block)), math.prod(shape)
-            m = array.size // math.prod((size, *columns))
-            if not is_of(array.shape, (m, *shape, *columns)) or (parts and m != len(parts[0])):
-                raise ValueError(
-                    f"the Jacobian[{key!r}] must have shape {('m', *shape)} for m values of the "
-                    f"constraint, got {array.shape}"
-                )
-            parts.append(array.reshape(m, size, *columns))
-        return np.concatenate(parts, axis=1)
 
     def _flat(self, gradient: Any, x: NDArray[Any]) -> NDArray[Any]:
         if x.ndim == 1:

@@ -155,6 +155,15 @@ def test_a_single_failure_is_in_the_singular():
     assert "2 values were not finite" in str(Result(nfev=3, n_nonfinite=2))
 
 
+def test_large_arrays_are_summed_up():
+    field, rows = np.linspace(0, 1, 400).reshape(20, 20), [np.zeros(500), -np.zeros(1)]
+    text = str(Result(x=field, hess_inv=field, constr=rows, maxcv=0.5))
+    assert text.count("20 x 20 numbers, 0 to 1") == 2
+    assert "maxcv" not in text
+    assert "-0.0" not in text
+    assert len(text) < 500
+
+
 def test_an_optimizers_result_is_one_too():
     optimizer = Optimizer(X0, rng=0)
     optimizer.tell(optimizer.ask(), [rosen(x) for x in optimizer.ask()])

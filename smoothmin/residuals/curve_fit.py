@@ -14,10 +14,12 @@ from scipy.optimize import OptimizeWarning
 
 from smoothmin._check import as_numbers, require_bool, require_one_of, require_real, require_scale
 from smoothmin._machine import EPS
+from smoothmin._precision import Precision
 from smoothmin._protocol import Array
 from smoothmin._types import BoundsLike, Fun, Scheme, Seed
 from smoothmin.residuals.least_squares import least_squares
 from smoothmin.residuals.losses import Loss
+from smoothmin.residuals.result import FitResult
 
 if TYPE_CHECKING:
     from smoothmin.typing import CommonOptions
@@ -111,8 +113,8 @@ def curve_fit(
     ydata : array_like, shape (m,)
     p0 : array_like, shape (n,), optional
         Where to begin: ones, or the middle of finite bounds, by default.
-    sigma : array_like, shape (m,) or (m, m), optional
-        Standard deviations of ``ydata``, or their covariance.
+    sigma : float or array_like, shape (m,) or (m, m), optional
+        Standard deviations of ``ydata``, one for all or each, or their covariance.
     absolute_sigma : bool, default False
         Whether ``sigma`` is meant in the data's units, not up to a factor.
     check_finite : bool, optional
@@ -163,8 +165,12 @@ def curve_fit(
     start = _start(f, p0, bounds)
     x, y, weight = _weights(x, y, sigma, nan_policy)
 
+    rounded = Precision()  # what the function's values are
+
     def residuals(p: Array) -> Array:
         found = np.asarray(f(x, *p), dtype=float).ravel()
+        for value in found if not rounded.known else ():
+            rounded.add(float(value))
         if found.size not in (1, y.size):
             raise ValueError(f"f must return as many values as ydata, {y.size}, got {found.size}")
         return weight(found - y)
@@ -182,12 +188,13 @@ def curve_fit(
     if not found.success:
         raise RuntimeError(f"Optimal parameters not found: {found.message}")
     if jac is None:
-        found.jac = _differences(residuals, found, bounds)
-        found.nfev += start.size
+        rounding = rounded.unit * float(np.abs(weight(y)).max())
+        found.jac = _differences(residuals, found, bounds, rounding)
+        found.nfev += 2 * start.size
     pcov = _covariance(found, y.size, absolute_sigma, Loss.of(loss, named.get("f_scale", 1.0), 0.5))
     if not full_output:
         return found.x, pcov
-    info = {"nfev": found.nfev, "fvec": found.fun}
+    info = {"nfev": found.nfev, "fvec": found.fun} | ({"njev": found.njev} if jac else {})
     return found.x, pcov, info, found.message, found.status
 
 
@@ -228,7 +235,7 @@ def _data(xdata: Any, ydata: Any, check: bool | None, policy: str | None) -> tup
 def _start(f: Any, p0: Any, bounds: Any) -> Array:
     """Where to begin: given, or by what bounds say."""
     if p0 is not None:
-        return np.atleast_1d(np.asarray(p0, dtype=float))
+        return np.atleast_1d(as_numbers("p0", p0))
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
@@ -264,6 +271,7 @@ def _weights(
     if sigma is None:
         return x, y, lambda r: r
     given = as_numbers("sigma", sigma)
+    given = np.full(kept.size, given.item()) if given.size == 1 else given
     if given.shape not in ((kept.size,), (kept.size,) * 2):
         shapes = f"{(kept.size,)} or {(kept.size,) * 2}"
         raise ValueError(f"sigma must have shape {shapes}, got {given.shape}")
@@ -279,16 +287,31 @@ def _weights(
     return x, y, lambda r: scipy.linalg.solve_triangular(factor, r, lower=True)
 
 
-def _differences(residuals: Callable[[Array], Array], found: Any, bounds: Any) -> Array:
-    """The Jacobian at the end by forward steps, away from bounds: models were made for steps."""
-    upper = np.asarray(bounds.ub if hasattr(bounds, "ub") else bounds[1], dtype=float)
-    steps = np.sqrt(EPS) * np.maximum(np.abs(found.x), 1e-2)
-    steps = np.where(found.x + steps > upper, -steps, steps)
+def _differences(
+    residuals: Callable[[Array], Array], found: FitResult, bounds: Any, rounding: float
+) -> Array:
+    """The Jacobian at the end by central steps, which are clipped to bounds.
+
+    Noise ``e`` and third derivatives are balanced by steps ``(3 e L^2 / j)^(1/3)``, j being a
+    typical slope and L the larger of the parameter and its error (Gill, Murray, Saunders, Wright,
+    SIAM J. Sci. Stat. Comput. 4, 1983).
+    """
+    x, spread = found.x, np.sqrt(2 * found.cost)
+    noise = max(rounding, found.get("noise", 0.0) / (spread or 1.0))
+    slopes = np.linalg.norm(found.jac, axis=0) / np.sqrt(found.fun.size)
+    with np.errstate(all="ignore"):
+        errors = spread / (slopes * found.fun.size)
+        length = np.where(np.isfinite(errors), np.maximum(np.abs(x), errors), np.abs(x))
+        length[length == 0] = 1.0
+        steps = np.cbrt(3 * noise * length**2 / slopes)
+    steps = np.where(np.isfinite(steps) & (steps > 0), steps, np.cbrt(3 * EPS) * length)
+    lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
     columns = []
     for k, step in enumerate(steps):
-        x = found.x.copy()
-        x[k] += step
-        columns.append((residuals(x) - found.fun) / (x[k] - found.x[k]))
+        ends = np.array([x, x])
+        ends[:, k] += -step, step
+        ends = np.clip(ends, lower, upper)
+        columns.append((residuals(ends[1]) - residuals(ends[0])) / (ends[1, k] - ends[0, k]))
     return np.column_stack(columns)
 
 

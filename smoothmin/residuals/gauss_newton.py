@@ -21,6 +21,7 @@ from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._status import Status, nonfinite_start
 from smoothmin.residuals.losses import LINEAR, Loss
+from smoothmin.residuals.result import Ended
 from smoothmin.subproblems.trust_region import boxed_step
 
 POOR, GOOD = 0.25, 0.75  # ratios of actual to predicted decrease, SciPy's
@@ -98,7 +99,8 @@ class _GaussNewtonRun:
             pushed = self._problem.projected_gradient(here.x, here.gradient)
             largest = float(np.abs(pushed).max())
             if largest == 0 or (self._options.gtol is not None and largest <= self._options.gtol):
-                return Finish(Status.CONVERGED, f"The gradient is within gtol, {largest:.3g}.")
+                message = f"The gradient is within gtol, {largest:.3g}."
+                return Finish(Status.CONVERGED, message, criterion=Ended.GTOL)
             moved = yield from self._step(here, scale, radius)
             if isinstance(moved, Finish):
                 return moved
@@ -146,17 +148,19 @@ class _GaussNewtonRun:
     ) -> Finish | None:  # fmt: skip
         """The end by a tolerance."""
         options, unit = self._options, self._problem.unit
-        if options.ftol is not None and ratio > POOR:
-            bar = options.ftol * here.f
-            if predicted < bar and actual < bar:
-                return Finish(Status.CONVERGED, f"A step gains less than ftol: {actual:.3g}.")
-        moved = float(np.linalg.norm(x - here.x))
-        size = float(np.linalg.norm(here.x))
+        moved, size = float(np.linalg.norm(x - here.x)), float(np.linalg.norm(here.x))
+        bar = 0.0 if options.ftol is None else options.ftol * here.f
+        little = predicted < bar and actual < bar
         short = options.xtol is not None and moved < options.xtol * (options.xtol + size)
-        if short and ratio > POOR:
-            return Finish(Status.CONVERGED, f"A step is within xtol: {moved:.3g}.")
+        if ratio > POOR and (little or short):
+            reasons = [f"gains less than ftol: {actual:.3g}"] * little
+            reasons += [f"is within xtol: {moved:.3g}"] * short
+            criterion = Ended.BOTH if little and short else Ended.FTOL if little else Ended.XTOL
+            message = f"A step {', and '.join(reasons)}."
+            return Finish(Status.CONVERGED, message, criterion=criterion)
         if predicted <= unit * abs(here.f) and not actual > 0:
-            return Finish(Status.CONVERGED, "The decrease left is below what values show.")
+            message = "The decrease left is below what values show."
+            return Finish(Status.CONVERGED, message, criterion=Ended.FTOL)
         if moved <= unit * size or np.array_equal(x, here.x):
             return Finish(Status.PRECISION, "Steps are as short as rounding, and go nowhere.")
         return None

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import NonlinearConstraint, OptimizeResult
+from scipy.optimize import NonlinearConstraint
 
 from smoothmin._check import require_integer, require_one_of, require_real, require_scale
-from smoothmin._domain import as_start
+from smoothmin._domain import as_bounds, as_start
 from smoothmin._method import Method
 from smoothmin._minimize import minimize
 from smoothmin._protocol import Array
 from smoothmin._status import Status
-from smoothmin._types import BoundsLike, Fun, Scheme, Seed
+from smoothmin._structure import Structure
+from smoothmin._types import BoundsLike, Fun, Scheme, Seed, Start
 from smoothmin.residuals.gauss_newton import TOLERANCE, GaussNewton
 from smoothmin.residuals.losses import Loss
 from smoothmin.residuals.model_gauss_newton import ModelGaussNewton
+from smoothmin.residuals.result import Ended, FitResult
 
 if TYPE_CHECKING:
     from smoothmin.typing import CommonOptions
@@ -27,27 +29,38 @@ if TYPE_CHECKING:
 SCHEMES = ("2-point", "3-point", "cs")
 COMPLEX_STEP = 1e-30  # has no rounding error to be balanced with
 METHODS = ("trf", "dogbox", "lm")
-SEEN = {Status.CONVERGED: 1, Status.TARGET: 1, Status.MAXFEV: 0, Status.MAXITER: 0}
-SEEN |= {Status.CALLBACK: -2}
+LIMITS = {Status.MAXFEV: 0, Status.MAXITER: 0, Status.CALLBACK: -2}  # SciPy's numbers
+ALSO = ("noise", "n_nonfinite", "n_failed", "first_failure", "allvecs", "history")  # if there
 TR_SOLVERS = ("exact", "lsmr")
 
 
 class Residuals:
-    """The user's residuals and their Jacobian, evaluated once a point."""
+    """The user's residuals and their Jacobian, evaluated once a point, which may be in blocks."""
 
     def __init__(
-        self, fun: Any, jac: Any, loss: Loss, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        fun: Any,
+        jac: Any,
+        loss: Loss,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        structure: Structure | None = None,
     ) -> None:
-        self._fun, self._loss = fun, loss
-        self._jac = self.by_complex_steps if jac == "cs" else jac
-        self._args, self._kwargs = args, dict(kwargs)
+        self._fun, self._loss, self._structure = fun, loss, structure
+        self._jac = self._by_complex_steps if jac == "cs" else self._by_user
+        self._given, self._args, self._kwargs = jac, args, dict(kwargs)
         # one attribute each, replaced as a whole: threads see a point with its own residuals
         self._last: tuple[Array, Array] | None = None
         self._slope: tuple[Array, Array] | None = None
 
-    def rows(self, x: Array) -> Array:
+    def flat(self, x: Any) -> Array:
+        """A point, (n,)."""
+        found: Array = x if self._structure is None else self._structure.flat(x, "x")
+        return found
+
+    def rows(self, x: Any) -> Array:
         """The residuals (m,) at ``x``."""
-        known = self._last
+        x, known = self.flat(x), self._last
         if known is not None and np.array_equal(known[0], x):
             return known[1]
         found = self._call(x)
@@ -62,32 +75,43 @@ class Residuals:
         self._last = x.copy(), rows
         return rows
 
+    def _user(self, fun: Any, x: NDArray[Any]) -> Any:
+        """What a callable of the user's returns at a flat ``x``."""
+        given = x.copy() if self._structure is None else self._structure.build(x.copy())
+        return fun(given, *self._args, **self._kwargs)
+
     def _call(self, x: NDArray[Any]) -> NDArray[Any]:
-        found = np.atleast_1d(self._fun(x.copy(), *self._args, **self._kwargs))
+        found = np.atleast_1d(self._user(self._fun, x))
         if found.ndim != 1:
             raise ValueError(f"fun must return an array of one dimension, got shape {found.shape}")
         return found
 
-    def by_complex_steps(self, x: Array, *_: Any, **__: Any) -> Array:
+    def _by_complex_steps(self, x: Array) -> Any:
         """The Jacobian (m, n) by complex steps (Squire, Trapp, SIAM Rev. 40, 1998)."""
         steps = 1j * COMPLEX_STEP * np.eye(x.size)
         return np.array([self._call(x + step).imag / COMPLEX_STEP for step in steps]).T
 
-    def jacobian(self, x: Array) -> Array:
-        """The user's Jacobian (m, n) at ``x``, dense."""
-        known = self._slope
+    def _by_user(self, x: Array) -> Any:
+        found = self._user(self._given, x)
+        if self._structure is not None and isinstance(found, Mapping):
+            found = self._structure.matrix(found)
+        return found.toarray() if hasattr(found, "toarray") else found
+
+    def jacobian(self, x: Any) -> Array:
+        """The Jacobian (m, n) at ``x``, dense."""
+        given, known = x, self._slope
+        x = self.flat(x)
         if known is not None and np.array_equal(known[0], x):
             return known[1]
-        given = self._jac(x.copy(), *self._args, **self._kwargs)
-        found = np.asarray(given.toarray() if hasattr(given, "toarray") else given, dtype=float)
-        shape = (self.rows(x).size, x.size)
+        found = np.asarray(self._jac(x), dtype=float)
+        shape = (self.rows(given).size, x.size)
         if found.size != shape[0] * shape[1]:
             raise ValueError(f"jac must return an array of shape {shape}, got {found.shape}")
         jacobian: Array = found.reshape(shape)
         self._slope = x.copy(), jacobian
         return jacobian
 
-    def cost(self, x: Array) -> float:
+    def cost(self, x: Any) -> float:
         """The loss of the residuals at ``x``, NaN where any is not finite."""
         rows = self.rows(x)
         return self._loss.cost(rows) if np.isfinite(rows).all() else np.nan
@@ -95,24 +119,24 @@ class Residuals:
     @property
     def by_steps(self) -> bool:
         """Whether the Jacobian is made by complex steps, n evaluations each."""
-        return bool(self._jac == self.by_complex_steps)
+        return bool(self._jac == self._by_complex_steps)
 
-    def slope(self, x: Array) -> Array:
-        """Its gradient."""
+    def slope(self, x: Any) -> Any:
+        """Its gradient, in the blocks of ``x``."""
         slope: Array = self.jacobian(x).T @ self._loss.slopes(self.rows(x))
-        return slope
+        return slope if self._structure is None else self._structure.build(slope)
 
 
 def least_squares(
     fun: Fun,
-    x0: ArrayLike,
+    x0: Start,
     jac: Fun | Scheme | None = None,
-    bounds: BoundsLike | tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
+    bounds: BoundsLike | tuple[ArrayLike, ArrayLike] | Mapping[str, object] = (-np.inf, np.inf),
     method: str = "trf",
     ftol: float | None = TOLERANCE,
     xtol: float | None = TOLERANCE,
     gtol: float | None = TOLERANCE,
-    x_scale: ArrayLike | None = None,
+    x_scale: ArrayLike | Mapping[str, ArrayLike] | None = None,
     loss: str | Fun = "linear",
     f_scale: float = 1.0,
     diff_step: ArrayLike | None = None,
@@ -129,7 +153,7 @@ def least_squares(
     quantile: float = 0.5,
     options: CommonOptions | None = None,
     rng: Seed = None,
-) -> OptimizeResult:
+) -> FitResult:
     """Fit: minimize a loss of residuals, knowing each of them.
 
     From values alone, a model of every residual takes far fewer evaluations than one of the
@@ -139,18 +163,20 @@ def least_squares(
     ----------
     fun : callable
         ``fun(x, *args, **kwargs)``, the residuals, an array (m,) or a number.
-    x0 : array_like, shape (n,)
+    x0 : array_like, shape (n,), or dict
+        A dict of numbers and arrays gives parameters names: ``fun``, ``jac``, ``callback`` and
+        ``res.x`` have such a dict, too; all else is over the flat ``x`` in its order.
     jac : callable or {"2-point", "3-point", "cs"}, optional
-        The Jacobian (m, n), dense or sparse; differences, as in SciPy; or None, the default,
-        for models of the residuals through the values that there are.
-    bounds : 2-tuple of array_like or Bounds, optional
-        No evaluation leaves them.
+        The Jacobian (m, n), dense or sparse, or a dict of blocks (m, ...); differences, as in
+        SciPy; or None, the default, for models of the residuals through the values that there are.
+    bounds : 2-tuple of array_like or Bounds, or dict, optional
+        No evaluation leaves them. With parameters in blocks a dict of pairs, as in `minimize`.
     method : {"trf", "dogbox", "lm"}, default "trf"
         SciPy's names; all run the same here.
     ftol, xtol, gtol : float or None, default 1e-8
         As SciPy's. From values alone ``xtol`` is the last radius of the trust region, in units
         of ``x_scale``, and the others are of no effect.
-    x_scale : float, array_like of shape (n,) or "jac", optional
+    x_scale : float, array_like of shape (n,), dict of blocks, or "jac", optional
         Typical lengths along the variables; with a Jacobian 1 by default, from values a tenth
         of the larger of 1 and ``|x0|``, or a fifth of the box.
     loss : str or callable, default "linear"
@@ -167,7 +193,7 @@ def least_squares(
     max_nfev : int, optional
         Evaluations of ``fun``, those of differences included.
     verbose : {0, 1, 2}, default 0
-        1 and 2 print the end.
+        1 and 2 print the end; for lines while it runs there is ``options={"disp": True}``.
     args, kwargs : tuple and dict, optional
         Further arguments of ``fun`` and ``jac``.
     callback : callable, optional
@@ -182,11 +208,10 @@ def least_squares(
 
     Returns
     -------
-    OptimizeResult
-        With SciPy's fields: ``x``, ``cost``, ``fun`` (the residuals), ``jac`` (their
-        Jacobian, the models' from values alone), ``grad``, ``optimality``, ``active_mask``,
-        ``nfev``, ``njev``, ``status`` (positive if converged, 0 for a limit, -2 for a callback
-        that raised `StopIteration`), ``message``, ``success``.
+    FitResult
+        With SciPy's fields, ``x``, ``cost``, ``fun`` (the residuals), ``jac`` (their Jacobian),
+        ``grad``, ``optimality``, ``active_mask``, ``nfev``, ``njev``, ``status`` (positive if
+        converged), ``message``, ``success``; each is in the docstring of `FitResult`.
 
     Raises
     ------
@@ -215,37 +240,37 @@ def least_squares(
     >>> res.success, bool(res.cost < 1e-20), res.nfev < 60
     (True, True, True)
     """
-    _check(fun, jac, method, verbose, kwargs, x_scale, max_nfev)
+    _check(fun, jac, method, verbose, kwargs, max_nfev)
     for name, tolerance in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol)):
         if tolerance is not None:
             require_real(name, tolerance, minimum=0)
-    chosen, start = Loss.of(loss, f_scale, quantile), _start(x0)
+    chosen, structure = Loss.of(loss, f_scale, quantile), Structure.of(x0)
+    n = _size(x0, structure)
+    limits = _bounds(bounds, n, structure)
     _unused(tr_solver, tr_options, jac_sparsity)
     jac = _derivative(jac, diff_step, chosen)
     args = args if isinstance(args, tuple) else (args,)
     given = jac if callable(jac) or jac == "cs" else None
-    residuals = Residuals(fun, given, chosen, args, kwargs or {})
+    residuals = Residuals(fun, given, chosen, args, kwargs or {}, structure)
     res = minimize(
         residuals.cost,
-        start,
-        method=_method(chosen, jac, ftol, xtol, gtol, x_scale),
+        x0,
+        method=_method(chosen, jac, ftol, xtol, gtol, _lengths(x_scale, n, structure)),
         jac=jac if given is None else residuals.slope,
-        bounds=_bounds(bounds, start.size),
+        bounds=limits,
         constraints=_rows(residuals, jac, chosen),
         callback=callback,
         options=_options(max_nfev, diff_step if jac in SCHEMES[:2] else None) | dict(options or {}),
         rng=rng,
         workers=workers,
     )
-    found = _result(res, residuals, chosen, given is not None, _bounds(bounds, start.size))
+    found = _result(res, residuals, chosen, given is not None, as_bounds(limits, (n,)))
     if verbose:
         print(f"{found.message}\ncost {found.cost:.6g}, {found.nfev} evaluations")
     return found
 
 
-def _check(
-    fun: Any, jac: Any, method: Any, verbose: Any, kwargs: Any, x_scale: Any, max_nfev: Any
-) -> None:
+def _check(fun: Any, jac: Any, method: Any, verbose: Any, kwargs: Any, max_nfev: Any) -> None:
     """Raise for what is no function, derivative or method of SciPy's, and so on."""
     if not callable(fun):
         raise TypeError(f"fun must be callable, got {fun!r}")
@@ -253,22 +278,35 @@ def _check(
     if not (jac is None or callable(jac)):
         require_one_of("jac", jac, SCHEMES)
     require_integer("verbose", verbose, 0)
+    if verbose > 2:
+        raise ValueError(f"verbose must be 0, 1 or 2, got {verbose!r}")
     if max_nfev is not None:
         require_integer("max_nfev", max_nfev, 1)
     if not (kwargs is None or isinstance(kwargs, Mapping)):
         raise TypeError(f"kwargs must be a dict, got {kwargs!r}")
-    if isinstance(x_scale, str):
-        require_one_of("x_scale", x_scale, ("jac",))
-    else:
-        require_scale("x_scale", x_scale, optional=True)
 
 
-def _start(x0: Any) -> Array:
-    """The start, (n,)."""
+def _size(x0: Any, structure: Structure | None) -> int:
+    """How many parameters there are."""
+    if structure is not None:
+        return sum(structure.sizes)
     start = as_start(x0)
     if start.ndim > 1:
         raise ValueError(f"x0 must have one dimension, got shape {start.shape}")
-    return start
+    return start.size
+
+
+def _lengths(x_scale: Any, n: int, structure: Structure | None) -> Any:
+    """``x_scale``, flat and checked."""
+    if isinstance(x_scale, str):
+        require_one_of("x_scale", x_scale, ("jac",))
+        return x_scale
+    if structure is not None and isinstance(x_scale, Mapping):
+        x_scale = structure.flat(x_scale, "x_scale")
+    require_scale("x_scale", x_scale, optional=True)
+    if np.size(x_scale) not in (1, n):
+        raise ValueError(f"x_scale must be one number or {n} of them, got {x_scale!r:.80}")
+    return x_scale
 
 
 def _method(loss: Loss, jac: Any, ftol: Any, xtol: Any, gtol: Any, x_scale: Any) -> Method | None:
@@ -323,12 +361,14 @@ def _rows(residuals: Residuals, jac: Any, loss: Loss) -> Any:
     return NonlinearConstraint(residuals.rows, -np.inf, np.inf, jac=derivative)
 
 
-def _bounds(bounds: Any, n: int) -> Any:
-    """SciPy's pair of arrays as one `Bounds`."""
+def _bounds(bounds: Any, n: int, structure: Structure | None) -> Any:
+    """SciPy's pair of arrays, or those of blocks, as one `Bounds`."""
     from scipy.optimize import Bounds
 
     if bounds is None or hasattr(bounds, "lb"):
         return bounds
+    if structure is not None and isinstance(bounds, Mapping):
+        bounds = as_bounds(structure.pairs(bounds), (n,))
     try:
         lower, upper = bounds
         lower, upper = (np.broadcast_to(np.asarray(side, float), (n,)) for side in (lower, upper))
@@ -340,30 +380,39 @@ def _bounds(bounds: Any, n: int) -> Any:
 
 
 def _result(
-    res: OptimizeResult, residuals: Residuals, loss: Loss, exact: bool, bounds: Any
-) -> OptimizeResult:
+    res: Any, residuals: Residuals, loss: Loss, exact: bool, box: tuple[Array, Array] | None
+) -> FitResult:
     """SciPy's fields."""
-    rows = residuals.rows(res.x)
+    rows, x = residuals.rows(res.x), residuals.flat(res.x)
     jacobian = residuals.jacobian(res.x) if exact else res.get("residual_jacobian")
     if jacobian is None:
-        jacobian = np.full((rows.size, res.x.size), np.nan)
+        jacobian = np.full((rows.size, x.size), np.nan)
     grad = jacobian.T @ loss.slopes(rows)
-    mask = np.zeros(res.x.size, dtype=int)
-    if bounds is not None:
-        mask = (res.x >= bounds.ub).astype(int) - (res.x <= bounds.lb).astype(int)
+    mask = np.zeros(x.size, dtype=int)
+    if box is not None:
+        mask = (x >= box[1]).astype(int) - (x <= box[0]).astype(int)
     pushed = np.where(mask * grad < 0, 0.0, grad)
+    optimality = float(np.abs(pushed).max())
+    if loss.kinked:  # where one gradient of many tells nothing
+        optimality = res.get("stationarity", np.nan)
     status = Status(res.status)
-    kept = {"method": res.method, "nit": res.nit, "message": res.message, "success": res.success}
-    return OptimizeResult(
-        x=res.x,
+    known = {key: res[key] for key in ALSO if res.get(key)}
+    return FitResult(
+        message=res.message,
+        success=res.success,
+        status=int(res.get("criterion", Ended.GTOL))
+        if status.success
+        else LIMITS.get(status, -int(status)),
+        method=res.method,
         cost=res.fun,
+        x=res.x,
         fun=rows,
         jac=jacobian,
         grad=grad,
-        optimality=float(np.abs(pushed).max()),
+        optimality=optimality,
         active_mask=mask,
-        nfev=res.nfev + (res.njev * res.x.size if residuals.by_steps else 0),
+        nfev=res.nfev + (res.njev * x.size if residuals.by_steps else 0),
         njev=res.njev,
-        status=SEEN.get(status, -int(status)),
-        **kept,
+        nit=res.nit,
+        **known,
     )

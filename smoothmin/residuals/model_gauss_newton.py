@@ -33,6 +33,7 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, S
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin.residuals.losses import LINEAR, Loss
+from smoothmin.residuals.result import Ended
 from smoothmin.subproblems.linear_program import linear_program_step
 from smoothmin.subproblems.trust_region import EXCELLENT, POOR, boxed_step, next_radius
 
@@ -207,7 +208,7 @@ class _ModelRun:
             step, predicted = self._step(fit)
             length = float(np.linalg.norm(step)) * fit.radius
             if models.values.min() == 0:
-                return Finish(Status.CONVERGED, "All residuals are zero.")
+                return Finish(Status.CONVERGED, "All residuals are zero.", criterion=Ended.GTOL)
             if not predicted > self._problem.unit * float(models.values.min()):
                 length = 0.0  # whatever was gained could not be seen
             ratio = -1.0
@@ -324,14 +325,14 @@ class _ModelRun:
         if ratio > 0 or max(self._delta, length) > RESOLVED * self._rho:
             return None
         if self._rho <= self._last_rho:
-            message = f"Radius {self._rho:.3g} of the scale: nothing lower around."
-            return Finish(Status.CONVERGED, message)
+            message = f"Nothing lower within xtol: radius {self._rho:.3g} of the scale."
+            return Finish(Status.CONVERGED, message, criterion=Ended.XTOL)
         noise = yield from self._noise()
         if noise > 0:
             if models.values.min() < self._floor - noise:
                 return (yield from self._begin_anew(noise))
             message = f"Predicted decreases are below the noise, {noise:.3g}."
-            return Finish(Status.CONVERGED, message, noise=noise)
+            return Finish(Status.CONVERGED, message, noise=noise, criterion=Ended.FTOL)
         share = self._rho / self._last_rho  # Powell's (2009) rule for the last two
         new = self._last_rho if share <= 16 else SHRINK * self._rho
         if 16 < share <= 250:

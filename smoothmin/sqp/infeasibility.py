@@ -47,7 +47,7 @@ class Infeasibility:
             if not pull < before:
                 break
         if pull <= CONTRADICTORY:
-            return self._stationary(point, pull)
+            return self._stationary(pull)
         worst = float(point.violation.max())
         return judge(Knowledge(f"No step lowers the violation, {worst:.3g}"))
 
@@ -56,15 +56,14 @@ class Infeasibility:
         if not self._programs.raised or self._certifier.feasible(point):
             return None
         pull, _ = self._pull(point)
-        return self._stationary(point, pull) if pull <= self._certifier.relative else None
+        return self._stationary(pull) if pull <= self._certifier.relative else None
 
     def _pull(self, point: Point) -> tuple[float, Array]:
         """How steeply the violation can be lowered, and the way down."""
         assert self._programs.caps is not None
         return self._certifier.pull(point, self._gathered, self._programs.caps)
 
-    def _stationary(self, point: Point, pull: float) -> Finish:
+    def _stationary(self, pull: float) -> Finish:
         """The end at a stationary point of the violation."""
-        worst = float(point.violation.max())
-        where = f"The violation, {worst:.3g}, is stationary (its slope is {pull:.3g})"
+        where = f"The violation of the constraints is stationary (its slope is {pull:.3g})"
         return Finish(Status.INFEASIBLE, _status.contradictory(where))

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from smoothmin import (
     LBFGS,
+    FitResult,
     GradientSampling,
     History,
     Homotopy,
@@ -69,6 +70,8 @@ solved = LaplacianOperator((8, 8), 2.0).solve(np.ones((8, 8)))
 
 popt, pcov = curve_fit(line, [1.0, 2.0, 3.0], [2.0, 4.0, 6.1], loss="huber", rng=0)
 everything = curve_fit(line, [1.0, 2.0, 3.0], [2.0, 4.0, 6.1], full_output=True)
-fit = least_squares(lambda p: p - 1, popt, bounds=(0, np.inf), options={"history": True})
+fit: FitResult = least_squares(lambda p: p - 1, popt, bounds=(0, np.inf), options={"history": True})
+least_squares(lambda p: p["a"] - 1, {"a": 0.5}, bounds={"a": (0, 1)}, x_scale={"a": 0.1})
+cost: float = fit.cost
 sure: Uncertainty = uncertainty(fun, fit, residuals=3)
 interval: tuple[float, float] = sure.interval(0)

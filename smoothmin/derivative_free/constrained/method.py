@@ -226,7 +226,7 @@ def _conclude(state: InterpolationState, knows: Knowledge | None) -> Generator[A
         message = f"Predicted decreases are below the noise, {state.noise[0]:.3g}."
         return Finish(Status.CONVERGED, message, **told)
     if not state.sides.met(values[None, 1:])[0]:
-        worst = float(state.sides.violation(values[None, 1:])[0])
+        worst = float(values[1:].max())
         message = _status.contradictory(LEAST_VIOLATED.format(worst))
         return Finish(Status.INFEASIBLE, message, **told)
     if (yield from still_falling(state)):

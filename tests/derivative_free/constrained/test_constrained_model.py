@@ -1,5 +1,7 @@
 """Constraints from values alone: known minima with budgets, and what is no success."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -264,3 +266,12 @@ def test_an_objective_that_is_flat_at_the_start_makes_no_contradiction(positive)
     assert res.constr_violation < 1e-3
     if res.success:
         assert res.fun == pytest.approx(-1e5 / 8**4, rel=1e-4)
+
+
+@pytest.mark.parametrize("jac", [None, lambda x: 2 * x])
+def test_the_violation_that_is_told_is_in_the_users_units(jac):
+    rows = NonlinearConstraint(lambda x: [x @ x, x[0]], [4, 5], [4, np.inf])
+    result = minimize(lambda x: float(x @ x), [3.0, 2.0], jac=jac, constraints=rows, rng=0)
+    assert result.status == 9
+    told = re.search(r"violation[^0-9(]*([0-9.]+)", result.message)  # not the least one's, if none
+    assert not told or float(told[1]) == pytest.approx(result.constr_violation, rel=0.02)
