@@ -68,15 +68,18 @@ def merit(values: Array, price: float, weight: Array) -> float:
 
 
 def steered_step(
-    models: Models, walls: Walls, price: float, weight: Array, dearest: float
+    models: Models, walls: Walls, price: float, weight: Array, dearest: float, allowed: Array
 ) -> PenaltyStep:
-    """The step for the least price, from ``price`` on, that lowers the violation enough."""
+    """The step for the least price, from ``price`` on, that lowers the violation enough.
+
+    Violations (k,) that are ``allowed`` are none: no price would end them.
+    """
     found = _least(models, walls, price, weight, 1.0)
     if not len(weight):
         return found
 
     def violation(d: Array) -> float:
-        return float(weight @ np.maximum(models.at(d)[1:], 0.0))
+        return float(weight @ np.maximum(models.at(d)[1:] - allowed, 0.0))
 
     before = violation(np.zeros_like(found.step))
     least = np.inf

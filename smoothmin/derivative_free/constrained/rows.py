@@ -60,6 +60,11 @@ class RowSides:
         """``max(1, |row|)``, in which violations are measured."""
         return np.maximum(1.0, np.abs(self.sign * c + self.bound))
 
+    def allowed(self, c: Array) -> Array:
+        """Violations that count as none where sides are c."""
+        found: Array = self.tolerance * self.units(c)
+        return found
+
     def violation(self, c: Array) -> Array:
         """The largest violation of each point (m,), in units of ``max(1, |row|)``; of c (m, k)."""
         if not len(self):
@@ -70,6 +75,6 @@ class RowSides:
 
     def met(self, c: Array) -> Mask:
         """Whether each point (m,) violates nothing by more than its tolerance; of c (m, k)."""
-        within = np.maximum(c, 0.0) <= self.tolerance * self.units(c)
+        within = np.maximum(c, 0.0) <= self.allowed(c)
         met: Mask = np.asarray(within.all(axis=1))
         return met

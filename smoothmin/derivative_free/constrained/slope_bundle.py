@@ -1,4 +1,4 @@
-"""Across kinks: slopes by differences, here and near by, and a quadratic program of them all.
+"""Across kinks: slopes by differences, here and near by, and a linear program of them all.
 
 References: F. E. Curtis, M. L. Overton, "A sequential quadratic programming algorithm for
 nonconvex, nonsmooth constrained optimization", SIAM J. Optim. 22 (2012); K. C. Kiwiel, *Methods
@@ -13,6 +13,7 @@ radius, one more than variables, promise next to nothing together with those the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,13 +23,13 @@ import numpy as np
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge
-from smoothmin.derivative_free.constrained.penalty_step import CAPPED, FLAT, RAISE
+from smoothmin.derivative_free.constrained.penalty_step import CAPPED, RAISE
 from smoothmin.derivative_free.constrained.state import (
     DEARER,
     End,
     InterpolationState,
 )
-from smoothmin.subproblems.elastic_qp import ElasticQP
+from smoothmin.subproblems.piecewise_linear import least_of_pieces
 from smoothmin.subproblems.trust_region import EXCELLENT, GOOD, GROWTH, POOR
 
 FIRST = 0.1  # radius, in units of the scale
@@ -197,39 +198,33 @@ class SlopeBundle:
         slopes = self.radius * np.stack([p.slopes for p in self._pieces])  # (m, 1 + k, n)
         heights = np.stack([p.values + p.slopes @ (z - p.z) for p in self._pieces])
         heights = np.minimum(heights - values, 0.0)
-        before = state.weight @ np.maximum(values[1:], 0.0)
+        allowed = state.sides.allowed(values[1:])
+        before = state.weight @ np.maximum(values[1:] - allowed, 0.0)
         while True:
-            d, self._active = self._program(slopes, heights, z, values)
+            found = self._least(slopes, heights, z, values)
+            if found is None:
+                return np.zeros_like(z), math.inf  # nothing is known to be settled
+            d, self._active = found
             model = values + (heights + slopes @ d).max(axis=0)
             promised = state.merit(values) - state.merit(model)
-            left = state.weight @ np.maximum(model[1:], 0.0)
+            left = state.weight @ np.maximum(model[1:] - allowed, 0.0)
             capped = (self._active >= CAPPED * state.price * state.weight).any()
             if not capped or left <= (1 - EXCELLENT) * before or state.price >= state.dearest:
                 return self.radius * d, promised
             state.price = min(RAISE * state.price, state.dearest)
 
-    def _program(
+    def _least(
         self, slopes: Array, heights: Array, z: Array, values: Array
-    ) -> tuple[Array, Array]:
-        """The least point of the pieces' maxima, and the sides' multipliers."""
+    ) -> tuple[Array, Array] | None:
+        """The step in radii at the present price, and the sides' multipliers."""
         state, r, region = self.state, self.radius, self.state.region
-        m, sides, n = slopes.shape[0], slopes.shape[1] - 1, slopes.shape[2]
-        unit = max(float(np.abs(slopes[:, 0]).max()), TINY)
-        top = int(heights[:, 0].argmax())
-        rows = [slopes[:, 0] - slopes[top, 0], slopes[:, 1:].reshape(-1, n), region.rows]
-        room = np.maximum(0.0, region.room - region.rows @ z) / r
-        beyond = values[1:] + heights[:, 1:]
-        offsets = [heights[top, 0] - heights[:, 0], -beyond.ravel(), room]
-        groups = [np.zeros(m), np.tile(np.arange(1, 1 + sides), m), np.full(len(room), 1 + sides)]
-        found = ElasticQP(
-            np.eye(n) / np.sqrt(FLAT * unit),
-            slopes[top, 0],
-            np.concatenate(rows),
-            np.concatenate(offsets),
-            np.concatenate(groups).astype(np.intp),
-            np.concatenate([[1.0], state.price * state.weight, [np.inf]]),
+        found = least_of_pieces(
+            slopes,
+            heights + np.append(0.0, values[1:]),
+            state.price * state.weight,
+            region.rows,
+            np.maximum(0.0, region.room - region.rows @ z) / r,
             np.minimum(0.0, np.maximum(region.low - z, -r) / r),
             np.maximum(0.0, np.minimum(region.high - z, r) / r),
-        ).solve()
-        active = found.multipliers[m : m + m * sides].reshape(m, sides).sum(axis=0)
-        return found.step, state.sides.net(active)
+        )
+        return None if found is None else (found[0], state.sides.net(found[1]))

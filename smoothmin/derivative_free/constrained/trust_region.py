@@ -157,7 +157,9 @@ class TrustRegion:
                 self._steep = np.maximum(FORGETTING * self._steep, now)
             state.steepened(FIRST * float(now[0]))
             walls = self._walls(models.centre)
-            found = steered_step(models, walls, state.price, state.weight, state.dearest)
+            allowed = state.sides.allowed(models.values[1:])
+            prices = state.price, state.weight, state.dearest
+            found = steered_step(models, walls, *prices, allowed)
             state.price = found.price
             if state.best() == k:
                 state.multipliers = self._multipliers(models, found)
