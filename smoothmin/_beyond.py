@@ -63,6 +63,19 @@ def lower_beyond(
     """Whether values are lower where they first differ along variables that are flat at ``x``.
 
     Nor is it known that none are where all variables are flat as far as is looked: a plateau.
+    Parameters as of `plateau_ends`.
+    """
+    _, values, settled = yield from plateau_ends(problem, x, f, flat)
+    return bool((values < f).any()) or not settled
+
+
+def plateau_ends(
+    problem: Problem, x: Array, f: float, flat: Mask | None
+) -> Generator[Ask, Answers, tuple[Array, Array, bool]]:
+    """Points and values where these first differ along variables that are flat at ``x``.
+
+    None farther out than one that is lower. And whether any variable is not flat as far as is
+    looked.
 
     Parameters
     ----------
@@ -80,13 +93,18 @@ def lower_beyond(
         moved = (points != x).any(axis=1)
         flat = np.zeros(x.size, dtype=bool)
         flat[moved] = (yield Ask(points[moved], 0, phase="check")).values == f
-    while flat.any() and size[flat].min() < 0.99:
+    differ = np.zeros((2, x.size), dtype=bool)  # up and down
+    differ[:, ~flat] = True
+    ends, heights = [np.empty((0, x.size))], [np.empty(0)]
+    while not differ.all() and size[~differ.all(axis=0)].min() < 0.99:
         size = FARTHER * size
-        moves = np.diag(size)[flat]
-        points = problem.clip(np.concatenate([x + moves, x - moves]))
-        values = (yield Ask(points, 0, phase="check")).values
+        points = problem.clip(x + np.concatenate([np.diag(size), -np.diag(size)]))
+        rows = np.flatnonzero(~differ)
+        values = (yield Ask(points[rows], 0, phase="check")).values
+        met = values != f
+        ends.append(points[rows[met]])
+        heights.append(values[met])
+        differ.flat[rows] = met | (points[rows] == x).all(axis=1)
         if (values < f).any():
-            return True
-        settled = (values != f) | (points == x).all(axis=1)
-        flat[np.flatnonzero(flat)[settled.reshape(2, -1).all(axis=0)]] = False
-    return bool(flat.all())
+            break
+    return np.concatenate(ends), np.concatenate(heights), bool(differ.all(axis=0).any())

@@ -35,10 +35,11 @@ from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, defa
 from smoothmin.derivative_free.interpolating_descent import InterpolatingDescent
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.multi_level_single_linkage import MinimaSeen, Starts
+from smoothmin.derivative_free.plateaus import Plateaus
 from smoothmin.derivative_free.separability import predicted, separable
 from smoothmin.derivative_free.start_scale import start_scale
 from smoothmin.derivative_free.survey import WIDENING
-from smoothmin.derivative_free.verification import measured, verified
+from smoothmin.derivative_free.verification import last_word
 from smoothmin.portfolio.accounts import Share
 from smoothmin.portfolio.bandit import Bandit
 from smoothmin.portfolio.decisions import Action, Facts, next_action
@@ -49,6 +50,7 @@ from smoothmin.portfolio.watches import after, hopeless, until
 if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
 
+SCOUTS = Share(("scout",), ("search",))
 LOCAL = Share(("descent", "coordinates", "scout"), ("search",))
 
 
@@ -82,6 +84,7 @@ class Actions:
         self._finish: Finish | None = None
         self._evidence: Evidence
         self._futile = False  # whether the last descent made no step
+        self._plateaus = Plateaus(problem.x0)
         self._facts = Facts(
             n=self._n,
             boxed=boxed,
@@ -103,7 +106,7 @@ class Actions:
             Action.SEARCH: self._search, Action.SCOUT: self._scout, Action.POLISH: self._polish,
             Action.RESTART: self._restart, Action.LARGER: self._larger,
             Action.SAMPLE: self._sample, Action.MIDDLE: self._middle, Action.LOOK: self._look,
-            Action.ELSEWHERE: self._elsewhere,
+            Action.ELSEWHERE: self._elsewhere, Action.STEPS: self._over_steps,
         }  # fmt: skip
         while True:
             facts = self._facts = self._observed()
@@ -120,12 +123,8 @@ class Actions:
     def _observed(self) -> Facts:
         """The facts that change by themselves."""
         incumbent, accounts, facts = self._incumbent, self._incumbent.accounts, self._facts
-        if facts.round == 0:
-            share = Share(("scout",), ("search",))
-            wanted = self._scouts.untried or facts.restarts > 0
-            due = facts.scouting and wanted and share.left(accounts)
-        else:
-            due = False
+        wanted = self._scouts.untried or facts.restarts > 0
+        due = facts.scouting and facts.round == 0 and wanted and SCOUTS.left(accounts)
         return replace(
             facts,
             finite=incumbent.finite,
@@ -134,6 +133,7 @@ class Actions:
             settled=self._settled,
             scouts_due=due,
             local_left=LOCAL.left(accounts),
+            flat=self._plateaus.untried(incumbent.x),
             futile=self._futile,
             all_seen=self._minima.all_seen,
         )
@@ -151,10 +151,9 @@ class Actions:
 
     def _end(self) -> Generator[Any, Any, Finish]:
         """The last word."""
-        incumbent = self._incumbent
+        incumbent, finish = self._incumbent, self._finish
         if not incumbent.finite:
             return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
-        finish = self._finish
         if finish is None:
             assert self._descent is not None
             finish = self._descent.finish
@@ -162,16 +161,7 @@ class Actions:
             finish.message += _status.NO_OTHER_MINIMA
         elif finish.status.success and self._facts.once and self._facts.others:
             finish.message += _status.OTHER_MINIMA
-        status, message = finish.status, finish.message
-        if status is Status.NONFINITE:  # what is known is from before the search
-            status, message = Status.PRECISION, _status.NO_VALUE_FOUND
-        if status.success:
-            stagnated = finish.info.get("stagnated", False)
-            doubt = yield from verified(incumbent, self._scale, stagnated=stagnated)
-            if doubt is not None:
-                status, message = Status.PRECISION, doubt
-        end = yield from measured(incumbent, self._searched)
-        return Finish(status, message, **end, **incumbent.info())
+        return (yield from last_word(incumbent, finish, self._scale, self._searched))
 
     # actions; each says whether it is done in this round
 
@@ -312,6 +302,12 @@ class Actions:
         self._facts = replace(self._facts, others=not same)
         return True
 
+    def _over_steps(self) -> Generator[Any, Any, bool]:
+        """Over plateaus, to where the other variables have followed."""
+        lower = yield from self._plateaus.leave(self._incumbent, self._descend)
+        self._descent = lower or self._descent
+        return False
+
     def _search_near(self) -> Generator[Any, Any, bool]:
         """Where a descent has come far and creeps, a search as wide as its last steps led."""
         trail = None if self._descent is None else self._descent.trail
@@ -372,8 +368,7 @@ class Actions:
 
     def _polish(self) -> Generator[Any, Any, bool]:
         outcome = yield from self._descend(self._incumbent.x)
-        if outcome is not None and outcome.success:
-            self._finish = outcome.finish
+        self._finish = outcome.finish if outcome and outcome.success else self._finish
         return True
 
     def _restart(self) -> Generator[Any, Any, bool]:
@@ -468,6 +463,7 @@ class Actions:
         self._learn(outcome)
         if outcome.success and outcome.lowest is not None:
             self._minima.add(outcome.lowest)
+        self._plateaus.learn(x, outcome)
         return outcome
 
     @property

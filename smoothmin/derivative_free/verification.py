@@ -10,7 +10,8 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._machine import SUMMED
 from smoothmin._noise import NOISE_FLOOR, REPEATS, Repeated
-from smoothmin._protocol import Array, Iterate
+from smoothmin._protocol import Array, Finish, Iterate
+from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.derivative_free.kink_descent import descend_along_kink
 from smoothmin.portfolio.incumbent import Incumbent
@@ -20,6 +21,22 @@ EFFORT = 8  # values of a run for each that measures its end
 DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 6  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
+
+
+def last_word(
+    incumbent: Incumbent, finish: Finish, scale: Array, searched: PhaseOutcome | None
+) -> Generator[Any, Any, Finish]:
+    """The end that a phase came to, unless something speaks against its success."""
+    status, message = finish.status, finish.message
+    if status is Status.NONFINITE:  # what is known is from before the search
+        status, message = Status.PRECISION, _status.NO_VALUE_FOUND
+    if status.success:
+        stagnated = finish.info.get("stagnated", False)
+        doubt = yield from verified(incumbent, scale, stagnated=stagnated)
+        if doubt is not None:
+            status, message = Status.PRECISION, doubt
+    end = yield from measured(incumbent, searched)
+    return Finish(status, message, **end, **incumbent.info())
 
 
 def verified(

@@ -29,6 +29,7 @@ class Action(Enum):
     POLISH = "difference descent from the best point, at the end of the first round"
     LOOK = "look along rays from a minimum whether there may be others"
     ELSEWHERE = "difference descent from beyond a rise"
+    STEPS = "difference descents from beyond the ends of plateaus"
     RESTART = "difference descent from a promising point"
     LARGER = "Gaussian search with a larger population"
     ROUND = "begin the next round"
@@ -73,6 +74,9 @@ class Facts:
         Whether they have had less than their share beside the first search.
     local_left : bool
         Whether local effort has had less than its share beside the searches.
+    flat : bool
+        Whether differences were zero along some variables, and nobody has looked yet what lies
+        beyond them from the best point.
     futile : bool
         Whether descents make no steps, as on a plateau.
     all_seen : bool
@@ -102,6 +106,7 @@ class Facts:
     scouting: bool = False
     scouts_due: bool = False
     local_left: bool = False
+    flat: bool = False
     futile: bool = False
     all_seen: bool = False
     round: int = 0
@@ -167,6 +172,8 @@ LATER: tuple[tuple[Action, Condition], ...] = (
 
 def next_action(facts: Facts) -> Action:
     """The first action that is not done and whose condition holds."""
+    if facts.flat and facts.movable:
+        return Action.STEPS
     if facts.round == 0:
         if facts.no_value and Action.SAMPLE in facts.done:
             return Action.END
