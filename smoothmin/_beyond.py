@@ -17,10 +17,10 @@ import numpy as np
 
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem
+from smoothmin._scale import PROBE
 from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.subproblems.min_norm import euclidean_norm
 
-NEAR = 1e-3  # distance, in units of max(1, |x|), at which a variable that matters changes values
 FARTHER = 10.0**0.5  # factor between distances, up to 1
 
 
@@ -87,7 +87,7 @@ def plateau_ends(
         Along which differences were zero, if there were differences; else one value is asked
         for each variable.
     """
-    size = NEAR * np.maximum(1.0, np.abs(x))
+    size = PROBE * np.maximum(1.0, np.abs(x))
     if flat is None:
         points = problem.clip(x + np.diag(size))
         moved = (points != x).any(axis=1)
@@ -96,7 +96,7 @@ def plateau_ends(
     differ = np.zeros((2, x.size), dtype=bool)  # up and down
     differ[:, ~flat] = True
     ends, heights = [np.empty((0, x.size))], [np.empty(0)]
-    while not differ.all() and size[~differ.all(axis=0)].min() < 0.99:
+    while not differ.all() and size[~differ.all(axis=0)].min() < 1 - SHORT:
         size = FARTHER * size
         points = problem.clip(x + np.concatenate([np.diag(size), -np.diag(size)]))
         rows = np.flatnonzero(~differ)

@@ -141,7 +141,7 @@ class NoiseAwareStencil(Stencil):
         self, x: Array, f: float, level: float
     ) -> Generator[NDArray[Any], NDArray[Any], None]:
         """Choose steps for a noise of this level."""
-        distance = min(LONGEST, (level / max(abs(f), level)) ** 0.25)
+        distance = min(LONGEST, (level / max(abs(f), level)) ** (1 / 4))
         bend = yield from self._bend(x, f, distance)
         steps = BEST * np.sqrt(level / np.maximum(bend, level / distance**2))
         self._relative = np.clip(steps, self._usual, LONGEST)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 DOUBLE, SINGLE = 2.0**-52, 2.0**-23  # rounding units of floating-point types
 ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
-SINGLE_BITS = 24  # of a mantissa in single precision ...
-PLAIN_BITS = 12  # ... and so few that a value may be a round number instead
-EVIDENCE = 3  # values of more bits than that, and none of more than single precision has
+SINGLE_BITS = int(np.finfo(np.float32).nmant)  # of a mantissa behind its first
+EVIDENCE = 3  # values of more than half the bits of single precision, and none of more than all
 
 
 class Precision:
@@ -22,9 +23,10 @@ class Precision:
         """Look at the mantissa of a value."""
         if self.known or not math.isfinite(value):
             return
-        mantissa = math.frexp(value)[0]
+        mantissa = 2 * math.frexp(value)[0]
         self.known = not math.ldexp(mantissa, SINGLE_BITS).is_integer()
-        self._evidence += not math.ldexp(mantissa, PLAIN_BITS).is_integer()
+        # one of half as many bits may be a round number instead
+        self._evidence += not math.ldexp(mantissa, SINGLE_BITS // 2).is_integer()
 
     @property
     def unit(self) -> float:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smoothmin._machine import TINY
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Iterate, Problem, Steps
 from smoothmin._reformulate import Reformulation, relay
-
-HUGE = 1e300  # nothing is farther out: a remainder of infinity is no number
 
 
 def fold(z: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -33,7 +32,8 @@ def fold(z: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     below, above = z < lower, z > upper
     with np.errstate(invalid="ignore", over="ignore"):  # of the infinite bounds
         width = upper - lower
-        beyond = np.minimum(np.where(below, lower - z, z - upper), HUGE)
+        # a remainder of infinity is no number
+        beyond = np.minimum(np.where(below, lower - z, z - upper), 1 / TINY)
         # between two bounds a triangle wave of period two widths
         beyond = np.where(np.isfinite(width), np.mod(beyond, 2 * width), beyond)
         back = beyond <= width  # on the way to the bound opposite

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from smoothmin._check import per_coordinate
+from smoothmin._machine import TINY
 from smoothmin._protocol import Array, Problem
 
 BOX_SHARE = 0.2  # of a box's width that variables are taken to move
+PROBE = 1e-3  # of max(1, |x|): where a variable that matters is taken to change values
 START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
 WIDE = 1e4  # width, in units of the larger of 1 and |x0|, from which on a box says nothing
-LEAST = 1e-300  # scale of a variable whose bounds leave it next to no room
 HALF_RANGE = 2.5  # of the range without bounds, in units of the scale
 
 
@@ -26,7 +27,7 @@ def typical_scale(problem: Problem, name: str = "scale", given: Any = None) -> A
         return per_coordinate(name, given, problem.x0.size, problem.free)
     scale = box_scale(problem)
     guess = START_SHARE * np.maximum(1.0, np.abs(problem.x0))
-    return np.maximum(np.where(np.isnan(scale), guess, scale), LEAST)
+    return np.maximum(np.where(np.isnan(scale), guess, scale), TINY)
 
 
 def box_scale(problem: Problem) -> Array:

@@ -15,12 +15,12 @@ from scipy.optimize import OptimizeWarning
 
 from smoothmin import _scipy_options as of
 from smoothmin._check import require_limit, require_real
+from smoothmin._machine import DENSE_UP_TO
 from smoothmin._protocol import Problem
 from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
 
 FLATTER, FIRST_STEP = 0.9, 1.0  # of SciPy's line searches: c2, and the first step's length
 PRODUCTS = "hess or hessp"  # one of the two
-DENSE_UP_TO = 500  # variables from which names that keep no matrix in SciPy keep none here
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from scipy import linalg
 
 from smoothmin import _status
 from smoothmin._estimate import ESTIMATE
-from smoothmin._machine import CACHED, EPS
+from smoothmin._machine import CACHED, EPS, QUARTER_OF_DIGITS
 from smoothmin._method import Method
 from smoothmin._protocol import (
     Answers,
@@ -167,7 +167,7 @@ def _basic(matrix: Array, x0: Array, box: tuple[Array, Array] | None) -> NDArray
     others = np.flatnonzero(bounded)
     # variables in the midst of their bounds move farther before rows are in the way
     room = np.minimum(np.minimum(x0 - lower, upper - x0), 1.0)[others]
-    weights = np.maximum(room, EPS**0.25)
+    weights = np.maximum(room, QUARTER_OF_DIGITS)
     rest = scaled[:, others] - basis @ (basis.T @ scaled[:, others])
     _, pivots = linalg.qr(rest * weights, mode="r", pivoting=True, check_finite=False)
     return np.sort(np.concatenate([free, others[pivots[:missing]]]))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._domain import Domain
+from smoothmin._machine import TINY
 from smoothmin._protocol import Array, Mask, Rows
 from smoothmin.constraints.forms import Forms
 
@@ -28,7 +29,7 @@ def excess(rows: Rows, values: Array) -> Array:
 def scaled_excess(rows: Rows, values: Array) -> Array:
     """The same in units of max(1, |c|)."""
     beyond = excess(rows, values)
-    beyond /= np.fmin(np.fmax(np.abs(values), 1.0), 1e300)
+    beyond /= np.fmin(np.fmax(np.abs(values), 1.0), 1 / TINY)
     return beyond
 
 

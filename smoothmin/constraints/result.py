@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from smoothmin._domain import Domain
+from smoothmin._machine import HALF_OF_DIGITS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array, Mask, Multipliers, Rows
 from smoothmin.constraints.ledger import ConstrainedLedger
 from smoothmin.constraints.region import FeasibleRegion, dense, excess
@@ -23,7 +24,7 @@ from smoothmin.subproblems.min_norm import min_norm_point
 ACTIVE = 1e-6  # share of max(1, |c|) within which a row is at its bound
 SMALL = 1e-6  # length of a combination, in units of the longest gradient, that is none
 NO_ROWS = Rows(np.empty(0), np.empty(0), np.empty(0))
-RADII = (1e-8, 1e-6, 1e-4)  # within which gradients are combined, by max(1, |x|)
+RADII = HALF_OF_DIGITS, QUARTER_OF_DIGITS  # of what gradients are combined in, by max(1, |x|)
 
 
 def describe(

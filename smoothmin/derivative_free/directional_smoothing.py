@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
+from smoothmin._machine import LARGE, PRODUCTS
 from smoothmin._method import Method
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
@@ -44,10 +45,8 @@ TRIALS = (10, 50)  # how many of them, a twentieth of the variables within these
 PARABOLIC = 0.01  # share of the rises' variance that is no parabola's, below which none is smoothed
 LITTLE = 0.2  # share of the value gained by a step from which sigma is kept
 JITTER = 0.3  # relative change of each coordinate's sigma, drawn anew for each step
-TINY = 1e-12  # added to normal equations, against points on one another at a bound
 ROUGH = 0.03  # sigma at the end by default, in units of the first
 FOR_OTHERS = "the rest is for another method"
-BLOCK = 2_000_000  # numbers in one batch of points
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def _samples(
         low, high = (bound - x for bound in problem.box)
         offsets = np.clip(offsets, low[:, None], high[:, None])
     rises = np.empty_like(offsets)
-    rows = max(1, BLOCK // (n * NODES.size))
+    rows = max(1, LARGE // (n * NODES.size))
     for first in range(0, n, rows):
         which = np.arange(first, min(first + rows, n))
         points = np.repeat(x[None], which.size * NODES.size, axis=0)
@@ -191,7 +190,7 @@ def _steps(offsets: Array, rises: Array, sigma: Array) -> tuple[Array, Array, fl
     basis = np.stack([np.ones_like(t), t, 0.5 * t * t])
     gram = np.einsum("aik,bik,k->iab", basis, basis, WEIGHTS)
     gram[:, 0, 0] += MIDDLE
-    gram += TINY * np.eye(3)
+    gram += PRODUCTS * np.eye(3)  # against points on one another at a bound
     right = np.einsum("aik,ik,k->ia", basis, rises, WEIGHTS)
     parabolas = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
     constant, slope, curvature = parabolas.T

@@ -53,6 +53,7 @@ from smoothmin.subproblems.trust_region import (
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
 TENTH = 0.1  # of a radius, or of a distance: NEWUOA's factor, the source's boxes 9, 12 and 14
+RESOLVED = 1.5  # radii of the resolution up to which the radius falls to it at once, Powell's
 UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
 
@@ -449,7 +450,7 @@ class InterpolatingDescent:
         self._errors = [*self._errors[1:], abs(change - predicted)]
 
     def _resize(self, delta: float) -> None:
-        self._delta = delta if delta > 1.5 * self._rho else self._rho
+        self._delta = delta if delta > RESOLVED * self._rho else self._rho
 
     def _reduce(self) -> None:
         """A smaller lower bound of the radius, (7.6) of BOBYQA's report."""

@@ -17,7 +17,8 @@ import numpy as np
 from smoothmin._protocol import Array
 from smoothmin.subproblems.linear_system import inverted
 
-INDEPENDENT = 1e-4  # of the largest change of a Lagrange function that a new point must bring
+# of the largest change of a Lagrange function that a new point must bring
+INDEPENDENT = 1e-4
 
 
 class Interpolation:

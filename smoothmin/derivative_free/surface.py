@@ -20,7 +20,7 @@ from scipy.special import chdtri, ndtri
 from smoothmin._noise import POINTS
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.quadratic_regression import WINDOW, full_size
-from smoothmin.subproblems.trust_region import TOLERANCE, trust_region_step
+from smoothmin.subproblems.trust_region import ACCURACY, trust_region_step
 
 LEVEL = 0.9  # of confidence, one-sided
 CONFIDENCE = float(ndtri(LEVEL))  # standard errors
@@ -108,7 +108,7 @@ def decrease_left(z: Array, values: Array, radius: float, noise: float) -> Decre
     rows = _design(np.concatenate([step[None], within])) - _design(np.zeros((1, n)))
     sizes = -(rows @ coefficients)
     errors = max(misfit, noise) * np.linalg.norm(rows @ inverse, axis=1)
-    at_edge = float(np.linalg.norm(step)) > (1 - TOLERANCE) * radius
+    at_edge = float(np.linalg.norm(step)) > (1 - ACCURACY) * radius
     most = float((sizes + CONFIDENCE * errors).max())
     return Decrease(float(sizes[0]), float(errors[0]), step, at_edge, hessian, misfit, most)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._evaluate import DEAD
 from smoothmin._machine import SUMMED
 from smoothmin._noise import NOISE_FLOOR, REPEATS, Repeated
 from smoothmin._protocol import Array, Finish, Iterate
@@ -18,7 +19,6 @@ from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import PhaseOutcome
 
 EFFORT = 8  # values of a run for each that measures its end
-DEAD = 10  # values in a row that are not finite, by which they seem to have ended
 DESCENTS = 6  # along kinks, the last of which must gain nothing
 STUCK = "Values fall along a kink."
 

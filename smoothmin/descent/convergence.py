@@ -20,7 +20,8 @@ from smoothmin import _status
 from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
-from smoothmin._recent import Recent
+from smoothmin._recent import SPAN, Recent
+from smoothmin._scale import PROBE
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, VANISHING, Knowledge, judge
 from smoothmin.descent.both_sides import BothSides
@@ -36,10 +37,8 @@ KEPT = 0.1  # share of a promise by which values have to fall for it to be forgo
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 SURE = 4.0  # times the promise of its error that a gradient has to promise
 VERIFIED = 10.0  # times the promise of the metric that gradients and values may make of it
-IDLE_STEPS = 10  # or as many as variables: steps that together gain no more than rounding
 MOST_POLLS = 10  # that may find something lower where gradients promise nothing
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
-PROBE = 1e-3  # distance, in units of max(1, |x|), at which a gradient of zero is tested
 
 
 Found: TypeAlias = tuple[Array, float, Array]  # a point, its value and gradient
@@ -72,7 +71,7 @@ class Convergence:
         self.curvatures: Array | None = None  # along coordinates, where the metric was misled
         self._rescues = 0  # how often it was
         self.metric: Metric | None = None  # what a descent has learnt of curvature
-        self._idle = max(IDLE_STEPS, problem.x0.size)
+        self._idle = max(SPAN, problem.x0.size)
         self._renewed = 0  # the step since which memory has been kept
         self._since = 0
         self._polls = 0  # that found something lower
@@ -81,7 +80,7 @@ class Convergence:
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
         self.recent.clear()
-        self._gradients = deque([pg], maxlen=min(IDLE_STEPS, pg.size))
+        self._gradients = deque([pg], maxlen=min(SPAN, pg.size))
         self.recent.add(x, f, euclidean_norm(pg))
         self._promises.append(math.inf)
         self._renewed = self._since = 0
@@ -265,7 +264,7 @@ class Convergence:
         much more. Where it is the answer is true: the metric is to be forgotten.
         """
         earlier = self._promises[0]
-        if 0 < self._renewed >= self.recent.steps - min(IDLE_STEPS, x.size):
+        if 0 < self._renewed >= self.recent.steps - min(SPAN, x.size):
             return False
         if self.promises_much(promised, x, f, g):
             return False

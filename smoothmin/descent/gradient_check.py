@@ -8,16 +8,14 @@ from collections.abc import Iterable
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._machine import PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Finish, Problem
 from smoothmin._status import Status
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
 WITNESSES = 3  # points of a search that must be on a line, and such searches in a row
-VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show, ...
-RESOLVED = (
-    1e-12  # ... and of the largest value, in double precision: what cancels leaves its rounding
-)
+VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show
 ALIKE = 0.2  # share by which slopes may differ that are those of a line
 REFUTED = 0.9  # share of the predicted decrease that must be missing
 
@@ -49,7 +47,7 @@ class Doubt:
         if found.lower or not self._asked:
             self._count = 0
             return
-        resolved = RESOLVED * self._problem.unit / DOUBLE * self._largest
+        resolved = PRODUCTS * self._problem.unit / DOUBLE * self._largest  # what cancels leaves
         near = contradicting(found.trials, fun, slope, max(VISIBLE * noise, resolved))
         self._count = 0 if near is None else self._count + 1
         if near is not None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._estimate import ESTIMATE
+from smoothmin._machine import HUGE, TINY
 from smoothmin._protocol import (
     Answers,
     Array,
@@ -27,9 +28,6 @@ from smoothmin._protocol import (
 )
 from smoothmin._reformulate import Reformulation, SeenDifferences, relay
 from smoothmin._resumable import Beginning, Begun
-
-SMALLEST, LARGEST = 1e-100, 1e100  # first gradients that are left as they are
-LARGEST_VALUE = 1e150  # at the start, after small gradients were enlarged
 
 
 def in_range(problem: Problem, run: Callable[[Problem], Steps]) -> Steps:
@@ -79,13 +77,13 @@ class _InUnit(Reformulation):
 
 def _power(size: float, value: float) -> int:
     """Of two, by which to multiply; 0 if all is well, or nothing is known."""
-    if not 0 < size < math.inf or not value < math.inf or SMALLEST <= size <= LARGEST:
+    if not 0 < size < math.inf or not value < math.inf or 1 / HUGE <= size <= HUGE:
         return 0
-    if size > LARGEST:
-        return -math.ceil(math.log2(size) - math.log2(LARGEST))
-    power = math.ceil(math.log2(SMALLEST) - math.log2(size))
-    room = math.log2(LARGEST_VALUE) - math.log2(value) if value > 0 else math.inf
-    return max(0, min(power, math.floor(min(room, 1e4))))
+    if size > HUGE:
+        return -math.ceil(math.log2(size / HUGE))
+    power = -math.floor(math.log2(size) + math.log2(HUGE))
+    room = math.log2(HUGE) - math.log2(max(value, TINY))
+    return max(0, min(power, math.floor(room)))
 
 
 def _reported(info: dict[str, Any], unit: float) -> dict[str, Any]:

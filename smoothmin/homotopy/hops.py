@@ -14,6 +14,7 @@ import numpy as np
 
 from smoothmin._protocol import Array
 from smoothmin._scale import HALF_RANGE
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.homotopy.polishes import Polisher
 from smoothmin.homotopy.settings import HomotopySettings
@@ -85,7 +86,7 @@ class Hops:
 
     def _improved(self, before: float) -> bool:
         """Whether the best value is lower than ``before``, by more than rounding."""
-        return self._incumbent.fun < before - 1e-9 * abs(before)
+        return self._incumbent.fun < before - NEGLIGIBLE * abs(before)
 
 
 class Hop:

@@ -16,15 +16,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smoothmin._machine import HALF_OF_DIGITS, HUGE
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Iterate, Problem, Samples, Steps
 from smoothmin._reformulate import Reformulation, relay
 
-MOST_VARIABLES = 300  # of a trend: its matrices are solved once a pass
 FEWEST = 3.0  # samples per variable
 UNSEEN = 1e-3  # least spread of the samples in any direction, in units of the mean
 CLEAR = 10.0  # times the noise and the least curvature: the largest that makes a difference
-HUGE = 1e100  # samples of which the squares are not summed
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ class Trend:
         if self._origin is None:
             self._origin = points[0].copy()
         x, g = (points - self._origin) / self._scale, gradients * self._scale
-        good = np.maximum(np.abs(x), np.abs(g)).max(axis=1) < HUGE  # not so NaN
+        # those whose squares can be summed; not so NaN
+        good = np.maximum(np.abs(x), np.abs(g)).max(axis=1) < HUGE
         x, g = x[good], g[good]
         self._count += len(x)
         self._x += x.sum(axis=0)
@@ -102,7 +102,7 @@ class Trend:
         explained = float((hessian * products).sum())
         residual = max(self._gg / m - float(g @ g) - explained, 0.0) / n
         noise = math.sqrt(2 * n * residual / m / math.exp(float(np.log(spread).mean())))
-        least = max(noise, abs(float(curvatures[0])), 1e-6 * float(curvatures[-1]))
+        least = max(noise, abs(float(curvatures[0])), HALF_OF_DIGITS * float(curvatures[-1]))
         if not curvatures[-1] > CLEAR * least:
             return round_metric
         # 3. lengths by what stands out of it, the longest as given

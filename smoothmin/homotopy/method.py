@@ -37,12 +37,13 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
+from smoothmin._machine import DENSE_UP_TO
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
-from smoothmin._scale import box_scale, search_range
+from smoothmin._scale import START_SHARE, box_scale, search_range
 from smoothmin._status import Status
 from smoothmin.homotopy.hops import Hops
-from smoothmin.homotopy.landscape_metric import MOST_VARIABLES, LandscapeMetric, Trend
+from smoothmin.homotopy.landscape_metric import LandscapeMetric, Trend
 from smoothmin.homotopy.polishes import KinkDescent, Polisher
 from smoothmin.homotopy.settings import HomotopySettings
 from smoothmin.homotopy.stages import Stages
@@ -224,7 +225,7 @@ class _Run:
         self._sigma = self._completed(self._sigma)
         if once and finish is not None and finish.status.success and (yield from self._alone()):
             return Finish(finish.status, finish.message, **{**finish.info, **incumbent.info()})
-        trend = Trend(self._sigma) if self._d <= MOST_VARIABLES else None
+        trend = Trend(self._sigma) if self._d <= DENSE_UP_TO else None
         stages = Stages(self._options, incumbent, polisher, trend)
         hops = Hops(
             self._settings,
@@ -287,5 +288,5 @@ class _Run:
         """Where nothing tells the size: what the first polish moved a coordinate."""
         x0 = self._problem.x0
         moved = float(np.linalg.norm(self._incumbent.x - x0)) / math.sqrt(self._d)
-        guess = moved if moved > 0 else np.maximum(1.0, 0.1 * np.abs(x0))
+        guess = moved if moved > 0 else np.maximum(1.0, START_SHARE * np.abs(x0))
         return np.where(np.isfinite(sigma), sigma, guess)

@@ -20,8 +20,9 @@ from collections import deque
 
 import numpy as np
 
-from smoothmin._machine import LARGE
+from smoothmin._machine import LARGE, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
+from smoothmin._verdict import SHORT
 from smoothmin.derivative_free.quadratic_regression import WINDOW, full_size
 from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.subproblems.trust_region import trust_region_step
@@ -29,9 +30,7 @@ from smoothmin.subproblems.trust_region import trust_region_step
 FEWEST = 4  # minima for a model
 MAX_MINIMA = 600
 REACH = 1.5  # longest step, in medians of the minima's distances
-RIDGE = 1e-4  # relative to the largest singular value: the same minimum may come twice
 FREE = 1e3  # factor by which the one curvature is penalized less than the slopes
-SAME = 1e-3  # share of the largest distance within which a minimum is the centre again
 
 
 class Minima:
@@ -67,7 +66,7 @@ class Minima:
         rise = np.array([f for _, f in self._found]) - value
         distance = np.sqrt(np.square(z).sum(axis=1))
         order = np.argsort(distance, kind="stable")
-        order = order[distance[order] > SAME * distance.max()]
+        order = order[distance[order] > SHORT * distance.max()]
         if len(order) < FEWEST - 1:
             return None
         near = order[: math.ceil(WINDOW * (n + 2)) + FEWEST]
@@ -111,6 +110,7 @@ def _shortest(design: Array, target: Array) -> Array:
     """The shortest solution by least squares, up to a little damping."""
     u, s, v = np.linalg.svd(design, full_matrices=False)
     # the first singular value may be that of the one curvature
-    damping = RIDGE * s[min(1, len(s) - 1)]
+    # nor may the same minimum, come twice, make the system singular
+    damping = QUARTER_OF_DIGITS * s[min(1, len(s) - 1)]
     result: Array = (s / (s * s + damping**2) * (target @ u)) @ v
     return result

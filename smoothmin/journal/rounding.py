@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
 
 
@@ -51,7 +51,7 @@ class Drift:
         if small and self._last is not None and self._drift is not None:
             move = np.abs(kept - self._last).max()
             change = min(np.abs(drift - self._drift).max(), np.abs(drift).max())
-            small = bool(change <= EPS**0.25 * move + floor)
+            small = bool(change <= QUARTER_OF_DIGITS * move + floor)
         if small:
             self.largest = max(self.largest, float(np.abs(drift).max()))
             self._note(kept, drift, scale)

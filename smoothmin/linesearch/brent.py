@@ -9,12 +9,14 @@ the curvature jumps at the minimum.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-GOLDEN = 0.381966
+from smoothmin._machine import HALF_OF_DIGITS
+
 PATIENCE = 2  # steps in a row that may leave more than half of the bracket
 EDGE = 1e-3  # share of the bracket, so near to its ends parabolic steps are refused
-SAME = 1e-9  # share of the bracket, so near to the lowest point
 
 
 class Valley:
@@ -52,16 +54,18 @@ class Valley:
         if curvature > 0:
             slope = fall - curvature * left
             self.vertex = self.m - 0.5 * slope / curvature
-            self.decrease = 0.25 * slope * slope / curvature
+            self.decrease = slope * slope / (4 * curvature)
 
     def next_point(self) -> float:
         """The vertex, or a golden section of the larger part where that is no good."""
         a, m, b = self._a, self.m, self._b
         edge = EDGE * (b - a)
-        inside = a + edge < self.vertex < b - edge and abs(self.vertex - m) > SAME * (b - a)
+        same = HALF_OF_DIGITS * (b - a)
+        inside = a + edge < self.vertex < b - edge and abs(self.vertex - m) > same
         if inside and self._slow < PATIENCE:
             return self.vertex
-        return m + GOLDEN * ((b - m) if b - m > m - a else (a - m))
+        golden = (3 - math.sqrt(5)) / 2
+        return m + golden * ((b - m) if b - m > m - a else (a - m))
 
     def add(self, u: float, f_u: float) -> None:
         """Shrink the bracket by the value at ``u``."""

@@ -29,7 +29,8 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin._check import require_real
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, PRODUCTS
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem, ask_value
 
 ARMIJO = 1e-4
@@ -43,7 +44,7 @@ MAX_TRIALS = 60
 FUTILE = 0.1  # predicted change, in units of rounding, after which to look no closer
 FLOOR_TRIALS = 3  # over which a step that is shortened fourfold has to bring the change down
 MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
-AT_BOUND = 4 * EPS  # rounding of the step that meets a bound
+AT_BOUND = ROUNDINGS * EPS  # rounding of the step that meets a bound
 
 
 @dataclass(slots=True)
@@ -324,7 +325,7 @@ class _Bracket:
         The rate at which values of a differentiable function fall tends to the slope.
         """
         few = self.trials[-1 - FLOOR_TRIALS :]
-        shortened = len(few) > FLOOR_TRIALS and few[-1].t <= 0.25 * few[0].t
+        shortened = len(few) > FLOOR_TRIALS and few[-1].t <= few[0].t / 4
         return shortened and all(trial.fun < self._start.fun for trial in few)
 
     def spent(self, problem: Problem, x: Array, direction: Array) -> bool:
@@ -417,7 +418,7 @@ def _noise(trials: list[LinePoint], fun: float) -> bool:
         return False
     earlier, last = trials[-1 - FLOOR_TRIALS], trials[-1]
     change = abs(last.fun - fun)
-    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= 0.25 * earlier.t
+    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= earlier.t / 4
     return stays and change <= MOST_NOISE * abs(fun)
 
 
@@ -467,7 +468,7 @@ def _reduced_by_cubic(low: LinePoint, high: LinePoint, reductions: int, shortest
 
 def _no_room(x: Array, direction: Array, low: float, high: float) -> bool:
     """Whether the bracket's ends are the same point in floating point."""
-    if high - low > 1e-10 * high:
+    if high - low > PRODUCTS * high:
         return False
     return bool(np.all(x + low * direction == x + 0.5 * (low + high) * direction))
 

@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy, dgemv, dsymm, dsymv, dtrsm, dtrsv
 
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.linear_system import solved
-
-SMALLEST_CURVATURE = 1e-16  # share of what s'y may be below which it is rounding
 
 
 def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
@@ -31,7 +30,7 @@ def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
     No more than a share of ``least``, by default ``y'w``, is rounding.
     """
     return (
-        sy > SMALLEST_CURVATURE * (yw if least is None else least)
+        sy > EPS / 2 * (yw if least is None else least)
         and 0 < yw < math.inf
         and 0 < sy / yw < math.inf
     )

@@ -27,6 +27,7 @@ import numpy as np
 from scipy.linalg.blas import ddot, dgemv, dger
 from scipy.linalg.lapack import dgesv, dposv
 
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Ends, Metric
@@ -34,7 +35,6 @@ from smoothmin.metrics.product_form import SquareFactor, dense
 from smoothmin.subproblems.linear_system import inverted, solved
 
 LARGEST_GROWTH = 100.0  # of H at once
-DRIFT = 1e-4  # part of a step that the inverse may miss before it is computed anew
 
 
 class _Known(NamedTuple):
@@ -336,7 +336,7 @@ class InverseHessian(Metric):
             u: Array = dgemv(1.0, inverse, s)
             rest = s - dgemv(1.0, j, u)
             # one correction makes up for what the inverse has lost, if that is little
-            if float(rest @ rest) <= DRIFT**2 * float(s @ s):
+            if float(rest @ rest) <= HALF_OF_DIGITS * float(s @ s):
                 u += dgemv(1.0, inverse, rest)
                 return u
             self._inverse = None

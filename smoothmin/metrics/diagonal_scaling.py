@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot, dnrm2
 
-from smoothmin._machine import CACHED
+from smoothmin._machine import CACHED, HALF_OF_DIGITS
 from smoothmin._protocol import Array
 
 LARGEST = 10.0  # scale, and inverse of the smallest
@@ -303,7 +303,7 @@ def starting_scales(x: Array, gradient: Array) -> Array:
     certain = 1 - ERRORS**2 * error / common**2
     if certain > 0:
         # means weighted by precision: of what x says, what the gradient says, and of 0
-        weights = [1 / max(spread - common, 1e-9 * spread) for spread in spreads]
+        weights = [1 / max(spread - common, HALF_OF_DIGITS * spread) for spread in spreads]
         expected = weights[0] * sizes - weights[1] * slopes
         scales[seen] = np.exp(certain * expected / (sum(weights) + 1 / common))
     return scales

@@ -21,7 +21,7 @@ CHANGES = 24  # of a matrix too large for the cache, made at a time
 
 def dense(n: int) -> Array:
     """A matrix (n, n) of anything, if there is memory for one."""
-    what, size = f"a dense metric of {n} variables", 8.0 * n * n
+    what, size = f"a dense metric of {n} variables", np.dtype(float).itemsize * n * n
     advice = ': take method "lbfgs", or with "gradient-sampling" a smaller dense_up_to'
     require_memory(what, size, advice)
     try:

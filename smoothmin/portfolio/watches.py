@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from smoothmin._noise import JUMP
 from smoothmin._protocol import Array
+from smoothmin._recent import SPAN
 from smoothmin._stopping import Progress
 from smoothmin._verdict import Knowledge
 from smoothmin.portfolio.phase import Watch
 
 OPTIMISM = 100.0
-WINDOW = 10  # steps of a polish that are compared with its first
-KINK = 30.0  # times the largest curvature of the first steps: what the last cross is no bend
 SETTLED = 1e-6  # size of a gradient, in units of the largest of a polish
 CREEP = 0.2  # share of the fall of the steps before, from which on a fall is slow
 
@@ -62,8 +62,8 @@ class Witness:
         self._hopeless: Watch | None = hopeless(best) if np.isfinite(best) else None
         self._last: Progress | None = None
         self._first_curvature = 0.0
-        self._curvatures: deque[float] = deque(maxlen=WINDOW)
-        self._lowest: deque[float] = deque(maxlen=WINDOW + 1)
+        self._curvatures: deque[float] = deque(maxlen=SPAN)
+        self._lowest: deque[float] = deque(maxlen=SPAN + 1)
         self.value = math.nan
         self.grad: Array | None = None
         self.scale: float | None = None
@@ -77,7 +77,7 @@ class Witness:
         self._lowest.append(min([now.fun, *list(self._lowest)[-1:]]))
         self._last, self.value, self.grad = now, now.fun, now.grad
         self._highest = max(self._highest, now.fun)
-        self.kinked = not self._across and now.nit > 2 * WINDOW and self._creeps_on_kink()
+        self.kinked = not self._across and now.nit > 2 * SPAN and self._creeps_on_kink()
         if self.kinked:
             return "Kink."
         size = 0.0 if now.grad is None else float(np.abs(now.grad).max())
@@ -105,14 +105,14 @@ class Witness:
             self.scale = along / across
         length = float(s @ s)
         curvature = math.sqrt(across / length) if length > 0 else math.inf
-        if now.nit <= WINDOW + 1:
+        if now.nit <= SPAN + 1:
             self._first_curvature = max(self._first_curvature, curvature)
         self._curvatures.append(curvature)
 
     def _creeps_on_kink(self) -> bool:
-        lowest, half = self._lowest, WINDOW // 2
+        lowest, half = self._lowest, SPAN // 2
         fell, falls = lowest[0] - lowest[half], lowest[half] - lowest[-1]
-        sharp = np.median(self._curvatures) > KINK * self._first_curvature
+        sharp = np.median(self._curvatures) > JUMP * self._first_curvature
         return bool(sharp) and falls >= CREEP * fell
 
 

@@ -27,7 +27,6 @@ from smoothmin.subproblems.trust_region import boxed_step
 POOR, GOOD = 0.25, 0.75  # ratios of actual to predicted decrease, SciPy's
 SHRINK, GROW = 0.25, 2.0  # of the radius
 TOLERANCE = 1e-8  # SciPy's
-FIRST = 1.0  # radius in units of the scaled start, SciPy's
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class _GaussNewtonRun:
         if here is None:
             return Finish(Status.NONFINITE, nonfinite_start(np.nan))
         scale = self._scale(here)
-        radius = FIRST * float(np.linalg.norm(here.x / scale)) or FIRST
+        radius = float(np.linalg.norm(here.x / scale)) or 1.0
         yield self._iterate(here, radius)
         while True:
             pushed = self._problem.projected_gradient(here.x, here.gradient)

@@ -12,6 +12,7 @@ from scipy.optimize import NonlinearConstraint
 
 from smoothmin._check import require_integer, require_one_of, require_real, require_scale
 from smoothmin._domain import as_bounds, as_start
+from smoothmin._machine import EPS
 from smoothmin._method import Method
 from smoothmin._minimize import minimize
 from smoothmin._protocol import Array
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from smoothmin.typing import CommonOptions
 
 SCHEMES = ("2-point", "3-point", "cs")
-COMPLEX_STEP = 1e-30  # has no rounding error to be balanced with
 METHODS = ("trf", "dogbox", "lm")
 LIMITS = {Status.MAXFEV: 0, Status.MAXITER: 0, Status.CALLBACK: -2}  # SciPy's numbers
 ALSO = ("noise", "n_nonfinite", "n_failed", "first_failure", "allvecs", "history")  # if there
@@ -88,8 +88,8 @@ class Residuals:
 
     def _by_complex_steps(self, x: Array) -> Any:
         """The Jacobian (m, n) by complex steps (Squire, Trapp, SIAM Rev. 40, 1998)."""
-        steps = 1j * COMPLEX_STEP * np.eye(x.size)
-        return np.array([self._call(x + step).imag / COMPLEX_STEP for step in steps]).T
+        steps = 1j * EPS * np.eye(x.size)
+        return np.array([self._call(x + step).imag / EPS for step in steps]).T
 
     def _by_user(self, x: Array) -> Any:
         found = self._user(self._given, x)

@@ -106,7 +106,7 @@ class Loss:
             ])  # fmt: skip
         t = 1 + z
         if self.name == "soft_l1":
-            return np.array([2 * (np.sqrt(t) - 1), t**-0.5, -0.5 * t**-1.5])
+            return np.array([2 * (np.sqrt(t) - 1), 1 / np.sqrt(t), -1 / (2 * t * np.sqrt(t))])
         if self.name == "cauchy":
             return np.array([np.log1p(z), 1 / t, -1 / t**2])
         t = 1 + z**2

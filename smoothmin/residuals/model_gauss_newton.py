@@ -32,14 +32,14 @@ from smoothmin._noisy_differences import BEST
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
+from smoothmin._verdict import SHORT
+from smoothmin.derivative_free.interpolating_descent import RESOLVED, TENTH
 from smoothmin.residuals.losses import LINEAR, Loss
 from smoothmin.residuals.result import Ended
 from smoothmin.subproblems.linear_program import linear_program_step
 from smoothmin.subproblems.trust_region import EXCELLENT, POOR, boxed_step, next_radius
 
 FAR = 2.0  # distance, in radii, of a point that is brought near after a failure
-SHRINK = 0.1  # of a radius that was too large
-RESOLVED = 1.5  # times the last radius but one: from there it may be that one, Powell's
 
 
 class ResidualModels:
@@ -215,7 +215,7 @@ class _ModelRun:
             if length >= 0.5 * self._rho:
                 ratio = yield from self._try(fit, step, predicted, length)
             else:
-                self._resize(SHRINK * self._delta)
+                self._resize(TENTH * self._delta)
             if ratio < POOR:
                 end = yield from self._after_failure(ratio, length)
                 if end is not None:
@@ -234,7 +234,7 @@ class _ModelRun:
             return Finish(Status.NONFINITE, "Residuals at the start are not finite.")
         finite = np.isfinite(answers.rows).all(axis=1)
         if not finite.all():
-            self._rho = self._delta = SHRINK * rho
+            self._rho = self._delta = TENTH * rho
             return (yield from self._first(x))
         return ResidualModels(points, answers.rows.copy(), self._loss)
 
@@ -273,7 +273,7 @@ class _ModelRun:
         x = np.clip(models.x + fit.radius * step, self._low, self._high)
         residuals = yield from self._residuals(x)
         if residuals is None:
-            self._resize(SHRINK * min(self._delta, length))
+            self._resize(TENTH * min(self._delta, length))
             return -1.0
         actual = f - self._loss.cost(residuals)
         self._errors = [*self._errors[-2:], (abs(actual - predicted), predicted, abs(actual))]
@@ -314,7 +314,7 @@ class _ModelRun:
         far = int(distances.argmax())
         while distances[far] > 10 * self._delta and len(models.values) > models.x.size + 1:
             rest = np.delete(models.points, far, axis=0) - models.x
-            if np.linalg.matrix_rank(rest / self._delta, tol=1e-3) < models.x.size:
+            if np.linalg.matrix_rank(rest / self._delta, tol=SHORT) < models.x.size:
                 break
             models.drop(far)
             distances = models.distances()
@@ -334,7 +334,7 @@ class _ModelRun:
             message = f"Predicted decreases are below the noise, {noise:.3g}."
             return Finish(Status.CONVERGED, message, noise=noise, criterion=Ended.FTOL)
         share = self._rho / self._last_rho  # Powell's (2009) rule for the last two
-        new = self._last_rho if share <= 16 else SHRINK * self._rho
+        new = self._last_rho if share <= 16 else TENTH * self._rho
         if 16 < share <= 250:
             new = math.sqrt(self._rho * self._last_rho)
         self._delta, self._rho = max(0.5 * self._rho, new), new
@@ -370,7 +370,7 @@ class _ModelRun:
     def _improve(self, k: int) -> Generator[Ask, Answers, None]:
         """Move a far point to where the others say least."""
         models = self._models
-        radius = max(min(SHRINK * float(models.distances()[k]), 0.5 * self._delta), self._rho)
+        radius = max(min(TENTH * float(models.distances()[k]), 0.5 * self._delta), self._rho)
         fit = models.fit(radius)
         slope, hessian = fit.lagrange(k)
         low, high = (self._low - models.x) / radius, (self._high - models.x) / radius

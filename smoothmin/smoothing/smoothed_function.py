@@ -30,7 +30,7 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
-from smoothmin._machine import EPS
+from smoothmin._machine import DENSE_UP_TO, EPS
 from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem, Samples
 from smoothmin._reflection import fold
@@ -47,7 +47,6 @@ STRATEGIES = ("grad-norm", "value")
 NOWHERE: Array = np.empty(0)
 ASKED_ELEMENTS = 2**18  # of the points of one question, 2 MB for whoever makes all of them
 MIN_EIGENVALUE = 1e-3  # of the second moments, below which their inverse is no correction
-MAX_CORRECTED = 500  # variables up to which their factorization is worth its time
 
 
 @dataclass(frozen=True)
@@ -271,7 +270,7 @@ class Sampler:
         if not self._by_pairs:
             return
         d, pairs = self._dimension, self._perturbations.pairs
-        whiten = self._options.aggregate == "mean" and pairs >= d and d <= MAX_CORRECTED
+        whiten = self._options.aggregate == "mean" and pairs >= d and d <= DENSE_UP_TO
         if self._variance and not whiten:
             return
         chunks = self._perturbations.chunks() if self._kept is None else self._kept

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array, Problem
 from smoothmin._recent import Recent
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
@@ -114,7 +114,7 @@ class KKTCertifier:
         small = self._settings.relative * min(steepest, self._slope(point))
         if self._tolerance is not None:
             small = self._tolerance
-        small = max(small, self._settings.cancelled * steepest)
+        small = max(small, PRODUCTS * steepest)
         return KKTCertificate(math.sqrt(float(least @ least)), radius, least, small)
 
     def _slope(self, point: Point) -> float:

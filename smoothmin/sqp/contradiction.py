@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Finish, Problem
 from smoothmin._status import Status
-from smoothmin.descent.gradient_check import RESOLVED, VISIBLE
+from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.sqp.functions import Point, Sides
 from smoothmin.sqp.search import Search
 from smoothmin.sqp.tangents import Gathered
@@ -26,7 +27,7 @@ def contradicted(
     success = finish.status.success
     if (success and not gathered.kinked) or problem.differences is not None:
         return finish
-    visible = np.maximum(VISIBLE * noise, RESOLVED * point.size)
+    visible = np.maximum(VISIBLE * noise, PRODUCTS * point.size)
     visible[1:][sides.resolution > 0] = np.inf
     number = None if success else search.contradicted(point, visible)
     number = gathered.contradicted(point, visible) if number is None else number

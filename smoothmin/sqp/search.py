@@ -15,7 +15,7 @@ import numpy as np
 
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
-from smoothmin.descent.convergence import PROBE
+from smoothmin._scale import PROBE
 from smoothmin.descent.failed_search import level
 from smoothmin.descent.gradient_check import WITNESSES, contradicting
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult

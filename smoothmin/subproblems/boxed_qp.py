@@ -21,12 +21,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import PRODUCTS
+from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
 FEW = 100  # variables whose bounds are as good as rows
-UNPAID = 1e8  # price of a row, in units of distance, that a projection does not pay
+UNPAID = 1 / HALF_OF_DIGITS  # price of a row, in units of distance, that a projection does not pay
 FREEING = 12  # rounds in which variables are freed; four to six do as a rule
 
 

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from scipy.linalg import qr_delete
 from scipy.linalg.lapack import dtrtrs
 
-from smoothmin._machine import SUMMED
+from smoothmin._machine import PRODUCTS, SUMMED
 from smoothmin._protocol import Array
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point
+from smoothmin.subproblems.trust_region import ACCURACY
 
-DEPENDENT = 1e-10  # share of a column outside the span of others that counts as none
-ACCURACY = 1e-3  # of the squared length found, or ...
 PIVOTS = 3  # per point, before a solution is taken as it is
 SMALL = 40  # so few points are done with sooner from scratch
 FEW = 5  # points lost from a solution that are taken out one by one
@@ -112,7 +111,7 @@ class GrowingHull:
         self._passive, self._q, self._r = [], self._room[:, :0], np.empty((0, 0))
         columns = list(self._weights)
         q, r = np.linalg.qr(self._columns[columns].T)
-        if len(columns) <= self._d + 1 and np.abs(np.diag(r)).min() > DEPENDENT:
+        if len(columns) <= self._d + 1 and np.abs(np.diag(r)).min() > PRODUCTS:
             self._passive, self._q, self._r = columns, self._stored(q), np.asfortranarray(r)
             return
         for column in columns:
@@ -161,7 +160,7 @@ class GrowingHull:
         again = rest @ self._q
         rest -= self._q @ again
         length = float(np.linalg.norm(rest))
-        if length <= DEPENDENT or len(shares) > self._d:
+        if length <= PRODUCTS or len(shares) > self._d:
             return False
         s = len(shares)
         r = np.zeros((s + 1, s + 1), order="F")

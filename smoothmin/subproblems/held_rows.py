@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
 
-from smoothmin._machine import PRODUCTS
+from smoothmin._machine import PRODUCTS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
 
-INDEPENDENT = 1e-4  # part of every unit row with which products lose no more than half the digits
+# part of every unit row with which products lose no more than half the digits
+INDEPENDENT = QUARTER_OF_DIGITS
 WELL = 0.03  # the same with which one round of refinement will do
 
 

@@ -13,22 +13,21 @@ the Levenberg-Marquardt method.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg.lapack import dsyevd
 
-from smoothmin._machine import HALF_OF_DIGITS
+from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.simplex_qp import simplex_weights
+from smoothmin.subproblems.trust_region import ACCURACY
 
 STEPS = 20
 PATIENCE = 3  # steps in a row that may find nothing lower, before they are damped
-WORTH_MORE = 1e-3  # share of the decrease so far that a lower point has to add
-FIRST_DAMPING = 1e-4  # in units of the largest curvature
 DAMPING_GROWTH, DAMPING_FALL = 8.0, 4.0
-SHIFTS = 40
 GROWTH = 4.0  # of the shift, until the step fits into the ball
 
 
@@ -68,7 +67,7 @@ def least_maximum(
     Returns
     -------
     Minimax or None
-        A local minimum, to about `WORTH_MORE` of the decrease; None if nothing was
+        A local minimum, to about `ACCURACY` of the decrease; None if nothing was
         found below the centre.
 
     Examples
@@ -97,7 +96,7 @@ def least_maximum(
         if not scale > 0:
             scale = HALF_OF_DIGITS * float(np.abs(at.slopes).max()) / radius
         least = max(0.0, HALF_OF_DIGITS * scale - curvature.item(0))
-        shift = max(least, shift / GROWTH if shift > 1e-10 * scale else 0.0)
+        shift = max(least, shift / GROWTH if shift > PRODUCTS * scale else 0.0)
         system = _System(curvature, axes, scale, damping)
         ended = system.step(at, shift, radius)
         if ended is None:
@@ -108,12 +107,12 @@ def least_maximum(
         at_new = _Point(step, heights, gradients + bent, weights)
         decrease = start - float(heights.max())
         before = 0.0 if found is None else found.decrease
-        still = euclidean_norm(step - at.step) <= 1e-10 * euclidean_norm(step)
+        still = euclidean_norm(step - at.step) <= PRODUCTS * euclidean_norm(step)
         if decrease > before:
             found = Minimax(step, decrease, bool(shift > least))
             lowest, idle = at_new, 0
             damping = damping / DAMPING_FALL if damping > HALF_OF_DIGITS * scale else 0.0
-            if before > 0 and decrease - before <= WORTH_MORE * decrease:
+            if before > 0 and decrease - before <= ACCURACY * decrease:
                 break
         else:
             idle += 1
@@ -124,7 +123,7 @@ def least_maximum(
         else:
             # from the lowest point again, and more carefully
             at, idle = lowest, PATIENCE - 1
-            damping = max(DAMPING_GROWTH * damping, FIRST_DAMPING * scale)
+            damping = max(DAMPING_GROWTH * damping, QUARTER_OF_DIGITS * scale)
     return found
 
 
@@ -151,7 +150,7 @@ class _System:
         """The least point, its multipliers, and the shift that keeps it in the ball."""
         turned, along = at.slopes @ self.axes, at.step @ self.axes
         gaps, weights = at.heights.max() - at.heights, at.weights
-        for _ in range(SHIFTS):
+        while shift < math.inf:
             # what is added is shift |step|^2 / 2 and damping |step - at.step|^2 / 2
             root = np.sqrt(self.curvature + (shift + self.damping))
             rows = (turned + shift * along) / root

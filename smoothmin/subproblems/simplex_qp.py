@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dgesv
 
+from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array
 
 
@@ -46,7 +47,7 @@ def simplex_weights(products: Array, gaps: Array, start: Array) -> Array:
         excess = float(weights @ slopes) - slopes
         excess[inside] = -np.inf
         entering = int(excess.argmax())
-        if not excess[entering] > 1e-13 * scale:
+        if not excess[entering] > PRODUCTS * scale:
             break
         inside[entering] = True
     return weights

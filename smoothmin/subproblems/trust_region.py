@@ -18,7 +18,7 @@ from smoothmin._protocol import Array, Mask
 
 POOR, GOOD, EXCELLENT = 0.1, 0.7, 0.9  # ratios of actual to predicted decrease
 GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
-TOLERANCE = 1e-3  # relative, of the length of a step to the edge
+ACCURACY = 1e-3  # relative, of what small problems are solved to
 RELEASES = 3  # rounds of letting variables go from their bounds
 
 
@@ -65,7 +65,7 @@ def _along_axes(g: Array, curvature: Array, radius: float) -> Array:
     for _ in range(60):
         s = -g / (curvature + multiplier)
         length = float(np.linalg.norm(s))
-        if abs(length - radius) <= TOLERANCE * radius or (multiplier == low and length < radius):
+        if abs(length - radius) <= ACCURACY * radius or (multiplier == low and length < radius):
             break
         if length > radius:
             low = multiplier

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array
 
 AGREE = 1.5  # factor within which two curvatures are one: a kink's doubles where a step is halved
 STEP = 4.0  # most by which a step changes on the search for a natural length
 TRIES = 60  # of these: all of double range
-VISIBLE = 10  # standard deviations of noise by which a value has to differ to be believed
 
 Mask = NDArray[np.bool_]
 
@@ -98,7 +98,7 @@ def at_minimum(
     """
     n, counted = x.size, _Displaced(fun, x, value, box)
     room = np.minimum(x - box[0], box[1] - x)
-    depth = (24 * noise / errordef) ** 0.25
+    depth = (24 * noise / errordef) ** (1 / 4)
     axes = [_Axis(counted, unit, noise, errordef, room[k]) for k, unit in enumerate(np.eye(n))]
     for axis, start in zip(axes, scale, strict=True):
         axis.explore(start, depth)
@@ -177,14 +177,14 @@ class _Axis:
         Steps go by what a parabola would, at most `STEP` times as far each, and neither into bounds
         nor to where values end: if the way is short, a parabola is continued.
         """
-        target = max(self._errordef, 2 * VISIBLE * self._noise)
+        target = max(self._errordef, 2 * NOISE_FLOOR * self._noise)
         step = min(start, self._room)
         for _ in range(TRIES):
             if not 0 < step < math.inf:
                 break
             rise = self._rise(step)
-            visible = rise > VISIBLE * self._noise
-            self.lower |= rise < -VISIBLE * self._noise
+            visible = rise > NOISE_FLOOR * self._noise
+            self.lower |= rise < -NOISE_FLOOR * self._noise
             if visible and math.isfinite(rise):
                 length = step * math.sqrt(self._errordef / rise)
                 if 1 / STEP**2 <= rise / target <= STEP**2 or (
@@ -200,7 +200,7 @@ class _Axis:
             else:
                 step *= STEP
             step = min(step, self._room)
-        self.lower |= self._lowest < -VISIBLE * self._noise
+        self.lower |= self._lowest < -NOISE_FLOOR * self._noise
         return math.inf
 
 

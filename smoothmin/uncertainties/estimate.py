@@ -15,6 +15,7 @@ from smoothmin._check import as_numbers, require_integer, require_real
 from smoothmin._domain import Domain
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._noise import measure_noise
+from smoothmin._noisy_differences import SMALL
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Done, advance
 from smoothmin._source import Objective, as_gradient, as_value
@@ -23,8 +24,7 @@ from smoothmin.uncertainties.curvature import Curvature, at_minimum
 from smoothmin.uncertainties.profile import Profile
 
 ERRORDEFS = {"likelihood": 0.5, "chi2": 1.0}
-ONE_ERROR = 0.6826894921370859  # probability within one standard error of a normal variable
-GUESS = 0.01  # of the variables: where the search for standard errors begins
+ONE_ERROR = math.erf(math.sqrt(0.5))  # probability within one standard error of a normal variable
 AWAY = 0.1  # distance from the minimum, in errors, that moves intervals in a digit that is read
 
 
@@ -350,7 +350,7 @@ def _measured(function: _Free, x: Array, scale: Array, domain: Domain) -> tuple[
 def _scale(res: Any, x: Array, errordef: float, domain: Domain) -> Array:
     """Where the search for steps begins: what a run has learnt, or a hundredth of x."""
     known = getattr(res, "get", lambda *_: None)("hess_inv")
-    guess = GUESS * np.maximum(np.abs(x), GUESS)
+    guess = SMALL * np.maximum(np.abs(x), SMALL)
     if isinstance(known, np.ndarray) and known.shape == (domain.start.size,) * 2:
         diagonal = np.diag(known)
         diagonal = diagonal if domain.free is None else diagonal[domain.free]

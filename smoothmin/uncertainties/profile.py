@@ -127,8 +127,8 @@ class Profile:
             slope: Array = self.slope(whole(z))[others] * unit / self.errordef
             return slope
 
-        # a millionth of errordef moves an end by less than a thousandth of an error
-        options = {"fatol": 1e-6}
+        # in units of errordef the function rises by the square of a distance in errors
+        options = {"fatol": ACCURATE**2}
         bounds = list(zip((lower - start) / unit, (upper - start) / unit, strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from smoothmin._recent import SPAN
 from smoothmin._stopping import Progress
-from smoothmin.portfolio.watches import WINDOW, Witness, hopeless
+from smoothmin.portfolio.watches import Witness, hopeless
 
 
 def progress(fun):
@@ -37,22 +38,22 @@ def kink(x):
 
 
 def test_a_polish_that_goes_back_and_forth_over_a_kink_is_ended():
-    away = [3.0 - 0.2 * k for k in range(WINDOW)]
-    across = [1e-3 * (-1) ** k * (1 - k / 100) for k in range(3 * WINDOW)]
+    away = [3.0 - 0.2 * k for k in range(SPAN)]
+    across = [1e-3 * (-1) ** k * (1 - k / 100) for k in range(3 * SPAN)]
     messages, witness = watched(kink, [-0.2, 0.2, *away, *across])
     assert witness.kinked
     assert any(messages)
-    assert not any(messages[: 2 * WINDOW])
+    assert not any(messages[: 2 * SPAN])
 
 
 def test_one_that_halves_its_distance_to_a_kink_is_not():
-    messages, witness = watched(kink, [3 * (-0.5) ** k for k in range(5 * WINDOW)])
+    messages, witness = watched(kink, [3 * (-0.5) ** k for k in range(5 * SPAN)])
     assert not any(messages)
     assert not witness.kinked
 
 
 def test_one_that_creeps_down_a_smooth_valley_is_not():
-    messages, _ = watched(lambda x: (x**4, 4 * x**3), [0.97**k for k in range(10 * WINDOW)])
+    messages, _ = watched(lambda x: (x**4, 4 * x**3), [0.97**k for k in range(10 * SPAN)])
     assert not any(messages)
 
 

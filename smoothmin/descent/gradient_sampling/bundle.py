@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import CACHED
+from smoothmin._machine import CACHED, PRODUCTS
 from smoothmin._protocol import Array
 
 
@@ -143,7 +143,7 @@ class Bundle:
             slopes = both[:, 1]
         gaps = self._gaps[:m]
         meets = np.full(m, np.inf)
-        crossing = (slopes > slope) & (gaps > GAP_AT_ROUNDING * abs(self._value))
+        crossing = (slopes > slope) & (gaps > PRODUCTS * abs(self._value))
         np.divide(gaps, slopes - slope, out=meets, where=crossing)
         return meets, slopes
 
@@ -172,4 +172,3 @@ class Bundle:
 
 
 CENTRE = -2  # serial of the centre's gradient
-GAP_AT_ROUNDING = 1e-12  # gaps smaller than this part of the value say nothing

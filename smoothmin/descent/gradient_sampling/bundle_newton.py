@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array, Ask, ask_one
 from smoothmin.descent.gradient_sampling.piece_models import PieceModels
 from smoothmin.descent.gradient_sampling.settings import PieceSettings
@@ -40,7 +41,7 @@ class Predictor:
 
     def __init__(self, state: State, settings: PieceSettings) -> None:
         self._state, self._settings = state, settings
-        self.accurate = self._wrong = 0
+        self.accurate = 0
         self.models = PieceModels(state.x.size, settings)
         for point in state.learnt or [state.here]:
             self.models.add(point.x, point.fun, point.grad)
@@ -63,13 +64,9 @@ class Predictor:
         if near and self.models.ever_kinked:
             error = abs(point.fun - self.models.predict(point.x))
             change = abs(point.fun - state.f)
-            accurate = error <= settings.accurate * change + 1e-14 * abs(point.fun)
+            accurate = error <= settings.accurate * change + SUMMED * abs(point.fun)
             self.accurate = self.accurate + 1 if accurate else 0
-            self._wrong = 0 if accurate else self._wrong + 1
         self.models.add(point.x, point.fun, point.grad)
-        if self._wrong > settings.mistakes * state.x.size + 10:
-            # points taken for those of one piece were not: what was learnt misleads
-            self.models, self._wrong = PieceModels(state.x.size, settings), 0
 
 
 class BundleNewton:
@@ -79,7 +76,6 @@ class BundleNewton:
         self._state, self._predictor = state, predictor
         self._settings = state.settings.bundle_newton
         self._trials = Trials(self._settings.trials)
-        self._predicted, self._creeps = np.inf, 0  # decrease of the last step
         self._radius = 0.0
         state.watchers.append(lambda found: self._trials.plain(found.nfev))
 
@@ -114,7 +110,6 @@ class BundleNewton:
         if not self._trials.ready or not proven or state.last_step == 0:
             return False
         self._trials.enter()
-        self._predicted, self._creeps = np.inf, 0
         self._radius = state.settings.pieces.reach * state.last_step
         return True
 
@@ -126,14 +121,7 @@ class BundleNewton:
             self._radius = max(self._radius, FAST_GROWTH * length)
         if not good:
             self._radius = length if decrease > 0 else 0.5 * length
-        # right models that bring little, step after step, do not lead to their minimum
-        slow = not model.limited and model.decrease > settings.creeping * self._predicted
-        if good:
-            self._creeps = self._creeps + 1 if slow else 0
-            self._predicted = model.decrease
         self._trials.judge(good)
-        if self._creeps >= settings.creeps and self._trials.active:
-            self._trials.leave()
 
 
 def follow(state: State, point: LinePoint, step: Array) -> None:

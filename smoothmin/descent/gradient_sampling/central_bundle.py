@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, Finish, ask_one
+from smoothmin._recent import SPAN
 from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.descent.convergence import VERIFIED
 from smoothmin.descent.gradient_check import VISIBLE
@@ -119,12 +120,11 @@ class CentralBundle:
     def __init__(self, state: State, predictor: Predictor | None) -> None:
         self._state, self._predictor = state, predictor
         self._settings = settings = state.settings.central_bundle
-        self._window = window = settings.trials.window
         n = state.x.size
         self._trials = Trials(settings.trials)
-        self._plain = Rates(max(window, (n + 1) // 4))
+        self._plain = Rates(max(SPAN, (n + 1) // 4))
         self._trials.plain(-n)  # a bound takes as many tangents, a metric as many steps
-        self._share = 10 ** (-settings.decades * self._plain.size / (n + window))
+        self._share = 10 ** (-settings.decades * self._plain.size / (n + SPAN))
         self._slow = False
         self._cuts: Cuts | None = None
         self._above = 0.0  # value from which the fall is counted
@@ -184,7 +184,7 @@ class CentralBundle:
             cuts.widen(WIDER)
         cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
         self._spent += 1
-        if self._spent > step.size + self._window:
+        if self._spent > step.size + SPAN:
             self._judge(cuts)
         return True
 
@@ -236,7 +236,7 @@ class CentralBundle:
         # next to nothing is left, but a few more digits are cheap
         self._proof = judge(knows)
         self._finishing += 1
-        return knows.invisible or self._finishing > self._window
+        return knows.invisible or self._finishing > SPAN
 
     def _conclude(self, cuts: Cuts) -> Generator[Ask, Any, StepOutcome]:
         """End the trial, and the run if there is a proof that values nearby do not contradict."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from smoothmin._machine import EPS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
+from smoothmin._recent import SPAN
 from smoothmin.descent.gradient_sampling.bundle import CENTRE
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
@@ -109,7 +110,7 @@ class HullStep:
         self._samples = min(n + 1, 100) if samples is None else samples
         self._most_nulls = state.bundle.capacity  # enlargements before a hull is given up
         self._target = self._settings.shrink * float(np.linalg.norm(state.g))
-        self._small_steps = self._settings.small_steps  # before the hull is due
+        self._small_steps = SPAN  # before the hull is due
 
     def due(self) -> bool:
         """Whether it is time to see if the point is stationary."""

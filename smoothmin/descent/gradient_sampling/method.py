@@ -44,8 +44,9 @@ import numpy as np
 from smoothmin._check import require_integer, require_real
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
+from smoothmin._scale import START_SHARE
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
-from smoothmin.descent.gradient_sampling.state import FIRST_RADIUS, State, StepOutcome, StepSource
+from smoothmin.descent.gradient_sampling.state import State, StepOutcome, StepSource
 from smoothmin.descent.gradient_sampling.stationarity import end_of_run
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.weak_wolfe import LinePoint
@@ -181,7 +182,7 @@ class GradientSamplingDescent(Method):
         best, finish = yield from self._descend(problem, rng)
         for k in range(self.restarts):
             size = max(1.0, float(np.abs(best.x).max()))
-            offset = FIRST_RADIUS * 2.0**k * size * rng.standard_normal(best.x.size)
+            offset = START_SHARE * 2.0**k * size * rng.standard_normal(best.x.size)
             again = problem.at(problem.clip(best.x + offset / np.sqrt(best.x.size)))
             state, ended = yield from self._descend(again, rng)
             if state.f < best.f:

@@ -17,14 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smoothmin._machine import PRODUCTS, SUMMED
+from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, SUMMED
 from smoothmin._protocol import Array
+from smoothmin._recent import SPAN, faded
 from smoothmin.descent.gradient_sampling.settings import PieceSettings
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.minimax import Minimax, least_maximum
-
-UNDEFINED = 1e-6  # least cosine between a step and what the update adds
-BELOW = 1e-10  # share of the value by which a model may be above it, and no more
 
 
 class PieceModels:
@@ -52,7 +50,7 @@ class PieceModels:
         self._steepest = 0.0  # largest curvature of late
         self._paired = False  # whether two points of one piece have told of it
         self._clock = 0
-        self._sharp = -settings.recent  # when a kink was observed last
+        self._sharp = -SPAN  # when a kink was observed last
         self._most = most
         self._count = 0
         self._compared: _Comparison | None = None  # the last, if nothing has been added since
@@ -97,9 +95,9 @@ class PieceModels:
 
         Pieces without curvature, more than there are variables, show kinks by their number.
         """
-        several = self._count >= max(self._common.shape[0] + 1, self._settings.recent)
+        several = self._count >= max(self._common.shape[0] + 1, SPAN)
         flat = self._paired and self._steepest == 0 and several
-        return flat or self._clock - self._sharp < self._settings.recent
+        return flat or self._clock - self._sharp < SPAN
 
     @property
     def ever_kinked(self) -> bool:
@@ -155,7 +153,7 @@ class PieceModels:
             return
         self._paired = True
         steepness = euclidean_norm(change) / math.sqrt(square)
-        self._steepest = max(steepness, self._settings.fading * self._steepest)
+        self._steepest = max(steepness, faded(self._steepest, 0.0))
         if not self._common.any():
             # the first pair of all gives the scale
             start = max(float(step.dot(change)) / square, 0.0) * np.eye(step.size)
@@ -186,7 +184,7 @@ class PieceModels:
         """
         values, gradients = self.models(x)
         # a function is the largest of its pieces: what lies above it is none of them here
-        below = np.flatnonzero(values <= fun + BELOW * abs(fun))
+        below = np.flatnonzero(values <= fun + PRODUCTS * abs(fun))
         hessians = self._hessians[below]
         if len(below) < 2 or not (np.isfinite(gradients).all() and np.isfinite(hessians).all()):
             return None
@@ -206,5 +204,5 @@ def _rank_one_update(hessian: Array, step: Array, change: Array, least: float) -
     missing = change - hessian @ step
     product = float(missing.dot(step))
     size = euclidean_norm(missing)
-    if size > least and abs(product) >= UNDEFINED * size * euclidean_norm(step):
+    if size > least and abs(product) >= HALF_OF_DIGITS * size * euclidean_norm(step):
         hessian += missing[:, None] * (missing / product)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 
+from smoothmin._recent import SPAN
 from smoothmin.descent.gradient_sampling.settings import SelfScalingSettings
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint
@@ -31,7 +32,7 @@ class SelfScaling:
 
     def __init__(self, metric: InverseHessian, settings: SelfScalingSettings) -> None:
         self._metric, self._settings = metric, settings
-        self._trials, self._rates = Trials(settings.trials), Rates(settings.trials.window)
+        self._trials, self._rates = Trials(settings.trials), Rates(SPAN)
         self._before: tuple[SquareFactor | None, LinePoint] | None = None  # the trial
         self._long = 0  # steps that found the metric too long, one after the other
         self._least, self._most = 0.0, math.inf  # that the next window of a trial may gain

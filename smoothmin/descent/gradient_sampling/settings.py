@@ -24,15 +24,12 @@ class TrialSettings:
     backoff : int
         Growth of the wait after a trial that has not paid; 1 or more. With 2 or more, n
         evaluations see O(log n) trials.
-    window : int
-        Evaluations over which gains are compared; 1 or more.
     """
 
     strikes: int = 2
     proven: int = 3
     wait: int = 100
     backoff: int = 4
-    window: int = 10
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,6 @@ class CertificateSettings:
     nearby : float
         Largest radius of success where the user gave one, in units of the largest element of
         x; in (0, 1).
-    cancelled : float
-        A mix of gradients shorter than this share of them is as good as zero: units of
-        rounding of some thousand. In (1e-16, 1).
     resolved : float
         Length of a mix, in the same units, that rounding may leave; in (0, 1).
     """
@@ -65,7 +59,6 @@ class CertificateSettings:
     radius: float = 1e-8
     resolved: float = 1e-7
     nearby: float = 1e-5
-    cancelled: float = 1e-12
 
 
 @dataclass(frozen=True)
@@ -83,8 +76,6 @@ class SearchSettings:
         Mean distance of changes, in units of what the slopes at both ends make them, from a
         half, with which there are kinks, to look ahead to; in (0, 1/2), where a kink anywhere
         in a step makes it 1/4 and a fourth power 1/12 far from its minimum.
-    fading : float
-        Of that mean, from step to step; in [0, 1).
     beyond : float
         First trial beyond a kink, in units of the distance to it; above 1.
     shortest : float
@@ -101,7 +92,6 @@ class SearchSettings:
     fewest_pairs: int = 20
     patience: int = 20
     skewed: float = 0.06
-    fading: float = 0.8
     beyond: float = 1.25
     shortest: float = 0.01
     blocked: float = 0.2
@@ -157,28 +147,18 @@ class PieceSettings:
     sharp : float
         Jump of the slope, in units of what the largest curvature explains, that is a kink;
         1 or more.
-    fading : float
-        Share of the largest curvature that is left at the next pair of points; in (0, 1].
-    recent : int
-        Points after which a kink is forgotten; 1 or more.
     reach : float
         How far points are near, and the first radius, in units of the last step; 1 or more.
     accurate : float
         Error of an accurate prediction, in units of the change of the value; in (0, 1).
-    mistakes : int
-        Predictions per variable, and 10 more, that are wrong in a row where pieces were
-        mistaken for others, and are learnt anew; 1 or more.
     """
 
     pieces: int = 16
     members: int = 3
     same: float = 0.01
     sharp: float = 2.0
-    fading: float = 0.9
-    recent: int = 10
     reach: float = 4.0
     accurate: float = 0.1
-    mistakes: int = 2
 
 
 @dataclass(frozen=True)
@@ -191,18 +171,12 @@ class BundleNewtonSettings:
         Accurate ones in a row that let a trial begin; 1 or more.
     trusted : float
         Share of the predicted decrease that makes a step good; in (0, 1).
-    creeping : float
-        A decrease of more than this share of the last one is slow; in (0, 1).
-    creeps : int
-        Good steps in a row that may be slow; 1 or more.
     trials : TrialSettings
         A verdict is on a step.
     """
 
     predictions: int = 2
     trusted: float = 0.5
-    creeping: float = 0.5
-    creeps: int = 5
     trials: TrialSettings = field(default=TrialSettings(wait=0))
 
 
@@ -238,8 +212,6 @@ class HullSettings:
 
     Attributes
     ----------
-    small_steps : int
-        Steps within the last radius before the hull is asked, doubled each time; 1 or more.
     shrink : float
         Of the radius and of what is small there, where that was reached: mu and theta of
         Burke, Lewis and Overton (2005), who take 0.1; in (0, 1).
@@ -247,7 +219,6 @@ class HullSettings:
         Least radius, in units of the one asked for; in (0, 1].
     """
 
-    small_steps: int = 10
     shrink: float = 0.1
     deepest: float = 1e-4
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from smoothmin._machine import CACHED
 from smoothmin._protocol import Array, Finish, Iterate, Problem
-from smoothmin._recent import SIDES
+from smoothmin._recent import SIDES, faded
 from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.descent.convergence import Convergence, Found
 from smoothmin.descent.gradient_check import VISIBLE
@@ -105,14 +105,14 @@ class SmoothDescent(Descent):
             return True
         if not self._watchful:
             return False
-        recent, fading, point = self.known.recent, self._settings.fading, found.point
+        recent, point = self.known.recent, found.point
         # a search that went on and on tells most by its last stretch
         long, last, fun, slope = 0, 0.0, self.f, found.slope
         for trial in found.trials:
             if last < trial.t < point.t:
                 last, fun, slope = trial.t, trial.fun, trial.slope
             long += trial.t > point.t
-        self._rejected = fading * self._rejected + (1 - fading) * long
+        self._rejected = faded(self._rejected, long)
         steep = recent.steepness
         if 0 < steep <= KINK:  # gradients shrink as on a smooth function
             self._excess = 0.0
@@ -123,7 +123,7 @@ class SmoothDescent(Descent):
         if visible and not self.metric.fresh:
             skew = skewness(point.fun - fun, before, after)
             self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
-            self._skewness = fading * self._skewness + (1 - fading) * skew
+            self._skewness = faded(self._skewness, skew)
         # steps of the metric are too long more often than right: so are those across many kinks
         lost = (steep > 0 and self._rejected >= 1) or (
             recent.steps >= 4 * SIDES and steep > UNSHRUNK

@@ -12,7 +12,8 @@ import numpy as np
 
 from smoothmin._machine import LARGE
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
-from smoothmin._recent import SIDES
+from smoothmin._recent import SIDES, faded
+from smoothmin._scale import START_SHARE
 from smoothmin._verdict import KINK
 from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
@@ -34,8 +35,6 @@ from smoothmin.metrics.product_form import dense
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
-
-FIRST_RADIUS = 0.1  # or perturbation of a restart, in units of the largest coordinate, or 1
 
 
 class StepOutcome(Enum):
@@ -86,7 +85,7 @@ class State:
         self.ended: Finish | None = None
         self.proof: Proof | None = None  # of an end, that values nearby may still deny
         self.certifier = Certifier(problem, *tolerances, size, self.settings.certificate)
-        self.radius = FIRST_RADIUS * size if options.radius is None else options.radius
+        self.radius = START_SHARE * size if options.radius is None else options.radius
         self.last_step = 0.0
         self.small_steps = 0
         self.skewness = ON_A_KINK
@@ -246,8 +245,7 @@ class State:
     def _compare(self, step: Array, point: LinePoint) -> None:
         """Update the skewness by a step to a point."""
         slopes = float(self.g @ step), float(point.grad @ step)
-        fading, skew = self.settings.search.fading, skewness(point.fun - self.f, *slopes)
-        self.skewness = fading * self.skewness + (1 - fading) * skew
+        self.skewness = faded(self.skewness, skewness(point.fun - self.f, *slopes))
 
     def search(self, direction: Array, t: float, **how: Any) -> Generator[Ask, Any, LineResult]:
         """A weak Wolfe search of which the bundle keeps every point."""

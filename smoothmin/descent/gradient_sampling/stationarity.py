@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
@@ -140,8 +140,8 @@ class Certifier:
         if self.tolerance is None:
             # what cancels may be a penalty's, and much steeper than the function along it
             slope = min(self._steepest, max(self._slope, self._to_zero))
-            return max(settings.relative * slope, settings.cancelled * self._steepest)
-        return max(self.tolerance, settings.cancelled * self._steepest)
+            return max(settings.relative * slope, PRODUCTS * self._steepest)
+        return max(self.tolerance, PRODUCTS * self._steepest)
 
     @property
     def certified(self) -> bool:
