@@ -72,17 +72,21 @@ class Incumbent:
 
         ``recalled`` values were known.
         """
-        values = np.where(np.isnan(values), np.inf, values)
+        finite = np.isfinite(values)
+        if finite.all():
+            self.silent, self.highest = 0, max(self.highest, float(values.max()))
+        else:
+            values = np.where(np.isnan(values), np.inf, values)
+            known = np.flatnonzero(finite)
+            if len(known):
+                self.highest = max(self.highest, float(values[known].max()))
+                self.silent = len(values) - 1 - int(known[-1])
+            else:
+                self.silent += len(values)
         if self.typical == np.inf:
             self.typical = float(np.median(values))
         if self.start is None and np.array_equal(row(ask, 0), self.problem.x0):
             self.start = float(values[0])
-        finite = np.flatnonzero(np.isfinite(values))
-        self.silent = (
-            self.silent + len(values) if len(finite) == 0 else len(values) - 1 - finite[-1]
-        )
-        if len(finite):
-            self.highest = max(self.highest, float(values[finite].max()))
         before, k = self.fun, int(values.argmin())
         if values[k] < self.fun:
             self.x, self.fun = row(ask, k), float(values[k])

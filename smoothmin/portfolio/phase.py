@@ -185,7 +185,7 @@ def _answer(
         ask = Ask(reply.points, 0)
     least = incumbent.book(phase.name, ask, reply.values, reply.recalled)
     if least < (math.inf if outcome.least is None else outcome.least[0]):
-        outcome.least = least, row(ask, int(np.nanargmin(reply.values)))
+        outcome.least = least, row(ask, int(np.flatnonzero(reply.values == least)[0]))
     outcome.cost += len(reply.values) - reply.recalled
     if phase.observe is not None and reply.gradients is not None:
         phase.observe(ask.points, reply.gradients)

@@ -124,8 +124,10 @@ def _fill(
     low, high = box
     while not fixed.all():
         free = ~fixed
-        slope = gradient[free] + hessian[np.ix_(free, fixed)] @ s[fixed]
-        inner = hessian[np.ix_(free, free)]
+        slope, inner = gradient, hessian
+        if not free.all():
+            slope = gradient[free] + hessian[np.ix_(free, fixed)] @ s[fixed]
+            inner = hessian[np.ix_(free, free)]
         if covariance is None:
             held = float(s[fixed] @ s[fixed])
             if held >= radius**2:
@@ -138,8 +140,8 @@ def _fill(
             except np.linalg.LinAlgError:  # too ill-conditioned: what there is will do
                 return
             step = root @ trust_region_step(root.T @ slope, root.T @ inner @ root, radius)
-        s[free] = np.clip(step, low[free], high[free])
-        outside = s[free] != step
+        s[free] = clipped = np.minimum(np.maximum(step, low[free]), high[free])
+        outside = clipped != step
         if not outside.any():
             return
         fixed[free] = outside
