@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import daxpy, dgemv, dsymm, dsymv, dtrsm, dtrsv
 
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, room_at_first
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.linear_system import solved
 
@@ -48,8 +48,8 @@ class CompactMemory:
     def __init__(self, n: int, memory: int, scale: float = 1.0) -> None:
         self._memory = memory
         try:
-            self._make_place(n, memory)
-        except (MemoryError, ValueError):  # more is made when it is needed
+            self._make_place(n, room_at_first(memory, n))
+        except MemoryError:  # more is made when it is needed
             self._make_place(n, 1)
         self.scale = scale
         self.reset()
@@ -70,7 +70,6 @@ class CompactMemory:
 
     def _make_place(self, n: int, pairs: int) -> None:
         """For so many pairs; there are none."""
-        # rows take memory only once they are written, and columns once they are looked at
         self._room = np.empty((2 * pairs, n))
         # columns of both small matrices, one after the other as BLAS wants them
         self._columns = np.zeros((2, pairs, pairs))

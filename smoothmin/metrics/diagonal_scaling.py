@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot, dnrm2
 
-from smoothmin._machine import CACHED, HALF_OF_DIGITS
+from smoothmin._machine import CACHED, HALF_OF_DIGITS, cached_parts
 from smoothmin._protocol import Array
 
 LARGEST = 10.0  # scale, and inverse of the smallest
@@ -92,6 +92,7 @@ def secant_scales(
     squares = gram[0].diagonal()[1::2] * gram[1].diagonal()[1::2]
     if first is None or not _nearer(first, pairs, squares / (weights[1::2] * weights[1::2])):
         return None
+    del first
     sums[:, 0] += sums[:, 1]
     return _shrunk(sums[:, 0], gram)
 
@@ -238,8 +239,11 @@ def coordinate_scales(changes: Array) -> Array:
     logs = 0.5 * np.log(squares[seen])
     logs -= logs.mean()
     spread = float(logs @ logs) / (count - 1)
-    unit = changes / math.sqrt(float(squares.sum()))
-    independent = 1 / float(np.square(unit @ unit.T).sum())
+    size, gram = math.sqrt(float(squares.sum())), np.zeros((len(changes), len(changes)))
+    for part in cached_parts(*changes.shape):
+        unit = changes[:, part] / size
+        gram += unit @ unit.T
+    independent = 1 / float(np.square(gram).sum())
     chance = _trigamma(0.5 * independent) / 4
     chance *= 1 + math.sqrt(2 / (count - 1))  # and a standard deviation
     if spread > chance:

@@ -176,7 +176,7 @@ class LimitedMemory(CompactMemory, Metric):
         old, self._evidence = self._first, 0.0
         if scales is None and old is None:
             return
-        first = np.ones(1) if scales is None else np.square(scales)
+        first = np.ones(1) if scales is None else np.square(scales, out=scales)
         self._first = None if scales is None else first
         ratio = first / (np.ones(1) if old is None else old)
         gram, slots = self._rescale(self._rows[1::2], ratio, first), self._slots

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smoothmin import _machine
 from smoothmin.metrics.compact import CompactMemory, is_curved
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
@@ -180,7 +181,8 @@ def test_a_copy_and_a_pickle_learn_as_the_memory_does(count):
         np.testing.assert_allclose(other.apply(probe), metric.apply(probe), rtol=1e-12)
 
 
-def test_a_memory_that_nothing_has_room_for_grows_as_it_is_used():
+def test_a_memory_that_nothing_has_room_for_grows_as_it_is_used(monkeypatch):
+    monkeypatch.setattr(_machine, "CACHED", 24)
     memory, rng = LimitedMemory(6, 10**10), np.random.default_rng(7)
     for step, before, after in curved(rng, 6, 20):
         memory.update(step, after - before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import CACHED, PRODUCTS
+from smoothmin._machine import PRODUCTS, cached_parts, room_at_first
 from smoothmin._protocol import Array
 
 
@@ -21,18 +21,22 @@ class Bundle:
     """
 
     def __init__(self, n: int, capacity: int) -> None:
-        size = min(capacity, max(1, CACHED // n))  # more is made when it is needed
-        self._points = np.empty((size, n))
-        self._gradients = np.empty((size, n))
-        self._gaps = np.empty(size)  # value at an earlier centre over each tangent there
-        self._serials = np.empty(size, dtype=np.intp)
-        self._distances = np.empty(size)  # from the centre, squared
-        self._measured = False
-        self._held = np.zeros(size, dtype=bool)
         self.capacity = capacity
-        self._added = 0
+        try:
+            self._make_place(n, room_at_first(capacity, n))
+        except MemoryError:  # more is made when it is needed
+            self._make_place(n, 1)
+        self._measured, self._added = False, 0
         self._centre = self._gradient = self._from = np.empty(n)
         self._value = self._from_value = 0.0
+
+    def _make_place(self, n: int, size: int) -> None:
+        """For so many points; there are none."""
+        self._points, self._gradients = np.empty((size, n)), np.empty((size, n))
+        self._gaps = np.empty(size)  # value at an earlier centre over each tangent there
+        self._serials = np.full(size, -1, dtype=np.intp)
+        self._distances = np.empty(size)  # from the centre, squared
+        self._held = np.zeros(size, dtype=bool)
 
     def __len__(self) -> int:
         return min(self._added, self.capacity)
@@ -101,14 +105,21 @@ class Bundle:
         """
         m = len(self)
         if not self._measured:
-            away = self._points[:m] - self._centre
-            self._distances[:m] = np.einsum("ij,ij->i", away, away)
-            self._measured = True
+            self._measure()
         rows = np.flatnonzero(self._distances[:m] <= radius * radius)
         gradients = np.empty((len(rows) + 1, self._gradient.size))
         gradients[0] = self._gradient
         np.take(self._gradients, rows, axis=0, out=gradients[1:], mode="clip")  # without a copy
         return gradients, np.concatenate([[CENTRE], self._serials[rows]])
+
+    def _measure(self) -> None:
+        """Squared distances from the centre."""
+        m = len(self)
+        self._distances[:m] = 0.0
+        for part in cached_parts(m, self._centre.size):
+            away = self._points[:m, part] - self._centre[part]
+            self._distances[:m] += np.einsum("ij,ij->i", away, away)
+        self._measured = True
 
     def mixed(self, serials: NDArray[np.intp], weights: Array) -> tuple[float, Array]:
         """By how much a mix of tangents misses the value at the centre, and the mean of its points.
@@ -116,7 +127,9 @@ class Bundle:
         Both are the centre's own as far as these weights are.
         """
         shares = weights @ (self._serials[: len(self)] == serials[:, None])
-        mean = self._centre + shares @ (self.points - self._centre)
+        mean = self._centre.copy()
+        for part in cached_parts(len(self), mean.size):
+            mean[part] += shares @ (self.points[:, part] - self._centre[part])
         return float(shares @ np.abs(self.gaps())), mean
 
     def changes(self) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, cached_parts
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
 from smoothmin._recent import SPAN
@@ -66,8 +66,11 @@ class Hull:
         found = (self._grown if rowwise else self._related)(gradients, serials)
         mixed_in = found.weights > 0
         self.support, self.weights = serials[mixed_in], found.weights[mixed_in]
-        mixed = gradients * found.weights[:, None]  # whose squares are numbers
-        self.cancelled = float(np.sqrt(np.vecdot(mixed, mixed)).sum())
+        squares = np.zeros(len(gradients))
+        for part in cached_parts(*gradients.shape):
+            mixed = gradients[:, part] * found.weights[:, None]  # whose squares are numbers
+            squares += np.vecdot(mixed, mixed)
+        self.cancelled = float(np.sqrt(squares).sum())
         least = found.weights @ gradients + found.multipliers @ self._normals
         metric = self._metric
         product = metric.apply_to_mix(least, found.point) if rowwise else metric.apply(least)

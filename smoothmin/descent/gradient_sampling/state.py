@@ -180,10 +180,14 @@ class State:
             self.metric = descent.metric
 
     def _scale(self, changes: Array) -> None:
-        """Begin the metric with the scales that first changes of the gradient (m, n) show."""
+        """Begin the metric with the scales that first changes of the gradient (m, n) show.
+
+        The changes are overwritten.
+        """
         scales = self.scales
         if self.settings.starting_scales:
-            scales = scales * coordinate_scales(changes * scales)
+            changes *= scales
+            scales = scales * coordinate_scales(changes)
         self.metric.start(scales)
 
     def _surround(self, points: list[LinePoint]) -> None:

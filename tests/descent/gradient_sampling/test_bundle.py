@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from smoothmin import _machine
 from smoothmin.descent.gradient_sampling.bundle import Bundle
 from smoothmin.descent.gradient_sampling.hull import Hull
 from smoothmin.metrics.dense_bfgs import InverseHessian
@@ -135,3 +136,31 @@ def test_distances_follow_points_and_centre():
         for radius in (0.5, 1.5):
             inside = np.linalg.norm(everything[: len(bundle)] - centre, axis=1) <= radius
             assert len(bundle.near(radius)[1]) == 1 + int(inside.sum())
+
+
+def test_more_coordinates_than_the_cache_holds_are_taken_in_parts(monkeypatch):
+    rng = np.random.default_rng(5)
+    points, gradients = rng.standard_normal((2, 4, 30))
+    found = []
+    for cached in (10**6, 50):
+        monkeypatch.setattr(_machine, "CACHED", cached)
+        bundle = Bundle(30, 9)
+        bundle.restart(points[0], 0.0, gradients[0])
+        for x, g in zip(points[1:], gradients[1:], strict=True):
+            bundle.add(x, 1.0, g)
+        near, serials = bundle.near(1.01 * np.linalg.norm(points[1] - points[0]))
+        gap, mean = bundle.mixed(np.array([1, 3]), np.array([0.25, 0.75]))
+        found.append((near, serials, gap, mean))
+    for whole, parts in zip(*found, strict=True):
+        np.testing.assert_allclose(parts, whole, rtol=1e-12)
+    np.testing.assert_allclose(found[0][3], 0.25 * points[1] + 0.75 * points[3], rtol=1e-9)
+
+
+def test_a_bundle_that_nothing_has_room_for_grows_as_it_is_used(monkeypatch):
+    monkeypatch.setattr(_machine, "CACHED", 12)
+    bundle, rng = Bundle(3, 10**12), np.random.default_rng(6)
+    points = rng.standard_normal((20, 3))
+    bundle.restart(points[0], 0.0, points[0])
+    for x in points[1:]:
+        bundle.add(x, float(x @ x), 2 * x)
+    np.testing.assert_array_equal(bundle.points, points)
