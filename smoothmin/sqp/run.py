@@ -84,7 +84,6 @@ class SQPRun:
         self._dear_at: Point | None = None
         self._looked_at: Point | None = None
         self._looks = 0  # at gradients near that point
-        self._kinks = 0  # programs in a row that needed several pieces of a function
         self._level_at_reset = math.inf
         self._polls = 0  # that found something lower where nothing was known to be left
         self._taught_since = 0  # the step
@@ -105,9 +104,6 @@ class SQPRun:
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
             if steer and (sunk := self._infeasibility.sunk(point)) is not None:
                 return sunk
-            self._kinks = self._kinks + 1 if self._gathered.met else 0
-            if not self._settings.across_kinks and self._kinks > point.x.size:
-                return Finish(Status.PRECISION, _status.KINK)
             noise = self._visibility.noise(point, direction)
             feasible = self._certifier.feasible(point)
             if feasible and self._visibility.outweighed(point, direction, noise):
@@ -120,7 +116,7 @@ class SQPRun:
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
             if isinstance(ended, Finish):
-                if self._gathered.met and not self._settings.across_kinks:
+                if self._gathered.met and not self._settings.certifies_kinks:
                     return Finish(Status.PRECISION, _status.KINK)
                 going_on = yield from self._concluded(ended, point, direction, noise)
                 if isinstance(going_on, Finish):
@@ -136,6 +132,8 @@ class SQPRun:
                 if closer is not None:
                     point, steer = closer, True
                 elif not self._shortened(point, outcome):
+                    if self._gathered.met and not self._settings.certifies_kinks:
+                        return Finish(Status.PRECISION, _status.KINK)
                     ended = yield from self._nothing_lower(point, direction, noise)
                     going_on = yield from self._concluded(ended, point, direction, noise)
                     if isinstance(going_on, Finish):

@@ -98,9 +98,9 @@ class SQPSettings:
         Steps that limited memory learns from; 1 or more.
     damping : float
         Least curvature along a step in units of the last matrix's (Powell 1978); in (0, 1).
-    across_kinks : bool
-        Whether runs go on across kinks; else one ends, without success, where pieces of a function
-        meet and it would end, or have met in more programs in a row than there are variables.
+    certifies_kinks : bool
+        Whether a point where pieces of a function meet is proven a minimum; else a run that would
+        prove one ends there, without success.
     tangents, steps, penalties
         Of the parts.
     """
@@ -108,7 +108,7 @@ class SQPSettings:
     dense_up_to: int = 2000
     memory: int = 20
     damping: float = 0.2
-    across_kinks: bool = True
+    certifies_kinks: bool = True
     tangents: TangentSettings = field(default=TangentSettings())
     steps: StepSettings = field(default=StepSettings())
     penalties: PenaltySettings = field(default=PenaltySettings())

@@ -182,7 +182,7 @@ def _modelled(
         if not state.rounded and not state.coarse:
             message = UNLIKE.format(state.noise[0])
             return Finish(Status.PRECISION, message, **state.told())
-        slopes = SlopeBundle(state, xtol)
+        slopes = SlopeBundle(state, xtol, programs.reach / state.scale)
         if not state.coarse and (yield from slopes.run()):
             return (yield from _conclude(state, slopes.knows))
         if not (yield from BarrierSearch(state).run()):

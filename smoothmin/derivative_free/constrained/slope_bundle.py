@@ -51,10 +51,11 @@ class Piece:
 
 
 class SlopeBundle:
-    """A descent along slopes from the best point."""
+    """A descent along slopes, at first as far around the best point as steps ``reach`` lately."""
 
-    def __init__(self, state: InterpolationState, last: float) -> None:
-        self.state, self.radius, self.last = state, FIRST, last
+    def __init__(self, state: InterpolationState, last: float, reach: Array) -> None:
+        self.state, self.last = state, last
+        self.radius = float(np.clip(reach.max(), SHORT, FIRST))
         self.knows: Knowledge | None = None  # at the end
         self._pieces: list[Piece] = []
         self._active = np.zeros(len(state.sides))  # multipliers

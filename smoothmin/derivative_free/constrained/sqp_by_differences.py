@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -24,10 +25,11 @@ class SQPByDifferences:
         self._rng = rng
         self._last: tuple[Array, Answers] | None = None  # asked for without a gradient
         self.x: Array | None = None
+        self._trail: deque[Array] = deque(maxlen=problem.x0.size)
 
     def run(self, x: Array) -> Generator[Ask | Iterate, Answers, Finish]:
         """From a point to the end, with values asked for where slopes are wanted."""
-        self.x, method = x, SQPGradientSampling(settings=SQPSettings(across_kinks=False))
+        self.x, method = x, SQPGradientSampling(settings=SQPSettings(certifies_kinks=False))
         steps = method.run(self._problem.at(x), self._rng)
         reply: Answers | None = None
         while True:
@@ -35,6 +37,7 @@ class SQPByDifferences:
             if isinstance(message, Finish):
                 return message
             if isinstance(message, Iterate):
+                self._trail.append(self.x)
                 self.x = message.x
                 yield message
                 reply = None
@@ -43,6 +46,13 @@ class SQPByDifferences:
             else:
                 reply = yield message
                 self._last = message.points[-1], reply
+
+    @property
+    def reach(self) -> Array:
+        """How far as many steps as there are variables have led along each of them."""
+        if self.x is None or not self._trail:
+            return np.full_like(self._problem.x0, np.inf)
+        return np.abs(self.x - self._trail[0])
 
     @property
     def noisy(self) -> bool:
