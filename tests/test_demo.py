@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult, check_grad
 
+from smoothmin import minimize
 from smoothmin.demo import page, predator_prey, race, registration, regression
 
 
@@ -36,6 +37,18 @@ def test_misfit_of_the_published_fit_is_low():
     logs = np.log([0.55, 0.028, 0.80, 0.024, 33.9, 5.9])
     assert predator_prey.misfit(logs) < 3.5
     assert predator_prey.misfit(predator_prey.START) > 20
+
+
+def test_of_several_seeds_the_median_run_is_shown():
+    def fun(x):
+        return float(x @ x)
+
+    ours = {"method": "gaussian-search", "options": {"maxfev": 30}}
+    common = {"jac": False, "budget": 30, "ours": ours, "theirs": [], "name": "search"}
+    alone = [race.race(fun, np.ones(2), **common, seeds=seeds)[0].fun for seeds in (1, 3)]
+    each = [minimize(fun, np.ones(2), rng=seed, **ours).fun for seed in range(3)]
+    assert alone == [each[0], sorted(each)[1]]
+    assert ours["options"] == {"maxfev": 30}
 
 
 def test_integration_keeps_the_conserved_quantity():

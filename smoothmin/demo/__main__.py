@@ -90,7 +90,8 @@ def _cycles(folder: Path, rows: list[dict[str, Any]]) -> page.Section:
         "from 1900 to 1920. They are integrated loosely, with an error that jumps; rates far off "
         "give no solution at all; and a wrong period is a local minimum.",
         "Misfit against evaluations, and the counts with the fitted cycles.",
-        f"Where smoothmin's evaluations went: {spent}. In the second column of numbers the same "
+        f"Of {predator_prey.SEEDS} seeds the run with the median value is smoothmin's. Where its "
+        f"evaluations went: {spent}. In the second column of numbers the same "
         "parameters are integrated a million times as exactly: what was fitted is the cycle, not "
         "the integrator's error.",
         [("", fits)],

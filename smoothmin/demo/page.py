@@ -15,11 +15,12 @@ STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 66rem; margin: auto;
   padding: 1rem 1.2rem; }
 h1 { margin-bottom: 0; } h2 { margin: 2.4rem 0 .3rem; }
-img { width: 100%; height: auto; }
 .wide { overflow-x: auto; }
+img { width: 100%; min-width: 40rem; height: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; min-width: 38rem; }
 th, td { text-align: right; padding: .25rem .8rem; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
+thead th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr.ours { font-weight: 600; }
 .says { background: var(--soft); border-left: 4px solid #0072B2; padding: .6rem 1rem; }
@@ -40,8 +41,9 @@ $sections
 
 SECTION = Template("""<section id="$name"><h2>$title</h2>
 <p>$text</p>
-<picture><source srcset="$name-dark.png" media="(prefers-color-scheme: dark)">
-<img src="$name.png" alt="$alt"></picture>
+<div class="wide"><picture>
+<source srcset="$name-dark.png" media="(prefers-color-scheme: dark)">
+<img src="$name.png" alt="$alt"></picture></div>
 <div class="wide"><table><thead><tr><th></th>$head</tr></thead>
 <tbody>
 $rows

@@ -325,7 +325,7 @@ class _Bracket:
         The rate at which values of a differentiable function fall tends to the slope.
         """
         few = self.trials[-1 - FLOOR_TRIALS :]
-        shortened = len(few) > FLOOR_TRIALS and few[-1].t <= few[0].t / 4
+        shortened = len(few) > FLOOR_TRIALS and few[-1].t <= 0.25 * few[0].t
         return shortened and all(trial.fun < self._start.fun for trial in few)
 
     def spent(self, problem: Problem, x: Array, direction: Array) -> bool:
@@ -418,7 +418,7 @@ def _noise(trials: list[LinePoint], fun: float) -> bool:
         return False
     earlier, last = trials[-1 - FLOOR_TRIALS], trials[-1]
     change = abs(last.fun - fun)
-    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= earlier.t / 4
+    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= 0.25 * earlier.t
     return stays and change <= MOST_NOISE * abs(fun)
 
 

@@ -124,7 +124,7 @@ CLIENTS = {
 REAL = {
     "regression 0.5": "least absolute deviations, above the exact minimum",
     "regression 0.9": "0.9 quantile, above the exact minimum",
-    "predator and prey": "predator and prey, misfit, with `sigma=0.2`",
+    "predator and prey": "predator and prey, misfit, with `sigma=0.2`, median of three seeds",
     "photographs 128": "two photographs, 128 x 128, pixels off",
     "photographs 256": "two photographs, 256 x 256, pixels off",
 }

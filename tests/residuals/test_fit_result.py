@@ -43,6 +43,7 @@ def test_named_parameters(jac, loss):
         jac,
         bounds={"a": (0, 1.5), "k": None},
         loss=loss,
+        rng=0,
         callback=lambda intermediate_result: seen.append(intermediate_result.x),
     )
     flat = least_squares(
@@ -51,6 +52,7 @@ def test_named_parameters(jac, loss):
         jacobian if callable(jac) else jac,
         bounds=([0, -np.inf, -np.inf], [1.5, np.inf, np.inf]),
         loss=loss,
+        rng=0,
     )
     assert res.success
     assert_allclose([res.x["a"], *res.x["k"]], flat.x)

@@ -29,7 +29,7 @@ LINE = {"type": "eq", "fun": lambda x: x[0] + 2 * x[1] - 1}
 @pytest.mark.parametrize("constraint", [DISC, LINE, LinearConstraint([[1, 2]], 1, 1)])
 def test_no_point_is_evaluated_twice(scheme, constraint):
     fun, points = recorded(rosen)
-    result = minimize(fun, [-0.3, 0.65], jac=scheme, method="SLSQP", constraints=constraint)
+    result = minimize(fun, [-0.3, 0.65], jac=scheme, method="SLSQP", constraints=constraint, rng=0)
     assert result.success
     assert len(points) == result.nfev == len(set(points))
 
