@@ -104,7 +104,8 @@ def test_a_violation_within_the_tolerance_is_none(name, option):
         {"type": "ineq", "fun": lambda x: 0.8 - x[0]},
     ]
     for tolerance in (1e-3, 0.3):
-        res = minimize(rosen, X0, method=name, constraints=apart, options={option: tolerance})
+        given = {"constraints": apart, "options": {option: tolerance}}
+        res = minimize(rosen, X0, method=name, rng=0, **given)
         assert res.success == (tolerance == 0.3)
 
 
