@@ -78,8 +78,8 @@ class NoiseAwareStencil(Stencil):
         return values, gradients
 
     def toward(self, side: float) -> bool:
-        """Unless noise decides of steps."""
-        if self.noise > 0:
+        """Ahead always; back unless noise decides of steps."""
+        if self.noise > 0 and side < 0:
             return False
         self._side, self._base = side, self._latest if side < 0 else None
         return True

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin import _status
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, HALF_OF_DIGITS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import SPAN, Recent
@@ -396,7 +396,8 @@ class Convergence:
         problem, differences = self._problem, self._problem.differences
         if differences is None or not differences.resolution > 0:
             return False
-        exact = problem.noise == 0  # else what looks like curvature may be noise
+        # what looks like curvature may be noise, if that has made steps longer
+        exact = problem.noise == 0 or differences.resolution <= HALF_OF_DIGITS
         displaced = exact * self.recent.curvature() * float(np.abs(differences.displaced(x)).max())
         rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
         return largest(problem.projected_gradient(x, g)) <= displaced + rounded

@@ -193,3 +193,17 @@ def test_a_step_that_is_too_long_or_too_short_costs_no_gradient(method):
             ours.append(res.nfev / (n + 1))
             theirs.append(minimize(rosen, start, jac=rosen_der, method=method).nfev)
     assert np.sum(ours) < 0.9 * np.sum(theirs)
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+def test_the_end_is_seen_where_large_terms_cancel_to_zero(method):
+    """What is left is noise, but none that would make steps of differences longer."""
+    starts = np.random.default_rng(0)
+
+    def fun(x):
+        return float(20 - 10 * np.cos(2 * np.pi * x).sum())
+
+    for k in range(60):
+        res = minimize(fun, starts.uniform(-0.2, 0.2, 2), method=method, rng=k)
+        assert res.success, k
+        assert res.nfev <= 100
