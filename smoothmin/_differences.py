@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from smoothmin._check import per_coordinate, require_scale
 from smoothmin._domain import Domain
 from smoothmin._machine import EPS, LARGE
-from smoothmin._protocol import Array
+from smoothmin._protocol import Array, Done, advance
 
 SCHEMES = ("2-point", "3-point", "cs")
 VISIBLE = 30.0  # difference of values, in units of rounding or noise, that is none of these
@@ -129,6 +129,18 @@ class Stencil:
             part = slice(first, first + rows)
             yield from self._fill(points[part], values[part], gradients[part], (m, part))
         return values, gradients
+
+    def with_rows(
+        self, points: Array
+    ) -> Generator[NDArray[Any], NDArray[Any], tuple[Array, Array]]:
+        """As `gradients`, be sent values with what is found beside them, rows (p, 1 + k)."""
+        steps = self.gradients(points)
+        batch = advance(steps)
+        while not isinstance(batch, Done):
+            rows = yield batch
+            self.beside = rows[:, 1:]
+            batch = advance(steps, rows[:, 0].copy())
+        return batch.value
 
     def _fill(
         self, points: Array, values: Array, gradients: Array, which: tuple[int, slice]

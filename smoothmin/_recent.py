@@ -85,6 +85,11 @@ class Recent:
         away = x - self._marks[0][0] if self._marks else np.zeros(1)
         return math.sqrt(away.dot(away))
 
+    def far(self, x: Array, length: float) -> float:
+        """The length of a step from ``x``, in units of how far steps led lately."""
+        moved = self.moved(x)
+        return length / moved if moved > 0 else math.inf
+
     @property
     def fallen(self) -> float:
         """By how much the value fell on the way that `moved` is the length of."""

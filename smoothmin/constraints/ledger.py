@@ -193,13 +193,12 @@ class ConstrainedLedger(Ledger):
         self, points: Array, stencil: Stencil
     ) -> Generator[Batch, FoundRows, Answers]:
         before, context = self.best.changes, quiet()
-        steps = stencil.gradients(points)
+        steps = stencil.with_rows(points)
         batch = context.run(advance, steps)
         self._centers = points
         while not isinstance(batch, Done):
             rows, _ = yield from self._found_at(batch, 0)
-            stencil.beside = rows[:, 1:]
-            batch = context.run(advance, steps, rows[:, 0].copy())
+            batch = context.run(advance, steps, rows)
         self._centers = None
         values, gradients = batch.value
         jacobians = stencil.jacobians

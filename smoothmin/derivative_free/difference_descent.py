@@ -285,7 +285,6 @@ class _DifferenceRun:
 
     def _knowledge(self, x: Array, f: float, direction: Array, promised: float) -> Knowledge:
         recent, level = self._recent, self._level(f)
-        moved = recent.moved(x / self._scale)
         return Knowledge(
             "The step ahead gains next to nothing",
             tolerance_met=self._options.ftol is not None,
@@ -295,7 +294,7 @@ class _DifferenceRun:
             lately=recent.changes,
             size=abs(f),
             noise=level,
-            far=float(np.linalg.norm(direction / self._scale)) / moved if moved > 0 else math.inf,
+            far=recent.far(x / self._scale, float(np.linalg.norm(direction / self._scale))),
             steep=recent.steepness,
         )
 

@@ -426,7 +426,6 @@ class InterpolatingDescent:
         last = zip(self._errors[1:], self._predicted[1:], strict=True)
         off = [max(e - noise, 0.0) / max(abs(p), 1e-300) for e, p in last]
         wrong = max(off) if self._tried else math.inf
-        moved = recent.moved(model.x)
         return Knowledge(
             message,
             promised=self._promised() * (1 + wrong),
@@ -434,7 +433,7 @@ class InterpolatingDescent:
             lately=recent.changes,
             size=abs(model.fun),
             noise=noise,
-            far=float(np.linalg.norm(step)) * model.unit / moved if moved > 0 else math.inf,
+            far=recent.far(model.x, float(np.linalg.norm(step)) * model.unit),
             steep=recent.steepness if self._steep() > 0 else 0.0,  # at a corner nothing is left
         )
 

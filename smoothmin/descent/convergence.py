@@ -222,10 +222,7 @@ class Convergence:
         self, message: str, promised: float, step: Array, x: Array, f: float, g: Array
     ) -> Knowledge:
         """What is known where a metric promises so much for a step."""
-        far = 0.0
-        if promised < math.inf:
-            moved = self.recent.moved(x)
-            far = euclidean_norm(step) / moved if moved > 0 else math.inf
+        far = self.recent.far(x, euclidean_norm(step)) if promised < math.inf else 0.0
         knows = self._knows(message, promised, x, f, g, far)
         if knows.negligible and promised < math.inf:  # which a long step is not
             pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))

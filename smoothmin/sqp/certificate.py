@@ -45,6 +45,12 @@ class KKTCertificate:
         """Whether it proves the point stationary."""
         return self.stationarity <= self.small
 
+    @property
+    def proof(self) -> str:
+        """It, in words."""
+        proven = f"Stationarity {self.stationarity:.3g} <= {self.small:.3g}"
+        return f"{proven} within radius {self.radius:.3g}"
+
     def along(self, decrease: float, size: Array) -> float:
         """Length of the step, in these units of the variables, that slopes promise this for."""
         slope = euclidean_norm(self.least[: len(size)] * size)

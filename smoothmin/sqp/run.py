@@ -416,11 +416,8 @@ class SQPRun:
         return certificate.met and (sure or self._small(point, direction, noise))
 
     def _certified(self, certificate: KKTCertificate, direction: Direction) -> Finish:
-        message = (
-            f"Stationarity {certificate.stationarity:.3g} <= {certificate.small:.3g} "
-            f"within radius {certificate.radius:.3g}"
-        )
-        return judge(Knowledge(message, tolerance_met=True), **self._facts(certificate, direction))
+        known = Knowledge(certificate.proof, tolerance_met=True)
+        return judge(known, **self._facts(certificate, direction))
 
     def _facts(self, certificate: KKTCertificate, direction: Direction) -> dict[str, Any]:
         facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
@@ -459,7 +456,7 @@ class SQPRun:
             size=abs(point.fun),
             noise=noise,
             extrapolated=self._recent.extrapolated(noise) if visible else 0.0,
-            far=self._far(point, direction) if visible else 0.0,
+            far=self._recent.far(point.x, euclidean_norm(direction.step)) if visible else 0.0,
             large=float(np.max(np.abs(step) / size)),
             steep=steep,
             resolved=self._problem.differences is None or self._problem.differences.resolves,
@@ -480,11 +477,6 @@ class SQPRun:
                 self._recent.promise(self._standing[1])
         where, promised = self._standing
         return promised if where is point else math.inf
-
-    def _far(self, point: Point, direction: Direction) -> float:
-        """How far the step leads, in units of how far steps led lately."""
-        moved = self._recent.moved(point.x)
-        return euclidean_norm(direction.step) / moved if moved > 0 else math.inf
 
     def _nothing_lower(
         self, point: Point, direction: Direction, noise: float

@@ -17,7 +17,10 @@ from smoothmin.sqp.settings import SQPSettings
 
 
 class SQPByDifferences:
-    """Runs as far as functions are smooth; ``x`` is where the last has ended, None before any."""
+    """Runs that leave to others the proof of an end on kinks.
+
+    ``x`` is where the last has ended, None before any.
+    """
 
     def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
         self._stencil = _stencil(problem, rng)
@@ -63,17 +66,19 @@ class SQPByDifferences:
         """Values and rows, and slopes by differences of both."""
         stencil = self._stencil
         if ask.known and self._last is not None and np.array_equal(self._last[0], ask.points[0]):
-            known = self._last[1]
-            rows = np.empty(0) if known.rows is None else known.rows[-1]
-            stencil.know(ask.points[0], np.append(known.values[-1], rows))
-        talk = stencil.gradients(ask.points)
+            stencil.know(ask.points[0], _rows(self._last[1])[-1])
+        talk = stencil.with_rows(ask.points)
         batch = advance(talk)
         while not isinstance(batch, Done):
-            answers = yield Ask(batch, 0)
-            stencil.beside = answers.rows
-            batch = advance(talk, answers.values)
+            batch = advance(talk, _rows((yield Ask(batch, 0))))
         values, gradients = batch.value
         return Answers(values, gradients, stencil.rows, stencil.jacobians)
+
+
+def _rows(answers: Answers) -> Array:
+    """Values (m,), and those of the constraints beside them."""
+    rows = np.empty((len(answers.values), 0)) if answers.rows is None else answers.rows
+    return np.column_stack([answers.values, rows])
 
 
 def _stencil(problem: Problem, rng: np.random.Generator) -> Stencil:
