@@ -215,15 +215,17 @@ class KKTCertifier:
         dearest = float((prices * steepest)[point.excess > 0].max(initial=0.0))
         # in units of the radius; no more of the violation than a step could end
         excess = np.minimum(point.excess / radius, (count + 1) * lengths)
-        excess[(excess < 0) & (-excess <= lengths)] = 0.0
+        # the other bound of a row that is violated is where the step may lead
+        near = (excess < 0) & (-excess <= lengths) & (self._sides.shared(point.violation) == 0)
+        excess[near] = 0.0
         rows, groups = [region.matrix], [np.full(len(region.matrix), count)]
         room = region.room(point.x) / radius
         offsets = [np.where(room <= region.lengths, 0.0, room)]
         for side, slope in enumerate(point.slopes[1:]):
-            near = np.concatenate([slope[None], gathered.near(side + 1, point, radius)])
-            rows.append(near)
-            offsets.append(np.full(len(near), -excess[side]))
-            groups.append(np.full(len(near), side))
+            around = np.concatenate([slope[None], gathered.near(side + 1, point, radius)])
+            rows.append(around)
+            offsets.append(np.full(len(around), -excess[side]))
+            groups.append(np.full(len(around), side))
         box = region.box(point.x)
         if box is not None:
             lower, upper = box[0] / radius, box[1] / radius

@@ -208,10 +208,12 @@ class Programs:
             self.weights = enough
         return far
 
-    def raise_weights(self) -> None:
-        """Let violation weigh more than the multipliers say."""
+    def raise_weights(self, point: Point, visible: float) -> None:
+        """Let violation weigh more than the multipliers say, and as much as can be seen."""
         assert self.caps is not None
-        self.weights = np.minimum(self._settings.growth * self.weights, self.caps)
+        broken = point.violation > 0
+        seen = np.divide(visible, point.violation, where=broken, out=np.zeros(len(broken)))
+        self.weights = np.minimum(np.maximum(self._settings.growth * self.weights, seen), self.caps)
 
     def corrected(
         self,

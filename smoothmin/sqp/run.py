@@ -31,6 +31,7 @@ from smoothmin.sqp.contradiction import contradicted
 from smoothmin.sqp.curvature import LagrangianMetric, down_coordinates
 from smoothmin.sqp.functions import Point, PointEvaluator, Sides
 from smoothmin.sqp.infeasibility import Infeasibility
+from smoothmin.sqp.lowest_feasible import LowestFeasible
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
@@ -78,7 +79,7 @@ class SQPRun:
         # the merit function, less what changes of its weights have added
         self._level = self._first_level = 0.0
         self._reset_at: Point | None = None
-        self._lowest_feasible: Point | None = None
+        self._lowest_feasible = LowestFeasible(self._sides, self._programs, self._certifier)
         self._returned_to: Point | None = None
         self._misled_at: Point | None = None
         self._dear_at: Point | None = None
@@ -88,7 +89,7 @@ class SQPRun:
         self._polls = 0  # that found something lower where nothing was known to be left
         self._taught_since = 0  # the step
         self._looked_closer = -2  # steps when differences were last taken to both sides
-        self._on_line = 0.0  # noise that the last search shows, of what cancels
+        self._noise_here = 0.0  # noise that was seen at this point
         self._kept = True  # whether the last step has kept what was promised
         self._standing: tuple[Point | None, float] = None, math.inf  # the last promise
 
@@ -104,7 +105,7 @@ class SQPRun:
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
             if steer and (sunk := self._infeasibility.sunk(point)) is not None:
                 return sunk
-            noise = self._visibility.noise(point, direction)
+            noise = max(self._visibility.noise(point, direction), self._noise_here)
             feasible = self._certifier.feasible(point)
             if feasible and self._visibility.outweighed(point, direction, noise):
                 self._first_level = self._level
@@ -131,7 +132,7 @@ class SQPRun:
                 closer = yield from self._closer(point, direction, noise)
                 if closer is not None:
                     point, steer = closer, True
-                elif not self._shortened(point, outcome):
+                elif not (self._shortened(point, outcome) or self._dearer(point, noise)):
                     if self._gathered.met and not self._settings.certifies_kinks:
                         return Finish(Status.PRECISION, _status.KINK)
                     ended = yield from self._nothing_lower(point, direction, noise)
@@ -159,6 +160,7 @@ class SQPRun:
         """The end, or a lower point to go on from."""
         success = ended.status.success
         if success and self._renewed(direction):
+            self._noise_here = noise
             return point
         if (closer := (yield from self._closer(point, direction, noise))) is not None:
             return closer
@@ -175,10 +177,12 @@ class SQPRun:
                 self._polls += not success
                 outcome = Outcome(lower, direction, 0.0)
                 return self._moved(point, outcome, direction.steepness)
-        lower = self._left_behind(point, noise) if success else None
-        if lower is None:
-            gave = self._problem, self._sides, self._search, self._gathered
-            return contradicted(*gave, ended, point, max(self._problem.noise, self._on_line))
+        left = self._lowest_feasible
+        lower = left.left_behind(point, noise) if success else left.instead(point)
+        gave = self._problem, self._sides, self._search, self._gathered
+        seen = contradicted(*gave, ended, point, max(self._problem.noise, self._noise_here))
+        if lower is None or seen is not ended:
+            return seen
         if lower is self._returned_to:
             return Finish(Status.PRECISION, _status.LEFT_BEHIND, **ended.info)
         self._returned_to = lower
@@ -228,6 +232,8 @@ class SQPRun:
         for step in steps:
             there = yield from self._search.farthest(point, step, 0.5 * fall)
             if there is not None:
+                if self._certifier.feasible(point) and not self._certifier.feasible(there):
+                    return None
                 gain = self._programs.merit(point) - self._programs.merit(there)
                 judged = self._judged(point, direction, noise, certificate, gain)
                 # a gain far beyond what was promised shows that the matrix is wrong
@@ -243,16 +249,6 @@ class SQPRun:
         if not said or self._gathered.met or not all(map(self._certifier.feasible, points)):
             return None
         return judge(Knowledge(said, tolerance_met=True), **self._told(direction))
-
-    def _left_behind(self, point: Point, noise: float) -> Point | None:
-        """A feasible point that is lower than where the run ends, by more than tolerances make.
-
-        The merit function's weights may have risen since.
-        """
-        if (best := self._lowest_feasible) is None:
-            return None
-        allowed = float(self._programs.weights @ self._sides.allowed(best.rows))
-        return best if best.fun < point.fun - noise - allowed else None
 
     def _shortened(self, point: Point, outcome: Outcome) -> bool:
         """Whether there is another program to try after a search that found no lower point."""
@@ -277,19 +273,13 @@ class SQPRun:
         where, promised = self._standing
         if where is point and merit(point) - merit(new) < KEPT * promised < math.inf:
             self._standing = new, promised
-        self._on_line = 0.0
+        self._noise_here = 0.0
         curvature = self._curvature.learn(point, new, direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
         self._programs.reach = euclidean_norm(new.x - point.x)
         self._recent.add(new.x, self._level, size, curvature)
-        self._note(new)
+        self._lowest_feasible.note(new)
         return new
-
-    def _note(self, point: Point) -> None:
-        """Remember the lowest feasible of the points that steps led to."""
-        lowest = self._lowest_feasible
-        if (lowest is None or point.fun < lowest.fun) and self._certifier.feasible(point):
-            self._lowest_feasible = point
 
     def _begin(self) -> Generator[Ask, object, Finish | Point]:
         """The start, and the scale of the first step."""
@@ -301,7 +291,7 @@ class SQPRun:
         if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
             point = yield from self._search.beside(point, certifier.feasible)
         self._gathered.add(point, None)
-        self._note(point)
+        self._lowest_feasible.note(point)
         self._level = self._first_level = point.fun
         self._lowest = -max(1.0, abs(point.fun)) / EPS**2
         self._curvature.first = first_step(point.x, -point.grad, 0.0)
@@ -347,10 +337,7 @@ class SQPRun:
         if not (invisible or self._small(point, direction, blurred)):
             return False
         if not feasible:
-            if invisible and self._dear_at is not point:
-                # the way to the bounds may cost the objective all that it gains
-                self._dear_at = point
-                self._programs.raise_weights()
+            if invisible and self._dearer(point, noise):
                 return True
             return (yield from self._infeasibility.judged(point)) if invisible else False
         if self._looked_at is not point:
@@ -375,6 +362,17 @@ class SQPRun:
         standing = self._promised(point, direction)
         judged = self._judged(point, direction, blurred, certificate, standing)
         return judged if invisible or judged.status.success else False
+
+    def _dearer(self, point: Point, noise: float) -> bool:
+        """Whether violation weighs more now, once a point.
+
+        The way to the bounds may cost the objective all that it gains, or gain less than rounding.
+        """
+        if self._dear_at is point or self._certifier.feasible(point):
+            return False
+        self._dear_at = point
+        self._programs.raise_weights(point, VISIBLE * noise)
+        return True
 
     @property
     def _fall(self) -> float:
@@ -437,9 +435,11 @@ class SQPRun:
 
         A kink is none where values around it are all the same: ``flat``.
         """
-        rounding = max(self._visibility.noise(point, direction), self._on_line)
+        rounding = max(self._visibility.noise(point, direction), self._noise_here)
         if self._visibility.lost(point, rounding, certificate.stationarity):
             promised = min(promised, noise)
+        if self._visibility.cancelled(point, direction):
+            promised = math.inf
         if noise < promised < math.inf:  # as earlier promises were kept
             kept = promised * self._recent.exceeded(noise)
             promised = max(promised, min(kept, abs(point.fun)))
@@ -496,5 +496,5 @@ class SQPRun:
                 promised = promised_on_line(line, line.slope)
         if hidden > 0:
             promised = min(promised, hidden)
-            self._on_line = noise = max(noise, hidden)
+            self._noise_here = noise = max(noise, hidden)
         return self._judged(point, direction, noise, certificate, promised, flat=hidden > 0)

@@ -85,6 +85,14 @@ class Visibility:
         errors = self.slope_errors(point, noise)
         return differing and stationarity <= float(np.linalg.norm(errors))
 
+    def cancelled(self, point: Point, direction: Direction) -> bool:
+        """Whether multipliers times the errors of their rows' slopes exceed the objective's slope.
+
+        They are those of rows that differences alone tell apart, and would cancel any slope.
+        """
+        errors = self._sides.resolution * point.steep[1:]
+        return bool(direction.multipliers @ errors > point.steep[0])
+
     def doubtful(self, point: Point, direction: Direction, noise: float, fall: float) -> bool:
         """Whether errors of differences may hide more than next to nothing.
 

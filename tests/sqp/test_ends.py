@@ -207,3 +207,35 @@ def test_parameters_in_blocks_with_constraints():
     ball["jac"] = lambda p: {"a": np.ones((3, 2)), "b": np.ones((2, 2))}
     with pytest.raises(ValueError, match="Jacobian"):
         minimize(fun, start, jac=jac, constraints=ball)
+
+
+def flat_on_a_curve(power, offset):
+    """A minimum of degree ``power`` on a curved equality, whose multiplier is zero there."""
+    matrix = np.array([[1.0, 0.4, -0.3], [0.2, -1.1, 0.5], [-0.6, 0.1, 0.9]])
+    row, end = np.array([1.0, -2.0, 0.5]), np.array([0.3, -0.7, 1.2])
+
+    def fun(x):
+        part = matrix @ (x - end)
+        return float((part**power).sum()) + offset, matrix.T @ (power * part ** (power - 1))
+
+    def curve(x):
+        return row @ (x - end) + (x - end) @ (x - end)
+
+    def slopes(x):
+        return (row + 2 * (x - end))[None]
+
+    return fun, NonlinearConstraint(curve, 0, 0, jac=slopes), end
+
+
+@pytest.mark.parametrize("offset", [0.0, -1.3])
+@pytest.mark.parametrize("power", [4, 6])
+@pytest.mark.parametrize("seed", range(3))
+def test_flat_minima_on_curves_are_feasible_successes(power, offset, seed):
+    """Where multipliers vanish a violation costs less than rounding; no constraint contradicts."""
+    fun, curve, end = flat_on_a_curve(power, offset)
+    start = end + np.random.default_rng(seed).standard_normal(3)
+    result = minimize(fun, start, jac=True, constraints=curve, options={"maxfev": 500})
+    assert result.status in (Status.CONVERGED, Status.PRECISION)
+    assert result.success or offset == 0
+    assert result.constr_violation <= 1e-8
+    assert result.fun - offset < 1e-6
