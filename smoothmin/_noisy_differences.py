@@ -22,10 +22,10 @@ from smoothmin._differences import VISIBLE, Stencil, moved, nonzero, slopes
 from smoothmin._machine import EPS, LARGE, SUMMED
 from smoothmin._noise import POINTS, noise_along
 from smoothmin._protocol import Array, Done, advance
+from smoothmin._scale import START_SHARE
 
 CHANGED = 10.0  # noise is measured again where the value has changed by this factor
 SMALL = 0.01  # size below which a variable is a small one
-LONGEST = 0.1  # distance over which curvatures are taken, at most
 BEST = 8**0.25  # step in units of sqrt(noise / curvature), Moré and Wild (2012), (3.4)
 
 
@@ -141,15 +141,15 @@ class NoiseAwareStencil(Stencil):
         self, x: Array, f: float, level: float
     ) -> Generator[NDArray[Any], NDArray[Any], None]:
         """Choose steps for a noise of this level."""
-        distance = min(LONGEST, (level / max(abs(f), level)) ** (1 / 4))
+        distance = min(START_SHARE, (level / max(abs(f), level)) ** (1 / 4))
         bend = yield from self._bend(x, f, distance)
         steps = BEST * np.sqrt(level / np.maximum(bend, level / distance**2))
-        self._relative = np.clip(steps, self._usual, LONGEST)
+        self._relative = np.clip(steps, self._usual, START_SHARE)
 
     def _line(self, x: Array) -> Callable[[float], Array]:
         """Points from ``x`` on, in a random direction that leads into the box."""
         # of incommensurable lengths, for steps of rounded values not to fall into step
-        direction = self._rng.choice([-1.0, 1.0], x.size) * self._rng.uniform(0.5, 1.5, x.size)
+        direction = self._rng.choice([-1.0, 1.0], x.size) * (0.5 + self._rng.random(x.size))
         direction *= np.maximum(1.0, np.abs(x)) / np.sqrt(x.size)
         offsets = np.arange(POINTS)[:, None]
 

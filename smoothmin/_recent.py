@@ -15,7 +15,7 @@ from smoothmin._protocol import Array
 WINDOWS, FEWEST = 4, 3  # shares of the last half of the steps, of so many steps at least
 SPAN = 10  # steps, or evaluations, whose gains are compared with those of others
 SIDES = 4  # steps of which some have led to another side of a kink, if there is one
-SHRUNK = 10.0  # times a gradient that one on another side of a kink may be larger at most
+SHRUNK = 10.0  # times a gradient that one beyond a kink, or a wall, may be larger at most
 
 
 def faded(mean: float, value: float) -> float:

@@ -12,6 +12,7 @@ from smoothmin._protocol import Array, Problem
 
 BOX_SHARE = 0.2  # of a box's width that variables are taken to move
 PROBE = 1e-3  # of max(1, |x|): where a variable that matters is taken to change values
+FIRST_STEP = 0.5  # of a descent, in units of the scale
 START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
 WIDE = 1e4  # width, in units of the larger of 1 and |x0|, from which on a box says nothing
 HALF_RANGE = 2.5  # of the range without bounds, in units of the scale

@@ -51,6 +51,7 @@ from smoothmin._scipy_names import hint, scipy_name
 from smoothmin._source import Objective
 from smoothmin._stopping import Never, as_termination
 from smoothmin._structure import InBlocks
+from smoothmin._verdict import CTOL_FROM_VALUES, NEGLIGIBLE
 from smoothmin._warm import as_known
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ REQUESTS_PER_ITERATION = 5  # without progress, in runs without limits
 KNOWN_AND_CONSTRAINED = (
     "warm_start and constraints cannot be given together: values of constraints are not known"
 )
-CTOL = 1e-8  # violation that counts as none, in units of max(1, |c|)
-CTOL_FROM_VALUES = 1e-6
+CTOL = NEGLIGIBLE  # violation that counts as none, in units of max(1, |c|)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ from smoothmin._status import Status
 NEGLIGIBLE = 1e-8  # share of what values changed by lately: a digit more than single precision's
 VANISHING = NEGLIGIBLE**2  # the same for values that vanish: of a parabola, NEGLIGIBLE of the way
 SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the root of NEGLIGIBLE
+CTOL_FROM_VALUES = 1e-6  # violation that counts as none without gradients, by max(1, |c|)
+STATIONARY = 1e-6  # length of a mix of gradients, in units of theirs, that is as good as none
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
 
 

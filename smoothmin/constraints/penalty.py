@@ -45,9 +45,10 @@ from smoothmin._protocol import (
 )
 from smoothmin._reflection import within_bounds
 from smoothmin._status import Status
+from smoothmin._verdict import CTOL_FROM_VALUES
 from smoothmin.constraints.radial import Radial
 from smoothmin.constraints.region import dense, excess, part_of, scaled_excess, stacked_rows
-from smoothmin.constraints.result import ACTIVE, signed_least_squares
+from smoothmin.constraints.result import signed_least_squares
 from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 
 KEPT = 0.5  # share of the violation's steepest descent that the penalty's has to keep
@@ -221,7 +222,7 @@ class _Penalized:
         if ended.status is not Status.CONVERGED or self.rows is None or seen is None or k is None:
             return ended
         row = seen.rows[k]
-        near = np.abs(row) * ACTIVE + self._reach
+        near = np.abs(row) * CTOL_FROM_VALUES + self._reach
         if not ((row >= self.rows.upper - near) | (row <= self.rows.lower + near)).any():
             return ended
         message = f"{ended.message} But constraints are active, across which values show little."

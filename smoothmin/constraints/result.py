@@ -17,12 +17,11 @@ import numpy as np
 from smoothmin._domain import Domain
 from smoothmin._machine import HALF_OF_DIGITS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array, Mask, Multipliers, Rows
+from smoothmin._verdict import CTOL_FROM_VALUES, STATIONARY
 from smoothmin.constraints.ledger import ConstrainedLedger
 from smoothmin.constraints.region import FeasibleRegion, dense, excess
 from smoothmin.subproblems.min_norm import min_norm_point
 
-ACTIVE = 1e-6  # share of max(1, |c|) within which a row is at its bound
-SMALL = 1e-6  # length of a combination, in units of the longest gradient, that is none
 NO_ROWS = Rows(np.empty(0), np.empty(0), np.empty(0))
 RADII = HALF_OF_DIGITS, QUARTER_OF_DIGITS  # of what gradients are combined in, by max(1, |x|)
 
@@ -78,7 +77,7 @@ def multipliers(
     else:
         return given
     values = region.values(x[None], best.rows[None])[0]
-    near = ACTIVE * np.maximum(1.0, np.abs(values)) + rows.tolerance
+    near = CTOL_FROM_VALUES * np.maximum(1.0, np.abs(values)) + rows.tolerance
     active = _Active(values <= rows.lower + near, values >= rows.upper - near, _inside(domain, x))
     linear = np.empty((0, x.size)) if region.linear is None else dense(region.linear.matrix)
     points = [(0.0, np.atleast_2d(own)), *around]
@@ -96,7 +95,7 @@ def _inside(domain: Domain, x: Array) -> Mask:
     if domain.box is None:
         return np.ones(x.size, dtype=bool)
     lower, upper = domain.box
-    near = ACTIVE * np.maximum(1.0, np.abs(x))
+    near = CTOL_FROM_VALUES * np.maximum(1.0, np.abs(x))
     inside: Mask = (x > lower + near) & (x < upper - near)
     return inside
 
@@ -140,7 +139,7 @@ class _Active(NamedTuple):
         out = np.bincount(of[which], weights, len(self.at_lower)).astype(float, copy=False)
         left = least.weights @ gradients - weights @ rows[which]
         steep = float(np.linalg.norm(gradients, axis=1).max())
-        small = float(np.linalg.norm(left[self.free])) <= SMALL * steep
+        small = float(np.linalg.norm(left[self.free])) <= STATIONARY * steep
         return _Combined(out, np.where(self.free, 0.0, left), small)
 
 

@@ -40,7 +40,7 @@ from smoothmin._noisy_differences import CHANGED
 from smoothmin._precision import DOUBLE, SINGLE
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent
-from smoothmin._scale import typical_scale
+from smoothmin._scale import FIRST_STEP, typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, SHORT, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import (
@@ -52,13 +52,11 @@ from smoothmin.derivative_free.difference_metric import (
 )
 from smoothmin.derivative_free.survey import SIGNAL, WIDENING, quantum, survey
 from smoothmin.derivative_free.tangents import IterateTangents
-from smoothmin.descent.quasi_newton import search_direction
+from smoothmin.descent.quasi_newton import PATIENCE, search_direction
 from smoothmin.linesearch.backtracking import Backtracking
 
 HIDDEN = "Predicted decreases are lost in the noise"
 SECOND_DIFFERENCE = 0.1  # in units of the scale
-FIRST_STEP = 0.5  # first trial of the first search, in units of the scale
-BACKTRACKS = 15
 LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
 SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
 
@@ -483,7 +481,7 @@ class _DifferenceRun:
         """A lower point by values alone."""
         clip, level = self._problem.clip, self._level(f)
         search = Backtracking(lambda t: clip(x + t * direction), f, slope, level)
-        found = yield from search.run(BACKTRACKS)
+        found = yield from search.run(PATIENCE)
         if not self._metric.fresh:
             self._jumps.append(search.met(self._fell))
         return found

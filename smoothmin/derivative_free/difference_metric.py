@@ -18,7 +18,7 @@ from scipy.linalg import solve_triangular
 
 from smoothmin._noise import SPACING
 from smoothmin._protocol import Array, Mask
-from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.dense_bfgs import LARGEST_GROWTH, InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Ends, Metric
 from smoothmin.metrics.product_form import SquareFactor
@@ -30,7 +30,6 @@ DENSE = 100  # ... and up to so many once there are as many steps; more are not 
 FIRST_DIFFERENCE = SPACING  # in units of the scale, until as many steps as variables are known
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
-MOST = 100.0  # factor by which it grows at once: no curvature may be mere rounding
 REMEMBERED = 4  # times as many steps as variables, from which H is made anew
 
 
@@ -127,7 +126,7 @@ class DenseMetric(InverseHessian):
             in_units = solve_triangular(self._first, s, lower=True)
         multiple = AHEAD * float(in_units @ in_units) / sy
         if self._j is not None:
-            multiple = min(multiple, MOST * self._multiple)
+            multiple = min(multiple, LARGEST_GROWTH * self._multiple)
         if not multiple > FAR_BEHIND * self._multiple:
             self._updates += 1
             self.update(s, y, cause)

@@ -39,6 +39,7 @@ from smoothmin._check import (
 from smoothmin._machine import EPS
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Problem, Steps
+from smoothmin._scale import FIRST_STEP
 from smoothmin.derivative_free.actions import Actions
 from smoothmin.derivative_free.mixed.search import MixedSearch
 from smoothmin.derivative_free.settings import DerivativeFreeSettings
@@ -203,12 +204,11 @@ class DerivativeFree(Method):
         if self.restarts:
             return None
         from smoothmin.derivative_free.constrained.method import ConstrainedModel
-        from smoothmin.derivative_free.constrained.trust_region import FIRST
 
         model = ConstrainedModel(scale=self.sigma)
         if self.xtol is None:
             return model
-        return model.with_options(xtol=float(np.clip(self.xtol, EPS, FIRST)))
+        return model.with_options(xtol=float(np.clip(self.xtol, EPS, FIRST_STEP)))
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

@@ -20,11 +20,11 @@ from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 from smoothmin._verdict import SHORT
 from smoothmin.descent.gradient_sampling.bundle import Bundle
+from smoothmin.descent.gradient_sampling.smooth_descent import LIKE_FOURTH_POWER
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.simplex_qp import simplex_weights
 
 ROOM = 30  # tangents before the newest
-SKEWED = 0.08  # mean distance of that share from a half, from which there are kinks
 
 
 class IterateTangents:
@@ -58,7 +58,7 @@ class IterateTangents:
         With it, how much the highest tangent falls; None where the newest alone decides,
         where none would fall, or where there are no kinks.
         """
-        if self._skewness < SKEWED or len(self._bundle) == 1:
+        if self._skewness < LIKE_FOURTH_POWER or len(self._bundle) == 1:
             return None
         gradients, gaps, serials = self._bundle.tangents()
         newest = serials == serials.max()

@@ -16,10 +16,10 @@ import numpy as np
 
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array
+from smoothmin._recent import SHRUNK
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.subproblems.min_norm import min_norm_point
 
-JUMP = 10.0  # of the gradient at a wall, in units of its length
 NEAREST = 20  # points on either side that tell the normal, ...
 REMEMBERED = 200  # ... of so many
 
@@ -50,7 +50,7 @@ class Wall:
         if not margin > HALF_OF_DIGITS:  # no plane separates
             return None
         crossing = min((point - here for point in beyond), key=lambda step: float(step @ step))
-        return crossing, (JUMP * float(np.linalg.norm(g)) / margin) * normal
+        return crossing, (SHRUNK * float(np.linalg.norm(g)) / margin) * normal
 
 
 def _directions(points: deque[Array], here: Array) -> Array:

@@ -20,9 +20,9 @@ from smoothmin._machine import HALF_OF_DIGITS, HUGE
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Iterate, Problem, Samples, Steps
 from smoothmin._reformulate import Reformulation, relay
+from smoothmin.smoothing.smoothed_function import MIN_EIGENVALUE
 
 FEWEST = 3.0  # samples per variable
-UNSEEN = 1e-3  # least spread of the samples in any direction, in units of the mean
 CLEAR = 10.0  # times the noise and the least curvature: the largest that makes a difference
 
 
@@ -93,7 +93,7 @@ class Trend:
         spread, axes = np.linalg.eigh(self._xx / m - np.outer(x, x))
         if not spread[-1] > 0:
             return round_metric
-        spread = np.maximum(spread, 0.0) + UNSEEN * float(spread.mean())
+        spread = np.maximum(spread, 0.0) + MIN_EIGENVALUE * float(spread.mean())
         products = axes.T @ (self._xg / m - np.outer(x, g)) @ axes
         # 1. the symmetric H of least |g - Hx|^2, in the axes of the samples
         hessian = (products + products.T) / (spread[:, None] + spread)

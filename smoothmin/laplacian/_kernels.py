@@ -18,11 +18,10 @@ from smoothmin.laplacian._lanes import (
     times,
     times_plus,
 )
+from smoothmin.laplacian._recursion import SMALLEST_WEIGHT
 
 # a sum may be reordered into vector lanes
 _SUM = {"reassoc", "contract", "nsz"}
-# below this weight the rest of an end sum is rounding
-_NEGLIGIBLE = 1e-18
 
 
 @njit(cache=True, nogil=True, fastmath=_SUM)
@@ -38,7 +37,7 @@ def weighted_sum(values: Any, weights: Any) -> Any:
 def head_sum(g: Any, powers: Any, fade: float) -> float:
     """The sum of ``r^i g[i]``; ``powers`` is r^0, r^1, ... of a block, fade 1 - r^block."""
     total, weight, start = 0.0, 1.0, 0
-    while start < g.size and weight > _NEGLIGIBLE:
+    while start < g.size and weight > SMALLEST_WEIGHT:
         size = min(powers.size, g.size - start)
         total += weight * weighted_sum(g[start : start + size], powers[:size])
         weight -= fade * weight
@@ -50,7 +49,7 @@ def head_sum(g: Any, powers: Any, fade: float) -> float:
 def tail_sum(g: Any, reverse: Any, fade: float) -> float:
     """The sum of ``r^i g[n-1-i]``; ``reverse`` is the powers of a block backwards."""
     total, weight, stop = 0.0, 1.0, g.size
-    while stop > 0 and weight > _NEGLIGIBLE:
+    while stop > 0 and weight > SMALLEST_WEIGHT:
         size = min(reverse.size, stop)
         total += weight * weighted_sum(g[stop - size : stop], reverse[reverse.size - size :])
         weight -= fade * weight

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-BITS = 512  # of a vector; narrower processors take two registers for it
+from smoothmin.laplacian._recursion import VECTOR
 
 
 class Lanes(types.Type):
@@ -23,7 +23,7 @@ class Lanes(types.Type):
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = dtype
-        self.count = BITS // dtype.bitwidth
+        self.count = VECTOR // (dtype.bitwidth // 8)
         super().__init__(name=f"Lanes({dtype})")
 
 

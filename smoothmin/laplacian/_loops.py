@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._scale import PROBE
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import Convergence, Found
@@ -23,8 +24,6 @@ from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, armijo, weak_wolfe
 
-# a first trial moves no element farther than this share of the largest
-TRIAL = 1e-3
 # Raydan's nonmonotone search compares with the highest of so many values
 REMEMBERED = 10
 # so many small steps running are a sign of convergence, one may be bad luck
@@ -143,7 +142,8 @@ def secant_step(problem: Problem, here: LoopPoint, direction: Array) -> Generato
     cost evaluations that grow with the number of variables.
     """
     largest = float(np.abs(direction).max())
-    trial = TRIAL * max(1.0, float(np.abs(here.x).max())) / largest
+    # a first trial moves no element farther than this share of the largest
+    trial = PROBE * max(1.0, float(np.abs(here.x).max())) / largest
     moved = problem.clip(here.x + trial * direction)
     _, grad = yield from ask_one(moved)
     step = moved - here.x

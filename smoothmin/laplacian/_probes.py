@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 
 from smoothmin._machine import HALF_OF_DIGITS, TINY
 from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin._scale import PROBE
 from smoothmin.laplacian._blocks import Blocks, Layout, whole_shape
 from smoothmin.laplacian._transforms import BOUNDARIES, axis_eigenvalues
 
-# sqrt(eps): a rough vector is steep, and must not leave the linear range on fine grids
-# a smooth one is flat, and must stand out from the rounding of its gradient
-SMOOTH_STEP = 1e-3
 # beyond so many inverse smallest eigenvalues A is nearly K, and recursions lose digits
 STRONGEST = 500.0
 
@@ -58,14 +56,16 @@ def probe(
     """Fit a, b, and the boundary if that is "auto", at ``x`` with gradient ``g``."""
     x, g = yield from _inside(problem, x, g)
     # random sizes as well as signs, so that no two ends of a line look alike
-    noise = rng.uniform(0.5, 1.5, x.size) * (rng.integers(0, 2, x.size) * 2.0 - 1.0)
+    noise = (0.5 + rng.random(x.size)) * (rng.integers(0, 2, x.size) * 2.0 - 1.0)
+    # a rough vector is steep, and must not leave the linear range on fine grids
     rough, change = yield from _difference(problem, x, g, noise, HALF_OF_DIGITS)
     boundary = layout.boundary
     if boundary == "auto":
         boundary = _boundary_of(layout, problem, rough, change)
     layout = layout.with_boundary(boundary)
     waves = _free(problem, _smoothest(layout, whole_shape(problem)))
-    smooth, answer = yield from _difference(problem, x, g, waves, SMOOTH_STEP)
+    # a smooth one is flat, and must stand out from the rounding of its gradient
+    smooth, answer = yield from _difference(problem, x, g, waves, PROBE)
     unit = layout.smoother(problem, 1.0)
     forms = np.array([_forms(unit, v) for v in (rough, smooth)])
     curvatures = np.array([float(rough @ change), float(smooth @ answer)])
@@ -96,7 +96,7 @@ def _inside(problem: Problem, x: Array, g: Array) -> Generator[Ask, Any, tuple[A
     if problem.box is None:
         return x, g
     lower, upper = problem.box
-    margin = np.minimum(SMOOTH_STEP * _size(x), (upper - lower) / 2)
+    margin = np.minimum(PROBE * _size(x), (upper - lower) / 2)
     inside = np.clip(x, lower + margin, upper - margin)
     if np.array_equal(inside, x):
         return x, g

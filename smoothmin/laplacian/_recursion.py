@@ -21,13 +21,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import CACHED
 from smoothmin._protocol import Array
 from smoothmin.laplacian._bases import Floats
 from smoothmin.laplacian._transforms import Transform
 
 BLOCKS = (64, 256)  # terms of an end sum whose weights are kept: all, or a part of many
-VECTOR = 64  # bytes of a vector
-CHUNK = 65_536  # elements that are transformed at a time
+VECTOR = 64  # bytes of a vector; narrower processors take two registers for it
 TILE = 32_768  # bytes that stay in the fastest memory between the two passes
 LONGEST_OVERLAP = 2048  # elements before a tile that are summed again for its start
 # a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
@@ -204,7 +204,7 @@ class Sheet:
         kind = np.result_type(dtype, np.complex64) if self._complex else dtype
         self._room = Room((rows, *transform.eigenvalues.shape), kind)
         # transforms of several axes are quicker on what stays in fast memory
-        step = max(1, CHUNK // math.prod(transform.grid))
+        step = max(1, CACHED // math.prod(transform.grid))
         self._parts = [slice(k, k + step) for k in range(0, rows, step)]
 
     def solve(self, g: Floats, out: Floats) -> None:

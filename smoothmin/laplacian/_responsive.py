@@ -27,11 +27,9 @@ from smoothmin._protocol import (
     resume,
 )
 from smoothmin._reformulate import Reformulation, SeenDifferences, relay
+from smoothmin._scale import PROBE
 from smoothmin._status import Status
 from smoothmin.laplacian._blocks import whole_shape
-
-# how far a second look is from the start, in units of its largest element or 1
-BESIDE = 1e-3
 
 
 def in_responsive(problem: Problem, descend: Callable[[Problem], Steps]) -> Steps:
@@ -60,8 +58,8 @@ def _beside(problem: Problem, x: Array) -> Array:
     """A point near ``x`` where every variable differs, the same in every run."""
     rng = np.random.default_rng(0)
     # random sizes as well as signs, so that differences of neighbours do not cancel
-    step = rng.uniform(0.5, 1.5, x.size) * (rng.integers(0, 2, x.size) * 2.0 - 1.0)
-    step *= BESIDE * max(1.0, float(np.abs(x).max()))
+    step = (0.5 + rng.random(x.size)) * (rng.integers(0, 2, x.size) * 2.0 - 1.0)
+    step *= PROBE * max(1.0, float(np.abs(x).max()))
     moved = problem.clip(x + step)
     return np.where(moved == x, problem.clip(x - step), moved)
 

@@ -17,9 +17,8 @@ import numpy as np
 
 from smoothmin._protocol import Array, Ask
 from smoothmin.linesearch.polyhedral_search import KinkedLine
-from smoothmin.linesearch.weak_wolfe import ARMIJO, INTERPOLATIONS, SHORTEST
+from smoothmin.linesearch.weak_wolfe import ARMIJO, INTERPOLATIONS, LONGEST_EXTENSION, SHORTEST
 
-LONGEST_EXTENSION = 10.0
 STRAIGHT = 0.8  # share of the predicted decrease from which a point is before a kink
 ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
 JUMP = 1e4  # rise in units of the fall that was predicted, which is more than curvature

@@ -41,6 +41,7 @@ LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a par
 SHORTEST = 0.1  # share of a bracket that a reduction leaves, at least
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
+LONGEST_EXTENSION = 10.0  # the next trial, in units of one that was too short
 FUTILE = 0.1  # predicted change, in units of rounding, after which to look no closer
 FLOOR_TRIALS = 3  # over which a step that is shortened fourfold has to bring the change down
 MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
@@ -428,7 +429,7 @@ def _extended(previous: LinePoint, low: LinePoint) -> float:
     factor = 2.0
     if change > 0:
         factor = (low.t - low.slope * (low.t - previous.t) / change) / low.t
-    return low.t * min(max(factor, 2.0), 10.0)
+    return low.t * min(max(factor, 2.0), LONGEST_EXTENSION)
 
 
 def _reduced(low: LinePoint, high: LinePoint, reductions: int, shortest: float) -> float:

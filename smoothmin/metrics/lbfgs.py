@@ -23,6 +23,8 @@ from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
 from smoothmin.metrics.metric import Ends, Metric
 
+PAIRS = 20  # of a limited memory, where no option says how many
+
 
 class LimitedMemory(CompactMemory, Metric):
     """The last ``memory`` pairs, scaled by the newest as in (7.20).

@@ -19,6 +19,7 @@ import numpy as np
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array, Problem
 from smoothmin._recent import Recent
+from smoothmin._verdict import Knowledge
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.descent.tolerances import largest
 from smoothmin.sqp.functions import Point, Sides
@@ -46,10 +47,10 @@ class KKTCertificate:
         return self.stationarity <= self.small
 
     @property
-    def proof(self) -> str:
-        """It, in words."""
-        proven = f"Stationarity {self.stationarity:.3g} <= {self.small:.3g}"
-        return f"{proven} within radius {self.radius:.3g}"
+    def knowledge(self) -> Knowledge:
+        """What is known where it does."""
+        reached = f"Stationarity {self.stationarity:.3g} <= {self.small:.3g}"
+        return Knowledge(f"{reached} within radius {self.radius:.3g}", tolerance_met=True)
 
     def along(self, decrease: float, size: Array) -> float:
         """Length of the step, in these units of the variables, that slopes promise this for."""

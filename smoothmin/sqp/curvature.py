@@ -20,6 +20,7 @@ import numpy as np
 from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.descent.convergence import POLLED
+from smoothmin.linesearch.weak_wolfe import LONGEST_EXTENSION
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.sqp.functions import Point
@@ -28,7 +29,6 @@ from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import FEW, IdentityModel, RowModel
 
-LONGER = 10.0  # the next step, in units of one that has shown no curvature
 PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
 
 
@@ -155,7 +155,7 @@ class LagrangianMetric:
         before = 0.0 if self._metric.fresh else float(step @ bent)
         if max(before, curved) <= PRODUCTS * steep * math.sqrt(square):  # rounding
             if self._metric.fresh and share > 0:
-                self.first *= LONGER * share
+                self.first *= LONGEST_EXTENSION * share
             return 0.0
         self._largest = max(self._largest, curved / square)
         damped = before > 0 and curved < self._damping * before

@@ -349,7 +349,7 @@ class SQPRun:
                 return True
         certificate = self._certifier.certify(point, self._gathered)
         if self._proves(certificate, point, direction, blurred):
-            return self._certified(certificate, direction)
+            return judge(certificate.knowledge, **self._facts(certificate, direction))
         gained = self._level_at_reset - self._level
         nothing = -direction.slope <= noise  # whatever differences hide, which is no kink's doing
         if nothing and self._gathered.kinked and gained > VISIBLE * noise:
@@ -412,10 +412,6 @@ class SQPRun:
         """Whether a certificate is met, and if by differences the program does not deny it."""
         sure = self._problem.differences is None
         return certificate.met and (sure or self._small(point, direction, noise))
-
-    def _certified(self, certificate: KKTCertificate, direction: Direction) -> Finish:
-        known = Knowledge(certificate.proof, tolerance_met=True)
-        return judge(known, **self._facts(certificate, direction))
 
     def _facts(self, certificate: KKTCertificate, direction: Direction) -> dict[str, Any]:
         facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
@@ -486,7 +482,7 @@ class SQPRun:
             return (yield from self._infeasibility.judged(point))
         certificate = self._certifier.certify(point, self._gathered)
         if self._proves(certificate, point, direction, noise):
-            return self._certified(certificate, direction)
+            return judge(certificate.knowledge, **self._facts(certificate, direction))
         promised = self._promised(point, direction)
         line, hidden = self._search.line(point), 0.0
         if line is not None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from smoothmin._machine import LARGE
+from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS
+from smoothmin.descent.gradient_sampling.settings import SAME_PIECE
+from smoothmin.linesearch.weak_wolfe import ARMIJO, SHORTEST
+from smoothmin.metrics.lbfgs import PAIRS
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class TangentSettings:
     """
 
     skew: float = 0.2
-    same: float = 0.01
+    same: float = SAME_PIECE
     memory: int = 20
-    most: int = 250
+    most: int = MOST_TANGENTS
     elements: int = LARGE
 
 
@@ -55,11 +59,11 @@ class StepSettings:
         Of a trial, in units of the one before; in (0, 1).
     """
 
-    armijo: float = 1e-4
+    armijo: float = ARMIJO
     serious: float = 0.1
     news: float = 0.25
     trials: int = 25
-    shortest: float = 0.1
+    shortest: float = SHORTEST
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class SQPSettings:
     """
 
     dense_up_to: int = 2000
-    memory: int = 20
+    memory: int = PAIRS
     damping: float = 0.2
     certifies_kinks: bool = True
     tangents: TangentSettings = field(default=TangentSettings())

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from smoothmin.derivative_free.difference_metric import (
     AHEAD,
     FIRST_DIFFERENCE,
-    MOST,
+    LARGEST_GROWTH,
     DenseMetric,
     GrowingMetric,
     LargeMetric,
@@ -52,7 +52,7 @@ def test_a_flat_step_makes_unknown_directions_as_flat():
     metric = DenseMetric(n, unit)
     curvature = np.array([1e4, 100.0, 1e-6, 1.0, 1.0, 1.0])  # in units
     known = []
-    for k, inverse in ((0, AHEAD / 1e4), (1, AHEAD / 100), (2, AHEAD * MOST / 100)):
+    for k, inverse in ((0, AHEAD / 1e4), (1, AHEAD / 100), (2, AHEAD * LARGEST_GROWTH / 100)):
         s = np.zeros(n)
         s[k] = unit[k]
         known.append((s, curvature * s / unit**2))

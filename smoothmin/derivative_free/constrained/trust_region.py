@@ -21,7 +21,7 @@ import numpy as np
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, POINTS, SMALL, noise_along
 from smoothmin._protocol import Array, Done, Multipliers, advance
-from smoothmin._scale import search_range
+from smoothmin._scale import FIRST_STEP, search_range
 from smoothmin._verdict import NEGLIGIBLE, Knowledge
 from smoothmin.derivative_free.constrained.models import INDEPENDENT, WILD, Models, fit
 from smoothmin.derivative_free.constrained.penalty_step import (
@@ -40,7 +40,6 @@ from smoothmin.derivative_free.settings import DerivativeFreeSettings
 from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GROWTH, POOR
 
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
-FIRST = 0.5  # radius, in units of the scale
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
 CHEAPEST = 1e-2  # price, in units of the first
@@ -54,7 +53,7 @@ class TrustRegion:
 
     def __init__(self, state: InterpolationState, xtol: float) -> None:
         self.state, self.last = state, xtol
-        self.delta = FIRST
+        self.delta = FIRST_STEP
         self.models: Models | None = None
         self.knows: Knowledge | None = None  # at the end
         self._reliable = 0.0  # the last radius at which a prediction was right
@@ -92,7 +91,7 @@ class TrustRegion:
 
     def restart(self) -> None:
         """Begin again, around the best point and near it."""
-        self.delta = max(self.delta, SMALL * FIRST)
+        self.delta = max(self.delta, SMALL * FIRST_STEP)
         self._recent = [NOTHING] * WINDOW
 
     def run(self) -> Generator[Any, Any, End]:
@@ -155,7 +154,7 @@ class TrustRegion:
             now = np.abs(models.slopes).max(axis=1) / self.delta
             if not state.noise.any():  # of which slopes are soon made
                 self._steep = np.maximum(FORGETTING * self._steep, now)
-            state.steepened(FIRST * float(now[0]))
+            state.steepened(FIRST_STEP * float(now[0]))
             walls = self._walls(models.centre)
             allowed = state.sides.allowed(models.values[1:])
             prices = state.price, state.weight, state.dearest
@@ -181,7 +180,7 @@ class TrustRegion:
         """Whether long steps lower the merit by more than noise, as along a slight slope."""
         state = self.state
         before = state.merit(state.bank.values[state.best()])
-        self.delta = max(FIRST, self.delta)
+        self.delta = max(FIRST_STEP, self.delta)
         yield from self.run()
         now = state.merit(state.bank.values[state.best()])
         return now < before - NOISE_FLOOR * state.level
@@ -286,7 +285,7 @@ class TrustRegion:
                 self._steep = self._reliable_steep
                 # slopes show above the noise where they change values by several times as much
                 shown = NOISE_FLOOR * state.level / max(float(self._steep[0]), 1e-300)
-                self.delta = max(self.delta, self._reliable, min(FIRST, shown))
+                self.delta = max(self.delta, self._reliable, min(FIRST_STEP, shown))
                 self.models = None  # whose curvature is noise
                 return None
         predicted = float(np.median([p for p, _, _ in self._recent]))

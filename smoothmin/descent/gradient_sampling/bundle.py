@@ -184,4 +184,5 @@ class Bundle:
         return self._points[: len(self)]
 
 
+MOST_TANGENTS = 250  # however many variables there are
 CENTRE = -2  # serial of the centre's gradient

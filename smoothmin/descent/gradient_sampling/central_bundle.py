@@ -26,13 +26,13 @@ from smoothmin._verdict import KINK, Knowledge, judge
 from smoothmin.descent.convergence import VERIFIED
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
+from smoothmin.descent.gradient_sampling.smooth_descent import LIKE_FOURTH_POWER
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate, Proof
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.subproblems.analytic_centre import analytic_centre
 
-LIKE_FOURTH_POWER = 1 / 12  # skewness of steps far from the minimum of one
 HIDDEN = 100.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
 WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
 

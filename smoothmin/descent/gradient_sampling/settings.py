@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from smoothmin._verdict import NEGLIGIBLE, STATIONARY
+from smoothmin.metrics.lbfgs import PAIRS
+
+# error of the trapezoid rule between points of one smooth piece, in units of the change of slope
+SAME_PIECE = 0.01
+
 
 @dataclass(frozen=True)
 class TrialSettings:
@@ -55,8 +61,8 @@ class CertificateSettings:
     """
 
     blur: float = 10.0
-    relative: float = 1e-6
-    radius: float = 1e-8
+    relative: float = STATIONARY
+    radius: float = NEGLIGIBLE
     resolved: float = 1e-7
     nearby: float = 1e-5
 
@@ -89,7 +95,7 @@ class SearchSettings:
     """
 
     most_pairs: int = 50
-    fewest_pairs: int = 20
+    fewest_pairs: int = PAIRS
     patience: int = 20
     skewed: float = 0.06
     beyond: float = 1.25
@@ -155,7 +161,7 @@ class PieceSettings:
 
     pieces: int = 16
     members: int = 3
-    same: float = 0.01
+    same: float = SAME_PIECE
     sharp: float = 2.0
     reach: float = 4.0
     accurate: float = 0.1

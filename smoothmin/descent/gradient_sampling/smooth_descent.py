@@ -30,6 +30,7 @@ from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
+LIKE_FOURTH_POWER = 1 / 12  # the same far from the minimum of one
 ODD = 0.04  # mean where steps are wrong with which there are kinks
 UNSHRUNK = 0.9  # size of a gradient, in units of the largest lately, that has not shrunk at all
 

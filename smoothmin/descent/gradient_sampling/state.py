@@ -17,7 +17,7 @@ from smoothmin._scale import START_SHARE
 from smoothmin._verdict import KINK
 from smoothmin.descent.convergence import Convergence, Found, first_point
 from smoothmin.descent.gradient_check import Doubt
-from smoothmin.descent.gradient_sampling.bundle import Bundle
+from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS, Bundle
 from smoothmin.descent.gradient_sampling.smooth_descent import (
     ODD,
     ON_A_KINK,
@@ -30,7 +30,7 @@ from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import coordinate_scales, starting_scales
-from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.lbfgs import PAIRS, LimitedMemory
 from smoothmin.metrics.product_form import dense
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class State:
         self.problem, self.rng, self.settings = problem, rng, options.settings
         n = problem.x0.size
         self._dense = n <= options.dense_up_to
-        most = 250 if self._dense else 20  # as many rows as a limited memory has
+        most = MOST_TANGENTS if self._dense else PAIRS  # as many rows as a limited memory has
         self._remembered = min(2 * n + 10, most) if options.memory is None else options.memory
         if self._dense and n >= LARGE:
             dense(n)  # before anything is evaluated, if there is memory for one
@@ -107,7 +107,7 @@ class State:
         n = self.problem.x0.size
         if self._dense:
             return InverseHessian(n, growing=self.problem.box is not None)
-        return LimitedMemory(n, 20)
+        return LimitedMemory(n, PAIRS)
 
     def start(self) -> Generator[Ask, Any, Finish | None]:
         """Evaluate the point, with nothing known around it."""
