@@ -34,6 +34,7 @@ from smoothmin._protocol import (
     advance,
     quiet,
 )
+from smoothmin._recent import SPAN
 from smoothmin._source import Scattered, Source
 from smoothmin._status import Status
 
@@ -41,9 +42,6 @@ from smoothmin._status import Status
 Batch: TypeAlias = tuple[NDArray[Any], int]
 # their values, and gradients or None
 Found: TypeAlias = tuple[NDArray[Any], Any]
-
-
-DEAD = 10  # values in a row, all of the last, after which a function has none any more
 
 
 class Best:
@@ -131,7 +129,7 @@ class Ledger:
     @property
     def died(self) -> bool:
         """Whether the last values were not finite, though others had been."""
-        return self._dead >= DEAD
+        return self._dead >= SPAN
 
     def revive(self) -> None:
         """Count values that are not finite anew, after a look beyond a method's end."""

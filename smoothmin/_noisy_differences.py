@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._differences import VISIBLE, Stencil, moved, nonzero, slopes
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import EPS, LARGE, SUMMED
 from smoothmin._noise import POINTS, noise_along
 from smoothmin._protocol import Array, Done, advance
 from smoothmin._scale import START_SHARE
 
-CHANGED = 10.0  # noise is measured again where the value has changed by this factor
 SMALL = 0.01  # size below which a variable is a small one
 BEST = 8**0.25  # step in units of sqrt(noise / curvature), Moré and Wild (2012), (3.4)
 
@@ -109,7 +109,7 @@ class NoiseAwareStencil(Stencil):
         then = self._measured_at
         if then is None:
             return True
-        return self.noise > 0 and not then / CHANGED <= self._last <= then * CHANGED
+        return self.noise > 0 and not then / OTHER_ORDER <= self._last <= then * OTHER_ORDER
 
     def _measure(self, x: Array) -> Generator[NDArray[Any], NDArray[Any], None]:
         """Find the noise at ``x`` and the steps for it."""

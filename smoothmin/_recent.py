@@ -10,12 +10,12 @@ from collections import deque
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._protocol import Array
 
 WINDOWS, FEWEST = 4, 3  # shares of the last half of the steps, of so many steps at least
 SPAN = 10  # steps, or evaluations, whose gains are compared with those of others
 SIDES = 4  # steps of which some have led to another side of a kink, if there is one
-SHRUNK = 10.0  # times a gradient that one beyond a kink, or a wall, may be larger at most
 
 
 def faded(mean: float, value: float) -> float:
@@ -140,7 +140,7 @@ class Recent:
     def steepness_with(self, size: float) -> float:
         """The same where the gradient has this size at the last iterate."""
         largest = self._largest[0][1] if self._largest else 0.0
-        return min(self.steepness, SHRUNK * size / largest) if largest > 0 else 0.0
+        return min(self.steepness, OTHER_ORDER * size / largest) if largest > 0 else 0.0
 
     def _steep(self) -> float:
         while self._largest[0][0] < self.steps // 4:
@@ -150,7 +150,7 @@ class Recent:
             return 0.0
         # at a kink it depends on the side, so the largest of a few counts, unless the last is
         # much smaller than a side of a kink
-        return min(max(self._sizes), SHRUNK * self._sizes[-1]) / largest
+        return min(max(self._sizes), OTHER_ORDER * self._sizes[-1]) / largest
 
     @property
     def left(self) -> float:

@@ -8,8 +8,6 @@ from typing import Any
 
 from numba import njit
 
-from smoothmin.compiled.trampoline import HELD
-
 _LENGTHS = {"int": ctypes.c_int, "long": ctypes.c_long}  # others are of a pointer's size
 
 
@@ -30,7 +28,7 @@ def _of_capsule(what: str, result: Any, *further: Any) -> Any:
     return function((f"PyCapsule_Get{what}", ctypes.pythonapi))
 
 
-@lru_cache(HELD)
+@lru_cache
 def _caller(address: int, data: int, length: str, with_data: bool) -> Any:
     size = _LENGTHS.get(length, ctypes.c_ssize_t)
     arguments: list[Any] = [size, ctypes.POINTER(ctypes.c_double)] + [ctypes.c_void_p] * with_data

@@ -32,7 +32,6 @@ _POINTER = types.CPointer(types.float64)
 _SIGNATURE = types.boolean(_POINTER, _POINTER, _POINTER, _POINTER, types.voidptr)
 # marks in compiled code: a call of the interpreter, which needs its lock; threads of its own
 _INTERPRETED, _PARALLEL = "PyObject_CallFunctionObjArgs", "do_scheduling"
-HELD = 64  # objectives whose compilation is remembered
 
 
 class NotCompiled(Exception):
@@ -97,7 +96,7 @@ class Compilation:
         return self._found
 
 
-@lru_cache(HELD)
+@lru_cache
 def compilation(form: Form) -> Compilation:
     """The one of the form."""
     return Compilation(form)

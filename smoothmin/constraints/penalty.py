@@ -27,6 +27,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import require_real
+from smoothmin._factors import FASTEST_GROWTH
 from smoothmin._method import Method
 from smoothmin._protocol import (
     CHANGED,
@@ -52,7 +53,6 @@ from smoothmin.constraints.result import signed_least_squares
 from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 
 KEPT = 0.5  # share of the violation's steepest descent that the penalty's has to keep
-GROWTH = 10.0  # of all weights, where a method ends at a point that violates rows
 STUCK = 0.99  # share of a violation that larger weights do not lower: it is stationary
 EXACT = 1e-6  # of the value: a step to the rows that costs more shows that weights are too small
 UNCERTAIN = (Status.CONVERGED, Status.PRECISION, Status.INFEASIBLE)
@@ -230,8 +230,8 @@ class _Penalized:
 
     def grow(self) -> None:
         """Raise all weights, where a method has ended beyond the rows."""
-        least = max(1.0, float(self.mu.max(initial=0.0)) / GROWTH)
-        self.mu = GROWTH * np.maximum(self.mu, least)
+        least = max(1.0, float(self.mu.max(initial=0.0)) / FASTEST_GROWTH)
+        self.mu = FASTEST_GROWTH * np.maximum(self.mu, least)
 
 
 def _signs(rows: Rows, values: Array) -> Array:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_bool, require_integer, require_scale
+from smoothmin._factors import MINOR
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._method import Method
 from smoothmin._precision import DOUBLE, ROUNDINGS
@@ -35,10 +36,8 @@ from smoothmin.linesearch.p_algorithm import PAlgorithm
 FIRST = 3  # systematic samples between a line's ends, if fewer are known
 BATCH = 2  # samples of a line that are asked at once
 DOUBT = 2.0  # times the curvature seen there may be elsewhere
-ROUGHLY = 2  # times fewer samples are taken in the first sweep over a sum
 STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
-ASIDE = 0.1  # share of the range that is neither here nor far: to another point, or to an end
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class CoordinateSearch(Method):
         if not np.isfinite(f):
             return Finish(Status.NONFINITE, _status.nonfinite_start(f))
         start, first = x, f
-        closer = 1 / ROUGHLY if self.separable else 1.0
+        closer = 1 / DOUBT if self.separable else 1.0
         patience = 1  # idle sweeps before the end; one more where there was something to gain
         while True:
             moved = 0
@@ -161,7 +160,7 @@ class CoordinateSearch(Method):
                 width = ends[i, 1] - ends[i, 0]
                 moved += abs(t - x[i]) > SHORT * width
                 # at the end of a range that is a guess: a range twice as wide around it
-                at_end = min(t - ends[i, 0], ends[i, 1] - t) <= ASIDE * width
+                at_end = min(t - ends[i, 0], ends[i, 1] - t) <= MINOR * width
                 if at_end and f < before and np.isfinite(4 * width):
                     wider = problem.clip(np.array([_with(x, i, t - width), _with(x, i, t + width)]))
                     if wider[0, i] < ends[i, 0] or wider[1, i] > ends[i, 1]:
@@ -281,7 +280,7 @@ def _closest(
 
 def _aside(x: Array, ends: Array) -> Array:
     """Another point, in all variables."""
-    shift = ASIDE * (ends[:, 1] - ends[:, 0])
+    shift = MINOR * (ends[:, 1] - ends[:, 0])
     return np.where(x + shift <= ends[:, 1], x + shift, x - shift)
 
 

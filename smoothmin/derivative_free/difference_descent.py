@@ -33,14 +33,14 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
+from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import EPS, SUMMED
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
-from smoothmin._noisy_differences import CHANGED
 from smoothmin._precision import DOUBLE, SINGLE
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent
-from smoothmin._scale import FIRST_STEP, typical_scale
+from smoothmin._scale import FIRST_STEP, START_SHARE, typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, SHORT, Knowledge, judge
 from smoothmin.derivative_free.difference_metric import (
@@ -56,8 +56,6 @@ from smoothmin.descent.quasi_newton import PATIENCE, search_direction
 from smoothmin.linesearch.backtracking import Backtracking
 
 HIDDEN = "Predicted decreases are lost in the noise"
-SECOND_DIFFERENCE = 0.1  # in units of the scale
-LINEAR = 0.1  # change of slope over a difference's length, from which it may well be noise
 SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
 
 
@@ -312,7 +310,7 @@ class _DifferenceRun:
             return (yield from self._surveyed(x, f))
         rounding = 4 * self._level(f)
         if (np.abs(self._difference_steps(f) @ g) <= rounding).all():
-            steps = SECOND_DIFFERENCE * np.diag(self._scale)
+            steps = START_SHARE * np.diag(self._scale)
             points = self._problem.clip(x + np.concatenate([steps, -steps]))
             moved = (points != x).any(axis=1)
             if not moved.any():
@@ -325,7 +323,7 @@ class _DifferenceRun:
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
         # noise leaves no plateau, but for that of rounding; a kink shows in spite of noise
         changes = np.abs(self._difference_steps(f) @ g)
-        hides = noise <= SINGLE * abs(f) if not g.any() else noise >= LINEAR**2 * changes.max()
+        hides = noise <= SINGLE * abs(f) if not g.any() else noise >= MINOR**2 * changes.max()
         met = noise > SUMMED * abs(f) and hides
         if met or self._problem.unit > self._unit:
             self._x, self._f, self._noise, self._anew = x, f, noise, True
@@ -337,7 +335,7 @@ class _DifferenceRun:
     def _surveyed(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
         """The end in noise, unless there is much less than before, or a lower place."""
         noise = yield from measure_noise(self._problem, x, self._scale, self._rng)
-        if 0 < CHANGED * noise < self._noise:
+        if 0 < OTHER_ORDER * noise < self._noise:
             self._x, self._f, self._noise, self._anew = x, f, noise, True
             return None
         axes = (self._difference_steps(f) / self._scale).T
@@ -373,11 +371,11 @@ class _DifferenceRun:
         answers = yield Ask(self._problem.clip(x + np.array([[1.0], [2.0]]) * step), 0)
         first, second = answers.values[0] - f, answers.values[1] - answers.values[0]
         bend = abs(second - first)
-        return bool(bend > LINEAR * (abs(first) + abs(second)) and bend > 100 * EPS * abs(f))
+        return bool(bend > MINOR * (abs(first) + abs(second)) and bend > 100 * EPS * abs(f))
 
     def _begin(self, x: Array, f: float) -> Generator[Ask, Answers, tuple[Array, float]]:
         """Give the metric the curvature along every coordinate, and make Newton's step by it."""
-        problem, size = self._problem, SECOND_DIFFERENCE * self._scale
+        problem, size = self._problem, START_SHARE * self._scale
         seen = SIGNAL * self._noise if self._noisy(f) else 0.0
         while True:
             first, second = self._either_side(x, size)

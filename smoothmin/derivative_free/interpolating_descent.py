@@ -26,6 +26,7 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._check import require_memory
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
+from smoothmin._factors import OTHER_ORDER, SHORTEST
 from smoothmin._machine import SUMMED
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
 from smoothmin._precision import DOUBLE, ROUNDINGS
@@ -52,9 +53,7 @@ from smoothmin.subproblems.trust_region import (
 
 MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
 REACH = 5.0  # of the points, in radii, with which the model may gain another
-TENTH = 0.1  # of a radius, or of a distance: NEWUOA's factor, the source's boxes 9, 12 and 14
 RESOLVED = 1.5  # radii of the resolution up to which the radius falls to it at once, Powell's
-UNITS = 10.0  # change of the radius, or distance of the base, that calls for new coordinates
 
 
 class InterpolatingDescent:
@@ -104,7 +103,7 @@ class InterpolatingDescent:
             if length >= 0.5 * self._rho:
                 ratio, grown = yield from self._try(step, length)  # boxes 3 to 6
             else:  # box 14
-                self._resize(TENTH * self._delta)
+                self._resize(SHORTEST * self._delta)
                 knows = self._knowledge(f"The model's minimizer is {length:.3g} of the scale away")
                 if self._believes(knows):
                     return judge(knows)
@@ -207,7 +206,7 @@ class InterpolatingDescent:
                 return Interpolation(points, values, self._rho)
             if self._rho <= self._last_rho:
                 return Finish(Status.PRECISION, "No finite value next to the start.")
-            self._rho *= TENTH
+            self._rho *= SHORTEST
             self._delta, known = self._rho, values[:1]
 
     def _star(self, x: Array) -> Array:
@@ -267,7 +266,7 @@ class InterpolatingDescent:
         """Which point to give up for ``x``: far away, and the rest well placed without it."""
         model = self._model
         distance = np.linalg.norm(model.points - (x if better else model.x), axis=1)
-        reach = max(TENTH * self._delta, self._rho)
+        reach = max(SHORTEST * self._delta, self._rho)
         score = np.abs(model.denominators(x)) * np.maximum(1.0, distance / reach) ** 6
         if not better:
             score[model.best] = 0.0
@@ -277,7 +276,7 @@ class InterpolatingDescent:
     def _improve(self, k: int) -> Generator[Any, Any, None]:
         """Move a far point to where the others say least."""
         model = self._model
-        radius = max(min(TENTH * model.distance(k), 0.5 * self._delta), self._rho)
+        radius = max(min(SHORTEST * model.distance(k), 0.5 * self._delta), self._rho)
         slope, hessian = model.lagrange(k)
         largest, x = 0.0, None
         for sign in (1.0, -1.0):
@@ -455,7 +454,7 @@ class InterpolatingDescent:
         """A smaller lower bound of the radius, (7.6) of BOBYQA's report."""
         self._resolution.note(self._rho, self._bend())
         share = self._rho / self._last_rho
-        new = TENTH * self._rho
+        new = SHORTEST * self._rho
         if share <= 16:
             new = self._last_rho
         elif share <= 250:
@@ -466,7 +465,11 @@ class InterpolatingDescent:
         """New coordinates for the model when the old ones fit no more."""
         model, delta = self._model, self._delta
         moved = float(np.linalg.norm(model.x - model.base))
-        if moved > UNITS * delta or not delta / UNITS <= model.unit <= UNITS * delta or model.stale:
+        if (
+            moved > OTHER_ORDER * delta
+            or not delta / OTHER_ORDER <= model.unit <= OTHER_ORDER * delta
+            or model.stale
+        ):
             model.rebuild(delta)
 
     def _minimizer(self, slope: Array, hessian: Array, radius: float) -> Array:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._evaluate import DEAD
 from smoothmin._machine import SUMMED
 from smoothmin._noise import NOISE_FLOOR, REPEATS, Repeated
 from smoothmin._protocol import Array, Finish, Iterate
+from smoothmin._recent import SPAN
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.derivative_free.kink_descent import descend_along_kink
@@ -49,7 +49,7 @@ def verified(
     linear function; where a search has ``stagnated``, it may lie on a kink that it met.
     """
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
-    if incumbent.silent > max(DEAD, x.size):
+    if incumbent.silent > max(SPAN, x.size):
         return "Values stopped being finite."
     if incumbent.highest - fun <= SUMMED * abs(fun):
         return _status.PLATEAU

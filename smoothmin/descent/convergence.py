@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin import _status
+from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import EPS, HALF_OF_DIGITS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
@@ -33,11 +34,8 @@ from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
-KEPT = 0.1  # share of a promise by which values have to fall for it to be forgotten
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 SURE = 4.0  # times the promise of its error that a gradient has to promise
-VERIFIED = 10.0  # times the promise of the metric that gradients and values may make of it
-MOST_POLLS = 10  # that may find something lower where gradients promise nothing
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
 
 
@@ -111,7 +109,7 @@ class Convergence:
         self._since += 1
         # of a value that vanishes no more than itself could be had
         standing = self._standing
-        if standing and self._promised_at - f >= KEPT * min(standing, abs(self._promised_at)):
+        if standing and self._promised_at - f >= MINOR * min(standing, abs(self._promised_at)):
             self._standing = 0.0
 
     @property
@@ -196,7 +194,7 @@ class Convergence:
         alone = sides.promised_alone
         knows = self._left(message, max(promised, alone), step, x, f, central)
         if not knows.negligible:
-            if alone > max(hidden, VERIFIED * promised) and self._rescues < MOST_POLLS:
+            if alone > max(hidden, OTHER_ORDER * promised) and self._rescues < SPAN:
                 self._rescues += 1
                 self.curvatures = sides.curvatures
                 return central
@@ -291,7 +289,7 @@ class Convergence:
         pg, lengths = self._problem.projected_gradient(x, g), (euclidean_norm(step), self._length)
         alone = yield from promised_along(self._problem, x, g, pg, lengths)
         knows = knows._replace(promised=max(promised, alone))
-        if alone > VERIFIED * promised and not (knows.invisible or knows.negligible):
+        if alone > OTHER_ORDER * promised and not (knows.invisible or knows.negligible):
             return True
         return finish
 
@@ -329,7 +327,7 @@ class Convergence:
     ) -> Generator[Ask, Any, Found | bool]:
         """A lower point where no curvature was observed lately, or whether values deny one."""
         problem = self._problem
-        fall = VERIFIED * max(left, self.rounding(x, f, g))
+        fall = OTHER_ORDER * max(left, self.rounding(x, f, g))
         step = unexplored(self._gradients, problem.projected_gradient(x, g), fall)
         if step is None or euclidean_norm(step) > self.recent.moved(x):
             return False
@@ -427,7 +425,7 @@ class Convergence:
         if not answers.values[k] < f - noise:
             return None
         self._polls += 1
-        if self._polls > MOST_POLLS:
+        if self._polls > SPAN:
             return Finish(Status.PRECISION, _status.POLLED_LOWER)
         there: Array = points[k].copy()
         found = yield from ask_one(there)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from smoothmin.descent.gradient_check import WITNESSES
+from smoothmin._factors import WITNESSES
 from smoothmin.linesearch.weak_wolfe import LineResult
 
 RELIABLE = 1e-3  # share of a slope by which it has to change for that to be curvature

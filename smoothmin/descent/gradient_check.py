@@ -8,13 +8,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._factors import WITNESSES
 from smoothmin._machine import PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Finish, Problem
 from smoothmin._status import Status
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
-WITNESSES = 3  # points of a search that must be on a line, and such searches in a row
 VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show
 ALIKE = 0.2  # share by which slopes may differ that are those of a line
 REFUTED = 0.9  # share of the predicted decrease that must be missing

@@ -14,9 +14,9 @@ from collections import deque
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array
-from smoothmin._recent import SHRUNK
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.subproblems.min_norm import min_norm_point
 
@@ -50,7 +50,7 @@ class Wall:
         if not margin > HALF_OF_DIGITS:  # no plane separates
             return None
         crossing = min((point - here for point in beyond), key=lambda step: float(step @ step))
-        return crossing, (SHRUNK * float(np.linalg.norm(g)) / margin) * normal
+        return crossing, (OTHER_ORDER * float(np.linalg.norm(g)) / margin) * normal
 
 
 def _directions(points: deque[Array], here: Array) -> Array:

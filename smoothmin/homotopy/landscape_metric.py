@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import HALF_OF_DIGITS, HUGE
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Iterate, Problem, Samples, Steps
@@ -23,7 +24,6 @@ from smoothmin._reformulate import Reformulation, relay
 from smoothmin.smoothing.smoothed_function import MIN_EIGENVALUE
 
 FEWEST = 3.0  # samples per variable
-CLEAR = 10.0  # times the noise and the least curvature: the largest that makes a difference
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Trend:
         residual = max(self._gg / m - float(g @ g) - explained, 0.0) / n
         noise = math.sqrt(2 * n * residual / m / math.exp(float(np.log(spread).mean())))
         least = max(noise, abs(float(curvatures[0])), HALF_OF_DIGITS * float(curvatures[-1]))
-        if not curvatures[-1] > CLEAR * least:
+        if not curvatures[-1] > OTHER_ORDER * least:
             return round_metric
         # 3. lengths by what stands out of it, the longest as given
         lengths = np.sqrt(least / np.maximum(curvatures, least))

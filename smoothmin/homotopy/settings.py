@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smoothmin._factors import MINOR
+
 
 @dataclass(frozen=True)
 class HomotopySettings:
@@ -35,5 +37,5 @@ class HomotopySettings:
     random_share: float = 0.1
     returns: float = 0.25
     hop_rate: float = 0.2
-    same_minimum: float = 0.1
+    same_minimum: float = MINOR
     multiples: tuple[float, ...] = (1.0, 8.0)

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from smoothmin._factors import WITNESSES
 from smoothmin._protocol import Array, Ask, Changed, Finish, Iterate, Problem, Steps, ask_one
+from smoothmin._recent import SPAN
 from smoothmin._scale import PROBE
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
@@ -25,9 +27,7 @@ from smoothmin.laplacian._refit import Refit
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, armijo, weak_wolfe
 
 # Raydan's nonmonotone search compares with the highest of so many values
-REMEMBERED = 10
 # so many small steps running are a sign of convergence, one may be bad luck
-SMALL_STEPS = 3
 NO_DESCENT = "The smoothed gradient is no direction of descent"
 
 
@@ -106,10 +106,8 @@ class Ends:
         self, at: LoopPoint, promised: float, step: Array
     ) -> Generator[Ask, Any, Finish | Found | bool]:
         """The end where the metric promises a decrease, a lower point, or whether it lies there."""
-        if self._small >= SMALL_STEPS:
-            message = (
-                f"Value fell by at most {self._ftol:g} of itself in {SMALL_STEPS} steps running"
-            )
+        if self._small >= WITNESSES:
+            message = f"Value fell by at most {self._ftol:g} of itself in {WITNESSES} steps running"
             return judge(Knowledge(message, tolerance_met=True))
         met = self.known.met(at.free)
         return met or (yield from self.known.enough(promised, step, at.x, at.fun, at.grad))
@@ -283,7 +281,7 @@ def barzilai_borwein(
         t = length * length / curvature if curvature > 0 else 2 * found.point.t
         done.stepped(here, new)
         here = new
-        highest = [*highest[1 - REMEMBERED :], here.fun]
+        highest = [*highest[1 - SPAN :], here.fun]
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             f, g = yield from ask_one(here.x)

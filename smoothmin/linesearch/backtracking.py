@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import FASTEST_GROWTH, SHORTEST
 from smoothmin._protocol import Array, Ask
 from smoothmin.linesearch.polyhedral_search import KinkedLine
-from smoothmin.linesearch.weak_wolfe import ARMIJO, INTERPOLATIONS, LONGEST_EXTENSION, SHORTEST
+from smoothmin.linesearch.weak_wolfe import ARMIJO, INTERPOLATIONS
 
 STRAIGHT = 0.8  # share of the predicted decrease from which a point is before a kink
 ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
@@ -97,7 +98,7 @@ class Backtracking:
             gain = (share - 1) ** 2 / (2 * share - 1) if share < np.inf else np.inf
             if not gain * (size + 1) > 1 or gain * (f - f_t) <= self._level:
                 return t, f_t
-            other = t * min(share, LONGEST_EXTENSION)
+            other = t * min(share, FASTEST_GROWTH)
             if np.array_equal(self._point(other), self._point(t)):
                 return t, f_t
             f_new = yield from self._value(other)

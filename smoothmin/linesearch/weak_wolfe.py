@@ -29,6 +29,7 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin._check import require_real
+from smoothmin._factors import FASTEST_GROWTH, MINOR, SHORTEST, WITNESSES
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem, ask_value
@@ -38,12 +39,8 @@ WOLFE = 0.5
 SMOOTH_WOLFE = 0.9  # a quasi-Newton step of length one is mostly right
 BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a parabola's
-SHORTEST = 0.1  # share of a bracket that a reduction leaves, at least
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
-LONGEST_EXTENSION = 10.0  # the next trial, in units of one that was too short
-FUTILE = 0.1  # predicted change, in units of rounding, after which to look no closer
-FLOOR_TRIALS = 3  # over which a step that is shortened fourfold has to bring the change down
 MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
 AT_BOUND = ROUNDINGS * EPS  # rounding of the step that meets a bound
 
@@ -205,7 +202,8 @@ class _Bracket:
         self._start, self._c1, self._flatter = start, c1, flatter
         self._patience, self._null_within = patience, null_within  # in units of the direction
         self._reduced = _reduced_by_cubic if smooth else _reduced
-        self._futile, self._least = FUTILE * EPS * abs(start.fun), least
+        # a predicted change that rounding hides: to look no closer
+        self._futile, self._least = MINOR * EPS * abs(start.fun), least
         self._low, self._reductions = start, 0
         self._high: LinePoint | None = None
         self.best, self.wolfe = start, False
@@ -325,8 +323,8 @@ class _Bracket:
 
         The rate at which values of a differentiable function fall tends to the slope.
         """
-        few = self.trials[-1 - FLOOR_TRIALS :]
-        shortened = len(few) > FLOOR_TRIALS and few[-1].t <= 0.25 * few[0].t
+        few = self.trials[-1 - WITNESSES :]
+        shortened = len(few) > WITNESSES and few[-1].t <= 0.25 * few[0].t
         return shortened and all(trial.fun < self._start.fun for trial in few)
 
     def spent(self, problem: Problem, x: Array, direction: Array) -> bool:
@@ -415,9 +413,9 @@ class _Line:
 
 def _noise(trials: list[LinePoint], fun: float) -> bool:
     """Whether changes of the value have ceased to shrink with the step: they are noise."""
-    if len(trials) <= FLOOR_TRIALS:
+    if len(trials) <= WITNESSES:
         return False
-    earlier, last = trials[-1 - FLOOR_TRIALS], trials[-1]
+    earlier, last = trials[-1 - WITNESSES], trials[-1]
     change = abs(last.fun - fun)
     stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= 0.25 * earlier.t
     return stays and change <= MOST_NOISE * abs(fun)
@@ -429,7 +427,7 @@ def _extended(previous: LinePoint, low: LinePoint) -> float:
     factor = 2.0
     if change > 0:
         factor = (low.t - low.slope * (low.t - previous.t) / change) / low.t
-    return low.t * min(max(factor, 2.0), LONGEST_EXTENSION)
+    return low.t * min(max(factor, 2.0), FASTEST_GROWTH)
 
 
 def _reduced(low: LinePoint, high: LinePoint, reductions: int, shortest: float) -> float:

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot, dnrm2
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import CACHED, HALF_OF_DIGITS, cached_parts
 from smoothmin._protocol import Array
 
-LARGEST = 10.0  # scale, and inverse of the smallest
 ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
 
 
@@ -248,7 +248,7 @@ def coordinate_scales(changes: Array) -> Array:
     chance *= 1 + math.sqrt(2 / (count - 1))  # and a standard deviation
     if spread > chance:
         shrunk = (1 - chance / spread) * logs
-        scales[seen] = np.clip(np.exp(-shrunk), 1 / LARGEST, LARGEST)
+        scales[seen] = np.clip(np.exp(-shrunk), 1 / OTHER_ORDER, OTHER_ORDER)
     return scales
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from smoothmin._check import require_real, require_scale
+from smoothmin._factors import SHORTEST
 from smoothmin._method import Method
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
 from smoothmin._noisy_differences import BEST
@@ -33,7 +34,7 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, S
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import SHORT
-from smoothmin.derivative_free.interpolating_descent import RESOLVED, TENTH
+from smoothmin.derivative_free.interpolating_descent import RESOLVED
 from smoothmin.residuals.losses import LINEAR, Loss
 from smoothmin.residuals.result import Ended
 from smoothmin.subproblems.linear_program import linear_program_step
@@ -215,7 +216,7 @@ class _ModelRun:
             if length >= 0.5 * self._rho:
                 ratio = yield from self._try(fit, step, predicted, length)
             else:
-                self._resize(TENTH * self._delta)
+                self._resize(SHORTEST * self._delta)
             if ratio < POOR:
                 end = yield from self._after_failure(ratio, length)
                 if end is not None:
@@ -234,7 +235,7 @@ class _ModelRun:
             return Finish(Status.NONFINITE, "Residuals at the start are not finite.")
         finite = np.isfinite(answers.rows).all(axis=1)
         if not finite.all():
-            self._rho = self._delta = TENTH * rho
+            self._rho = self._delta = SHORTEST * rho
             return (yield from self._first(x))
         return ResidualModels(points, answers.rows.copy(), self._loss)
 
@@ -273,7 +274,7 @@ class _ModelRun:
         x = np.clip(models.x + fit.radius * step, self._low, self._high)
         residuals = yield from self._residuals(x)
         if residuals is None:
-            self._resize(TENTH * min(self._delta, length))
+            self._resize(SHORTEST * min(self._delta, length))
             return -1.0
         actual = f - self._loss.cost(residuals)
         self._errors = [*self._errors[-2:], (abs(actual - predicted), predicted, abs(actual))]
@@ -334,7 +335,7 @@ class _ModelRun:
             message = f"Predicted decreases are below the noise, {noise:.3g}."
             return Finish(Status.CONVERGED, message, noise=noise, criterion=Ended.FTOL)
         share = self._rho / self._last_rho  # Powell's (2009) rule for the last two
-        new = self._last_rho if share <= 16 else TENTH * self._rho
+        new = self._last_rho if share <= 16 else SHORTEST * self._rho
         if 16 < share <= 250:
             new = math.sqrt(self._rho * self._last_rho)
         self._delta, self._rho = max(0.5 * self._rho, new), new
@@ -370,7 +371,7 @@ class _ModelRun:
     def _improve(self, k: int) -> Generator[Ask, Answers, None]:
         """Move a far point to where the others say least."""
         models = self._models
-        radius = max(min(TENTH * float(models.distances()[k]), 0.5 * self._delta), self._rho)
+        radius = max(min(SHORTEST * float(models.distances()[k]), 0.5 * self._delta), self._rho)
         fit = models.fit(radius)
         slope, hessian = fit.lagrange(k)
         low, high = (self._low - models.x) / radius, (self._high - models.x) / radius

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
 from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.descent.convergence import POLLED
-from smoothmin.linesearch.weak_wolfe import LONGEST_EXTENSION
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.sqp.functions import Point
@@ -28,8 +28,6 @@ from smoothmin.sqp.program import Direction
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import FEW, IdentityModel, RowModel
-
-PLAUSIBLE = 10.0  # curvature, in units of the largest so far, that is not a kink's
 
 
 class _DividedModel:
@@ -122,14 +120,15 @@ class LagrangianMetric:
         step = after.x - other.x
         change = (weights * same) @ (after.slopes - other.slopes)
         # a kink taken for curvature grows as steps shrink
-        if self._largest > 0 and step @ change > PLAUSIBLE * self._largest * (step @ step):
+        # more than any smooth piece has shown: a kink
+        if self._largest > 0 and step @ change > OTHER_ORDER * self._largest * (step @ step):
             return 0.0
         if other is before and not self._metric.fresh:
             bent = -(share / self.trust) * direction.solution.lagrangian
         else:
             bent = self._bent(step)
         met = self._update(step, change, bent, float((weights * same) @ after.steep), share)
-        gathered.curved = PLAUSIBLE * self._largest
+        gathered.curved = OTHER_ORDER * self._largest
         return met
 
     def _bent(self, step: Array) -> Array:
@@ -155,7 +154,7 @@ class LagrangianMetric:
         before = 0.0 if self._metric.fresh else float(step @ bent)
         if max(before, curved) <= PRODUCTS * steep * math.sqrt(square):  # rounding
             if self._metric.fresh and share > 0:
-                self.first *= LONGEST_EXTENSION * share
+                self.first *= FASTEST_GROWTH * share
             return 0.0
         self._largest = max(self._largest, curved / square)
         damped = before > 0 and curved < self._damping * before

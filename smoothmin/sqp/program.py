@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Problem
 from smoothmin.sqp.functions import Point, Sides, Values
@@ -113,7 +114,6 @@ def _stacked(parts: list[Any]) -> Any:
 
 
 _UNGROUPED = np.array([np.inf, 1.0])  # caps of linear rows, and of the objective's tangents
-MATTERS = 0.1  # part of the tolerance of a side that is no violation in a program
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class Programs:
         sides, excess = self._sides, solution.excess[: len(self.weights)]
         if not excess.any():
             return False
-        least = MATTERS * sides.allowed(point.rows)
+        least = MINOR * sides.allowed(point.rows)
         if sides.any_differences:  # rows that depend on one another but for it are no others
             least += sides.resolution * point.steep[1:] * np.linalg.norm(solution.step)
         return bool((excess > least).any())

@@ -10,19 +10,13 @@ from typing import Any
 import numpy as np
 
 from smoothmin import _status
+from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import EPS
 from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
-from smoothmin._recent import SIDES, Recent
+from smoothmin._recent import SIDES, SPAN, Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
-from smoothmin.descent.convergence import (
-    BLURRED,
-    KEPT,
-    MOST_POLLS,
-    POLL,
-    VERIFIED,
-    unusable,
-)
+from smoothmin.descent.convergence import BLURRED, POLL, unusable
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.quasi_newton import first_step
@@ -164,7 +158,7 @@ class SQPRun:
             return point
         if (closer := (yield from self._closer(point, direction, noise))) is not None:
             return closer
-        unsure = ended.status is Status.PRECISION and self._polls < MOST_POLLS
+        unsure = ended.status is Status.PRECISION and self._polls < SPAN
         if unsure and self._gathered.kinked and self._misled_at is not point:
             # curvature may have been taken for kinks
             self._misled_at = point
@@ -221,7 +215,7 @@ class SQPRun:
         certificate = self._certifier.certify(point, self._gathered)
         slope = certificate.least[: point.x.size]
         promised = self._promised(point, direction) if success else 0.0
-        fall = VERIFIED * max(promised if promised < math.inf else 0.0, noise)
+        fall = OTHER_ORDER * max(promised if promised < math.inf else 0.0, noise)
         errors = self._visibility.slope_errors(point, noise)
         longest = POLL * np.maximum(1.0, np.abs(point.x))
         steps = self._curvature.doubtful(slope, errors, fall, longest)
@@ -237,7 +231,7 @@ class SQPRun:
                 gain = self._programs.merit(point) - self._programs.merit(there)
                 judged = self._judged(point, direction, noise, certificate, gain)
                 # a gain far beyond what was promised shows that the matrix is wrong
-                return None if judged.status.success and gain <= VERIFIED * fall else there
+                return None if judged.status.success and gain <= OTHER_ORDER * fall else there
         return None
 
     def _satisfied(self, direction: Direction) -> bool:
@@ -267,11 +261,11 @@ class SQPRun:
         new = outcome.point
         assert new is not None
         merit, direction = self._programs.merit, outcome.direction
-        self._kept = merit(point) - merit(new) >= -KEPT * direction.slope
+        self._kept = merit(point) - merit(new) >= -MINOR * direction.slope
         reweighed = self._level - merit(point)
         self._level = merit(new) + reweighed
         where, promised = self._standing
-        if where is point and merit(point) - merit(new) < KEPT * promised < math.inf:
+        if where is point and merit(point) - merit(new) < MINOR * promised < math.inf:
             self._standing = new, promised
         self._noise_here = 0.0
         curvature = self._curvature.learn(point, new, direction, outcome.share, self._gathered)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._factors import WITNESSES
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin._scale import PROBE
 from smoothmin.descent.failed_search import level
-from smoothmin.descent.gradient_check import WITNESSES, contradicting
+from smoothmin.descent.gradient_check import contradicting
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
 from smoothmin.sqp.program import Direction, Programs, Region

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from smoothmin._factors import FASTEST_GROWTH, MINOR, SHORTEST
 from smoothmin._machine import LARGE
 from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS
 from smoothmin.descent.gradient_sampling.settings import SAME_PIECE
-from smoothmin.linesearch.weak_wolfe import ARMIJO, SHORTEST
+from smoothmin.linesearch.weak_wolfe import ARMIJO
 from smoothmin.metrics.lbfgs import PAIRS
 
 
@@ -60,7 +61,7 @@ class StepSettings:
     """
 
     armijo: float = ARMIJO
-    serious: float = 0.1
+    serious: float = MINOR
     news: float = 0.25
     trials: int = 25
     shortest: float = SHORTEST
@@ -85,9 +86,9 @@ class PenaltySettings:
     """
 
     first: float = 100.0
-    growth: float = 10.0
+    growth: float = FASTEST_GROWTH
     unlimited: float = 1e6
-    margin: float = 0.1
+    margin: float = MINOR
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from smoothmin._factors import ROUNDS
 from smoothmin._protocol import Array, Mask
 
-ROUNDS = 8  # at most; two or three as a rule, and more would save no evaluations
 SOLVED = 1e-10  # of the largest decrease a round hoped for: to hope for less ends
 FLAT = 1e-3  # a chord less steep, in units of what its round hopes for, is at its least point
 

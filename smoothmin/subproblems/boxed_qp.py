@@ -21,13 +21,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._factors import ROUNDS
 from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
 FEW = 100  # variables whose bounds are as good as rows
 UNPAID = 1 / HALF_OF_DIGITS  # price of a row, in units of distance, that a projection does not pay
-FREEING = 12  # rounds in which variables are freed; four to six do as a rule
 
 
 class RowModel(Protocol):
@@ -99,7 +99,7 @@ class BoxedQP:
             new = ~used & self._broken(step, inner)
             beyond_low, beyond_high = ~fixed & (step < self.lower), ~fixed & (step > self.upper)
             kept_low, kept_high = low, high
-            if rounds <= FREEING:
+            if rounds <= ROUNDS:
                 kept_low, kept_high = low & (pull >= 0), high & (pull <= 0)
             solved = not (beyond_low.any() or beyond_high.any() or new.any()) and bool(
                 (kept_low == low).all() and (kept_high == high).all()

@@ -19,14 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dsyevd
 
+from smoothmin._factors import ROUNDS, WITNESSES
 from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.simplex_qp import simplex_weights
 from smoothmin.subproblems.trust_region import ACCURACY
 
-STEPS = 20
-PATIENCE = 3  # steps in a row that may find nothing lower, before they are damped
 DAMPING_GROWTH, DAMPING_FALL = 8.0, 4.0
 GROWTH = 4.0  # of the shift, until the step fits into the ball
 
@@ -88,7 +87,7 @@ def least_maximum(
     lowest, found = at, None
     shift = damping = 0.0
     idle = 0
-    for _ in range(STEPS):
+    for _ in range(ROUNDS):
         curvature, axes, failed = dsyevd(at.weights.dot(rows).reshape(n, n))
         if failed:
             break
@@ -118,11 +117,11 @@ def least_maximum(
             idle += 1
         if still:
             break
-        if idle <= PATIENCE:
+        if idle <= WITNESSES:
             at = at_new
         else:
             # from the lowest point again, and more carefully
-            at, idle = lowest, PATIENCE - 1
+            at, idle = lowest, WITNESSES - 1
             damping = max(DAMPING_GROWTH * damping, QUARTER_OF_DIGITS * scale)
     return found
 

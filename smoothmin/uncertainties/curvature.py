@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array
+from smoothmin.linesearch.weak_wolfe import MAX_TRIALS
 
 AGREE = 1.5  # factor within which two curvatures are one: a kink's doubles where a step is halved
 STEP = 4.0  # most by which a step changes on the search for a natural length
-TRIES = 60  # of these: all of double range
 
 Mask = NDArray[np.bool_]
 
@@ -179,7 +179,7 @@ class _Axis:
         """
         target = max(self._errordef, 2 * NOISE_FLOOR * self._noise)
         step = min(start, self._room)
-        for _ in range(TRIES):
+        for _ in range(MAX_TRIALS):
             if not 0 < step < math.inf:
                 break
             rise = self._rise(step)

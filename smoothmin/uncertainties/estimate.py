@@ -13,6 +13,7 @@ from scipy.optimize import OptimizeResult
 
 from smoothmin._check import as_numbers, require_integer, require_real
 from smoothmin._domain import Domain
+from smoothmin._factors import MINOR
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._noise import measure_noise
 from smoothmin._noisy_differences import SMALL
@@ -25,7 +26,6 @@ from smoothmin.uncertainties.profile import Profile
 
 ERRORDEFS = {"likelihood": 0.5, "chi2": 1.0}
 ONE_ERROR = math.erf(math.sqrt(0.5))  # probability within one standard error of a normal variable
-AWAY = 0.1  # distance from the minimum, in errors, that moves intervals in a digit that is read
 
 
 @dataclass(frozen=True)
@@ -455,7 +455,8 @@ def _warnings(
         (made, "The Hessian was not positive definite and was made so: some combination of "
          "parameters is not determined, errors are at least these, or this is no minimum."),
         (lower.any(), f"Lower values were met along {among(lower)}: this is not a minimum."),
-        (away > AWAY, f"The minimum is {away:.2g} errors away: go on with the descent first."),
+        # errors that move intervals in a digit that is read
+        (away > MINOR, f"The minimum is {away:.2g} errors away: go on with the descent first."),
         (found.blurred, "Noise leaves of the errors less than a digit."),
         (found.jac_differs, "`jac` contradicts the values, which were used alone."),
     ]  # fmt: skip

@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve, qr
 
+from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._verdict import NEGLIGIBLE
 
 NEAR = 2.0  # radii in which points determine the slopes
-INDEPENDENT = 0.1  # distance, in radii, of a point from the span of the others that counts
-REACH = 10.0  # radii beyond which points say nothing
 WILD = 1e3  # rise over a radius, in units of the largest slope, that no quadratic is to follow
 LOUDEST = 1e6  # noise in units of the slopes: of louder ones nothing is learned either
 CUBIC = 1e-2  # error at a radius of one, in units of the curvature that is learned
@@ -93,7 +92,8 @@ def fit(
     rise = np.abs(bank.values - bank.values[centre])
     tame = (rise <= WILD * steep * np.maximum(distance, 1.0)[:, None]).all(axis=1)
     order = np.argsort(distance, kind="stable")
-    order = order[(distance[order] <= REACH) & tame[order]]
+    # so many radii away points say nothing of the slopes
+    order = order[(distance[order] <= OTHER_ORDER) & tame[order]]
     spread, missing = _spread(z[order[distance[order] <= NEAR]])
     few = (n + 1) * (n + 2) // 2
     if (noise > SUMMED * np.abs(bank.values).max(axis=0)).any():
@@ -147,5 +147,6 @@ def _least_change(
 def _spread(z: Array) -> tuple[NDArray[np.intp], Array]:
     """Which points determine slopes, and orthonormal directions (j, n) in which none does."""
     q, r, order = qr(z.T, pivoting=True)
-    rank = int((np.abs(np.diagonal(r)) >= INDEPENDENT).sum())
+    # distances, in radii, from the span of the others
+    rank = int((np.abs(np.diagonal(r)) >= MINOR).sum())
     return order[:rank], q[:, rank:].T

@@ -25,7 +25,6 @@ ROUNDS = 15
 SETTLED = 1e-4  # share of the decrease so far that another round has to promise
 FLAT = 1e-6  # least curvature, in units of the slopes
 STEER = 0.3  # share of the best fall of the violation that a step has to bring
-MARGIN = 1.5  # of the price above the multipliers
 CAPPED = 0.99  # share of the price that a multiplier has where a row is not met for it
 RAISE = 4.0
 

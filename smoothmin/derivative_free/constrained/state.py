@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Iterate, Multipliers, Problem
 from smoothmin._verdict import SHORT, Knowledge
@@ -20,7 +21,6 @@ from smoothmin.derivative_free.constrained.rows import RowSides
 from smoothmin.subproblems.trust_region import FAST_GROWTH
 
 DEARER = 100.0  # factor of the price where nothing but the violation is left
-CHEAPER = 0.1  # share of the price that all multipliers are below when it falls
 FORGETTING = 0.7  # of what the price had to be, and of how steep functions were, in a step
 DEAREST = 1e7  # price, in units of what the objective changes over a first radius
 
@@ -103,7 +103,8 @@ class InterpolationState:
         """A price far above all multipliers (k,) makes errors of rows loud: it falls."""
         need = float((multipliers / self.weight).max(initial=0.0))
         self.needed = max(need, FORGETTING * self.needed)
-        if 0 < self.needed < CHEAPER * self.price and self.price < self.dearest:
+        # all multipliers are far below the price
+        if 0 < self.needed < MINOR * self.price and self.price < self.dearest:
             self.price = max(self.needed, self.price / FAST_GROWTH, self.cheapest)
 
     def evaluate(self, z: Array) -> Generator[Ask, Answers, Array]:

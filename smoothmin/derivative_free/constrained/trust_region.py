@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, POINTS, SMALL, noise_along
 from smoothmin._protocol import Array, Done, Multipliers, advance
 from smoothmin._scale import FIRST_STEP, search_range
 from smoothmin._verdict import NEGLIGIBLE, Knowledge
-from smoothmin.derivative_free.constrained.models import INDEPENDENT, WILD, Models, fit
+from smoothmin.derivative_free.constrained.models import WILD, Models, fit
 from smoothmin.derivative_free.constrained.penalty_step import (
     PenaltyStep,
     Walls,
@@ -257,7 +258,7 @@ class TrustRegion:
             ends.sort(key=lambda e: merit(models.at((e - z) / delta), state.price, state.weight))
             ends += list(state.region.simplex(z, delta))
             for end in ends:
-                if np.abs(models.missing @ (end - z)).max() >= 2 * INDEPENDENT * delta:
+                if np.abs(models.missing @ (end - z)).max() >= 2 * MINOR * delta:
                     values = yield from state.evaluate(end[None])
                     rise = np.abs(values[0] - models.values)
                     return bool((rise <= WILD * self._steep * delta).all())

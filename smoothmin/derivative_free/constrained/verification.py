@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._scale import WIDE
 from smoothmin._verdict import KINK, NEGLIGIBLE, SHORT
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.derivative_free.constrained.state import InterpolationState
-
-WITHIN = 0.1  # error of a predicted change, by the slopes over the distance; noise, by such errors
 
 
 def distance(state: InterpolationState, models: Models) -> float:
@@ -25,7 +24,7 @@ def distance(state: InterpolationState, models: Models) -> float:
         return least
     prices = _prices(state)
     steep, curved = _changes(models, prices)
-    seen, tiny = state.level / WITHIN**2, TINY
+    seen, tiny = state.level / MINOR**2, TINY
     far = min(seen / max(steep, tiny), math.sqrt(seen / max(KINK * curved, tiny)))
     return max(least, min(WIDE, far * models.radius))
 
@@ -67,7 +66,8 @@ def as_predicted(
         return False  # a plateau
     told = np.stack([models.at((p - models.centre) / models.radius) for p in points])
     errors = np.abs(values - told) @ prices
-    return bool((errors <= WITHIN * usual + (blur + state.level) / WITHIN).all())
+    # errors of predictions by the slopes over the distance, and noise by such errors
+    return bool((errors <= MINOR * usual + (blur + state.level) / MINOR).all())
 
 
 def _prices(state: InterpolationState) -> Array:
@@ -92,4 +92,4 @@ def still_falling(state: InterpolationState) -> Generator[Any, Any, bool]:
         return False
     # the last digits, where the best is next to a bound, are no fall
     fell = NEGLIGIBLE * max(0.0, state.merit(state.bank.values[0]) - now)
-    return state.merit(values[0]) < now - state.level / WITHIN - SUMMED * abs(now) - fell
+    return state.merit(values[0]) < now - state.level / MINOR - SUMMED * abs(now) - fell

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from smoothmin._factors import ROUNDS
 from smoothmin._protocol import Array, Mask
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.subproblems.trust_region import boxed_step
 
 MOST = 150  # points of a model, whose cube it costs
 LONGEST, VALLEYS = 6, 3  # steps to either side of the minimizer, and directions, of valleys
-SWEEPS = 20  # over the variables, of the model's lowest point
 
 
 class LatticeModel:
@@ -96,7 +96,7 @@ class LatticeModel:
         """One variable after the other to where the model is lowest along it."""
         s = (x - self.centre) / self.size
         curvature = np.diagonal(self.hessian)
-        for _ in range(SWEEPS):
+        for _ in range(ROUNDS):
             before = s.copy()
             for i in range(s.size):
                 at = self.centre[i] + s[i] * self.size[i]

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._protocol import Array, Ask, Finish, ask_one
 from smoothmin._recent import SPAN
 from smoothmin._verdict import KINK, Knowledge, judge
-from smoothmin.descent.convergence import VERIFIED
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.gradient_sampling.bundle_newton import Predictor
 from smoothmin.descent.gradient_sampling.smooth_descent import LIKE_FOURTH_POWER
@@ -246,7 +246,7 @@ class CentralBundle:
             return StepOutcome.NOTHING
         x, f, g = state.x, state.f, state.g
         # where the function is smooth it falls along its gradient, whatever tangents say
-        fall = VERIFIED * max(cuts.gap + self._tilt(cuts), state.noise())
+        fall = OTHER_ORDER * max(cuts.gap + self._tilt(cuts), state.noise())
         there = x - (fall / float(g @ g)) * g
         fun, grad = yield from ask_one(there)
         if f - fun > fall / 2 and np.isfinite(grad).all():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from smoothmin._factors import MINOR, OTHER_ORDER, SHORTEST, WITNESSES
 from smoothmin._verdict import NEGLIGIBLE, STATIONARY
 from smoothmin.metrics.lbfgs import PAIRS
 
@@ -33,7 +34,7 @@ class TrialSettings:
     """
 
     strikes: int = 2
-    proven: int = 3
+    proven: int = WITNESSES
     wait: int = 100
     backoff: int = 4
 
@@ -60,7 +61,7 @@ class CertificateSettings:
         Length of a mix, in the same units, that rounding may leave; in (0, 1).
     """
 
-    blur: float = 10.0
+    blur: float = OTHER_ORDER
     relative: float = STATIONARY
     radius: float = NEGLIGIBLE
     resolved: float = 1e-7
@@ -102,7 +103,7 @@ class SearchSettings:
     shortest: float = 0.01
     blocked: float = 0.2
     most_cuts: int = 10
-    nearest: float = 10.0
+    nearest: float = OTHER_ORDER
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class SelfScalingSettings:
     """
 
     slow: float = 0.3
-    too_long: float = 10.0
+    too_long: float = OTHER_ORDER
     steps: int = 5
     share: float = 0.5
     fast: float = 0.25
@@ -160,11 +161,11 @@ class PieceSettings:
     """
 
     pieces: int = 16
-    members: int = 3
+    members: int = WITNESSES
     same: float = SAME_PIECE
     sharp: float = 2.0
     reach: float = 4.0
-    accurate: float = 0.1
+    accurate: float = MINOR
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ class HullSettings:
         Least radius, in units of the one asked for; in (0, 1].
     """
 
-    shrink: float = 0.1
+    shrink: float = SHORTEST
     deepest: float = 1e-4
 
 
