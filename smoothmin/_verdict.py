@@ -30,9 +30,14 @@ The rules, and where they come from:
 4. A metric that has met a kink promises little anywhere on it. Where a function is smooth
    gradients shrink with the root of what is left; where they have not (`KINK`), the promise
    is not believed. Across kinks only a certificate counts.
-5. Differences that never showed a descent show no minimum either, and neither do values
+5. Under noise slopes by differences have errors e, which promise ``e'He / 2`` themselves. A
+   promise is below what noise hides where it is no more than ``SURE`` times that, beyond which a
+   slope is sure to lead down, if errors along no direction promise more than noise hides of two
+   values (`NOISE_FLOOR`). H is what steps have shown in spite of noise; see
+   `smoothmin.descent.under_noise`.
+6. Differences that never showed a descent show no minimum either, and neither do values
    that do not differ, that were not finite, or that fall without end.
-6. Nor is there success where the best point violates constraints by more than ``ctol``.
+7. Nor is there success where the best point violates constraints by more than ``ctol``.
 """
 
 from __future__ import annotations
@@ -41,6 +46,7 @@ import math
 from typing import Any, NamedTuple, Protocol
 
 from smoothmin import _status
+from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Finish
 from smoothmin._status import Status
 
@@ -49,6 +55,7 @@ VANISHING = NEGLIGIBLE**2  # the same for values that vanish: of a parabola, NEG
 SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the root of NEGLIGIBLE
 CTOL_FROM_VALUES = 1e-6  # violation that counts as none without gradients, by max(1, |c|)
 STATIONARY = 1e-6  # length of a mix of gradients, in units of theirs, that is as good as none
+SURE = 4.0  # times the promise of its error that a gradient has to promise
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
 
 
@@ -73,6 +80,8 @@ class Knowledge(NamedTuple):
         Of the value, without a sign.
     noise : float
         What rounding and noise hide of values at this point.
+    hidden, unsure : float
+        Decrease that errors of slopes under noise promise: all, and along any one direction.
     far : float
         Length of the step that is promised, in units of how far steps led lately.
     large : float
@@ -91,6 +100,8 @@ class Knowledge(NamedTuple):
     lately: tuple[tuple[float, float], ...] = ()
     size: float = math.inf
     noise: float = 0.0
+    hidden: float = 0.0
+    unsure: float = 0.0
     far: float = 0.0
     large: float = 0.0
     steep: float = 0.0
@@ -111,7 +122,8 @@ class Knowledge(NamedTuple):
         """Whether what is promised is below what values can show."""
         if self.noise == math.inf:  # beyond the largest number
             return False
-        return self.promised <= self.noise and self.extrapolated <= max(self.noise, self._bar)
+        noise = max(self.noise, SURE * self.hidden)
+        return self.promised <= noise and self.extrapolated <= max(noise, self._bar)
 
     @property
     def negligible(self) -> bool:
@@ -167,11 +179,14 @@ def _decide(knows: Knowledge) -> tuple[Status, str]:
         return Status.CONVERGED, ""
     if not knows.resolved:
         return Status.PRECISION, ": differences of values are no more than rounding or noise"
+    if knows.unsure > NOISE_FLOOR * knows.noise:
+        size = f"{knows.unsure:.3g}" if knows.unsure < math.inf else "any size"
+        return Status.PRECISION, f": noise may hide a decrease of {size}"
     smooth = knows.steep <= KINK
     if knows.invisible and smooth:
         return Status.CONVERGED, (
             f": the decrease left, {knows.promised:.3g}, is below what values show, "
-            f"{knows.noise:.3g}"
+            f"{max(knows.noise, SURE * knows.hidden):.3g}"
         )
     if knows.negligible and smooth:
         return Status.CONVERGED, (

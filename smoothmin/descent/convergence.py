@@ -18,16 +18,17 @@ from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._factors import MINOR, OTHER_ORDER
-from smoothmin._machine import EPS, HALF_OF_DIGITS
+from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import SPAN, Recent
 from smoothmin._scale import PROBE
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, SHORT, VANISHING, Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, judge
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.tolerances import Tolerances, largest
+from smoothmin.descent.under_noise import UnderNoise
 from smoothmin.descent.unexplored import farthest, promised_along, unexplored
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
@@ -35,7 +36,6 @@ from smoothmin.subproblems.min_norm import euclidean_norm
 
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
-SURE = 4.0  # times the promise of its error that a gradient has to promise
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
 
 
@@ -74,6 +74,7 @@ class Convergence:
         self._since = 0
         self._polls = 0  # that found something lower
         self._gradients: deque[Array]  # the last
+        self._under_noise = UnderNoise(problem)
 
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
@@ -106,6 +107,7 @@ class Convergence:
         self._length = length
         self.recent.add(x, f, euclidean_norm(pg), curvature)
         self._gradients.append(pg)
+        self._under_noise.stepped(x, pg)
         self._since += 1
         # of a value that vanishes no more than itself could be had
         standing = self._standing
@@ -372,7 +374,13 @@ class Convergence:
         # no gains are to be extrapolated where there are none
         knows = self._knows(message, promised, x, f, g)
         knows = knows._replace(promised=promised, extrapolated=0.0, noise=noise)
-        finish = judge(knows)
+        pg = self._problem.projected_gradient(x, g)
+        finish = judge(self._under_noise.told(knows, x, pg, alone=True))
+        if not finish.status.success and self._under_noise.matters:
+            beside = yield from self._under_noise.explored(x, f, g, pg)
+            if beside is not None:
+                return beside
+            finish = judge(self._under_noise.told(knows, x, pg, alone=True))
         if not finish.status.success:
             return finish
         lower = yield from self.overlooked(x, f, g, max(promised, noise))
@@ -389,11 +397,9 @@ class Convergence:
     def _unresolved(self, x: Array, f: float, g: Array) -> bool:
         """Whether all that is left of a gradient by differences is their error."""
         problem, differences = self._problem, self._problem.differences
-        if differences is None or not differences.resolution > 0:
+        if differences is None or not differences.resolution > 0 or self._under_noise.matters:
             return False
-        # what looks like curvature may be noise, if that has made steps longer
-        exact = problem.noise == 0 or differences.resolution <= HALF_OF_DIGITS
-        displaced = exact * self.recent.curvature() * float(np.abs(differences.displaced(x)).max())
+        displaced = self.recent.curvature() * float(np.abs(differences.displaced(x)).max())
         rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
         return largest(problem.projected_gradient(x, g)) <= displaced + rounded
 
@@ -449,6 +455,8 @@ class Convergence:
             steep=steep,
             resolved=differences is None or differences.resolves,
         )
+        pg = self._problem.projected_gradient(x, g)
+        knows = self._under_noise.told(knows, x, pg, alone=False)
         if differences is None and (knows.invisible or knows.negligible):
             kept = min(knows.size, promised * recent.exceeded(rounding))
             return knows._replace(promised=max(promised, kept))
