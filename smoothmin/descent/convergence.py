@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import ddot
@@ -22,11 +22,11 @@ from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import SPAN, Recent
-from smoothmin._scale import PROBE
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, judge
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
+from smoothmin.descent.first_point import Found, unusable
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.descent.under_noise import UnderNoise
 from smoothmin.descent.unexplored import farthest, promised_along, unexplored
@@ -37,9 +37,6 @@ from smoothmin.subproblems.min_norm import euclidean_norm
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
-
-
-Found: TypeAlias = tuple[Array, float, Array]  # a point, its value and gradient
 
 
 class Convergence:
@@ -75,6 +72,7 @@ class Convergence:
         self._polls = 0  # that found something lower
         self._gradients: deque[Array]  # the last
         self._under_noise = UnderNoise(problem)
+        self._summed_at: Array | None = None  # the gradient at which `summed` is known
 
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
@@ -134,8 +132,14 @@ class Convergence:
 
     def rounding(self, x: Array, f: float, g: Array) -> float:
         """What rounding, or the noise that was found, hides of values at ``x``."""
-        rounding = self._problem.unit * (abs(f) + float(np.abs(g) @ np.abs(x)))
+        rounding = self._problem.unit * self.summed(x, f, g)
         return max(self._problem.noise, ROUNDINGS * rounding if math.isfinite(rounding) else 0.0)
+
+    def summed(self, x: Array, f: float, g: Array) -> float:
+        """The sizes of what is summed up to a value: its own, and those of the slopes to x = 0."""
+        if self._summed_at is not g:  # asked for often
+            self._summed_at, self._sum = g, abs(f) + float(np.abs(g).dot(np.abs(x)))
+        return self._sum
 
     def noise(self, x: Array, f: float, g: Array) -> float:
         """The same, or what differences hide, whose gradient vanishes beside a minimum.
@@ -268,7 +272,11 @@ class Convergence:
         noise = self.noise(x, f, g)
         lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
         fast = promised < FINISHING[1] * earlier
-        if promised > noise and not lost and self._finishing(promised, fast):
+        more = promised > noise and self._finishing(promised, fast)
+        if not more and self._problem.differences is None and not (fast and promised <= noise):
+            # gains that go on, as the judge will find
+            more = self.recent.extrapolated(noise) > max(noise, NEGLIGIBLE * self.recent.fall)
+        if more and not lost:
             self._take_promise(promised)
             return False
         knows = self._left("Converged", min(promised, noise) if lost else promised, step, x, f, g)
@@ -461,36 +469,3 @@ class Convergence:
             kept = min(knows.size, promised * recent.exceeded(rounding))
             return knows._replace(promised=max(promised, kept))
         return knows
-
-
-def first_point(problem: Problem, gtol: float | None) -> Generator[Ask, Any, Found | Finish]:
-    """The start with value and gradient, or the end where these cannot be used.
-
-    A gradient of zero is believed only after values on both sides along two directions,
-    unless the user's tolerance asks for no more. Where one is lower, that is the start.
-    """
-    x = problem.clip(problem.x0)
-    f, g = yield from ask_one(x)
-    if (finish := unusable(f, g)) is not None or gtol is not None or g.any():
-        return finish or (x, f, g)
-    size = PROBE * np.maximum(1.0, np.abs(x))
-    signs = np.ones((min(2, x.size), x.size))
-    signs[1:, ::2] = -1.0
-    points = problem.clip(x + np.concatenate([signs, -signs]) * size)
-    answers = yield Ask(points, 0)
-    values = np.where(np.isfinite(answers.values), answers.values, np.inf)
-    k = int(values.argmin())
-    if not values[k] < f - ROUNDINGS * EPS * abs(f):
-        return x, f, g
-    there: Array = points[k].copy()
-    f, g = yield from ask_one(there)
-    return (there, f, g) if g.any() else Finish(Status.GRADIENT, _status.ZERO_GRADIENT)
-
-
-def unusable(f: float, g: Array) -> Finish | None:
-    """The end of a run whose first value or gradient is not finite."""
-    if not np.isfinite(f):
-        return Finish(Status.NONFINITE, _status.nonfinite_start(f))
-    if not np.isfinite(g).all():
-        return Finish(Status.NONFINITE, _status.NONFINITE_GRADIENT)
-    return None

@@ -29,7 +29,8 @@ from smoothmin._protocol import (
 )
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
-from smoothmin.descent.convergence import Convergence, Found
+from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.first_point import Found
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 

@@ -32,7 +32,8 @@ from smoothmin._protocol import (
 from smoothmin._resumable import Beginning, Begun
 from smoothmin._status import Status
 from smoothmin._types import Shapes
-from smoothmin.descent.convergence import Convergence, first_point
+from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.first_point import first_point
 from smoothmin.descent.fixed_rate import Constant, Geometry, Momentum, RatePoint, fixed_rate
 from smoothmin.descent.quasi_newton import descend, failed_search, first_step
 from smoothmin.descent.rescaling import in_range

@@ -30,7 +30,8 @@ from smoothmin._protocol import (
 from smoothmin._resumable import Resumable
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, NEGLIGIBLE
-from smoothmin.descent.convergence import Convergence, Found, first_point
+from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.first_point import Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.descent.tolerances import Tolerances

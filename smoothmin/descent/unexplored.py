@@ -61,7 +61,11 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
 def _changes(gradients: Sequence[Array]) -> Callable[[], Iterable[tuple[slice, Array]]]:
     """Their differences (m - 1, .), of as many coordinates at a time as the cache holds."""
     n, width = len(gradients[0]), max(1, CACHED // len(gradients))
-    room = np.empty((len(gradients) - 1, min(n, width)))
+    if n <= width:
+        rows = np.array(gradients)
+        once = [(slice(None), rows[1:] - rows[:-1])]
+        return lambda: once
+    room = np.empty((len(gradients) - 1, width))
     pairs = list(zip(room, itertools.pairwise(gradients), strict=True))
 
     def parts() -> Iterator[tuple[slice, Array]]:
@@ -71,10 +75,7 @@ def _changes(gradients: Sequence[Array]) -> Callable[[], Iterable[tuple[slice, A
                 np.subtract(after[part], before[part], out=row[:size])
             yield part, room[:, :size]
 
-    if n > width:
-        return parts
-    once = list(parts())
-    return lambda: once
+    return parts
 
 
 def farthest(

@@ -19,7 +19,8 @@ from smoothmin._recent import SPAN
 from smoothmin._scale import PROBE
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
-from smoothmin.descent.convergence import Convergence, Found
+from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.first_point import Found
 from smoothmin.descent.fixed_rate import Geometry
 from smoothmin.descent.quasi_newton import failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory

@@ -25,7 +25,7 @@ from smoothmin._method import Method
 from smoothmin._per_block import per_block, require_per_block
 from smoothmin._protocol import Array, Ask, Finish, Problem, Steps
 from smoothmin._types import Axes, Shapes
-from smoothmin.descent.convergence import first_point
+from smoothmin.descent.first_point import first_point
 from smoothmin.descent.fixed_rate import Momentum, fixed_rate
 from smoothmin.laplacian._blocks import Layout, require_sigma, whole_shape
 from smoothmin.laplacian._loops import (

@@ -15,14 +15,13 @@ significance", J. R. Stat. Soc. 98 (1935), for correlations where neighbours are
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg.blas import ddot, dnrm2
 
 from smoothmin._factors import OTHER_ORDER
-from smoothmin._machine import CACHED, HALF_OF_DIGITS, cached_parts
+from smoothmin._machine import HALF_OF_DIGITS, cached_parts
 from smoothmin._protocol import Array
 
 ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
@@ -31,19 +30,18 @@ ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to coun
 def secant_scales(
     steps: Array,
     changes: Array,
+    curvatures: Array,
     divisor: Array | float = 1.0,
-    curvatures: Array | None = None,
 ) -> Array | None:
     """Scales by whose squares changes of the gradient are nearest to the steps.
 
     Parameters
     ----------
     steps, changes : ndarray (m, n)
-        Pairs (s, y) with positive ``s'y``; the changes multiplied by ...
+        Pairs (s, y), the changes multiplied by the divisor.
+    curvatures : ndarray (m,)
+        The products ``s'y``, all positive.
     divisor : ndarray (n,) or float
-        ... this.
-    curvatures : ndarray (m,), optional
-        The products ``s'y``, where they are known.
 
     Returns
     -------
@@ -66,7 +64,7 @@ def secant_scales(
     >>> from smoothmin.metrics.diagonal_scaling import secant_scales
     >>> curvature = 10.0 ** np.linspace(-2, 2, 9)
     >>> steps = np.random.default_rng(0).standard_normal((20, 9))
-    >>> scales = secant_scales(steps, steps * curvature)
+    >>> scales = secant_scales(steps, steps * curvature, steps**2 @ curvature)
     >>> spreads = np.ptp(np.log10(curvature)), np.ptp(np.log10(scales**2 * curvature))
     >>> [float(round(spread, 1)) for spread in spreads]
     [4.0, 0.5]
@@ -74,87 +72,52 @@ def secant_scales(
     m, n = steps.shape
     if m < 2 or n < 3:
         return None
-    pairs = _Pairs(steps, changes, divisor)
-    if curvatures is None:
-        curvatures = sum((np.vecdot(*rows) for _, rows in pairs), np.zeros(m))
-    weights = 1 / curvatures
-    shares = np.zeros((2, m))  # of every other pair, and of the rest
-    shares[0, ::2], shares[1, 1::2] = weights[::2], weights[1::2]
-    gram, sums = np.zeros((2, m, m)), np.empty((2, 2, pairs.n))
-    for part, rows in pairs:
-        for inner, row in zip(gram, rows, strict=True):
-            inner += row.dot(row.T)
-        np.matmul(shares, pairs.squares(rows), out=sums[:, :, part])
-    roots = np.sqrt(weights)
-    gram *= roots * roots[:, None]
+    roots = 1 / np.sqrt(curvatures)
+    pairs = _Pairs(steps, changes, np.atleast_1d(divisor), roots[:, None])
+    halves = np.zeros((2, m))  # every other pair, and the rest
+    halves[0, ::2] = halves[1, 1::2] = 1.0
+    gram, sums = np.zeros((2, m, m)), np.empty((2, 2, n))
+    parts = tuple(cached_parts(2 * m, n))
+    for part in parts:
+        rows = pairs.columns(part)
+        gram += np.matmul(rows, rows.swapaxes(1, 2))
+        squares = np.multiply(rows, rows, out=rows)
+        np.matmul(halves, squares, out=sums[:, :, part])
     first = _shrunk(sums[:, 0], gram[:, ::2, ::2])
-    # what the lengths of the rest are, but for the factors of pairs
-    squares = gram[0].diagonal()[1::2] * gram[1].diagonal()[1::2]
-    if first is None or not _nearer(first, pairs, squares / (weights[1::2] * weights[1::2])):
+    if first is None:
+        return None
+    # the cosine between P^(1/2) y and P^(-1/2) s is 1 where P y = s, but for length
+    lengths = np.zeros((2, m // 2))
+    for part in parts:
+        rest = squares[:, 1::2] if len(parts) == 1 else np.square(pairs.columns(part, 1))
+        diagonal = np.square(first[part])
+        lengths[0] += rest[0].dot(1 / diagonal)
+        lengths[1] += rest[1].dot(diagonal)
+    plain = gram[0].diagonal()[1::2] * gram[1].diagonal()[1::2]
+    if not (lengths[0] * lengths[1] < plain).all():
         return None
     del first
     sums[:, 0] += sums[:, 1]
     return _shrunk(sums[:, 0], gram)
 
 
-class _Pairs:
-    """Steps and changes (2, m, .) of a few columns at a time, which a second look finds cached."""
+class _Pairs(NamedTuple):
+    """Steps and changes (m, n), the latter multiplied by a divisor, and factors of pairs (m, 1)."""
 
-    def __init__(self, steps: Array, changes: Array, divisor: Array | float) -> None:
-        self._given = steps, changes, np.atleast_1d(divisor)
-        m, self.n = steps.shape
-        self._width = max(1, CACHED // (2 * m))
-        self._rows: Array | None = None  # if all columns are of one part
-        self._squares: Array | None = None  # of these
+    steps: Array
+    changes: Array
+    divisors: Array
+    factors: Array
 
-    def __iter__(self) -> Iterator[tuple[slice, Array]]:
-        if self._width >= self.n:
-            if self._rows is None:
-                self._rows = self._of(slice(None))
-            yield slice(None), self._rows
-            return
-        for first in range(0, self.n, self._width):
-            part = slice(first, first + self._width)
-            yield part, self._of(part)
-
-    def _of(self, part: slice) -> Array:
-        steps, changes, divisors = self._given
-        rows = np.empty((2, *steps[:, part].shape))
-        rows[0] = steps[:, part]
-        np.divide(changes[:, part], divisors if len(divisors) == 1 else divisors[part], out=rows[1])
+    def columns(self, part: slice, odd: int = 0) -> Array:
+        """Some columns of both, (2, m, .), or of every other pair from the second on."""
+        which = slice(odd, None, odd + 1)
+        factors, divisors = self.factors[which], self.divisors
+        shares = factors / (divisors if len(divisors) == 1 else divisors[part])
+        rows: Array = np.stack([self.steps[which, part], self.changes[which, part]])
+        rows[0] *= factors
+        rows[1] *= shares
         return rows
-
-    def squares(self, rows: Array) -> Array:
-        """Of rows that were just iterated over."""
-        if rows is not self._rows:
-            return np.multiply(rows, rows, out=rows)
-        if self._squares is None:
-            self._squares = rows * rows
-        return self._squares
-
-    def rest(self) -> Iterator[tuple[slice, Array]]:
-        """Squares of every other pair, from the second on."""
-        if self._squares is not None:
-            yield slice(None), self._squares[:, 1::2]
-            return
-        steps, changes, divisors = self._given
-        for part, rows in _Pairs(steps[1::2], changes[1::2], divisors):
-            yield part, np.multiply(rows, rows, out=rows)
-
-
-def _nearer(scales: Array, pairs: _Pairs, plain: Array) -> bool:
-    """Whether each pair of the rest is nearer to the secant equation in these scales than without.
-
-    The cosine between ``P^(1/2) y`` and ``P^(-1/2) s`` is 1 where ``P y = s``, but for length;
-    ``plain`` are the products of the squared lengths of s and y.
-    """
-    steps: Any = 0.0
-    changes: Any = 0.0
-    for part, squares in pairs.rest():
-        diagonal = np.square(scales[part])
-        steps = steps + squares[0].dot(1 / diagonal)
-        changes = changes + squares[1].dot(diagonal)
-    return bool((steps * changes < plain).all())
 
 
 def _shrunk(sums: Array, grams: Array) -> Array | None:

@@ -166,7 +166,7 @@ class LimitedMemory(CompactMemory, Metric):
         steps, images = self._rows[::2], self._rows[1::2]
         curvatures = np.empty(self._count)
         curvatures[self._slots] = self._curvatures
-        self._take_scales(secant_scales(steps, images, old, curvatures))
+        self._take_scales(secant_scales(steps, images, curvatures, old))
 
     @property
     def _slots(self) -> Any:

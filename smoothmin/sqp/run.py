@@ -16,8 +16,9 @@ from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Prob
 from smoothmin._recent import SIDES, SPAN, Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
-from smoothmin.descent.convergence import BLURRED, POLL, unusable
+from smoothmin.descent.convergence import BLURRED, POLL
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
+from smoothmin.descent.first_point import unusable
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.quasi_newton import first_step
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier

@@ -8,6 +8,7 @@ import pytest
 from scipy.special import polygamma
 
 import smoothmin
+from smoothmin import _machine
 from smoothmin.metrics import diagonal_scaling
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import (
@@ -171,16 +172,17 @@ def test_pairs_that_disagree_suggest_no_scales():
     for k, row in enumerate(changes):  # a few coordinates jump, each time others
         row[5 * k : 5 * k + 5] = 100 * steps[k, 5 * k : 5 * k + 5]
         row += 1e-3 * steps[k]
-    assert secant_scales(steps, changes) is None
+    assert secant_scales(steps, changes, np.vecdot(steps, changes)) is None
 
 
 def test_a_diagonal_of_curvatures_is_found_from_few_pairs():
     rng = np.random.default_rng(5)
     curvature = 10.0 ** rng.uniform(-3, 3, 50)
     steps = rng.standard_normal((8, 50)) / np.sqrt(curvature)
-    scales = secant_scales(steps, curvature * steps)
+    products = np.vecdot(steps, curvature * steps)
+    scales = secant_scales(steps, curvature * steps, products)
     assert np.log(scales**2 * curvature).std() < 0.2 * np.log(curvature).std()
-    again = secant_scales(steps, curvature * steps * 7.0, 7.0)
+    again = secant_scales(steps, curvature * steps * 7.0, products, 7.0)
     np.testing.assert_allclose(again, scales)
 
 
@@ -194,9 +196,8 @@ def test_scales_by_parts_are_scales(monkeypatch, divisor):
     rng = np.random.default_rng(12)
     steps = rng.standard_normal((7, 40))
     changes = steps * 10.0 ** rng.uniform(-2, 2, 40)
-    whole = secant_scales(steps, changes * divisor, divisor)
-    products = np.vecdot(steps, changes)
-    monkeypatch.setattr(diagonal_scaling, "CACHED", 100)
-    np.testing.assert_allclose(secant_scales(steps, changes * divisor, divisor), whole)
-    np.testing.assert_allclose(secant_scales(steps, changes * divisor, divisor, products), whole)
+    given = steps, changes * divisor, np.vecdot(steps, changes), divisor
+    whole = secant_scales(*given)
+    monkeypatch.setattr(_machine, "CACHED", 100)
+    np.testing.assert_allclose(secant_scales(*given), whole)
     assert np.ptp(np.log(whole)) > 1

@@ -20,7 +20,8 @@ from smoothmin._machine import CACHED
 from smoothmin._protocol import Array, Finish, Iterate, Problem
 from smoothmin._recent import SIDES, faded
 from smoothmin._verdict import KINK, NEGLIGIBLE
-from smoothmin.descent.convergence import Convergence, Found
+from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.first_point import Found
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.gradient_sampling.settings import SearchSettings
 from smoothmin.descent.quasi_newton import Descent

@@ -15,7 +15,8 @@ from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
 from smoothmin._recent import SIDES, faded
 from smoothmin._scale import START_SHARE
 from smoothmin._verdict import KINK
-from smoothmin.descent.convergence import Convergence, Found, first_point
+from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.first_point import Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS, Bundle
 from smoothmin.descent.gradient_sampling.smooth_descent import (
@@ -206,8 +207,8 @@ class State:
 
     def noise(self) -> float:
         """What the value's noise may be, and rounding: of itself and of the coordinates."""
-        rounding = self.problem.unit * (abs(self.f) + float(np.abs(self.g) @ np.abs(self.x)))
-        return max(self.problem.noise, rounding)
+        summed = self.known.summed(self.x, self.f, self.g)
+        return max(self.problem.noise, self.problem.unit * summed)
 
     def iterate(self) -> Iterate:
         """The step just made, with the certificate of its gradient alone."""

@@ -18,7 +18,7 @@ from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
-from smoothmin.descent.convergence import Found
+from smoothmin.descent.first_point import Found
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.subproblems.min_norm import euclidean_norm
 
