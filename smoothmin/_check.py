@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
 import os
@@ -12,6 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._protocol import Array, Problem
+
+
+def require_takes(name: str, function: Any, count: int) -> None:
+    """Raise unless a function can be called with so many arguments, as far as it tells."""
+    if not callable(function):
+        raise TypeError(f"{name} must be callable, got {function!r:.80}")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # functions of other languages have none
+        return
+    more = list(signature.parameters)[-1:] == ["out"]  # which a gradient may be written into
+    try:
+        signature.bind(*range(count + more))
+    except TypeError as error:
+        many = f"{count} argument{'s'[: count - 1]}"
+        raise TypeError(f"{name} must take {many}, got {function!r:.80}: {error}") from None
 
 
 def plain(value: Any) -> Any:
@@ -64,6 +81,14 @@ def as_numbers(name: str, value: Any) -> Array:
         raise TypeError(f"{name} must be numbers, got {value!r:.80}") from None
 
 
+def require_square(name: str, value: Any) -> Array:
+    """A square matrix of floats, or an error that names it."""
+    given = as_numbers(name, value)
+    if given.ndim != 2 or given.shape[0] != given.shape[1]:
+        raise ValueError(f"{name} must be a square matrix, got shape {given.shape}")
+    return given
+
+
 def _is_a(value: Any, kind: type) -> bool:
     """Whether it is such a number, and no truth value."""
     return not isinstance(value, (bool, np.bool_)) and isinstance(value, kind)
@@ -94,6 +119,12 @@ def require_one_of(name: str, value: Any, allowed: Collection[str]) -> None:
     """Raise unless ``value`` is one of the ``allowed`` strings."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {sorted(allowed)}, got {value!r}")
+
+
+def require_settings(value: Any, kind: type) -> None:
+    """Raise unless a method's constants are of its own kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"settings must be {kind.__name__}, got {value!r:.80}")
 
 
 def require_scale(name: str, value: Any, *, optional: bool = False) -> None:

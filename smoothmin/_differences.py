@@ -262,9 +262,9 @@ class GivenSteps(Stencil):
         for key, value in given.items():
             if value is not None:
                 size = np.asarray(value)
-                size = np.abs(size) if size.dtype.kind in "if" else size  # signs are SciPy's
-                require_scale(key, size)
-                checked[key] = per_coordinate(key, size, domain.size, domain.free)
+                # signs are SciPy's
+                require_scale(key, np.abs(size) if size.dtype.kind in "if" else value)
+                checked[key] = per_coordinate(key, np.abs(size), domain.size, domain.free)
         if name not in checked or not (jac is None or isinstance(jac, str)):
             return None
         scheme = "2-point" if jac is None else jac

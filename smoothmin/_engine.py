@@ -15,6 +15,7 @@ import numpy as np
 
 from smoothmin import _status, _verdict
 from smoothmin._beyond import falls_on, lower_beyond
+from smoothmin._check import require_takes
 from smoothmin._domain import Domain
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._evaluate import Ledger
@@ -453,10 +454,13 @@ def as_callback(callback: Any) -> Callback | None:
         parameters = inspect.signature(callback).parameters
     except (TypeError, ValueError):  # builtins have none
         return Callback(callback, False)
+    named = set(parameters) == {"intermediate_result"}
     required = [
         parameter
         for parameter in parameters.values()
         if parameter.default is parameter.empty
         and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
-    return Callback(callback, set(parameters) == {"intermediate_result"}, len(required) == 2)
+    if not named:  # of "trust-constr" it takes two
+        require_takes("callback", callback, 2 if len(required) == 2 else 1)
+    return Callback(callback, named, len(required) == 2)

@@ -12,6 +12,7 @@ from smoothmin._differences import SCHEMES
 from smoothmin._domain import Domain
 from smoothmin._machine import EPS
 from smoothmin._protocol import Array
+from smoothmin._returned import as_real_array
 from smoothmin._setup import Arguments
 from smoothmin.descent.bfgs import BFGS
 
@@ -25,8 +26,8 @@ def with_first_metric(
 
     Raises
     ------
-    ValueError
-        For a ``hess`` of another kind.
+    TypeError, ValueError
+        For a ``hess`` or ``hessp`` of another kind.
 
     Warns
     -----
@@ -35,10 +36,12 @@ def with_first_metric(
         SciPy takes for ``hess``, ask for nothing that is not done.
     """
     if not (hess is None or hess is False or callable(hess) or _is_scheme(hess) or _updates(hess)):
-        raise ValueError(
+        raise (ValueError if isinstance(hess, str) else TypeError)(
             "hess must be callable, a HessianUpdateStrategy of SciPy's or one of "
             f"{list(SCHEMES)}, got {hess!r:.80}"
         )
+    if not (hessp is None or hessp is False or callable(hessp)):
+        raise TypeError(f"hessp must be callable, got {hessp!r:.80}")
     method, calls = given.method, 0
     if (
         callable(hess)
@@ -83,7 +86,8 @@ def inverse_at_start(hess: Any, args: tuple[Any, ...], domain: Domain) -> Array 
     n = domain.start.size
     if hasattr(found, "matmat"):  # a linear operator
         found = found.matmat(np.eye(n))
-    matrix = np.atleast_2d(found.toarray() if hasattr(found, "toarray") else found).astype(float)
+    found = found.toarray() if hasattr(found, "toarray") else found
+    matrix = np.atleast_2d(as_real_array(found, "hess at x0"))
     if matrix.shape != (n, n):
         raise ValueError(f"hess must return an array of shape {(n, n)}, got {matrix.shape}")
     if not np.isfinite(matrix).all():

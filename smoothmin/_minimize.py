@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from smoothmin._check import as_generator, require_bool
+from smoothmin._check import as_generator, require_bool, require_takes
 from smoothmin._domain import Domain, as_start
 from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
@@ -221,9 +221,10 @@ def minimize(
     (True, 'gradient-sampling', True)
     """
     fun = as_python(fun)
-    if not callable(fun):
-        raise TypeError(f"fun must be callable, got {fun!r}")
     args = args if isinstance(args, tuple) else (args,)
+    require_takes("fun", fun, 1 + len(args))
+    if callable(jac):
+        require_takes("jac", jac, 1 + len(args))
     if callable(method) and not isinstance(method, Method) and not inspect.isclass(method):
         theirs = {"hess": hess, "hessp": hessp, "bounds": bounds, "constraints": constraints}
         ours = {"integrality": integrality, "tol": tol, "rng": rng, "workers": workers}

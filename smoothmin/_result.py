@@ -294,7 +294,7 @@ def _cost(res: Result) -> Rows:
         phases = res.get("phase_nfev")
         if phases:
             gains = res.get("phase_gain") or {}
-            parts = [_phase(name, count, gains.get(name)) for name, count in phases.items()]
+            parts = [_phase(name, n, gains.get(name)) for name, n in phases.items() if n]
             text += f" evaluations: {', '.join(parts)}"
         if res.get("n_nonfinite"):
             count = res["n_nonfinite"]
@@ -429,6 +429,11 @@ ADVICE: tuple[tuple[Any, str], ...] = (
         lambda r, s: s == 4 and "differ" in str(r.get("message", "")),
         "values that do not differ: does `fun` depend on x? Larger steps (`sigma`, `x_scale`) "
         "leave a plateau",
+    ),
+    (
+        lambda r, s: s == 4 and _says_kink(r) and _from_values(r) and "noise" not in r,
+        'at a kink, method="gradient-sampling"; in noise, jac=None, whose differences are as long '
+        'as it demands, or values alone, method="derivative-free"',
     ),
     (
         lambda r, s: s == 4 and _says_kink(r) and r.get("method") != "gradient-sampling",

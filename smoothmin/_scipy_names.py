@@ -118,6 +118,7 @@ class ScipyName:
             return options  # for whoever reads them to refuse
         asked = ({} if tol is None else dict.fromkeys(self.tol, tol)) | dict(options)
         ours = {key: value for key, value in asked.items() if key not in self.options}
+        radius = ""  # the option that says it
         for key, value in asked.items():
             meaning = self.options.get(key)
             if meaning is None or value is None:
@@ -132,12 +133,14 @@ class ScipyName:
                 converted = meaning.convert(value, problem) if meaning.convert else value
                 if converted is not None:
                     ours[meaning.option] = converted
+                    radius = key if meaning.option == FINAL_RADIUS else radius
         if self.searches and not {"c1", "c2"} & ours.keys():
             ours["c2"] = FLATTER
         if self.searches:
             ours.setdefault("first_step", FIRST_STEP)
         if FINAL_RADIUS in ours:
-            ours["xtol"] = final_xtol(ours.pop(FINAL_RADIUS), ours.get("scale"), problem)
+            end, scale = ours.pop(FINAL_RADIUS), ours.get("scale")
+            ours["xtol"] = final_xtol(radius, end, scale, problem)
         return ours
 
 
@@ -199,6 +202,8 @@ def scipy_name(method: Any) -> ScipyName | None:
 
 def hint(option: Any, known: list[str]) -> str | None:
     """What an option of SciPy's is called here, if the method has it."""
+    if option == "seed":  # of SciPy's global methods, once
+        return "rng"
     for entry in NAMES.values():
         meaning = entry.options.get(option)
         if meaning is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._check import require_real
+from smoothmin._check import as_numbers, require_real
 from smoothmin._machine import EPS
 from smoothmin._protocol import Problem
 from smoothmin._scale import typical_scale
@@ -86,11 +86,11 @@ def _simplex_scale(simplex: Any, problem: Problem) -> Any:
 
 def as_simplex(simplex: Any) -> Any:
     """Vertices as rows, checked."""
-    vertices = np.asarray(simplex, dtype=float)
+    vertices = as_numbers("initial_simplex", simplex)
     if vertices.ndim != 2 or vertices.shape[0] != vertices.shape[1] + 1:
         raise ValueError(f"initial_simplex must have shape (n + 1, n), got {vertices.shape}")
     if not np.isfinite(vertices).all():
-        raise ValueError("initial_simplex must be finite")
+        raise ValueError(f"initial_simplex must be finite, got {simplex!r:.80}")
     return vertices
 
 
@@ -100,9 +100,9 @@ def _relative_radius(value: Any, problem: Problem) -> Any:
     return value * max(1.0, float(np.abs(problem.x0).max(initial=0.0)))
 
 
-def final_xtol(radius: Any, scale: Any, problem: Problem) -> float:
+def final_xtol(name: str, radius: Any, scale: Any, problem: Problem) -> float:
     """A final radius in the user's units as ``xtol``, in units of the scale."""
-    require_real("the final radius", radius, minimum=0)
+    require_real(name, radius, minimum=0)
     size = float(np.max(typical_scale(problem, "scale", scale)))
     return float(np.clip(radius / size, EPS, LARGEST_XTOL))
 

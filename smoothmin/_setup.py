@@ -23,7 +23,6 @@ from scipy.optimize import OptimizeWarning
 from smoothmin._check import (
     as_generator,
     plain,
-    require_bool,
     require_integer,
     require_limit,
     require_one_of,
@@ -373,8 +372,8 @@ class Plan:
             for name in ("disp", "progress", "return_all", "return_on_interrupt")
         }
         history = given.get("history", False)
-        if history != "points":
-            history = _flag("history", history)
+        if not (isinstance(history, str) and history == "points"):
+            history = _flag("history", history, ' or "points"')
         require_one_of("result", given.get("result", "best"), ("best", "last"))
         most = max(1000, 200 * n)
         unlimited = maxiter == limits.maxfev == limits.maxtime == math.inf
@@ -424,8 +423,8 @@ def _require_integers_known(method: Method, constrained: bool) -> None:
         )
 
 
-def _flag(name: str, value: Any) -> bool:
+def _flag(name: str, value: Any, more: str = "") -> bool:
     """A truth value, which may be written as a number, as SciPy's ``disp``."""
-    if type(value) is not bool and not isinstance(value, numbers.Integral):
-        require_bool(name, value)
+    if not isinstance(value, (bool, np.bool_, numbers.Integral)):
+        raise TypeError(f"{name} must be True or False{more}, got {value!r:.80}")
     return bool(value)

@@ -39,7 +39,9 @@ def told_points(points: Any, domain: Domain) -> Array:
     if told.shape in (shape, (size,)):  # one
         told = told[None]
     if told.shape[1:] not in (shape, (size,)) and told.size:
-        raise ValueError(f"points must have shape (S, *{shape}), got {told.shape}")
+        raise ValueError(
+            f"points must have shape (S, {', '.join(map(str, shape))}), got {told.shape}"
+        )
     return told.reshape(-1, size)
 
 

@@ -56,6 +56,7 @@ SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the ro
 CTOL_FROM_VALUES = 1e-6  # violation that counts as none without gradients, by max(1, |c|)
 STATIONARY = 1e-6  # length of a mix of gradients, in units of theirs, that is as good as none
 SURE = 4.0  # times the promise of its error that a gradient has to promise
+CONVERGED = "Converged: "  # with what a success begins
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
 
 
@@ -65,7 +66,7 @@ class Knowledge(NamedTuple):
     Parameters
     ----------
     message : str
-        What it ended on, without a full stop.
+        What it ended on, without a full stop; empty if on the decrease left alone.
     tolerance_met : bool
         Whether a tolerance of the user's is met.
     promised : float
@@ -171,32 +172,41 @@ class RunRecord(Protocol):
 def judge(knows: Knowledge, **info: Any) -> Finish:
     """The end of a method that knows this; ``info`` is for the result."""
     status, why = _decide(knows)
-    return Finish(status, f"{knows.message}{why}.", **info)
+    text = "; ".join(part for part in (knows.message, why) if part)
+    text = f"{text[:1].upper()}{text[1:]}."
+    return Finish(status, _converged(text) if status is Status.CONVERGED else text, **info)
+
+
+def _converged(sentence: str) -> str:
+    """A sentence that says first that the run has converged, then by what."""
+    return f"{CONVERGED}{sentence[0].lower()}{sentence[1:]}"
 
 
 def _decide(knows: Knowledge) -> tuple[Status, str]:
     if knows.tolerance_met:
         return Status.CONVERGED, ""
     if not knows.resolved:
-        return Status.PRECISION, ": differences of values are no more than rounding or noise"
+        return Status.PRECISION, "differences of values are no more than rounding or noise"
     if knows.unsure > NOISE_FLOOR * knows.noise:
         size = f"{knows.unsure:.3g}" if knows.unsure < math.inf else "any size"
-        return Status.PRECISION, f": noise may hide a decrease of {size}"
+        return Status.PRECISION, f"noise may hide a decrease of {size}"
     smooth = knows.steep <= KINK
     if knows.invisible and smooth:
+        if knows.promised == 0 and knows.message:
+            return Status.CONVERGED, ""
         return Status.CONVERGED, (
-            f": the decrease left, {knows.promised:.3g}, is below what values show, "
+            f"the decrease left, {knows.promised:.3g}, is below what rounding and noise hide, "
             f"{max(knows.noise, SURE * knows.hidden):.3g}"
         )
     if knows.negligible and smooth:
         return Status.CONVERGED, (
-            f": the decrease left, {knows.left:.3g}, is negligible beside the last ones, "
+            f"the decrease left, {knows.left:.3g}, is negligible beside the last ones, "
             f"{knows.lately[0][1]:.3g}"
         )
     if knows.invisible or knows.negligible:
-        return Status.PRECISION, ": the gradient has not shrunk, so this is a kink"
+        return Status.PRECISION, "the gradient has not shrunk, as at a kink or in noise"
     if knows.promised < math.inf:
-        return Status.PRECISION, f": a decrease of {knows.promised:.3g} may be left"
+        return Status.PRECISION, f"a decrease of {knows.promised:.3g} may be left"
     return Status.PRECISION, ""
 
 
@@ -218,5 +228,5 @@ def final(finish: Finish, value: float, run: RunRecord) -> tuple[Status, str]:
             return Status.INFEASIBLE, _status.contradictory(
                 f"{finish.message[:-1]}, and {run.violated}"
             )
-        return Status.PRECISION, f"{finish.message} But {run.violated}."
+        return Status.PRECISION, f"{finish.message.removeprefix(CONVERGED)} But {run.violated}."
     return status, finish.message

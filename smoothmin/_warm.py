@@ -10,7 +10,7 @@ import numpy as np
 from smoothmin._domain import Domain
 from smoothmin._history import History
 from smoothmin._protocol import Array, Known
-from smoothmin._returned import as_real_array, as_values, unmasked
+from smoothmin._returned import as_real_array, unmasked
 
 KINDS = "a result, its history with points, or (points, values)"
 
@@ -71,13 +71,15 @@ def known_points(
     if given.shape == shape or (given.ndim == 1 and given.shape == (size,)):
         given = given[None]  # one point
     if given.shape[1:] not in (shape, (size,)):
-        raise ValueError(f"{name}: points must have shape (S, *{shape}), got {given.shape}")
+        raise ValueError(
+            f"{name}: points must have shape (S, {', '.join(map(str, shape))}), got {given.shape}"
+        )
     flat = np.array(given.reshape(len(given), size), dtype=float)
-    found = as_values(list(np.ravel(values)), np.float64)
+    found = as_real_array(values, f"{name}: values").ravel()
     if found.shape != (len(flat),):
         raise ValueError(f"{name}: {len(flat)} points need as many values, got {values!r:.80}")
     if not np.isfinite(flat).all():
-        raise ValueError(f"{name}: points must be finite")
+        raise ValueError(f"{name}: points must be finite, got {points!r:.80}")
     allowed = np.ones(len(flat), dtype=bool)
     if domain.free is not None:  # points with other values of fixed variables say nothing here
         fixed = np.setdiff1d(np.arange(size), domain.free)

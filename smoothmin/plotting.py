@@ -340,7 +340,8 @@ def _table(evaluations: Mapping[str, Any]) -> tuple[NDArray[Any], list[str]]:
         raise ValueError(f"evaluations must be as many for every solver, got shapes {shapes}")
     table = np.array(rows)
     if not (table > 0).all():
-        raise ValueError("evaluations must be positive, infinite where not solved")
+        least = table[~(table > 0)][0]
+        raise ValueError(f"evaluations must be positive, infinite where not solved, got {least}")
     return table, list(evaluations)
 
 

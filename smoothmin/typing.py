@@ -94,6 +94,7 @@ class GradientSamplingDescentOptions(CommonOptions, total=False):
     memory: int | None
     restarts: int
     dense_up_to: int
+    gtol: float | None
 
 
 class LaplacianDescentOptions(CommonOptions, total=False):

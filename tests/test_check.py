@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+import smoothmin
 from smoothmin._check import (
     per_coordinate,
     require_bool,
@@ -95,3 +96,28 @@ def test_a_scale_for_each_coordinate():
     assert_array_equal(per_coordinate("sigma", [[1.0, 2.0]], 2), [1, 2])
     with pytest.raises(ValueError, match="sigma must be one number or 3 of them, got 2"):
         per_coordinate("sigma", [1.0, 2.0], 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"fun": lambda: 1.0}, TypeError, "fun must take 1 argument"),
+        ({"jac": lambda x, y: x}, TypeError, "jac must take 1 argument"),
+        ({"args": (1,)}, TypeError, "fun must take 2 arguments"),
+        ({"callback": lambda: None}, TypeError, "callback must take 1 argument"),
+        ({"x0": None}, TypeError, "x0 must be an array of real numbers, got None"),
+        ({"hessp": "a", "jac": lambda x: 2 * x}, TypeError, "hessp must be callable, got 'a'"),
+        ({"options": {"history": "pts"}}, TypeError, 'history must be True or False or "points"'),
+        ({"options": {"eps": "a"}, "method": "bfgs"}, TypeError, "got 'a'"),
+    ],
+)
+def test_calls_that_cannot_be_are_refused_before_any_evaluation(given, error, says):
+    called = []
+
+    def fun(x):
+        called.append(x)
+        return float(x @ x)
+
+    with pytest.raises(error, match=re.escape(says)):
+        smoothmin.minimize(**{"fun": fun, "x0": [1.0, 2.0]} | given)
+    assert not called

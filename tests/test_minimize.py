@@ -116,7 +116,7 @@ def test_arrays_that_fun_keeps_stay_as_they_were():
         ([np.inf], ValueError),
         ([1j], TypeError),
         (["1"], TypeError),
-        (None, ValueError),
+        (None, TypeError),
         ([[1, 2], [3]], TypeError),
     ],
 )

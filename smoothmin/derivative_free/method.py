@@ -33,6 +33,7 @@ from smoothmin._check import (
     require_integer,
     require_real,
     require_scale,
+    require_settings,
     require_tolerance,
     tolerances,
 )
@@ -171,6 +172,7 @@ class DerivativeFree(Method):
     )
 
     def __post_init__(self) -> None:
+        require_settings(self.settings, DerivativeFreeSettings)
         require_scale("sigma", self.sigma, optional=True)
         if self.n is not None:
             require_integer("n", self.n, 5)

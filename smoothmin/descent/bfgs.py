@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from smoothmin._check import require_real
+from smoothmin._check import require_real, require_square
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Problem, Steps
 from smoothmin.descent.quasi_newton import descend
@@ -105,7 +105,7 @@ class BFGS(Method):
         if self.first_step is not None:
             require_real("first_step", self.first_step, above=0, below=np.inf)
         if self.hess_inv0 is not None:
-            _require_definite(self.hess_inv0)
+            require_definite(self.hess_inv0)
 
     @property
     def _tolerances(self) -> Tolerances:
@@ -126,11 +126,9 @@ class BFGS(Method):
         return steps(problem)  # who knows it knows the function's unit
 
 
-def _require_definite(matrix: Any) -> None:
+def require_definite(matrix: Any) -> None:
     """Raise unless it is symmetric and positive definite."""
-    given = np.asarray(matrix, dtype=float)
-    if given.ndim != 2 or given.shape[0] != given.shape[1]:
-        raise ValueError(f"hess_inv0 must be a square matrix, got shape {given.shape}")
+    given = require_square("hess_inv0", matrix)
     try:
         np.linalg.cholesky(given)
     except np.linalg.LinAlgError:
@@ -138,7 +136,7 @@ def _require_definite(matrix: Any) -> None:
     else:
         definite = bool(np.isfinite(given).all()) and np.allclose(given, given.T)
     if not definite:
-        raise ValueError("hess_inv0 must be symmetric and positive definite")
+        raise ValueError(f"hess_inv0 must be symmetric and positive definite, got {matrix!r:.80}")
 
 
 def _of_free(name: str, matrix: Any, problem: Problem) -> Array:

@@ -279,7 +279,7 @@ class Convergence:
         if more and not lost:
             self._take_promise(promised)
             return False
-        knows = self._left("Converged", min(promised, noise) if lost else promised, step, x, f, g)
+        knows = self._left("", min(promised, noise) if lost else promised, step, x, f, g)
         self._take_promise(promised)
         going_on = self._finishing(knows.promised, fast)
         if not (knows.invisible or (knows.negligible and not going_on)):

@@ -301,7 +301,7 @@ class Descent:
         known, promised = self.known, self._promised
         differing = self._problem.differences is not None
         if differing and known.suspects(promised, step, self.x, self.f, self.g):
-            closer = yield from self._look_closer("Converged", step)
+            closer = yield from self._look_closer("", step)
             if closer:
                 return closer
         ended = yield from known.enough(promised, step, self.x, self.f, self.g)

@@ -36,6 +36,7 @@ from smoothmin._check import (
     require_one_of,
     require_real,
     require_scale,
+    require_settings,
 )
 from smoothmin._machine import DENSE_UP_TO
 from smoothmin._method import Method
@@ -144,6 +145,7 @@ class Homotopy(Method):
     )
 
     def __post_init__(self) -> None:
+        require_settings(self.settings, HomotopySettings)
         require_scale("sigma", self.sigma, optional=True)
         if self.n is not None:
             require_integer("n", self.n, 3)

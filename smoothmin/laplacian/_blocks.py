@@ -286,9 +286,9 @@ def _components(
 
 def require_sigma(sigma: Any) -> None:
     """Raise unless ``sigma`` is a strength of smoothing."""
-    require_real("sigma", sigma, minimum=0, maximum=sys.float_info.max)
+    require_real("sigma", sigma, minimum=0, below=np.inf)
 
 
 def require_sigmas(sigma: Any) -> None:
     """Raise unless ``sigma`` is a strength of smoothing, or one per block."""
-    require_per_block("sigma", sigma, minimum=0, maximum=sys.float_info.max)
+    require_per_block("sigma", sigma, minimum=0, below=np.inf)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -118,7 +117,7 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         compiled: bool | None = None,
     ) -> None:
         self.grid = as_grid("shape", shape)
-        require_real("sigma", sigma, minimum=0, maximum=sys.float_info.max)
+        require_real("sigma", sigma, minimum=0, below=np.inf)
         require_one_of("boundary", boundary, BOUNDARIES)
         require_integer("order", order, 1)
         if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
@@ -269,11 +268,13 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
     def _checked(self, v: Any) -> Floats:
         """``v`` as an array of the operator's dtype and of so many elements."""
         array = np.asarray(v)
-        if np.iscomplexobj(array):
-            raise TypeError("the operator acts on real vectors, got complex ones")
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"v must be an array of real numbers, got {v!r:.80}")
         n = self.shape[0]
         if array.size != n and not (array.ndim == 2 and array.shape[1] == n):
-            raise ValueError(f"expected {n} elements, or rows of so many, got shape {array.shape}")
+            raise ValueError(
+                f"v must have {n} elements, or rows of so many, got shape {array.shape}"
+            )
         return array.astype(self.dtype, copy=not array.flags.writeable)
 
     def _is_plain(self, v: Any) -> bool:

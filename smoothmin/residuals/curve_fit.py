@@ -219,7 +219,7 @@ def _data(xdata: Any, ydata: Any, check: bool | None, policy: str | None) -> tup
     if policy is not None:
         require_one_of("nan_policy", policy, ("raise", "omit"))
     check = policy is None if check is None else check
-    y = np.asarray(ydata, dtype=float)
+    y = as_numbers("ydata", ydata)
     x = np.asarray(xdata, dtype=float) if isinstance(xdata, (list, tuple, np.ndarray)) else xdata
     if y.size == 0:
         raise ValueError(f"ydata must not be empty, got shape {y.shape}")

@@ -64,8 +64,8 @@ class Residuals:
         if known is not None and np.array_equal(known[0], x):
             return known[1]
         found = self._call(x)
-        if found.dtype.kind not in "biufO":
-            raise TypeError(f"fun must return real numbers, got dtype {found.dtype}")
+        if found.dtype.kind not in "biufO" or any(number is None for number in found.flat[:1]):
+            raise TypeError(f"fun must return real numbers, got {found!r:.80}")
         rows: Array = np.array(found, dtype=float)
         if not rows.size or (known is not None and rows.shape != known[1].shape):
             raise ValueError(

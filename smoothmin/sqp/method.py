@@ -28,7 +28,7 @@ from typing import ClassVar
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._check import require_real
+from smoothmin._check import require_real, require_settings
 from smoothmin._method import Method
 from smoothmin._protocol import Finish, Problem, Steps
 from smoothmin._status import Status
@@ -125,8 +125,7 @@ class SQPGradientSampling(Method):
         for name in ("stationarity_tol", "radius_tol", "fatol", "gtol", "xtol"):
             if getattr(self, name) is not None:
                 require_real(name, getattr(self, name), minimum=0)
-        if not isinstance(self.settings, SQPSettings):
-            raise TypeError(f"settings must be SQPSettings, got {self.settings!r}")
+        require_settings(self.settings, SQPSettings)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""

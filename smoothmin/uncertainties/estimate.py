@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
-from smoothmin._check import as_numbers, require_integer, require_real
+from smoothmin._check import as_numbers, require_integer, require_real, require_takes
 from smoothmin._domain import Domain
 from smoothmin._factors import MINOR
 from smoothmin._machine import HALF_OF_DIGITS
@@ -123,8 +123,8 @@ class Uncertainty:
         ndarray, shape (points, 2)
             In order around the minimum.
         """
-        for index in (first, second):
-            self._require(index)
+        self._require(first, "first")
+        self._require(second, "second")
         if first == second:
             raise ValueError(f"first and second must differ, got {first!r} twice")
         _require_level(level)
@@ -134,10 +134,10 @@ class Uncertainty:
                 raise ValueError(f"index {index}: the parameter has no error to draw a contour by")
         return self._profile.contour(int(first), int(second), level, int(points))
 
-    def _require(self, index: Any) -> None:
-        require_integer("index", index, 0)
+    def _require(self, index: Any, name: str = "index") -> None:
+        require_integer(name, index, 0)
         if index >= self.x.size:
-            raise ValueError(f"index must be less than {self.x.size}, got {index!r}")
+            raise ValueError(f"{name} must be less than {self.x.size}, got {index!r}")
         if self.at_bound[index]:
             raise ValueError(f"index {index}: the parameter is fixed or at a bound")
 
@@ -213,17 +213,20 @@ def uncertainty(
     >>> bool(high - res.x[0] > res.x[0] - low)
     True
     """
-    if not callable(fun):
-        raise TypeError(f"fun must be callable, got {fun!r}")
     args = args if isinstance(args, tuple) else (args,)
+    require_takes("fun", fun, 1 + len(args))
     _check(errordef, residuals, noise)
-    start = res.x if hasattr(res, "x") else res
+    start = getattr(res, "x", res)
+    if start is None:
+        raise TypeError(f"res must be a result or an array of parameters, got {res!r:.80}")
     domain = Domain.build(start, bounds)
     function = _Free(fun, jac, args, domain)
     x = domain.start if domain.free is None else domain.start[domain.free]
+    if residuals is not None:
+        require_integer("residuals", residuals, x.size + 1)
     value = function.value(x)
     if not math.isfinite(value):
-        raise ValueError(f"fun must be finite at the minimum, got {value!r}")
+        raise ValueError("fun must be finite at the minimum, and has no finite value there")
     rise = _errordef(errordef, residuals, value, x.size)
     freedom = math.inf if residuals is None else residuals - x.size
     box = domain.box or (np.full(x.size, -np.inf), np.full(x.size, np.inf))
@@ -317,7 +320,6 @@ def _check(errordef: float | str, residuals: int | None, noise: float | None) ->
 
 def _errordef(given: float | str, residuals: int | None, value: float, n: int) -> float:
     if residuals is not None:
-        require_integer("residuals", residuals, n + 1)
         if not value > 0:
             raise ValueError(f"a sum of squares must be positive at its minimum, got {value!r}")
         return value / (residuals - n)

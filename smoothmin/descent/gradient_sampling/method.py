@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from smoothmin._check import require_integer, require_real
+from smoothmin._check import require_integer, require_real, require_settings
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
 from smoothmin._scale import START_SHARE
@@ -67,12 +67,14 @@ class GradientSamplingDescent(Method):
     Parameters
     ----------
     stationarity_tol : float, optional
-        Largest norm of the least element of the hull of nearby gradients, in their units, ...
+        Largest norm, for success, of the least element of the hull of nearby gradients, in their
+        units; SciPy's ``gtol`` is another name for it.
     radius_tol : float, optional
-        ... and largest distance of these gradients' points, for success; never more than a
-        hundred-thousandth of the largest element of ``x``. By default a millionth of the mean
-        length of the gradients in the mix, and a hundred-millionth of the largest element that
-        ``x`` has had; where the function is smooth the run ends as `BFGS` does.
+        Largest distance of these gradients' points, for success; never more than a
+        hundred-thousandth of the largest element of ``x``. By default the norm is a millionth of
+        the mean length of the gradients in the mix, and the distance a hundred-millionth of the
+        largest element that ``x`` has had; where the function is smooth the run ends as `BFGS`
+        does.
     radius : float, optional
         First sampling radius. A tenth of the largest element of ``x0``, or of 1, if None.
     samples : int, optional
@@ -145,6 +147,7 @@ class GradientSamplingDescent(Method):
     handles_bounds: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("stationarity_tol", "radius_tol")
+    synonyms: ClassVar[dict[str, str]] = {"gtol": "stationarity_tol"}
 
     stationarity_tol: float | None = None
     radius_tol: float | None = None
@@ -170,8 +173,7 @@ class GradientSamplingDescent(Method):
             require_integer("memory", self.memory, 2)
         require_integer("restarts", self.restarts, 0)
         require_integer("dense_up_to", self.dense_up_to, 0)
-        if not isinstance(self.settings, GradientSamplingSettings):
-            raise TypeError(f"settings must be GradientSamplingSettings, got {self.settings!r}")
+        require_settings(self.settings, GradientSamplingSettings)
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
