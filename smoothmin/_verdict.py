@@ -19,10 +19,10 @@ The rules, and where they come from:
    windows, too, so that convergence must have gone on to the end.
    A value that is still small beside its falls may go on falling for long: the promise has
    to be negligible beside the value, too. Where it may be all of the value, which then vanishes
-   at the minimum, it has to be `VANISHING` beside the last falls: the variables are known to
-   `NEGLIGIBLE` then, where the function is a parabola. Far away a polynomial looks as
-   if it vanished: the step has to be short in units of max(1, |x|), too, and no more may be
-   promised than there could be.
+   at the minimum, it has to be `VANISHING` beside the falls, also in shorter windows: the
+   variables are known to `NEGLIGIBLE` then, where the function is a parabola. Far away a
+   polynomial looks as if it vanished: the step has to be short in units of max(1, |x|), too, and
+   no more may be promised than there could be.
    At a minimum where the function is flatter than a parabola values fall by that share while
    variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
    A promise counts as large as earlier ones have proved too small: what values fell by since
@@ -137,12 +137,16 @@ class Knowledge(NamedTuple):
         """What counts as negligible."""
         if not self.lately:
             return 0.0
-        beside_falls = min(math.pow(NEGLIGIBLE, share) * fall for share, fall in self.lately)
         if not self.vanishing:
-            return min(beside_falls, NEGLIGIBLE * self.size)
+            return min(beside(NEGLIGIBLE, self.lately), NEGLIGIBLE * self.size)
         if SHORT * self.promised > self.size > 0:
             return 0.0
-        return min(beside_falls, VANISHING * self.lately[0][1])
+        return beside(VANISHING, self.lately)
+
+
+def beside(part: float, lately: tuple[tuple[float, float], ...]) -> float:
+    """What is this part of the falls lately, in all shares of the steps."""
+    return min((math.pow(part, share) * fall for share, fall in lately), default=0.0)
 
 
 class RunRecord(Protocol):

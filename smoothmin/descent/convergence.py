@@ -23,7 +23,7 @@ from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import SPAN, Recent
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, beside, judge
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import Found, unusable
@@ -157,7 +157,7 @@ class Convergence:
         assert differences is not None
         if differences.noise > 0 or not promised < math.inf:
             return False
-        if metric is None or metric.fresh:
+        if metric is None or metric.fresh or self._settling(x.size):
             return False
         if promised < self.blurred(x, f, differences):
             return True
@@ -211,11 +211,15 @@ class Convergence:
         rounding = self.rounding(x, f, central)
         left = min(promised * self.recent.exceeded(rounding), knows.size)
         knows = knows._replace(promised=max(knows.promised, left), noise=rounding)
-        if hidden <= BLURRED * self.recent.fall:
+        knows = self._reaching(knows, step, x, central)
+        if hidden <= beside(BLURRED, self.recent.changes):
             # no gains are to be extrapolated where none is sure
             noise = max(rounding, hidden)
             knows = knows._replace(noise=noise, extrapolated=0.0)
         finish = judge(knows)
+        if finish.status.success and self._taught_elsewhere(knows):
+            self._renewed, self.curvatures = self.recent.steps, sides.curvatures
+            return central
         if finish.status.success:
             return (yield from self.polled(x, f, sides.bent_down, knows.noise)) or finish
         differences.correct(x, sides.error)
@@ -228,17 +232,19 @@ class Convergence:
         """What is known where a metric promises so much for a step."""
         far = self.recent.far(x, euclidean_norm(step)) if promised < math.inf else 0.0
         knows = self._knows(message, promised, x, f, g, far)
-        if knows.negligible and promised < math.inf:  # which a long step is not
-            pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))
-            along = knows.left / (euclidean_norm(pg * size) or 1.0)
-            large = max(along, float(np.max(np.abs(step) / size)))
-            knows = knows._replace(large=large)
         fast = promised < FINISHING[1] * self._promises[0]
         if fast and (self._problem.differences is not None or promised <= knows.noise):
             # faster than gains tell
-            extrapolated = min(knows.extrapolated, promised)
-            knows = knows._replace(extrapolated=extrapolated)
+            knows = knows._replace(extrapolated=min(knows.extrapolated, promised))
+        if knows.negligible and promised < math.inf:
+            return self._reaching(knows, step, x, g)
         return knows
+
+    def _reaching(self, knows: Knowledge, step: Array, x: Array, g: Array) -> Knowledge:
+        """With how far the step or the slopes have to lead for what is left; far is much."""
+        pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))
+        along = knows.left / (euclidean_norm(pg * size) or 1.0)
+        return knows._replace(large=max(along, float(np.max(np.abs(step) / size))))
 
     def blurred(self, x: Array, f: float, differences: Differences) -> float:
         """What a gradient may promise at ``x`` of which differences leave no more than errors.
@@ -265,7 +271,7 @@ class Convergence:
         much more. Where it is the answer is true: the metric is to be forgotten.
         """
         earlier = self._promises[0]
-        if 0 < self._renewed >= self.recent.steps - min(SPAN, x.size):
+        if self._settling(x.size):
             return False
         if self.promises_much(promised, x, f, g):
             return False
@@ -287,9 +293,8 @@ class Convergence:
         finish = judge(knows)
         if not finish.status.success:
             return False
-        recent = self.recent
-        if not knows.vanishing and recent.curvature() < SHORT * recent.curvature(self._renewed):
-            self._renewed = recent.steps
+        if self._taught_elsewhere(knows):
+            self._renewed = self.recent.steps
             return True
         if lost:  # nor is there anything else along it to be told
             return finish
@@ -302,6 +307,15 @@ class Convergence:
         if alone > OTHER_ORDER * promised and not (knows.invisible or knows.negligible):
             return True
         return finish
+
+    def _settling(self, n: int) -> bool:
+        """Whether memory was forgotten only a few steps ago."""
+        return 0 < self._renewed >= self.recent.steps - min(SPAN, n)
+
+    def _taught_elsewhere(self, knows: Knowledge) -> bool:
+        """Whether what memory has been kept of is far away, where a function is much steeper."""
+        recent = self.recent
+        return not knows.vanishing and recent.curvature() < SHORT * recent.curvature(self._renewed)
 
     def promises_much(self, promised: float, x: Array, f: float, g: Array) -> bool:
         """Whether bounds that cost little show that a promise is neither invisible nor negligible.

@@ -21,6 +21,15 @@ def test_a_curved_valley_is_followed_to_its_end(method, distance):
     assert res.fun < 1e-10
 
 
+@pytest.mark.parametrize("seed", [0, 2, 3, 4, 5, 8])
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+def test_one_step_from_far_away_is_no_convergence_by_differences(method, seed):
+    # a last step of many orders leaves a value that is nothing beside it, and still far away
+    start = 2e8 * np.random.default_rng(seed).standard_normal(2)
+    res = minimize(rosen, start, method=method, rng=0, options={"maxfev": 1500})
+    assert not res.success or res.fun < 1e-6, res.message
+
+
 def powers(x):
     p = np.linspace(2, 6, x.size)
     return float((np.abs(x) ** p).sum()), p * np.abs(x) ** (p - 1) * np.sign(x)
