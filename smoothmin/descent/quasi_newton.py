@@ -131,8 +131,7 @@ class Descent:
         known.metric = metric
         self.x, self.f, self.g = start
         if problem.differences is not None:  # which see no kinks that are near
-            flatter = WOLFE if problem.box is None else None
-            self._how = {**how, "smooth": True, "c2": how.get("c2") or flatter}
+            self._how = {**how, "smooth": True, "c2": how.get("c2") or WOLFE}
         self._begin()
         self.doubt, self.wall = Doubt(problem, enough=1), Wall()
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
@@ -430,9 +429,8 @@ def first_step(
     if previous > 0:
         return previous / length
     reach = max(1.0, euclidean_norm(x)) / length
-    if fun != 0 and slope != 0:
-        reach = min(reach, STEEPEST * abs(fun / slope))
-    return min(max(1.0, HALF_OF_DIGITS * reach), reach)
+    most = STEEPEST * abs(fun / slope) if fun != 0 and slope != 0 else math.inf
+    return min(max(1.0, HALF_OF_DIGITS * reach), reach, most)
 
 
 def failed_search(found: LineResult) -> str:

@@ -21,6 +21,7 @@ from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
 from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.descent.convergence import POLLED
+from smoothmin.descent.unexplored import unexplored
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.sqp.functions import Point
@@ -169,7 +170,8 @@ class LagrangianMetric:
     def doubtful(self, slope: Array, errors: Array, fall: float, longest: Array) -> Iterator[Array]:
         """Steps of this fall by a slope where the matrix may claim too much curvature.
 
-        Downward, also in units of its diagonal; and along the coordinates for which no step has
+        Downward along what the last changes of the gradient leave of the slope, and in units of
+        the matrix's diagonal; and along the coordinates for which no step has
         shown the curvature claimed, to a factor of two, by changes of the gradient beyond
         ``errors`` (n,). None is longer than ``longest`` (n,).
         """
@@ -179,7 +181,10 @@ class LagrangianMetric:
         for step, change in self.pairs if factor is not None else ():
             ratio = step / np.where(change == 0, np.inf, inverse * change)
             proven |= (np.abs(change) > errors) & (ratio > 0.5) & (ratio < 2)
-        for downward in (slope, inverse * slope) if factor is not None else (slope,):
+        last = [change for _, change in self.pairs][1 - self._n :] if self._n > 1 else []
+        rest = unexplored([*np.cumsum([0 * slope, *last], axis=0)], slope, fall)
+        down = slope if rest is None else -rest
+        for downward in (down, inverse * slope) if factor is not None else (down,):
             step = downward * (fall / (float(downward @ slope) or np.inf))
             if (np.abs(step) <= longest).all() and step.any():
                 yield -step

@@ -437,7 +437,8 @@ class SQPRun:
         steep = 1.0 if self._gathered.met else self._recent.steepness
         if flat:
             steep = self._recent.steepness_with(direction.steepness)
-        visible = -direction.slope > noise and not flat
+        guessed = self._curvature.fresh and promised <= noise  # the step is, at a point like this
+        visible = -direction.slope > noise and not (flat or guessed)
         step = direction.step / self._curvature.trust
         size = np.maximum(1.0, np.abs(point.x))
         knows = Knowledge(

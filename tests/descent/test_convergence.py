@@ -233,3 +233,20 @@ def test_bounds_that_cost_little_agree_with_what_the_judge_is_told(seed):
             assert not knows.invisible
             agreed += 1
     assert agreed > 10
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 5])
+def test_a_degenerate_minimum_of_value_zero_is_a_success(seed):
+    # memory that is started afresh there takes no step that is lost to rounding of the point
+    rng = np.random.default_rng(seed)
+    n = 8
+    axes, shift = np.linalg.qr(rng.standard_normal((n, n)))[0], rng.standard_normal(n)
+    p = np.linspace(2, 4, n)
+
+    def fun(x):
+        z = axes @ x - shift
+        return float((np.abs(z) ** p).sum()), axes.T @ (p * np.abs(z) ** (p - 1) * np.sign(z))
+
+    res = minimize(fun, axes.T @ (shift + 2 * rng.standard_normal(n)), jac=True, method="lbfgs")
+    assert res.success, res.message
+    assert res.fun < 1e-10

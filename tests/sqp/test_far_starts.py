@@ -65,3 +65,11 @@ def test_by_differences_curved_valleys_are_followed_to_the_end(fun, scale, unit)
     )
     assert result.fun / unit < 1e-9
     assert result.nfev < 1500
+
+
+@pytest.mark.parametrize(("scale", "seed"), [(1e4, 1), (1e6, 1), (1e6, 0)])
+def test_a_slope_that_no_step_has_followed_is_looked_along(scale, seed):
+    # the matrix claims the curvature across a valley along it, too
+    start = 2 * scale * np.random.default_rng(seed).standard_normal(2)
+    result = minimize(rosenbrock, start, jac=True, method="sqp", options={"maxfev": 600})
+    assert not result.success or result.fun < 1e-8
