@@ -29,14 +29,18 @@ from smoothmin.descent.failed_search import level, noise_on_line, promised_on_li
 from smoothmin.descent.first_point import Found, unusable
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.descent.under_noise import UnderNoise
-from smoothmin.descent.unexplored import farthest, promised_along, unexplored
+from smoothmin.descent.unexplored import (
+    farthest,
+    lower_along_coordinates,
+    promised_along,
+    unexplored,
+)
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
-POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
 
 
 class Convergence:
@@ -104,7 +108,8 @@ class Convergence:
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
         self.recent.add(x, f, euclidean_norm(pg), curvature)
-        self._gradients.append(pg)
+        if length > 0:  # only a step tells of curvature
+            self._gradients.append(pg)
         self._under_noise.stepped(x, pg)
         self._since += 1
         # of a value that vanishes no more than itself could be had
@@ -355,10 +360,14 @@ class Convergence:
         step = unexplored(self._gradients, problem.projected_gradient(x, g), fall)
         if step is None or euclidean_norm(step) > self.recent.moved(x):
             return False
-        if (there := (yield from farthest(problem, x, step, f - 0.5 * fall))) is None:
+        found = yield from farthest(problem, (x, f, g), step)
+        if found is None or unusable(*found[1:]) is not None:
             return True
-        found = yield from ask_one(there)
-        return (there, *found) if unusable(*found) is None else True
+        gain = f - found[1]
+        knows = self._knows("", gain, x, f, g)
+        # a gain far beyond what was promised shows that the metric is wrong
+        small = gain <= OTHER_ORDER * fall and (knows.invisible or knows.negligible)
+        return True if small else found
 
     def idle(self, x: Array, f: float, g: Array) -> bool:
         """Whether the last steps together gained no more than rounding."""
@@ -413,6 +422,10 @@ class Convergence:
     def _displacing(self, x: Array) -> float:
         """What values rise by, beside a minimum, where rounding displaces ``x``."""
         displaced = EPS * euclidean_norm(x)
+        if len(self._gradients) > 1:  # along what has bent lately
+            change = self._gradients[-1] - self._gradients[-2]
+            length = euclidean_norm(change)
+            displaced = EPS * euclidean_norm(change / length * x) if length > 0 else displaced
         rise = ROUNDINGS * self.recent.curvature() * displaced**2
         return rise if math.isfinite(rise) else 0.0
 
@@ -440,22 +453,12 @@ class Convergence:
     ) -> Generator[Ask, Any, Found | Finish | None]:
         """A lower point on one of the coordinates that promise most, if there is any."""
         pg = self._problem.projected_gradient(x, g)
-        steps = POLL * np.maximum(1.0, np.abs(x))
-        first = np.argsort(-np.abs(pg) * steps, kind="stable")[:POLLED]
-        first = first[pg[first] != 0]
-        if not len(first):
-            return None
-        points = np.repeat(x[None], len(first), axis=0)
-        points[np.arange(len(first)), first] -= np.copysign(steps, pg)[first]
-        points = self._problem.clip(points)
-        answers = yield Ask(points, 0)
-        k = int(np.where(np.isfinite(answers.values), answers.values, np.inf).argmin())
-        if not answers.values[k] < f - noise:
+        there = yield from lower_along_coordinates(self._problem, x, f, pg, noise)
+        if there is None:
             return None
         self._polls += 1
         if self._polls > SPAN:
             return Finish(Status.PRECISION, _status.POLLED_LOWER)
-        there: Array = points[k].copy()
         found = yield from ask_one(there)
         return (there, *found) if unusable(*found) is None else None
 

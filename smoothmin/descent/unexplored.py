@@ -16,9 +16,13 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot
 
+from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
 from smoothmin._machine import CACHED, EPS
-from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin._protocol import Array, Ask, Problem, ask_one, ask_value
+from smoothmin.descent.first_point import Found
 from smoothmin.subproblems.min_norm import euclidean_norm
+
+POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
 
 
 def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | None:
@@ -78,17 +82,50 @@ def _changes(gradients: Sequence[Array]) -> Callable[[], Iterable[tuple[slice, A
     return parts
 
 
-def farthest(
-    problem: Problem, x: Array, step: Array, lowest: float
-) -> Generator[Ask, Any, Array | None]:
-    """The last point below ``lowest`` along a step that grows tenfold while values fall."""
-    there = None
+def farthest(problem: Problem, start: Found, step: Array) -> Generator[Ask, Any, Found | None]:
+    """The last point of those along a step that grows tenfold that are lower, if any are.
+
+    The first one by half of what slopes promise, and not uphill: lower it may be by rounding.
+    Where values do not show that, slopes that are still more than half as steep tell that the
+    function falls below what values can show.
+    """
+    exact, found = problem.differences is None, None
     while True:
-        ahead = problem.clip(x + step)
-        value = float((yield Ask(ahead[None], 0)).values[0])
-        if not -math.inf < value < lowest:
-            return there
-        there, lowest, step = ahead, value, 10 * step
+        ahead = problem.clip(start[0] + step)
+        if (ahead == start[0]).all():  # by rounding, or at bounds
+            return found
+        value, g = yield from _known(ahead, exact=exact)
+        move = ahead - start[0]
+        promised, then = float(start[2] @ move), float(g @ move) if exact else 0.0
+        lowest = start[1] + 0.5 * promised if found is None else found[1]
+        if -math.inf < value < lowest and (found is not None or then <= 0):
+            found = ahead, value, g
+        elif (
+            found is not None
+            or not exact
+            or not is_falling(start[0], step, promised, then, value - start[1])
+        ):
+            break
+        step = FASTEST_GROWTH * step
+    if found is None or exact:
+        return found
+    return (found[0], *(yield from ask_one(found[0])))
+
+
+def _known(x: Array, *, exact: bool) -> Generator[Ask, Any, tuple[float, Array]]:
+    """The value, and the gradient where that costs nothing."""
+    if exact:
+        return (yield from ask_one(x))
+    return (yield from ask_value(x)), x
+
+
+def is_falling(x: Array, step: Array, slope: float, then: float, rise: float) -> bool:
+    """Whether slopes say that a function falls along a step, and no value denies that.
+
+    ``slope`` is the first one times the step, ``then`` the last.
+    """
+    close = euclidean_norm(step) <= max(1.0, euclidean_norm(x))
+    return close and rise <= -OTHER_ORDER * slope and then < 0.5 * slope
 
 
 def promised_along(
@@ -110,3 +147,31 @@ def promised_along(
     if not math.isfinite(change) or slope >= 0:
         return 0.0
     return 0.5 * slope * slope / change if change > 0 else math.inf
+
+
+def lower_along_coordinates(
+    problem: Problem, x: Array, f: float, pg: Array, noise: float
+) -> Generator[Ask, Any, Array | None]:
+    """The lowest point down the coordinates that promise most, if noise does not explain it.
+
+    Along those for which parabolas through slopes and values promise more than noise, the
+    least points of these follow.
+    """
+    size = np.maximum(1.0, np.abs(x))
+    first = np.argsort(-np.abs(pg) * size, kind="stable")[:POLLED]
+    first = first[pg[first] != 0]
+    steps, slopes = POLL * size[first], np.abs(pg[first])
+    while len(first):
+        points = np.repeat(x[None], len(first), axis=0)
+        points[np.arange(len(first)), first] -= np.copysign(steps, pg[first])
+        points = problem.clip(points)
+        answers = yield Ask(points, 0)
+        values = np.where(np.isfinite(answers.values), answers.values, np.inf)
+        k = int(values.argmin())
+        if values[k] < f - noise:
+            there: Array = points[k].copy()
+            return there
+        shorter = slopes * steps**2 / (2 * (values - f + slopes * steps))
+        seen = (slopes * shorter > 2 * noise) & (shorter < 0.5 * steps)
+        first, steps, slopes = first[seen], shorter[seen], slopes[seen]
+    return None

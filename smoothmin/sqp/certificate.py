@@ -104,6 +104,24 @@ class KKTCertifier:
             usual = min(usual, EPS**0.5)
         return max(needed, max(settings.blur * usual, self._coarsest) * max(size, 1.0))
 
+    def halfway(self, point: Point, direction: Array) -> Array:
+        """The step along a direction by half of the radius."""
+        step: Array = direction * (0.5 / self.length(point, direction))
+        return step
+
+    def length(self, point: Point, step: Array) -> float:
+        """Of a step in units of the radius, for every variable of its own size.
+
+        The radius is that of the largest variable, in which others may have curved far.
+        """
+        units = self._units(point)
+        return float(units.max()) * euclidean_norm(step / units) / self.radius(point.x)
+
+    def _units(self, point: Point) -> Array:
+        """The variables' sizes."""
+        units: Array = np.maximum(np.abs(point.x), min(1.0, largest(point.x)) or 1.0)
+        return units
+
     def certify(self, point: Point, gathered: Gathered) -> KKTCertificate:
         """The certificate of a point, by what is known around it."""
         radius = self.radius(point.x)
@@ -121,6 +139,11 @@ class KKTCertifier:
         small = self._settings.relative * min(steepest, self._slope(point))
         if self._tolerance is not None:
             small = self._tolerance
+        else:  # beside what each variable's slope comes to over its size
+            units = self._units(point)
+            along = euclidean_norm(least[: len(units)] * units)
+            most = float(np.linalg.norm(gradients * units, axis=1).max())
+            small = small if along <= self._settings.relative * most else 0.0
         small = max(small, PRODUCTS * steepest)
         return KKTCertificate(math.sqrt(float(least @ least)), radius, least, small)
 

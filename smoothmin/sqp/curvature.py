@@ -20,8 +20,7 @@ import numpy as np
 from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
 from smoothmin._machine import PRODUCTS
 from smoothmin._protocol import Array, Mask
-from smoothmin.descent.convergence import POLLED
-from smoothmin.descent.unexplored import unexplored
+from smoothmin.descent.unexplored import POLLED, unexplored
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.sqp.functions import Point

@@ -16,11 +16,12 @@ from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Prob
 from smoothmin._recent import SIDES, SPAN, Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
-from smoothmin.descent.convergence import BLURRED, POLL
+from smoothmin.descent.convergence import BLURRED
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import unusable
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.quasi_newton import first_step
+from smoothmin.descent.unexplored import POLL
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
 from smoothmin.sqp.contradiction import contradicted
 from smoothmin.sqp.curvature import LagrangianMetric, down_coordinates
@@ -30,6 +31,7 @@ from smoothmin.sqp.lowest_feasible import LowestFeasible
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
+from smoothmin.sqp.surroundings import Surroundings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.sqp.tolerances import Tolerances
 from smoothmin.sqp.visibility import Visibility
@@ -65,6 +67,8 @@ class SQPRun:
         )
         known = self._evaluator, region, self._programs, self._gathered, self._certifier
         self._infeasibility = Infeasibility(*known)
+        parts = self._evaluator, region, self._programs, self._search, self._gathered
+        self._surroundings = Surroundings(*parts, self._certifier, settings.steps.serious)
         self._visibility = Visibility(
             problem, region, self._sides, self._programs, self._curvature, self._recent
         )
@@ -78,8 +82,6 @@ class SQPRun:
         self._returned_to: Point | None = None
         self._misled_at: Point | None = None
         self._dear_at: Point | None = None
-        self._looked_at: Point | None = None
-        self._looks = 0  # at gradients near that point
         self._level_at_reset = math.inf
         self._polls = 0  # that found something lower where nothing was known to be left
         self._taught_since = 0  # the step
@@ -118,6 +120,10 @@ class SQPRun:
                 if isinstance(going_on, Finish):
                     return going_on
                 point, steer = going_on, True
+                continue
+            if isinstance(ended, Point):
+                point = self._moved(point, Outcome(ended, direction, 0.0), direction.steepness)
+                steer = True
                 continue
             if ended:
                 continue
@@ -225,7 +231,7 @@ class SQPRun:
             lagrangian = np.concatenate([[1.0], direction.multipliers]) @ point.slopes
             steps = chain(steps, down_coordinates(lagrangian, longest))
         for step in steps:
-            there = yield from self._search.farthest(point, step, 0.5 * fall)
+            there = yield from self._search.farthest(point, step, 0.5 * fall, direction.multipliers)
             if there is not None:
                 if self._certifier.feasible(point) and not self._certifier.feasible(there):
                     return None
@@ -310,8 +316,8 @@ class SQPRun:
 
     def _end(
         self, point: Point, direction: Direction, noise: float
-    ) -> Generator[Ask, object, Finish | bool]:
-        """The end, or whether the gathered gradients have changed, which calls for a program."""
+    ) -> Generator[Ask, object, Finish | Point | bool]:
+        """The end, a lower point, or whether gathered gradients have changed for the program."""
         if not math.isfinite(euclidean_norm(direction.step)):
             return self._lost(point)
         if self._idle(noise):
@@ -335,14 +341,11 @@ class SQPRun:
             if invisible and self._dearer(point, noise):
                 return True
             return (yield from self._infeasibility.judged(point)) if invisible else False
-        if self._looked_at is not point:
-            self._looked_at, self._looks = point, 0
-        if self._looks <= point.x.size:
-            normals = self._certifier.region_normals(point, radius)
-            if (yield from self._search.prove(point, radius, normals)):
-                self._looks += 1
-                return True
-        certificate = self._certifier.certify(point, self._gathered)
+        if (yield from self._surroundings.prove(point)):
+            return True
+        certificate = yield from self._surroundings.certificate(point, noise)
+        if isinstance(certificate, Point):
+            return certificate
         if self._proves(certificate, point, direction, blurred):
             return judge(certificate.knowledge, **self._facts(certificate, direction))
         gained = self._level_at_reset - self._level
@@ -377,8 +380,10 @@ class SQPRun:
 
     def _small(self, point: Point, direction: Direction, noise: float) -> bool:
         """Whether a step is short, or promises next to nothing."""
-        short = euclidean_norm(direction.step) <= self._certifier.radius(point.x)
-        return short or direction.decrease <= max(noise, NEGLIGIBLE * self._recent.fall)
+        short = self._certifier.length(point, direction.step) <= 1
+        # a value that may vanish beside what is promised is far from known
+        little = min(NEGLIGIBLE * self._recent.fall, abs(point.fun))
+        return short or direction.decrease <= max(noise, little)
 
     def _misled(self, point: Point, direction: Direction) -> bool:
         """Whether tangents were forgotten: those of a program that was not solved, once a point.

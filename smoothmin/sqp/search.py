@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._factors import WITNESSES
+from smoothmin._factors import FASTEST_GROWTH, WITNESSES
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin._scale import PROBE
 from smoothmin.descent.failed_search import level
 from smoothmin.descent.gradient_check import contradicting
+from smoothmin.descent.unexplored import is_falling
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
 from smoothmin.sqp.program import Direction, Programs, Region
@@ -161,39 +162,41 @@ class Search:
         return rise
 
     def farthest(
-        self, point: Point, step: Array, fall: float
+        self, point: Point, step: Array, fall: float, multipliers: Array | None = None
     ) -> Generator[Ask, object, Point | None]:
         """The last point at which the merit function is lower by this, each fall below the last.
 
-        Along a step that grows tenfold.
+        Along a step that grows tenfold. By exact slopes of the Lagrangian, where multipliers are
+        given, as in `unexplored.farthest`.
         """
-        merit, best = self._programs.merit, None
-        lowest = merit(point) - fall
+        evaluator, merit = self._evaluator, self._programs.merit
+        level, best = merit(point), None
+        slopes = None
+        if multipliers is not None and not evaluator.by_differences:
+            slopes = np.concatenate([[1.0], multipliers])
+        lowest = level - fall
         while True:
             x, _ = self._region.nearest(point.x + step)
-            ahead = yield from self._evaluator.values_at(x)
-            if not (ahead.finite and merit(ahead) < lowest):
+            if (x == point.x).all():  # by rounding, or at bounds
+                return None
+            ahead = yield from evaluator.at(x) if slopes is not None else evaluator.values_at(x)
+            if not ahead.finite:
                 break
-            best, lowest, step = x, merit(ahead), 10 * step
-        if best is None:
-            return None
-        there = yield from self._evaluator.at(best)
+            if merit(ahead) < lowest:
+                best, lowest = ahead, merit(ahead)
+            elif best is not None or slopes is None or not isinstance(ahead, Point):
+                break
+            else:
+                promised = float(slopes @ point.slopes @ step)
+                then = float(slopes @ ahead.slopes @ step)
+                if not is_falling(point.x, step, promised, then, merit(ahead) - level):
+                    break
+                lowest = level + 0.5 * FASTEST_GROWTH * promised
+            step = FASTEST_GROWTH * step
+        if best is None or isinstance(best, Point):
+            return best
+        there = yield from evaluator.at(best.x)
         return there if there.finite else None
-
-    def prove(self, point: Point, radius: float, normals: Array) -> Generator[Ask, object, bool]:
-        """Prove far tangents that hold the step up by values within the radius, or forget them.
-
-        Not along the ``normals`` (k, n). Whether there were any.
-        """
-        gathered = self._gathered
-        far = gathered.far(point, radius, normals) if gathered.kinked else []
-        for number, serial, direction in far:
-            x, _ = self._region.nearest(point.x + 0.5 * radius * direction)
-            there = yield from self._evaluator.at(x)
-            if there.finite and number in gathered.of:
-                gathered.of[number].prove(serial, point, there)
-                gathered.add(there, None)
-        return bool(far)
 
     def beside(
         self, point: Point, feasible: Callable[[Point], bool]

@@ -174,6 +174,11 @@ class Tangents:
             gap = centre.values[number] - self.at(row, centre.x)
             rounding = SUMMED * float(self._sizes[row] + there.size[number])
             below = self.at(row, there.x) <= there.values[number] + rounding
+            # values may be rounded by more than their size says: slopes have to agree
+            step = there.x - centre.x
+            rise = float((there.slopes[number] - centre.slopes[number]) @ step)
+            wanted = float((self.slopes[row] - centre.slopes[number]) @ step)
+            below &= rise >= (1 - self._settings.same) * wanted
             if kinked and below and gap <= steeper * radius + rounding:
                 self.proven.add(serial)
             else:

@@ -239,3 +239,23 @@ def test_flat_minima_on_curves_are_feasible_successes(power, offset, seed):
     assert result.success or offset == 0
     assert result.constr_violation <= 1e-8
     assert result.fun - offset < 1e-6
+
+
+def test_many_kinks_on_a_sphere_end_with_a_certificate():
+    """A sparse principal component: of ten variables six are at a kink, on a curve."""
+    n = 10
+    data = np.random.default_rng(7).standard_normal((3 * n, n))
+    matrix = data.T @ data / len(data)
+
+    def fun(x):
+        return float(0.5 * np.abs(x).sum() - x @ matrix @ x), 0.5 * np.sign(x) - 2 * matrix @ x
+
+    sphere = NonlinearConstraint(lambda x: x @ x, 1, 1, jac=lambda x: 2 * x[None])
+    result = minimize(fun, np.ones(n), jac=True, constraints=sphere, options={"maxfev": 1000})
+    assert result.success, result.message
+    zero = np.abs(result.x) < 1e-6
+    assert zero.sum() == 6
+    # with the signs that were found the rest of the problem is smooth, and what is left is zero
+    left = fun(result.x)[1][~zero]
+    left -= left @ result.x[~zero] * result.x[~zero]
+    np.testing.assert_allclose(left, 0, atol=1e-3)
