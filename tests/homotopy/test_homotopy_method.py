@@ -412,3 +412,27 @@ def test_where_nothing_speaks_for_other_minima_there_is_no_pass(n, seed):
     assert res.passes == 0
     assert res.nfev <= alone.nfev + 4
     assert res.fun == pytest.approx(alone.fun, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_function_that_is_concave_away_from_its_only_minimum_takes_no_pass(seed):
+    def fun(x):
+        k = int(np.abs(x).argmax())
+        gradient = np.zeros(x.size)
+        gradient[k] = np.sign(x[k]) / (1 + abs(x[k]))
+        return float(np.log1p(abs(x[k]))), gradient
+
+    res = minimize(fun, np.linspace(1.0, 2.0, 5), jac=True, method="homotopy", rng=seed)
+    assert res.success
+    assert res.passes == 0
+    assert res.fun < 1e-8
+
+
+def test_a_bowl_in_waves_is_no_only_minimum():
+    def fun(x):
+        value = float((x**2 - 10 * np.cos(2 * np.pi * x)).sum())
+        return value, 2 * x + 20 * np.pi * np.sin(2 * np.pi * x)
+
+    bounds = [(-5.0, 5.0)] * 8
+    res = minimize(fun, np.full(8, 2.2), jac=True, bounds=bounds, method="homotopy", rng=0)
+    assert res.passes == 1
