@@ -25,15 +25,16 @@ FARTHER = 10.0**0.5  # factor between distances, up to 1
 
 
 def falls_on(
-    problem: Problem, x: Array, f: float, step: Array | None
+    problem: Problem, x: Array, f: float, step: Array | None, *, sloping: bool
 ) -> Generator[Ask, Answers, bool]:
     """Whether values are no higher twice as far from the start along variables that have fled.
 
     Beside their distance from there that of the start from 0, or 1, is negligible. Or whether
-    they are lower as far again along the last ``step``, if that has not become short.
+    they are lower as far again along the last ``step``, if that has not become short; no higher
+    is enough where the function is ``sloping`` at ``x``, not flat.
     """
     away = x - problem.x0
-    if step is not None and (yield from _falls_along(problem, x, f, step)):
+    if step is not None and (yield from _falls_along(problem, x, f, step, sloping)):
         return True
     away[NEGLIGIBLE * np.abs(away) <= np.maximum(1.0, np.abs(problem.x0))] = 0.0
     there = problem.clip(x + away)
@@ -44,7 +45,7 @@ def falls_on(
 
 
 def _falls_along(
-    problem: Problem, x: Array, f: float, step: Array
+    problem: Problem, x: Array, f: float, step: Array, sloping: bool
 ) -> Generator[Ask, Answers, bool]:
     """Whether values are lower as far from ``x`` as the start, along a step that is not short."""
     far, length = euclidean_norm(x - problem.x0), euclidean_norm(step)
@@ -54,7 +55,7 @@ def _falls_along(
     if not np.isfinite(there).all() or (there == x).all():
         return False
     value = (yield Ask(there[None], 0, phase="check")).values[0]
-    return bool(value < f - SUMMED * abs(f))
+    return bool(value < f - SUMMED * abs(f) or (sloping and value <= f))
 
 
 def lower_beyond(

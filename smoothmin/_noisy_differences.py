@@ -12,6 +12,7 @@ Without noise the usual steps are taken, shorter ones for variables that start s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -50,7 +51,7 @@ class NoiseAwareStencil(Stencil):
         self._rng = rng
         self._measured_at: float | None = None
         self._latest: tuple[Array, Array] | None = None  # the last point, value, and beside
-        self._last = 0.0
+        self._last, self._lowest = 0.0, math.inf
         self._flat = False
 
     def gradients(
@@ -61,8 +62,9 @@ class NoiseAwareStencil(Stencil):
         if measured:
             yield from self._measure(points[0])
         values, gradients = yield from super().gradients(points)
-        if not measured and not gradients.any():
-            # steps too short for the values to change at all, or nothing to be seen anyway
+        if not measured and not gradients.any() and not values[0] > self._lowest:
+            # steps too short for the values to change at all, or nothing to be seen anyway;
+            # beside large values at a point that is not gone to nothing else is seen
             yield from self._measure(points[0])
             values, gradients = yield from super().gradients(points)
         elif first and self._unresolved(points[0], float(values[0]), gradients[0]):
@@ -72,7 +74,7 @@ class NoiseAwareStencil(Stencil):
             values, gradients = yield from super().gradients(points)
         unseen = self._flat or (self.noise > 0 and not self.resolves)
         self.plateau = unseen and not gradients.any()
-        self._last = abs(float(values[0]))
+        self._last, self._lowest = abs(float(values[0])), min(self._lowest, float(values[0]))
         beside = np.empty(0) if self.rows is None else self.rows[0]
         self._latest = points[0].copy(), np.append(values[0], beside)
         return values, gradients

@@ -118,3 +118,25 @@ def test_values_that_fall_for_ever_are_no_success(method):
         res = minimize(fun, x0, jac=True, method=method, rng=0)
         assert not res.success
         assert "infinity" in res.message
+
+
+@pytest.mark.parametrize("level", [5.0, -3e4])
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "laplacian", "sqp"])
+def test_an_infimum_at_infinity_beside_a_constant_is_no_success(method, level):
+    # gains are lost to the rounding of the constant before steps have become short
+    def fun(x):
+        there = np.exp(-x)
+        return level + float(there[0]), -there
+
+    res = minimize(fun, [1.0], jac=True, method=method, rng=0)
+    assert not res.success
+    assert "without end" in res.message
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "laplacian"])
+def test_a_flat_minimum_is_a_success(method):
+    def fun(x):
+        out = np.maximum(np.abs(x) - 1, 0.0)
+        return 5.0 + out @ out, 2 * out * np.sign(x)
+
+    assert minimize(fun, [30.0, -20.0, 4.0], jac=True, method=method, rng=0).success

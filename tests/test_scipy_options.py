@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.optimize import rosen
+from scipy.optimize import rosen, rosen_der, rosen_hess
 from test_scipy_names import VALUES_ONLY, X0, derivatives, every_name, their_options
 
 from smoothmin import minimize, show_options
@@ -142,3 +142,16 @@ def test_a_start_that_meets_gtol_is_the_end_under_constraints():
     )  # fmt: skip
     assert again.success
     assert again.nfev <= 6  # a few beside a start that may be a saddle
+
+
+@pytest.mark.parametrize("name", ["dogleg", "trust-ncg", "trust-exact", "trust-krylov"])
+def test_the_first_step_by_a_hessian_is_as_long_as_the_initial_radius(name):
+    points = []
+
+    def fun(x):
+        points.append(x.copy())
+        return rosen(x)
+
+    options = {"initial_trust_radius": 0.01}
+    minimize(fun, [-1.2, 1.0], jac=rosen_der, hess=rosen_hess, method=name, options=options)
+    np.testing.assert_allclose(np.linalg.norm(points[1] - points[0]), 0.01)

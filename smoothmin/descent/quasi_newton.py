@@ -292,6 +292,8 @@ class Descent:
         t = 1.0
         if self.metric.fresh:
             t = first_step(self.x, direction, self.length, self.f, slope)
+        elif self._guess and self.length > 0:  # the first step, by the user's length and Hessian
+            t = min(t, self.length / (euclidean_norm(direction) or math.inf))
         self._promised = math.inf if self._guess else -0.5 * slope * t
         return direction, slope, t
 
