@@ -11,6 +11,8 @@ from smoothmin import _status
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._status import Status
 
+PROMPT = 0.1  # seconds within which an answer seems immediate, Miller (1968)
+
 
 class Halt(Exception):
     """The run must end, for the given reason; never reaches the user."""

@@ -15,6 +15,7 @@ PRODUCTS = 1e3 * EPS  # of vectors' lengths, by which products of them, or solut
 HUGE = math.cbrt(1 / TINY)  # products of three such numbers are finite
 CACHED = 2**16  # numbers that stay in the cache: 512 kB
 DENSE_UP_TO = 500  # variables for which a matrix is kept and factorized without much thought
+FEW = 100  # variables whose matrices are small: steps may take operations of their cube
 LARGE = 2**22  # numbers that an array may have that is not kept for long: 32 MB
 
 

@@ -20,6 +20,7 @@ from enum import Enum
 import numpy as np
 from scipy.special import stdtrit
 
+from smoothmin._differences import VISIBLE
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
 POINTS = 8
@@ -29,7 +30,6 @@ NOISE_FLOOR = 5.0  # standard deviations of noise in which a predicted decrease 
 SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
 REPEATS = 20  # values at one point at least, for their mean and its error
-JUMP = 30.0  # times the median change, or change of slope, from which one is a jump or a kink
 FACTOR = 100.0  # of the spacing between attempts
 
 
@@ -85,7 +85,7 @@ def estimate_noise(values: Array) -> NoiseEstimate:
     if np.count_nonzero(changes_by == 0) >= m / 2:
         return NoiseEstimate(0.0, Verdict.TOO_CLOSE)
     # the differences of a jump or a kink at one point agree, as those of noise do
-    if any(each.max() > JUMP * np.median(each) > 0 for each in (changes_by, bends)):
+    if any(each.max() > VISIBLE * np.median(each) > 0 for each in (changes_by, bends)):
         return NoiseEstimate(0.0, Verdict.TOO_FAR)
     levels, changes = [], []
     gamma = 1.0

@@ -12,11 +12,10 @@ import sys
 import time
 from typing import Any
 
-from smoothmin._limits import Limits
+from smoothmin._limits import PROMPT, Limits
 
 LOGGER = "smoothmin"
 INTERVAL = 1.0  # seconds between lines, about as fast as they are read
-BAR_INTERVAL = 0.1  # between updates of a bar
 TOLD = ("phase", "radius", "sigma", "stationarity")  # what a line says of a method, if reported
 
 
@@ -47,7 +46,7 @@ class Monitor:
     def step(self, nit: int, nfev: int, best: float, info: dict[str, Any]) -> None:
         """After an iterate or an answer: tell, if the last time is long enough ago."""
         now = time.perf_counter()
-        if self._bar is not None and now - self._drawn >= BAR_INTERVAL:
+        if self._bar is not None and now - self._drawn >= PROMPT:
             self._drawn = now
             self._advance(nfev, now)
             self._bar.set_postfix_str(f"best {best:.6g}", refresh=False)

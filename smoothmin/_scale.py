@@ -15,7 +15,6 @@ PROBE = 1e-3  # of max(1, |x|): where a variable that matters is taken to change
 FIRST_STEP = 0.5  # of a descent, in units of the scale
 START_SHARE = 0.1  # of the larger of 1 and |x0|, where there is no box
 WIDE = 1e4  # width, in units of the larger of 1 and |x0|, from which on a box says nothing
-HALF_RANGE = 2.5  # of the range without bounds, in units of the scale
 
 
 def typical_scale(problem: Problem, name: str = "scale", given: Any = None) -> Array:
@@ -41,11 +40,12 @@ def box_scale(problem: Problem) -> Array:
 
 
 def search_range(problem: Problem, x: Array, scale: Array) -> tuple[Array, Array]:
-    """The bounds, and where there is none `HALF_RANGE` scales around ``x``.
+    """The bounds, and where there is none so wide a one around ``x``.
 
     Where the box says nothing, what of that lies inside it.
     """
-    low, high = x - HALF_RANGE * scale, x + HALF_RANGE * scale
+    half = 0.5 / BOX_SHARE * scale
+    low, high = x - half, x + half
     if problem.box is None:
         return low, high
     lower, upper = problem.box

@@ -14,10 +14,9 @@ import numpy as np
 from smoothmin._check import as_numbers, require_real
 from smoothmin._machine import EPS
 from smoothmin._protocol import Problem
-from smoothmin._scale import typical_scale
+from smoothmin._scale import FIRST_STEP, typical_scale
 
 FINAL_RADIUS = "final_radius"  # stands for ``xtol`` until the scale is known
-LARGEST_XTOL = 0.5  # a run makes its radius smaller at least once
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ def final_xtol(name: str, radius: Any, scale: Any, problem: Problem) -> float:
     """A final radius in the user's units as ``xtol``, in units of the scale."""
     require_real(name, radius, minimum=0)
     size = float(np.max(typical_scale(problem, "scale", scale)))
-    return float(np.clip(radius / size, EPS, LARGEST_XTOL))
+    return float(np.clip(radius / size, EPS, FIRST_STEP))
 
 
 _CONSTANTS = "the line search has constants of its own"

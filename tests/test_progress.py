@@ -27,7 +27,7 @@ def slow(x):
 @pytest.fixture
 def often(monkeypatch):
     monkeypatch.setattr(_progress, "INTERVAL", 0.0)
-    monkeypatch.setattr(_progress, "BAR_INTERVAL", 0.0)
+    monkeypatch.setattr(_progress, "PROMPT", 0.0)
 
 
 def run(**options):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from smoothmin._domain import Domain
 from smoothmin._failures import unguarded
-from smoothmin._limits import Limits
+from smoothmin._limits import PROMPT, Limits
 from smoothmin._out import IntoOut
 from smoothmin._protocol import Answers, Array, Mask, Samples
 from smoothmin._source import Block, Objective, Serial, Source
@@ -36,7 +36,6 @@ from smoothmin.compiled.trampoline import (
 )
 
 PRICE = 0.2  # seconds that the compilation of a trampoline takes
-UNATTENDED = 0.05  # seconds in a loop between looks at the clock, or at Ctrl-C
 SUMMED = -1  # an order that no method asks for: values, and of gradients the sum
 ALL = np.empty(0, dtype=np.intp)
 
@@ -183,7 +182,7 @@ class Compiled(Source):
     def _summed(self, points: Array, limits: Limits, center: Any) -> Block:
         """Values and a `Sum`, in one call where nothing has to be looked at in between."""
         count, sums, begun = len(points), self._sum, None
-        unwatched = not limits.watched and count * self._seconds < UNATTENDED
+        unwatched = not limits.watched and count * self._seconds < PROMPT
         if unwatched and sums is not None and count <= len(sums.kept):
             values = np.empty(count)
             done = sums.loop(owned(center), owned(points), -math.inf, values, 0, count)
@@ -243,7 +242,7 @@ class Compiled(Source):
 
     def _unattended(self) -> int:
         """How many points are evaluated between two looks at the clock."""
-        return max(1, int(UNATTENDED / self._seconds)) if self._seconds else 1
+        return max(1, int(PROMPT / self._seconds)) if self._seconds else 1
 
     def _loop(
         self,

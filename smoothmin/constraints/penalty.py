@@ -54,7 +54,6 @@ from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 
 KEPT = 0.5  # share of the violation's steepest descent that the penalty's has to keep
 STUCK = 0.99  # share of a violation that larger weights do not lower: it is stationary
-EXACT = 1e-6  # of the value: a step to the rows that costs more shows that weights are too small
 UNCERTAIN = (Status.CONVERGED, Status.PRECISION, Status.INFEASIBLE)
 RESTORATIONS = 3  # steps to the rows at the end; each squares what is left
 
@@ -388,8 +387,8 @@ class ExactPenalty(Method):
         """Step to the rows where the end is a little beyond them.
 
         Returns what violation is left, and whether weights were too small: by how much more
-        than `EXACT` the value at the rows is above the penalized one at the end, which is a
-        lower bound of it for weights that are large enough.
+        than a small share of it the value at the rows is above the penalized one at the end,
+        which is a lower bound of it for weights that are large enough.
         """
         left, penalized = math.inf, math.nan
         for _ in range(RESTORATIONS + 1):
@@ -401,7 +400,9 @@ class ExactPenalty(Method):
             row = seen.rows[0]
             now = view.violation(row)
             if now == 0 or not now < left or seen.jacobians is None or view.rows is None:
-                gap = float(seen.values[0]) - penalized - EXACT * max(1.0, abs(penalized))
+                gap = (
+                    float(seen.values[0]) - penalized - CTOL_FROM_VALUES * max(1.0, abs(penalized))
+                )
                 return min(now, left), gap if now == 0 else 0.0
             left = now
             step = restoring_step(view.rows, row, seen.jacobians[0])

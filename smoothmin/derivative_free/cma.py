@@ -20,8 +20,6 @@ from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array
 
 LARGEST_POPULATION = 2**14  # to which restarts make it grow
-ALPHA_COV = 2.0
-MAX_GROWTH = 1.0  # of log(sigma) in one generation
 
 
 class Distribution:
@@ -64,9 +62,9 @@ class Distribution:
         excess = math.sqrt((mu_eff - 1) / (n + 1)) - 1 if mu_eff > 1 else 0.0
         self.d_sigma = 1 + 2 * max(0.0, excess) + self.c_sigma  # (55)
         self.c_c = (4 + mu_eff / n) / (n + 4 + 2 * mu_eff / n)  # (56)
-        self.c_1 = self.faster * ALPHA_COV / ((n + 1.3) ** 2 + mu_eff)  # (57)
-        rank_mu = ALPHA_COV * (0.25 + mu_eff + 1 / mu_eff - 2)
-        rank_mu /= (n + 2) ** 2 + ALPHA_COV * mu_eff / 2
+        self.c_1 = self.faster * 2 / ((n + 1.3) ** 2 + mu_eff)  # (57)
+        rank_mu = 2 * (0.25 + mu_eff + 1 / mu_eff - 2)
+        rank_mu /= (n + 2) ** 2 + mu_eff
         self.c_mu = min(1 - self.c_1, self.faster * rank_mu)  # (58)
         weights = np.where(raw > 0, raw / up.sum(), 0.0)
         if mu_eff_minus > 0:
@@ -106,7 +104,7 @@ class Distribution:
         delta = (1 - h_sigma) * c * (2 - c)
         self._learn(1 + self.c_1 * delta - self.c_1 - self.c_mu * float(w.sum()), w_o, y)
         growth = self.c_sigma / self.d_sigma * (length / self.chi - 1)
-        self.sigma *= math.exp(min(growth, MAX_GROWTH))  # (44)
+        self.sigma *= math.exp(min(growth, 1.0))  # (44), e-fold at most
 
     def shaped(self, z: Array) -> Array:
         """Rows N(0, C) from rows N(0, I)."""

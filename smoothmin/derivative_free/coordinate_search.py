@@ -32,11 +32,11 @@ from smoothmin._verdict import SHORT, Knowledge, judge
 from smoothmin.derivative_free.separability import contradicted, separable
 from smoothmin.linesearch.brent import Valley
 from smoothmin.linesearch.p_algorithm import PAlgorithm
+from smoothmin.linesearch.weak_wolfe import MAX_TRIALS
 
 FIRST = 3  # systematic samples between a line's ends, if fewer are known
 BATCH = 2  # samples of a line that are asked at once
 DOUBT = 2.0  # times the curvature seen there may be elsewhere
-STEPS = 40  # most steps in a valley
 NO_SUM = "Values contradict a sum of functions of one variable each."
 
 
@@ -242,7 +242,7 @@ class CoordinateSearch(Method):
         """Down the lowest valley, while steps promise more than a little, or to its end."""
         valley = line.valley()
         little = SHORT * float(np.ptp(line.values[np.isfinite(line.values)]))
-        for _ in range(STEPS):
+        for _ in range(MAX_TRIALS):
             if valley.decrease <= (ROUNDINGS * DOUBLE * abs(valley.f_m) if wholly else little):
                 break
             u = valley.next_point()
@@ -267,7 +267,7 @@ def _closest(
         (float(points[0]), t, float(points[1])), (float(values[0]), f, float(values[1]))
     )
     rise = float(values[np.isfinite(values)].max(initial=f)) - f
-    for _ in range(STEPS):
+    for _ in range(MAX_TRIALS):
         little = valley.decrease <= ROUNDINGS * DOUBLE * max(abs(valley.f_m), rise)
         if np.isfinite(valley.vertex) and little:
             break

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_bool, require_real, require_scale, require_square
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
-from smoothmin._factors import MINOR, OTHER_ORDER
+from smoothmin._factors import MINOR, OTHER_ORDER, WITNESSES
 from smoothmin._machine import EPS, SUMMED
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
@@ -56,7 +56,6 @@ from smoothmin.descent.quasi_newton import PATIENCE, search_direction
 from smoothmin.linesearch.backtracking import Backtracking
 
 HIDDEN = "Predicted decreases are lost in the noise"
-SEARCHES = 6  # in a row, of which more than half meet jumps where values jump or end
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ class _DifferenceRun:
         self._anew = False  # whether all is to be learnt anew from x and f
         self._x, self._f = problem.x0, math.inf
         # what the last searches met: 2 is a jump or no value, 1 a rise that may be one
-        self._jumps: deque[int] = deque(maxlen=SEARCHES)
+        self._jumps: deque[int] = deque(maxlen=2 * WITNESSES)
         self._metric = metric_for(problem.x0.size, scale)
         if options.hess_inv0 is not None and not isinstance(self._metric, LargeMetric):
             self._metric.begin_with(np.asarray(options.hess_inv0, dtype=float))
@@ -226,7 +225,7 @@ class _DifferenceRun:
                 return finish
             slope, agreed = float(g @ direction), self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
-            if sum(self._jumps) > SEARCHES:
+            if sum(self._jumps) > 2 * WITNESSES:
                 return judge(Knowledge("Values jump, or end, along the steps"), jumps=True)
             if found is None and agreed is not None:
                 tangents.clear()

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
+from smoothmin._factors import MINOR
 from smoothmin._machine import LARGE, PRODUCTS
 from smoothmin._method import Method
 from smoothmin._precision import ROUNDINGS
@@ -42,7 +43,6 @@ MIDDLE = float(_WEIGHTS[2] / _WEIGHTS.sum())
 REACH = 3.0  # longest step of a coordinate, in units of sigma
 LONGEST, SHORTEST = 2.0, 0.02  # shares of the step that are tried, and what is between
 TRIALS = (10, 50)  # how many of them, a twentieth of the variables within these limits
-PARABOLIC = 0.01  # share of the rises' variance that is no parabola's, below which none is smoothed
 LITTLE = 0.2  # share of the value gained by a step from which sigma is kept
 JITTER = 0.3  # relative change of each coordinate's sigma, drawn anew for each step
 ROUGH = 0.03  # sigma at the end by default, in units of the first
@@ -140,13 +140,13 @@ class DirectionalSmoothing(Method):
             if gain > 0:
                 x, f = candidates[k], float(values[k])
             # index 1 and its like among steepest steps are the longest
-            farther = gain > 0 and k in (1, 1 + len(shares)) and waves < PARABOLIC
+            farther = gain > 0 and k in (1, 1 + len(shares)) and waves < MINOR**2
             if farther:
                 size /= self.decay  # the longest step is the best: sigma is too small
             elif not gain > LITTLE * abs(f):
                 size *= self.decay
             yield Iterate(x, f, sigma=size)
-            if waves < PARABOLIC and not farther:
+            if waves < MINOR**2 and not farther:
                 message = f"No more than {waves:.3g} of it is not parabolic: {FOR_OTHERS}"
                 # what the parabolas promised and the step did not keep may be left
                 noise = ROUNDINGS * problem.unit * (abs(f) + abs(gain))

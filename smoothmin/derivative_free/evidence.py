@@ -20,13 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import SUMMED
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import box_scale
 from smoothmin._verdict import SHORT
 
-SPREAD = 10.0  # lengths of rays without a box: from a tenth of the scale to ten times
 INSIDE, OUTSIDE = 4, 2  # points on a ray to a box's other parts, and to nowhere in particular
 VISIBLE = SHORT**2  # share of the rise along a ray that is a fall: a parabola's over `SHORT` of it
 
@@ -54,7 +54,7 @@ def rays(problem: Problem, scale: Array, rng: np.random.Generator, boxed: bool) 
     count = 2 + n // 2
     directions = rng.standard_normal((count, n))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    lengths = np.sqrt(n) * SPREAD ** np.linspace(-1, 1, count)[:, None]
+    lengths = np.sqrt(n) * OTHER_ORDER ** np.linspace(-1, 1, count)[:, None]
     return problem.clip(x + lengths * directions * scale)
 
 

@@ -31,6 +31,7 @@ from smoothmin._check import (
     require_tolerance,
     tolerances,
 )
+from smoothmin._factors import ROUNDS
 from smoothmin._machine import EPS
 from smoothmin._method import Method
 from smoothmin._noise import REPEATS, measure_noise
@@ -47,13 +48,7 @@ from smoothmin.derivative_free.quadratic_regression import (
     Regression,
     kendall,
 )
-from smoothmin.derivative_free.survey import (
-    ROUNDS,
-    SIGNAL,
-    WIDENING,
-    Surveyed,
-    survey,
-)
+from smoothmin.derivative_free.survey import SIGNAL, WIDENING, Surveyed, survey
 
 AGREEMENT = 0.65  # Kendall's tau from which the model's order is believed
 FORESIGHT = 0.15  # the same of values predicted before they were known

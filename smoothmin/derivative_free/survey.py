@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._factors import ROUNDS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import WIDE
@@ -26,7 +27,6 @@ from smoothmin.subproblems.linear_system import inverted
 SIGNAL = 3.0  # least spread of values, in units of the noise, that shows more than noise
 WIDENING = 3.0  # of the distribution at once
 BATCHES = 4  # of points around a centre, while a fit to them decides nothing
-ROUNDS = 20  # centres; widths, two for each, that are tried for values that differ
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from smoothmin.derivative_free.kink_descent import descend_along_kink
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import PhaseOutcome
 
-EFFORT = 8  # values of a run for each that measures its end
 DESCENTS = 6  # along kinks, the last of which must gain nothing
+EFFORT = 8  # values of a run for each that measures its end
 STUCK = "Values fall along a kink."
 
 

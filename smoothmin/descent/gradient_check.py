@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from smoothmin import _status
-from smoothmin._factors import WITNESSES
+from smoothmin._factors import ALIKE, MINOR, WITNESSES
 from smoothmin._machine import PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Finish, Problem
@@ -16,8 +16,6 @@ from smoothmin._status import Status
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
 VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show
-ALIKE = 0.2  # share by which slopes may differ that are those of a line
-REFUTED = 0.9  # share of the predicted decrease that must be missing
 
 
 class Doubt:
@@ -66,4 +64,4 @@ def contradicting(
     rates = [(trial.fun - fun) / trial.t for trial in nearest]
     slopes = all(abs(trial.slope - slope) <= ALIKE * abs(slope) for trial in nearest)
     line = max(rates) - min(rates) <= ALIKE * max(abs(rates[0]), abs(slope))
-    return nearest[0] if slopes and line and rates[0] > (1 - REFUTED) * slope else None
+    return nearest[0] if slopes and line and rates[0] > MINOR * slope else None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._protocol import Array
-from smoothmin._scale import HALF_RANGE
+from smoothmin._scale import BOX_SHARE
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.homotopy.polishes import Polisher
@@ -102,4 +102,4 @@ class Hop:
     def adapt(self, went_back: bool) -> None:
         """Go farther after a return, no farther than the range is wide, and else less far."""
         self._size *= math.exp(self._settings.hop_rate * (went_back - self._settings.returns))
-        self._size = min(self._size, 2 * HALF_RANGE)
+        self._size = min(self._size, 1 / BOX_SHARE)

@@ -20,7 +20,7 @@ from collections import deque
 
 import numpy as np
 
-from smoothmin._machine import LARGE, QUARTER_OF_DIGITS
+from smoothmin._machine import DENSE_UP_TO, LARGE, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin._verdict import SHORT
 from smoothmin.derivative_free.quadratic_regression import WINDOW, full_size
@@ -28,7 +28,6 @@ from smoothmin.homotopy.landscape_metric import LandscapeMetric
 from smoothmin.subproblems.trust_region import trust_region_step
 
 FEWEST = 4  # minima for a model
-MAX_MINIMA = 600
 REACH = 1.5  # longest step, in medians of the minima's distances
 FREE = 1e3  # factor by which the one curvature is penalized less than the slopes
 
@@ -39,7 +38,7 @@ class Minima:
     def __init__(self, dimension: int) -> None:
         n = dimension
         wanted = max(WINDOW * (n + 2) + FEWEST, WINDOW * full_size(n))
-        size = max(FEWEST, min(math.ceil(3 * wanted), MAX_MINIMA, LARGE // n))
+        size = max(FEWEST, min(math.ceil(3 * wanted), DENSE_UP_TO, LARGE // n))
         self._found: deque[tuple[Array, float]] = deque(maxlen=size)
         self._dimension = n
         self.added = 0

@@ -34,7 +34,7 @@ class HomotopySettings:
 
     samples: int = 4
     stage_limit: int = 4
-    random_share: float = 0.1
+    random_share: float = MINOR
     returns: float = 0.25
     hop_rate: float = 0.2
     same_minimum: float = MINOR

@@ -20,14 +20,11 @@ import scipy.sparse
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array, Mask
 
-# how far the metric's coefficient is from the lagged (0) to the Hessian's (1), in logarithms
-BETWEEN = 0.5
 # the latter is taken for at least so much of the former: it is negative where c falls steeply
 LEAST = 1e-6
-# the ratio of two squared slopes from which the derivative of c is had
-RATIO = 1 + 1e-6
 
 Diffusivity = Callable[[Array], Any]
 
@@ -105,12 +102,12 @@ class Diffusion:
     def _coefficient(self, square: Array, along: Array) -> Array:
         """Between the diffusivity c and the curvature along an axis, ``c + 2 c' along``."""
         c = self._checked(square)
-        further = self._checked(RATIO * square)
+        further = self._checked((1 + HALF_OF_DIGITS) * square)
         # of c by its argument, both in logarithms
-        rate = np.log(further / c) / math.log(RATIO)
+        rate = np.log(further / c) / math.log1p(HALF_OF_DIGITS)
         share = np.divide(along, square, out=np.zeros_like(square), where=square > 0)
         curved = np.maximum(1 + 2 * rate * share, LEAST)
-        result: Array = c * curved**BETWEEN
+        result: Array = c * np.sqrt(curved)  # half way in logarithms
         return result
 
     def _between(self, faces: Array, axis: int) -> Array:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import HALF_OF_DIGITS, TINY
+from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, TINY
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 from smoothmin._scale import PROBE
 from smoothmin.laplacian._blocks import Blocks, Layout, whole_shape
@@ -156,7 +156,7 @@ def _boundary_of(layout: Layout, problem: Problem, v: Array, change: Array) -> s
         # a and b from the interior, where all boundaries agree
         inner = columns[:, ~edges]
         gram = inner @ inner.T
-        if abs(np.linalg.det(gram)) <= 1e-12 * np.trace(gram) ** 2:
+        if abs(np.linalg.det(gram)) <= PRODUCTS * np.trace(gram) ** 2:
             return BOUNDARIES[0]
         fitted = np.linalg.solve(gram, inner @ change[~edges])
         residual = change[edges] - fitted @ columns[:, edges]

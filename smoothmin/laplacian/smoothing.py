@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from smoothmin._machine import PRODUCTS
 from smoothmin._method import Method
 from smoothmin._per_block import with_blocks
 from smoothmin._protocol import Answers, Array, Finish, Iterate, Problem, Steps
@@ -179,7 +180,7 @@ class _Linear(Geometry):
             return self.known.met(here.grad)  # zero where that in z is
         # the square of its length is at most n times that of its largest element
         square = float(here.grad.dot(here.smooth))
-        if square > self._smoother.size * self._gtol**2 * (1 + 1e-9):
+        if square > self._smoother.size * self._gtol**2 * (1 + PRODUCTS):
             return None
         return self.known.met(self._smoother.half_solve_adjoint(here.grad))
 

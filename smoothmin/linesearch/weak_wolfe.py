@@ -29,7 +29,7 @@ import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin._check import require_real
-from smoothmin._factors import FASTEST_GROWTH, MINOR, SHORTEST, WITNESSES
+from smoothmin._factors import ALIKE, FASTEST_GROWTH, MINOR, SHORTEST, WITNESSES
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem, ask_value
@@ -38,9 +38,9 @@ ARMIJO = 1e-4
 WOLFE = 0.5
 SMOOTH_WOLFE = 0.9  # a quasi-Newton step of length one is mostly right
 BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
-LIKE_PARABOLA = 0.2  # tangents that meet so near the middle are taken for a parabola's
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
 MAX_TRIALS = 60
+SHORTENED = 0.25  # share of a step that was halved in all trials but one
 MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
 AT_BOUND = ROUNDINGS * EPS  # rounding of the step that meets a bound
 
@@ -324,7 +324,7 @@ class _Bracket:
         The rate at which values of a differentiable function fall tends to the slope.
         """
         few = self.trials[-1 - WITNESSES :]
-        shortened = len(few) > WITNESSES and few[-1].t <= 0.25 * few[0].t
+        shortened = len(few) > WITNESSES and few[-1].t <= SHORTENED * few[0].t
         return shortened and all(trial.fun < self._start.fun for trial in few)
 
     def spent(self, problem: Problem, x: Array, direction: Array) -> bool:
@@ -417,7 +417,7 @@ def _noise(trials: list[LinePoint], fun: float) -> bool:
         return False
     earlier, last = trials[-1 - WITNESSES], trials[-1]
     change = abs(last.fun - fun)
-    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= 0.25 * earlier.t
+    stays = change >= 0.5 * abs(earlier.fun - fun) and last.t <= SHORTENED * earlier.t
     return stays and change <= MOST_NOISE * abs(fun)
 
 
@@ -441,7 +441,7 @@ def _reduced(low: LinePoint, high: LinePoint, reductions: int, shortest: float) 
     if reductions >= INTERPOLATIONS or not np.isfinite(rise):
         return low.t + 0.5 * width
     meet = (high.slope - rise / width) / bend if bend > 0 else 0.5
-    if 0 < meet < 1 and abs(meet - 0.5) > LIKE_PARABOLA:
+    if 0 < meet < 1 and abs(meet - 0.5) > ALIKE:
         return low.t + min(max(BEYOND * meet, shortest), 1 - SHORTEST) * width
     excess = rise - low.slope * width
     share = -low.slope * width / (2 * excess) if excess > 0 else 0.5

@@ -8,15 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from smoothmin._noise import JUMP
+from smoothmin._differences import VISIBLE
 from smoothmin._protocol import Array
 from smoothmin._recent import SPAN
 from smoothmin._stopping import Progress
-from smoothmin._verdict import Knowledge
+from smoothmin._verdict import STATIONARY, Knowledge
 from smoothmin.portfolio.phase import Watch
 
 OPTIMISM = 100.0
-SETTLED = 1e-6  # size of a gradient, in units of the largest of a polish
 CREEP = 0.2  # share of the fall of the steps before, from which on a fall is slow
 
 
@@ -82,7 +81,7 @@ class Witness:
             return "Kink."
         size = 0.0 if now.grad is None else float(np.abs(now.grad).max())
         self._steepest = max(self._steepest, size)
-        self.settled = not self._whole and size <= SETTLED * self._steepest
+        self.settled = not self._whole and size <= STATIONARY * self._steepest
         if self.settled:
             return "Settled."
         return None if self._hopeless is None else self._hopeless(now)
@@ -112,7 +111,7 @@ class Witness:
     def _creeps_on_kink(self) -> bool:
         lowest, half = self._lowest, SPAN // 2
         fell, falls = lowest[0] - lowest[half], lowest[half] - lowest[-1]
-        sharp = np.median(self._curvatures) > JUMP * self._first_curvature
+        sharp = np.median(self._curvatures) > VISIBLE * self._first_curvature
         return bool(sharp) and falls >= CREEP * fell
 
 

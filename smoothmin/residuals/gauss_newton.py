@@ -17,16 +17,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin._check import require_real
+from smoothmin._factors import MINOR
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._status import Status, nonfinite_start
+from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.residuals.losses import LINEAR, Loss
 from smoothmin.residuals.result import Ended
 from smoothmin.subproblems.trust_region import boxed_step
 
 POOR, GOOD = 0.25, 0.75  # ratios of actual to predicted decrease, SciPy's
 SHRINK, GROW = 0.25, 2.0  # of the radius
-TOLERANCE = 1e-8  # SciPy's
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class GaussNewton(Method):
     handles_constraints: ClassVar[bool] = True
 
     loss: Loss = LINEAR
-    ftol: float | None = TOLERANCE
-    xtol: float | None = TOLERANCE
-    gtol: float | None = TOLERANCE
+    ftol: float | None = NEGLIGIBLE
+    xtol: float | None = NEGLIGIBLE
+    gtol: float | None = NEGLIGIBLE
     x_scale: Any = 1.0
 
     def __post_init__(self) -> None:
@@ -136,7 +137,7 @@ class _GaussNewtonRun:
             return end
         if ratio < POOR:
             radius = SHRINK * min(radius, length)
-        elif ratio > GOOD and length > 0.95 * radius:
+        elif ratio > GOOD and length > (1 - MINOR) * radius:
             radius *= GROW
         if there is not None:
             self._learn(here, there, scale, step, actual)

@@ -19,7 +19,8 @@ from smoothmin._protocol import Array
 from smoothmin._status import Status
 from smoothmin._structure import Structure
 from smoothmin._types import BoundsLike, Fun, Scheme, Seed, Start
-from smoothmin.residuals.gauss_newton import TOLERANCE, GaussNewton
+from smoothmin._verdict import NEGLIGIBLE
+from smoothmin.residuals.gauss_newton import GaussNewton
 from smoothmin.residuals.losses import Loss
 from smoothmin.residuals.model_gauss_newton import ModelGaussNewton
 from smoothmin.residuals.result import Ended, FitResult
@@ -133,9 +134,9 @@ def least_squares(
     jac: Fun | Scheme | None = None,
     bounds: BoundsLike | tuple[ArrayLike, ArrayLike] | Mapping[str, object] = (-np.inf, np.inf),
     method: str = "trf",
-    ftol: float | None = TOLERANCE,
-    xtol: float | None = TOLERANCE,
-    gtol: float | None = TOLERANCE,
+    ftol: float | None = NEGLIGIBLE,
+    xtol: float | None = NEGLIGIBLE,
+    gtol: float | None = NEGLIGIBLE,
     x_scale: ArrayLike | Mapping[str, ArrayLike] | None = None,
     loss: str | Fun = "linear",
     f_scale: float = 1.0,
@@ -313,7 +314,7 @@ def _method(loss: Loss, jac: Any, ftol: Any, xtol: Any, gtol: Any, x_scale: Any)
     """Who minimizes; None for the default, of kinks with a gradient."""
     if jac is None:
         scale = None if isinstance(x_scale, str) else x_scale
-        return ModelGaussNewton(loss, scale, TOLERANCE if xtol is None else xtol)
+        return ModelGaussNewton(loss, scale, NEGLIGIBLE if xtol is None else xtol)
     if loss.kinked:
         return None
     return GaussNewton(loss, ftol, xtol, gtol, 1.0 if x_scale is None else x_scale)

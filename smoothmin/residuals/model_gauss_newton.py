@@ -34,13 +34,12 @@ from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, S
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
 from smoothmin._verdict import SHORT
+from smoothmin.derivative_free.constrained.models import NEAR
 from smoothmin.derivative_free.interpolating_descent import RESOLVED
 from smoothmin.residuals.losses import LINEAR, Loss
 from smoothmin.residuals.result import Ended
 from smoothmin.subproblems.linear_program import linear_program_step
 from smoothmin.subproblems.trust_region import EXCELLENT, POOR, boxed_step, next_radius
-
-FAR = 2.0  # distance, in radii, of a point that is brought near after a failure
 
 
 class ResidualModels:
@@ -320,7 +319,7 @@ class _ModelRun:
             models.drop(far)
             distances = models.distances()
             far = int(distances.argmax())
-        if distances[far] > FAR * self._delta and len(models.values) <= models.x.size + 1:
+        if distances[far] > NEAR * self._delta and len(models.values) <= models.x.size + 1:
             yield from self._improve(far)
             return None
         if ratio > 0 or max(self._delta, length) > RESOLVED * self._rho:

@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import ddot
 
+from smoothmin._machine import LARGE
 from smoothmin._protocol import Array, Mask
-
-KERNEL_ELEMENTS = 2_000_000  # elements selected from before numba is worth its start-up
 
 
 class Aggregate(ABC):
@@ -284,7 +283,7 @@ class _Selecting(Aggregate):
         squares = None
         if gradients is not None:
             _Selecting.seen += gradients.size
-            squares = squared_norms(gradients, _Selecting.seen > KERNEL_ELEMENTS)
+            squares = squared_norms(gradients, _Selecting.seen > LARGE)
             good &= np.isfinite(squares)
         if not good.all():
             if gradients is not None:  # a square may overflow where the gradient is finite
@@ -327,7 +326,7 @@ class _Extreme(_Selecting):
         if gradients is None or not math.isfinite(_sum(values)):
             return super().add(values, gradients)
         best = (gradients[0] if self._gradient is None else self._gradient).copy()
-        compiled = _Selecting.seen + gradients.size > KERNEL_ELEMENTS
+        compiled = _Selecting.seen + gradients.size > LARGE
         if not select_extremes(gradients, best, self.largest, compiled):
             return super().add(values, gradients)
         _Selecting.seen += gradients.size
@@ -345,9 +344,7 @@ class _Extreme(_Selecting):
             self._gradient = gradients[0].copy()
             gradients = gradients[1:]
         if len(gradients):
-            select_extremes(
-                gradients, self._gradient, self.largest, _Selecting.seen > KERNEL_ELEMENTS
-            )
+            select_extremes(gradients, self._gradient, self.largest, _Selecting.seen > LARGE)
 
 
 class Max(_Extreme):

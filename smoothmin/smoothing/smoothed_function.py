@@ -30,7 +30,7 @@ from smoothmin._check import (
     require_real,
     require_scale,
 )
-from smoothmin._machine import DENSE_UP_TO, EPS
+from smoothmin._machine import CACHED, DENSE_UP_TO, EPS
 from smoothmin._per_block import as_blocks, is_single, per_block, with_blocks
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem, Samples
 from smoothmin._reflection import fold
@@ -45,7 +45,6 @@ from smoothmin.smoothing.perturbations import (
 
 STRATEGIES = ("grad-norm", "value")
 NOWHERE: Array = np.empty(0)
-ASKED_ELEMENTS = 2**18  # of the points of one question, 2 MB for whoever makes all of them
 MIN_EIGENVALUE = 1e-3  # of the second moments, below which their inverse is no correction
 
 
@@ -293,7 +292,7 @@ def _gathered(chunks: Iterable[Array]) -> Iterator[list[Array]]:
     held: list[Array] = []
     size = 0
     for steps in chunks:
-        if held and size + steps.size > ASKED_ELEMENTS:
+        if held and size + steps.size > CACHED:
             yield held
             held, size = [], 0
         held.append(steps)

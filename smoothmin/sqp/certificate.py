@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._machine import EPS, PRODUCTS
+from smoothmin._machine import EPS, FEW, PRODUCTS
 from smoothmin._protocol import Array, Problem
 from smoothmin._recent import Recent
 from smoothmin._verdict import Knowledge
@@ -25,7 +25,7 @@ from smoothmin.descent.tolerances import largest
 from smoothmin.sqp.functions import Point, Sides
 from smoothmin.sqp.program import Region
 from smoothmin.sqp.tangents import Gathered
-from smoothmin.subproblems.boxed_qp import FEW, euclidean_step
+from smoothmin.subproblems.boxed_qp import euclidean_step
 from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point
 
 

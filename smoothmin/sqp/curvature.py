@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
-from smoothmin._machine import PRODUCTS
+from smoothmin._machine import FEW, PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.descent.unexplored import POLLED, unexplored
 from smoothmin.metrics.dense_bfgs import InverseHessian
@@ -27,7 +27,7 @@ from smoothmin.sqp.functions import Point
 from smoothmin.sqp.program import Direction
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.tangents import Gathered
-from smoothmin.subproblems.boxed_qp import FEW, IdentityModel, RowModel
+from smoothmin.subproblems.boxed_qp import IdentityModel, RowModel
 
 
 class _DividedModel:

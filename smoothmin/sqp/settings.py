@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from smoothmin._factors import FASTEST_GROWTH, MINOR, SHORTEST
+from smoothmin._factors import ALIKE, FASTEST_GROWTH, MINOR, SHORTEST
 from smoothmin._machine import LARGE
 from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS
 from smoothmin.descent.gradient_sampling.settings import SAME_PIECE
@@ -34,7 +34,7 @@ class TangentSettings:
         Numbers that all recent points may take; 1 or more.
     """
 
-    skew: float = 0.2
+    skew: float = ALIKE
     same: float = SAME_PIECE
     memory: int = 20
     most: int = MOST_TANGENTS

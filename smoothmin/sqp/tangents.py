@@ -20,10 +20,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._factors import WITNESSES
+from smoothmin._factors import ALIKE, WITNESSES
 from smoothmin._machine import EPS, PRODUCTS, SUMMED
 from smoothmin._protocol import Array, Mask
-from smoothmin.descent.gradient_check import ALIKE
 from smoothmin.sqp.functions import Point
 from smoothmin.sqp.settings import TangentSettings
 from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point

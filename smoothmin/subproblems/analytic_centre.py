@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dposv, dpotrs
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 
-CENTRED = 0.01  # Newton decrement, squared, at a centre
 TO_THE_WALL = 0.95  # share of the way to the nearest zero of a slack
 FASTER = 0.2  # fall of the barrier's weight on the path down
 NEWTONS = 100
@@ -98,7 +98,7 @@ def analytic_centre(
             return None
         decrement = float(gradient @ newton)
         change = -(rows @ newton)
-        if below and decrement < CENTRED:
+        if below and decrement < MINOR**2:
             # the multipliers one step ahead, which leave nothing of the gradient
             weights = reciprocal * (1 - change / slacks)
             return Centre(at[:n] - newton[:n], weights / weights.sum())
@@ -111,7 +111,7 @@ def analytic_centre(
         slacks += share * change
         if at[n] < ceiling:
             below = True
-        elif decrement < CENTRED:
+        elif decrement < MINOR**2:
             lowest = at[n] - m * weight
             if not (lowest < ceiling and weight > SUMMED * abs(ceiling)):
                 return None

@@ -17,9 +17,9 @@ import numpy as np
 
 from smoothmin._factors import ROUNDS
 from smoothmin._protocol import Array, Mask
+from smoothmin.subproblems.trust_region import ACCURACY
 
 SOLVED = 1e-10  # of the largest decrease a round hoped for: to hope for less ends
-FLAT = 1e-3  # a chord less steep, in units of what its round hopes for, is at its least point
 
 
 class Model(Protocol):
@@ -84,7 +84,7 @@ def _chord(model: Model, s: Array, r: Array, free: Mask, low: Array, high: Array
         if np.array_equal(end, aim):
             return _Chord(newton, end, True, hope)
         chord = end - s
-        if -float(r @ chord) > FLAT * hope:
+        if -float(r @ chord) > ACCURACY * hope:
             return _Chord(chord, end, False, hope)
         held = free & pushed(s, newton, low, high)
         if not held.any():

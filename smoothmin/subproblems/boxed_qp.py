@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._factors import ROUNDS
-from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS
+from smoothmin._machine import FEW, HALF_OF_DIGITS, PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
-FEW = 100  # variables whose bounds are as good as rows
 UNPAID = 1 / HALF_OF_DIGITS  # price of a row, in units of distance, that a projection does not pay
 
 

@@ -24,10 +24,9 @@ from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.simplex_qp import simplex_weights
-from smoothmin.subproblems.trust_region import ACCURACY
+from smoothmin.subproblems.trust_region import ACCURACY, FAST_GROWTH
 
 DAMPING_GROWTH, DAMPING_FALL = 8.0, 4.0
-GROWTH = 4.0  # of the shift, until the step fits into the ball
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def least_maximum(
         if not scale > 0:
             scale = HALF_OF_DIGITS * float(np.abs(at.slopes).max()) / radius
         least = max(0.0, HALF_OF_DIGITS * scale - curvature.item(0))
-        shift = max(least, shift / GROWTH if shift > PRODUCTS * scale else 0.0)
+        shift = max(least, shift / FAST_GROWTH if shift > PRODUCTS * scale else 0.0)
         system = _System(curvature, axes, scale, damping)
         ended = system.step(at, shift, radius)
         if ended is None:
@@ -157,5 +156,5 @@ class _System:
             step = at.step - self.axes @ ((weights @ rows) / root)
             if euclidean_norm(step) <= radius:
                 return step, weights, shift
-            shift = max(GROWTH * shift, 1e-6 * self.scale)
+            shift = max(FAST_GROWTH * shift, 1e-6 * self.scale)
         return None

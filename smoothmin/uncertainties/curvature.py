@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array
 from smoothmin.linesearch.weak_wolfe import MAX_TRIALS
+from smoothmin.subproblems.trust_region import FAST_GROWTH
 
 AGREE = 1.5  # factor within which two curvatures are one: a kink's doubles where a step is halved
-STEP = 4.0  # most by which a step changes on the search for a natural length
 
 Mask = NDArray[np.bool_]
 
@@ -174,8 +174,8 @@ class _Axis:
     def _natural_length(self, start: float) -> float:
         """The step that raises the function by ``errordef``; infinite if none does.
 
-        Steps go by what a parabola would, at most `STEP` times as far each, and neither into bounds
-        nor to where values end: if the way is short, a parabola is continued.
+        Steps go by what a parabola would, at most `FAST_GROWTH` times as far each, and neither
+        into bounds nor to where values end: if the way is short, a parabola is continued.
         """
         target = max(self._errordef, 2 * NOISE_FLOOR * self._noise)
         step = min(start, self._room)
@@ -187,18 +187,18 @@ class _Axis:
             self.lower |= rise < -NOISE_FLOOR * self._noise
             if visible and math.isfinite(rise):
                 length = step * math.sqrt(self._errordef / rise)
-                if 1 / STEP**2 <= rise / target <= STEP**2 or (
+                if 1 / FAST_GROWTH**2 <= rise / target <= FAST_GROWTH**2 or (
                     rise < target and step >= self._room
                 ):
                     return length
-                step *= min(max(math.sqrt(target / rise), 1 / STEP), STEP)
+                step *= min(max(math.sqrt(target / rise), 1 / FAST_GROWTH), FAST_GROWTH)
             elif visible:  # values end here
-                self._room = step = step / STEP
+                self._room = step = step / FAST_GROWTH
             elif step >= self._room:
                 self.pressed = not self.lower
                 return math.inf
             else:
-                step *= STEP
+                step *= FAST_GROWTH
             step = min(step, self._room)
         self.lower |= self._lowest < -NOISE_FLOOR * self._noise
         return math.inf

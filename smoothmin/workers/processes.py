@@ -22,8 +22,7 @@ from smoothmin.workers.process import READY, serve
 from smoothmin.workers.scheduled import Done, Team
 
 NAME = "smoothmin worker"
-BRIEF = 1.0  # seconds, beside which a message takes no time
-GRACE = 1.0  # seconds that a process has to end before it is killed
+GRACE = 1.0  # seconds: beside these a message takes no time, and after them a process is killed
 
 
 class Worker:
@@ -110,7 +109,7 @@ class Processes(Team):
         A point that takes long shall have none behind it that somebody else could do.
         """
         idle = sum(worker.ready and not worker.chunks for worker in self._workers)
-        plenty = self._longest < BRIEF and left > len(self._workers)
+        plenty = self._longest < GRACE and left > len(self._workers)
         if idle or not plenty or not all(worker.ready for worker in self._workers):
             return idle
         return sum(len(worker.chunks) < 2 for worker in self._workers)

@@ -47,7 +47,7 @@ def aggregate(name, values, gradients, rows=None, temperature=1.0):
 
 @pytest.fixture(params=[False, True], ids=["numpy", "compiled"])
 def compiled(request, monkeypatch):
-    monkeypatch.setattr(module, "KERNEL_ELEMENTS", -1 if request.param else 10**18)
+    monkeypatch.setattr(module, "LARGE", -1 if request.param else 10**18)
     return request.param
 
 
@@ -113,11 +113,11 @@ def test_kernels_equal_their_twins_bit_for_bit(gradients, name):
     values = np.arange(float(len(gradients)))
     outcomes = []
     for limit in (-1, 10**18):
-        before, module.KERNEL_ELEMENTS = module.KERNEL_ELEMENTS, limit
+        before, module.LARGE = module.LARGE, limit
         try:
             outcomes.append(aggregate(name, values, gradients, 5).result())
         finally:
-            module.KERNEL_ELEMENTS = before
+            module.LARGE = before
     if name == "min-norm":
         # sums in another order may prefer another of two equally short gradients
         norms = [np.linalg.norm(outcome[1]) for outcome in outcomes]

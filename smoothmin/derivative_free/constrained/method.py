@@ -44,10 +44,10 @@ from smoothmin.derivative_free.constrained.verification import (
     still_falling,
 )
 from smoothmin.derivative_free.model_descent import ModelDescent
+from smoothmin.derivative_free.surface import MOST_CROSS_TERMS
 from smoothmin.subproblems.trust_region import GROWTH
 
 ROUNDS = 2  # of models and slopes in turn, and of verifications, the second by points of the first
-MODELLED = 10  # variables up to which models learn sooner than differences tell slopes
 UNDECIDED = Status.PRECISION, Status.INFEASIBLE
 SETTLED = End.CONVERGED, End.NOISE
 UNLIKE = "Values differ from what models predict by more than their noise, {:.3g}."
@@ -147,7 +147,7 @@ class ConstrainedModel(Method):
             return Finish(Status.INFEASIBLE, _status.contradictory(OPPOSITE))
         state = InterpolationState.of(problem, scale, rng, region)
         programs = SQPByDifferences(problem, rng)
-        if problem.x0.size > MODELLED:
+        if problem.x0.size > MOST_CROSS_TERMS:
             finish = yield from programs.run(problem.x0)
             if (finish.status not in UNDECIDED and not programs.noisy) or programs.x is None:
                 return finish

@@ -19,14 +19,13 @@ from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
-from smoothmin.subproblems.trust_region import EXCELLENT, POOR
+from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, POOR
 
 ROUNDS = 15
 SETTLED = 1e-4  # share of the decrease so far that another round has to promise
 FLAT = 1e-6  # least curvature, in units of the slopes
 STEER = 0.3  # share of the best fall of the violation that a step has to bring
 CAPPED = 0.99  # share of the price that a multiplier has where a row is not met for it
-RAISE = 4.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def steered_step(
             least = violation(_least(models, walls, 1.0, weight, 0.0).step)
         if before - left >= STEER * (before - least) and left <= max(least, before):
             break
-        found = _least(models, walls, min(RAISE * found.price, dearest), weight, 1.0)
+        found = _least(models, walls, min(FAST_GROWTH * found.price, dearest), weight, 1.0)
     return found
 
 
@@ -131,7 +130,7 @@ def _least(models: Models, walls: Walls, price: float, weight: Array, share: flo
                 break
             t *= 0.5
         else:
-            damping = max(RAISE * damping, POOR)
+            damping = max(FAST_GROWTH * damping, POOR)
             continue
         damping = 0.0 if t == 1 else damping
         d, now = d + t * move, lower

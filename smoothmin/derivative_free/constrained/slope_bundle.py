@@ -20,25 +20,25 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import WITNESSES
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
+from smoothmin._scale import START_SHARE
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge
-from smoothmin.derivative_free.constrained.penalty_step import CAPPED, RAISE
+from smoothmin.derivative_free.constrained.models import NEAR
+from smoothmin.derivative_free.constrained.penalty_step import CAPPED
 from smoothmin.derivative_free.constrained.state import (
     DEARER,
     End,
     InterpolationState,
 )
 from smoothmin.subproblems.piecewise_linear import least_of_pieces
-from smoothmin.subproblems.trust_region import EXCELLENT, GOOD, GROWTH, POOR
+from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GROWTH, POOR
 
-FIRST = 0.1  # radius, in units of the scale
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
-ATTEMPTS = 3
 SHRINKING = 0.7  # of the radius
 MOST = 10  # pieces kept for each variable
 STATIONARY = 1e-4  # share of the slopes' change over the radius, the promise of a certificate
-NEAR = 3.0  # radii in which slopes are kept
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class SlopeBundle:
 
     def __init__(self, state: InterpolationState, last: float, reach: Array) -> None:
         self.state, self.last = state, last
-        self.radius = float(np.clip(reach.max(), SHORT, FIRST))
+        self.radius = float(np.clip(reach.max(), SHORT, START_SHARE))
         self.knows: Knowledge | None = None  # at the end
         self._pieces: list[Piece] = []
         self._active = np.zeros(len(state.sides))  # multipliers
@@ -167,7 +167,7 @@ class SlopeBundle:
         size = max(NEGLIGIBLE, min(away, self._visible()))
         # a corner beyond a kink moves the centre by a share of what it is off
         plane = STATIONARY / (z.size + 1)
-        for _ in range(ATTEMPTS):
+        for _ in range(WITNESSES):
             base = region.beside(z, z + away * self.state.rng.uniform(-1.0, 1.0, z.size))
             around = region.simplex(base, size)
             corners = np.concatenate([base[None], around])
@@ -212,7 +212,7 @@ class SlopeBundle:
             capped = (self._active >= CAPPED * state.price * state.weight).any()
             if not capped or left <= (1 - EXCELLENT) * before or state.price >= state.dearest:
                 return self.radius * d, promised
-            state.price = min(RAISE * state.price, state.dearest)
+            state.price = min(FAST_GROWTH * state.price, state.dearest)
 
     def _least(
         self, slopes: Array, heights: Array, z: Array, values: Array

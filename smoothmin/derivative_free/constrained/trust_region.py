@@ -43,7 +43,6 @@ from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GRO
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
 LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
-CHEAPEST = 1e-2  # price, in units of the first
 NOTHING = (math.inf, 0.0, math.inf)  # known of a prediction
 WINDOW = 8  # predictions of which more than half have to be wrong
 LOWERED = 0.5  # share of the violation that is worth a step where little else is promised
@@ -85,7 +84,7 @@ class TrustRegion:
         state.weight = 1.0 / np.maximum(sizes[1:], max(NEGLIGIBLE * sizes.max(), tiny))
         state.price = max(float(sizes[0]), NEGLIGIBLE * float(np.abs(models.values[0])), tiny)
         self._steep = self._reliable_steep = sizes / self.delta
-        state.cheapest = CHEAPEST * state.price
+        state.cheapest = state.price / DEARER
         state.steepened(state.price)
         yield state.iterate(self.delta)
         return None

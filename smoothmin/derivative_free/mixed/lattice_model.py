@@ -14,10 +14,10 @@ import numpy as np
 
 from smoothmin._factors import ROUNDS
 from smoothmin._protocol import Array, Mask
+from smoothmin.derivative_free.interpolating_descent import MOST_POINTS
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.subproblems.trust_region import boxed_step
 
-MOST = 150  # points of a model, whose cube it costs
 LONGEST, VALLEYS = 6, 3  # steps to either side of the minimizer, and directions, of valleys
 
 
@@ -33,7 +33,7 @@ class LatticeModel:
         n = size.size
         steps = (points - points[best]) / size
         near = np.argsort(np.square(steps).sum(axis=1), kind="stable")
-        near = near[: min(MOST, full_size(n) + n)]
+        near = near[: min(MOST_POINTS, full_size(n) + n)]
         z, rise = steps[near], values[near] - values[best]
         reach = max(1e-300, float(np.abs(z).max()))
         z = z / reach  # so that the system is of order one

@@ -35,8 +35,9 @@ from smoothmin.portfolio.phase import Phase, PhaseOutcome, Watch, play
 if TYPE_CHECKING:
     from smoothmin.derivative_free.method import DerivativeFree
 
-ROUNDS = 4  # of real variables and integers in turn, at the end
 ALL = "Every point of the box was evaluated."
+
+ROUNDS = 4  # of real variables and integers in turn, at the end
 
 
 class MixedSearch:

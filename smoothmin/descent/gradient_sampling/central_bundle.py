@@ -32,9 +32,9 @@ from smoothmin.descent.gradient_sampling.stationarity import Certificate, Proof
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.subproblems.analytic_centre import analytic_centre
+from smoothmin.subproblems.trust_region import FAST_GROWTH
 
 HIDDEN = 100.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
-WIDER = 4.0  # root of the quadratic term, where that hides what tangents tell
 
 
 class Cuts:
@@ -181,7 +181,7 @@ class CentralBundle:
         # along what no tangent limits centres would flee for ever
         near = step @ step <= state.known.recent.moved(state.x) ** 2
         if near and self._tilt(cuts) > HIDDEN * cuts.gap:
-            cuts.widen(WIDER)
+            cuts.widen(FAST_GROWTH)
         cuts.add(min(height, 0.0), trial, self._settings.cuts * (step.size + 1))
         self._spent += 1
         if self._spent > step.size + SPAN:
@@ -265,5 +265,5 @@ class CentralBundle:
         good = left <= self._settings.closing * self._left
         self._left, self._spent = left, 0
         if tilt > cuts.gap:
-            cuts.widen(WIDER)
+            cuts.widen(FAST_GROWTH)
         self._trials.judge(good)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import EPS, cached_parts
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
@@ -23,8 +24,6 @@ from smoothmin.linesearch.weak_wolfe import WOLFE, LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point
-
-CLOSE = 0.9  # longest step within the radius, in its units: inside it, rounding or not
 
 
 class Hull:
@@ -210,7 +209,7 @@ class HullStep:
             mixed = state.bundle.mixed(hull.support, hull.weights)
             certifier.add(Certificate(shortest, state.radius, *mixed), hull.cancelled)
         length = float(np.linalg.norm(direction))
-        t = min(1.0, CLOSE * state.radius / length) if length > 0 else 0.0
+        t = min(1.0, (1 - MINOR) * state.radius / length) if length > 0 else 0.0
         return cause, direction, slope, t
 
     def _small(self) -> float:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from smoothmin._factors import MINOR, OTHER_ORDER, SHORTEST, WITNESSES
+from smoothmin._factors import MINOR, OTHER_ORDER, ROUNDS, SHORTEST, WITNESSES
+from smoothmin._machine import FEW
 from smoothmin._verdict import NEGLIGIBLE, STATIONARY
 from smoothmin.metrics.lbfgs import PAIRS
 
@@ -97,7 +98,7 @@ class SearchSettings:
 
     most_pairs: int = 50
     fewest_pairs: int = PAIRS
-    patience: int = 20
+    patience: int = ROUNDS
     skewed: float = 0.06
     beyond: float = 1.25
     shortest: float = 0.01
@@ -209,7 +210,7 @@ class CentralBundleSettings:
     decades: float = 1.2
     closing: float = 0.3
     cuts: int = 4
-    most_variables: int = 100
+    most_variables: int = FEW
     trials: TrialSettings = field(default=TrialSettings())
 
 

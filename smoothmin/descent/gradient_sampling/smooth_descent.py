@@ -16,6 +16,7 @@ import math
 from collections import deque
 from typing import Any
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import CACHED
 from smoothmin._protocol import Array, Finish, Iterate, Problem
 from smoothmin._recent import SIDES, faded
@@ -32,8 +33,6 @@ from smoothmin.subproblems.min_norm import euclidean_norm
 
 ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
 LIKE_FOURTH_POWER = 1 / 12  # the same far from the minimum of one
-ODD = 0.04  # mean where steps are wrong with which there are kinks
-UNSHRUNK = 0.9  # size of a gradient, in units of the largest lately, that has not shrunk at all
 
 
 def skewness(fall: float, before: float, after: float) -> float:
@@ -128,9 +127,9 @@ class SmoothDescent(Descent):
             self._skewness = faded(self._skewness, skew)
         # steps of the metric are too long more often than right: so are those across many kinks
         lost = (steep > 0 and self._rejected >= 1) or (
-            recent.steps >= 4 * SIDES and steep > UNSHRUNK
+            recent.steps >= 4 * SIDES and steep > 1 - MINOR
         )
-        return (lost and self._skewness >= ODD) or self._excess > ON_A_KINK / 4
+        return (lost and self._skewness >= LIKE_FOURTH_POWER / 2) or self._excess > ON_A_KINK / 4
 
     def go_on(
         self, point: LinePoint, metric: LimitedMemory | InverseHessian, length: float

@@ -20,7 +20,7 @@ from smoothmin.descent.first_point import Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS, Bundle
 from smoothmin.descent.gradient_sampling.smooth_descent import (
-    ODD,
+    LIKE_FOURTH_POWER,
     ON_A_KINK,
     SmoothDescent,
     skewness,
@@ -237,7 +237,7 @@ class State:
         pg = self.problem.projected_gradient(self.x, self.g)
         self.known.stepped(self.x, self.f, pg, length=self.last_step, curvature=curvature)
         recent = self.known.recent
-        calm = 0 < recent.steepness <= KINK and self.skewness < ODD
+        calm = 0 < recent.steepness <= KINK and self.skewness < LIKE_FOURTH_POWER / 2
         self._calm = self._calm + 1 if calm else 0
         lately = recent.moved(self.x), recent.fallen
         self.certifier.move(self.x, self.f, self.g, self.last_step, lately)
