@@ -22,3 +22,17 @@ def test_success_is_said_at_the_minimum_alone(method, start):
     """Beale's function falls by a thousandth over hundreds, where rounding hides short steps."""
     res = minimize(beale, start, jac=True, method=method, options={"maxfev": 1000})
     assert not res.success or res.fun < 1e-8
+
+
+def brown(x):
+    """Brown's almost linear function, a product of all variables among its residuals."""
+    others = np.array([np.prod(np.delete(x, k)) for k in range(x.size)])
+    residuals = np.append(x[:-1] + x.sum() - (x.size + 1), np.prod(x) - 1)
+    jacobian = np.vstack([np.eye(x.size)[:-1] + 1, others])
+    return float(residuals @ residuals), 2 * jacobian.T @ residuals
+
+
+def test_slopes_that_come_to_much_over_variables_sizes_are_no_success():
+    start = 1e6 * np.array([1.3, -0.4, -0.8, 0.6, -1.1])
+    res = minimize(brown, start, jac=True, method="bfgs", options={"maxfev": 1000})
+    assert not res.success or res.fun < 1 + 1e-6  # 1 is a local minimum's

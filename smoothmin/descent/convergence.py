@@ -304,6 +304,10 @@ class Convergence:
         if lost:  # nor is there anything else along it to be told
             return finish
         lower = yield from self.overlooked(x, f, g, promised)
+        if not (isinstance(lower, tuple) or knows.vanishing) and self._steep(x, f, g):
+            polled = yield from self.polled(x, f, g, noise)
+            if polled is not None:
+                return polled
         if lower:
             return finish if lower is True else lower
         pg, lengths = self._problem.projected_gradient(x, g), (euclidean_norm(step), self._length)
@@ -418,6 +422,12 @@ class Convergence:
         if isinstance(lower, tuple):
             return lower
         return (yield from self.polled(x, f, g, noise)) or finish
+
+    def _steep(self, x: Array, f: float, g: Array) -> bool:
+        """Whether a slope comes to more over a variable's size than a minimum leaves of it."""
+        pg = self._problem.projected_gradient(x, g)
+        most = largest(pg * np.maximum(1.0, np.abs(x)))
+        return self._problem.differences is None and most > math.sqrt(NEGLIGIBLE) * abs(f)
 
     def _displacing(self, x: Array) -> float:
         """What values rise by, beside a minimum, where rounding displaces ``x``."""

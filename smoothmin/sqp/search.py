@@ -189,7 +189,9 @@ class Search:
             else:
                 promised = float(slopes @ point.slopes @ step)
                 then = float(slopes @ ahead.slopes @ step)
-                if not is_falling(point.x, step, promised, then, merit(ahead) - level):
+                # what is violated there may have no price
+                broken = (ahead.violation > point.violation).any()
+                if broken or not is_falling(point.x, step, promised, then, merit(ahead) - level):
                     break
                 lowest = level + 0.5 * FASTEST_GROWTH * promised
             step = FASTEST_GROWTH * step
