@@ -264,21 +264,21 @@ class _Run:
         """Whether the first minimum seems to be the only one.
 
         A few points as far away as the smoothing reaches are all higher, and by no more than their
-        slopes along the way say: the function is star-convex as far as is seen. Or it is concave
-        on the way, as logarithms and roots are, and goes up at these and at as many points as a
-        stage takes, as far away as any stage: across other basins half of the slopes would go down.
+        slopes along the way say: the function is star-convex as far as is seen. Or slopes say less
+        of all of these, as of logarithms and roots, and of as many points as a stage takes, as far
+        away as any stage: waves make slopes larger here and smaller there.
         """
         samples = self._options.n or self._settings.samples
         # as many where the reach is a guess, and twice as many where it is known
-        convex, rising = yield from self._around(1.0, samples / 2 if self._guessed else samples)
-        if convex or not rising:
+        convex, concave = yield from self._around(1.0, samples / 2 if self._guessed else samples)
+        if convex or not concave:
             return convex
         farthest = max(arm.value for arm in self._scales.arms)
-        _, rising = yield from self._around(farthest, self._settings.stage_limit * samples / 2)
-        return rising
+        _, concave = yield from self._around(farthest, self._settings.stage_limit * samples / 2)
+        return concave
 
     def _around(self, multiple: float, count: float) -> Generator[Ask, Answers, tuple[bool, bool]]:
-        """Whether the function is star-convex, and goes up, at so many points and opposite."""
+        """Whether the function rises convexly, or concavely, to so many points and opposite."""
         x, fun = self._incumbent.x, self._incumbent.fun
         steps = multiple * self._sigma * self._rng.standard_normal((math.ceil(count), self._d))
         points = self._problem.clip(x + np.concatenate([steps, -steps]))
@@ -286,8 +286,9 @@ class _Run:
         self._incumbent.book("smoothed", ask, found.values, found.recalled)
         assert found.gradients is not None
         slopes, rises = np.vecdot(found.gradients, points - x), found.values - fun
-        rising = (rises >= 0).all() and ((slopes > 0) | (rises == 0)).all()
-        return bool(rising and (slopes >= rises).all()), bool(rising)
+        convex = (rises >= 0) & (slopes >= rises)
+        concave = (slopes > 0) & (slopes <= rises)
+        return bool(convex.all()), bool(concave.all())
 
     def _next_scale(self) -> Arm[float]:
         """The multiple of sigma for the next pass: each in turn, then by credit."""
