@@ -276,15 +276,16 @@ def test_a_long_flat_way_is_gone_though_differences_are_as_small_as_rounding(met
 
 
 @pytest.mark.parametrize("method", ["gradient-sampling", "lbfgs"])
-def test_a_trial_of_huge_values_tells_nothing_of_the_noise_elsewhere(method):
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_trial_of_huge_values_tells_nothing_of_the_noise_elsewhere(method, seed):
     # beside 1e130 no difference is seen, far from where the descent is
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     rows = 0.3 * rng.standard_normal((10, 6))
 
     def fun(x):
-        z = x / 1.7e-3
+        z = x / 1e-4
         return float(np.exp(np.clip(rows @ z, -300, 300)).sum() + 0.5 * z @ z)
 
-    res = minimize(fun, 1.7e-3 * 2 * rng.standard_normal(6), method=method, rng=0)
+    res = minimize(fun, 1e-4 * rng.standard_normal(6), method=method, rng=0)
     assert res.success, res.message
     assert res.nfev < 500
