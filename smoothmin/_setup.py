@@ -123,6 +123,8 @@ class Arguments:
             integers = domain.integers is not None
             method = default_method(jac is not None, forms is not None, integers)
         chosen = as_method(method, own, tol, jac is not None)
+        if not (jac is None or jac is True):  # a pair is what ``fun`` returns anyway
+            _warn_of_unused_gradient(chosen)
         common.pop("integrality", None)
         if domain.integers is not None:
             _require_integers_known(chosen, forms is not None)
@@ -322,6 +324,16 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
         # an option is meant more than tol, which may set the same
         chosen = chosen.with_tolerance(tol).with_options(**own)
     return chosen
+
+
+def _warn_of_unused_gradient(method: Method) -> None:
+    """As SciPy does, where a method takes values alone; one that is another without does not."""
+    inner = method
+    while isinstance(further := getattr(inner, "inner", None), Method):
+        inner = further
+    if not inner.needs_gradient and type(inner).class_for(False) is type(inner):
+        text = f"{type(inner).__name__} takes values alone: the gradient (jac) is not used"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def _renamed(own: dict[str, Any], target: type[Method]) -> dict[str, Any]:

@@ -23,6 +23,15 @@ def test_a_method_by_name_class_or_object(name):
     assert res.method == "lbfgs"
 
 
+@pytest.mark.parametrize("name", ["derivative-free", "Nelder-Mead", "homotopy", "bfgs"])
+def test_a_gradient_that_is_not_used_is_warned_of(name):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        minimize(lambda x: x @ x, X0, jac=lambda x: 2 * x, method=name, options={"maxfev": 9})
+    told = [str(one.message) for one in caught if "takes values alone" in str(one.message)]
+    assert len(told) == (name in ("derivative-free", "Nelder-Mead"))
+
+
 def test_underscores_are_hyphens_in_a_name():
     res = minimize(both, X0, jac=True, method="Gradient_Descent")
     assert res.method == "gradient-descent"
