@@ -18,7 +18,7 @@ from scipy.linalg.blas import ddot
 
 from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
 from smoothmin._machine import CACHED, EPS
-from smoothmin._protocol import Array, Ask, Problem, ask_one, ask_value
+from smoothmin._protocol import Array, Ask, Problem, ask_one
 from smoothmin.descent.first_point import Found
 from smoothmin.subproblems.min_norm import euclidean_norm
 
@@ -93,8 +93,8 @@ def farthest(problem: Problem, start: Found, step: Array) -> Generator[Ask, Any,
     while True:
         ahead = problem.clip(start[0] + step)
         if (ahead == start[0]).all():  # by rounding, or at bounds
-            return found
-        value, g = yield from _known(ahead, exact=exact)
+            break
+        value, g = (yield Ask(ahead[None], int(exact))).first()
         move = ahead - start[0]
         promised, then = float(start[2] @ move), float(g @ move) if exact else 0.0
         lowest = start[1] + 0.5 * promised if found is None else found[1]
@@ -110,13 +110,6 @@ def farthest(problem: Problem, start: Found, step: Array) -> Generator[Ask, Any,
     if found is None or exact:
         return found
     return (found[0], *(yield from ask_one(found[0])))
-
-
-def _known(x: Array, *, exact: bool) -> Generator[Ask, Any, tuple[float, Array]]:
-    """The value, and the gradient where that costs nothing."""
-    if exact:
-        return (yield from ask_one(x))
-    return (yield from ask_value(x)), x
 
 
 def is_falling(x: Array, step: Array, slope: float, then: float, rise: float) -> bool:

@@ -114,17 +114,11 @@ class SQPRun:
             # 2. terminate where it promises nothing, and the gradients around agree
             ended = yield from self._end(point, direction, noise)
             if isinstance(ended, Finish):
-                if self._gathered.met and not self._settings.certifies_kinks:
-                    return Finish(Status.PRECISION, _status.KINK)
-                going_on = yield from self._concluded(ended, point, direction, noise)
-                if isinstance(going_on, Finish):
-                    return going_on
-                point, steer = going_on, True
-                continue
+                ended = yield from self._concluded(ended, point, direction, noise)
+            if isinstance(ended, Finish):
+                return ended
             if isinstance(ended, Point):
-                point = self._moved(point, Outcome(ended, direction, 0.0), direction.steepness)
-                steer = True
-                continue
+                point, steer = ended, True
             if ended:
                 continue
             # 3. a step, or a gradient gathered
@@ -134,13 +128,11 @@ class SQPRun:
                 if closer is not None:
                     point, steer = closer, True
                 elif not (self._shortened(point, outcome) or self._dearer(point, noise)):
-                    if self._gathered.met and not self._settings.certifies_kinks:
-                        return Finish(Status.PRECISION, _status.KINK)
                     ended = yield from self._nothing_lower(point, direction, noise)
-                    going_on = yield from self._concluded(ended, point, direction, noise)
-                    if isinstance(going_on, Finish):
-                        return going_on
-                    point, steer = going_on, True
+                    ended = yield from self._concluded(ended, point, direction, noise)
+                    if isinstance(ended, Finish):
+                        return ended
+                    point, steer = ended, True
                 continue
             # 4. update
             before = point
@@ -159,6 +151,8 @@ class SQPRun:
         self, ended: Finish, point: Point, direction: Direction, noise: float
     ) -> Generator[Ask, object, Finish | Point]:
         """The end, or a lower point to go on from."""
+        if self._unproven:
+            return Finish(Status.PRECISION, _status.KINK)
         success = ended.status.success
         if success and self._renewed(direction):
             self._noise_here = noise
@@ -189,6 +183,11 @@ class SQPRun:
         self._returned_to = lower
         self._curvature.reset()
         return lower
+
+    @property
+    def _unproven(self) -> bool:
+        """Whether pieces meet here, of which nothing is to be proven."""
+        return self._gathered.met and not self._settings.certifies_kinks
 
     def _renewed(self, direction: Direction) -> bool:
         """Whether the matrix, taught where curvature is far larger, is to be learnt anew."""
@@ -345,7 +344,7 @@ class SQPRun:
             return True
         certificate = yield from self._surroundings.certificate(point, noise)
         if isinstance(certificate, Point):
-            return certificate
+            return self._moved(point, Outcome(certificate, direction, 0.0), direction.steepness)
         if self._proves(certificate, point, direction, blurred):
             return judge(certificate.knowledge, **self._facts(certificate, direction))
         gained = self._level_at_reset - self._level
@@ -479,6 +478,8 @@ class SQPRun:
         self, point: Point, direction: Direction, noise: float
     ) -> Generator[Ask, object, Finish]:
         """The end where no step is lower."""
+        if self._unproven:
+            return Finish(Status.PRECISION, _status.KINK)
         if not self._certifier.feasible(point):
             return (yield from self._infeasibility.judged(point))
         certificate = self._certifier.certify(point, self._gathered)

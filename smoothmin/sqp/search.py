@@ -178,7 +178,7 @@ class Search:
         while True:
             x, _ = self._region.nearest(point.x + step)
             if (x == point.x).all():  # by rounding, or at bounds
-                return None
+                break
             ahead = yield from evaluator.at(x) if slopes is not None else evaluator.values_at(x)
             if not ahead.finite:
                 break

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from smoothmin._factors import FASTEST_GROWTH
 from smoothmin._protocol import Ask
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
 from smoothmin.sqp.functions import Point, PointEvaluator
@@ -98,7 +99,7 @@ class Surroundings:
             gain = self._programs.merit(point) - self._programs.merit(there)
             promised = certificate.stationarity * euclidean_norm(step)
             if gain > max(noise, self._serious * promised):
-                farther = yield from self._search.farthest(point, 10 * step, gain)
+                farther = yield from self._search.farthest(point, FASTEST_GROWTH * step, gain)
                 self._spent += evaluator.asked - before - 1
                 return farther or there
             longer, certificate = certificate, self._certifier.certify(point, self._gathered)
