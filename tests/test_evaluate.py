@@ -17,6 +17,9 @@ from smoothmin._registry import METHODS
 from smoothmin._source import Objective, Serial
 from smoothmin._status import Status
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 X0 = np.array([-1.2, 1.0, 0.8])
 
 

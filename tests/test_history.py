@@ -11,6 +11,9 @@ from smoothmin import History, Optimizer, minimize
 from smoothmin._history import MOST, Recorder, Steps
 from smoothmin._registry import METHODS
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 X0 = np.array([-1.2, 1.0, 0.7])
 
 

@@ -12,6 +12,9 @@ from smoothmin import minimize
 from smoothmin._registry import METHODS, method_class
 from smoothmin._status import Status
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 SUCCESS = {Status.CONVERGED, Status.TARGET}
 FORMS = ["values", "paired", "callable", "2-point"]
 

@@ -12,6 +12,9 @@ from scipy.optimize import rosen, rosen_der
 from smoothmin import minimize
 from smoothmin._registry import METHODS
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 # signature
 
 

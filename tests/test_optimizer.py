@@ -29,6 +29,9 @@ from smoothmin import (
 )
 from smoothmin._registry import METHODS
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("jac", [None, True, "2-point", "3-point"])

@@ -10,6 +10,9 @@ from smoothmin._method import Method
 from smoothmin._protocol import Ask, Finish, Iterate
 from smoothmin._status import Status
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 X0 = np.zeros(3)
 HUGE = 10**400
 

@@ -13,6 +13,9 @@ from smoothmin._protocol import Ask, Iterate
 from smoothmin._registry import METHODS, method_class
 from smoothmin._status import Status
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 X0 = np.array([2.0, -1.0, 0.5])
 MOST = 25_000  # evaluations of three variables
 every_method = pytest.mark.parametrize("method", METHODS)

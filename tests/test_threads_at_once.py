@@ -9,6 +9,9 @@ from numpy.testing import assert_array_equal
 from smoothmin import minimize
 from smoothmin._registry import METHODS
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 THREADS = 8
 
 

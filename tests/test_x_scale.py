@@ -7,6 +7,9 @@ from scipy.optimize import LinearConstraint, rosen, rosen_der
 from smoothmin import DerivativeFree, minimize
 from smoothmin._registry import METHODS
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 UNITS = np.array([1e-3, 1.0, 1e4])
 X0 = np.array([-1.2, 1.0, 0.7])
 LOCAL = ("bfgs", "lbfgs", "gradient-sampling", "sqp")

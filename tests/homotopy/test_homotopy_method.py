@@ -12,6 +12,9 @@ from scipy.optimize import rosen
 from smoothmin import GradientSampling, Homotopy, minimize
 from smoothmin._status import Status
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 BUDGET = {"restarts": "budget"}
 
 

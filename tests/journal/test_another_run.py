@@ -10,6 +10,9 @@ import pytest
 from smoothmin import BFGS, Journal, minimize
 from smoothmin.journal.words import words_for
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 X0 = np.array([2.0, -1.5, 0.7])
 
 

@@ -10,6 +10,9 @@ from smoothmin import minimize
 from smoothmin._registry import METHODS
 from smoothmin.journal.records import MARK
 
+# every method is tried with the same arguments
+pytestmark = pytest.mark.filterwarnings("ignore:.*takes values alone. the gradient:RuntimeWarning")
+
 X0 = np.array([2.0, -1.5, 0.7])
 FORMS = [None, True, "callable", "2-point", "cs"]
 
