@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ X0 = np.array([-1.2, 1.0])
 @pytest.fixture(scope="module")
 def results():
     """Of every method, with a gradient and without."""
-    return [
-        minimize(rosen, X0, jac=jac, method=method, rng=0, options={"maxfev": 400})
-        for method in METHODS
-        for jac in (rosen_der, None)
-    ]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "\\w+ takes values alone")
+        return [
+            minimize(rosen, X0, jac=jac, method=method, rng=0, options={"maxfev": 400})
+            for method in METHODS
+            for jac in (rosen_der, None)
+        ]
 
 
 def test_it_is_scipys_result_a_dict_and_survives_copies():
