@@ -496,5 +496,7 @@ class Actions:
         )
 
     def _random(self) -> Array:
-        """A point uniform in the box, or around the start."""
-        return self._rng.uniform(*search_range(self._problem, self._problem.x0, self._scale))
+        """A point uniform in the box, or around the start, wider where variables went far."""
+        x0 = self._problem.x0
+        scale = np.maximum(self._scale, np.abs(self._incumbent.x - x0))
+        return self._rng.uniform(*search_range(self._problem, x0, scale))
