@@ -46,21 +46,29 @@ class Doubt:
             self._count = 0
             return
         resolved = PRODUCTS * self._problem.unit / DOUBLE * self._largest  # what cancels leaves
-        near = contradicting(found.trials, fun, slope, max(VISIBLE * noise, resolved))
+        nearest = telling(found.trials, slope, max(VISIBLE * noise, resolved))
+        if nearest is None:  # steps so short say nothing of either
+            return
+        near = contradicting(nearest, fun, slope)
         self._count = 0 if near is None else self._count + 1
         if near is not None:
             length = near.t * float(np.linalg.norm(direction))
             self._said = _status.gradient_contradicted(length, near.t * slope, near.fun - fun)
 
+    def go_on(self, other: Doubt) -> None:
+        """Count on from another one's searches, the last before these."""
+        self._count, self._said, self._largest = other._count, other._said, other._largest
 
-def contradicting(
-    trials: Iterable[LinePoint], fun: float, slope: float, visible: float
-) -> LinePoint | None:
-    """The nearest of a line's points that shows it, if as many do as it takes."""
+
+def telling(trials: Iterable[LinePoint], slope: float, visible: float) -> list[LinePoint] | None:
+    """The nearest of a line's points whose values show a slope, if as many do as it takes."""
     shown = [trial for trial in trials if math.isfinite(trial.fun) and -trial.t * slope > visible]
     nearest = sorted(shown, key=lambda trial: trial.t)[:WITNESSES]
-    if len(nearest) < WITNESSES:
-        return None
+    return nearest if len(nearest) == WITNESSES else None
+
+
+def contradicting(nearest: list[LinePoint], fun: float, slope: float) -> LinePoint | None:
+    """The nearest of these points, if they show another slope than all the gradients."""
     rates = [(trial.fun - fun) / trial.t for trial in nearest]
     slopes = all(abs(trial.slope - slope) <= ALIKE * abs(slope) for trial in nearest)
     line = max(rates) - min(rates) <= ALIKE * max(abs(rates[0]), abs(slope))

@@ -22,6 +22,7 @@ from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import Convergence
 from smoothmin.descent.first_point import Found
 from smoothmin.descent.fixed_rate import Geometry
+from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.quasi_newton import failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
@@ -90,6 +91,7 @@ class Ends:
         self, problem: Problem, gtol: float | None, ftol: float | None, facts: dict[str, Any]
     ) -> None:
         self.known, self._ftol, self.facts = Convergence(problem, gtol), ftol, facts
+        self._problem = problem
         self._small = 0  # decreases in a row within ftol
 
     def stepped(self, here: LoopPoint, new: LoopPoint) -> None:
@@ -114,10 +116,20 @@ class Ends:
         return met or (yield from self.known.enough(promised, step, at.x, at.fun, at.grad))
 
     def nothing_lower(
-        self, message: str, found: LineResult | None, promised: float, at: LoopPoint
+        self,
+        message: str,
+        found: LineResult | None,
+        promised: float,
+        at: LoopPoint,
+        direction: Array,
     ) -> Generator[Ask, Any, Finish | Found]:
-        """The end where no lower value is to be found, or one that is lower after all."""
-        return self.known.nothing_lower(message, found, promised, at.x, at.fun, at.grad)
+        """The end after a search along ``direction``, or a point that is lower after all."""
+        ended = yield from self.known.nothing_lower(message, found, promised, at.x, at.fun, at.grad)
+        if found is None or not isinstance(ended, Finish) or ended.status.success:
+            return ended
+        doubt, slope = Doubt(self._problem, enough=1), float(at.grad @ direction)
+        doubt.hear(found, direction, at.fun, slope, self.known.noise(at.x, at.fun, at.grad))
+        return doubt.finish or ended
 
 
 def direction_within(problem: Problem, x: Array, free: Array, step: Array) -> Array:
@@ -195,7 +207,7 @@ def lbfgs(
                 problem, here.x, here.fun, here.grad, direction, slope=slope, smooth=True
             )
         if found is None or not found.lower or found.endless:
-            lower = yield from _failed(memory, found, promised, here, done)
+            lower = yield from _failed(memory, found, promised, here, direction, done)
             if isinstance(lower, Finish):
                 return lower
             if lower is not None:
@@ -219,12 +231,17 @@ def lbfgs(
 
 
 def _failed(
-    memory: SobolevMemory, found: LineResult | None, promised: float, here: LoopPoint, done: Ends
+    memory: SobolevMemory,
+    found: LineResult | None,
+    promised: float,
+    here: LoopPoint,
+    direction: Array,
+    done: Ends,
 ) -> Generator[Ask, Any, Finish | Found | None]:
     """After a failed search: the end, a lower point, or none if the memory was at fault."""
     if memory.fresh or (found is not None and found.endless):
         message = failed_search(found) if found else NO_DESCENT
-        return (yield from done.nothing_lower(message, found, promised, here))
+        return (yield from done.nothing_lower(message, found, promised, here, direction))
     done.known.searched(promised, here.fun)
     memory.reset()
     return None
@@ -269,7 +286,9 @@ def barzilai_borwein(
             return Finish(Status.PRECISION, f"{NO_DESCENT}.")
         found = yield from armijo(problem, here.x, max(highest), here.grad, direction, t)
         if not found.lower:
-            lower = yield from done.nothing_lower(failed_search(found), found, math.inf, here)
+            lower = yield from done.nothing_lower(
+                failed_search(found), found, math.inf, here, direction
+            )
             if isinstance(lower, Finish):
                 return lower
             here = LoopPoint.of(problem, smoother, *lower)

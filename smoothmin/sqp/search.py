@@ -18,7 +18,7 @@ from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin._scale import PROBE
 from smoothmin.descent.failed_search import level
-from smoothmin.descent.gradient_check import contradicting
+from smoothmin.descent.gradient_check import contradicting, telling
 from smoothmin.descent.unexplored import is_falling
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
@@ -259,8 +259,8 @@ class Search:
                 )
                 for share, there in self._trials
             ]
-            least = visible.item(number)
-            if contradicting(line, sign * point.values.item(number), sign * slope, least):
+            nearest = telling(line, sign * slope, visible.item(number))
+            if nearest and contradicting(nearest, sign * point.values.item(number), sign * slope):
                 return number
         return None
 

@@ -9,7 +9,7 @@ from smoothmin import minimize
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 
-METHODS = ["gradient-sampling", "bfgs", "lbfgs", "gradient-descent"]
+METHODS = ["gradient-sampling", "bfgs", "lbfgs", "gradient-descent", "laplacian"]
 
 
 def chained_rosenbrock(x):
@@ -47,6 +47,12 @@ def test_gradient_sampling_ends_soon_and_says_why(fun, error):
     )
     assert (res.success, res.status) == (False, 8)
     assert "The gradient contradicts the values" in res.message
+    assert res.nfev < 300
+
+
+def test_gradient_sampling_sees_it_from_a_start_where_no_kink_is_near():
+    res = minimize(lambda x: ((x - 1) @ (x - 1), -2 * (x - 1)), np.zeros(4), jac=True, rng=0)
+    assert (res.method, res.status) == ("gradient-sampling", 8)
     assert res.nfev < 300
 
 
@@ -107,6 +113,15 @@ def test_values_on_another_line_raise_doubt(rates, slopes, doubted):
         assert doubt.finish is None
         doubt.hear(result(rates, slopes), np.ones(1), 5.0, -1.0, 1e-15)
     assert (doubt.finish is not None) == doubted
+
+
+def test_searches_that_show_nothing_neither_raise_doubt_nor_end_it():
+    doubt = Doubt(problem([0.0]), enough=2)
+    told, short = ((2.0, 2.0, 2.0), (-1.0, -1.0, -1.0)), (1e-13, 1e-14, 1e-15)
+    for steps in ((1e-3, 1e-4, 1e-5), short, (1e-3, 1e-4, 1e-5)):
+        assert doubt.finish is None
+        doubt.hear(result(*told, steps), np.ones(1), 5.0, -1.0, 1e-15)
+    assert doubt.finish is not None
 
 
 def test_what_is_lost_to_rounding_raises_no_doubt_and_a_lower_point_ends_it():

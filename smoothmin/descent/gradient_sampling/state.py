@@ -166,6 +166,7 @@ class State:
         descent.points.clear()
         self.last_step, self.skewness = descent.length, ON_A_KINK
         self.wall = descent.wall
+        self.doubt.go_on(descent.doubt)
         self.failed = None if descent.failed is None or descent.failed.lower else descent.failed
         descent.failed = None
         self._inherit(descent)
