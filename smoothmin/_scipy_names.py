@@ -14,7 +14,7 @@ from typing import Any
 from scipy.optimize import OptimizeWarning
 
 from smoothmin import _scipy_options as of
-from smoothmin._check import require_limit, require_real
+from smoothmin._check import require_real
 from smoothmin._machine import DENSE_UP_TO
 from smoothmin._protocol import Problem
 from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
@@ -118,7 +118,6 @@ class ScipyName:
             return options  # for whoever reads them to refuse
         asked = ({} if tol is None else dict.fromkeys(self.tol, tol)) | dict(options)
         ours = {key: value for key, value in asked.items() if key not in self.options}
-        radius = ""  # the option that says it
         for key, value in asked.items():
             meaning = self.options.get(key)
             if meaning is None or value is None:
@@ -127,20 +126,19 @@ class ScipyName:
                 reason = meaning.text.split(": ", 1)[1]
                 text = f"option {key} of method={self.name!r} is not taken: {reason}"
                 warnings.warn(text, OptimizeWarning, stacklevel=4)
-            if meaning.option == "maxfev":
-                require_limit(key, value, 1)  # by the name that was given
+            if meaning.check is not None:
+                meaning.check(key, value)
             if meaning.option is not None:
                 converted = meaning.convert(value, problem) if meaning.convert else value
                 if converted is not None:
                     ours[meaning.option] = converted
-                    radius = key if meaning.option == FINAL_RADIUS else radius
         if self.searches and not {"c1", "c2"} & ours.keys():
             ours["c2"] = FLATTER
         if self.searches:
             ours.setdefault("first_step", FIRST_STEP)
         if FINAL_RADIUS in ours:
             end, scale = ours.pop(FINAL_RADIUS), ours.get("scale")
-            ours["xtol"] = final_xtol(radius, end, scale, problem)
+            ours["xtol"] = final_xtol(end, scale, problem)
         return ours
 
 

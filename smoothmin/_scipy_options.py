@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._check import as_numbers, require_real
+from smoothmin._check import as_numbers, require_integer, require_limit, require_real
 from smoothmin._machine import EPS
 from smoothmin._protocol import Problem
 from smoothmin._scale import FIRST_STEP, typical_scale
@@ -35,6 +35,8 @@ class Meaning:
         Whether another value is warned of.
     convert : callable, optional
         ``convert(value, problem)`` is the value here, None for the method's own.
+    check : callable, optional
+        ``check(name, value)`` raises for what it cannot be here, by the name that was given.
     """
 
     option: str | None
@@ -42,6 +44,7 @@ class Meaning:
     default: Any = None
     warns: bool = False
     convert: Callable[[Any, Problem], Any] | None = None
+    check: Callable[[str, Any], None] | None = None
 
     def asks(self, value: Any) -> bool:
         """Whether a value is another than SciPy's default."""
@@ -68,11 +71,35 @@ def needless(reason: str) -> Meaning:
 
 def _unless_negative(value: Any, problem: Problem) -> Any:
     """TNC's way to ask for a default."""
-    return None if np.ndim(value) == 0 and np.real(value) < 0 else value
+    return None if value < 0 else value
 
 
 def _positive(value: Any, problem: Problem) -> bool:
     return bool(value > 0)
+
+
+def _a_count(name: str, value: Any) -> None:
+    require_integer(name, value, 1)
+
+
+def _a_limit(name: str, value: Any) -> None:
+    require_limit(name, value, 1)
+
+
+def _a_length(name: str, value: Any) -> None:
+    require_real(name, value, above=0, below=np.inf)
+
+
+def _not_negative(name: str, value: Any) -> None:
+    require_real(name, value, minimum=0)
+
+
+def _mean_step(value: Any, problem: Problem) -> Any:
+    """Newton-CG's mean of a step's elements, as the length at which it surely is no larger.
+
+    ``|s|_1 <= sqrt(n) |s|_2``, and it stops at ``|s|_1 <= n xtol``.
+    """
+    return value * np.sqrt(problem.x0.size)
 
 
 def _simplex_scale(simplex: Any, problem: Problem) -> Any:
@@ -95,13 +122,11 @@ def as_simplex(simplex: Any) -> Any:
 
 def _relative_radius(value: Any, problem: Problem) -> Any:
     """Powell's relative error of x, as a radius."""
-    require_real("xtol", value, minimum=0)
     return value * max(1.0, float(np.abs(problem.x0).max(initial=0.0)))
 
 
-def final_xtol(name: str, radius: Any, scale: Any, problem: Problem) -> float:
+def final_xtol(radius: Any, scale: Any, problem: Problem) -> float:
     """A final radius in the user's units as ``xtol``, in units of the scale."""
-    require_real(name, radius, minimum=0)
     size = float(np.max(typical_scale(problem, "scale", scale)))
     return float(np.clip(radius / size, EPS, FIRST_STEP))
 
@@ -130,28 +155,35 @@ CG: dict[str, Meaning] = {
     **SEARCH,
 }
 NEWTON_CG: dict[str, Meaning] = {
-    "xtol": same("xtol", "length of a step"),
+    "xtol": Meaning(
+        "xtol",
+        "xtol, the length of a step, by sqrt(n): there it is the mean of its elements",
+        convert=_mean_step,
+        check=_not_negative,
+    ),
     "eps": ignored("no product with the Hessian is estimated", EPS**0.5),
     **SEARCH,
 }
 LBFGSB: dict[str, Meaning] = {
-    "maxcor": Meaning("memory", "memory"),
+    "maxcor": Meaning("memory", "memory", check=_a_count),
     "ftol": same("ftol"),
     "gtol": GTOL,
     **GRADIENT,
-    "maxfun": Meaning("maxfev", "maxfev, never one more"),
+    "maxfun": Meaning("maxfev", "maxfev, never one more", check=_a_limit),
     "maxls": ignored("a line search ends where it sees that it fails", 20),
     "iprint": needless("disp decides, as in SciPy, whose iprint is deprecated"),
 }
 TNC: dict[str, Meaning] = {
-    "ftol": Meaning("fatol", "fatol", convert=_unless_negative),
-    "xtol": Meaning("xtol", "xtol, the length of a step", convert=_unless_negative),
-    "gtol": Meaning("gtol", "gtol, absolute", convert=_unless_negative),
+    "ftol": Meaning("fatol", "fatol", convert=_unless_negative, check=require_real),
+    "xtol": Meaning(
+        "xtol", "xtol, the length of a step", convert=_unless_negative, check=require_real
+    ),
+    "gtol": Meaning("gtol", "gtol, absolute", convert=_unless_negative, check=require_real),
     **GRADIENT,
     "maxfun": LBFGSB["maxfun"],
     "scale": ignored("variables are scaled by what the run learns"),
     "offset": ignored("variables are scaled by what the run learns"),
-    "mesg_num": Meaning("disp", "disp, if positive", convert=_positive),
+    "mesg_num": Meaning("disp", "disp, if positive", convert=_positive, check=require_real),
     "maxCGit": ignored("no linear system is solved by iterations", -1),
     "eta": ignored(_CONSTANTS, -1),
     "stepmx": ignored("steps are as long as the line search finds them", 0),
@@ -160,16 +192,16 @@ TNC: dict[str, Meaning] = {
     "rescale": ignored("values are not scaled", -1),
 }
 SLSQP: dict[str, Meaning] = {
-    "ftol": Meaning("fatol", "fatol: absolute"),
+    "ftol": Meaning("fatol", "fatol: absolute", check=_not_negative),
     **GRADIENT,
     "iprint": needless("disp decides, as in SciPy"),
 }
 TRUST_CONSTR: dict[str, Meaning] = {
     "gtol": GTOL,
-    "xtol": NEWTON_CG["xtol"],
+    "xtol": same("xtol", "length of a step"),
     "finite_diff_rel_step": GRADIENT["finite_diff_rel_step"],
-    "initial_tr_radius": Meaning("first_step", "first_step"),
-    "verbose": Meaning("disp", "disp, if positive", convert=_positive),
+    "initial_tr_radius": Meaning("first_step", "first_step", check=_a_length),
+    "verbose": Meaning("disp", "disp, if positive", convert=_positive, check=require_real),
     "barrier_tol": ignored(_NO_BARRIER, 1e-8),
     "sparse_jacobian": needless("whether Jacobians are sparse is seen"),
     "initial_constr_penalty": ignored("penalties are steered", 1.0),
@@ -185,7 +217,7 @@ TRUST_CONSTR_CONSTRAINED: dict[str, Meaning] = {
 }
 TRUST: dict[str, Meaning] = {
     "gtol": GTOL,
-    "initial_trust_radius": Meaning("first_step", "first_step"),
+    "initial_trust_radius": Meaning("first_step", "first_step", check=_a_length),
     "max_trust_radius": ignored("steps are as long as the line search finds them", 1000.0),
     "eta": ignored(_CONSTANTS, 0.15),
     "inexact": ignored("no subproblem is solved by iterations", True),
@@ -193,7 +225,7 @@ TRUST: dict[str, Meaning] = {
 }
 _RADIUS = "the final radius, absolute"
 NELDER_MEAD: dict[str, Meaning] = {
-    "xatol": Meaning(FINAL_RADIUS, _RADIUS),
+    "xatol": Meaning(FINAL_RADIUS, _RADIUS, check=_not_negative),
     "fatol": ignored("the run ends where the radius is xatol and nothing around is lower", 1e-4),
     "adaptive": needless("the model adapts to the number of variables"),
     "initial_simplex": Meaning(
@@ -201,19 +233,24 @@ NELDER_MEAD: dict[str, Meaning] = {
     ),
 }
 POWELL: dict[str, Meaning] = {
-    "xtol": Meaning(FINAL_RADIUS, "the final radius by max(1, |x0|)", convert=_relative_radius),
+    "xtol": Meaning(
+        FINAL_RADIUS,
+        "the final radius by max(1, |x0|)",
+        convert=_relative_radius,
+        check=_not_negative,
+    ),
     "ftol": ignored("the run ends where the radius is xtol and nothing around is lower", 1e-4),
     "direc": ignored("the model has no set of directions; see scale for how far to step"),
 }
 COBYLA: dict[str, Meaning] = {
-    "rhobeg": Meaning("scale", "scale"),
-    "tol": Meaning(FINAL_RADIUS, _RADIUS),
-    "maxiter": Meaning("maxfev", "maxfev, which it means there"),
-    "catol": Meaning("ctol", "ctol, in units of max(1, |c|)"),
+    "rhobeg": Meaning("scale", "scale", check=_a_length),
+    "tol": Meaning(FINAL_RADIUS, _RADIUS, check=_not_negative),
+    "maxiter": Meaning("maxfev", "maxfev, which it means there", check=_a_limit),
+    "catol": Meaning("ctol", "ctol, in units of max(1, |c|)", check=_not_negative),
 }
 COBYQA: dict[str, Meaning] = {
-    "initial_tr_radius": Meaning("scale", "scale"),
-    "final_tr_radius": Meaning(FINAL_RADIUS, _RADIUS),
-    "feasibility_tol": Meaning("ctol", "ctol, in units of max(1, |c|)"),
+    "initial_tr_radius": Meaning("scale", "scale", check=_a_length),
+    "final_tr_radius": Meaning(FINAL_RADIUS, _RADIUS, check=_not_negative),
+    "feasibility_tol": Meaning("ctol", "ctol, in units of max(1, |c|)", check=_not_negative),
     "scale": needless("bounds give the scale"),
 }

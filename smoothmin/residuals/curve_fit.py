@@ -12,7 +12,14 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeWarning
 
-from smoothmin._check import as_numbers, require_bool, require_one_of, require_real, require_scale
+from smoothmin._check import (
+    as_numbers,
+    require_bool,
+    require_integer,
+    require_one_of,
+    require_real,
+    require_scale,
+)
 from smoothmin._machine import EPS
 from smoothmin._precision import Precision
 from smoothmin._protocol import Array
@@ -200,8 +207,12 @@ def curve_fit(
 
 def _as_least_squares(given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Options of SciPy's `leastsq` by the names of `least_squares`; whether ``jac`` has columns."""
+    for name in given:
+        if name not in FitOptions.__annotations__:
+            raise TypeError(f"curve_fit() got an unexpected keyword argument {name!r}")
     by_columns = bool(given.pop("col_deriv", False))
     if maxfev := given.pop("maxfev", None):  # 0 is SciPy's default
+        require_integer("maxfev", maxfev, 1)
         given.setdefault("max_nfev", maxfev)
     if (epsfcn := given.pop("epsfcn", None)) is not None:
         require_real("epsfcn", epsfcn, above=0, below=np.inf)

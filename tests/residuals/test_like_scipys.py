@@ -109,3 +109,14 @@ def test_limits_of_curve_fit():
         curve_fit(model, T, Y, maxfev=3)
     with pytest.warns(RuntimeWarning, match="factor is of no effect"):
         curve_fit(model, T, Y, factor=10.0)
+
+
+@pytest.mark.parametrize("name", ["foo", "fun", "args"])
+def test_unknown_arguments_are_refused_in_the_name_of_curve_fit(name):
+    with pytest.raises(TypeError, match=rf"curve_fit\(\).*{name}"):
+        curve_fit(model, T, Y, **{name: 1})
+
+
+def test_a_bad_maxfev_is_refused_by_that_name():
+    with pytest.raises(ValueError, match=r"^maxfev must"):
+        curve_fit(model, T, Y, maxfev=-1)
