@@ -25,8 +25,9 @@ from smoothmin._recent import SPAN, Recent
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, beside, judge
 from smoothmin.descent.both_sides import BothSides
-from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
+from smoothmin.descent.failed_search import displacing, level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import Found, unusable
+from smoothmin.descent.goldstein import Surroundings
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.descent.under_noise import UnderNoise
 from smoothmin.descent.unexplored import (
@@ -70,6 +71,7 @@ class Convergence:
         self.curvatures: Array | None = None  # along coordinates, where the metric was misled
         self._rescues = 0  # how often it was
         self.metric: Metric | None = None  # what a descent has learnt of curvature
+        self.surroundings = Surroundings(problem, self.recent)
         self._idle = max(SPAN, problem.x0.size)
         self._renewed = 0  # the step since which memory has been kept
         self._since = 0
@@ -304,18 +306,22 @@ class Convergence:
         if lost:  # nor is there anything else along it to be told
             return finish
         lower = yield from self.overlooked(x, f, g, promised)
-        if not (isinstance(lower, tuple) or knows.vanishing) and self._steep(x, f, g):
+        if isinstance(lower, tuple):
+            return lower
+        if not knows.vanishing and self._steep(x, f, g):
             polled = yield from self.polled(x, f, g, noise)
             if polled is not None:
                 return polled
-        if lower:
-            return finish if lower is True else lower
-        pg, lengths = self._problem.projected_gradient(x, g), (euclidean_norm(step), self._length)
-        alone = yield from promised_along(self._problem, x, g, pg, lengths)
-        knows = knows._replace(promised=max(promised, alone))
-        if alone > OTHER_ORDER * promised and not (knows.invisible or knows.negligible):
-            return True
-        return finish
+        if not lower:
+            pg, lengths = (
+                self._problem.projected_gradient(x, g),
+                (euclidean_norm(step), self._length),
+            )
+            alone = yield from promised_along(self._problem, x, g, pg, lengths)
+            knows = knows._replace(promised=max(promised, alone))
+            if alone > OTHER_ORDER * promised and not (knows.invisible or knows.negligible):
+                return True
+        return (yield from self.surroundings.explored(finish, (x, f, g), noise))
 
     def _settling(self, n: int) -> bool:
         """Whether memory was forgotten only a few steps ago."""
@@ -395,7 +401,7 @@ class Convergence:
         """
         if found is not None and found.endless:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
-        noise = max(self.noise(x, f, g), self._displacing(x))
+        noise = max(self.noise(x, f, g), displacing(x, self._gradients, self.recent.curvature()))
         if found is not None:
             if self._problem.differences is None:
                 noise = max(noise, noise_on_line(found, f, found.slope))
@@ -416,28 +422,19 @@ class Convergence:
             if beside is not None:
                 return beside
             finish = judge(self._under_noise.told(knows, x, pg, alone=True))
-        if not finish.status.success:
-            return finish
+        ended = yield from self.surroundings.explored(finish, (x, f, g), noise)
+        if isinstance(ended, tuple) or not ended.status.success:
+            return ended
         lower = yield from self.overlooked(x, f, g, max(promised, noise))
         if isinstance(lower, tuple):
             return lower
-        return (yield from self.polled(x, f, g, noise)) or finish
+        return (yield from self.polled(x, f, g, noise)) or ended
 
     def _steep(self, x: Array, f: float, g: Array) -> bool:
         """Whether a slope comes to more over a variable's size than a minimum leaves of it."""
         pg = self._problem.projected_gradient(x, g)
         most = largest(pg * np.maximum(1.0, np.abs(x)))
         return self._problem.differences is None and most > math.sqrt(NEGLIGIBLE) * abs(f)
-
-    def _displacing(self, x: Array) -> float:
-        """What values rise by, beside a minimum, where rounding displaces ``x``."""
-        displaced = EPS * euclidean_norm(x)
-        if len(self._gradients) > 1:  # along what has bent lately
-            change = self._gradients[-1] - self._gradients[-2]
-            length = euclidean_norm(change)
-            displaced = EPS * euclidean_norm(change / length * x) if length > 0 else displaced
-        rise = ROUNDINGS * self.recent.curvature() * displaced**2
-        return rise if math.isfinite(rise) else 0.0
 
     def _unresolved(self, x: Array, f: float, g: Array) -> bool:
         """Whether all that is left of a gradient by differences is their error."""

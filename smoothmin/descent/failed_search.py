@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from smoothmin._factors import WITNESSES
+from smoothmin._machine import EPS
+from smoothmin._precision import ROUNDINGS
+from smoothmin._protocol import Array
 from smoothmin.linesearch.weak_wolfe import LineResult
+from smoothmin.subproblems.min_norm import euclidean_norm
 
+IDLE = "Steps gain no more than rounding"
 RELIABLE = 1e-3  # share of a slope by which it has to change for that to be curvature
 
 
@@ -63,3 +69,14 @@ def level(found: LineResult, fun: float) -> float:
         return 0.0
     promised = promised_on_line(found, found.slope)
     return promised if promised < math.inf else 0.0
+
+
+def displacing(x: Array, gradients: Sequence[Array], curvature: float) -> float:
+    """What values rise by, beside a minimum, where rounding displaces ``x``."""
+    displaced = EPS * euclidean_norm(x)
+    if len(gradients) > 1:  # along what has bent lately
+        change = gradients[-1] - gradients[-2]
+        length = euclidean_norm(change)
+        displaced = EPS * euclidean_norm(change / length * x) if length > 0 else displaced
+    rise = ROUNDINGS * curvature * displaced**2
+    return rise if math.isfinite(rise) else 0.0

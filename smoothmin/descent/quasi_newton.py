@@ -31,6 +31,7 @@ from smoothmin._resumable import Resumable
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, NEGLIGIBLE
 from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.failed_search import IDLE
 from smoothmin.descent.first_point import Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
@@ -339,7 +340,7 @@ class Descent:
     def _creep(self) -> Generator[Ask, Any, Finish | None]:
         """The end where many steps gain nothing, after another try without memory."""
         if self._last_chance:
-            return (yield from self._nothing_lower("Steps gain no more than rounding", None))
+            return (yield from self._nothing_lower(IDLE, None))
         self._forget()
         return None
 

@@ -20,6 +20,7 @@ from smoothmin._scale import PROBE
 from smoothmin._status import Status
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.convergence import Convergence
+from smoothmin.descent.failed_search import IDLE
 from smoothmin.descent.first_point import Found
 from smoothmin.descent.fixed_rate import Geometry
 from smoothmin.descent.gradient_check import Doubt
@@ -185,8 +186,18 @@ def lbfgs(
     ``refit`` may replace the metric on the way.
     """
     memory.scale = yield from first_scale(problem, smoother, here, memory.scale)
+    forgotten_at = math.inf  # the value where memory was, for want of gains
     while True:
-        # 1. direction
+        # 1. direction; where many steps have gained nothing, and do again, the end
+        if done.known.idle(here.x, here.fun, here.grad):
+            if here.fun < forgotten_at:
+                memory.reset()
+                forgotten_at = here.fun
+            else:
+                beside = yield from done.nothing_lower(IDLE, None, math.inf, here, here.smooth)
+                if isinstance(beside, Finish):
+                    return beside
+                here = LoopPoint.of(problem, smoother, *beside)
         step = memory.apply(here.free, here.smooth, -1.0)
         direction = direction_within(problem, here.x, here.free, step)
         slope = float(here.free.dot(direction))

@@ -1,0 +1,75 @@
+"""Descents along gradients that end on a kink: gradients nearby prove a minimum, or lead lower."""
+
+import numpy as np
+import pytest
+
+from smoothmin import minimize
+
+METHODS = ["bfgs", "lbfgs", "laplacian"]
+
+
+def absolute_deviations(seed, m=20, n=4):
+    """Regression by least absolute deviations, and the sum of the errors' sizes at its minimum."""
+    rng = np.random.default_rng(seed)
+    rows, rhs = rng.normal(size=(m, n)), rng.normal(size=m)
+
+    def fun(x):
+        errors = rows @ x - rhs
+        return np.abs(errors).sum(), rows.T @ np.sign(errors)
+
+    exact = minimize(fun, np.zeros(n), jac=True, rng=0)
+    assert exact.success
+    return fun, exact.fun
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1.0, 1e4])
+def test_a_vertex_is_proven_by_gradients_around_it(method, size):
+    fun, least = absolute_deviations(2)
+    x0 = size * np.random.default_rng(1).normal(size=4)
+    for shift in (0.0, 1e3):
+
+        def shifted(x, shift=shift):
+            f, g = fun(x)
+            return f + shift, g
+
+        res = minimize(shifted, x0, jac=True, method=method, options={"maxfev": 1000})
+        assert res.success
+        assert res.fun - shift - least < 1e-9 * (least + shift)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_where_steps_stall_on_one_kink_gradients_around_lead_on(method):
+    # far from its vertex the function is steep on both sides of a kink that leads to it
+    fun, least = absolute_deviations(5)
+    for x0 in 1e6 * np.random.default_rng(55).normal(size=(4, 4)):
+        res = minimize(fun, x0, jac=True, method=method, options={"maxfev": 5000})
+        assert not res.success or res.fun < least * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_a_largest_eigenvalue_as_far_as_rounding_shows(method):
+    rng = np.random.default_rng(1)
+    parts = rng.normal(size=(5, 6, 6))
+    parts = parts + parts.transpose(0, 2, 1)
+    parts[1:] -= np.trace(parts[1:], axis1=1, axis2=2)[:, None, None] * np.eye(6) / 6
+
+    def fun(x):
+        values, vectors = np.linalg.eigh(parts[0] + np.tensordot(x, parts[1:], 1))
+        v = vectors[:, -1]
+        return values[-1] + 1e3, np.array([v @ part @ v for part in parts[1:]])
+
+    least = minimize(fun, np.zeros(4), jac=True, rng=0).fun
+    res = minimize(fun, 100 * rng.normal(size=4), jac=True, method=method)
+    assert res.success
+    assert res.fun < least + 1e-8
+
+
+def test_on_a_kink_that_bounds_hold():
+    def fun(x):
+        side, total = np.sign(x[0] - x[1]), x[0] + x[1]
+        return 5 * abs(x[0] - x[1]) + total**2, np.array([5 * side, -5 * side]) + 2 * total
+
+    for method in METHODS:
+        res = minimize(fun, [3.0, 2.0], jac=True, method=method, bounds=[(1, 5), (0.5, 5)])
+        assert res.fun == pytest.approx(4.0, abs=1e-6)
