@@ -136,6 +136,11 @@ class Ledger:
         self._dead = 0
 
     @property
+    def usual(self) -> bool:
+        """Whether single points may be taken by `answer_one`."""
+        return True
+
+    @property
     def failed(self) -> str:
         """A sentence if no point has a value, since exceptions count as none."""
         return _status.all_failed(self.nfev) if 0 < self.nfev == self.n_failed else ""
@@ -216,11 +221,12 @@ class Ledger:
         other.recorder = self.recorder
         return other
 
-    def take_one(self, point: Array, value: float, gradient: Array | None) -> None:
-        """`take` one real point."""
+    def answer_one(self, point: Array, value: Any, gradient: Array | None) -> Answers:
+        """`take` one real point, whose value and gradient are the answer."""
         if value - value != 0 or self.failures is not None:  # not finite, maybe
             gradients = None if gradient is None else gradient[None]
-            return self.take(point[None], np.array([value]), gradients)
+            self.take(point[None], np.array([value]), gradients)
+            return Answer(value, gradient)
         self.nfev += 1
         self._dead = 0
         if gradient is not None:
@@ -234,6 +240,7 @@ class Ledger:
             self.precision.add(value)
         if self.recorder is not None:
             self.recorder.add(point[None], np.array([value]), self.best.fun, None)
+        return Answer(value, gradient)
 
     def _note(self, points: Array, values: Array, gradients: Any, center: Array | None) -> None:
         """Remember the best, and stop on what nothing can be made of."""
@@ -321,12 +328,12 @@ class Evaluator:
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
 
-    def _answer_one(self, point: Array, order: int) -> Answer | None:
+    def _answer_one(self, point: Array, order: int) -> Answers | None:
         """`answer` at a single point, if it is usual; most are, and cost little."""
         ledger = self.ledger
         limits = ledger.limits
-        unusual = ledger.wide or (order and (order > 1 or ledger.stencil is not None))
-        if unusual or point.size == 0 or ledger.nfev >= limits.maxfev:
+        usual = ledger.usual and not (order and (order > 1 or ledger.stencil is not None))
+        if not usual or point.size == 0 or ledger.nfev >= limits.maxfev:
             return None
         square = ddot(point, point)
         if square - square != 0:
@@ -336,11 +343,10 @@ class Evaluator:
         found = self._source.one(point, order)
         if found is None:
             return None
-        value, gradient = found
-        ledger.take_one(point, value, gradient)
+        answer = ledger.answer_one(point, *found)
         if limits.watched:
-            limits.look(value)
-        return Answer(value, gradient)
+            limits.look(found[0])
+        return answer
 
     def _stream(self, ask: Stream) -> Answers:
         """What has come of points; where no more are allowed all that are under way."""

@@ -138,3 +138,28 @@ def as_real_array(given: Any, name: str) -> Array:
     if found.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be an array of real numbers, got {given!r:.80}")
     return np.asarray(found, dtype=float)
+
+
+def as_row(values: Any, label: str, *, complex_step: bool = False) -> NDArray[Any]:
+    """The values of one constraint at one point: a flat array of real numbers."""
+    if type(values) is np.ndarray and values.dtype == np.float64 and not complex_step:
+        return values.flatten()
+    found = np.asarray(values)
+    kinds = "biufcO" if complex_step else "biufO"
+    if isinstance(values, np.ma.MaskedArray):
+        found = np.ma.filled(values.astype(float), np.nan)
+    missing = found.dtype.kind == "O" and any(v is None for v in found.ravel())
+    if found.dtype.kind not in kinds or missing:
+        raise TypeError(f"{label} must return real numbers, got {values!r:.80}")
+    dtype = complex if complex_step else float
+    return np.array(found.ravel(), dtype=dtype)
+
+
+def as_jacobian(given: Any, label: str, m: int, size: int) -> Array:
+    """The Jacobian of ``m`` rows: dense, of a column for each element of ``x``."""
+    found = np.asarray(given.toarray() if hasattr(given, "toarray") else given)
+    if found.dtype.kind not in "biufO":
+        raise TypeError(f"the Jacobian of {label} must be real numbers, got {given!r:.80}")
+    if found.size != m * size or (m > 1 and found.ndim > 1 and found.shape[0] != m):
+        raise ValueError(f"the Jacobian of {label} must have shape {(m, size)}, got {found.shape}")
+    return np.array(found, dtype=float).reshape(m, size)

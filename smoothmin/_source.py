@@ -153,10 +153,10 @@ class Source(ABC):
         With a ``center`` the gradients are valid until the next call.
         """
 
-    def one(self, point: Array, order: int) -> tuple[float, Array | None] | None:
+    def one(self, point: Array, order: int) -> tuple[Any, Array | None] | None:
         """Value, and gradient if ``order`` is 1, at one point at its barest; None if it has none.
 
-        What the user's code raises is passed on.
+        Of a wide objective its row and slopes. What the user's code raises is passed on.
         """
         return None
 

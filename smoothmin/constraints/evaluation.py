@@ -22,7 +22,7 @@ from smoothmin._domain import Domain
 from smoothmin._failures import FAILED, Failures
 from smoothmin._limits import Halt, Limits
 from smoothmin._protocol import Array, Done, Mask, advance
-from smoothmin._returned import as_complex, as_gradient, as_value
+from smoothmin._returned import as_complex, as_gradient, as_jacobian, as_row, as_value
 from smoothmin._source import Block, Objective, Source
 from smoothmin._status import Status
 from smoothmin.constraints.forms import Item
@@ -31,31 +31,6 @@ SLOPES_ALONE = 2  # an order: the Jacobians that differences of rows do not make
 Row: TypeAlias = NDArray[Any]
 # a row, slopes or None, and how many rows each constraint has
 Found: TypeAlias = tuple[Row, Array | None, list[int]]
-
-
-def as_row(values: Any, label: str, *, complex_step: bool = False) -> Row:
-    """The values of one constraint at one point: a flat array of real numbers."""
-    if type(values) is np.ndarray and values.dtype == np.float64 and not complex_step:
-        return values.flatten()
-    found = np.asarray(values)
-    kinds = "biufcO" if complex_step else "biufO"
-    if isinstance(values, np.ma.MaskedArray):
-        found = np.ma.filled(values.astype(float), np.nan)
-    missing = found.dtype.kind == "O" and any(v is None for v in found.ravel())
-    if found.dtype.kind not in kinds or missing:
-        raise TypeError(f"{label} must return real numbers, got {values!r:.80}")
-    dtype = complex if complex_step else float
-    return np.array(found.ravel(), dtype=dtype)
-
-
-def as_jacobian(given: Any, label: str, m: int, size: int) -> Array:
-    """The Jacobian of ``m`` rows: dense, of a column for each element of ``x``."""
-    found = np.asarray(given.toarray() if hasattr(given, "toarray") else given)
-    if found.dtype.kind not in "biufO":
-        raise TypeError(f"the Jacobian of {label} must be real numbers, got {given!r:.80}")
-    if found.size != m * size or (m > 1 and found.ndim > 1 and found.shape[0] != m):
-        raise ValueError(f"the Jacobian of {label} must have shape {(m, size)}, got {found.shape}")
-    return np.array(found, dtype=float).reshape(m, size)
 
 
 class Unanswered(Exception):
@@ -335,6 +310,18 @@ class OneByOne(Source):
     """Rows and slopes, one point after the other in this process."""
 
     objective: ConstrainedObjective
+
+    def one(self, point: Array, order: int) -> tuple[Any, Array | None] | None:
+        """See `Source`."""
+        objective, domain = self.objective, self.domain
+        if objective.failures is not None or objective.sizes.rows is None:
+            return None
+        try:
+            row, slopes, sizes = objective.at(domain.spread(point[None])[0], order)
+        except StopIteration:
+            raise Halt(Status.CALLBACK, _status.FUN_RAISED) from None
+        objective.sizes.see(sizes)
+        return row, slopes if slopes is None else domain.gather(slopes)
 
     def __call__(
         self, points: NDArray[Any], order: int, limits: Limits, center: Array | None = None

@@ -178,10 +178,10 @@ class ConstrainedLedger(Ledger):
 
     def _remember(self, points: Array, slopes: Array) -> None:
         """Keep the last points' slopes (m, 1 + k, n), one more than may meet at a kink."""
-        most = min(self._n + 1, LARGE // max(1, slopes[0].size))
-        self._recent.extend(zip(points[-most:], slopes[-most:], strict=True))
-        while len(self._recent) > max(1, most):
-            self._recent.popleft()
+        if self._recent.maxlen is None:
+            most = min(self._n + 1, LARGE // max(1, slopes[0].size))
+            self._recent = deque(maxlen=max(1, most))
+        self._recent.extend(zip(points, slopes, strict=True))
 
     def _remind(self, points: Array, stencil: Stencil) -> None:
         """Let differences know what was found last, if that was at the same point."""
@@ -266,6 +266,48 @@ class ConstrainedLedger(Ledger):
             self.jacobians_told += len(values)
         own = None if gradients is None else gradients[:, 0]
         super().take(points[: len(values)], values[:, 0], own, center)
+
+    @property
+    def usual(self) -> bool:
+        """Not at the start, and not where points are refused or may have no rows."""
+        return self._first is not None and self._hard is None and self.failures is None
+
+    def answer_one(self, point: Array, value: Any, gradient: Array | None) -> Answers:
+        """See `Ledger`: a row and slopes, or value and gradient where all rows are linear."""
+        row = value if isinstance(value, np.ndarray) else np.array([value])
+        slopes = gradient if gradient is None or gradient.ndim == 2 else gradient[None]
+        points, rows, fun = point[None], row[None], row.item(0)
+        own = rows[:, 0].copy()
+        self._last = points, rows
+        if fun - fun != 0 or self.recorder is not None:
+            self.take(points, rows, None if slopes is None else slopes[None])
+        else:
+            self.nfev += 1
+            self._dead = 0
+            if not self.precision.known:
+                self.precision.add(fun)
+            self._varied = self._varied or fun != self._first
+            if slopes is not None:
+                self.njev += 1
+                self.jacobians_told += 1
+                self._remember(points, slopes[None])
+            self._offer(point, row, slopes)
+        if slopes is None:
+            return Answers(own, None, rows[:, 1:])
+        return Answers(own, slopes[:1].copy(), rows[:, 1:], slopes[None, 1:])
+
+    def _offer(self, point: Array, row: Array, slopes: Array | None) -> None:
+        """Take a point that is the best, or what was not known of the best."""
+        best, fun = self.best, row.item(0)
+        if not best.feasible or fun < best.fun:
+            violations, met = self.violations(point[None], row[None, 1:])
+            violation, feasible = violations.item(0), met.item(0)
+            if best.beaten_by(fun, violation, feasible):
+                best.replace(point, row, slopes, violation, feasible)
+        if slopes is not None and best.is_at(point):
+            best.grad, best.jacobian = slopes[0].copy(), slopes[1:].copy()
+        if best.feasible and isinstance(self.limits, FeasibleLimits):
+            self.limits.look_at_feasible(best.fun)
 
     def violations(self, points: Array, rows: Array) -> tuple[Array, Mask]:
         """The largest violation of each point in units of max(1, |c|), and whether it is none."""

@@ -83,6 +83,8 @@ class KKTCertifier:
         self._settings = CertificateSettings()
         self._coarsest = float(sides.resolution.max(initial=0.0))
         self._largest = 0.0  # element of x so far
+        self._measured: tuple[Array | None, float] = None, 0.0  # a point, and its radius
+        self._certified: tuple[Point, KKTCertificate] | None = None  # away from kinks
 
     @property
     def relative(self) -> float:
@@ -91,6 +93,11 @@ class KKTCertifier:
 
     def radius(self, x: Array) -> float:
         """The radius of success at a point."""
+        if self._measured[0] is not x or self._problem.differences is not None:
+            self._measured = x, self._radius(x)
+        return self._measured[1]
+
+    def _radius(self, x: Array) -> float:
         settings = self._settings
         here = largest(x)
         self._largest = max(self._largest, here)
@@ -115,7 +122,13 @@ class KKTCertifier:
         The radius is that of the largest variable, in which others may have curved far.
         """
         units = self._units(point)
-        return float(units.max()) * euclidean_norm(step / units) / self.radius(point.x)
+        return units.item(units.argmax()) * euclidean_norm(step / units) / self.radius(point.x)
+
+    def is_short(self, point: Point, step: Array) -> bool:
+        """Whether a step is within the radius, for every variable of its own size."""
+        # units are no more than the largest
+        within = euclidean_norm(step) <= self.radius(point.x)
+        return within and self.length(point, step) <= 1
 
     def _units(self, point: Point) -> Array:
         """The variables' sizes."""
@@ -124,6 +137,13 @@ class KKTCertifier:
 
     def certify(self, point: Point, gathered: Gathered) -> KKTCertificate:
         """The certificate of a point, by what is known around it."""
+        if gathered.kinked:
+            return self._certify(point, gathered)
+        if self._certified is None or self._certified[0] is not point:
+            self._certified = point, self._certify(point, gathered)
+        return self._certified[1]
+
+    def _certify(self, point: Point, gathered: Gathered) -> KKTCertificate:
         radius = self.radius(point.x)
         around = gathered.near(0, point, radius)
         gradients = point.slopes[:1]
@@ -164,7 +184,7 @@ class KKTCertifier:
         Rows whose differences alone tell them apart would cancel any gradient.
         """
         if not len(normals):
-            return min_norm_point(gradients).point
+            return min_norm_point(gradients).point if len(gradients) > 1 else gradients[0]
         if self._coarsest > 0:
             blur = min(self._coarsest, EPS**0.5) * np.eye(len(normals))
             gradients = np.pad(gradients, ((0, 0), (0, len(normals))))
@@ -217,10 +237,6 @@ class KKTCertifier:
             unit[np.arange(len(at_bound)), at_bound] = sign
             found.append(unit)
         return np.concatenate(found)
-
-    def feasible(self, point: Point) -> bool:
-        """Whether the sides are met within their tolerances."""
-        return bool((point.excess <= self._sides.allowed(point.rows)).all())
 
     def pull(self, point: Point, gathered: Gathered, prices: Array) -> tuple[float, Array]:
         """How steeply the violation at these prices can be lowered, in units of its steepest side.

@@ -31,6 +31,8 @@ class Sides:
         Of the rows.
     row : ndarray of int, shape (s,)
         That each side is of.
+    size : ndarray, shape (s,)
+        Of the bounds.
     resolution : ndarray, shape (s,)
         Of the finite differences that its gradients are, zero if they are none, as of `Rows`.
     any_differences : bool
@@ -47,6 +49,7 @@ class Sides:
         self.row: NDArray[np.intp] = np.concatenate([high, low])
         self.sign = np.concatenate([np.ones(len(high)), -np.ones(len(low))])
         self.bound = np.concatenate([rows.upper[high], -rows.lower[low]])
+        self.size = np.abs(self.bound)
         self.tolerance = rows.tolerance[self.row]
         hard = np.zeros(self.count, dtype=bool) if rows.hard is None else rows.hard
         self.hard = hard[self.row]
@@ -99,32 +102,39 @@ class Values:
         The objective, then the sides' excesses.
     rows : ndarray, shape (k,)
         The nonlinear constraints' values themselves.
+    sides : Sides
+    fun : float
+        The objective.
+    excess : ndarray, shape (s,)
+        Of the sides; negative where there is room.
     violation : ndarray, shape (s,)
-        The sides' excesses, zero where there is room.
+        The same, zero where there is room.
+    allowed : ndarray, shape (s,)
+        Violations that count as none.
+    feasible, finite : bool
+        Whether there are none but these, and whether all values are finite.
     """
 
     x: Array
     values: Array
     rows: Array
+    sides: Sides
+    fun: float = field(init=False)
+    excess: Array = field(init=False)
     violation: Array = field(init=False)
+    allowed: Array = field(init=False)
+    feasible: bool = field(init=False)
+    finite: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.violation = np.maximum(self.values[1:], 0.0)
-
-    @property
-    def fun(self) -> float:
-        """The objective."""
-        return self.values.item(0)
-
-    @property
-    def excess(self) -> Array:
-        """Of the sides; negative where there is room."""
-        return self.values[1:]
-
-    @property
-    def finite(self) -> bool:
-        """Whether all of them are."""
-        return bool(np.isfinite(self.values).all())
+        self.fun, self.excess = self.values.item(0), self.values[1:]
+        self.finite = not_infinite(self.values)
+        self.violation = self.allowed = self.excess
+        self.feasible = True
+        if len(self.excess):
+            self.violation = np.maximum(self.excess, 0.0)
+            self.allowed = self.sides.allowed(self.rows)
+            self.feasible = bool(np.logical_and.reduce(self.excess <= self.allowed))
 
 
 @dataclass(eq=False, slots=True)
@@ -142,6 +152,10 @@ class Point(Values):
         Errors of the slopes for values that are off by one unit; None without differences.
     displaced : float
         How far away the point is at most whose slopes differences give.
+    grad : ndarray, shape (n,)
+        The objective's gradient.
+    steep : ndarray, shape (1 + s,)
+        Lengths of the gradients.
     size : ndarray, shape (1 + s,)
         Of what `EPS` is the functions' rounding: their values, and what x makes of them.
     """
@@ -151,10 +165,15 @@ class Point(Values):
     unit: float = EPS
     blur: Array | None = None
     displaced: float = 0.0
+    grad: Array = field(init=False)
+    steep: Array = field(init=False)
     size: Array = field(init=False)
 
     def __post_init__(self) -> None:
         Values.__post_init__(self)
+        self.finite = self.finite and not_infinite(self.slopes)
+        self.grad = self.slopes[0]
+        self.steep = np.sqrt(np.vecdot(self.slopes, self.slopes))
         self.size = np.abs(self.values) + np.abs(self.slopes).dot(np.abs(self.x))
         if self.unit != EPS:
             self.size *= self.unit / EPS
@@ -163,25 +182,11 @@ class Point(Values):
         """Errors of slopes along steps (n,) or (m, n), in units of `size` times `EPS`."""
         return 0.0 if self.blur is None else np.abs(steps) @ self.blur[number].T
 
-    @property
-    def grad(self) -> Array:
-        """The objective's gradient."""
-        gradient: Array = self.slopes[0]
-        return gradient
 
-    @property
-    def steep(self) -> Array:
-        """Lengths of the gradients."""
-        lengths: Array = np.sqrt(np.vecdot(self.slopes, self.slopes))
-        return lengths
-
-    @property
-    def finite(self) -> bool:
-        """Whether all values and gradients are."""
-        square = self.values.dot(self.values) + np.vdot(self.slopes, self.slopes)
-        if square - square == 0:
-            return True  # no need to look at each
-        return bool(np.isfinite(self.values).all() and np.isfinite(self.slopes).all())
+def not_infinite(values: Array) -> bool:
+    """Whether all are finite; mostly without a look at each."""
+    square = float(np.vdot(values, values))
+    return square - square == 0 or bool(np.isfinite(values).all())
 
 
 class PointEvaluator:
@@ -203,7 +208,7 @@ class PointEvaluator:
         """The point ``x``, without gradients."""
         answers = yield Ask(x[None], 0)
         self.asked += 1
-        return Values(x, *self._valued(answers))
+        return Values(x, *self._valued(answers), self._sides)
 
     def at(self, x: Array, *, known: bool = False) -> Generator[Ask, object, Point]:
         """The point ``x``; ``known`` if it was the last one that values were asked for at."""
@@ -215,7 +220,7 @@ class PointEvaluator:
             slopes = np.concatenate([slopes, self._sides.slopes(jacobian)])
         self.asked += not known
         seen = self._resolved(x)
-        return Point(x, values, rows, slopes, self.asked, self._problem.unit, *seen)
+        return Point(x, values, rows, self._sides, slopes, self.asked, self._problem.unit, *seen)
 
     def _resolved(self, x: Array) -> tuple[Array | None, float]:
         """`Point.blur` and `Point.displaced` there."""

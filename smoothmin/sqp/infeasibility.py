@@ -53,7 +53,7 @@ class Infeasibility:
 
     def sunk(self, point: Point) -> Finish | None:
         """The end where prices rise for a violation that is stationary to all digits that count."""
-        if not self._programs.raised or self._certifier.feasible(point):
+        if not self._programs.raised or point.feasible:
             return None
         pull, _ = self._pull(point)
         return self._stationary(pull) if pull <= self._certifier.relative else None

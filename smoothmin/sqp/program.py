@@ -13,7 +13,6 @@ caps, each row with its own, so that they do not depend on the units of the rows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Problem
 from smoothmin.sqp.functions import Point, Sides, Values
 from smoothmin.sqp.settings import PenaltySettings
-from smoothmin.sqp.tangents import Gathered
+from smoothmin.sqp.tangents import Gathered, Tangents
 from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, projection
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 from smoothmin.subproblems.min_norm import euclidean_norm
@@ -61,7 +60,9 @@ class Region:
 
     def clip(self, x: Array) -> Array:
         """The nearest point between the bounds."""
-        return x if self.lower is None else np.clip(x, self.lower, self.upper)
+        if self.lower is None or self.upper is None:
+            return x
+        return np.minimum(np.maximum(x, self.lower), self.upper)
 
     def rounding(self, x: Array) -> Array:
         """What rounding makes of the rows at a point (l,)."""
@@ -70,9 +71,9 @@ class Region:
 
     def noise(self, x: Array, multipliers: Array) -> float:
         """The same in units of the objective, for multipliers (l,) of the rows."""
-        held = multipliers.nonzero()[0]
-        if not len(held):
+        if not np.count_nonzero(multipliers):
             return 0.0
+        held = multipliers.nonzero()[0]
         size = self._size[held] @ np.abs(x) + np.abs(self.sides.bound[held])
         return 4 * EPS * float(multipliers[held] @ size)
 
@@ -105,12 +106,6 @@ class Region:
         if self.lower is None or self.upper is None:
             return None
         return self.lower - x, self.upper - x
-
-
-def _stacked(parts: list[Any]) -> Any:
-    """Arrays one after the other, without a copy where but one has elements."""
-    some = [part for part in parts if len(part)]
-    return some[0] if len(some) == 1 else np.concatenate(parts)
 
 
 _UNGROUPED = np.array([np.inf, 1.0])  # caps of linear rows, and of the objective's tangents
@@ -173,12 +168,13 @@ class Programs:
         self.caps: Array | None = None
         self.reach, self.raised = np.inf, False
         self._base: tuple[Array, Array] | None = None  # multipliers of rows and bounds
-        s, linear = len(sides), len(region.matrix)
-        self._groups = np.concatenate([np.arange(s), np.full(linear, s)])
+        self._count, self._linear = len(sides), len(region.matrix)
+        self._groups = np.concatenate([np.arange(self._count), np.full(self._linear, self._count)])
+        self._hard = np.zeros(0), np.zeros(0)  # caps, and the same with those of hard rows
 
     def merit(self, point: Values) -> float:
         """The objective and the weighted violation."""
-        return point.fun + float(self.weights.dot(point.violation))
+        return point.fun + float(self.weights.dot(point.violation)) if self._count else point.fun
 
     def direction(
         self, point: Point, gathered: Gathered, quadratic: Array | RowModel, *, steer: bool
@@ -192,8 +188,9 @@ class Programs:
             self.caps, solution = self._steered(point, gathered, quadratic, solution)
         self.raised = self.caps is not caps
         multipliers = self._weigh(gathered, solution)
-        enough = self._enough(multipliers)
-        self.weights = np.maximum(enough, 0.5 * (self.weights + enough))
+        if self._count:
+            enough = self._enough(multipliers)
+            self.weights = np.maximum(enough, 0.5 * (self.weights + enough))
         return self._direction(point, solution, multipliers)
 
     def _enough(self, multipliers: Array) -> Array:
@@ -241,10 +238,10 @@ class Programs:
 
     def _breaks(self, point: Point, solution: Solution) -> bool:
         """Whether sides stay violated by as much as matters, and is known, at the end of a step."""
-        sides, excess = self._sides, solution.excess[: len(self.weights)]
-        if not excess.any():
+        sides, excess = self._sides, solution.excess[: self._count]
+        if not np.count_nonzero(excess):
             return False
-        least = MINOR * sides.allowed(point.rows)
+        least = MINOR * point.allowed
         if sides.any_differences:  # rows that depend on one another but for it are no others
             least += sides.resolution * point.steep[1:] * np.linalg.norm(solution.step)
         return bool((excess > least).any())
@@ -294,30 +291,23 @@ class Programs:
         excess: Array | None = None,
     ) -> Solution:
         """The program; tangents of the objective are one more group, linear rows another."""
-        region = self._region
-        rows, groups = [point.slopes[1:], region.matrix], [self._groups]
-        offsets = [-(point.excess if excess is None else excess)]
-        if len(region.matrix):
-            offsets.append(region.room(point.x))
-        warm = [] if self._base is None else [self._base[0]]
-        for number, tangents in gathered.of.items():
-            gaps = tangents.gaps(point)
-            warm.append(tangents.weights)
-            if number == 0:
-                rows.append(tangents.slopes - point.grad)
-                offsets.append(gaps)
-                groups.append(np.full(len(gaps), len(caps) + 1))
-            else:
-                rows.append(tangents.slopes)
-                offsets.append(gaps - point.values[number])
-                groups.append(np.full(len(gaps), number - 1))
-        given = (
-            point.grad,
-            _stacked(rows),
-            _stacked(offsets),
-            _stacked(groups),
-            np.concatenate([caps, _UNGROUPED]),
-        )
+        region, groups = self._region, self._groups
+        rows, offsets = point.slopes[1:], -(point.excess if excess is None else excess)
+        if self._linear:
+            rows = np.concatenate([rows, region.matrix]) if self._count else region.matrix
+            offsets = np.concatenate([offsets, region.room(point.x)])
+        weights, bounds = self._base or (None, None)
+        if gathered.of:
+            more = [self._tangents(point, *each) for each in gathered.of.items()]
+            rows, offsets, groups = (
+                np.concatenate([first, *(each[k] for each in more)])
+                for k, first in enumerate((rows, offsets, groups))
+            )
+            if weights is not None:
+                weights = np.concatenate([weights, *(t.weights for t in gathered.of.values())])
+        if self._hard[0] is not caps:
+            self._hard = caps, np.concatenate([caps, _UNGROUPED])
+        given = point.grad, rows, offsets, groups, self._hard[1]
         box = region.box(point.x)
         program: ElasticQP | BoxedQP
         if isinstance(quadratic, np.ndarray):
@@ -325,14 +315,19 @@ class Programs:
         else:
             none = np.full(point.x.size, np.inf)
             program = BoxedQP(quadratic, *given, *(box or (-none, none)))
-        if self._base is None:
-            return program.solve()
-        return program.solve(_stacked(warm), self._base[1])
+        return program.solve(weights, bounds)
+
+    def _tangents(self, point: Point, number: int, tangents: Tangents) -> tuple[Array, ...]:
+        """Rows, offsets and groups of a function's tangents."""
+        gaps = tangents.gaps(point)
+        if number == 0:
+            return tangents.slopes - point.grad, gaps, np.full(len(gaps), self._count + 1)
+        return tangents.slopes, gaps - point.values[number], np.full(len(gaps), number - 1)
 
     def _sums(self, gathered: Gathered, solution: Solution) -> Array:
         """Multipliers of the sides, tangents included."""
-        s, first = len(self.weights), len(self.weights) + len(self._region.matrix)
-        sums = solution.multipliers[:s].copy()
+        first = self._count + self._linear
+        sums = solution.multipliers[: self._count].copy()
         for number, tangents in gathered.of.items():
             last = first + len(tangents)
             if number > 0:
@@ -342,7 +337,7 @@ class Programs:
 
     def _weigh(self, gathered: Gathered, solution: Solution) -> Array:
         """The same, remembered for the next program."""
-        first = len(self.weights) + len(self._region.matrix)
+        first = self._count + self._linear
         self._base = solution.multipliers[:first], solution.bounds
         for tangents in gathered.of.values():
             last = first + len(tangents)
@@ -351,10 +346,12 @@ class Programs:
         return self._sums(gathered, solution)
 
     def _direction(self, point: Point, solution: Solution, multipliers: Array) -> Direction:
-        s = len(self.weights)
-        rise = self.weights @ (solution.excess[:s] - point.violation) + solution.excess[s + 1]
-        linear = solution.multipliers[s : s + len(self._region.matrix)]
+        s = self._count
+        rise = solution.excess.item(s + 1)
+        if s:
+            rise += float(self.weights.dot(solution.excess[:s] - point.violation))
+        linear = solution.multipliers[s : s + self._linear]
         slope = solution.slope
         if not solution.solved:  # what follows from optimality need not be true
             slope = max(slope, float(point.grad @ solution.step))
-        return Direction(solution, multipliers, slope + float(rise), linear)
+        return Direction(solution, multipliers, slope + rise, linear)

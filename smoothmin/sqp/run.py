@@ -78,7 +78,7 @@ class SQPRun:
         # the merit function, less what changes of its weights have added
         self._level = self._first_level = 0.0
         self._reset_at: Point | None = None
-        self._lowest_feasible = LowestFeasible(self._sides, self._programs, self._certifier)
+        self._lowest_feasible = LowestFeasible(self._programs)
         self._returned_to: Point | None = None
         self._misled_at: Point | None = None
         self._dear_at: Point | None = None
@@ -103,11 +103,10 @@ class SQPRun:
             if steer and (sunk := self._infeasibility.sunk(point)) is not None:
                 return sunk
             noise = max(self._visibility.noise(point, direction), self._noise_here)
-            feasible = self._certifier.feasible(point)
-            if feasible and self._visibility.outweighed(point, direction, noise):
+            if point.feasible and self._visibility.outweighed(point, direction, noise):
                 self._first_level = self._level
                 continue
-            if not steer and -direction.slope <= noise and not self._certifier.feasible(point):
+            if not steer and -direction.slope <= noise and not point.feasible:
                 steer = True
                 continue
             steer = False
@@ -144,7 +143,7 @@ class SQPRun:
             said = self._tolerances.of_step(point.fun - before.fun, point.x - before.x)
             if (done := self._asked_for(said, direction, before, point)) is not None:
                 return done
-            if point.fun < self._lowest and self._certifier.feasible(point):
+            if point.fun < self._lowest and point.feasible:
                 return Finish(Status.NONFINITE, _status.UNBOUNDED)
 
     def _concluded(
@@ -232,7 +231,7 @@ class SQPRun:
         for step in steps:
             there = yield from self._search.farthest(point, step, 0.5 * fall, direction.multipliers)
             if there is not None:
-                if self._certifier.feasible(point) and not self._certifier.feasible(there):
+                if point.feasible and not there.feasible:
                     return None
                 gain = self._programs.merit(point) - self._programs.merit(there)
                 judged = self._judged(point, direction, noise, certificate, gain)
@@ -246,7 +245,7 @@ class SQPRun:
 
     def _asked_for(self, said: str, direction: Direction, *points: Point) -> Finish | None:
         """The end by a tolerance of the user's that is met, at feasible points away from kinks."""
-        if not said or self._gathered.met or not all(map(self._certifier.feasible, points)):
+        if not said or self._gathered.met or not all(point.feasible for point in points):
             return None
         return judge(Knowledge(said, tolerance_met=True), **self._told(direction))
 
@@ -267,11 +266,12 @@ class SQPRun:
         new = outcome.point
         assert new is not None
         merit, direction = self._programs.merit, outcome.direction
-        self._kept = merit(point) - merit(new) >= -MINOR * direction.slope
-        reweighed = self._level - merit(point)
-        self._level = merit(new) + reweighed
+        before, after = merit(point), merit(new)
+        self._kept = before - after >= -MINOR * direction.slope
+        reweighed = self._level - before
+        self._level = after + reweighed
         where, promised = self._standing
-        if where is point and merit(point) - merit(new) < MINOR * promised < math.inf:
+        if where is point and before - after < MINOR * promised < math.inf:
             self._standing = new, promised
         self._noise_here = 0.0
         curvature = self._curvature.learn(point, new, direction, outcome.share, self._gathered)
@@ -287,9 +287,8 @@ class SQPRun:
         finish = unusable(point.fun, point.grad)
         if finish is not None or not point.finite:
             return finish or Finish(Status.NONFINITE, "A constraint is not finite at the start.")
-        certifier = self._certifier
-        if certifier.feasible(point) and certifier.certify(point, self._gathered).met:
-            point = yield from self._search.beside(point, certifier.feasible)
+        if point.feasible and self._certifier.certify(point, self._gathered).met:
+            point = yield from self._search.beside(point)
         self._gathered.add(point, None)
         self._lowest_feasible.note(point)
         self._level = self._first_level = point.fun
@@ -325,7 +324,7 @@ class SQPRun:
         said = self._tolerances.of_program(fall, direction.solution.lagrangian)
         if (done := self._asked_for(said, direction, point)) is not None:
             return done
-        feasible = self._certifier.feasible(point)
+        feasible = point.feasible
         self._promised(point, direction)  # is remembered
         hidden = self._visibility.hidden(point, direction, noise) if feasible else noise
         blurred = max(noise, min(hidden, BLURRED * self._fall))
@@ -333,9 +332,9 @@ class SQPRun:
         invisible = -direction.slope <= (blurred if self._kept else hidden)
         if invisible and self._misled(point, direction):
             return True
-        radius = self._certifier.radius(point.x)
         if not (invisible or self._small(point, direction, blurred)):
             return False
+        radius = self._certifier.radius(point.x)
         if not feasible:
             if invisible and self._dearer(point, noise):
                 return True
@@ -365,7 +364,7 @@ class SQPRun:
 
         The way to the bounds may cost the objective all that it gains, or gain less than rounding.
         """
-        if self._dear_at is point or self._certifier.feasible(point):
+        if self._dear_at is point or point.feasible:
             return False
         self._dear_at = point
         self._programs.raise_weights(point, VISIBLE * noise)
@@ -379,17 +378,18 @@ class SQPRun:
 
     def _small(self, point: Point, direction: Direction, noise: float) -> bool:
         """Whether a step is short, or promises next to nothing."""
-        short = self._certifier.length(point, direction.step) <= 1
         # a value that may vanish beside what is promised is far from known
         little = min(NEGLIGIBLE * self._recent.fall, abs(point.fun))
-        return short or direction.decrease <= max(noise, little)
+        if direction.decrease <= max(noise, little):
+            return True
+        return self._certifier.is_short(point, direction.step)
 
     def _misled(self, point: Point, direction: Direction) -> bool:
         """Whether tangents were forgotten: those of a program that was not solved, once a point.
 
         Also where they leave no way to the bounds, as far ones of a curved function may.
         """
-        doubtful = not direction.solution.solved or not self._certifier.feasible(point)
+        doubtful = not direction.solution.solved or not point.feasible
         if not doubtful or not self._gathered.kinked or self._misled_at is point:
             return False
         self._misled_at = point
@@ -480,7 +480,7 @@ class SQPRun:
         """The end where no step is lower."""
         if self._unproven:
             return Finish(Status.PRECISION, _status.KINK)
-        if not self._certifier.feasible(point):
+        if not point.feasible:
             return (yield from self._infeasibility.judged(point))
         certificate = self._certifier.certify(point, self._gathered)
         if self._proves(certificate, point, direction, noise):

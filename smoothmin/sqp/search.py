@@ -8,7 +8,7 @@ steps that only gather a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,10 +152,12 @@ class Search:
         """
         if not trial.finite:
             return np.inf
+        weights = self._programs.weights
+        if not len(weights):
+            return trial.fun - point.fun
         merit = self._programs.merit
         rise = merit(trial) - merit(point)
         self._worst = np.maximum(self._worst, point.violation)
-        weights = self._programs.weights
         if weights.dot(trial.violation) > weights.dot(self._worst):
             unpredicted = float(point.grad @ (trial.x - point.x)) - (trial.fun - point.fun)
             rise += max(unpredicted, 0.0)
@@ -200,9 +202,7 @@ class Search:
         there = yield from evaluator.at(best.x)
         return there if there.finite else None
 
-    def beside(
-        self, point: Point, feasible: Callable[[Point], bool]
-    ) -> Generator[Ask, object, Point]:
+    def beside(self, point: Point) -> Generator[Ask, object, Point]:
         """A lower point near a start that is stationary, if there is one on either side."""
         x = point.x
         # of different lengths, so that what rises and what falls do not cancel
@@ -213,7 +213,7 @@ class Search:
             there, _ = self._region.nearest(x + step)
             other = yield from self._evaluator.at(there)
             rounding = ROUNDINGS * other.unit * (abs(point.fun) + abs(other.fun))
-            if other.finite and other.fun < point.fun - rounding and feasible(other):
+            if other.finite and other.fun < point.fun - rounding and other.feasible:
                 point = other
         return point
 

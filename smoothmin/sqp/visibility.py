@@ -36,11 +36,12 @@ class Visibility:
         """What rounding and noise hide of the merit function's changes."""
         region, sides = self._region, self._sides
         size = point.size.item(0)
-        if len(sides):
-            bounds = self._problem.unit / EPS * np.abs(sides.bound)
-            size += float(self._programs.weights @ (bounds + point.size[1:]))
+        if sides.count:
+            bounds = point.unit / EPS * sides.size
+            size += float(self._programs.weights.dot(bounds + point.size[1:]))
         rounding = ROUNDINGS * EPS * size
-        rounding += region.noise(point.x, direction.linear)
+        if region.sides.count:
+            rounding += region.noise(point.x, direction.linear)
         return max(self._problem.noise, rounding)
 
     def hidden(self, point: Point, direction: Direction, noise: float) -> float:
@@ -70,7 +71,7 @@ class Visibility:
 
         Their rounding does, or violations that are allowed: then nothing compares any more.
         """
-        allowed = float(self._programs.weights @ self._sides.allowed(point.rows))
+        allowed = float(self._programs.weights @ point.allowed)
         much = allowed > point.size.item(0)
         if not (much or -direction.slope <= noise) or not self._programs.lower_weights(direction):
             return False

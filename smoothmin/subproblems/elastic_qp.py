@@ -116,14 +116,14 @@ class _ActiveSet:
         self._m = m
         self._image = qp.root.T.dot(qp.g)
         self._bounded = qp.lower is not None or qp.upper is not None
-        none = np.full(self._n if self._bounded else 0, np.inf)
-        self._lower: Array = -none if qp.lower is None else qp.lower
-        self._upper: Array = none if qp.upper is None else qp.upper
+        self._lower = self._upper = np.empty(0)
+        if self._bounded:
+            none = np.full(self._n, np.inf)
+            self._lower = -none if qp.lower is None else qp.lower
+            self._upper = none if qp.upper is None else qp.upper
         self._caps: list[float] = qp.caps.tolist()
         self._lengths: Array | None = None  # of the rows, ...
         self._units = self._sizes = np.empty(0)  # ... 1 for those of none, and sizes of offsets
-        self._finite = qp.caps < np.inf
-        self._capped = np.where(self._finite, np.arange(len(qp.caps)), -1)  # the groups with caps
         self._beyond: tuple[Array, Array, float] | None = None  # the last step and its excesses
         self._blur = 0.0  # what rounding makes of a step that is not refined
         self._tight: list[int] = []  # groups whose multipliers come to their caps
@@ -133,9 +133,8 @@ class _ActiveSet:
         if start is None:
             self._take(_NONE, np.empty(0))
             return
-        start = np.maximum(start, 0.0)
-        if m:
-            start = self._within_caps(start)
+        if m and np.count_nonzero(start):
+            start = self._within_caps(np.maximum(start, 0.0))
         if bounds is not None and self._bounded:
             low = np.where(self._lower > -np.inf, np.maximum(-bounds, 0.0), 0.0)
             high = np.where(self._upper < np.inf, np.maximum(bounds, 0.0), 0.0)
@@ -163,7 +162,8 @@ class _ActiveSet:
         self._numbers, self._weights = numbers, weights
         own = numbers[numbers < m] if self._bounded else numbers
         self._images = qp.rows[own].dot(qp.root)
-        self._offsets, self._of = qp.offsets[own], self._capped[qp.groups[own]]
+        groups = qp.groups[own]
+        self._offsets, self._of = qp.offsets[own], np.where(qp.caps[groups] < np.inf, groups, -1)
         if len(own) < len(numbers):  # bounds come last
             low = numbers[(numbers >= m) & (numbers < m + n)] - m
             high = numbers[numbers >= m + n] - m - n
@@ -271,7 +271,7 @@ class _ActiveSet:
     def _refined(self, target: Target) -> Array:
         """d, on which the rows held are met as nearly as it is rounded."""
         root = self._qp.root
-        step: Array = -root.dot(target.mixed)
+        step: Array = root.dot(-target.mixed)
         self._blur = 0.0
         if not len(self._numbers):
             return step
@@ -302,18 +302,19 @@ class _ActiveSet:
     def _room(self, wanted: Array) -> tuple[float, int, int]:
         """The share of the way that multipliers may go, and the row or group that ends it."""
         share, place, full = 1.0, -1, -1
-        sums: dict[int, list[float]] = {}
-        held = zip(self._weights.tolist(), wanted.tolist(), self._of.tolist(), strict=True)
-        for k, (now, then, group) in enumerate(held):
-            if then < 0 and now < share * (now - then):
-                share, place = now / (now - then), k
+        weights, of = self._weights.tolist(), self._of.tolist()
+        sums: dict[int, float] = {}
+        for k, (then, group) in enumerate(zip(wanted.tolist(), of, strict=True)):
+            if then < 0 and weights[k] < share * (weights[k] - then):
+                share, place = weights[k] / (weights[k] - then), k
             if group >= 0:
-                pair = sums.setdefault(group, [0.0, 0.0])
-                pair[0] += now
-                pair[1] += then
-        for group, (now, then) in sums.items():
+                sums[group] = sums.get(group, 0.0) + then
+        for group, then in sums.items():
             cap = self._caps[group]
-            if then > cap and then > now and group not in self._tight:
+            if then <= cap or group in self._tight:
+                continue
+            now = sum(w for w, its in zip(weights, of, strict=True) if its == group)
+            if then > now:
                 room = max(cap - now, 0.0) / (then - now)
                 if room < share:
                     share, place, full = room, -1, group
@@ -335,7 +336,8 @@ class _ActiveSet:
         qp, m, n = self._qp, self._m, self._n
         if number < m:
             image, offset = qp.rows[number].dot(qp.root), qp.offsets[number]
-            group = self._capped.item(qp.groups.item(number))
+            group = qp.groups.item(number)
+            group = group if self._caps[group] < math.inf else -1
         else:
             j, group = (number - m) % n, -1
             lower = number < m + n
@@ -422,7 +424,7 @@ class _ActiveSet:
         beyond, most = self._excess(step)
         if most > 0:
             np.maximum.at(excess, qp.groups, beyond)
-            excess[~self._finite] = 0.0
+            excess[qp.caps == np.inf] = 0.0
             slope -= float(multipliers.dot(excess[qp.groups]))
         lagrangian = qp.g + multipliers.dot(qp.rows)
         bounds = np.zeros(n)
