@@ -123,8 +123,13 @@ class Ledger:
     @property
     def on_plateau(self) -> bool:
         """Whether the last gradient, or all that is known, is for want of values that differ."""
-        alike = not self._varied and self.nfev > 1 and self.njev == 0
+        alike = self.level and self.njev == 0
         return alike or (self.stencil is not None and self.stencil.plateau)
+
+    @property
+    def level(self) -> bool:
+        """Whether several values are known and never differed."""
+        return not self._varied and self.nfev > 1
 
     @property
     def died(self) -> bool:

@@ -170,7 +170,8 @@ def minimize(
     processes is ended whatever they are at, those of an Executor or a cluster finish it. Values
     that are NaN or infinite never win; at ``x0`` they end the run, and so does minus
     infinity anywhere, or a point to evaluate that is not finite. Without gradients, values
-    that are all the same are no success: the status is 4.
+    that are all the same are no success: the status is 4. A gradient that is zero is one, on
+    a plateau as well; where no value around differs the message says so.
 
     Of SciPy's names, "BFGS", "SLSQP", "dogleg" and "trust-exact" run "bfgs" and "L-BFGS-B"
     "lbfgs"; "CG", "Newton-CG", "TNC", "trust-constr", "trust-ncg" and "trust-krylov" run

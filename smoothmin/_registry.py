@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 from smoothmin._method import Method
-from smoothmin._scipy_names import describe, overview, scipy_name
+from smoothmin._scipy_names import NAMES, describe, overview, scipy_name
 
 METHODS: dict[str, tuple[str, str]] = {
     "homotopy": ("smoothmin.homotopy.method", "Homotopy"),
@@ -56,7 +56,7 @@ def _of_name(name: str) -> str:
     theirs = scipy_name(key)
     key = theirs.runs if theirs is not None else key
     if key not in METHODS:
-        near = difflib.get_close_matches(key, METHODS, n=1)
+        near = difflib.get_close_matches(key, [*METHODS, *NAMES], n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(
             f"Unknown solver: method must be one of {sorted(METHODS)}, got {name!r}{hint}"

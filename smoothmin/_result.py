@@ -116,6 +116,8 @@ class Result(OptimizeResult):  # type: ignore[misc]
         The largest violation of constraints.
     maxcv : float
         ``constr_violation`` by its name in SciPy.
+    feasible : bool
+        Whether ``x`` meets all constraints, within the option ``ctol``.
     constr : list of ndarray
         Values of each constraint.
     constr_residuals : list of ndarray
@@ -257,6 +259,8 @@ def _found(res: Result) -> Rows:
     """Value and point, and how sure they are."""
     rows = []
     noise, error = res.get("noise"), res.get("error")
+    if noise is not None and not _noisy(res):
+        noise = 0.0
     if "fun" in res:
         text = _number(res["fun"])
         if noise and error is not None and math.isfinite(error):
@@ -268,7 +272,9 @@ def _found(res: Result) -> Rows:
         rows.append(("jac", gradient_in_words(res["jac"])))
     if noise is not None:
         text = (
-            f"{noise:.2g} (standard deviation of the values' noise)" if noise else "none was seen"
+            f"{noise:.2g} (standard deviation of the values' noise)"
+            if noise
+            else "none was seen beyond rounding"
         )
         rows.append(("noise", text))
     return rows
@@ -337,7 +343,7 @@ def _number(value: Any) -> str:
 def in_words(value: Any) -> str:
     """A number, array or blocks of them, as they are printed."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {in_words(part)}" for key, part in value.items()) + "}"
+        return _blocks(value)
     if isinstance(value, (list, tuple)):
         if len(value) > 6:
             return f"{len(value)} entries"
@@ -351,6 +357,16 @@ def in_words(value: Any) -> str:
             return _summary(value)
         return _scientific(value)
     return _number(value)
+
+
+def _blocks(value: dict[Any, Any]) -> str:
+    """A dict, on lines of their own where there are arrays among its entries."""
+    parts = []
+    for key, part in value.items():
+        name = f"{key!r}: "
+        parts.append(name + in_words(part).replace("\n", "\n" + " " * (len(name) + 1)))
+    arrays = any(np.ndim(part) for part in value.values())
+    return "{" + (",\n " if arrays else ", ").join(parts) + "}"
 
 
 def _summary(value: np.ndarray[Any, Any]) -> str:
@@ -403,7 +419,7 @@ BY_GRADIENTS = ("bfgs", "lbfgs", "gradient-descent", "laplacian", "gradient-samp
 # the first row that holds is told
 ADVICE: tuple[tuple[Any, str], ...] = (
     (
-        lambda r, s: s in (1, 2, 5) and r.get("constr_violation", 0) > 0,
+        lambda r, s: s in (1, 2, 5) and r.get("feasible") is False,
         "no feasible point was found yet: a larger {more}, or a start that meets the constraints",
     ),
     (lambda r, s: s in (1, 2, 5), "a larger {more}; the run goes on from x as x0, or by `journal`"),
@@ -426,6 +442,11 @@ ADVICE: tuple[tuple[Any, str], ...] = (
         "noise of {noise:.2g} hides what may be left: averages of several values, or `restarts`",
     ),
     (
+        lambda r, s: s == 4 and "has steps" in str(r.get("message", "")),
+        "start again from x; larger steps (`sigma`, `x_scale`) see beyond a step, and "
+        "`integrality` takes steps that come from integers",
+    ),
+    (
         lambda r, s: s == 4 and "differ" in str(r.get("message", "")),
         "values that do not differ: does `fun` depend on x? Larger steps (`sigma`, `x_scale`) "
         "leave a plateau",
@@ -440,7 +461,7 @@ ADVICE: tuple[tuple[Any, str], ...] = (
         'a method for kinks: method="gradient-sampling" with a gradient, "derivative-free" without',
     ),
     (
-        lambda r, s: s == 4 and r.get("constr_violation", 0) > 0,
+        lambda r, s: s == 4 and r.get("feasible") is False,
         "a start that meets the constraints, or a larger `ctol`",
     ),
     (

@@ -122,7 +122,11 @@ INFIMUM_FAR_AWAY = (
 INTERRUPTED = "Interrupted by the keyboard."
 UNDER_WAY = "The run is under way."
 PLATEAU = "On a plateau of `fun`: values do not differ, which does not make it a minimum."
-STEPS = "Values are constant around the point and lower a step away: `fun` has steps."
+STEPS = (
+    "`fun` has steps: values were constant around where the search ended, and lower a step away, "
+    "which is the point returned."
+)
+LEVEL = "values around do not differ: a minimum, or a plateau"
 ALL_FIXED = "All variables are fixed by the bounds."
 NOTHING_FREE = "The linear equalities leave no variable free."
 KINK = "Gradients nearby differ as across a kink."

@@ -66,6 +66,15 @@ class Structure:
         """How many elements each block has."""
         return tuple(math.prod(shape) for shape in self.shapes)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each element of the flat vector is called: ``rate``, ``weights[0, 2]``."""
+        return tuple(
+            f"{key}[{', '.join(map(str, index))}]" if index else str(key)
+            for key, shape in zip(self.keys, self.shapes, strict=True)
+            for index in np.ndindex(*shape)
+        )
+
     def flat(self, tree: Any, name: str) -> NDArray[Any]:
         """The flat vector of blocks in this structure; ``name`` is theirs in errors."""
         blocks = self._blocks(tree, name)

@@ -158,6 +158,11 @@ class RunRecord(Protocol):
         ...
 
     @property
+    def level(self) -> bool:
+        """Whether several values never differed."""
+        ...
+
+    @property
     def died(self) -> bool:
         """Whether the last values were not finite, though others had been."""
         ...
@@ -233,4 +238,7 @@ def final(finish: Finish, value: float, run: RunRecord) -> tuple[Status, str]:
                 f"{finish.message[:-1]}, and {run.violated}"
             )
         return Status.PRECISION, f"{finish.message.removeprefix(CONVERGED)} But {run.violated}."
+    if status is Status.CONVERGED and run.level:
+        # nothing near is lower than a gradient of zero tells
+        return status, f"{finish.message.removesuffix('.')}; {_status.LEVEL}."
     return status, finish.message

@@ -94,7 +94,10 @@ def ended(**fields):
         ({"noise": 1e-4, "method": "derivative-free"}, "averages"),
         ({"status": 2}, "a larger maxfev"),
         ({"status": 1}, "a larger maxiter"),
-        ({"status": 5, "constr_violation": 1.0}, "no feasible point"),
+        ({"status": 5, "feasible": False}, "no feasible point"),
+        ({"status": 5, "feasible": True, "constr_violation": 1e-9}, "a larger maxtime"),
+        ({"feasible": True, "constr_violation": 1e-9, "njev": 3}, "rescale"),
+        ({"message": "`fun` has steps: x."}, "integrality"),
         ({"status": 3, "fun": np.nan}, "a start where `fun` is finite"),
         ({"status": 3, "fun": -1e300}, "bounds"),
         ({"status": 3, "fun": -np.inf}, "bounds, if values fall"),
@@ -171,3 +174,41 @@ def test_an_optimizers_result_is_one_too():
     optimizer = Optimizer(X0, rng=0)
     optimizer.tell(optimizer.ask(), [rosen(x) for x in optimizer.ask()])
     assert type(optimizer.result) is Result
+
+
+def test_noise_below_rounding_is_not_printed_as_noise():
+    text = str(ended(fun=0.04, noise=7e-18, error=3e-18))
+    assert "+-" not in text
+    assert "none was seen" in text
+
+
+def test_arrays_of_blocks_are_printed_below_each_other():
+    text = str(ended(x={"a": np.ones((2, 2)), "b": 1.0}))
+    first, second, third = text.split("x: ")[1].splitlines()[:3]
+    assert first.startswith("{'a': [[")
+    assert second.index("[") == third.index("'b'") + len("'b': ") + 1
+    assert "{'a': 1, 'b': 2}" in str(ended(x={"a": 1.0, "b": 2.0}))
+
+
+def test_constraints_are_said_to_be_met_within_ctol():
+    rows = {"type": "ineq", "fun": lambda x: x[0] - 1}
+    res = minimize(lambda x: x @ x, [3.0, 1.0], constraints=rows, rng=0)
+    assert res.feasible is True
+    assert (
+        res.feasible
+        is not minimize(
+            lambda x: x @ x,
+            [0.0, 1.0],
+            constraints=[rows, {"type": "ineq", "fun": lambda x: -x[0]}],
+            rng=0,
+        ).feasible
+    )
+
+
+def test_a_gradient_of_zero_on_a_plateau_is_called_so():
+    res = minimize(lambda x: 1.0, [3.0, 4.0], jac=lambda x: 0 * x)
+    assert res.success
+    assert "a minimum, or a plateau" in res.message
+    bowl = minimize(lambda x: x @ x, [0.0, 0.0], jac=lambda x: 2 * x)
+    assert bowl.success
+    assert "plateau" not in bowl.message

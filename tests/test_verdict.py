@@ -74,8 +74,9 @@ def test_the_unit_of_the_values_does_not_matter(power, promised, fall, noise, si
 
 
 class Seen:
-    def __init__(self, *, on_plateau=False, died=False, violated="", failed=""):
+    def __init__(self, *, on_plateau=False, level=False, died=False, violated="", failed=""):
         self.on_plateau, self.died, self.violated = on_plateau, died, violated
+        self.level = level
         self.failed = failed
 
 

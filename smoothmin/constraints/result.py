@@ -40,6 +40,7 @@ def describe(
     out: dict[str, Any] = {
         "constr_violation": worst,
         "maxcv": worst,
+        "feasible": bool(best.feasible),
         "constr": region.scattered(values),
         "constr_residuals": region.scattered(beyond) if len(beyond) == len(rows.lower) else [],
         "constr_nfev": ledger.constraint_counts(),

@@ -56,6 +56,8 @@ class Uncertainty:
         What makes these numbers doubtful, in words.
     nfev : int
         Evaluations, a gradient being one.
+    names : tuple of str
+        What the parameters are called: by the keys of a dict, else by their number.
     """
 
     x: Array
@@ -70,9 +72,10 @@ class Uncertainty:
     made_definite: bool
     warnings: list[str]
     nfev: int
+    names: tuple[str, ...]
     _profile: Profile = field(repr=False)
 
-    def interval(self, index: int, level: float = ONE_ERROR) -> tuple[float, float]:
+    def interval(self, index: int | str, level: float = ONE_ERROR) -> tuple[float, float]:
         """The profile's interval of one parameter, asymmetric as it is (MINOS).
 
         Where the least value with this parameter held exceeds the minimum by ``errordef``
@@ -81,8 +84,8 @@ class Uncertainty:
 
         Parameters
         ----------
-        index : int
-            Of the flat parameters.
+        index : int or str
+            Number of the parameter in the flat vector, or its name.
         level : float, default 0.683
             Confidence, in (0, 1); the default is that of one standard error.
 
@@ -95,24 +98,26 @@ class Uncertainty:
         ----------
         W. Eadie et al., Statistical Methods in Experimental Physics (1971), section 9.3.
         """
-        self._require(index)
+        number = self._number(index)
         _require_level(level)
-        return self._profile.interval(int(index), level)
+        return self._profile.interval(number, level)
 
-    def profile(self, index: int, points: ArrayLike) -> Array:
+    def profile(self, index: int | str, points: ArrayLike) -> Array:
         """The least value with one parameter held, less the minimum, at ``points`` (m,)."""
-        self._require(index)
+        number = self._number(index)
         held = as_numbers("points", points).ravel()
         if not np.isfinite(held).all():
             raise ValueError(f"points must be finite, got {points!r:.80}")
-        return np.array([self._profile.rise(int(index), float(at)) for at in held])
+        return np.array([self._profile.rise(number, float(at)) for at in held])
 
-    def contour(self, first: int, second: int, level: float = ONE_ERROR, points: int = 40) -> Array:
+    def contour(
+        self, first: int | str, second: int | str, level: float = ONE_ERROR, points: int = 40
+    ) -> Array:
         """Where both parameters together lie with a probability: the profile's contour.
 
         Parameters
         ----------
-        first, second : int
+        first, second : int or str
         level : float, default 0.683
             By chi-square with two degrees of freedom, for which 0.393 touches the standard
             errors, or by F with two as in `interval`.
@@ -123,30 +128,37 @@ class Uncertainty:
         ndarray, shape (points, 2)
             In order around the minimum.
         """
-        self._require(first, "first")
-        self._require(second, "second")
-        if first == second:
+        pair = self._number(first, "first"), self._number(second, "second")
+        if pair[0] == pair[1]:
             raise ValueError(f"first and second must differ, got {first!r} twice")
         _require_level(level)
         require_integer("points", points, 3)
-        for index in (first, second):
+        for index in pair:
             if not np.isfinite(self.errors[index]):
-                raise ValueError(f"index {index}: the parameter has no error to draw a contour by")
-        return self._profile.contour(int(first), int(second), level, int(points))
+                name = self.names[index]
+                raise ValueError(f"index {name}: the parameter has no error to draw a contour by")
+        return self._profile.contour(*pair, level, int(points))
 
-    def _require(self, index: Any, name: str = "index") -> None:
+    def _number(self, index: Any, name: str = "index") -> int:
+        """That of a free parameter that is called so."""
+        if isinstance(index, str):
+            if index not in self.names:
+                raise ValueError(f"{name} must be one of {list(self.names)}, got {index!r}")
+            index = self.names.index(index)
         require_integer(name, index, 0)
         if index >= self.x.size:
             raise ValueError(f"{name} must be less than {self.x.size}, got {index!r}")
         if self.at_bound[index]:
-            raise ValueError(f"index {index}: the parameter is fixed or at a bound")
+            raise ValueError(f"index {self.names[index]}: the parameter is fixed or at a bound")
+        return int(index)
 
     def __str__(self) -> str:
         """A table of parameters and errors, then what to beware of."""
-        lines = [f"{'':>4}{'value':>14}{'error':>12}"]
+        width = max(4, *map(len, self.names))
+        lines = [f"{'':>{width}}{'value':>14}{'error':>12}"]
         for k, (value, error) in enumerate(zip(self.x, self.errors, strict=True)):
             note = " at a bound" if self.at_bound[k] else " kink" if self.kinked[k] else ""
-            lines.append(f"{k:>4}{value:>14.6g}{error:>12.3g}{note}")
+            lines.append(f"{self.names[k]:>{width}}{value:>14.6g}{error:>12.3g}{note}")
         return "\n".join([*lines, *self.warnings])
 
 
@@ -390,7 +402,11 @@ def _joined(
     kinked[free], unseen[free] = found.kinked, ~(seen | found.lower)
     with np.errstate(all="ignore"):
         correlations = covariance / np.outer(errors, errors)
-    messages = _warnings(found, free, at_bound, made, _away(found, seen, errordef))
+    names = tuple(map(str, range(size)))
+    if domain.structure is not None:
+        names = domain.structure.labels
+    away = _away(found, seen, errordef)
+    messages = _warnings(found, np.array(names), free, at_bound, made, away)
     place = {int(index): k for k, index in enumerate(free)}
     x = domain.start if domain.free is None else domain.start[domain.free]
     profile = Profile(
@@ -399,7 +415,7 @@ def _joined(
     )  # fmt: skip
     return Uncertainty(
         domain.start.copy(), covariance, errors, correlations, hessian, errordef,
-        at_bound, kinked, unseen, made, messages, nfev, profile,
+        at_bound, kinked, unseen, made, messages, nfev, names, profile,
     )  # fmt: skip
 
 
@@ -434,20 +450,22 @@ def _away(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> float:
 
 
 def _warnings(
-    found: Curvature, free: NDArray[Any], at_bound: Any, made: bool, away: float
+    found: Curvature,
+    names: NDArray[Any],
+    free: NDArray[Any],
+    at_bound: Any,
+    made: bool,
+    away: float,
 ) -> list[str]:
     """What to beware of."""
 
-    def numbers(which: Any) -> str:
-        return ", ".join(map(str, np.flatnonzero(which)))
-
     def among(which: Any) -> str:
-        return ", ".join(map(str, free[which]))
+        return ", ".join(names[free][which])
 
     lower, unseen = found.lower, ~np.isfinite(found.lengths) & ~found.lower
     told = [
         (at_bound.any(), "Fixed or at a bound, errors of the others hold with these held: "
-         f"{numbers(at_bound)}."),
+         f"{', '.join(names[at_bound])}."),
         (found.walled.any(), "Within an error of a bound, or of where values end, so that only "
          f"`interval` has a meaning: {among(found.walled)}."),
         (found.kinked.any(), f"A kink: no curvature, and no error, along {among(found.kinked)}."),

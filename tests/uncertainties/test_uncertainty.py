@@ -335,3 +335,21 @@ def test_a_gradient_without_numbers_is_not_used():
     found = uncertainty(lambda z: float(z @ z) / 2, [0.0, 0.0], jac=lambda z: np.full(2, np.nan))
     assert_allclose(found.errors, 1, rtol=1e-4)
     assert found.warnings == ["`jac` contradicts the values, which were used alone."]
+
+
+def test_parameters_have_the_names_of_a_dict():
+    def fun(p):
+        return 0.5 * ((p["rate"] - 2) ** 2 + 4 * (p["w"][0] - 1) ** 2 + 9 * (p["w"][1] + 1) ** 2)
+
+    x = {"rate": 2.0, "w": np.array([1.0, -1.0])}
+    sure = uncertainty(fun, x, bounds={"rate": (2.0, 3.0), "w": None})
+    assert sure.names == ("rate", "w[0]", "w[1]")
+    assert sure.interval("w[1]") == sure.interval(2)
+    np.testing.assert_allclose(sure.profile("w[0]", [1.5]), [0.5])
+    assert sure.contour("w[0]", "w[1]", points=4).shape == (4, 2)
+    assert "rate" in sure.warnings[0]
+    assert "w[1]" in str(sure)
+    with pytest.raises(ValueError, match=r"one of .*, got 'slope'"):
+        sure.interval("slope")
+    with pytest.raises(ValueError, match=r"rate: the parameter is fixed"):
+        sure.interval("rate")
