@@ -7,6 +7,7 @@ import math
 import numbers
 import os
 from collections.abc import Callable, Collection
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ def require_takes(name: str, function: Any, count: int) -> None:
     """Raise unless a function can be called with so many arguments, as far as it tells."""
     if not callable(function):
         raise TypeError(f"{name} must be callable, got {function!r:.80}")
+    if _has_parameters(function, count):
+        return
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # functions of other languages have none
@@ -29,6 +32,15 @@ def require_takes(name: str, function: Any, count: int) -> None:
     except TypeError as error:
         many = f"{count} argument{'s'[: count - 1]}"
         raise TypeError(f"{name} must take {many}, got {function!r:.80}: {error}") from None
+
+
+def _has_parameters(function: Any, count: int) -> bool:
+    """Whether it is a plain function with as many parameters; to find its signature takes long."""
+    if type(function) is not FunctionType or function.__dict__:
+        return False
+    code = function.__code__
+    last = code.co_varnames[max(0, code.co_argcount - 1) : code.co_argcount]
+    return code.co_argcount == count and code.co_kwonlyargcount == 0 and last != ("out",)
 
 
 def plain(value: Any) -> Any:

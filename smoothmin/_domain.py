@@ -27,7 +27,8 @@ def as_start(x0: Any) -> Array:
     """``x0`` as a float64 array of at least one dimension, never the caller's own."""
     try:
         given = np.atleast_1d(np.asarray(unmasked(x0)))
-        if given.dtype.kind not in "biufO" or any(number is None for number in given.flat):
+        kind = given.dtype.kind
+        if kind not in "biufO" or (kind == "O" and any(number is None for number in given.flat)):
             raise TypeError
         start = np.array(given, dtype=np.float64, order="C")
     except (TypeError, ValueError):

@@ -39,7 +39,8 @@ class Recent:
         """Forget the steps, since values no longer compare."""
         self._values: list[float] = []
         self._curvatures: list[float] = []
-        self._promises: list[tuple[int, float]] = []  # and the step after which they were made
+        self._promised_at: list[int] = []  # steps after which something was promised, ...
+        self._promises: list[float] = []  # ... and how much
         self._sizes: deque[float] = deque(maxlen=SIDES)
         self._largest: deque[tuple[int, float]] = deque()  # steps whose later ones were smaller
         self._marks: deque[tuple[Array, float]] = deque(maxlen=2)
@@ -65,7 +66,8 @@ class Recent:
     def promise(self, decrease: float) -> None:
         """Take note of the decrease that is promised at the last iterate."""
         if 0 < decrease < math.inf:
-            self._promises.append((self.steps, decrease))
+            self._promised_at.append(self.steps)
+            self._promises.append(decrease)
 
     def exceeded(self, noise: float) -> float:
         """By which factor values have fallen farther than was promised; at least 1.
@@ -75,10 +77,10 @@ class Recent:
         """
         if not self._promises:
             return 1.0
-        steps, decreases = np.array(self._promises).T
-        falls = np.take(self._values, steps.astype(int)) - (self._values[-1] + noise)
-        factors = np.maximum(falls / decreases, 1.0) ** (steps / max(self.steps, 1))
-        return float(np.max(factors, where=np.isfinite(factors), initial=1.0))
+        steps = np.array(self._promised_at)
+        falls = np.array(self._values)[steps] - (self._values[-1] + noise)
+        factors = np.maximum(falls / self._promises, 1.0) ** (steps / max(self.steps, 1))
+        return float(factors[np.isfinite(factors)].max(initial=1.0))
 
     def moved(self, x: Array) -> float:
         """How far ``x`` is from where the descent was a half to three quarters of its steps ago."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import ddot
 
 from smoothmin import _status
 from smoothmin._factors import MINOR, OTHER_ORDER
@@ -38,7 +37,7 @@ from smoothmin.descent.unexplored import (
 )
 from smoothmin.linesearch.weak_wolfe import LineResult
 from smoothmin.metrics.metric import Metric
-from smoothmin.subproblems.min_norm import euclidean_norm
+from smoothmin.subproblems.min_norm import KnownLength, euclidean_norm
 
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
 BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
@@ -79,12 +78,13 @@ class Convergence:
         self._gradients: deque[Array]  # the last
         self._under_noise = UnderNoise(problem)
         self._summed_at: Array | None = None  # the gradient at which `summed` is known
+        self.size = KnownLength()  # of a gradient
 
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
         self.recent.clear()
         self._gradients = deque([pg], maxlen=min(SPAN, pg.size))
-        self.recent.add(x, f, euclidean_norm(pg))
+        self.recent.add(x, f, self.size(pg))
         self._promises.append(math.inf)
         self._renewed = self._since = 0
         self._short = ""
@@ -109,7 +109,7 @@ class Convergence:
             size = float(np.linalg.norm(x))
             self._short = self._given.short(self.recent.value, f, length, size)
         self._length = length
-        self.recent.add(x, f, euclidean_norm(pg), curvature)
+        self.recent.add(x, f, self.size(pg), curvature)
         if length > 0:  # only a step tells of curvature
             self._gradients.append(pg)
         self._under_noise.stepped(x, pg)
@@ -126,7 +126,7 @@ class Convergence:
 
     def met(self, pg: Array) -> Finish | None:
         """The end, if the user's tolerance is met, or nothing of the gradient is left."""
-        some = ddot(pg, pg) > 0
+        some = self.size(pg) > 0
         if some and not (self._asked or self._short):
             return None
         if not some and largest(pg) == 0:
@@ -342,7 +342,7 @@ class Convergence:
         if promised < 0.5 * size:  # what is left need not be all of the value
             bar = max(bar, NEGLIGIBLE * (fall if fall < size else size))
         if promised > bar and problem.differences is None:
-            rounding = problem.unit * (size + math.sqrt(ddot(g, g) * ddot(x, x)))
+            rounding = problem.unit * (size + self.size(g) * euclidean_norm(x))
             if promised > ROUNDINGS * rounding:
                 self._take_promise(promised)
                 return True

@@ -95,8 +95,13 @@ class CompactMemory:
         result: Array = self._rows.dot(g)
         return result
 
-    def combine(self, products: Array, image: Array, factor: float = 1.0) -> Array:
-        """``factor * H g``, a new array; of the `products` with g and its ``image`` P g."""
+    def combine(
+        self, products: Array, image: Array, factor: float = 1.0, *, in_place: bool = False
+    ) -> Array:
+        """``factor * H g``; of the `products` with g and its ``image`` P g.
+
+        A new array, or ``in_place`` of the image.
+        """
         scale, k = factor * self.scale, self._count
         if not k:
             return scale * image
@@ -107,7 +112,9 @@ class CompactMemory:
         shares = dsymv(-1.0, self._yw, shares, 1.0, shares, 0, 1, k, 1, 0, 1)
         shares = daxpy(self._curvatures * (shares[:k] * (-1 / self.scale)), shares, k, offy=k)
         shares = dtrsv(self._sy, shares, 1, k, 0, 1, 0, 1)
-        result: Array = dgemv(-scale, self._rows.T, shares[backward], scale, image)
+        result: Array = dgemv(
+            -scale, self._rows.T, shares[backward], scale, image, overwrite_y=in_place
+        )
         return result
 
     def inner_products(self, gradients: Array, images: Array) -> Array:

@@ -73,11 +73,12 @@ def secant_scales(
     if m < 2 or n < 3:
         return None
     roots = 1 / np.sqrt(curvatures)
-    pairs = _Pairs(steps, changes, np.atleast_1d(divisor), roots[:, None])
+    parts = tuple(cached_parts(2 * m, n))
+    room = np.empty(2 * m * min(n, parts[0].stop))
+    pairs = _Pairs(steps, changes, np.atleast_1d(divisor), roots[:, None], room)
     halves = np.zeros((2, m))  # every other pair, and the rest
     halves[0, ::2] = halves[1, 1::2] = 1.0
     gram, sums = np.zeros((2, m, m)), np.empty((2, 2, n))
-    parts = tuple(cached_parts(2 * m, n))
     for part in parts:
         rows = pairs.columns(part)
         gram += np.matmul(rows, rows.swapaxes(1, 2))
@@ -89,7 +90,10 @@ def secant_scales(
     # the cosine between P^(1/2) y and P^(-1/2) s is 1 where P y = s, but for length
     lengths = np.zeros((2, m // 2))
     for part in parts:
-        rest = squares[:, 1::2] if len(parts) == 1 else np.square(pairs.columns(part, 1))
+        rest = squares[:, 1::2]
+        if len(parts) > 1:
+            rest = pairs.columns(part, 1)
+            np.multiply(rest, rest, out=rest)
         diagonal = np.square(first[part])
         lengths[0] += rest[0].dot(1 / diagonal)
         lengths[1] += rest[1].dot(diagonal)
@@ -102,21 +106,29 @@ def secant_scales(
 
 
 class _Pairs(NamedTuple):
-    """Steps and changes (m, n), the latter multiplied by a divisor, and factors of pairs (m, 1)."""
+    """Steps and changes (m, n), the latter multiplied by a divisor, and factors of pairs (m, 1).
+
+    With room for some columns of both.
+    """
 
     steps: Array
     changes: Array
     divisors: Array
     factors: Array
+    room: Array
 
     def columns(self, part: slice, odd: int = 0) -> Array:
-        """Some columns of both, (2, m, .), or of every other pair from the second on."""
+        """Some columns of both, (2, m, .), or of every other pair from the second on.
+
+        They are valid until the next call.
+        """
         which = slice(odd, None, odd + 1)
         factors, divisors = self.factors[which], self.divisors
-        shares = factors / (divisors if len(divisors) == 1 else divisors[part])
-        rows: Array = np.stack([self.steps[which, part], self.changes[which, part]])
-        rows[0] *= factors
-        rows[1] *= shares
+        steps, changes = self.steps[which, part], self.changes[which, part]
+        rows = self.room[: 2 * steps.size].reshape(2, *steps.shape)
+        np.multiply(steps, factors, out=rows[0])
+        np.divide(factors, divisors if len(divisors) == 1 else divisors[part], out=rows[1])
+        rows[1] *= changes
         return rows
 
 

@@ -65,8 +65,8 @@ class LimitedMemory(CompactMemory, Metric):
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         w = y if self._first is None else self._first * y
-        sy, yw = ddot(s, y), ddot(y, w)
-        if not is_curved(sy, yw, math.sqrt(ddot(s, s)) * math.sqrt(max(yw, 0.0))):
+        sy, yw, ss = ddot(s, y), ddot(y, w), ddot(s, s)
+        if not is_curved(sy, yw, math.sqrt(ss) * math.sqrt(max(yw, 0.0))):
             return
         before = self._seen_products
         # what the cache holds is passed over sooner than this is found out
@@ -84,7 +84,7 @@ class LimitedMemory(CompactMemory, Metric):
         self.scale = self._latest_scale(sy / yw) if self._lasting else sy / yw
         self._learnt += 1
         if self._lasting and self._first is not None:
-            self._doubt_scales(self._first, s, y, yw)
+            self._doubt_scales(ddot(s / self._first, s) * yw, ss * ddot(y, y))
         if self._scaled and self._learnt > 2 and self._learnt & (self._learnt - 1) == 0:
             self._find_scales()
 
@@ -106,7 +106,8 @@ class LimitedMemory(CompactMemory, Metric):
             return factor * self.scale * self._start_from(g)
         if self._seen is not g or self._seen_products.size != len(self._rows):
             self._seen, self._seen_products = g, self.products(g)
-        return self.combine(self._seen_products, self._start_from(g), factor)
+        image = self._start_from(g)
+        return self.combine(self._seen_products, image, factor, in_place=image is not g)
 
     def diagonals(self, n: int) -> tuple[Array, Array]:
         """By the compact forms of both."""
@@ -149,12 +150,12 @@ class LimitedMemory(CompactMemory, Metric):
             return newest
         return float((self._curvatures / self._yw.diagonal()).max())
 
-    def _doubt_scales(self, first: Array, s: Array, y: Array, yw: float) -> None:
+    def _doubt_scales(self, scaled: float, plain: float) -> None:
         """Give P up where new pairs together are farther from the secant equation in its scales.
 
-        The cosine of `secant_scales`, of pairs that had no part in P.
+        By squares of the cosine's denominator of `secant_scales`, of pairs that had no part in P.
         """
-        ratio = ddot(s, s) * ddot(y, y) / (ddot(s / first, s) * yw)
+        ratio = plain / scaled
         self._evidence += math.log(ratio) if 0 < ratio < math.inf else 0.0
         if self._evidence < 0:
             self._scaled = False

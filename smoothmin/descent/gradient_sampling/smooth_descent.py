@@ -29,7 +29,6 @@ from smoothmin.descent.quasi_newton import Descent
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
-from smoothmin.subproblems.min_norm import euclidean_norm
 
 ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
 LIKE_FOURTH_POWER = 1 / 12  # the same far from the minimum of one
@@ -160,7 +159,7 @@ class SmoothDescent(Descent):
     @property
     def facts(self) -> dict[str, Any]:
         """The gradient at the point itself, which proves as much as its length."""
-        return {"stationarity": euclidean_norm(self._pg), "radius": 0.0}
+        return {"stationarity": self.known.size(self._pg), "radius": 0.0}
 
     def concluded(self, finish: Finish) -> Finish | None:
         """Where success is not certain there may be a kink."""
