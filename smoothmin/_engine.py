@@ -100,7 +100,7 @@ class Run:
         self._watched = kept or any(who is not None for who in told)  # else steps cost little
         self._nit = 0
         self._last: Iterate | None = None
-        self._before: Iterate | None = None  # that one
+        self._before: Array | None = None  # where the one before it was
         self._lowest = math.inf  # of the values that the method has reported
         self._info: dict[str, Any] = {}
         self._message = ""
@@ -244,7 +244,7 @@ class Run:
         """The last one, if there were enough to have become short near a minimum."""
         if self._nit < 2 * SIDES or self._before is None or self._last is None:
             return None
-        step: Array = self._last.x - self._before.x
+        step: Array = self._last.x - self._before
         return step
 
     def _assembled(self, problem: Problem) -> Method:
@@ -292,7 +292,7 @@ class Run:
     def _report(self, iterate: Iterate) -> None:
         """Note a step, tell who wants to know, stop if that was enough."""
         self._nit += 1
-        self._before, self._last = self._last, iterate
+        self._before, self._last = None if self._last is None else self._last.x, iterate
         if iterate.fun < self._lowest:
             self._lowest = iterate.fun
         if iterate.info:

@@ -30,6 +30,7 @@ from smoothmin.descent.goldstein import Surroundings
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.descent.under_noise import UnderNoise
 from smoothmin.descent.unexplored import (
+    changes_of,
     farthest,
     lower_along_coordinates,
     promised_along,
@@ -83,7 +84,9 @@ class Convergence:
     def begin(self, x: Array, f: float, pg: Array) -> None:
         """Take note of the start, or of a problem that has changed."""
         self.recent.clear()
-        self._gradients = deque([pg], maxlen=min(SPAN, pg.size))
+        metric = self.metric if self._problem.box is None else None  # it may keep changes
+        self._kept = metric if metric is not None and metric.keeps_changes else None
+        self._gradients = deque([pg], maxlen=min(SPAN if self._kept is None else 2, pg.size))
         self.recent.add(x, f, self.size(pg))
         self._promises.append(math.inf)
         self._renewed = self._since = 0
@@ -367,7 +370,9 @@ class Convergence:
         """A lower point where no curvature was observed lately, or whether values deny one."""
         problem = self._problem
         fall = OTHER_ORDER * max(left, self.rounding(x, f, g))
-        step = unexplored(self._gradients, problem.projected_gradient(x, g), fall)
+        kept = None if self._kept is None or self._kept.fresh else self._kept
+        changes = changes_of(self._gradients) if kept is None else kept.changes(SPAN - 1)
+        step = unexplored(changes, problem.projected_gradient(x, g), fall)
         if step is None or euclidean_norm(step) > self.recent.moved(x):
             return False
         found = yield from farthest(problem, (x, f, g), step)

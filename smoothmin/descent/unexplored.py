@@ -10,36 +10,42 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import ddot
 
 from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
-from smoothmin._machine import CACHED, EPS
+from smoothmin._machine import EPS, cached_parts
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 from smoothmin.descent.first_point import Found
+from smoothmin.metrics.metric import Changes
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 POLL, POLLED = 1e-4, 20  # length, in units of max(1, |x|), and number of steps along coordinates
 
 
-def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | None:
+def unexplored(changes: Changes, free: Array, fall: float) -> Array | None:
     """The step along which slopes promise so much of a fall, if there is any.
 
     Parameters
     ----------
-    gradients : sequence of ndarray (n,)
-        The last ones.
+    changes : Changes
+        The last ones of the gradient.
     free : ndarray (n,)
         The gradient, without what pushes against bounds.
     fall : float
     """
-    rest, steps = free.copy(), len(gradients) - 1
+    rest, steps = free.copy(), changes.number
     if steps > 0:
-        parts = _changes(gradients)
-        gram = sum(changes.dot(changes.T) for _, changes in parts())
+        parts = tuple(cached_parts(steps + 1, free.size))
+        few = changes.of(parts[0]) if len(parts) == 1 else None
+
+        def rows(part: slice) -> Array:
+            return changes.of(part) if few is None else few
+
+        gram = sum(each.dot(each.T) for each in map(rows, parts))
         squares = gram.diagonal()
         unit = np.sqrt(np.where((squares > 0) & (squares < math.inf), squares, math.inf)) ** -1
         known = unit > 0
@@ -50,10 +56,10 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
         shares = np.zeros((steps, np.count_nonzero(seen)))
         shares[known] = unit[known, None] * vectors[:, seen] / np.sqrt(values[seen])
         for _ in range(2):  # once more, for rounding
-            along = sum(changes.dot(rest[part]) for part, changes in parts())
+            along = sum(rows(part).dot(rest[part]) for part in parts)
             taken = shares.dot(shares.T.dot(along))
-            for part, changes in parts():
-                rest[part] -= taken.dot(changes)
+            for part in parts:
+                rest[part] -= taken.dot(rows(part))
     rest[free == 0] = 0.0
     slope = ddot(rest, free)
     if not (slope > 0 and fall > 0 and fall / slope < math.inf):
@@ -62,24 +68,12 @@ def unexplored(gradients: Sequence[Array], free: Array, fall: float) -> Array | 
     return step if math.isfinite(ddot(step, step)) else None
 
 
-def _changes(gradients: Sequence[Array]) -> Callable[[], Iterable[tuple[slice, Array]]]:
-    """Their differences (m - 1, .), of as many coordinates at a time as the cache holds."""
-    n, width = len(gradients[0]), max(1, CACHED // len(gradients))
-    if n <= width:
-        rows = np.array(gradients)
-        once = [(slice(None), rows[1:] - rows[:-1])]
-        return lambda: once
-    room = np.empty((len(gradients) - 1, width))
-    pairs = list(zip(room, itertools.pairwise(gradients), strict=True))
-
-    def parts() -> Iterator[tuple[slice, Array]]:
-        for first in range(0, n, width):
-            part, size = slice(first, first + width), min(width, n - first)
-            for row, (before, after) in pairs:
-                np.subtract(after[part], before[part], out=row[:size])
-            yield part, room[:, :size]
-
-    return parts
+def changes_of(gradients: Sequence[Array]) -> Changes:
+    """From each to the next."""
+    pairs = list(itertools.pairwise(gradients))
+    return Changes(
+        len(pairs), lambda part: np.array([after[part] - before[part] for before, after in pairs])
+    )
 
 
 def farthest(problem: Problem, start: Found, step: Array) -> Generator[Ask, Any, Found | None]:

@@ -21,7 +21,7 @@ from smoothmin._machine import CACHED, HALF_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
-from smoothmin.metrics.metric import Ends, Metric
+from smoothmin.metrics.metric import Changes, Ends, Metric
 
 PAIRS = 20  # of a limited memory, where no option says how many
 
@@ -39,6 +39,7 @@ class LimitedMemory(CompactMemory, Metric):
 
     def __init__(self, n: int, memory: int, *, scaled: bool = False, lasting: bool = False) -> None:
         self._scaled, self._lasting = scaled, lasting
+        self.keeps_changes = lasting
         self._first: Array | None = None  # the diagonal of P, where it is not the identity
         super().__init__(n, memory)
 
@@ -55,6 +56,7 @@ class LimitedMemory(CompactMemory, Metric):
         """Forget everything."""
         super().reset()
         self.scale, self._learnt, self._evidence = 1.0, 0, 0.0
+        self._due = False  # whether there are pairs enough to find other scales by
         self._seen: Array | None = None  # the vector last applied to, ...
         self._seen_products = np.empty(0)  # ... and its products with the rows
         if self._scaled:
@@ -64,6 +66,7 @@ class LimitedMemory(CompactMemory, Metric):
         self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
+        self._find_due_scales()
         w = y if self._first is None else self._first * y
         sy, yw, ss = ddot(s, y), ddot(y, w), ddot(s, s)
         if not is_curved(sy, yw, math.sqrt(ss) * math.sqrt(max(yw, 0.0))):
@@ -85,11 +88,11 @@ class LimitedMemory(CompactMemory, Metric):
         self._learnt += 1
         if self._lasting and self._first is not None:
             self._doubt_scales(ddot(s / self._first, s) * yw, ss * ddot(y, y))
-        if self._scaled and self._learnt > 2 and self._learnt & (self._learnt - 1) == 0:
-            self._find_scales()
+        self._due = self._scaled and self._learnt > 2 and self._learnt & (self._learnt - 1) == 0
 
     def root(self, gradients: Array) -> Array:
         """A factor of the inner products ``G H G'``, as many columns as rows."""
+        self._find_due_scales()
         size = float(np.abs(gradients).max(initial=1e-300))  # squares of it may overflow
         unit = gradients / size
         values, vectors = np.linalg.eigh(self.inner_products(unit, self._start_from(unit)))
@@ -104,6 +107,7 @@ class LimitedMemory(CompactMemory, Metric):
         """``factor * H g``, a new array."""
         if self._count == 0:
             return factor * self.scale * self._start_from(g)
+        self._find_due_scales()
         if self._seen is not g or self._seen_products.size != len(self._rows):
             self._seen, self._seen_products = g, self.products(g)
         image = self._start_from(g)
@@ -111,6 +115,7 @@ class LimitedMemory(CompactMemory, Metric):
 
     def diagonals(self, n: int) -> tuple[Array, Array]:
         """By the compact forms of both."""
+        self._find_due_scales()
         first = np.ones(n) if self._first is None else self._first
         if self._count == 0:
             return self.scale * first, 1 / (self.scale * first)
@@ -118,11 +123,13 @@ class LimitedMemory(CompactMemory, Metric):
 
     def model(self) -> CompactModel:
         """``H^-1``."""
+        self._find_due_scales()
         return CompactModel(self, self._first)
 
     @property
     def scales(self) -> Array:
         """The lengths of coordinates that the first matrix has (n,)."""
+        self._find_due_scales()
         n = self._room.shape[1]
         return np.ones(n) if self._first is None else np.sqrt(self._first)
 
@@ -131,6 +138,16 @@ class LimitedMemory(CompactMemory, Metric):
         steps, images = self._order[0].reshape(2, -1)
         changes = self._rows[images]
         return self._rows[steps], changes / (1.0 if self._first is None else self._first)
+
+    def changes(self, count: int) -> Changes:
+        """The latest, at most so many."""
+        images, first = self._order[0][self._count :][-count:], self._first
+
+        def of(part: slice) -> Array:
+            rows: Array = self._rows[images, part]
+            return rows if first is None else rows / first[part]
+
+        return Changes(len(images), of)
 
     def _follows(self, y: Array, before: Array, after: Array) -> bool:
         """Whether a step began where H was last applied, whose products are known.
@@ -161,8 +178,14 @@ class LimitedMemory(CompactMemory, Metric):
             self._scaled = False
             self._take_scales(None)
 
-    def _find_scales(self) -> None:
-        """Another P, by the pairs."""
+    def _find_due_scales(self) -> None:
+        """Another P, by the pairs, if it is time.
+
+        Not before H is wanted: nobody holds the vectors any more then that the last pair is of.
+        """
+        if not self._due:
+            return
+        self._due = False
         old = np.ones(1) if self._first is None else self._first
         steps, images = self._rows[::2], self._rows[1::2]
         curvatures = np.empty(self._count)

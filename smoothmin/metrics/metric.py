@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from copy import deepcopy
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,13 @@ from smoothmin.subproblems.box_qp import Model
 from smoothmin.subproblems.linear_system import inverted
 
 Ends: TypeAlias = tuple[Array, Array]  # the gradients before and after a step
+
+
+class Changes(NamedTuple):
+    """So many changes of the gradient, the oldest first: ``of(part)`` are some columns, a copy."""
+
+    number: int
+    of: Callable[[slice], Array]
 
 
 class Metric(ABC):
@@ -55,6 +63,12 @@ class Metric(ABC):
     def begin_along(self, curvatures: Array) -> None:
         """Forget everything but these, (n,), along the coordinates, if that is of use."""
         self.reset()
+
+    keeps_changes = False  # whether there are `changes`, so that nobody else has to keep them
+
+    def changes(self, count: int) -> Changes:
+        """The latest changes that were learnt from, at most so many."""
+        raise NotImplementedError
 
     @abstractmethod
     def model(self) -> Model:

@@ -23,6 +23,7 @@ from smoothmin._protocol import Array, Mask
 from smoothmin.descent.unexplored import POLLED, unexplored
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.metric import Changes
 from smoothmin.sqp.functions import Point
 from smoothmin.sqp.program import Direction
 from smoothmin.sqp.settings import SQPSettings
@@ -181,7 +182,7 @@ class LagrangianMetric:
             ratio = step / np.where(change == 0, np.inf, inverse * change)
             proven |= (np.abs(change) > errors) & (ratio > 0.5) & (ratio < 2)
         last = [change for _, change in self.pairs][1 - self._n :] if self._n > 1 else []
-        rest = unexplored([*np.cumsum([0 * slope, *last], axis=0)], slope, fall)
+        rest = unexplored(Changes(len(last), lambda part: np.array(last)[:, part]), slope, fall)
         down = slope if rest is None else -rest
         for downward in (down, inverse * slope) if factor is not None else (down,):
             step = downward * (fall / (float(downward @ slope) or np.inf))
