@@ -173,7 +173,7 @@ class KKTCertifier:
         What cancels may be much steeper than the function is along it.
         """
         recent = self._recent
-        moved, fall = recent.moved(point.x), recent.fall
+        moved, fall = recent.moved(point.x), recent.fallen
         if not (moved > 0 and fall > 0):
             return math.inf
         return max(fall / moved, abs(point.fun) / self._largest if self._largest > 0 else 0.0)

@@ -74,7 +74,7 @@ class SQPRun:
         )
         # evaluations that together may gain nothing but noise: two searches, and one a variable
         self._patience = 2 * settings.steps.trials + n
-        self._mark = (0, math.inf)  # evaluations, and the level by then
+        self._mark, self._gained = 0, math.inf  # evaluations by then, and the gain since
         # the merit function, less what changes of its weights have added
         self._level = self._first_level = 0.0
         self._reset_at: Point | None = None
@@ -268,8 +268,8 @@ class SQPRun:
         merit, direction = self._programs.merit, outcome.direction
         before, after = merit(point), merit(new)
         self._kept = before - after >= -MINOR * direction.slope
-        reweighed = self._level - before
-        self._level = after + reweighed
+        self._level -= before - after
+        self._gained += before - after
         where, promised = self._standing
         if where is point and before - after < MINOR * promised < math.inf:
             self._standing = new, promised
@@ -298,11 +298,11 @@ class SQPRun:
 
     def _idle(self, noise: float) -> bool:
         """Whether many evaluations have gained no more than noise."""
-        asked, level = self._mark
-        if self._evaluator.asked - asked < self._patience:
+        if self._evaluator.asked - self._mark < self._patience:
             return False
-        self._mark = self._evaluator.asked, self._level
-        return level - self._level <= noise
+        gained, self._gained = self._gained, 0.0  # a difference of levels may be lost to rounding
+        self._mark = self._evaluator.asked
+        return gained <= noise
 
     def _told(self, direction: Direction) -> dict[str, Any]:
         """The multipliers, where there are constraints."""
@@ -439,7 +439,7 @@ class SQPRun:
             kept = promised * self._recent.exceeded(noise)
             promised = max(promised, min(kept, abs(point.fun)))
         steep = 1.0 if self._gathered.met else self._recent.steepness
-        if flat:
+        if flat or not self._gathered.kinked:
             steep = self._recent.steepness_with(direction.steepness)
         guessed = self._curvature.fresh and promised <= noise  # the step is, at a point like this
         visible = -direction.slope > noise and not (flat or guessed)

@@ -87,12 +87,16 @@ class Visibility:
         return differing and stationarity <= float(np.linalg.norm(errors))
 
     def cancelled(self, point: Point, direction: Direction) -> bool:
-        """Whether multipliers times the errors of their rows' slopes exceed the objective's slope.
+        """Whether multipliers make a program's promise meaningless.
 
-        They are those of rows that differences alone tell apart, and would cancel any slope.
+        Times the errors of their rows' slopes they exceed the objective's slope: they are those
+        of rows that differences alone tell apart, and would cancel any slope. Or times the
+        violations that are allowed they exceed the objective: those of rows that are flat where
+        they are met, and whose rounding is the whole Lagrangian's.
         """
         errors = self._sides.resolution * point.steep[1:]
-        return bool(direction.multipliers @ errors > point.steep[0])
+        blurred = direction.multipliers @ errors > point.steep[0]
+        return bool(blurred or direction.multipliers @ point.allowed > point.size[0])
 
     def doubtful(self, point: Point, direction: Direction, noise: float, fall: float) -> bool:
         """Whether errors of differences may hide more than next to nothing.

@@ -1,10 +1,15 @@
 """From far away "sqp" is not misled by curved valleys, nor by steps long enough to look kinked."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.optimize
 
 from smoothmin import minimize
+from smoothmin._protocol import Rows
+from smoothmin.sqp.functions import Point, Sides
+from smoothmin.sqp.visibility import Visibility
 
 FREE = {"type": "ineq", "fun": lambda x: 1e30 - x[0], "jac": lambda x: -np.eye(x.size)[0]}
 
@@ -73,3 +78,41 @@ def test_a_slope_that_no_step_has_followed_is_looked_along(scale, seed):
     start = 2 * scale * np.random.default_rng(seed).standard_normal(2)
     result = minimize(rosenbrock, start, jac=True, method="sqp", options={"maxfev": 600})
     assert not result.success or result.fun < 1e-8
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_kinks_of_constraints_are_proven_after_a_far_start(seed):
+    """The mean slope on the way is not to be that of the end alone."""
+    rng = np.random.default_rng(seed)
+    n = 4
+    a, b, c = rng.standard_normal((3, n))
+    first, second = (m @ m.T / n for m in rng.standard_normal((2, n, n)))
+
+    def rows(x):
+        return np.array([0.5 * x @ first @ x + a @ x - 1, 0.5 * x @ second @ x + b @ x - 1])
+
+    def slopes(x):
+        return np.array([first @ x + a, second @ x + b])[rows(x).argmax()]
+
+    result = minimize(
+        lambda x: float(c @ x + 0.1 * np.sum(x**4)),
+        100 * rng.standard_normal(n),
+        jac=lambda x: c + 0.4 * x**3,
+        method="sqp",
+        constraints=scipy.optimize.NonlinearConstraint(
+            lambda x: rows(x).max(), -np.inf, 0, jac=slopes
+        ),
+    )
+    assert result.success
+
+
+@pytest.mark.parametrize(("multiplier", "meaningless"), [(1.0, False), (1e12, True)])
+def test_a_promise_means_nothing_where_what_is_allowed_is_worth_all(multiplier, meaningless):
+    """As of a square that is to be zero: it is flat there, and its multiplier has no bound."""
+    rows = Rows(np.array([-np.inf]), np.zeros(1), np.full(1, 1e-8))
+    sides = Sides(rows)
+    values, slopes = np.array([3.0, 1e-10]), np.array([[1.0, 0.0], [0.0, 2e-5]])
+    point = Point(np.ones(2), values, values[1:], sides, slopes, 1)
+    visibility = Visibility(None, None, sides, None, None, None)
+    direction = SimpleNamespace(multipliers=np.array([multiplier]))
+    assert visibility.cancelled(point, direction) == meaningless
