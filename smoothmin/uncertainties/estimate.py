@@ -229,7 +229,7 @@ def uncertainty(
     require_takes("fun", fun, 1 + len(args))
     _check(errordef, residuals, noise)
     start = getattr(res, "x", res)
-    if start is None:
+    if start is None or isinstance(start, (str, bytes)):
         raise TypeError(f"res must be a result or an array of parameters, got {res!r:.80}")
     domain = Domain.build(start, bounds)
     function = _Free(fun, jac, args, domain)

@@ -353,3 +353,9 @@ def test_parameters_have_the_names_of_a_dict():
         sure.interval("slope")
     with pytest.raises(ValueError, match=r"rate: the parameter is fixed"):
         sure.interval("rate")
+
+
+@pytest.mark.parametrize("res", [None, "fit.pickle"])
+def test_what_is_no_result_is_refused_by_its_name(res):
+    with pytest.raises(TypeError, match="res must be a result or an array"):
+        uncertainty(lambda x: x @ x, res)
