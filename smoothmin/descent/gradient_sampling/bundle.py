@@ -37,6 +37,8 @@ class Bundle:
         self._serials = np.full(size, -1, dtype=np.intp)
         self._distances = np.empty(size)  # from the centre, squared
         self._held = np.zeros(size, dtype=bool)
+        self._denied = np.zeros(size, dtype=bool)  # gradients that are none
+        self._centre_denied = False
 
     def __len__(self) -> int:
         return min(self._added, self.capacity)
@@ -45,7 +47,7 @@ class Bundle:
         """Forget all points but the centre, which this is."""
         self._added = 0
         self._measured = False
-        self._held[:] = False
+        self._held[:] = self._denied[:] = self._centre_denied = False
         self._centre, self._value, self._gradient = x, fun, grad
         self._from, self._from_value = x, fun
         self.add(x, fun, grad)
@@ -61,7 +63,7 @@ class Bundle:
         elif row == len(self._gaps):
             self._grow()
         self._points[row], self._gradients[row], self._gaps[row] = x, grad, gap
-        self._serials[row] = self._added
+        self._serials[row], self._denied[row] = self._added, False
         if self._measured:
             away = x - self._centre
             self._distances[row] = away @ away
@@ -69,7 +71,15 @@ class Bundle:
 
     def _grow(self) -> None:
         """Make place for twice as many points."""
-        for name in ("_points", "_gradients", "_gaps", "_serials", "_distances", "_held"):
+        for name in (
+            "_points",
+            "_gradients",
+            "_gaps",
+            "_serials",
+            "_distances",
+            "_held",
+            "_denied",
+        ):
             old = getattr(self, name)
             new = np.zeros((min(2 * len(old), self.capacity), *old.shape[1:]), dtype=old.dtype)
             new[: len(old)] = old
@@ -77,7 +87,7 @@ class Bundle:
 
     def move(self, x: Array, fun: float, grad: Array) -> None:
         """Make another point the centre."""
-        self._measured = False
+        self._measured = self._centre_denied = False
         self._held[:] = False
         self._centre, self._value, self._gradient = x, fun, grad
 
@@ -106,11 +116,32 @@ class Bundle:
         m = len(self)
         if not self._measured:
             self._measure()
-        rows = np.flatnonzero(self._distances[:m] <= radius * radius)
+        rows = np.flatnonzero((self._distances[:m] <= radius * radius) & ~self._denied[:m])
         gradients = np.empty((len(rows) + 1, self._gradient.size))
         gradients[0] = self._gradient
         np.take(self._gradients, rows, axis=0, out=gradients[1:], mode="clip")  # without a copy
-        return gradients, np.concatenate([[CENTRE], self._serials[rows]])
+        serials = np.concatenate([[CENTRE], self._serials[rows]])
+        first = 1 if self._centre_denied and len(rows) else 0
+        return gradients[first:], serials[first:]
+
+    def seen(self, serials: NDArray[np.intp]) -> tuple[Array, Array, Array]:
+        """Points (k, n), values (k,) and gradients (k, n) of some tangents."""
+        rows = np.array(
+            [np.flatnonzero(self._serials == k)[0] for k in serials if k != CENTRE], int
+        )
+        inner = serials != CENTRE
+        points = np.tile(self._centre, (len(serials), 1))
+        gradients = np.tile(self._gradient, (len(serials), 1))
+        points[inner], gradients[inner] = self._points[rows], self._gradients[rows]
+        values = np.full(len(serials), self._value)
+        away = np.vecdot(gradients[inner], points[inner] - self._centre)
+        values[inner] += away - self.gaps()[rows]
+        return points, values, gradients
+
+    def deny(self, serials: NDArray[np.intp]) -> None:
+        """Take some of the gradients, of which the centre's may be one, for none from now on."""
+        self._denied |= (self._serials[:, None] == serials).any(axis=1)
+        self._centre_denied = self._centre_denied or bool((serials == CENTRE).any())
 
     def _measure(self) -> None:
         """Squared distances from the centre."""

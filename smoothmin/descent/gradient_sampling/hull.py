@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._factors import MINOR
+from smoothmin._factors import MINOR, ROUNDS
 from smoothmin._machine import EPS, cached_parts
-from smoothmin._precision import DOUBLE
+from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin._recent import SPAN
+from smoothmin._verdict import SHORT
 from smoothmin.descent.gradient_sampling.bundle import CENTRE
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
@@ -49,6 +50,8 @@ class Hull:
         self.support: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self.weights = np.empty(0)
         self.cancelled = 0.0
+        self.confirmed: list[int] = []  # serials of gradients that values do not deny
+        self.denials = 0  # how often values have denied some
 
     def least_element(
         self, gradients: Array, serials: NDArray[np.intp]
@@ -154,6 +157,13 @@ class HullStep:
                 continue
             if small or invisible or spent:
                 # 2. the hull is as good as it gets here: end, or look closer
+                if certifier.certified and (yield from self._denied(hull)):
+                    if hull.denials > ROUNDS:
+                        return StepOutcome.STATIONARY
+                    if (yield from self._sample()):
+                        return StepOutcome.LOWER
+                    nulls = samplings = 0
+                    continue
                 if certifier.certified or not self._look_closer(small):
                     return StepOutcome.STATIONARY
                 if spent and not small and not state.metric.fresh:
@@ -193,6 +203,35 @@ class HullStep:
         if found.lower:
             state.move(found.point, cause if state.problem.box is None else None)
         return found, found.lower and visible
+
+    def _denied(self, hull: Hull) -> Generator[Ask, Any, bool]:
+        """Whether any of the gradients mixed are differences across a kink; they are given up.
+
+        Each slope of such a one is a mix of its own of those on both sides, and hulls of these may
+        hold zero where none of gradients does. A step back along all coordinates shows it.
+        """
+        state, differences = self._state, self._state.problem.differences
+        if differences is None or differences.noise > 0:
+            return False
+        mixed = hull.support[~np.isin(hull.support, hull.confirmed)]
+        if len(mixed) == 0:
+            return False
+        points, values, gradients = state.bundle.seen(mixed)
+        steps = -2 * np.array([differences.displaced(x) for x in points])
+        steps = state.problem.clip(points + steps) - points
+        found = (yield Ask(points + steps, 0)).values
+        error = np.abs(found - values - np.vecdot(gradients, steps))
+        lengths = np.linalg.norm(steps, axis=1)
+        wrong = ~(
+            error <= ROUNDINGS * state.noise() + SHORT * state.certifier.slope_lately * lengths
+        )
+        hull.confirmed += mixed[~wrong].tolist()
+        if not wrong.any():
+            return False
+        state.bundle.deny(mixed[wrong])
+        state.certifier.retract()
+        hull.denials += 1
+        return True
 
     def _hull(self) -> Hull:
         return Hull(self._state.metric, self._normals())

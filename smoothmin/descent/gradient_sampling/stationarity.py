@@ -113,6 +113,15 @@ class Certifier:
         self.latest = certificate
         self.closest = self._closer(certificate, self.closest)
 
+    def retract(self) -> None:
+        """Know no more of the current point than that it has a gradient."""
+        self.latest = self.closest = Certificate(self._steepest, 0.0)
+
+    @property
+    def slope_lately(self) -> float:
+        """The mean slope on the way to the point, if that is less than that of its gradient."""
+        return min(self._steepest, self._slope)
+
     @property
     def least_radius(self) -> float:
         """The least radius that gradients can tell anything of."""
