@@ -393,7 +393,9 @@ def advise(res: Result) -> str:
         return ""
     for test, text in ADVICE:
         if test(res, status):
-            return text.format(noise=res.get("noise") or 0.0, more=_more(res))
+            farther = "`restarts`" if res.get("method") in WITH_RESTARTS else GLOBAL
+            noise = res.get("noise") or 0.0
+            return text.format(noise=noise, more=_more(res), farther=farther)
     return ""
 
 
@@ -415,6 +417,8 @@ def _noisy(res: Result) -> bool:
     return bool((res.get("noise") or 0.0) > rounding)
 
 
+WITH_RESTARTS = ("derivative-free", "gradient-sampling", "homotopy")  # an option of theirs
+GLOBAL = 'method="derivative-free"'
 BY_GRADIENTS = ("bfgs", "lbfgs", "gradient-descent", "laplacian", "gradient-sampling", "sqp")
 # the first row that holds is told
 ADVICE: tuple[tuple[Any, str], ...] = (
@@ -439,7 +443,7 @@ ADVICE: tuple[tuple[Any, str], ...] = (
     ),
     (
         lambda r, s: s == 4 and _noisy(r),
-        "noise of {noise:.2g} hides what may be left: averages of several values, or `restarts`",
+        "noise of {noise:.2g} hides what may be left: averages of several values, or {farther}",
     ),
     (
         lambda r, s: s == 4 and "has steps" in str(r.get("message", "")),
@@ -466,7 +470,7 @@ ADVICE: tuple[tuple[Any, str], ...] = (
     ),
     (
         lambda r, s: s == 4 and _from_values(r),
-        "another start or seed, `restarts`, or a gradient (`jac`)",
+        "another start or seed, {farther}, or a gradient (`jac`)",
     ),
     (
         lambda r, s: s == 4,

@@ -11,8 +11,8 @@ import scipy.optimize
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import Optimizer, Result, minimize
-from smoothmin._registry import METHODS
-from smoothmin._result import advise, explanations
+from smoothmin._registry import METHODS, method_class, option_names
+from smoothmin._result import WITH_RESTARTS, advise, explanations
 from smoothmin._status import Status
 
 X0 = np.array([-1.2, 1.0])
@@ -106,7 +106,9 @@ def ended(**fields):
         ({"status": 8}, "check_grad"),
         ({"status": 9}, "constr_residuals"),
         ({"njev": 3}, "rescale"),
-        ({}, "restarts"),
+        ({}, 'method="derivative-free"'),
+        ({"method": "derivative-free"}, "`restarts`"),
+        ({"method": "model-descent", "noise": 1e-4}, 'method="derivative-free"'),
     ],
 )
 def test_what_to_try_next(fields, words):
@@ -212,3 +214,9 @@ def test_a_gradient_of_zero_on_a_plateau_is_called_so():
     bowl = minimize(lambda x: x @ x, [0.0, 0.0], jac=lambda x: 2 * x)
     assert bowl.success
     assert "plateau" not in bowl.message
+
+
+def test_only_options_of_the_method_are_advised():
+    assert set(WITH_RESTARTS) == {
+        name for name in METHODS if "restarts" in option_names(method_class(name))
+    }

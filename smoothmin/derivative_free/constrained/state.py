@@ -30,7 +30,7 @@ class End(Enum):
 
     CONVERGED = "Next to nothing is promised"
     CERTIFIED = "Slopes around promise next to nothing"
-    STUCK = "Predictions fail"
+    STUCK = "No step gains what models of the values predict"
     NOISE = "What is promised is below the noise"
     NONFINITE = "No finite values"
     UNBOUNDED = "Values fall for as far as steps lead"
