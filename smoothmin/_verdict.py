@@ -55,6 +55,7 @@ VANISHING = NEGLIGIBLE**2  # the same for values that vanish: of a parabola, NEG
 SHORT = 1e-3  # in units of how far steps led lately; of a parabola it is the root of NEGLIGIBLE
 CTOL_FROM_VALUES = 1e-6  # violation that counts as none without gradients, by max(1, |c|)
 STATIONARY = 1e-6  # length of a mix of gradients, in units of theirs, that is as good as none
+BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 SURE = 4.0  # times the promise of its error that a gradient has to promise
 CONVERGED = "Converged: "  # with what a success begins
 KINK = 0.3  # size of a gradient, in units of the largest lately, that has not shrunk
@@ -147,6 +148,14 @@ class Knowledge(NamedTuple):
 def beside(part: float, lately: tuple[tuple[float, float], ...]) -> float:
     """What is this part of the falls lately, in all shares of the steps."""
     return min((math.pow(part, share) * fall for share, fall in lately), default=0.0)
+
+
+def blurred(left: float, size: float, fall: float) -> float:
+    """How much of what is left near a kink, by slopes that are differences, counts as none.
+
+    Where it may be all of a value of this size, which then vanishes, beside the last fall alone.
+    """
+    return BLURRED * (fall if 0.5 * size <= left else min(size, fall))
 
 
 class RunRecord(Protocol):

@@ -485,10 +485,15 @@ class Actions:
         assert incumbent.noise is not None
         # a descent follows, from which more digits cost less
         least = NEGLIGIBLE if self._facts.once else GaussianSearch.ftol
+        xtol = self._tolerance
+        if xtol is None:
+            xtol = np.full(scale.size, least)
+            if self._problem.box is None:  # a start that was far away tells of no precision
+                xtol *= np.minimum(1.0, np.maximum(1.0, np.abs(incumbent.x)) / scale)
         return GaussianSearch(
             scale,
             population,
-            xtol=least if self._tolerance is None else self._tolerance,
+            xtol=xtol,
             ftol=least if options.ftol is None else options.ftol,
             decrease=incumbent.unit,
             noise=incumbent.noise,

@@ -22,7 +22,7 @@ from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
 from smoothmin._recent import SPAN, Recent
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, beside, judge
+from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, beside, judge
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import displacing, level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import Found, unusable
@@ -41,7 +41,6 @@ from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.min_norm import KnownLength, euclidean_norm
 
 FINISHING = 2, 0.03  # a promise that falls to this share within so many steps is worth going on
-BLURRED = 1e-5  # share of the last fall that one-sided differences may hide
 
 
 class Convergence:
@@ -159,7 +158,10 @@ class Convergence:
         hidden, differences = self.rounding(x, f, g), self._problem.differences
         if differences is None or differences.noise > 0:
             return hidden
-        return max(hidden, self.blurred(x, f, differences))
+        # where it is much of what values fell by it is no more than a guess
+        blurred = self.blurred(x, f, differences)
+        most = max(BLURRED * abs(f), beside(BLURRED, self.recent.changes))
+        return max(hidden, min(blurred, most))
 
     def suspects(self, promised: float, step: Array, x: Array, f: float, g: Array) -> bool:
         """Whether a gradient by differences may be no more than their error, or all but zero."""

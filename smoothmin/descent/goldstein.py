@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from smoothmin._factors import FASTEST_GROWTH, MINOR, OTHER_ORDER, SHORTEST, WITNESSES
-from smoothmin._machine import PRODUCTS
+from smoothmin._machine import HUGE, PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, SHORT, STATIONARY, Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, SHORT, STATIONARY, Knowledge, blurred, judge
 from smoothmin.descent.first_point import Found, unusable
 from smoothmin.descent.tolerances import largest
 from smoothmin.subproblems.growing_hull import GrowingHull
@@ -70,13 +70,14 @@ class Surroundings:
             return finish
         if not self._recent.steepness > SHORT:
             return finish
-        if problem.differences is not None or problem.unit > DOUBLE or problem.noise > 0:
+        if problem.unit > DOUBLE or problem.noise > 0:
             return finish
         steps = self._recent.steps
         self._first = self._first or steps
         if steps > OTHER_ORDER * self._first:
             return judge(Knowledge(AGAIN)) if status.success else finish
         radius = NEGLIGIBLE * (max(largest(at[0]), self._recent.moved(at[0])) or 1.0)
+        radius = max(radius, OTHER_ORDER * problem.resolution * max(1.0, largest(at[0])))
         while True:
             found = yield from self._gathered(at, self._reach * radius, noise)
             if found is not None and not isinstance(found, Knowledge):
@@ -105,6 +106,8 @@ class Surroundings:
                 mixed = self._problem.projected_gradient(x, weights @ np.array(rows))
                 held = euclidean_norm(mixed) <= 2 * size  # bounds that hold it are not left
                 left = float(weights @ errors) if held else math.inf
+                if self._problem.differences is not None:  # slopes are those of points as far apart
+                    noise = max(noise, blurred(left, abs(f), self._recent.fallen))
                 proof = Knowledge(
                     known, promised=left, lately=((1.0, math.inf),), size=abs(f), noise=noise
                 )
@@ -115,7 +118,7 @@ class Surroundings:
             beyond = yield from self._beyond(at, step, size * size, free, noise)
             if beyond is None and len(rows) == 1:  # alike, as where there is no kink
                 return None
-            if beyond is None and size * radius > noise:
+            if beyond is None and (self._problem.differences is not None or size * radius > noise):
                 return Knowledge(known, steep=1.0)
             if beyond is None:
                 lower = yield from self._lower(at, step * (noise / (size * radius)), noise)
@@ -172,10 +175,11 @@ class Surroundings:
 
     def _farther(self, at: Found, step: Array, found: Found) -> Generator[Ask, Any, Found]:
         """The last of the points along a step that grows that are lower each."""
-        while True:
+        while largest(step) < HUGE:
             step = FASTEST_GROWTH * step
             there = self._problem.clip(at[0] + step)
             value, g = yield from ask_one(there)
-            if not (-math.inf < value < found[1]) or unusable(value, g) is not None:
-                return found
+            if not value < found[1] or unusable(value, g) is not None:
+                break
             found = there, value, g
+        return found

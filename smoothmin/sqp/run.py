@@ -15,8 +15,7 @@ from smoothmin._machine import EPS
 from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import SIDES, SPAN, Recent
 from smoothmin._status import Status
-from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge, judge
-from smoothmin.descent.convergence import BLURRED
+from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, Knowledge, judge
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import unusable
 from smoothmin.descent.gradient_check import VISIBLE

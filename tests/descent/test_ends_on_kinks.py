@@ -73,3 +73,28 @@ def test_on_a_kink_that_bounds_hold():
     for method in METHODS:
         res = minimize(fun, [3.0, 2.0], jac=True, method=method, bounds=[(1, 5), (0.5, 5)])
         assert res.fun == pytest.approx(4.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "gradient-sampling"])
+def test_by_differences_no_end_far_above_the_minimum_is_a_success(method):
+    for seed in (1, 2, 3):
+        fun, least = absolute_deviations(seed)
+        draws = np.random.default_rng(50 + seed).normal(size=(4, 4))
+        for x0 in draws[1:3] * [[1e2], [1e4]]:
+            res = minimize(lambda x, f=fun: f(x)[0], x0, method=method, rng=0)
+            assert not res.success or res.fun < least * (1 + 1e-4)
+
+
+def test_what_differences_hid_far_away_they_hide_no_more():
+    t = np.linspace(0, 4, 30)
+    data = 3 * np.exp(-1.3 * t) + 0.02 * np.random.default_rng(1).normal(size=30)
+
+    def fun(p):  # rates far below zero grow beyond all bounds
+        with np.errstate(all="ignore"):
+            return 0.5 * float(((p[0] * np.exp(-p[1] * t) - data) ** 2).sum())
+
+    for start in np.random.default_rng(51).normal(size=(3, 2)) * [[1], [3], [10]]:
+        for method in ("gradient-sampling", "bfgs", "lbfgs"):
+            res = minimize(fun, start, method=method, rng=0)
+            slope = abs(fun(res.x * (1 + 1e-6)) - fun(res.x * (1 - 1e-6))) / 2e-6
+            assert not res.success or res.fun < 1e-2 or slope < 1e-3

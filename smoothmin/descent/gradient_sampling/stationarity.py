@@ -17,7 +17,7 @@ import numpy as np
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
-from smoothmin._verdict import NEGLIGIBLE, Knowledge, judge
+from smoothmin._verdict import NEGLIGIBLE, Knowledge, blurred, judge
 from smoothmin.descent.first_point import Found
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.subproblems.min_norm import euclidean_norm
@@ -63,8 +63,6 @@ class Certifier:
     problem : Problem
     stationarity_tol, radius_tol : float or None
         As the user gave them, if so.
-    size : float
-        Largest element of the start, or 1.
 
     Attributes
     ----------
@@ -79,19 +77,19 @@ class Certifier:
         problem: Problem,
         stationarity_tol: float | None,
         radius_tol: float | None,
-        size: float,
         settings: CertificateSettings,
     ) -> None:
-        self._problem, self._settings, self._size = problem, settings, size
+        self._problem, self._settings = problem, settings
         self.tolerance, self._radius_tol = stationarity_tol, radius_tol
-        self._moved = 0.0  # how far steps have led lately
+        self._moved = 0.0  # how far steps have led lately, ...
+        self._fall = 0.0  # ... by how much the value fell on the way
         self._largest = 0.0  # element of x so far
         self._slope = math.inf  # mean slope on the way there
         self._steepest = 0.0  # mean length of gradients in a mix, or longer that of the point's
 
     def start(self, x: Array, fun: float, grad: Array) -> None:
         """Begin with a point of which nothing but its gradient is known."""
-        self._moved, self._slope = 0.0, math.inf
+        self._moved, self._fall, self._slope = 0.0, 0.0, math.inf
         self.latest = self.closest = self._at(x, fun, grad)
 
     def move(
@@ -101,8 +99,9 @@ class Certifier:
 
         ``lately`` is how far steps have led and by how much the value fell on the way.
         """
-        self._moved, fall = lately
-        self._slope = fall / self._moved if self._moved > 0 and fall > 0 else math.inf
+        self._moved, self._fall = lately
+        fell = self._moved > 0 and self._fall > 0
+        self._slope = self._fall / self._moved if fell else math.inf
         self.latest = self._at(x, fun, grad)
         seen_from_here = replace(self.closest, radius=self.closest.radius + length)
         self.closest = self._closer(self.latest, seen_from_here)
@@ -165,9 +164,12 @@ class Certifier:
         """
         if not known.meets(tolerance, self.radius_needed):
             return False
-        if self.tolerance is not None or self._problem.differences is not None:
+        if self.tolerance is not None:
             return True
         rounding = self._problem.unit * float(np.abs(self._grad) @ np.abs(self._x))
+        if self._problem.differences is not None:  # slopes are those of points as far apart
+            hidden = blurred(known.error, abs(self._fun), self._fall)
+            return known.error <= max(self._problem.noise, rounding, hidden)
         left = Knowledge(
             "",
             promised=known.error,
@@ -180,6 +182,7 @@ class Certifier:
     def _at(self, x: Array, fun: float, grad: Array) -> Certificate:
         """A point, the radius it needs, and the certificate of its gradient alone."""
         self._x, self._fun, self._grad = x, fun, grad
+        self._size = max(1.0, float(np.abs(x).max()))
         slope = math.sqrt(grad @ grad)
         self._steepest = slope
         # where the minimum is at zero nothing else keeps its size

@@ -12,7 +12,7 @@ from smoothmin.descent.gradient_sampling.stationarity import Certificate, Certif
 def at_two_points(first, second):
     """A certifier that has come from one point to another."""
     certifier = Certifier(
-        Problem(first, None, True, first.shape), None, None, 1.0, CertificateSettings()
+        Problem(first, None, True, first.shape), None, None, CertificateSettings()
     )
     certifier.start(first, 2.0, np.ones(2))
     certifier.move(second, 1.0, np.ones(2), 1.0, (0.0, 0.0))
