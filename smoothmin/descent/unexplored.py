@@ -8,7 +8,6 @@ the promise holds.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -47,9 +46,10 @@ def unexplored(changes: Changes, free: Array, fall: float) -> Array | None:
 
         gram = sum(each.dot(each.T) for each in map(rows, parts))
         squares = gram.diagonal()
-        unit = np.sqrt(np.where((squares > 0) & (squares < math.inf), squares, math.inf)) ** -1
-        known = unit > 0
-        gram = (gram * unit * unit[:, None])[known][:, known]
+        known = (squares > 0) & (squares < math.inf)
+        unit = np.sqrt(np.where(known, squares, math.inf)) ** -1
+        gram = gram * unit * unit[:, None]
+        gram = gram if known.all() else gram[known][:, known]
         values, vectors = np.linalg.eigh(gram)
         # of changes that are parallel but for rounding one is enough
         seen = values > EPS * len(values) * values.max(initial=0.0)
@@ -70,10 +70,13 @@ def unexplored(changes: Changes, free: Array, fall: float) -> Array | None:
 
 def changes_of(gradients: Sequence[Array]) -> Changes:
     """From each to the next."""
-    pairs = list(itertools.pairwise(gradients))
-    return Changes(
-        len(pairs), lambda part: np.array([after[part] - before[part] for before, after in pairs])
-    )
+
+    def of(part: slice) -> Array:
+        rows: Array = np.array([gradient[part] for gradient in gradients])
+        changes: Array = rows[1:] - rows[:-1]
+        return changes
+
+    return Changes(len(gradients) - 1, of)
 
 
 def farthest(problem: Problem, start: Found, step: Array) -> Generator[Ask, Any, Found | None]:
