@@ -1,6 +1,6 @@
 """What a run has evaluated, in arrays: ``res.history``.
 
-Memory is bounded: once there are `MOST` rows every second one goes, and from then on every
+Memory is bounded: once there are `ROWS` rows every second one goes, and from then on every
 second evaluation is kept, and so on; the first and the last one always are.
 """
 
@@ -14,12 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import LARGE
+from smoothmin._machine import LARGE, ROWS
 
 Array = NDArray[np.float64]
 Column: TypeAlias = NDArray[Any]  # of integers, numbers or names
 
-MOST = 2**13  # rows, after which every second one goes
 ALIASES = {"evaluation": "nfev", "fun": "value", "best_fun": "best"}
 
 
@@ -150,9 +149,9 @@ class Recorder:
     """
 
     def __init__(self, size: int, points: bool) -> None:
-        self._most = MOST
+        self._most = ROWS
         if points:
-            self._most = max(16, min(MOST, LARGE // max(1, size)))
+            self._most = max(16, min(ROWS, LARGE // max(1, size)))
         self._stride, self._count = 1, 0
         self._best = math.inf
         self._started = time.perf_counter()
@@ -219,7 +218,7 @@ class Steps:
             if kept:
                 column.append(row.get(key))
         self._rows += kept
-        if self._rows > MOST:
+        if self._rows > ROWS:
             self._columns = {key: column[::2] for key, column in self._columns.items()}
             self._stride, self._rows = 2 * self._stride, (self._rows + 1) // 2
 

@@ -17,6 +17,7 @@ CACHED = 2**16  # numbers that stay in the cache: 512 kB
 DENSE_UP_TO = 500  # variables for which a matrix is kept and factorized without much thought
 FEW = 100  # variables whose matrices are small: steps may take operations of their cube
 LARGE = 2**22  # numbers that an array may have that is not kept for long: 32 MB
+ROWS = 2**13  # that are kept of what would grow without end
 
 
 def cached_parts(rows: int, n: int) -> Iterator[slice]:

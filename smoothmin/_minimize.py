@@ -15,7 +15,7 @@ from smoothmin._evaluate import Evaluator
 from smoothmin._method import Method
 from smoothmin._native import as_python
 from smoothmin._result import Result
-from smoothmin._scipy_names import scipy_name
+from smoothmin._scipy_names import ScipyName, scipy_name
 from smoothmin._setup import Arguments
 from smoothmin._source import Objective, Remembered, Source, source_of, threads_of
 from smoothmin._types import BoundsGiven, Fun, Integrality, Jac, Seed, Start
@@ -252,12 +252,7 @@ def minimize(
     result = _run(given, _source(objective, given.domain, workers, vectorized))
     result["nhev"] = nhev
     if named is not None:
-        from smoothmin._scipy_results import complete
-
-        complete(result, named.name, given)
-        if named.tells_hessian and callable(hess):
-            result["hess"] = hess(result["x"], *args)
-            result["nhev"] += 1
+        _complete(result, named, given, hess, args)
     if given.plan.settings.disp:
         _display(result)
     return result
@@ -274,6 +269,18 @@ def _run(given: Arguments, source: Source) -> Result:
         return run.drive(Evaluator(source, ledger).answer)
     finally:
         source.close()
+
+
+def _complete(
+    result: Result, named: ScipyName, given: Arguments, hess: Any, args: tuple[Any, ...]
+) -> None:
+    """Add the fields that the results of SciPy's method have."""
+    from smoothmin._scipy_results import complete
+
+    complete(result, named.name, given)
+    if named.tells_hessian and callable(hess):
+        result["hess"] = hess(result["x"], *args)
+        result["nhev"] += 1
 
 
 def _by_custom_method(

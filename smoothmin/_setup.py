@@ -119,29 +119,25 @@ class Arguments:
         if told:  # whoever evaluates sees how far the run is
             common = {key: v for key, v in common.items() if key not in ("disp", "progress")}
         jac = as_jac(jac, common.pop("jac_method", None))
+        integers = domain.integers is not None
         if method is None:
-            integers = domain.integers is not None
             method = default_method(jac is not None, forms is not None, integers)
         chosen = as_method(method, own, tol, jac is not None)
         if not (jac is None or jac is True):  # a pair is what ``fun`` returns anyway
             _warn_of_unused_gradient(chosen)
         common.pop("integrality", None)
-        if domain.integers is not None:
+        if integers:
             _require_integers_known(chosen, forms is not None)
-        scale = as_x_scale(common.pop("x_scale", None), domain)
-        chosen, scale = with_x_scale(chosen, scale, domain)
+        chosen, scale = with_x_scale(
+            chosen, as_x_scale(common.pop("x_scale", None), domain), domain
+        )
         known = as_known(common.pop("warm_start", None), domain)
-        if known is not None and forms is not None:
-            raise NotImplementedError(KNOWN_AND_CONSTRAINED)
         ctol, held = common.pop("ctol", None), None
         if forms is not None:
-            from smoothmin.constraints.run import Constraints
-
-            default = CTOL if jac is not None else CTOL_FROM_VALUES
-            held, domain = Constraints.of(forms.within(ctol, default), domain, told=told)
-        seed = common.pop("rng", None) if rng is None else rng
-        if seed is not None and (type(seed) is not int or seed < 0):  # else it is a seed
-            as_generator(seed)
+            if known is not None:
+                raise NotImplementedError(KNOWN_AND_CONSTRAINED)
+            held, domain = _as_constraints(forms, ctol, jac is not None, domain, told=told)
+        seed = _as_seed(common.pop("rng", None) if rng is None else rng)
         workers, journal = common.pop("workers", None), common.pop("journal", None)
         differences = GivenSteps.of(common, jac, domain)
         failures = _as_failures(common.pop("on_error", None))
@@ -247,6 +243,23 @@ def _as_forms(constraints: Any, shape: tuple[int, ...], told: bool) -> Forms | N
     from smoothmin.constraints.forms import as_forms
 
     return as_forms(constraints, shape, told=told)
+
+
+def _as_constraints(
+    forms: Forms, ctol: Any, has_gradient: bool, domain: Domain, *, told: bool
+) -> tuple[Constraints, Domain]:
+    """Constraints met within ``ctol``, and what is left of the domain without planes."""
+    from smoothmin.constraints.run import Constraints
+
+    default = CTOL if has_gradient else CTOL_FROM_VALUES
+    return Constraints.of(forms.within(ctol, default), domain, told=told)
+
+
+def _as_seed(given: Any) -> Any:
+    """What a `numpy.random.Generator` is made of, when it is needed."""
+    if given is not None and (type(given) is not int or given < 0):  # else it is a seed
+        as_generator(given)
+    return given
 
 
 def _as_failures(on_error: Any) -> Failures | None:

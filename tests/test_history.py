@@ -8,7 +8,8 @@ from numpy.testing import assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
 from smoothmin import History, Optimizer, minimize
-from smoothmin._history import MOST, Recorder, Steps
+from smoothmin._history import Recorder, Steps
+from smoothmin._machine import ROWS
 from smoothmin._registry import METHODS
 
 # every method is tried with the same arguments
@@ -103,14 +104,14 @@ def test_points_have_the_shape_of_x0_and_no_points_unless_asked_for():
 @pytest.mark.parametrize("batch", [1, 7, 1000])
 def test_memory_is_bounded_and_the_best_is_right_in_every_row(batch):
     rng = np.random.default_rng(0)
-    values = rng.standard_normal(5 * MOST)
+    values = rng.standard_normal(5 * ROWS)
     recorder = Recorder(2, points=True)
     low = np.minimum.accumulate(values)
     for k in range(0, len(values), batch):
         part = values[k : k + batch]
         recorder.add(np.stack([part, -part], axis=1), part, low[k + len(part) - 1], None)
     history = recorder.history("m", {}, lambda points: points)
-    assert MOST / 2 < len(history.nfev) <= MOST + 1
+    assert ROWS / 2 < len(history.nfev) <= ROWS + 1
     assert history.nfev[0] == 1
     assert history.nfev[-1] == len(values)
     assert_array_equal(history.value, values[history.nfev - 1])
@@ -120,11 +121,11 @@ def test_memory_is_bounded_and_the_best_is_right_in_every_row(batch):
 
 def test_steps_are_thinned_alike_and_late_columns_are_filled():
     steps = Steps(("nit",))
-    for k in range(2 * MOST + 2):
+    for k in range(2 * ROWS + 2):
         steps.add({"nit": k} | ({"late": 1.0} if k == 4 else {}))
     columns = steps.columns
     assert {len(column) for column in columns.values()} == {len(columns["nit"])}
-    assert len(columns["nit"]) <= MOST + 1
+    assert len(columns["nit"]) <= ROWS + 1
     assert columns["nit"][:3] == [0, 4, 8]
     assert columns["late"][:3] == [None, 1.0, None]
 

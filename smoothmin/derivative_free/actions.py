@@ -14,7 +14,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._check import per_coordinate
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, FEW
 from smoothmin._method import Method
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array, Finish, Problem, Steps
@@ -28,7 +28,7 @@ from smoothmin.derivative_free.cma import LARGEST_POPULATION, require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
 from smoothmin.derivative_free.determined_model import determined
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
-from smoothmin.derivative_free.difference_metric import DENSE, FEW
+from smoothmin.derivative_free.difference_metric import DENSE
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
@@ -90,10 +90,10 @@ class Actions:
             boxed=boxed,
             guessed=options.sigma is None,
             finite=False,
-            scouting=not boxed and self._n <= FEW,
+            scouting=not boxed and self._n <= DENSE,
             restarts=math.inf if options.restarts == "budget" else float(options.restarts),
-            few=FEW,
-            many=DENSE,
+            few=DENSE,
+            many=FEW,
         )
 
     def run(self) -> Steps:

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from smoothmin._machine import FEW
 from smoothmin._noise import SPACING
 from smoothmin._protocol import Array, Mask
 from smoothmin.metrics.dense_bfgs import LARGEST_GROWTH, InverseHessian
@@ -25,8 +26,9 @@ from smoothmin.metrics.product_form import SquareFactor
 from smoothmin.subproblems.box_qp import Model
 from smoothmin.subproblems.linear_system import solved
 
-FEW = 50  # below so many variables H is a full matrix from the start, ...
-DENSE = 100  # ... and up to so many once there are as many steps; more are not remembered
+# below so many variables H is a full matrix from the start, and up to `FEW` once there are as many
+# steps; more are not remembered
+DENSE = 50
 FIRST_DIFFERENCE = SPACING  # in units of the scale, until as many steps as variables are known
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
@@ -170,9 +172,9 @@ class DenseMetric(InverseHessian):
 
 def metric_for(n: int, scale: Array) -> DenseMetric | GrowingMetric | LargeMetric:
     """What suits so many variables."""
-    if n < FEW:
+    if n < DENSE:
         return DenseMetric(n, scale)
-    return GrowingMetric(n, scale) if n <= DENSE else LargeMetric(n, scale)
+    return GrowingMetric(n, scale) if n <= FEW else LargeMetric(n, scale)
 
 
 class LargeMetric(Metric):
@@ -185,7 +187,7 @@ class LargeMetric(Metric):
     def __init__(self, n: int, scale: Array) -> None:
         self._scale, self._begun = scale, False
         self.units = Units(scale, even(scale))  # H is scaled by the square
-        self._memory = LimitedMemory(n, DENSE)
+        self._memory = LimitedMemory(n, FEW)
 
     learnt: ClassVar[bool] = False  # along few directions only
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import ROWS
 from smoothmin._protocol import Array, Mask
 from smoothmin._verdict import SHORT
 
-MOST = 5000  # points kept, the lowest of both kinds; twice as many before others are dropped
 AGAIN = 1.2  # growth of the sample after which a point with a lower one near is looked at again
 
 
@@ -78,12 +78,12 @@ class Starts:
         self._fresh = np.concatenate([self._fresh, np.full(len(points), fresh)])
         self._due = np.concatenate([self._due, np.zeros(len(points))])
         self._size += len(points)
-        if len(self._values) > 2 * MOST:
+        if len(self._values) > 2 * ROWS:
             self._keep(np.concatenate([self._lowest(kind) for kind in (self._fresh, ~self._fresh)]))
 
     def _lowest(self, kind: Mask) -> NDArray[np.intp]:
         rows = np.flatnonzero(kind)
-        return rows[np.argsort(self._values[rows], kind="stable")[: MOST // 2]]
+        return rows[np.argsort(self._values[rows], kind="stable")[: ROWS // 2]]
 
     def _keep(self, rows: NDArray[np.intp]) -> None:
         self._points, self._squares = self._points[rows], self._squares[rows]

@@ -29,7 +29,6 @@ from smoothmin.laplacian._transforms import Transform
 BLOCKS = (64, 256)  # terms of an end sum whose weights are kept: all, or a part of many
 VECTOR = 64  # bytes of a vector; narrower processors take two registers for it
 TILE = 32_768  # bytes that stay in the fastest memory between the two passes
-LONGEST_OVERLAP = 2048  # elements before a tile that are summed again for its start
 # a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
 LONGEST_REACH = {8: 10.0, 4: 1.0}  # in double and in single precision
 # an end sum stops where its weights are below rounding
@@ -118,8 +117,9 @@ class LineRecursion:
         starts = [f.start_head, f.start_tail, f.after_head, f.after_tail, f.after_last]
         whole = [*constants, *starts, f.fade(self._block), *powers, *powers[::-1]]
         self._table = np.array(whole, dtype=dtype)
+        tile = TILE // dtype.itemsize
         # a tile needs what came before it, which is cheap to sum again if it is little
-        self._tile = TILE // dtype.itemsize if f.reach() <= LONGEST_OVERLAP else n
+        self._tile = tile if f.reach() <= tile // 2 else n
 
     def solve(self, g: Floats, out: Floats) -> None:
         """``A^-1 g`` into ``out``, which may be ``g``; contiguous, one line or several."""

@@ -30,7 +30,6 @@ Distribution: TypeAlias = str | Callable[[np.random.Generator, tuple[int, int]],
 VARIANCE = {"gaussian": 1.0, "uniform": 1 / 3, "rademacher": 1.0, "sphere": 1.0}
 DISTRIBUTIONS = (*VARIANCE, "normal")
 DESIGNS = ("iid", "latin-hypercube", "sobol", "orthogonal")
-SOBOL_MAX_DIMENSION = 21201
 
 
 def check_design(distribution: Any, design: Any) -> None:
@@ -95,10 +94,13 @@ class Perturbations:
         self._seed = rng.integers(2**63, size=2).tolist()
         self._distribution = "gaussian" if distribution == "normal" else distribution
         self._design = base_design(design)[0]
-        if self._design == "sobol" and dimension > SOBOL_MAX_DIMENSION:
-            raise ValueError(
-                f"design='sobol' takes at most {SOBOL_MAX_DIMENSION} variables, got {dimension}"
-            )
+        if self._design == "sobol":
+            from scipy.stats.qmc import Sobol
+
+            if dimension > Sobol.MAXDIM:
+                raise ValueError(
+                    f"design='sobol' takes at most {Sobol.MAXDIM} variables, got {dimension}"
+                )
         self.zero, self.paired, self.dimension = zero, paired, dimension
         others = count - zero
         self._drawn = others // 2 if paired else others

@@ -42,7 +42,7 @@ def test_a_start_has_none_lower_among_the_nearest(seed):
 
 
 def test_the_lowest_of_many_points_are_kept(monkeypatch):
-    monkeypatch.setattr(module, "MOST", 50)
+    monkeypatch.setattr(module, "ROWS", 50)
     rng = np.random.default_rng(0)
     starts, values = Starts(np.ones(2)), rng.standard_normal(1000)
     for part in np.split(values, 100):

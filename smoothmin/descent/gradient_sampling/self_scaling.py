@@ -48,7 +48,7 @@ class SelfScaling:
             return None
         if self._trials.active:
             return None if self._trials.judge(self._falls_fast()) else self._end()
-        slow = rates.fall_less(settings.slow) and self._long >= settings.steps
+        slow = rates.fall_less(settings.slow) and self._long >= SPAN // 2
         if slow and self._trials.ready:
             self._least = settings.share * rates.rate * min(1.0, rates.rate / rates.before)
             self._most = math.inf

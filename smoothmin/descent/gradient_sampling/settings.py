@@ -80,10 +80,6 @@ class SearchSettings:
         the cache holds.
     patience : int
         Trials of a search without success: before the hull is asked, or enlarged; 1 or more.
-    skewed : float
-        Mean distance of changes, in units of what the slopes at both ends make them, from a
-        half, with which there are kinks, to look ahead to; in (0, 1/2), where a kink anywhere
-        in a step makes it 1/4 and a fourth power 1/12 far from its minimum.
     beyond : float
         First trial beyond a kink, in units of the distance to it; above 1.
     shortest : float
@@ -99,7 +95,6 @@ class SearchSettings:
     most_pairs: int = 50
     fewest_pairs: int = PAIRS
     patience: int = ROUNDS
-    skewed: float = 0.06
     beyond: float = 1.25
     shortest: float = 0.01
     blocked: float = 0.2
@@ -116,9 +111,8 @@ class SelfScalingSettings:
     slow : float
         What a window gains, in units of the one before, where steps are slow; in (0, 1).
     too_long : float
-        Excess of the matrix (Oren and Luenberger's 1 / tau) at each of ...; above 1.
-    steps : int
-        ... the last steps before a trial; 1 or more.
+        Excess of the matrix (Oren and Luenberger's 1 / tau) at each step of half a window before
+        a trial; above 1.
     share : float
         Of what plain updates promise, that the first window of a trial is to gain; in [0, 1].
     fast : float
@@ -132,7 +126,6 @@ class SelfScalingSettings:
 
     slow: float = 0.3
     too_long: float = OTHER_ORDER
-    steps: int = 5
     share: float = 0.5
     fast: float = 0.25
     power: float = 0.25

@@ -22,7 +22,6 @@ POWER = 0.4
 SETTINGS = SelfScalingSettings(
     slow=0.3,
     too_long=10.0,
-    steps=5,
     share=0.5,
     power=POWER,
     trials=TrialSettings(strikes=1, proven=4, wait=500),
