@@ -113,6 +113,7 @@ CALLBACK_TRUE = "`callback` returned True."
 FUN_RAISED = "`fun` raised `StopIteration`."
 NOTHING_FINITE = "No value was finite."
 DIED = "`fun` returned no finite values any more: the lowest before need not be a minimum."
+MET_BEFORE = "The run ends at a point that violates constraints, which it has met before."
 LEFT_BEHIND = "The run ends at a point that is higher than a feasible one before."
 UNBOUNDED = "Values fall for as far as numbers go: `fun` seems to be unbounded below."
 INFIMUM_FAR_AWAY = (

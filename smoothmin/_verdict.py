@@ -235,6 +235,8 @@ def final(finish: Finish, value: float, run: RunRecord) -> tuple[Status, str]:
         return Status.NONFINITE, run.failed
     if run.on_plateau and status in (Status.CONVERGED, Status.PRECISION):
         return Status.PRECISION, _status.PLATEAU
+    if status is Status.INFEASIBLE and math.isfinite(value) and not run.violated:
+        return Status.PRECISION, _status.MET_BEFORE
     if not status.success:
         return status, finish.message
     if not math.isfinite(value):

@@ -173,7 +173,8 @@ class LagrangianMetric:
         Downward along what the last changes of the gradient leave of the slope, and in units of
         the matrix's diagonal; and along the coordinates for which no step has
         shown the curvature claimed, to a factor of two, by changes of the gradient beyond
-        ``errors`` (n,). None is longer than ``longest`` (n,).
+        ``errors`` (n,); of limited memory the most promising few. None is longer than
+        ``longest`` (n,).
         """
         factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
         inverse = np.ones(self._n) if factor is None else np.vecdot(factor, factor)
@@ -190,7 +191,11 @@ class LagrangianMetric:
                 yield -step
             if self._n == 1:
                 return
-        for k in np.flatnonzero(~proven & (np.abs(slope) * longest > fall)):
+        promising = np.abs(slope) * longest
+        every = np.flatnonzero(~proven & (promising > fall))
+        if factor is None:  # of which none is proven, however many there are
+            every = every[np.argsort(-promising[every], kind="stable")[:POLLED]]
+        for k in every:
             step = np.zeros(self._n)
             step[k] = -fall / slope[k]
             yield step

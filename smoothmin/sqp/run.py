@@ -99,8 +99,6 @@ class SQPRun:
             # 1. the program, the prices of violation steered at every new point
             quadratic = self._curvature.quadratic(boxed=boxed)
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
-            if steer and (sunk := self._infeasibility.sunk(point)) is not None:
-                return sunk
             noise = max(self._visibility.noise(point, direction), self._noise_here)
             if point.feasible and self._visibility.outweighed(point, direction, noise):
                 self._first_level = self._level
@@ -108,9 +106,9 @@ class SQPRun:
             if not steer and -direction.slope <= noise and not point.feasible:
                 steer = True
                 continue
-            steer = False
             # 2. terminate where it promises nothing, and the gradients around agree
-            ended = yield from self._end(point, direction, noise)
+            sunk = self._infeasibility.sunk(point) if steer else None
+            steer, ended = False, sunk or (yield from self._end(point, direction, noise))
             if isinstance(ended, Finish):
                 ended = yield from self._concluded(ended, point, direction, noise)
             if isinstance(ended, Finish):

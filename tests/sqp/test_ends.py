@@ -259,3 +259,41 @@ def test_many_kinks_on_a_sphere_end_with_a_certificate():
     left = fun(result.x)[1][~zero]
     left -= left @ result.x[~zero] * result.x[~zero]
     np.testing.assert_allclose(left, 0, atol=1e-3)
+
+
+@pytest.mark.parametrize(("seed", "lower"), [(58, 0.0), (83, -1e-3), (243, -1e-3)])
+def test_constraints_that_the_start_meets_do_not_contradict_each_other(seed, lower):
+    """Steep objectives lead far out, to where the violation is stationary."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 4))
+    start, rows = rng.standard_normal(n), []
+    for _ in range(int(rng.integers(1, 4))):
+        a, b, w, k = (
+            rng.standard_normal((n, n)),
+            rng.standard_normal(n),
+            rng.uniform(1, 5),
+            rng.uniform(0, 2),
+        )
+        rows.append((a + a.T, b, w, k))
+    rng.random()
+    steep = rng.standard_normal(n) * 10 ** rng.uniform(0, 4)
+
+    def values(x):
+        return np.array([0.5 * x @ a @ x + b @ x + k * np.sin(w * x).sum() for a, b, w, k in rows])
+
+    offset = values(start)
+    constraint = NonlinearConstraint(
+        lambda x: values(x) - offset,
+        lower,
+        0,
+        jac=lambda x: np.array([a @ x + b + k * w * np.cos(w * x) for a, b, w, k in rows]),
+    )
+    result = minimize(
+        lambda x: float(steep @ x + 0.5 * x @ x),
+        start,
+        jac=lambda x: steep + x,
+        method="sqp",
+        constraints=constraint,
+    )
+    assert result.status != Status.INFEASIBLE
+    assert result.maxcv <= 1e-8

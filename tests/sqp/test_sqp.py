@@ -278,6 +278,27 @@ def test_many_variables_on_the_simplex(n):
     assert (result.points >= 0).all()
 
 
+def test_many_variables_are_not_looked_along_one_by_one():
+    """With a budget in a box, where the minimum is found by one multiplier, by bisection."""
+    n = 2500
+    w, y = np.linspace(1, 100, n), np.random.default_rng(0).standard_normal(n)
+    low, high = 0.0, 1000.0
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        over = np.clip(y - middle / w, 0, 1).sum() > n / 10
+        low, high = (middle, high) if over else (low, middle)
+    least = np.clip(y - high / w, 0, 1)
+    result = run(
+        lambda x: (0.5 * w @ (x - y) ** 2, w * (x - y)),
+        np.full(n, 0.05),
+        LinearConstraint(np.ones(n), -np.inf, n / 10),
+        bounds=[(0, 1)] * n,
+    )
+    assert result.success
+    assert result.fun <= (1 + 1e-6) * (0.5 * w @ (least - y) ** 2)
+    assert result.nfev <= 300
+
+
 @pytest.mark.parametrize("far", [1.0, 10.0, 500.0])
 @pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
 def test_bends_that_looked_like_kinks_from_afar_leave_no_doubt(far, unit):
