@@ -425,10 +425,10 @@ class Convergence:
         pg = self._problem.projected_gradient(x, g)
         finish = judge(self._under_noise.told(knows, x, pg, alone=True))
         if not finish.status.success and self._under_noise.matters:
-            beside = yield from self._under_noise.explored(x, f, g, pg)
-            if beside is not None:
+            beside = yield from self._under_noise.modelled(knows, x, f, pg)
+            if isinstance(beside, tuple):
                 return beside
-            finish = judge(self._under_noise.told(knows, x, pg, alone=True))
+            finish = beside or finish
         ended = yield from self.surroundings.explored(finish, (x, f, g), noise)
         if isinstance(ended, tuple) or not ended.status.success:
             return ended

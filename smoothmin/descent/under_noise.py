@@ -10,6 +10,8 @@ across is taken off, and along directions that no step has shown errors promise 
 ``VISIBLE`` times the noise. Curvature of long ago is that of elsewhere: twice as many pairs count
 as span the space.
 
+Where that leaves errors that promise more, values around tell, see `model_by_values`.
+
 Reference: H.-J. M. Shi, Y. Xie, R. Byrd, J. Nocedal, "A noise-tolerant quasi-Newton algorithm for
 unconstrained optimization", SIAM J. Optim. 32 (2022), whose noise control condition asks of a
 pair that its curvature can be told from noise.
@@ -26,9 +28,13 @@ import numpy as np
 
 from smoothmin._differences import VISIBLE
 from smoothmin._machine import HALF_OF_DIGITS
-from smoothmin._noise import ATTEMPTS, NOISE_FLOOR
-from smoothmin._protocol import Array, Ask, Problem, ask_one
-from smoothmin._verdict import SURE, Knowledge
+from smoothmin._noise import NOISE_FLOOR
+from smoothmin._noisy_differences import BEST
+from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
+from smoothmin._recent import SPAN
+from smoothmin._verdict import SURE, Knowledge, judge
+from smoothmin.descent.first_point import Found, unusable
+from smoothmin.descent.model_by_values import Model, model_by_values
 from smoothmin.metrics.dense_bfgs import InverseHessian
 
 
@@ -39,6 +45,7 @@ class UnderNoise:
         self._problem = problem
         self._pairs: deque[tuple[Array, Array]] = deque(maxlen=2 * problem.x0.size)
         self._last: tuple[Array, Array] | None = None
+        self._models = 0  # that were made
 
     @property
     def matters(self) -> bool:
@@ -70,41 +77,45 @@ class UnderNoise:
             unsure=self._unsure(float(np.linalg.eigvalsh(promises)[-1])),
         )
 
-    def explored(
-        self, x: Array, f: float, g: Array, pg: Array
-    ) -> Generator[Ask, Any, tuple[Array, float, Array] | None]:
-        """Steps where least is known, as long as curvature takes to show; or a lower point.
+    def modelled(
+        self, knows: Knowledge, x: Array, f: float, pg: Array
+    ) -> Generator[Ask, Any, Finish | Found | None]:
+        """The end by a model of values around, or a lower point; None where there is no model.
 
-        "Lengthening" in the reference, along the direction whose errors promise most.
+        Where a model promises more than noise hides, its minimum has to be one by another, too.
         """
-        noise = self._problem.noise
-        for _ in range(x.size):
-            metric, error = self._metric(x, pg)
-            sizes, directions = np.linalg.eigh(_by(metric, error))
-            if not self._unsure(sizes[-1]) > NOISE_FLOOR * noise:
-                return None
-            step = metric.apply(error * directions[:, -1])
-            step *= math.sqrt(VISIBLE) / float(np.linalg.norm(step * error)) * noise
-            rise = 0.0
-            for _ in range(ATTEMPTS):
-                ends = self._problem.clip(np.stack([x + step, x - step]))
-                values = (yield Ask(ends, 0)).values
-                if not np.isfinite(values).all():
-                    return None
-                k = int(values.argmin())
-                if values[k] < f - NOISE_FLOOR * noise:
-                    there: Array = ends[k].copy()
-                    return there, *(yield from ask_one(there))
-                rise = float(values.sum()) - 2 * f
-                if rise > (least := self._least(x, step)):
-                    break
-                step *= math.sqrt(2) * least / max(rise, noise)
-            _, g_there = yield from ask_one(ends[0])
-            change = np.where(pg == 0, 0.0, g_there - g)
-            if not float((ends[0] - x) @ change) > self._least(x, ends[0] - x):
-                return None
-            self._pairs.append((ends[0] - x, change))
-        return None
+        finish, reach = None, f + NOISE_FLOOR * self._problem.noise
+        while self._models < SPAN:
+            self._models += 1
+            model = yield from model_by_values(self._problem, x, f, self._inverse(x, pg))
+            if not isinstance(model, Model):
+                return model or finish
+            known = knows._replace(promised=model.promised, hidden=model.hidden, unsure=0.0)
+            finish = judge(known)
+            if finish.status.success:
+                break
+            there, before = model.point, f
+            f, g = yield from ask_one(there)
+            if f < before and unusable(f, g) is None:
+                return there, f, g
+            if not f < reach:
+                break
+            x, pg = there, self._problem.projected_gradient(there, g)
+        return finish
+
+    def _inverse(self, x: Array, pg: Array) -> Array:
+        """The inverse curvature (n, n) by the pairs and by what steps suit, but for held ones."""
+        problem, held = self._problem, np.zeros(x.size, dtype=bool)
+        if problem.box is not None:
+            held = (pg == 0) & ((x == problem.box[0]) | (x == problem.box[1]))
+        assert problem.differences is not None
+        steps = 2 / problem.differences.rounded(x)
+        metric = InverseHessian(x.size)
+        # the curvature for which these steps are the best
+        metric.begin_with(np.diag(steps**2 / (BEST**2 * problem.noise)))
+        for step, change in self._pairs:
+            metric.update(step, change)
+        return np.where(held | held[:, None], 0.0, metric.matrix(x.size))
 
     def _unsure(self, largest: float) -> float:
         """What errors promise along a direction by the curvature there that they have not feigned.
