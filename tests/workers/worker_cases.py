@@ -98,7 +98,7 @@ def raising(x, path):
     if x[0] == 3.0:
         assert wait_until(lambda: os.path.exists(path))
         raise TwoParts("cell", "mesh")
-    time.sleep(0.02)
+    time.sleep(0.1)  # not so short that one worker is given all of them
     return float(x[0])
 
 
