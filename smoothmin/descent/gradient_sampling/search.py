@@ -18,7 +18,6 @@ from smoothmin._protocol import Array, Ask, Finish
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.descent.gradient_sampling.self_scaling import SelfScaling
-from smoothmin.descent.gradient_sampling.smooth_descent import ON_A_KINK
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.quasi_newton import first_step, learn_wall, search_direction
 from smoothmin.linesearch.weak_wolfe import LineResult
@@ -112,7 +111,7 @@ class QuasiNewtonSearch:
             slope = float(state.g @ direction)
             t = first_step(state.x, direction, state.last_step, state.f, slope)
             return cause, direction, t
-        if not state.settings.look_ahead or state.skewness < ON_A_KINK / 4:
+        if not state.settings.look_ahead or state.skewness < self._settings.skewed:
             return cause, direction, 1.0
         kink, reached = self._kinks(direction)
         few = len(reached) <= self._settings.most_cuts and state.problem.box is None

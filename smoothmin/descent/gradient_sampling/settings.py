@@ -80,6 +80,10 @@ class SearchSettings:
         the cache holds.
     patience : int
         Trials of a search without success: before the hull is asked, or enlarged; 1 or more.
+    skewed : float
+        Mean distance of changes, in units of what the slopes at both ends make them, from a
+        half, with which there are kinks, to look ahead to; in (0, 1/2), where a kink anywhere
+        in a step makes it 1/4 and a fourth power 1/12 far from its minimum.
     beyond : float
         First trial beyond a kink, in units of the distance to it; above 1.
     shortest : float
@@ -95,6 +99,7 @@ class SearchSettings:
     most_pairs: int = 50
     fewest_pairs: int = PAIRS
     patience: int = ROUNDS
+    skewed: float = 0.06
     beyond: float = 1.25
     shortest: float = 0.01
     blocked: float = 0.2
