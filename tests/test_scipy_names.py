@@ -208,22 +208,6 @@ def test_bad_limits_are_refused_by_the_name_that_was_given(name, option, value):
         minimize(rosen, X0, method=name, options={option: value})
 
 
-@pytest.mark.parametrize(
-    ("name", "option"),
-    [
-        *[("L-BFGS-B", "maxcor"), ("SLSQP", "ftol"), ("TNC", "ftol"), ("TNC", "gtol")],
-        *[("Nelder-Mead", "xatol"), ("Powell", "xtol"), ("Newton-CG", "xtol")],
-        *[("COBYLA", "rhobeg"), ("COBYLA", "catol"), ("COBYQA", "initial_tr_radius")],
-        *[("COBYQA", "feasibility_tol"), ("trust-constr", "verbose")],
-        *[("trust-constr", "initial_tr_radius"), ("dogleg", "initial_trust_radius")],
-    ],
-)
-@pytest.mark.parametrize("value", [np.nan, "loose", [1, 2]])
-def test_bad_values_are_refused_by_the_name_that_was_given(name, option, value):
-    with pytest.raises((TypeError, ValueError), match=f"^{option} must"):
-        minimize(rosen, X0, method=name, options={option: value}, **derivatives(name))
-
-
 def test_the_callers_options_are_left_alone():
     options = {"maxcor": 3, "gtol": 1e-3}
     kept = dict(options)
@@ -286,7 +270,8 @@ def test_a_tolerance_ends_the_run_at_the_first_step_that_meets_it(name, option, 
         ("Newton-CG", "xtol"): length / np.sqrt(x.shape[1]),
     }[name, option]
     assert res.success
-    assert "tol=" in res.message
+    told = tolerance * np.sqrt(x.shape[1]) if name == "Newton-CG" else tolerance
+    assert f"tol={told:.3g}" in res.message
     assert measure[-1] <= tolerance
     assert (measure[:-1] > tolerance).all()
 

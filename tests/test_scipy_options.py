@@ -155,3 +155,19 @@ def test_the_first_step_by_a_hessian_is_as_long_as_the_initial_radius(name):
     options = {"initial_trust_radius": 0.01}
     minimize(fun, [-1.2, 1.0], jac=rosen_der, hess=rosen_hess, method=name, options=options)
     np.testing.assert_allclose(np.linalg.norm(points[1] - points[0]), 0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        *[("L-BFGS-B", "maxcor"), ("SLSQP", "ftol"), ("TNC", "ftol"), ("TNC", "gtol")],
+        *[("Nelder-Mead", "xatol"), ("Powell", "xtol"), ("Newton-CG", "xtol")],
+        *[("COBYLA", "rhobeg"), ("COBYLA", "catol"), ("COBYQA", "initial_tr_radius")],
+        *[("COBYQA", "feasibility_tol"), ("trust-constr", "verbose")],
+        *[("trust-constr", "initial_tr_radius"), ("dogleg", "initial_trust_radius")],
+    ],
+)
+@pytest.mark.parametrize("value", [np.nan, "loose", [1, 2]])
+def test_bad_values_are_refused_by_the_name_that_was_given(name, option, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{option} must"):
+        minimize(rosen, X0, method=name, options={option: value}, **derivatives(name))

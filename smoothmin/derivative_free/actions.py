@@ -28,7 +28,7 @@ from smoothmin.derivative_free.cma import LARGEST_POPULATION, require_population
 from smoothmin.derivative_free.coordinate_search import CoordinateSearch
 from smoothmin.derivative_free.determined_model import determined
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
-from smoothmin.derivative_free.difference_metric import DENSE
+from smoothmin.derivative_free.difference_metric import FULL_BELOW
 from smoothmin.derivative_free.directional_smoothing import DirectionalSmoothing
 from smoothmin.derivative_free.evidence import Evidence, look_around
 from smoothmin.derivative_free.gaussian_search import FULL, GaussianSearch, default_population
@@ -90,9 +90,9 @@ class Actions:
             boxed=boxed,
             guessed=options.sigma is None,
             finite=False,
-            scouting=not boxed and self._n <= DENSE,
+            scouting=not boxed and self._n <= FULL_BELOW,
             restarts=math.inf if options.restarts == "budget" else float(options.restarts),
-            few=DENSE,
+            few=FULL_BELOW,
             many=FEW,
         )
 
@@ -485,11 +485,10 @@ class Actions:
         assert incumbent.noise is not None
         # a descent follows, from which more digits cost less
         least = NEGLIGIBLE if self._facts.once else GaussianSearch.ftol
+        size = np.inf if self._problem.box is not None else np.maximum(1.0, np.abs(incumbent.x))
         xtol = self._tolerance
-        if xtol is None:
-            xtol = np.full(scale.size, least)
-            if self._problem.box is None:  # a start that was far away tells of no precision
-                xtol *= np.minimum(1.0, np.maximum(1.0, np.abs(incumbent.x)) / scale)
+        if xtol is None:  # a start that was far away tells of no precision
+            xtol = least * np.minimum(1.0, size / scale)
         return GaussianSearch(
             scale,
             population,
@@ -502,6 +501,6 @@ class Actions:
 
     def _random(self) -> Array:
         """A point uniform in the box, or around the start, wider where variables went far."""
-        x0 = self._problem.x0
-        scale = np.maximum(self._scale, np.abs(self._incumbent.x - x0))
-        return self._rng.uniform(*search_range(self._problem, x0, scale))
+        problem = self._problem
+        scale = np.maximum(self._scale, np.abs(self._incumbent.x - problem.x0))
+        return self._rng.uniform(*search_range(problem, problem.x0, scale))

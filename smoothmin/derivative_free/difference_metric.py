@@ -28,7 +28,7 @@ from smoothmin.subproblems.linear_system import solved
 
 # below so many variables H is a full matrix from the start, and up to `FEW` once there are as many
 # steps; more are not remembered
-DENSE = 50
+FULL_BELOW = 50
 FIRST_DIFFERENCE = SPACING  # in units of the scale, until as many steps as variables are known
 AHEAD = 3.0  # inverse curvature of unknown directions, in units of the largest seen
 FAR_BEHIND = 2.0  # factor by which that has to grow for H to be made anew
@@ -172,7 +172,7 @@ class DenseMetric(InverseHessian):
 
 def metric_for(n: int, scale: Array) -> DenseMetric | GrowingMetric | LargeMetric:
     """What suits so many variables."""
-    if n < DENSE:
+    if n < FULL_BELOW:
         return DenseMetric(n, scale)
     return GrowingMetric(n, scale) if n <= FEW else LargeMetric(n, scale)
 

@@ -26,7 +26,7 @@ from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, SURE, VANISHING, Know
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import displacing, level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import Found, unusable
-from smoothmin.descent.goldstein import Surroundings
+from smoothmin.descent.goldstein import NearbyGradients
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.descent.under_noise import UnderNoise
 from smoothmin.descent.unexplored import (
@@ -70,7 +70,7 @@ class Convergence:
         self.curvatures: Array | None = None  # along coordinates, where the metric was misled
         self._rescues = 0  # how often it was
         self.metric: Metric | None = None  # what a descent has learnt of curvature
-        self.surroundings = Surroundings(problem, self.recent)
+        self.nearby = NearbyGradients(problem, self.recent)
         self._idle = max(SPAN, problem.x0.size)
         self._renewed = 0  # the step since which memory has been kept
         self._since = 0
@@ -318,15 +318,13 @@ class Convergence:
             if polled is not None:
                 return polled
         if not lower:
-            pg, lengths = (
-                self._problem.projected_gradient(x, g),
-                (euclidean_norm(step), self._length),
-            )
+            pg = self._problem.projected_gradient(x, g)
+            lengths = euclidean_norm(step), self._length
             alone = yield from promised_along(self._problem, x, g, pg, lengths)
             knows = knows._replace(promised=max(promised, alone))
             if alone > OTHER_ORDER * promised and not (knows.invisible or knows.negligible):
                 return True
-        return (yield from self.surroundings.explored(finish, (x, f, g), noise))
+        return (yield from self.nearby.explored(finish, (x, f, g), noise))
 
     def _settling(self, n: int) -> bool:
         """Whether memory was forgotten only a few steps ago."""
@@ -429,7 +427,7 @@ class Convergence:
             if isinstance(beside, tuple):
                 return beside
             finish = beside or finish
-        ended = yield from self.surroundings.explored(finish, (x, f, g), noise)
+        ended = yield from self.nearby.explored(finish, (x, f, g), noise)
         if isinstance(ended, tuple) or not ended.status.success:
             return ended
         lower = yield from self.overlooked(x, f, g, max(promised, noise))

@@ -34,7 +34,7 @@ from smoothmin.subproblems.min_norm import euclidean_norm
 AGAIN = "Gradients nearby led lower time and again"
 
 
-class Surroundings:
+class NearbyGradients:
     """Gathers gradients around points where a descent ends, while they are fewer than its steps.
 
     Nor are these to become many more than they were when it ended first.

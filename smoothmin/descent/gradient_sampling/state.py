@@ -82,7 +82,7 @@ class State:
         size = float(np.abs(self.x).max(initial=1.0))
         tolerances = options.stationarity_tol, options.radius_tol
         self.known = Convergence(problem, Tolerances(options.stationarity_tol, norm=2))
-        self.known.surroundings.wanted = False  # the bundle knows them
+        self.known.nearby.wanted = False  # the bundle knows them
         self.promised = math.inf  # by the metric, at the last search
         self.ended: Finish | None = None
         self.proof: Proof | None = None  # of an end, that values nearby may still deny
