@@ -53,7 +53,8 @@ def model_by_values(
     for _ in range(ATTEMPTS):
         directions = within(problem, x, directions)
         points, pairs = _around(x, directions)
-        values = (yield Ask(problem.clip(points), 0)).values
+        points = problem.clip(points)  # sums may round outward
+        values = (yield Ask(points, 0)).values
         if not np.isfinite(values).all():
             return None
         lowest = int(values.argmin())
