@@ -25,16 +25,17 @@ FARTHER = 10.0**0.5  # factor between distances, up to 1
 
 
 def falls_on(
-    problem: Problem, x: Array, f: float, step: Array | None, *, sloping: bool
+    problem: Problem, x: Array, f: float, step: Array | None, grad: Array | None
 ) -> Generator[Ask, Answers, bool]:
     """Whether values are no higher twice as far from the start along variables that have fled.
 
     Beside their distance from there that of the start from 0, or 1, is negligible. Or whether
     they are lower as far again along the last ``step``, if that has not become short; no higher
-    is enough where the function is ``sloping`` at ``x``, not flat.
+    is enough where the gradient at ``x``, if that is known, still leads down along it: a face of
+    minima is flat.
     """
     away = x - problem.x0
-    if step is not None and (yield from _falls_along(problem, x, f, step, sloping)):
+    if step is not None and (yield from _falls_along(problem, x, f, step, grad)):
         return True
     away[NEGLIGIBLE * np.abs(away) <= np.maximum(1.0, np.abs(problem.x0))] = 0.0
     there = problem.clip(x + away)
@@ -45,7 +46,7 @@ def falls_on(
 
 
 def _falls_along(
-    problem: Problem, x: Array, f: float, step: Array, sloping: bool
+    problem: Problem, x: Array, f: float, step: Array, grad: Array | None
 ) -> Generator[Ask, Answers, bool]:
     """Whether values are lower as far from ``x`` as the start, along a step that is not short."""
     far, length = euclidean_norm(x - problem.x0), euclidean_norm(step)
@@ -55,7 +56,11 @@ def _falls_along(
     if not np.isfinite(there).all() or (there == x).all():
         return False
     value = (yield Ask(there[None], 0, phase="check")).values[0]
-    return bool(value < f - SUMMED * abs(f) or (sloping and value <= f))
+    if value < f - SUMMED * abs(f):
+        return True
+    if grad is None or not value <= f:
+        return False
+    return -float(grad @ step) > SUMMED * length * euclidean_norm(grad)
 
 
 def lower_beyond(

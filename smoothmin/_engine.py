@@ -223,8 +223,7 @@ class Run:
         before, died, message = self._ledger.nfev, self._ledger.died, ""
         try:
             step = None if known or "phase_nfev" in finish.info else self._last_step()
-            sloping = best.grad is not None and bool(best.grad.any())
-            if (yield from falls_on(problem, best.x.copy(), best.fun, step, sloping=sloping)):
+            if (yield from falls_on(problem, best.x.copy(), best.fun, step, best.grad)):
                 message = _status.INFIMUM_FAR_AWAY
             elif from_values and not known and (stencil is None or best.grad is not None):
                 flat = None if stencil is None or best.grad is None else best.grad == 0

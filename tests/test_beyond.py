@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from smoothmin import minimize
-from smoothmin._beyond import lower_beyond
+from smoothmin._beyond import falls_on, lower_beyond
 from smoothmin._protocol import Answers, Problem
 
 METHODS = [None, "bfgs", "Nelder-Mead", "gaussian-search", "difference-descent"]
@@ -18,6 +18,24 @@ def told(fun, x, flat=None, box=None):
         except StopIteration as end:
             return end.value
         reply = Answers(np.array([fun(p) for p in ask.points]))
+
+
+def falls(fun, x, step, grad):
+    problem = Problem(np.zeros(len(x)), None, True, (len(x),))
+    steps = falls_on(problem, np.array(x), fun(x), np.array(step), np.array(grad))
+    reply = None
+    while True:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as end:
+            return end.value
+        reply = Answers(np.array([fun(p) for p in ask.points]))
+
+
+def test_a_face_of_minima_is_no_infimum_far_away_but_a_slope_that_rounding_hides_is():
+    assert not falls(lambda x: abs(float(x[0]) - 1), [1.0, 5.0], [0.0, 1.0], [1.0, 0.0])
+    assert falls(lambda x: 5 + float(np.exp(-x[0])), [40.0], [1.0], [-np.exp(-40.0)])
+    assert falls(lambda x: -float(x[0]), [40.0], [1.0], [-1.0])
 
 
 @pytest.mark.parametrize("width", [0.01, 0.1, 1.0])

@@ -461,11 +461,11 @@ class Convergence:
         return bool(np.linalg.norm(pg) <= np.linalg.norm(errors[pg != 0]))
 
     def polled(
-        self, x: Array, f: float, g: Array, noise: float
+        self, x: Array, f: float, g: Array, noise: float, known: float = 0.0
     ) -> Generator[Ask, Any, Found | Finish | None]:
         """A lower point on one of the coordinates that promise most, if there is any."""
         pg = self._problem.projected_gradient(x, g)
-        there = yield from lower_along_coordinates(self._problem, x, f, pg, noise)
+        there = yield from lower_along_coordinates(self._problem, x, f, pg, noise, known)
         if there is None:
             return None
         self._polls += 1

@@ -17,6 +17,7 @@ from scipy.linalg.blas import ddot
 
 from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
 from smoothmin._machine import EPS, cached_parts
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 from smoothmin.descent.first_point import Found
 from smoothmin.metrics.metric import Changes
@@ -140,17 +141,19 @@ def promised_along(
 
 
 def lower_along_coordinates(
-    problem: Problem, x: Array, f: float, pg: Array, noise: float
+    problem: Problem, x: Array, f: float, pg: Array, noise: float, known: float = 0.0
 ) -> Generator[Ask, Any, Array | None]:
     """The lowest point down the coordinates that promise most, if noise does not explain it.
 
     Along those for which parabolas through slopes and values promise more than noise, the
-    least points of these follow.
+    least points of these follow. Not where values rise from ``f`` in a straight line, but for
+    noise or what is ``known`` of values nearby: beyond a kink parabolas promise for ever.
     """
     size = np.maximum(1.0, np.abs(x))
     first = np.argsort(-np.abs(pg) * size, kind="stable")[:POLLED]
     first = first[pg[first] != 0]
     steps, slopes = POLL * size[first], np.abs(pg[first])
+    before: tuple[Array, Array] | None = None  # steps and rises of the last round
     while len(first):
         points = np.repeat(x[None], len(first), axis=0)
         points[np.arange(len(first)), first] -= np.copysign(steps, pg[first])
@@ -161,7 +164,13 @@ def lower_along_coordinates(
         if values[k] < f - noise:
             there: Array = points[k].copy()
             return there
-        shorter = slopes * steps**2 / (2 * (values - f + slopes * steps))
+        rises = values - f
+        shorter = slopes * steps**2 / (2 * (rises + slopes * steps))
         seen = (slopes * shorter > 2 * noise) & (shorter < 0.5 * steps)
+        if before is not None:
+            rates = (before[1] - rises) / (before[0] - steps)
+            rounding = ROUNDINGS * EPS * (abs(f) + np.abs(before[1]))
+            seen &= rises - rates * steps < -np.maximum(max(noise, known), rounding)
+        before = steps[seen], rises[seen]
         first, steps, slopes = first[seen], shorter[seen], slopes[seen]
     return None

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from smoothmin.descent.unexplored import changes_of, unexplored
+from smoothmin import minimize
+from smoothmin._protocol import Answers, Problem
+from smoothmin.descent.unexplored import changes_of, lower_along_coordinates, unexplored
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -24,3 +26,64 @@ def test_variables_at_bounds_are_not_moved():
     changes = changes_of([np.array([1.0, 2, 0]), np.array([2.0, 1, 0])])
     step = unexplored(changes, np.array([2.0, 1, 0]), 1.0)
     assert step[2] == 0
+
+
+def polled(fun, x, gradient, noise=0.0, known=0.0):
+    """The lower point that is found, and how many rounds of values that took."""
+    x, rounds = np.asarray(x, dtype=float), 0
+    problem = Problem(x, None, True, x.shape)
+    steps = lower_along_coordinates(
+        problem, x, fun(x), np.asarray(gradient, dtype=float), noise, known
+    )
+    reply = None
+    while True:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as end:
+            return end.value, rounds
+        rounds += 1
+        reply = Answers(np.array([fun(point) for point in ask.points]))
+
+
+def test_values_that_rise_in_a_straight_line_are_followed_no_further():
+    there, rounds = polled(lambda x: float(np.abs(x).sum()), np.zeros(3), np.ones(3))
+    assert there is None
+    assert rounds == 2
+
+
+@pytest.mark.parametrize("away", [1e-6, 1e-8])
+def test_a_kink_nearby_is_found_unless_it_is_known(away):
+    def fun(x):
+        return float(np.abs(x).sum())
+
+    x = np.array([away, 0.0])
+    there, _ = polled(fun, x, [1.0, 1.0])
+    assert fun(there) < away
+    assert polled(fun, x, [1.0, 1.0], known=4 * away) == (None, 2)
+
+
+def test_a_parabola_is_followed_to_its_minimum():
+    def fun(x):
+        return float(1e6 * (x[0] - 1e-9) ** 2)
+
+    there, _ = polled(fun, np.zeros(1), [-2e-3])
+    assert fun(there) < fun(np.zeros(1))
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_a_certificate_is_not_doubted_for_long(n):
+    def fun(x):  # chained crescents
+        left, right = x[:-1], x[1:]
+        bowls = left**2 + (right - 1) ** 2
+        first, second = float((bowls + right - 1).sum()), float((-bowls + right + 1).sum())
+        g = np.zeros(n)
+        sign = 1.0 if first >= second else -1.0
+        g[:-1] += 2 * sign * left
+        g[1:] += 2 * sign * (right - 1) + 1
+        return max(first, second), g
+
+    x0 = np.where(np.arange(n) % 2, 2.0, -1.5)
+    res = minimize(fun, x0, jac=True, rng=0)
+    assert res.success, res.message
+    assert res.fun < 1e-12
+    assert res.nfev <= 150

@@ -276,13 +276,13 @@ def _contradiction(state: State, known: Certificate) -> Generator[Ask, Any, Fini
         fun, grad = yield from ask_one(known.mean)
         if _matters(state, f - fun) and np.isfinite(grad).all():
             return known.mean, fun, grad
+    # what values differ by within the radius contradicts nothing
+    left = max(noise, euclidean_norm(g) * known.radius)
     if state.problem.differences is None:
-        # what values differ by within the radius contradicts nothing
-        left = max(noise, euclidean_norm(g) * known.radius)
         lower = yield from state.known.overlooked(x, f, g, left)
         if not isinstance(lower, bool):
             return lower
     # many gradients whose tangents are all below the value deny what values might
     if len(state.bundle) > x.size and state.bundle.convex(noise):
         return None
-    return (yield from state.known.polled(x, f, g, noise))
+    return (yield from state.known.polled(x, f, g, noise, left))
