@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Finish
 from smoothmin._status import Status
@@ -39,6 +40,7 @@ class Polisher:
         self.kinked = False  # whether the best point is where a polish met a kink
         self.minima = Minima(incumbent.problem.x0.size)
         self._scale: float | None = None  # inverse curvature that the last polish met first
+        self._success_at: Array | None = None  # where the last word was a success
 
     def first(self, x: Array, *, whole: bool) -> Generator[Any, Any, Array]:
         """Polish the start, across kinks as well: where there is one minimum that is all.
@@ -64,10 +66,11 @@ class Polisher:
         finish = outcome.finish
         if witness.kinked:
             finish = Finish(Status.PRECISION, "Steps creep along a kink.")
-        if incumbent.fun < before or not np.isfinite(before):
+        if (incumbent.fun < before and not self._said(outcome.x)) or not np.isfinite(before):
             if finish is not None:
                 self.finish, kinked = finish, finish.status == Status.PRECISION
                 self.kinked = kinked and not isinstance(method, GradientSamplingDescent)
+                self._success_at = outcome.x if finish.status.success else None
             elif witness.settled:
                 self.finish, self.kinked, self._settled = None, False, witness.knowledge
         self._scale = witness.scale or self._scale
@@ -87,6 +90,14 @@ class Polisher:
             better = outcome.finish.status.success or not settled.status.success
             self.finish = outcome.finish if better else settled
         return self.finish
+
+    def _said(self, x: Array) -> bool:
+        """Whether a point is no other than that of a success, to half of the digits."""
+        known = self._success_at
+        if known is None or self.finish is None:
+            return False
+        size = np.maximum(1.0, np.abs(known))
+        return bool((np.abs(x - known) <= HALF_OF_DIGITS * size).all())
 
     def _is_interior(self, x: Array) -> bool:
         """Whether no variable is at a bound."""

@@ -439,3 +439,16 @@ def test_a_bowl_in_waves_is_no_only_minimum():
     bounds = [(-5.0, 5.0)] * 8
     res = minimize(fun, np.full(8, 2.2), jac=True, bounds=bounds, method="homotopy", rng=0)
     assert res.passes == 1
+
+
+def test_what_rounding_gains_takes_no_success_back():
+    def crescent(x):
+        bowl = x[0] ** 2 + (x[1] - 1) ** 2
+        first, second = bowl + x[1] - 1, -bowl + x[1] + 1
+        sign = 1.0 if first >= second else -1.0
+        gradient = np.array([2 * sign * x[0], 2 * sign * (x[1] - 1) + 1])
+        return float(max(first, second)), gradient
+
+    res = minimize(crescent, [-1.5, 2.0], jac=True, method="homotopy", rng=0)
+    assert res.success, res.message
+    assert abs(res.fun) < 1e-12
