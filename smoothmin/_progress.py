@@ -28,13 +28,13 @@ class Monitor:
     lines : bool
         Whether to print them: to a terminal or a notebook only.
     bar : bool
-        Whether to show one, by tqdm.
+        Whether to show one, by tqdm; lines are printed where that is not installed.
     """
 
     def __init__(self, limits: Limits, lines: bool, bar: bool) -> None:
-        self._limits, self._lines = limits, lines and _is_watched(sys.stdout)
-        self._log = logging.getLogger(LOGGER)
+        self._limits, self._log = limits, logging.getLogger(LOGGER)
         self._bar = _bar(limits) if bar else None
+        self._lines = (lines or (bar and self._bar is None)) and _is_watched(sys.stdout)
         self._told = self._drawn = limits.started  # when the last line, and the bar, were
 
     @classmethod
@@ -102,11 +102,11 @@ def _is_watched(stream: Any) -> bool:
 
 
 def _bar(limits: Limits) -> Any:
-    """Tqdm's, against ``maxfev``, else ``maxtime``; off where nobody reads along."""
+    """Tqdm's, if it is installed, against ``maxfev``, else ``maxtime``; off where nobody reads."""
     try:
         from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError("progress=True needs tqdm: pip install tqdm") from error
+    except ImportError:
+        return None
     by_time = limits.maxfev == math.inf and limits.maxtime < math.inf
     total = limits.maxtime if by_time else limits.maxfev
     return tqdm(

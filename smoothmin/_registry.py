@@ -189,7 +189,7 @@ COMMON_OPTIONS: dict[str, Any] = {
     "f_target": "stop, with success, at a value as low as this",
     "termination": "a termination criterion, or several of which any may fire",
     "disp": "print how far a run is, a line a second to a terminal or notebook, and how it ended",
-    "progress": "show a bar, by tqdm, against maxfev or maxtime",
+    "progress": "show a bar against maxfev or maxtime, by tqdm; lines where that is not installed",
     "return_all": "keep every iterate in res.allvecs",
     "history": 'keep what was evaluated in res.history, a History; "points": where, too',
     "journal": "file of all evaluations, or a Journal: the same call again goes on after the last",

@@ -451,7 +451,7 @@ ADVICE: tuple[tuple[Any, str], ...] = (
         "`integrality` takes steps that come from integers",
     ),
     (
-        lambda r, s: s == 4 and "differ" in str(r.get("message", "")),
+        lambda r, s: s == 4 and "do not differ" in str(r.get("message", "")),
         "values that do not differ: does `fun` depend on x? Larger steps (`sigma`, `x_scale`) "
         "leave a plateau",
     ),

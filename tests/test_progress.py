@@ -86,10 +86,14 @@ def test_records_beside_a_bar(often, monkeypatch, caplog):
     assert len(caplog.records) > 1
 
 
-def test_a_bar_needs_tqdm(monkeypatch):
+def test_lines_instead_of_a_bar_without_tqdm(often, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with pytest.raises(ImportError, match="pip install tqdm"):
-        run(progress=True)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    res = run(progress=True)
+    assert sys.stdout.getvalue().count("iteration ") >= res.nit
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    run(progress=True)
+    assert sys.stdout.getvalue() == ""
 
 
 def test_seconds_left_are_those_to_the_first_limit():

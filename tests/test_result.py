@@ -13,7 +13,7 @@ from scipy.optimize import rosen, rosen_der
 from smoothmin import Optimizer, Result, minimize
 from smoothmin._registry import METHODS, method_class, option_names
 from smoothmin._result import WITH_RESTARTS, advise, explanations
-from smoothmin._status import Status
+from smoothmin._status import KINK, PLATEAU, Status
 
 X0 = np.array([-1.2, 1.0])
 
@@ -102,6 +102,8 @@ def ended(**fields):
         ({"status": 3, "fun": -1e300}, "bounds"),
         ({"status": 3, "fun": -np.inf}, "bounds, if values fall"),
         ({"message": "so this is a kink."}, "gradient-sampling"),
+        ({"message": KINK}, "gradient-sampling"),
+        ({"message": PLATEAU}, "does `fun` depend on x?"),
         ({"status": 7}, "journal"),
         ({"status": 8}, "check_grad"),
         ({"status": 9}, "constr_residuals"),
@@ -124,6 +126,16 @@ def test_success_and_other_libraries_results_need_no_advice():
     assert all(
         advise(ended(status=s)) for s in Status if not s.success and s is not Status.CALLBACK
     )
+
+
+def test_a_descent_that_ends_on_a_kink_says_so():
+    res = minimize(
+        lambda x: 8 * abs(x[0] ** 2 - x[1]) + (1 - x[0]) ** 2, [-1.0, 1.5], method="lbfgs"
+    )
+    assert not res.success
+    assert "kink" in res.message
+    assert "may be left" in res.message
+    assert "gradient-sampling" in advise(res)
 
 
 def test_real_runs_say_what_next():

@@ -102,17 +102,19 @@ class NearbyGradients:
             least = hull.least(np.arange(len(rows)))
             size, weights = euclidean_norm(least.point), least.weights
             known = f"Stationarity {size:.3g} within radius {radius:.3g}"
-            if size <= self._small(rows, weights, at):
+            small = self._small(rows, weights, at)
+            if size <= small:
                 mixed = self._problem.projected_gradient(x, weights @ np.array(rows))
-                held = euclidean_norm(mixed) <= 2 * size  # bounds that hold it are not left
+                held = euclidean_norm(mixed) <= 2 * small  # bounds that hold it are not left
                 left = float(weights @ errors) if held else math.inf
                 if self._problem.differences is not None:  # slopes are those of points as far apart
                     noise = max(noise, blurred(left, abs(f), self._recent.fallen))
                 proof = Knowledge(
                     known, promised=left, lately=((1.0, math.inf),), size=abs(f), noise=noise
                 )
-                met = proof.invisible or proof.negligible
-                return proof._replace(promised=math.inf, lately=(), tolerance_met=met)
+                if proof.invisible or proof.negligible:
+                    return proof._replace(promised=math.inf, lately=(), tolerance_met=True)
+                return proof._replace(message=f"{known}, at a kink")
             step = np.zeros(x.size)
             step[free] = -radius / size * least.point
             beyond = yield from self._beyond(at, step, size * size, free, noise)

@@ -19,7 +19,7 @@ SEARCH = {"method": "gaussian-search", "rng": 1}
 
 
 class Straggling(Executor):
-    """Evaluates at once, but for one task, whose answer comes after that of many others."""
+    """Evaluates at once, but for one point, whose answer comes after that of many others."""
 
     _max_workers = 3
 
@@ -30,11 +30,12 @@ class Straggling(Executor):
     def submit(self, function, /, *args):
         self.count += len(args[-1])  # points
         future = Future()
-        if self.held is None and self.count >= self.late:
+        # a chunk of more than may be under way would be waited for
+        if self.held is None and self.count >= self.late and len(args[-1]) == 1:
             self.held = future, function, args
             return future
         future.set_result(function(*args))
-        if self.count >= self.until:
+        if self.count >= self.until and self.held is not None:
             held, function, args = self.held
             if not held.done():
                 held.set_result(function(*args))
