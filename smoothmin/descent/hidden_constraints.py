@@ -37,12 +37,12 @@ class Wall:
         ``x`` and ``g`` are where the search began. None if it met no wall, or no normal is
         to be found.
         """
-        beyond = [trial.x for trial in found.trials if not math.isfinite(trial.fun)]
+        beyond = [trial.x for trial in found.known if not math.isfinite(trial.fun)]
         if not beyond:
             return None
         self._without.extend(beyond)
         self._with.append(x)
-        self._with.extend(trial.x for trial in found.trials if math.isfinite(trial.fun))
+        self._with.extend(trial.x for trial in found.known if math.isfinite(trial.fun))
         here = found.point.x
         rows = [_directions(self._without, here), -_directions(self._with, here)]
         normal = min_norm_point(np.concatenate(rows)).point

@@ -13,10 +13,11 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg.blas import ddot
 
 from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
-from smoothmin._machine import EPS, cached_parts
+from smoothmin._machine import EPS, LARGE, cached_parts
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 from smoothmin.descent.first_point import Found
@@ -140,6 +141,24 @@ def promised_along(
     return 0.5 * slope * slope / change if change > 0 else math.inf
 
 
+def _lowest_beside(
+    problem: Problem, x: Array, first: NDArray[np.intp], steps: Array
+) -> Generator[Ask, Any, tuple[Array, Array]]:
+    """Values at steps back along some coordinates, and the lowest point; few at a time."""
+    values, lowest, at_once = np.empty(len(first)), x, max(1, LARGE // x.size)
+    for begin in range(0, len(first), at_once):
+        part = slice(begin, begin + at_once)
+        points = np.repeat(x[None], len(first[part]), axis=0)
+        points[np.arange(len(points)), first[part]] -= steps[part]
+        points = problem.clip(points)
+        found = (yield Ask(points, 0)).values
+        values[part] = np.where(np.isfinite(found), found, np.inf)
+        k = int(values[part].argmin())
+        if begin == 0 or values[begin + k] < values[:begin].min():
+            lowest = points[k].copy()
+    return values, lowest
+
+
 def lower_along_coordinates(
     problem: Problem, x: Array, f: float, pg: Array, noise: float, known: float = 0.0
 ) -> Generator[Ask, Any, Array | None]:
@@ -155,14 +174,8 @@ def lower_along_coordinates(
     steps, slopes = POLL * size[first], np.abs(pg[first])
     before: tuple[Array, Array] | None = None  # steps and rises of the last round
     while len(first):
-        points = np.repeat(x[None], len(first), axis=0)
-        points[np.arange(len(first)), first] -= np.copysign(steps, pg[first])
-        points = problem.clip(points)
-        answers = yield Ask(points, 0)
-        values = np.where(np.isfinite(answers.values), answers.values, np.inf)
-        k = int(values.argmin())
-        if values[k] < f - noise:
-            there: Array = points[k].copy()
+        values, there = yield from _lowest_beside(problem, x, first, np.copysign(steps, pg[first]))
+        if values.min() < f - noise:
             return there
         rises = values - f
         shorter = slopes * steps**2 / (2 * (rises + slopes * steps))

@@ -30,7 +30,7 @@ from scipy.linalg.blas import ddot
 
 from smoothmin._check import require_real
 from smoothmin._factors import ALIKE, FASTEST_GROWTH, MINOR, SHORTEST, WITNESSES
-from smoothmin._machine import EPS, PRODUCTS
+from smoothmin._machine import EPS, LARGE, PRODUCTS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem, ask_value
 
@@ -65,6 +65,7 @@ class LineResult:
 
     ``wolfe``: both conditions hold at ``point``. ``lower``: ``point`` is at least
     lower than the start. ``trials``: all points tried, in order. ``slope``: that at the start.
+    Of many variables only the last trials have positions and gradients: see `_Bracket.keep`.
     """
 
     point: LinePoint
@@ -77,6 +78,11 @@ class LineResult:
     def nfev(self) -> int:
         """Number of points tried."""
         return len(self.trials)
+
+    @property
+    def known(self) -> list[LinePoint]:
+        """The trials of which there are position and gradient."""
+        return [trial for trial in self.trials if trial.x.size]
 
     @property
     def highest(self) -> float:
@@ -227,10 +233,23 @@ class _Bracket:
         short = slope < self._flatter * start.slope and not (ended or walled)
         return slope if short else None
 
+    def keep(self, trial: LinePoint) -> None:
+        """Take note of a trial.
+
+        Arrays of earlier ones are given up where all would take much memory, unless they may
+        be the search's result.
+        """
+        self.trials.append(trial)
+        before = len(self.trials) - 1 - max(2, LARGE // (2 * trial.x.size))
+        if before >= 0:
+            old, none = self.trials[before], np.empty(0)
+            if not any(old is kept for kept in (self._low, self._high, self.best)):
+                self.trials[before] = LinePoint(old.t, none, old.fun, none, old.slope)
+
     def judge(self, trial: LinePoint, predicted: float, ended: bool) -> float | None:
         """The step to be tried after this one; None where it suffices, or nothing will."""
         start, high = self._start, self._high
-        self.trials.append(trial)
+        self.keep(trial)
         # any element of the gradient that is not finite makes the slope so
         finite = trial.fun - trial.fun == 0 and trial.slope - trial.slope == 0
         if finite and trial.fun < self.best.fun:

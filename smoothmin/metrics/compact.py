@@ -90,6 +90,12 @@ class CompactMemory:
         self._oldest = self._count = 0
         self._take_views()
 
+    def release(self) -> None:
+        """Give back the memory of pairs that were forgotten; there is place again when needed."""
+        assert self.fresh
+        self._make_place(self._room.shape[1], 1)
+        self.reset()
+
     def products(self, g: Array) -> Array:
         """Those of all rows with ``g``, (2k,)."""
         result: Array = self._rows.dot(g)

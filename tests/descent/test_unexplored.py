@@ -87,3 +87,17 @@ def test_a_certificate_is_not_doubted_for_long(n):
     assert res.success, res.message
     assert res.fun < 1e-12
     assert res.nfev <= 150
+
+
+def test_points_along_coordinates_are_asked_a_few_at_a_time(monkeypatch):
+    x = np.linspace(-1, 1, 9)
+
+    def fun(x):
+        return float(np.abs(x - 0.1).sum() + 0.1 * x @ x)
+
+    gradient = np.sign(x - 0.1) + 0.2 * x
+    there, _ = polled(fun, x, gradient)
+    monkeypatch.setattr("smoothmin.descent.unexplored.LARGE", 2 * x.size)
+    few, rounds = polled(fun, x, gradient)
+    np.testing.assert_array_equal(few, there)
+    assert rounds == 5

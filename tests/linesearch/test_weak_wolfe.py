@@ -212,3 +212,16 @@ def test_values_first_knows_the_gradient_of_what_a_failed_search_keeps():
     assert not found.wolfe
     assert found.point.fun < f
     assert found.point.grad == -1
+
+
+@pytest.mark.parametrize("x0", [[0.0, 0.0], [1.4, 1.7]])
+def test_of_many_variables_the_last_trials_are_kept_whole(x0, monkeypatch):
+    direction = -kinked(np.array(x0))[1]
+    whole, _, _ = search(kinked, x0, direction, t=1e8)
+    monkeypatch.setattr("smoothmin.linesearch.weak_wolfe.LARGE", 12)  # three trials of two
+    few, _, _ = search(kinked, x0, direction, t=1e8)
+    assert [trial.fun for trial in few.trials] == [trial.fun for trial in whole.trials]
+    np.testing.assert_array_equal(few.point.x, whole.point.x)
+    assert len(whole.known) == whole.nfev > 6
+    assert 3 <= len(few.known) <= 6  # and those that might have been the result
+    assert all(trial.grad.size for trial in few.trials[-3:])

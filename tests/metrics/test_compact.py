@@ -260,3 +260,18 @@ def test_a_dense_matrix_begins_with_more_pairs_than_variables():
         afresh.update(step, after - before)
     dense.begin_from(memory)
     np.testing.assert_allclose(dense.matrix(3), afresh.matrix(3), rtol=1e-6, atol=1e-9)
+
+
+def test_a_memory_that_was_released_learns_again():
+    rng = np.random.default_rng(3)
+    n, fresh, used = 40, LimitedMemory(40, 8), LimitedMemory(40, 8)
+    for s, before, after in curved(rng, n, 5):
+        used.update(s, after - before)
+    used.reset()
+    used.release()
+    assert len(used._room) == 2
+    for s, before, after in curved(rng, n, 11):
+        fresh.update(s, after - before)
+        used.update(s, after - before)
+    g = rng.standard_normal(n)
+    np.testing.assert_array_equal(used.apply(g), fresh.apply(g))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._factors import MINOR, ROUNDS
-from smoothmin._machine import EPS, cached_parts
+from smoothmin._machine import EPS, LARGE, cached_parts
 from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin._recent import SPAN
@@ -112,8 +112,8 @@ class HullStep:
     def __init__(self, state: State, samples: int | None) -> None:
         self._state, self._settings = state, state.settings.hull
         n = state.x.size
-        self._samples = min(n + 1, 100) if samples is None else samples
-        self._most_nulls = state.bundle.capacity  # enlargements before a hull is given up
+        self._most_nulls = most = state.bundle.capacity  # enlargements before a hull is given up
+        self._samples = min(n + 1, 100, most) if samples is None else samples
         self._target = self._settings.shrink * float(np.linalg.norm(state.g))
         self._small_steps = SPAN  # before the hull is due
 
@@ -181,7 +181,7 @@ class HullStep:
                 # rounding's gift is no reason to leave: the hull is what is wanted now
                 hull = self._hull()
             if found.lower or any(
-                float(trial.grad @ direction) >= WOLFE * slope for trial in found.trials
+                float(trial.grad @ direction) >= WOLFE * slope for trial in found.known
             ):
                 nulls += 1
                 continue
@@ -269,10 +269,17 @@ class HullStep:
     def _sample(self) -> Generator[Ask, Any, bool]:
         """Gradients at random points of the ball; true after a step to a lower one."""
         state, n = self._state, self._state.x.size
-        offsets = state.rng.standard_normal((self._samples, n))
-        lengths = state.rng.random(self._samples) ** (1 / n)
-        offsets *= (state.radius * lengths / np.linalg.norm(offsets, axis=1))[:, None]
-        return (yield from state.sample_at(state.problem.clip(state.x + offsets)))
+        at_once, left = max(1, LARGE // n), self._samples
+        while left > 0:
+            count = min(left, at_once)
+            points = state.rng.standard_normal((count, n))
+            lengths = state.rng.random(count) ** (1 / n)
+            points *= (state.radius * lengths / np.sqrt(np.vecdot(points, points)))[:, None]
+            points += state.x
+            if (yield from state.sample_at(state.problem.clip(points))):
+                return True
+            left -= count
+        return False
 
     def _look_closer(self, reached: bool) -> bool:
         """Shrink the radius; false where that is without use, or points cannot be told apart."""

@@ -62,7 +62,7 @@ class QuasiNewtonSearch:
         """Have the hull tell of the kinks that a search has met."""
         state = self._state
         state.failed = None
-        nearest = min(float(np.linalg.norm(trial.x - state.x)) for trial in found.trials)
+        nearest = min(float(np.linalg.norm(trial.x - state.x)) for trial in found.known)
         radius = max(state.certifier.least_radius, self._settings.nearest * nearest)
         state.radius = min(self._ceiling, radius)
         return StepOutcome.STATIONARY

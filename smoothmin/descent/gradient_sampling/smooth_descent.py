@@ -97,7 +97,7 @@ class SmoothDescent(Descent):
     def observes(self, found: LineResult) -> bool:
         """Whether steps lead across kinks, and gradients do not shrink as on a smooth function."""
         if self._watchful or not found.wolfe:  # points take as much memory as a limited metric
-            self.points.extend(found.trials)
+            self.points.extend(found.known)
         if self.known.recent.steps >= self._enough:
             self.thicken()
         if not found.wolfe:

@@ -74,7 +74,8 @@ class State:
         self.problem, self.rng, self.settings = problem, rng, options.settings
         n = problem.x0.size
         self._dense = n <= options.dense_up_to
-        most = MOST_TANGENTS if self._dense else PAIRS  # as many rows as a limited memory has
+        # of many variables half as many rows as a limited memory has
+        most = MOST_TANGENTS if self._dense else PAIRS // 2
         self._remembered = min(2 * n + 10, most) if options.memory is None else options.memory
         if self._dense and n >= LARGE:
             dense(n)  # before anything is evaluated, if there is memory for one
@@ -178,6 +179,8 @@ class State:
         if self._dense:
             descent.thicken()
         if descent.metric.fresh:
+            if isinstance(descent.metric, LimitedMemory):
+                descent.metric.release()
             self._scale(self.bundle.changes())
         else:
             self.metric = descent.metric
@@ -257,7 +260,7 @@ class State:
     def search(self, direction: Array, t: float, **how: Any) -> Generator[Ask, Any, LineResult]:
         """A weak Wolfe search of which the bundle keeps every point."""
         found = yield from weak_wolfe(self.problem, self.x, self.f, self.g, direction, t, **how)
-        for trial in found.trials:
+        for trial in found.known:
             self.bundle.add(trial.x, trial.fun, trial.grad)
         for watch in self.watchers:
             watch(found)
