@@ -1,7 +1,9 @@
 """Pictures of runs and functions, with matplotlib: ``pip install smoothmin[plot]``.
 
 Every function takes ``ax`` to draw into, makes a figure without, and returns the Axes. Colours
-are those of Okabe and Ito, which colour-blind readers tell apart, on light and dark grounds.
+are those of Okabe and Ito, but for their yellow and black, which are lost on a light and on a dark
+ground. Three lines are solid, the next three dashed, and so on, so that those whose colours
+look alike to the colour-blind differ by this.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from smoothmin._types import Seed
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+STYLES = ("-", "--", ":", "-.")
 LEVELS = 24  # of a landscape's shades
 GRID = 121  # points along each side of a landscape
 
@@ -76,9 +79,9 @@ def convergence(
         at, best = history[column], history.best
         if minimum is not None:
             best = np.where(best > minimum, best - minimum, np.nan)
-        ax.step(at, best, where="post", color=COLOURS[k % len(COLOURS)], label=name)
+        ax.step(at, best, where="post", label=name, **_look(k))
         if result.success and best.size:
-            ax.plot(at[-1], best[-1], "o", color=COLOURS[k % len(COLOURS)])
+            ax.plot(at[-1], best[-1], "o", color=_look(k)["color"])
     if minimum is not None:
         ax.set_yscale("log")
     ax.set_xlabel(label)
@@ -309,8 +312,8 @@ def _profile(costs: NDArray[Any], names: list[str], label: str, ax: Axes | None)
             np.concatenate([[low], solved, [high]]),
             np.concatenate([[0.0], shares, [shares[-1] if solved.size else 0.0]]),
             where="post",
-            color=COLOURS[k % len(COLOURS)],
             label=names[k],
+            **_look(k),
         )
     ax.set_xscale("log")
     _few_decades(ax, high / low)
@@ -378,6 +381,12 @@ def _points(name: str, given: Any) -> Array:
     return points
 
 
+def _look(k: int) -> dict[str, str]:
+    """Colour and style of the ``k``-th line."""
+    style = STYLES[2 * k // len(COLOURS) % len(STYLES)]  # half of the colours are told apart by all
+    return {"color": COLOURS[k % len(COLOURS)], "linestyle": style}
+
+
 def _legend(ax: Axes, names: Sequence[str]) -> None:
     """Where there is more than one to tell apart: beside the axes if a layout makes room there."""
     if len(names) < 2:
@@ -402,8 +411,8 @@ def _shade_phases(ax: Axes, history: Any, column: str) -> None:
             ax.axvspan(
                 at[begin - 1] if begin else 0.0,
                 at[k - 1],
-                color=COLOURS[(1 + kinds.index(phases[begin])) % len(COLOURS)],
-                alpha=0.2,
+                color=_look(1 + kinds.index(phases[begin]))["color"],
+                alpha=0.3,
                 linewidth=0,
                 label=phases[begin] if named else None,
             )

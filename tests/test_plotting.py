@@ -106,6 +106,19 @@ def test_profiles():
     np.testing.assert_allclose(line.get_xdata(), [5, 5, 10, 10, 10])
 
 
+def test_no_two_lines_look_alike_and_none_is_lost_on_its_ground():
+    lines = plotting.performance_profile({str(k): [k + 1.0] for k in range(12)}).get_lines()
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 12
+    for colour in plotting.COLOURS:
+        channels = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        luminance = linear @ [0.2126, 0.7152, 0.0722]
+        assert 1.05 / (luminance + 0.05) > 2  # on white
+        assert (luminance + 0.05) / (0.01 + 0.05) > 3  # on a dark page
+
+
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [

@@ -26,6 +26,7 @@ extensions = [
     "myst_nb",
 ]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
+nb_merge_streams = True
 nb_execution_mode = "off"  # the notebooks are executed by .ci/run, with their output kept
 # the first is that of the reference's pages
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}

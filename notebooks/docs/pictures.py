@@ -5,6 +5,7 @@ Run it with a method's name to look at one: ``python notebooks/docs/pictures.py 
 
 import contextlib
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def theirs(fun, x0, method, jac=False, maxfev=2000, **more):
             raise StopIteration
         return counted(x)
 
-    with contextlib.suppress(StopIteration):
+    with contextlib.suppress(StopIteration), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its advice is not what a build is watched for
         optimize.minimize(limited, x0, jac=jac or None, method=method, **more)
     return counted
 

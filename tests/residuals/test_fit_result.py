@@ -81,7 +81,7 @@ def test_named_lengths_and_what_is_wrong_with_names():
     [
         ({"ftol": None, "xtol": None}, 1),
         ({"gtol": None, "xtol": None}, 2),
-        ({"ftol": None, "gtol": None}, 3),
+        ({"ftol": None, "gtol": None, "xtol": 1e-4}, 3),  # before rounding hides what is left
         ({"ftol": 0.5, "xtol": 0.1, "gtol": None}, 4),
         ({"max_nfev": 2}, 0),
     ],
