@@ -381,7 +381,7 @@ def _points(name: str, given: Any) -> Array:
     return points
 
 
-def _look(k: int) -> dict[str, str]:
+def _look(k: int) -> dict[str, Any]:
     """Colour and style of the ``k``-th line."""
     style = STYLES[2 * k // len(COLOURS) % len(STYLES)]  # half of the colours are told apart by all
     return {"color": COLOURS[k % len(COLOURS)], "linestyle": style}

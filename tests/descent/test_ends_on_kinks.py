@@ -98,3 +98,14 @@ def test_what_differences_hid_far_away_they_hide_no_more():
             res = minimize(fun, start, method=method, rng=0)
             slope = abs(fun(res.x * (1 + 1e-6)) - fun(res.x * (1 - 1e-6))) / 2e-6
             assert not res.success or res.fun < 1e-2 or slope < 1e-3
+
+
+def test_a_kink_at_zero_is_not_chased_below_rounding():
+    def fun(x):
+        return abs(x[0]) + 3 * abs(x[1] - 1), np.array([np.sign(x[0]), 3 * np.sign(x[1] - 1)])
+
+    for seed in range(40):
+        x0 = np.random.default_rng(seed).uniform(-3, 3, 2)
+        res = minimize(fun, x0, jac=True, rng=0)
+        assert res.success, (seed, res.message)
+        assert res.nfev < 250
