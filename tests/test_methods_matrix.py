@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -436,6 +436,7 @@ box = st.tuples(st.floats(-3, 3), st.floats(0.01, 3), st.sampled_from("bluf"))
 @pytest.mark.parametrize("form", ["values", "paired", "2-point"])
 @settings(max_examples=15, deadline=None)
 @given(boxes=st.lists(box, min_size=1, max_size=4), seed=st.integers(0, 9))
+@example(boxes=[(0.0, 2.0, "b"), (0.0, 2**-6, "b"), (1.875, 2.693359375, "b")], seed=0)
 def test_no_evaluation_leaves_the_bounds(method, form, boxes, seed):
     lower = np.array([-np.inf if kind in "uf" else low for low, _, kind in boxes])
     upper = np.array([np.inf if kind in "lf" else low + width for low, width, kind in boxes])

@@ -50,7 +50,8 @@ def determined(
     box = None if box is None else (box[0] / scale, box[1] / scale)
     lowest = model.minimizer(1.0, box)
     predicted = float(model(lowest[None])[0]) - before
-    change = (yield from incumbent.ask("model", lowest[None] * scale))[0] - before
+    there = incumbent.problem.clip(lowest[None] * scale)  # rounding may lead out of it
+    change = (yield from incumbent.ask("model", there))[0] - before
     if abs(change - predicted) <= (1 - EXCELLENT) * abs(predicted):
         return model.inverse_hessian(scale)
     return None
