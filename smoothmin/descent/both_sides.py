@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array, Mask
 
@@ -45,6 +46,12 @@ class BothSides:
     def error_of_free(self) -> Array:
         """The error along the coordinates that no bound holds."""
         return np.where(self.free == 0, 0.0, self.error)
+
+    @property
+    def misleading(self) -> bool:
+        """Whether slopes to one side are wrong by more than a tenth where both sides tell any."""
+        seen = np.abs(self.free) > OTHER_ORDER * self.rounded
+        return bool((np.abs(self.error) > MINOR * np.abs(self.free))[seen].any())
 
     @property
     def promised_alone(self) -> float:

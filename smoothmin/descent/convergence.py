@@ -19,7 +19,7 @@ from smoothmin import _status
 from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
-from smoothmin._protocol import Array, Ask, Differences, Finish, Problem, ask_one
+from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._recent import SPAN, Recent
 from smoothmin._status import Status
 from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, SURE, VANISHING, Knowledge, beside, judge
@@ -27,6 +27,7 @@ from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.failed_search import displacing, level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import Found, unusable
 from smoothmin.descent.goldstein import NearbyGradients
+from smoothmin.descent.one_sided import OneSided
 from smoothmin.descent.tolerances import Tolerances, largest
 from smoothmin.descent.under_noise import UnderNoise
 from smoothmin.descent.unexplored import (
@@ -56,12 +57,11 @@ class Convergence:
     def __init__(self, problem: Problem, tolerances: Tolerances | float | None) -> None:
         given = tolerances if isinstance(tolerances, Tolerances) else Tolerances(tolerances)
         self._problem, self._given = problem, given
-        self._overrated = 1.0  # share of the error that metrics expect that there is
-        self._looked = -1  # how many steps were made when differences were looked at closer
         # what the user asks of each step, if anything: most are to cost little
         self._for_steps, self._asked = given.for_steps, given.gtol is not None
         self._short = ""  # why the last step was the last one, if a tolerance says so
         self.recent = Recent()
+        self._one_sided = OneSided(problem, self.recent)  # of differences, if there are any
         self._promises = deque([math.inf], maxlen=FINISHING[0])  # the last
         self._standing = 0.0  # what a metric promised whose search found nothing lower, ...
         self._promised_at = math.inf  # ... and the value then
@@ -159,7 +159,7 @@ class Convergence:
         if differences is None or differences.noise > 0:
             return hidden
         # where it is much of what values fell by it is no more than a guess
-        blurred = self.blurred(x, f, differences)
+        blurred = self._one_sided.hides(x, f, self.metric)
         most = max(BLURRED * abs(f), beside(BLURRED, self.recent.changes))
         return max(hidden, min(blurred, most))
 
@@ -171,14 +171,14 @@ class Convergence:
             return False
         if metric is None or metric.fresh or self._settling(x.size):
             return False
-        if promised < self.blurred(x, f, differences):
+        if promised < self._one_sided.hides(x, f, self.metric):
             return True
         return self._given.gtol is None and self._left("", promised, step, x, f, g).negligible
 
     def closer(
         self,
         message: str,
-        promise: Callable[[Array], float],
+        model: Callable[[Array], Array],
         step: Array,
         x: Array,
         f: float,
@@ -186,29 +186,21 @@ class Convergence:
     ) -> Generator[Ask, Any, Finish | Found | Array | None]:
         """What differences to the other side say: the end, a lower point, a better gradient.
 
-        ``promise(g)`` is the metric's for a gradient, ``step`` what it promises that for.
+        ``model(g)`` is the step that the metric's model has for a gradient, ``step`` that for g.
         Differences g to one side are good enough (None) for as long as they promise more than
         their error does. By the curvatures that both sides show a gradient promises something
         where the metric does not know: there the metric is of no more use.
         """
         differences = self._problem.differences
-        if differences is None or self._looked == self.recent.steps or not differences.toward(-1):
+        if differences is None or self._one_sided.looked == self.recent.steps:
             return None
-        self._looked = self.recent.steps
-        expected = self.blurred(x, f, differences)
-        _, back = yield from ask_one(x)
-        differences.toward(1)
-        central = 0.5 * (g + back)
-        if not np.isfinite(central).all():
-            return None
-        if differences.noise > 0:  # was found just now, and made steps longer
-            return back
-        free = self._problem.projected_gradient(x, central)
-        rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
-        error = g - central
-        change = error + differences.corrected(x)
-        sides = BothSides(central, free, error, change, rounded, differences.displaced(x))
-        hidden, promised = SURE * promise(sides.error_of_free), promise(central)
+        expected = self._one_sided.hides(x, f, self.metric)
+        sides = yield from self._one_sided.from_both(x, f, g)
+        if not isinstance(sides, BothSides):
+            return sides
+        central = sides.central
+        hidden = SURE * _promised(model, sides.error_of_free)
+        promised = _promised(model, central)
         alone = sides.promised_alone
         knows = self._left(message, max(promised, alone), step, x, f, central)
         if not knows.negligible:
@@ -217,14 +209,16 @@ class Convergence:
                 self.curvatures = sides.curvatures
                 return central
             if promised > hidden:
-                self._overrated *= hidden / expected if 0 < hidden < expected else 1.0
+                self._one_sided.overrated *= hidden / expected if 0 < hidden < expected else 1.0
                 return None
         # what both sides tell is exact but for rounding, and promises are kept as earlier ones were
         rounding = self.rounding(x, f, central)
         left = min(promised * self.recent.exceeded(rounding), knows.size)
         knows = knows._replace(promised=max(knows.promised, left), noise=rounding)
         knows = self._reaching(knows, step, x, central)
-        if hidden <= beside(BLURRED, self.recent.changes):
+        # a value that vanishes may be all that errors hide
+        little = not knows.vanishing or (knows.large <= SHORT and hidden <= knows.size)
+        if little and hidden <= beside(BLURRED, self.recent.changes):
             # no gains are to be extrapolated where none is sure
             noise = max(rounding, hidden)
             knows = knows._replace(noise=noise, extrapolated=0.0)
@@ -233,10 +227,11 @@ class Convergence:
             self._renewed, self.curvatures = self.recent.steps, sides.curvatures
             return central
         if finish.status.success:
+            lower = yield from self.denied((x, f, central), model(central), knows)
+            if lower is not None:
+                return lower
             return (yield from self.polled(x, f, sides.bent_down, knows.noise)) or finish
-        differences.correct(x, sides.error)
-        self._overrated = 0.0  # what is left of the error no metric knows
-        return central
+        return self._one_sided.corrected(x, sides)
 
     def _left(
         self, message: str, promised: float, step: Array, x: Array, f: float, g: Array
@@ -258,21 +253,6 @@ class Convergence:
         along = knows.left / (euclidean_norm(pg * size) or 1.0)
         return knows._replace(large=max(along, float(np.max(np.abs(step) / size))))
 
-    def blurred(self, x: Array, f: float, differences: Differences) -> float:
-        """What a gradient may promise at ``x`` of which differences leave no more than errors.
-
-        A gradient g with an error e is sure to lead down where g'Hg > 4 e'He.
-        """
-        away, metric = differences.displaced(x), self.metric
-        if metric is None or metric.fresh:
-            return 0.5 * self.recent.curvature() * float(away @ away)
-        with np.errstate(all="ignore"):
-            inverse, curvatures = metric.diagonals(x.size)
-            error = curvatures * away
-            rounded = self._problem.unit * abs(f) * differences.rounded(x)
-            hidden = float(error @ metric.apply(error)) + float(inverse @ rounded**2)
-        return 0.5 * SURE * self._overrated * hidden if 0 <= hidden < math.inf else 0.0
-
     def enough(
         self, promised: float, step: Array, x: Array, f: float, g: Array
     ) -> Generator[Ask, Any, Finish | Found | bool]:
@@ -288,7 +268,7 @@ class Convergence:
         if self.promises_much(promised, x, f, g):
             return False
         noise = self.noise(x, f, g)
-        lost = promised <= NEGLIGIBLE * abs(f) and self._lost(x, f, g)
+        lost = promised <= NEGLIGIBLE * abs(f) and self._one_sided.is_rounding(x, f, g)
         fast = promised < FINISHING[1] * earlier
         more = promised > noise and self._finishing(promised, fast)
         if not more and self._problem.differences is None and not (fast and promised <= noise):
@@ -303,8 +283,8 @@ class Convergence:
         if not (knows.invisible or (knows.negligible and not going_on)):
             return False
         finish = judge(knows)
-        if not finish.status.success:
-            return False
+        if not finish.status.success or (self._under_noise.matters and promised > noise):
+            return False  # a search tells more
         if self._taught_elsewhere(knows):
             self._renewed = self.recent.steps
             return True
@@ -324,6 +304,11 @@ class Convergence:
             knows = knows._replace(promised=max(promised, alone))
             if alone > OTHER_ORDER * promised and not (knows.invisible or knows.negligible):
                 return True
+        sides = yield from self._one_sided.from_both(x, f, g)
+        if isinstance(sides, BothSides):
+            denied = yield from self.denied((x, f, sides.central), step, knows)
+            if denied is not None:
+                return denied
         return (yield from self.nearby.explored(finish, (x, f, g), noise))
 
     def _settling(self, n: int) -> bool:
@@ -384,6 +369,25 @@ class Convergence:
         small = gain <= OTHER_ORDER * fall and (knows.invisible or knows.negligible)
         return True if small else found
 
+    def denied(
+        self, start: Found, step: Array, knows: Knowledge
+    ) -> Generator[Ask, Any, Found | None]:
+        """A lower point that a metric denies, by a gradient from both sides, if there is any.
+
+        By its model a function is as high as before where its ``step`` is made twice, and higher
+        beyond: that is looked at where it shows. Then where no curvature was observed lately.
+        """
+        x, f, g = start
+        promised, noise = max(-0.5 * float(g @ step), 0.0), self.rounding(x, f, g)
+        if 0 < promised < math.inf:
+            times = OTHER_ORDER * max(1.0, noise / promised)
+            found = yield from farthest(self._problem, start, times * step)
+            if found is not None and f - found[1] > noise and self._rescues < SPAN:
+                self._rescues += 1
+                return found
+        lower = yield from self.overlooked(x, f, g, max(knows.promised, noise))
+        return lower if isinstance(lower, tuple) else None
+
     def idle(self, x: Array, f: float, g: Array) -> bool:
         """Whether the last steps together gained no more than rounding."""
         if self._since < self._idle:
@@ -406,6 +410,9 @@ class Convergence:
         """
         if found is not None and found.endless:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
+        sides = yield from self._one_sided.from_both(x, f, g)
+        if isinstance(sides, BothSides) and sides.misleading and not self._one_sided.right_at(x):
+            return x, f, self._one_sided.corrected(x, sides)
         noise = max(self.noise(x, f, g), displacing(x, self._gradients, self.recent.curvature()))
         if found is not None:
             if self._problem.differences is None:
@@ -415,18 +422,20 @@ class Convergence:
             hidden = level(found, f) if self._problem.differences is None else 0.0
             if hidden > 0:
                 promised, noise = min(promised, hidden), max(noise, hidden)
-        if self._unresolved(x, f, g):
+        if not self._under_noise.matters and self._one_sided.is_error(x, f, g):
             promised = noise
         # no gains are to be extrapolated where there are none
         knows = self._knows(message, promised, x, f, g)
         knows = knows._replace(promised=promised, extrapolated=0.0, noise=noise)
         pg = self._problem.projected_gradient(x, g)
-        finish = judge(self._under_noise.told(knows, x, pg, alone=True))
-        if not finish.status.success and self._under_noise.matters:
+        knows = self._under_noise.told(knows, x, pg, alone=True)
+        finish = judge(knows)
+        doubted = not finish.status.success or knows.promised > knows.noise
+        if self._under_noise.matters and doubted:
             beside = yield from self._under_noise.modelled(knows, x, f, pg)
             if isinstance(beside, tuple):
                 return beside
-            finish = beside or finish
+            finish = beside or judge(knows._replace(hidden=0.0))  # what errors promise is no excuse
         ended = yield from self.nearby.explored(finish, (x, f, g), noise)
         if isinstance(ended, tuple) or not ended.status.success:
             return ended
@@ -440,25 +449,6 @@ class Convergence:
         pg = self._problem.projected_gradient(x, g)
         most = largest(pg * np.maximum(1.0, np.abs(x)))
         return self._problem.differences is None and most > math.sqrt(NEGLIGIBLE) * abs(f)
-
-    def _unresolved(self, x: Array, f: float, g: Array) -> bool:
-        """Whether all that is left of a gradient by differences is their error."""
-        problem, differences = self._problem, self._problem.differences
-        if differences is None or not differences.resolution > 0 or self._under_noise.matters:
-            return False
-        displaced = self.recent.curvature() * float(np.abs(differences.displaced(x)).max())
-        rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
-        return largest(problem.projected_gradient(x, g)) <= displaced + rounded
-
-    def _lost(self, x: Array, f: float, g: Array) -> bool:
-        """Whether a gradient by differences is no longer than rounding of values makes it."""
-        problem, differences = self._problem, self._problem.differences
-        if differences is None or not differences.resolution > 0 or problem.noise > 0:
-            return False
-        pg = problem.projected_gradient(x, g)
-        rounding = ROUNDINGS * problem.unit * abs(f)
-        errors = rounding / (differences.resolution * np.maximum(1.0, np.abs(x)))
-        return bool(np.linalg.norm(pg) <= np.linalg.norm(errors[pg != 0]))
 
     def polled(
         self, x: Array, f: float, g: Array, noise: float, known: float = 0.0
@@ -498,3 +488,8 @@ class Convergence:
             kept = min(knows.size, promised * recent.exceeded(rounding))
             return knows._replace(promised=max(promised, kept))
         return knows
+
+
+def _promised(model: Callable[[Array], Array], g: Array) -> float:
+    """What a model's step promises for a gradient."""
+    return -0.5 * float(g.dot(model(g)))

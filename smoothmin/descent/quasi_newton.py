@@ -320,10 +320,10 @@ class Descent:
         """The end, if central differences say so; or whether they have given a better gradient."""
         problem, metric, x = self._problem, self.metric, self.x
 
-        def promise(gradient: Array) -> float:
-            return -0.5 * float(gradient.dot(model_step(problem, metric, x, gradient)))
+        def model(gradient: Array) -> Array:
+            return model_step(problem, metric, x, gradient)
 
-        found = yield from self.known.closer(message, promise, step, x, self.f, self.g)
+        found = yield from self.known.closer(message, model, step, x, self.f, self.g)
         if found is None or isinstance(found, Finish):
             return found or False
         if isinstance(found, tuple):

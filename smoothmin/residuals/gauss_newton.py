@@ -160,7 +160,8 @@ class _GaussNewtonRun:
             return Finish(Status.CONVERGED, message, criterion=criterion)
         if predicted <= unit * abs(here.f) and not actual > 0:
             message = "The decrease left is below what values show."
-            return Finish(Status.CONVERGED, message, criterion=Ended.FTOL)
+            criterion = Ended.XTOL if short and options.ftol is None else Ended.FTOL
+            return Finish(Status.CONVERGED, message, criterion=criterion)
         if moved <= unit * size or np.array_equal(x, here.x):
             return Finish(Status.PRECISION, "Steps are as short as rounding, and go nowhere.")
         return None

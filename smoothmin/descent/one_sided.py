@@ -1,0 +1,118 @@
+"""What one-sided differences do not tell of where a descent stands, and a look to the other side.
+
+Their gradient vanishes beside a minimum: it is that of a point half a step away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from smoothmin._precision import ROUNDINGS
+from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin._recent import Recent
+from smoothmin._verdict import SURE
+from smoothmin.descent.both_sides import BothSides
+from smoothmin.descent.tolerances import largest
+from smoothmin.metrics.metric import Metric
+
+
+class OneSided:
+    """The errors of slopes by differences, as expected and as seen.
+
+    Parameters
+    ----------
+    problem : Problem
+    recent : Recent
+
+    Attributes
+    ----------
+    looked : int
+        How many steps were made when differences were looked at closer.
+    overrated : float
+        Share of the error that metrics expect that there is.
+    """
+
+    def __init__(self, problem: Problem, recent: Recent) -> None:
+        self._problem, self._recent = problem, recent
+        self.looked, self.overrated = -1, 1.0
+        self._sides: BothSides | None = None  # what they told then
+        self._right_at: Array | None = None  # where slopes were corrected last
+
+    def from_both(
+        self, x: Array, f: float, g: Array
+    ) -> Generator[Ask, Any, BothSides | Array | None]:
+        """What differences to both sides tell, asked for once after each step.
+
+        Just those to the other side where noise has made steps longer.
+        """
+        differences = self._problem.differences
+        if differences is not None and self.looked == self._recent.steps:
+            return self._sides
+        if differences is None or not differences.toward(-1):
+            return None
+        self.looked, self._sides = self._recent.steps, None
+        _, back = yield from ask_one(x)
+        differences.toward(1)
+        central = 0.5 * (g + back)
+        if not np.isfinite(central).all():
+            return None
+        if differences.noise > 0:  # was found just now, and made steps longer
+            return back
+        free = self._problem.projected_gradient(x, central)
+        rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
+        error = g - central
+        change = error + differences.corrected(x)
+        self._sides = BothSides(central, free, error, change, rounded, differences.displaced(x))
+        return self._sides
+
+    def corrected(self, x: Array, sides: BothSides) -> Array:
+        """The gradient by both sides at ``x``; later ones are told less their error there."""
+        assert self._problem.differences is not None
+        self._problem.differences.correct(x, sides.error)
+        self.overrated = 0.0  # what is left of the error no metric knows
+        self._right_at = x
+        return sides.central
+
+    def right_at(self, x: Array) -> bool:
+        """Whether the last correction was made at this point."""
+        return self._right_at is x
+
+    def hides(self, x: Array, f: float, metric: Metric | None) -> float:
+        """What a gradient may promise at ``x`` of which differences leave no more than errors.
+
+        A gradient g with an error e is sure to lead down where g'Hg > 4 e'He.
+        """
+        differences = self._problem.differences
+        assert differences is not None
+        away = differences.displaced(x)
+        if metric is None or metric.fresh:
+            return 0.5 * self._recent.curvature() * float(away @ away)
+        with np.errstate(all="ignore"):
+            inverse, curvatures = metric.diagonals(x.size)
+            error = curvatures * away
+            rounded = self._problem.unit * abs(f) * differences.rounded(x)
+            hidden = float(error @ metric.apply(error)) + float(inverse @ rounded**2)
+        return 0.5 * SURE * self.overrated * hidden if 0 <= hidden < math.inf else 0.0
+
+    def is_error(self, x: Array, f: float, g: Array) -> bool:
+        """Whether all that is left of a gradient by differences is their error."""
+        problem, differences = self._problem, self._problem.differences
+        if differences is None or not differences.resolution > 0:
+            return False
+        displaced = self._recent.curvature() * float(np.abs(differences.displaced(x)).max())
+        rounded = 2 * max(problem.noise, problem.unit * abs(f)) / differences.resolution
+        return largest(problem.projected_gradient(x, g)) <= displaced + rounded
+
+    def is_rounding(self, x: Array, f: float, g: Array) -> bool:
+        """Whether a gradient by differences is no longer than rounding of values makes it."""
+        problem, differences = self._problem, self._problem.differences
+        if differences is None or not differences.resolution > 0 or problem.noise > 0:
+            return False
+        pg = problem.projected_gradient(x, g)
+        rounding = ROUNDINGS * problem.unit * abs(f)
+        errors = rounding / (differences.resolution * np.maximum(1.0, np.abs(x)))
+        return bool(np.linalg.norm(pg) <= np.linalg.norm(errors[pg != 0]))
