@@ -25,6 +25,10 @@ def contradicted(
 ) -> Finish:
     """The end, another one where gradients that the user gave are not those of the values."""
     success = finish.status.success
+    if success and gathered.slopeless:
+        if problem.differences is not None:
+            return Finish(Status.PRECISION, _status.STEPS, **finish.info)
+        return Finish(Status.GRADIENT, _status.ZERO_GRADIENT, **finish.info)
     if (success and not gathered.kinked) or problem.differences is not None:
         return finish
     visible = np.maximum(VISIBLE * noise, PRODUCTS * point.size)

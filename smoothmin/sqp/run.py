@@ -284,9 +284,12 @@ class SQPRun:
         finish = unusable(point.fun, point.grad)
         if finish is not None or not point.finite:
             return finish or Finish(Status.NONFINITE, "A constraint is not finite at the start.")
-        if point.feasible and self._certifier.certify(point, self._gathered).met:
-            point = yield from self._search.beside(point)
         self._gathered.add(point, None)
+        if point.feasible and self._certifier.certify(point, self._gathered).met:
+            beside = yield from self._search.beside(point)
+            if beside is not point:
+                point = beside
+                self._gathered.add(point, None)
         self._lowest_feasible.note(point)
         self._level = self._first_level = point.fun
         self._lowest = -max(1.0, abs(point.fun)) / EPS**2

@@ -213,6 +213,12 @@ class Gathered:
         """Whether the last program needed more than one piece of a function."""
         return any((tangents.weights > 0).any() for tangents in self.of.values())
 
+    @property
+    def slopeless(self) -> bool:
+        """Whether values of the objective differ, and no gradient says so."""
+        differ = len({point.fun for point in self.recent}) > 1
+        return differ and not any(point.grad.any() for point in self.recent)
+
     def add(self, point: Point, centre: Point | None) -> None:
         """Learn from a point, compared with the centre of the last program."""
         if centre is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
+from scipy.linalg.lapack import dgeqrf, dorgqr, dpotrf, dpotrs, dtrtrs
 
 from smoothmin._machine import PRODUCTS, QUARTER_OF_DIGITS
 from smoothmin._protocol import Array
@@ -87,11 +87,13 @@ def _stationary_for_one(row: Array, base: Array, offset: float) -> Target:
 
 def _stationary_by_rotations(rows: Array, base: Array, offsets: Array, unit: Array) -> Target:
     """The same for rows of length 1 that are nearly dependent; ``unit`` made them so."""
-    w = len(rows)
-    q, r = np.linalg.qr(rows.T)
-    if len(r) < w:  # more rows than dimensions
-        q = np.concatenate([q, np.zeros((len(q), w - len(r)))], axis=1)
-        r = np.concatenate([r, np.zeros((w - len(r), w))])
+    w, p = rows.shape
+    r, scales = dgeqrf(rows.T)[:2]  # R above the diagonal, beside what makes Q
+    q = dorgqr(r[:, : min(w, p)], scales)[0]
+    if p < w:  # more rows than dimensions
+        q = np.concatenate([q, np.zeros((p, w - p))], axis=1)
+        r = np.concatenate([r, np.zeros((w - p, w))])
+    r = r[:w]
     diagonal = np.einsum("ii->i", r)
     lost = np.abs(diagonal) < PRODUCTS
     dependent = bool(lost.any())

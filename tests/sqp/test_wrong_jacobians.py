@@ -37,6 +37,24 @@ def test_wrong_derivatives_have_a_status_of_their_own(jac, rows, named, seed):
     assert named in res.message
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"type": "ineq", "fun": lambda x: 9 - x @ x, "jac": lambda x: -2 * x},
+        {"type": "eq", "fun": lambda x: 9 - x @ x, "jac": lambda x: -2 * x},
+        {"type": "ineq", "fun": lambda x: 3 - x[0]},
+    ],
+)
+@pytest.mark.parametrize("start", [[0.5, 0.0], [4.0, 1.0]])
+def test_a_gradient_of_zero_is_not_believed_where_values_differ(row, start):
+    res = minimize(fun, start, jac=np.zeros_like, constraints=row)
+    assert not res.success
+    assert res.status == Status.GRADIENT
+    # which has no imaginary part, so that complex steps find no slope
+    res = minimize(lambda x: fun(x.real), start, jac="cs", constraints=row)
+    assert not res.success
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_kinks_are_none(seed):
     rng = np.random.default_rng(seed)
