@@ -124,6 +124,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
         Violations of each constraint.
     multipliers : list of ndarray
         Multipliers of each constraint: the gradient is the sum of these times the rows' gradients.
+        NaN where they are not known, as for equalities that all points have met.
     bound_multipliers : ndarray, or blocks as ``x0``
         Multipliers of the bounds.
     constr_nfev : list of int

@@ -47,9 +47,9 @@ def describe(
         "constr_njev": ledger.jacobian_counts(),
     }
     found = multipliers(ledger, domain, point, told)
-    if found is not None:
-        out["multipliers"] = region.scattered(found[0])
-        out["bound_multipliers"] = domain.restore_gradient(found[1])
+    unknown = np.full(len(rows.lower), np.nan), np.full(point.size, np.nan)
+    out["multipliers"] = region.scattered((found or unknown)[0])
+    out["bound_multipliers"] = domain.restore_gradient((found or unknown)[1])
     return out
 
 

@@ -286,10 +286,8 @@ class SQPRun:
             return finish or Finish(Status.NONFINITE, "A constraint is not finite at the start.")
         self._gathered.add(point, None)
         if point.feasible and self._certifier.certify(point, self._gathered).met:
-            beside = yield from self._search.beside(point)
-            if beside is not point:
-                point = beside
-                self._gathered.add(point, None)
+            point = yield from self._search.beside(point)
+            self._gathered.add(point, None)
         self._lowest_feasible.note(point)
         self._level = self._first_level = point.fun
         self._lowest = -max(1.0, abs(point.fun)) / EPS**2
@@ -408,9 +406,12 @@ class SQPRun:
     def _proves(
         self, certificate: KKTCertificate, point: Point, direction: Direction, noise: float
     ) -> bool:
-        """Whether a certificate is met, and if by differences the program does not deny it."""
-        sure = self._problem.differences is None
-        return certificate.met and (sure or self._small(point, direction, noise))
+        """Whether a certificate is met, and if by differences means something, too."""
+        if not certificate.met or self._problem.differences is None:
+            return certificate.met
+        rounding = self._visibility.noise(point, direction)
+        lost = self._visibility.lost(point, rounding, certificate.stationarity)
+        return not lost and self._small(point, direction, noise)
 
     def _facts(self, certificate: KKTCertificate, direction: Direction) -> dict[str, Any]:
         facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
@@ -432,7 +433,7 @@ class SQPRun:
         """
         rounding = max(self._visibility.noise(point, direction), self._noise_here)
         if self._visibility.lost(point, rounding, certificate.stationarity):
-            promised = min(promised, noise)
+            promised = self._visibility.believed(point, promised, noise, rounding)
         if self._visibility.cancelled(point, direction):
             promised = math.inf
         if noise < promised < math.inf:  # as earlier promises were kept

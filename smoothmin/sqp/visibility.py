@@ -15,6 +15,7 @@ from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.sqp.curvature import LagrangianMetric
 from smoothmin.sqp.functions import Point, PointEvaluator, Sides
 from smoothmin.sqp.program import Direction, Programs, Region
+from smoothmin.subproblems.min_norm import euclidean_norm
 
 
 class Visibility:
@@ -83,8 +84,15 @@ class Visibility:
     def lost(self, point: Point, noise: float, stationarity: float) -> bool:
         """Whether slopes by differences are no more than rounding of values makes of them."""
         differing = self._problem.differences is not None
-        errors = self.slope_errors(point, noise)
-        return differing and stationarity <= float(np.linalg.norm(errors))
+        return differing and stationarity <= euclidean_norm(self.slope_errors(point, noise))
+
+    def believed(self, point: Point, promised: float, noise: float, rounding: float) -> float:
+        """What such slopes promise: no more than others that are as small would.
+
+        That is all that is known where the objective shows none, as by steps that are too short.
+        """
+        most = max(noise, self._curvature.promised_by(self.slope_errors(point, rounding)))
+        return min(promised, most) if point.grad.any() else most
 
     def cancelled(self, point: Point, direction: Direction) -> bool:
         """Whether multipliers make a program's promise meaningless.

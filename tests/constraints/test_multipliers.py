@@ -62,6 +62,18 @@ def test_from_values_those_that_values_tell():
     assert np.isnan(res.multipliers[1]).all()
 
 
+def test_those_that_are_not_known_are_nan():
+    line = LinearConstraint([[1.0, 1.0]], 1, 1)
+    res = minimize(lambda x: (x[0] - 2) ** 2 + x[1] ** 2, [3.0, -2.0], constraints=line, rng=0)
+    assert res.success
+    assert [found.shape for found in res.multipliers] == [(1,)]
+    assert np.isnan(res.multipliers[0]).all()
+    nowhere = [line, LinearConstraint([[1.0, 1.0]], 2, 2)]
+    res = minimize(lambda x: x @ x, [3.0, -2.0], constraints=nowhere)
+    assert res.nfev == 0
+    assert np.isnan(np.concatenate(res.multipliers)).all()
+
+
 def test_where_every_variable_is_at_a_bound():
     row = NonlinearConstraint(lambda x: x.sum(), 2, np.inf, jac=lambda x: np.ones((1, 2)))
     options = {"jac": True, "constraints": row}

@@ -211,3 +211,12 @@ def test_steep_curved_rows_do_not_pass_for_rounding():
         )  # fmt: skip
         assert res.success
         assert abs(res.fun - 0.0126652) < 2e-6
+
+
+@pytest.mark.parametrize("eps", [1e-15, 1e-14])
+@pytest.mark.parametrize("method", ["sqp", "SLSQP", "trust-constr"])
+def test_steps_shorter_than_rounding_are_no_success(eps, method):
+    disc = {"type": "ineq", "fun": lambda x: 4 - x @ x}
+    options = {"eps": eps} if method != "trust-constr" else {"finite_diff_rel_step": eps}
+    res = minimize(rosen, [-1.2, 1.0], method=method, constraints=disc, options=options)
+    assert not res.success or res.fun < 1e-4  # which such steps hide
