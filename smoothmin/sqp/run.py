@@ -345,7 +345,8 @@ class SQPRun:
         if self._proves(certificate, point, direction, blurred):
             return judge(certificate.knowledge, **self._facts(certificate, direction))
         gained = self._level_at_reset - self._level
-        nothing = -direction.slope <= noise  # whatever differences hide, which is no kink's doing
+        # whatever differences hide, which is no kink's doing
+        nothing = -direction.slope <= noise and certificate.stationarity > 0
         if nothing and self._gathered.kinked and gained > VISIBLE * noise:
             # the matrix, or short steps, may hide what there is
             self._reset_at, self._level_at_reset = point, self._level
@@ -409,9 +410,8 @@ class SQPRun:
         """Whether a certificate is met, and if by differences means something, too."""
         if not certificate.met or self._problem.differences is None:
             return certificate.met
-        rounding = self._visibility.noise(point, direction)
-        lost = self._visibility.lost(point, rounding, certificate.stationarity)
-        return not lost and self._small(point, direction, noise)
+        lost = self._visibility.lost(point, noise, certificate.stationarity)
+        return (point.grad.any() or not lost) and self._small(point, direction, noise)
 
     def _facts(self, certificate: KKTCertificate, direction: Direction) -> dict[str, Any]:
         facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}

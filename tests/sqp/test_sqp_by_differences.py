@@ -220,3 +220,16 @@ def test_steps_shorter_than_rounding_are_no_success(eps, method):
     options = {"eps": eps} if method != "trust-constr" else {"finite_diff_rel_step": eps}
     res = minimize(rosen, [-1.2, 1.0], method=method, constraints=disc, options=options)
     assert not res.success or res.fun < 1e-4  # which such steps hide
+
+
+def test_a_kink_that_is_met_exactly_is_no_division_by_zero():
+    """The least element of the hull vanishes there (MAD1), and so does what is left."""
+
+    def fun(x):
+        pieces = x[0] ** 2 + x[1] ** 2 + x[0] * x[1] - 1, np.sin(x[0]), -np.cos(x[1])
+        return float(max(pieces))
+
+    row = LinearConstraint([[1.0, 1.0]], 0.5, np.inf)
+    res = minimize(fun, [1.0, 2.0], constraints=row, rng=0)
+    assert res.success
+    assert res.fun == pytest.approx(-0.38965951727, abs=1e-7)
