@@ -38,6 +38,8 @@ class Stencil:
         Standard deviation of the values' noise, as far as known; zero for rounding alone.
     plateau : bool
         Whether gradients of zero say nothing, as far as known.
+    at_bottom : bool
+        Whether the first point seems to be a minimum, as far as known.
     resolves : bool
         Whether any difference could be told from rounding and noise.
     beside : ndarray (p, k), or None
@@ -62,7 +64,7 @@ class Stencil:
         self._base: tuple[Array, NDArray[Any]] | None = None
         self._side = 1.0  # of a point, away from zero, to which one-sided steps lead
         self.noise = 0.0
-        self.plateau = False
+        self.plateau = self.at_bottom = False
         self.resolves = False
         self.beside: NDArray[Any] | None = None
         self.rows: Array | None = None

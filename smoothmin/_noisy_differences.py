@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._differences import VISIBLE, Stencil, moved, nonzero, slopes
-from smoothmin._factors import OTHER_ORDER
+from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import EPS, LARGE, SUMMED
 from smoothmin._noise import POINTS, noise_along
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Done, advance
 from smoothmin._scale import START_SHARE
 
@@ -43,6 +44,8 @@ class NoiseAwareStencil(Stencil):
     ----------
     plateau : bool
         Whether the last gradients are zero because values come in steps, or are all one.
+    at_bottom : bool
+        Whether values along the line on which noise was looked for first have their least there.
     """
 
     def __init__(self, box: tuple[Array, Array] | None, rng: np.random.Generator) -> None:
@@ -52,7 +55,7 @@ class NoiseAwareStencil(Stencil):
         self._measured_at: float | None = None
         self._latest: tuple[Array, Array] | None = None  # the last point, value, and beside
         self._last, self._lowest = 0.0, math.inf
-        self._flat = False
+        self._flat = self.at_bottom = False
 
     def gradients(
         self, points: Array
@@ -67,10 +70,15 @@ class NoiseAwareStencil(Stencil):
             # beside large values at a point that is not gone to nothing else is seen
             yield from self._measure(points[0])
             values, gradients = yield from super().gradients(points)
-        elif first and self._unresolved(points[0], float(values[0]), gradients[0]):
+        elif (
+            first
+            and not self.at_bottom
+            and self._unresolved(points[0], float(values[0]), gradients[0])
+        ):
             yield from self._lengthen(points[0], float(values[0]), EPS * abs(float(values[0])))
             values, gradients = yield from super().gradients(points)
         elif first and self.noise == 0 and self._shorten(points[0], float(values[0]), gradients[0]):
+            self.at_bottom = False  # of a scale that is not the variables'
             values, gradients = yield from super().gradients(points)
         unseen = self._flat or (self.noise > 0 and not self.resolves)
         self.plateau = unseen and not gradients.any()
@@ -117,8 +125,9 @@ class NoiseAwareStencil(Stencil):
         """Find the noise at ``x`` and the steps for it."""
         line = noise_along(self._line(x))
         found, row = advance(line), self._known(x[None])
-        first = True
+        first, anew = True, self._measured_at is None
         while not isinstance(found, Done):
+            spacing = found[1] - found[0]
             if first and row is not None:  # begins at x
                 values = np.append(row[0], (yield found[1:]))
             else:
@@ -131,13 +140,45 @@ class NoiseAwareStencil(Stencil):
                     row = np.append(f, np.empty(0) if self.beside is None else self.beside[0])
                 self.know(x, row)
             self._flat = self._flat and bool((values == f).all())
+            length = float(np.linalg.norm(spacing / np.maximum(1.0, np.abs(x))))
+            if anew and self._is_bottom(values, length, 0.0):  # up to rounding: no noise
+                self.at_bottom = True
+                return
             found = advance(line, values)
         level: float = found.value
-        size = float(np.abs(values).max())
-        if not level > SUMMED * size:
+        rounding, bottom = SUMMED * float(np.abs(values).max()), False
+        if anew and np.isfinite(values).all():
+            # of the points, where values rise from a minimum of zero
+            rounded = EPS * float(np.abs(np.diff(values)).max()) / length
+            if not level > max(rounding, rounded):
+                bottom = self.at_bottom = self._is_bottom(values, length, MINOR**2)
+        if bottom or not level > rounding:
             return  # what was found before, if anything, is the better guess
         self.noise, self._curvatures = level, None
         yield from self._lengthen(x, f, level)
+
+    def _is_bottom(self, values: Array, spacing: float, within: float) -> bool:
+        """Whether these, each so far from the one before, have their least near the first.
+
+        That is where they are a parabola's, but for rounding or a share of the rise ``within``
+        which they are. How they bend tells how long steps are to be for rounding not to hide
+        differences.
+        """
+        if not np.isfinite(values).all():
+            return False
+        at, rounding = np.arange(len(values)), EPS * float(np.abs(values).max())
+        rises, last = values - values[0], len(values) - 1
+        parabola = np.polynomial.Polynomial(np.polynomial.polynomial.polyfit(at, rises, 2))
+        slope, bend = parabola.coef[1:]
+        rise, misses = bend * last**2, np.abs(rises - parabola(at))
+        if misses.max() > max(within * rise, ROUNDINGS * rounding):
+            return False
+        if not rise > VISIBLE * rounding or abs(slope) > bend * last:
+            return False
+        # long enough for a coordinate along which there is less curvature
+        step = OTHER_ORDER * np.sqrt(VISIBLE * rounding / bend) * spacing
+        self._relative = float(np.clip(step, self._usual, START_SHARE))
+        return True
 
     def _lengthen(
         self, x: Array, f: float, level: float

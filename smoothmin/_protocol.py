@@ -295,6 +295,11 @@ class Differences(Protocol):
         ...
 
     @property
+    def at_bottom(self) -> bool:
+        """Whether values around the first point say that it is a minimum."""
+        ...
+
+    @property
     def resolves(self) -> bool:
         """Whether any difference could be told from rounding and noise so far."""
         ...

@@ -30,9 +30,13 @@ class Recent:
     ----------
     steps : int
         Steps made so far; -1 before there is a start.
+    afar : float
+        A gradient's size away from a start that is nearly a minimum, where that is known: what
+        gradients are to be small beside there.
     """
 
     def __init__(self) -> None:
+        self.afar = 0.0
         self.clear()
 
     def clear(self) -> None:
@@ -147,7 +151,7 @@ class Recent:
     def _steep(self) -> float:
         while self._largest[0][0] < self.steps // 4:
             self._largest.popleft()
-        largest = self._largest[0][1]
+        largest = max(self.afar, self._largest[0][1])
         if not largest > 0:
             return 0.0
         # at a kink it depends on the side, so the largest of a few counts, unless the last is

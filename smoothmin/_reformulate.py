@@ -111,6 +111,11 @@ class SeenDifferences:
         """See `smoothmin._protocol.Differences`."""
         return self._differences.resolves
 
+    @property
+    def at_bottom(self) -> bool:
+        """See `smoothmin._protocol.Differences`."""
+        return self._differences.at_bottom
+
     def displaced(self, x: Array) -> Array:
         """See `smoothmin._protocol.Differences`."""
         return self._differences.displaced(x)

@@ -200,3 +200,55 @@ def test_tolerances_of_each_variable():
     for bad in ([1e-3, -1.0], "a", [1, 2, 3]):
         with pytest.raises((TypeError, ValueError), match="tol"):
             minimize(rosen, X0, options={"xatol": bad, "restarts": 1, "maxfev": 300})
+
+
+def bowl(x):
+    return 100 + float(np.arange(1, x.size + 1) @ (x - 1) ** 2)
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "CG", "SLSQP"])
+@pytest.mark.parametrize("fun", [bowl, rosen, lambda x: 1 + rosen(x)])
+def test_a_start_that_is_the_minimum_is_the_end_by_differences(method, fun):
+    res = minimize(fun, np.ones(5), method=method, rng=0)
+    assert res.success, res.message
+    assert res.nfev <= 8 + 2 * 5 + 4  # the search for noise, both sides, two directions
+    np.testing.assert_allclose(res.x, 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+@pytest.mark.parametrize("offset", [1e-8, 1e-7, 1e-6])
+def test_a_start_beside_the_minimum_is_soon_at_it_by_differences(method, offset):
+    start = np.array([1.0, 1, 1, 1]) + offset * np.array([1, -2, 1, 0.5])
+    res = minimize(bowl, start, method=method, rng=0)
+    assert res.success, res.message
+    assert res.nfev <= 40
+    assert res.fun <= 100 + 1e-12
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+@pytest.mark.parametrize("steep", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_start_in_a_valley_is_no_minimum(method, steep, level):
+    def valley(x):
+        return level + float(steep * np.sum((x[1:] - x[:-1] ** 2) ** 2) + np.sum((1 - x[:-1]) ** 2))
+
+    start = 0.999 ** np.array([1, 2, 4])
+    res = minimize(valley, start, method=method, rng=0)
+    assert not res.success or res.fun - level <= 1e-6 * max(level, valley(start) - level)
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+@pytest.mark.parametrize("steep", [1.0, 1e6])
+def test_a_start_on_top_along_one_coordinate_is_no_minimum(method, steep):
+    res = minimize(lambda x: (x[0] ** 2 - 1) ** 2 + steep * x[1] ** 2, [0.0, 0.0], method=method)
+    assert not res.success or res.fun < 1e-6
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 100.0])
+def test_a_start_on_a_kink_is_no_minimum_by_differences(level):
+    def kinked(x):
+        return level + abs(x[0] - x[1]) + 1e-3 * np.sum((x - 1) ** 2)
+
+    for method in ("bfgs", "lbfgs"):
+        res = minimize(kinked, [0.0, 0.0], method=method, rng=0)
+        assert not res.success or res.fun <= level + 1e-6

@@ -156,7 +156,7 @@ class Convergence:
         There the value is off by what it rises over the displacement.
         """
         hidden, differences = self.rounding(x, f, g), self._problem.differences
-        if differences is None or differences.noise > 0:
+        if differences is None or differences.noise > 0 or self._one_sided.leads_down:
             return hidden
         # where it is much of what values fell by it is no more than a guess
         blurred = self._one_sided.hides(x, f, self.metric)
@@ -209,7 +209,7 @@ class Convergence:
                 self.curvatures = sides.curvatures
                 return central
             if promised > hidden:
-                self._one_sided.overrated *= hidden / expected if 0 < hidden < expected else 1.0
+                self._one_sided.seen_to_lead_down(hidden, expected)
                 return None
         # what both sides tell is exact but for rounding, and promises are kept as earlier ones were
         rounding = self.rounding(x, f, central)
@@ -220,8 +220,7 @@ class Convergence:
         little = not knows.vanishing or (knows.large <= SHORT and hidden <= knows.size)
         if little and hidden <= beside(BLURRED, self.recent.changes):
             # no gains are to be extrapolated where none is sure
-            noise = max(rounding, hidden)
-            knows = knows._replace(noise=noise, extrapolated=0.0)
+            knows = knows._replace(noise=max(rounding, hidden), extrapolated=0.0)
         finish = judge(knows)
         if finish.status.success and self._taught_elsewhere(knows):
             self._renewed, self.curvatures = self.recent.steps, sides.curvatures

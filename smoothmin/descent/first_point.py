@@ -27,6 +27,15 @@ def first_point(problem: Problem, gtol: float | None) -> Generator[Ask, Any, Fou
     f, g = yield from ask_one(x)
     if (finish := unusable(f, g)) is not None or gtol is not None or g.any():
         return finish or (x, f, g)
+    there = yield from lower_beside(problem, x, f)
+    if there is None:
+        return x, f, g
+    f, g = yield from ask_one(there)
+    return (there, f, g) if g.any() else Finish(Status.GRADIENT, _status.ZERO_GRADIENT)
+
+
+def lower_beside(problem: Problem, x: Array, f: float) -> Generator[Ask, Any, Array | None]:
+    """The lowest of points on both sides along two directions, if it is lower than ``x``."""
     size = PROBE * np.maximum(1.0, np.abs(x))
     signs = np.ones((min(2, x.size), x.size))
     signs[1:, ::2] = -1.0
@@ -34,11 +43,8 @@ def first_point(problem: Problem, gtol: float | None) -> Generator[Ask, Any, Fou
     answers = yield Ask(points, 0)
     values = np.where(np.isfinite(answers.values), answers.values, np.inf)
     k = int(values.argmin())
-    if not values[k] < f - ROUNDINGS * EPS * abs(f):
-        return x, f, g
     there: Array = points[k].copy()
-    f, g = yield from ask_one(there)
-    return (there, f, g) if g.any() else Finish(Status.GRADIENT, _status.ZERO_GRADIENT)
+    return there if values[k] < f - ROUNDINGS * EPS * abs(f) else None
 
 
 def unusable(f: float, g: Array) -> Finish | None:

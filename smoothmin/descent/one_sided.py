@@ -39,6 +39,7 @@ class OneSided:
     def __init__(self, problem: Problem, recent: Recent) -> None:
         self._problem, self._recent = problem, recent
         self.looked, self.overrated = -1, 1.0
+        self._led_down = -1  # steps made when a look has shown that slopes lead down
         self._sides: BothSides | None = None  # what they told then
         self._right_at: Array | None = None  # where slopes were corrected last
 
@@ -68,6 +69,16 @@ class OneSided:
         change = error + differences.corrected(x)
         self._sides = BothSides(central, free, error, change, rounded, differences.displaced(x))
         return self._sides
+
+    @property
+    def leads_down(self) -> bool:
+        """Whether a look from here has shown that a gradient promises more than its error."""
+        return self._led_down == self._recent.steps
+
+    def seen_to_lead_down(self, hidden: float, expected: float) -> None:
+        """Take note of a look: errors promise so much, not what was ``expected`` of them."""
+        self._led_down = self._recent.steps
+        self.overrated *= hidden / expected if 0 < hidden < expected else 1.0
 
     def corrected(self, x: Array, sides: BothSides) -> Array:
         """The gradient by both sides at ``x``; later ones are told less their error there."""

@@ -35,6 +35,7 @@ from smoothmin.descent.failed_search import IDLE
 from smoothmin.descent.first_point import Found, first_point
 from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
+from smoothmin.descent.start_at_minimum import Bottom, start_at_minimum
 from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import (
     ARMIJO,
@@ -99,8 +100,19 @@ class _Steps(Resumable):
         start = yield from first_point(problem, gtol)
         if isinstance(start, Finish):
             return start
-        known = Convergence(problem, given)
-        descent = Descent(problem, self._metric, known, start, self._length, **self._how)
+        bottom = yield from start_at_minimum(problem, start)
+        if isinstance(bottom, Finish):
+            return bottom
+        if isinstance(bottom, tuple):
+            start, bottom = bottom, None
+        known, length = Convergence(problem, given), self._length
+        if bottom is not None:
+            start = bottom.start
+            self._metric.begin_along(bottom.curvatures)
+            length = min(euclidean_norm(bottom.step), length or math.inf)
+        descent = Descent(problem, self._metric, known, start, length, **self._how)
+        if bottom is not None:
+            known.recent.afar, descent.bottom = bottom.steep, bottom
         self._descent = descent
         return (yield from descent.step(None))
 
@@ -116,6 +128,7 @@ class Descent:
         Of the last step.
     """
 
+    bottom: Bottom | None = None  # what is known of a start that is nearly a minimum
     persistent = True  # whether a search that found nothing is tried again without memory
     tells_forgotten = True  # whether anybody wants to know what was forgotten last
 
@@ -274,6 +287,13 @@ class Descent:
         """What a search that did not end as it should has come to: a step, or the end."""
         if found.endless:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
+        if self.bottom is not None and self.known.recent.steps == 0:
+            missed = self.bottom.missed(found.trials[0].x, found.trials[0].fun)
+            left = yield from self.bottom.ended(self._problem, missed)
+            if isinstance(left, tuple):
+                self._jump(left)
+            if left is not None:
+                return left if isinstance(left, Finish) else None
         metric, point = self.metric, found.point
         self.doubt.hear(found, direction, self.f, found.slope, noise)
         if not self.f - point.fun > noise and not metric.fresh:
