@@ -134,7 +134,6 @@ def test_a_descent_that_ends_on_a_kink_says_so():
     )
     assert not res.success
     assert "kink" in res.message
-    assert "may be left" in res.message
     assert "gradient-sampling" in advise(res)
 
 

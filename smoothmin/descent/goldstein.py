@@ -121,7 +121,7 @@ class NearbyGradients:
             if beyond is None and len(rows) == 1:  # alike, as where there is no kink
                 return None
             if beyond is None and (self._problem.differences is not None or size * radius > noise):
-                return Knowledge(known, steep=1.0)
+                return Knowledge(f"{known}, at a kink", steep=1.0)
             if beyond is None:
                 lower = yield from self._lower(at, step * (noise / (size * radius)), noise)
                 return lower or Knowledge(known, promised=noise, noise=noise)
