@@ -152,9 +152,14 @@ class Tangents:
         """Which gradients are of points within the radius, or stand for some that are."""
         away = point.x - self.points
         close: Mask = np.vecdot(away, away) <= radius * radius
-        if self.proven and self.proven_at is point:
+        if self.proven and self._still_proven(point, radius):
             close |= np.isin(self.serials, list(self.proven))
         return close
+
+    def _still_proven(self, point: Point, radius: float) -> bool:
+        """Whether proofs hold at a point: they tell of gradients within half of a radius."""
+        at = self.proven_at
+        return at is not None and 2 * euclidean_norm(point.x - at.x) <= radius
 
     def prove(self, serial: int, centre: Point, there: Point) -> None:
         """Keep a tangent if it is not above the function ``there``, half a radius from the centre.
@@ -163,11 +168,11 @@ class Tangents:
         if that meets the centre's within the radius: all of a convex function are below it.
         Where there is no kink between, none is from another piece.
         """
-        if self.proven_at is not centre:
+        number, radius = self.number, 2 * euclidean_norm(there.x - centre.x)
+        if not self._still_proven(centre, radius):
             self.proven, self.proven_at = set(), centre
-        error, bent, rounded = (found[self.number] for found in _compare(centre, there))
+        error, bent, rounded = (found[number] for found in _compare(centre, there))
         kinked = error > self._settings.same * bent + rounded
-        number, radius = self.number, 2 * np.linalg.norm(there.x - centre.x)
         for row in np.flatnonzero(self.serials == serial).tolist():
             steeper = np.linalg.norm(self.slopes[row] - centre.slopes[number])
             gap = centre.values[number] - self.at(row, centre.x)
