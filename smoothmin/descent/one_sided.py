@@ -20,6 +20,16 @@ from smoothmin.descent.tolerances import largest
 from smoothmin.metrics.metric import Metric
 
 
+def behind(problem: Problem, x: Array) -> Generator[Ask, Any, Array | None]:
+    """The gradient (n,) by differences to the other side of ``x``, if any are to be had."""
+    differences = problem.differences
+    if differences is None or not differences.toward(-1):
+        return None
+    _, back = yield from ask_one(x)
+    differences.toward(1)
+    return back
+
+
 class OneSided:
     """The errors of slopes by differences, as expected and as seen.
 
@@ -53,11 +63,10 @@ class OneSided:
         differences = self._problem.differences
         if differences is not None and self.looked == self._recent.steps:
             return self._sides
-        if differences is None or not differences.toward(-1):
+        back = yield from behind(self._problem, x)
+        if differences is None or back is None:
             return None
         self.looked, self._sides = self._recent.steps, None
-        _, back = yield from ask_one(x)
-        differences.toward(1)
         central = 0.5 * (g + back)
         if not np.isfinite(central).all():
             return None

@@ -19,6 +19,7 @@ from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._verdict import Knowledge, judge
 from smoothmin.descent.first_point import Found, lower_beside, unusable
+from smoothmin.descent.one_sided import behind
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.subproblems.min_norm import euclidean_norm
 
@@ -31,10 +32,11 @@ def start_at_minimum(
     Else what was found around it; None if it is no bottom.
     """
     differences, (x, f, g) = problem.differences, start
-    if differences is None or not differences.at_bottom or not differences.toward(-1):
+    if differences is None or not differences.at_bottom:
         return None
-    _, back = yield from ask_one(x)
-    differences.toward(1)
+    back = yield from behind(problem, x)
+    if back is None:
+        return None
     central = 0.5 * (g + back)
     if not np.isfinite(central).all():
         return None
