@@ -1,35 +1,26 @@
 import numpy as np
 import pytest
+from drive import drive, problem
 
 from smoothmin import minimize
 from smoothmin._beyond import falls_on, lower_beyond
-from smoothmin._protocol import Answers, Problem
 
 METHODS = [None, "bfgs", "Nelder-Mead", "gaussian-search", "difference-descent"]
 
 
 def told(fun, x, flat=None, box=None):
     x = np.asarray(x, dtype=float)
-    steps = lower_beyond(Problem(x, box, False, x.shape), x, fun(x), flat)
-    reply = None
-    while True:
-        try:
-            ask = steps.send(reply)
-        except StopIteration as end:
-            return end.value
-        reply = Answers(np.array([fun(p) for p in ask.points]))
+    return values_drive(lower_beyond(problem(x, box), x, fun(x), flat), fun)
 
 
 def falls(fun, x, step, grad):
-    problem = Problem(np.zeros(len(x)), None, True, (len(x),))
-    steps = falls_on(problem, np.array(x), fun(x), np.array(step), np.array(grad))
-    reply = None
-    while True:
-        try:
-            ask = steps.send(reply)
-        except StopIteration as end:
-            return end.value
-        reply = Answers(np.array([fun(p) for p in ask.points]))
+    steps = falls_on(problem(np.zeros(len(x))), np.array(x), fun(x), np.array(step), np.array(grad))
+    return values_drive(steps, fun)
+
+
+def values_drive(steps, fun):
+    """What is returned where only values are asked for."""
+    return drive(steps, lambda x: (fun(x), np.full_like(x, np.nan)))
 
 
 def test_a_face_of_minima_is_no_infimum_far_away_but_a_slope_that_rounding_hides_is():
