@@ -176,13 +176,7 @@ class Convergence:
         return self._given.gtol is None and self._left("", promised, step, x, f, g).negligible
 
     def closer(
-        self,
-        message: str,
-        model: Callable[[Array], Array],
-        step: Array,
-        x: Array,
-        f: float,
-        g: Array,
+        self, message: str, model: Callable[[Array], Array], step: Array, at: Found
     ) -> Generator[Ask, Any, Finish | Found | Array | None]:
         """What differences to the other side say: the end, a lower point, a better gradient.
 
@@ -191,8 +185,8 @@ class Convergence:
         their error does. By the curvatures that both sides show a gradient promises something
         where the metric does not know: there the metric is of no more use.
         """
-        differences = self._problem.differences
-        if differences is None or self._one_sided.looked == self.recent.steps:
+        x, f, g = at
+        if self._problem.differences is None or self._one_sided.looked == self.recent.steps:
             return None
         expected = self._one_sided.hides(x, f, self.metric)
         sides = yield from self._one_sided.from_both(x, f, g)
@@ -226,7 +220,7 @@ class Convergence:
             self._renewed, self.curvatures = self.recent.steps, sides.curvatures
             return central
         if finish.status.success:
-            lower = yield from self.denied((x, f, central), model(central), knows)
+            lower = yield from self.denied(at, model(central), knows)
             if lower is not None:
                 return lower
             return (yield from self.polled(x, f, sides.bent_down, knows.noise)) or finish
@@ -303,11 +297,9 @@ class Convergence:
             knows = knows._replace(promised=max(promised, alone))
             if alone > OTHER_ORDER * promised and not (knows.invisible or knows.negligible):
                 return True
-        sides = yield from self._one_sided.from_both(x, f, g)
-        if isinstance(sides, BothSides):
-            denied = yield from self.denied((x, f, sides.central), step, knows)
-            if denied is not None:
-                return denied
+        denied = yield from self.denied((x, f, g), step, knows)
+        if denied is not None:
+            return denied
         return (yield from self.nearby.explored(finish, (x, f, g), noise))
 
     def _settling(self, n: int) -> bool:
@@ -368,15 +360,16 @@ class Convergence:
         small = gain <= OTHER_ORDER * fall and (knows.invisible or knows.negligible)
         return True if small else found
 
-    def denied(
-        self, start: Found, step: Array, knows: Knowledge
-    ) -> Generator[Ask, Any, Found | None]:
+    def denied(self, at: Found, step: Array, knows: Knowledge) -> Generator[Ask, Any, Found | None]:
         """A lower point that a metric denies, by a gradient from both sides, if there is any.
 
         By its model a function is as high as before where its ``step`` is made twice, and higher
         beyond: that is looked at where it shows. Then where no curvature was observed lately.
         """
-        x, f, g = start
+        sides = yield from self._one_sided.from_both(*at)
+        if not isinstance(sides, BothSides):
+            return None
+        x, f, g = start = at[0], at[1], sides.central
         promised, noise = max(-0.5 * float(g @ step), 0.0), self.rounding(x, f, g)
         if 0 < promised < math.inf:
             times = OTHER_ORDER * max(1.0, noise / promised)

@@ -343,7 +343,7 @@ class Descent:
         def model(gradient: Array) -> Array:
             return model_step(problem, metric, x, gradient)
 
-        found = yield from self.known.closer(message, model, step, x, self.f, self.g)
+        found = yield from self.known.closer(message, model, step, (x, self.f, self.g))
         if found is None or isinstance(found, Finish):
             return found or False
         if isinstance(found, tuple):
