@@ -145,7 +145,7 @@ class Recent:
 
     def steepness_with(self, size: float) -> float:
         """The same where the gradient has this size at the last iterate."""
-        largest = self._largest[0][1] if self._largest else 0.0
+        largest = self.largest
         return min(self.steepness, OTHER_ORDER * size / largest) if largest > 0 else 0.0
 
     def _steep(self) -> float:
@@ -159,9 +159,14 @@ class Recent:
         return min(max(self._sizes), OTHER_ORDER * self._sizes[-1]) / largest
 
     @property
+    def largest(self) -> float:
+        """The size of the largest gradient lately, however few the steps."""
+        return self._largest[0][1] if self._largest else 0.0
+
+    @property
     def left(self) -> float:
         """The last gradient's size in units of the largest lately, however few the steps."""
-        largest = self._largest[0][1] if self._largest else 0.0
+        largest = self.largest
         return self._sizes[-1] / largest if largest > 0 else 0.0
 
     def gained(self, steps: int) -> float:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._precision import ROUNDINGS
-from smoothmin._protocol import Array, Ask, Problem, ask_one
+from smoothmin._protocol import Array, Ask, Mask, Problem, ask_one
 from smoothmin._recent import Recent
-from smoothmin._verdict import SURE
+from smoothmin._verdict import SHORT, SURE
 from smoothmin.descent.both_sides import BothSides
 from smoothmin.descent.tolerances import largest
 from smoothmin.metrics.metric import Metric
@@ -28,6 +29,26 @@ def behind(problem: Problem, x: Array) -> Generator[Ask, Any, Array | None]:
     _, back = yield from ask_one(x)
     differences.toward(1)
     return back
+
+
+def across_kinks(
+    problem: Problem, points: Array, values: Array, gradients: Array, noise: float, slope: float
+) -> Generator[Ask, Any, Mask]:
+    """Which gradients (k, n) at points (k, n) are differences across a kink.
+
+    Each slope of such a one is a mix of its own of those on both sides, and hulls of these may
+    hold zero where none of gradients does. A step back along all coordinates shows it, by more
+    than ``noise`` and a share of the ``slope`` that there has been lately.
+    """
+    differences = problem.differences
+    assert differences is not None
+    back = -2 * np.array([differences.displaced(x) for x in points])
+    back = problem.clip(points + back) - points
+    found = (yield Ask(points + back, 0)).values
+    error = np.abs(found - values - np.vecdot(gradients, back))
+    lengths = np.linalg.norm(back, axis=1)
+    wrong: Mask = ~(error <= ROUNDINGS * noise + SHORT * slope * lengths)
+    return wrong
 
 
 class OneSided:
@@ -76,8 +97,27 @@ class OneSided:
         rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
         error = g - central
         change = error + differences.corrected(x)
-        self._sides = BothSides(central, free, error, change, rounded, differences.displaced(x))
+        sides = BothSides(central, free, error, change, rounded, differences.displaced(x))
+        if not (yield from self._across_kink(x, f, sides)):
+            self._sides = sides
         return self._sides
+
+    def _across_kink(self, x: Array, f: float, sides: BothSides) -> Generator[Ask, Any, bool]:
+        """Whether slopes to both sides differ by a kink: by as much, or none of it, half as far.
+
+        By curvature they differ by half of it. Looked at where they differ by far more than steps
+        so short have told, beside gradients on the way: then the mean of both is no gradient.
+        """
+        k = int(np.abs(sides.change).argmax())
+        change, step = float(sides.change[k]), float(sides.displaced[k])
+        if abs(change) <= max(SHORT * self._recent.largest, OTHER_ORDER * float(sides.rounded[k])):
+            return False
+        points = np.repeat(x[None], 2, axis=0)
+        points[:, k] += step, -step
+        values = (yield Ask(self._problem.clip(points), 0)).values
+        halves = (values - f) / (points[:, k] - x[k])  # by curvature the mean and half the change
+        off = np.abs(halves - float(sides.central[k]) - np.array([0.5, -0.5]) * change)
+        return not (off <= 0.25 * abs(change)).all()
 
     @property
     def leads_down(self) -> bool:

@@ -109,3 +109,23 @@ def test_a_kink_at_zero_is_not_chased_below_rounding():
         res = minimize(fun, x0, jac=True, rng=0)
         assert res.success, (seed, res.message)
         assert res.nfev < 250
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "laplacian", "gradient-sampling"])
+@pytest.mark.parametrize(("n", "price"), [(2, 4e3), (3, 7e3), (2, 1e5)])
+def test_differences_across_a_steep_kink_prove_nothing(method, n, price):
+    ended = []
+    for seed in range(20, 32):
+        rng = np.random.default_rng(seed)
+        normal, low = rng.standard_normal((2, n))
+
+        def fun(x, normal=normal, low=low):
+            away = x - low
+            return price * abs(normal @ away) + abs(away.sum()) + 0.1 * away @ away
+
+        x0 = low + rng.standard_normal(n)
+        res = minimize(fun, x0, method=method, rng=seed, options={"maxfev": 1500})
+        ended.append((res.fun < 1e-4, res.success))
+        assert res.nfev <= 1500
+        assert res.fun < fun(x0)
+    assert (False, True) not in ended

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from smoothmin._factors import MINOR, ROUNDS
 from smoothmin._machine import EPS, LARGE, cached_parts
-from smoothmin._precision import DOUBLE, ROUNDINGS
+from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
 from smoothmin._recent import SPAN
-from smoothmin._verdict import SHORT
 from smoothmin.descent.gradient_sampling.bundle import CENTRE
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
+from smoothmin.descent.one_sided import across_kinks
 from smoothmin.linesearch.weak_wolfe import WOLFE, LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull
@@ -205,26 +205,16 @@ class HullStep:
         return found, found.lower and visible
 
     def _denied(self, hull: Hull) -> Generator[Ask, Any, bool]:
-        """Whether any of the gradients mixed are differences across a kink; they are given up.
-
-        Each slope of such a one is a mix of its own of those on both sides, and hulls of these may
-        hold zero where none of gradients does. A step back along all coordinates shows it.
-        """
+        """Whether any of the gradients mixed are differences across a kink; they are given up."""
         state, differences = self._state, self._state.problem.differences
         if differences is None or differences.noise > 0:
             return False
         mixed = hull.support[~np.isin(hull.support, hull.confirmed)]
         if len(mixed) == 0:
             return False
-        points, values, gradients = state.bundle.seen(mixed)
-        steps = -2 * np.array([differences.displaced(x) for x in points])
-        steps = state.problem.clip(points + steps) - points
-        found = (yield Ask(points + steps, 0)).values
-        error = np.abs(found - values - np.vecdot(gradients, steps))
-        lengths = np.linalg.norm(steps, axis=1)
-        wrong = ~(
-            error <= ROUNDINGS * state.noise() + SHORT * state.certifier.slope_lately * lengths
-        )
+        slope = state.certifier.slope_lately
+        seen = state.bundle.seen(mixed)
+        wrong = yield from across_kinks(state.problem, *seen, state.noise(), slope)
         hull.confirmed += mixed[~wrong].tolist()
         if not wrong.any():
             return False
