@@ -92,6 +92,7 @@ class Ledger:
     """
 
     wide = False
+    usual = True  # whether single points may be taken by `answer_one`
     failures: Failures | None = None
     _changed: tuple[str, ...] = ("best", "precision")  # what `take` changes in place
 
@@ -139,11 +140,6 @@ class Ledger:
     def revive(self) -> None:
         """Count values that are not finite anew, after a look beyond a method's end."""
         self._dead = 0
-
-    @property
-    def usual(self) -> bool:
-        """Whether single points may be taken by `answer_one`."""
-        return True
 
     @property
     def failed(self) -> str:
@@ -236,8 +232,13 @@ class Ledger:
         self._dead = 0
         if gradient is not None:
             self.njev += 1
-        if value <= self.best.fun:
-            self.best.offer(value, point, gradient)
+        best = self.best
+        if value < best.fun:
+            best.changes += 1
+            best.fun, best.x = value, point.copy()
+            best.grad = None if gradient is None else gradient.copy()
+        elif value == best.fun:
+            best.offer(value, point, gradient)
         if not self._varied:
             self._first = value if self._first is None else self._first
             self._varied = value != self._first
@@ -316,8 +317,8 @@ class Evaluator:
 
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
-        if type(ask) is Ask and len(ask.points) == 1:
-            answer = self._answer_one(ask.points[0], ask.order)
+        if type(ask) is Ask and len(points := ask.points) == 1:
+            answer = self._answer_one(points[0], ask.order)
             if answer is not None:
                 return answer
         if self.ledger.wide or (ask.order and self.ledger.stencil is not None):
@@ -337,8 +338,9 @@ class Evaluator:
         """`answer` at a single point, if it is usual; most are, and cost little."""
         ledger = self.ledger
         limits = ledger.limits
-        usual = ledger.usual and not (order and (order > 1 or ledger.stencil is not None))
-        if not usual or point.size == 0 or ledger.nfev >= limits.maxfev:
+        if order and (order > 1 or ledger.stencil is not None):
+            return None
+        if not ledger.usual or point.size == 0 or ledger.nfev >= limits.maxfev:
             return None
         square = ddot(point, point)
         if square - square != 0:

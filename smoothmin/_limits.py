@@ -71,14 +71,14 @@ class Patience:
     def __init__(self, most: float) -> None:
         self._most = most
         self._since = 0
-        self._marks = [math.inf, math.inf]
+        self._best = self._reported = math.inf  # what is to be undercut
 
     def look(self, best: float, reported: float) -> None:
         """Take note of a request; `Halt` if there were enough."""
         self._since += 1
-        for k, value in enumerate((best, reported)):
-            mark = self._marks[k]
-            if value < mark - HALF_OF_DIGITS * abs(value):
-                self._marks[k], self._since = value, 0
+        if best < self._best - HALF_OF_DIGITS * abs(best):
+            self._best, self._since = best, 0
+        if reported < self._reported - HALF_OF_DIGITS * abs(reported):
+            self._reported, self._since = reported, 0
         if self._since >= self._most:
             raise Halt(Status.PRECISION, _status.no_progress(int(self._most)))

@@ -50,6 +50,7 @@ class Recent:
         self._marks: deque[tuple[Array, float]] = deque(maxlen=2)
         self.steps = -1
         self.value = math.nan  # the last
+        self.fall = 0.0  # by how much it fell in the last half of the steps
         self._steepness: float | None = 0.0  # asked for often, once it has been
 
     def add(self, x: Array, value: float, size: float, curvature: float = 0.0) -> None:
@@ -59,6 +60,7 @@ class Recent:
         self.value = value
         self._curvatures.append(curvature)
         self._sizes.append(size)
+        self.fall = self._gain(steps // 2)
         largest = self._largest
         while largest and largest[-1][1] <= size:
             largest.pop()
@@ -105,11 +107,6 @@ class Recent:
         """The largest in the last quarter of the steps, or since a step."""
         first = -max(FEWEST, self.steps // 4) if since is None else since
         return max(self._curvatures[first:], default=0.0)
-
-    @property
-    def fall(self) -> float:
-        """By how much the value fell in the last half of the steps."""
-        return self._gain(self.steps // 2)
 
     @property
     def changes(self) -> tuple[tuple[float, float], ...]:

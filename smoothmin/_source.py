@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy import ndarray
+from numpy import float64, ndarray
 from numpy.typing import NDArray
 
 from smoothmin import _status
@@ -31,7 +31,7 @@ from smoothmin._returned import as_value as as_value
 from smoothmin._returned import as_values as as_values
 from smoothmin._status import Status
 
-FLOAT = np.dtype(np.float64)
+FLOAT = np.dtype(float64)
 
 
 # steps (k, n), an order and the center to what a `Source` makes of them, without an end
@@ -248,7 +248,8 @@ class Serial(Source):
             raise Halt(Status.CALLBACK, _status.FUN_RAISED) from None
         if type(found) is not ndarray or found.dtype is not FLOAT or found.shape != shape:
             found = as_gradient(found, self.domain.shape)
-        value = value if type(value) is float else as_value(value)
+        if type(value) is not float:
+            value = float(value) if type(value) is float64 else as_value(value)
         if self._flat:
             return value, found.flatten()
         return value, self.domain.gather(found.reshape(1, -1).copy())[0]

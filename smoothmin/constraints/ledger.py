@@ -268,7 +268,7 @@ class ConstrainedLedger(Ledger):
         super().take(points[: len(values)], values[:, 0], own, center)
 
     @property
-    def usual(self) -> bool:
+    def usual(self) -> bool:  # type: ignore[override]
         """Not at the start, and not where points are refused or may have no rows."""
         return self._first is not None and self._hard is None and self.failures is None
 

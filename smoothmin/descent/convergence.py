@@ -316,16 +316,20 @@ class Convergence:
 
         By Cauchy and Schwarz rounding hides no more than with the lengths of g and x.
         """
-        problem, fall, size = self._problem, self.recent.fall, abs(f)
+        problem, recent, size = self._problem, self.recent, abs(f)
+        if problem.differences is not None:
+            return False
+        fall = recent.fall
         bar = VANISHING * fall
         if promised < 0.5 * size:  # what is left need not be all of the value
             bar = max(bar, NEGLIGIBLE * (fall if fall < size else size))
-        if promised > bar and problem.differences is None:
-            rounding = problem.unit * (size + self.size(g) * euclidean_norm(x))
-            if promised > ROUNDINGS * rounding:
-                self._take_promise(promised)
-                return True
-        return False
+        if not promised > bar:
+            return False
+        if not promised > ROUNDINGS * problem.unit * (size + self.size(g) * euclidean_norm(x)):
+            return False
+        self._promises.append(promised)
+        recent.promise(promised)
+        return True
 
     def _take_promise(self, promised: float) -> None:
         """Take note of what a metric promises here."""

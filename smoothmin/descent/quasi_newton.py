@@ -42,7 +42,10 @@ from smoothmin.linesearch.weak_wolfe import (
     MAX_TRIALS,
     MOST_NOISE,
     WOLFE,
+    LinePoint,
     LineResult,
+    along,
+    sufficient,
     weak_wolfe,
 )
 from smoothmin.metrics.metric import Metric
@@ -146,6 +149,11 @@ class Descent:
         self.x, self.f, self.g = start
         if problem.differences is not None:  # which see no kinks that are near
             self._how = {**how, "smooth": True, "c2": how.get("c2") or WOLFE}
+        # c1 and c2 by which a first trial ends a search; None with bounds and by differences
+        self._first_ends: tuple[float, float] | None = None
+        if problem.box is None and problem.differences is None:
+            flatter = (how.get("c2") or WOLFE) if how.get("curvature", True) else math.inf
+            self._first_ends = how.get("c1", ARMIJO), flatter
         self._begin()
         self.doubt, self.wall = Doubt(problem, enough=1), Wall()
         self.length, self._guess = length, True  # of the last step; whether the next is guessed
@@ -215,24 +223,16 @@ class Descent:
                 return ended
             if not ended:
                 break
-        # 2. search
-        anew = metric.fresh and (self.persistent or known.renewed)
-        patience = MAX_TRIALS if anew else PATIENCE
-        found = yield from weak_wolfe(
-            problem,
-            self.x,
-            self.f,
-            self.g,
-            direction,
-            t,
-            slope=slope,
-            patience=patience,
-            least=0.0 if problem.differences is None else self._least(),
-            rounded=self._rounded,
-            values_first=problem.differences is not None and self.persistent,
-            guessed=self._guess and self._f_at_reset == math.inf,  # no step was made yet
-            **self._how,
-        )
+        # 2. search; most end at the first trial
+        first = found = None
+        if (ends := self._first_ends) is not None:
+            there = along(self.x, direction, t)
+            value, gradient = (yield Ask(there[None], 1)).first()
+            first = LinePoint(t, there, value, gradient, ddot(gradient, direction))
+            if sufficient(first, self.f, slope, *ends):
+                found = LineResult(first, True, True, [first], slope)
+        if found is None:
+            found = yield from self._search(direction, slope, t, first)
         self._leaving = self.observes(found)
         walled = (len(found.trials) > 1 or not found.wolfe) and found.walled
         known.walled |= walled
@@ -245,13 +245,38 @@ class Descent:
         # 3. update
         self.doubt.hear(found, direction, self.f, slope, 0.0)
         metric = self.metric  # another one, maybe, by what was observed
-        x, g, cause, point = self.x, self.g, self._pg, found.point
+        x, g, point = self.x, self.g, found.point
         step, change = point.x - x, point.grad - g
-        metric.update(step, change, cause if problem.box is None else None, (g, point.grad))
+        products = ddot(step, step), ddot(step, change)
+        cause = self._pg if problem.box is None else None
+        metric.update(step, change, cause, (g, point.grad), products)
         if walled:
             learn_wall(metric, self.wall, found, x, g)
-        self._move((point.x, point.fun, point.grad), step, change, whole=True)
+        self._move((point.x, point.fun, point.grad), products, whole=True)
         return None
+
+    def _search(
+        self, direction: Array, slope: float, t: float, first: LinePoint | None
+    ) -> Generator[Ask, Any, LineResult]:
+        """A search that its first trial, where it has been made, does not end."""
+        problem, metric = self._problem, self.metric
+        anew = metric.fresh and (self.persistent or self.known.renewed)
+        return weak_wolfe(
+            problem,
+            self.x,
+            self.f,
+            self.g,
+            direction,
+            t,
+            slope=slope,
+            patience=MAX_TRIALS if anew else PATIENCE,
+            least=0.0 if problem.differences is None else self._least(),
+            rounded=self._rounded,
+            values_first=problem.differences is not None and self.persistent,
+            guessed=self._guess and self._f_at_reset == math.inf,  # no step was made yet
+            first=first,
+            **self._how,
+        )
 
     def _visible(self) -> float:
         """The decrease by a failed search that is worth another one.
@@ -329,8 +354,9 @@ class Descent:
         ended = yield from known.enough(promised, step, self.x, self.f, self.g)
         if isinstance(ended, tuple):
             step, change = ended[0] - self.x, ended[2] - self.g
-            self.metric.update(step, change, None, (self.g, ended[2]))
-            self._move(ended, step, change, whole=False)
+            products = ddot(step, step), ddot(step, change)
+            self.metric.update(step, change, None, (self.g, ended[2]), products)
+            self._move(ended, products, whole=False)
             return True
         if ended is True:
             self._forget()  # what the metric was taught far away misleads here
@@ -380,15 +406,16 @@ class Descent:
 
     def _jump(self, to: Found) -> None:
         """Go where no search has led, and forget what has led elsewhere."""
-        self._move(to, to[0] - self.x, to[2] - self.g, whole=False)
+        step = to[0] - self.x
+        self._move(to, (ddot(step, step), ddot(step, to[2] - self.g)), whole=False)
         self._forget()
 
-    def _move(self, to: Found, step: Array, change: Array, *, whole: bool) -> None:
-        """Make another point the current one, a step and change of the gradient away."""
+    def _move(self, to: Found, products: tuple[float, float], *, whole: bool) -> None:
+        """Make another point the current one; ``products`` as in `Metric.update`."""
         self.x, self.f, self.g = to
-        square = ddot(step, step)
+        square, bent = products
         self.length, self._guess = math.sqrt(square), False
-        curvature = ddot(step, change) / square if square > 0 else 0.0
+        curvature = bent / square if square > 0 else 0.0
         self._pg = self._problem.projected_gradient(self.x, self.g)
         self.known.stepped(
             self.x, self.f, self._pg, length=self.length, curvature=curvature, whole=whole

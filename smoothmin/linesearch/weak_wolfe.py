@@ -121,6 +121,7 @@ def weak_wolfe(
     c2: float | None = None,
     guessed: bool = False,
     values_first: bool = False,
+    first: LinePoint | None = None,
 ) -> Generator[Ask, Any, LineResult]:
     """Find a step along ``direction`` with sufficient decrease and flatter slope.
 
@@ -160,29 +161,30 @@ def weak_wolfe(
         shorten it by any factor.
     values_first : bool
         Ask for no gradient where the value tells that another step is to be tried.
+    first : LinePoint, optional
+        The first trial, where it has been made, and is not `sufficient`.
     """
     slope = ddot(grad, direction) if slope is None else slope
     boxed = problem.box is not None
     flatter = c2 or (SMOOTH_WOLFE if smooth or boxed else WOLFE)
     if not curvature:
         flatter = math.inf
-    ended, plain = False, not (boxed or values_first)
-    if plain:  # most searches end at the first trial, so nothing more is made for them
-        predicted = t * slope
-        there = x + (direction if t == 1 else t * direction)
-        value, there_grad = (yield Ask(there[None], 1)).first()
-        trial = LinePoint(t, there, value, there_grad, ddot(there_grad, direction))
-        enough = trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope
-        if enough and abs(trial.slope) > -EPS * slope:
-            return LineResult(trial, True, True, [trial], slope)
+    if first is None and not (boxed or values_first):
+        there = along(x, direction, t)
+        value, gradient = (yield Ask(there[None], 1)).first()
+        first = LinePoint(t, there, value, gradient, ddot(gradient, direction))
+        if sufficient(first, fun, slope, c1, flatter):
+            return LineResult(first, True, True, [first], slope)
     start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     search = _Bracket(start, c1, flatter, patience, null_within / length, smooth, least)
     search.rounded, search.shortest = rounded, 0.0 if guessed else SHORTEST
     told = search.told if values_first else None
     line = _Line(problem.box, x, grad, direction, slope)
-    if not plain:
+    if first is None:
         trial, predicted, ended = yield from line.trial(t, told)
+    else:
+        trial, predicted, ended = first, t * slope, False
     while True:
         again = search.judge(trial, predicted, ended)
         if again is None or search.spent(problem, x, direction):
@@ -190,6 +192,17 @@ def weak_wolfe(
             lower = search.wolfe or best.fun < fun
             return LineResult(best, search.wolfe, lower, search.trials, slope)
         trial, predicted, ended = yield from line.trial(again, told)
+
+
+def along(x: Array, direction: Array, t: float) -> Array:
+    """``x + t * direction``."""
+    return x + (direction if t == 1 else t * direction)
+
+
+def sufficient(trial: LinePoint, fun: float, slope: float, c1: float, flatter: float) -> bool:
+    """Whether a search ends at its first trial; ``flatter`` is c2, or infinite for Armijo alone."""
+    enough = trial.fun <= fun + c1 * (trial.t * slope) and trial.slope >= flatter * slope
+    return enough and abs(trial.slope) > -EPS * slope
 
 
 class _Bracket:
@@ -400,7 +413,7 @@ class _Line:
         """
         x, predicted, moving, ended = self._x, t * self._slope, self._direction, False
         if not (self._bent and t >= self._first):
-            x = x + (moving if t == 1 else t * moving)
+            x = along(x, moving, t)
         else:
             x, straight, moving = self._at(t)
             predicted = predicted if straight else float(self._grad @ (x - self._x))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import daxpy, dgemv, dsymm, dsymv, dtrsm, dtrsv
+from scipy.linalg.blas import dgemv, dsbmv, dsymm, dsymv, dtrsm, dtrsv
 
 from smoothmin._machine import EPS, room_at_first
 from smoothmin._protocol import Array, Mask
@@ -116,7 +116,8 @@ class CompactMemory:
         forward, backward = self._order
         shares = dtrsv(self._sy, products[forward], 1, 0, 0, 0, 0, 1)
         shares = dsymv(-1.0, self._yw, shares, 1.0, shares, 0, 1, k, 1, 0, 1)
-        shares = daxpy(self._curvatures * (shares[:k] * (-1 / self.scale)), shares, k, offy=k)
+        diagonal = self._curvatures[None]
+        shares = dsbmv(0, -1 / self.scale, diagonal, shares, 1, 0, 1.0, shares, 1, k, 0, 1)
         shares = dtrsv(self._sy, shares, 1, k, 0, 1, 0, 1)
         result: Array = dgemv(
             -scale, self._rows.T, shares[backward], scale, image, overwrite_y=in_place

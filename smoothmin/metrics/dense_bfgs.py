@@ -125,8 +125,8 @@ class InverseHessian(Metric):
                     left[k], right[k] = s, v
                     np.divide(v, start, out=scaled[k])
                     k += 1
-        left, right = left[:k], right[:k]
-        self._j = SquareFactor(np.diag(start) + left.T @ right)
+        self._j = SquareFactor(start)
+        self._j.change_by(left[:k], right[:k])
 
     def copied(self) -> InverseHessian:
         """A copy."""
@@ -224,13 +224,18 @@ class InverseHessian(Metric):
         return self._inverse
 
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
+        self,
+        s: Array,
+        y: Array,
+        cause: Array | None = None,
+        ends: Ends | None = None,
+        products: tuple[float, float] | None = None,
     ) -> None:
         """Change J by ``s v'`` so that J J' becomes (6.17).
 
         ``v = (sqrt(s'y) u / |u| - J'y) / s'y`` with ``u = J^-1 s``.
         """
-        sy = float(s.dot(y))
+        sy = float(s.dot(y)) if products is None else products[1]
         if not 0 < sy < math.inf:
             return
         at_cause = self._known(cause)

@@ -63,12 +63,17 @@ class LimitedMemory(CompactMemory, Metric):
             self._first = None
 
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
+        self,
+        s: Array,
+        y: Array,
+        cause: Array | None = None,
+        ends: Ends | None = None,
+        products: tuple[float, float] | None = None,
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         self._find_due_scales()
         w = y if self._first is None else self._first * y
-        sy, yw, ss = ddot(s, y), ddot(y, w), ddot(s, s)
+        yw, (ss, sy) = ddot(y, w), products or (ddot(s, s), ddot(s, y))
         if not is_curved(sy, yw, math.sqrt(ss) * math.sqrt(max(yw, 0.0))):
             return
         before = self._seen_products
@@ -76,14 +81,14 @@ class LimitedMemory(CompactMemory, Metric):
         follows = ends is not None and self._rows.size > CACHED and self._follows(y, *ends)
         slot = self.append(s, w)
         if not follows or ends is None:
-            products = self.products(y)
+            found = self.products(y)
         else:
             self._seen, self._seen_products = ends[1], self.products(ends[1])
-            products = self._seen_products.copy()
-            products[: before.size] -= before
+            found = self._seen_products.copy()
+            found[: before.size] -= before
             # the newest rows had no part in the old products
-            products[2 * slot], products[2 * slot + 1] = sy, yw
-        self.set_products(products)
+            found[2 * slot], found[2 * slot + 1] = sy, yw
+        self.set_products(found)
         self.scale = self._latest_scale(sy / yw) if self._lasting else sy / yw
         self._learnt += 1
         if self._lasting and self._first is not None:

@@ -48,13 +48,19 @@ class Metric(ABC):
 
     @abstractmethod
     def update(
-        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
+        self,
+        s: Array,
+        y: Array,
+        cause: Array | None = None,
+        ends: Ends | None = None,
+        products: tuple[float, float] | None = None,
     ) -> None:
         """Learn from a step ``s`` and the change ``y`` of the gradient.
 
         ``cause`` is the vector along whose ``-H cause`` the step was, where it was one;
         ``ends`` are the gradients before and after the step, whose difference y is: products
-        with the one that H was last applied to are known.
+        with the one that H was last applied to are known. ``products`` are ``s's`` and ``s'y``,
+        if anybody knows them.
         """
 
     def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)

@@ -2,7 +2,7 @@
 
 A large matrix is read from memory at each product and written at each change, which
 takes nearly all the time. So changes are collected, ``J = matrix + S V'``, and made
-several at a time.
+several at a time; a matrix that begins as a diagonal is made with the first of them.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ class SquareFactor:
     def __init__(self, start: Array) -> None:
         n = len(start)
         self._matrix = dense(n)
-        self._matrix[...] = start if start.ndim == 2 else np.diag(start)
         self.large = n * n >= CACHED
+        self._start: Array | None = start.copy()  # the diagonal, until the matrix is made
+        if not self.large or start.ndim == 2:
+            self._make(start)
         self._room = np.empty((2, CHANGES, n) if self.large else (2, 0, n))
         self._count = 0
         self._take_views()
@@ -53,9 +55,19 @@ class SquareFactor:
         vars(self).update(state)
         self._take_views()
 
+    def _make(self, start: Array) -> None:
+        """Make the matrix."""
+        self._start = None
+        if start.ndim == 2:
+            self._matrix[...] = start
+        else:
+            self._matrix[...] = 0.0
+            np.fill_diagonal(self._matrix, start)
+
     def image(self, g: Array) -> Array:
         """``J'g``."""
-        image: Array = dgemv(1.0, self._matrix, g, trans=1)
+        start = self._start
+        image: Array = dgemv(1.0, self._matrix, g, trans=1) if start is None else start * g
         if self._count:
             shares = dgemv(1.0, self._left, g, trans=1)
             image = dgemv(1.0, self._right, shares, beta=1.0, y=image, overwrite_y=1)
@@ -63,14 +75,16 @@ class SquareFactor:
 
     def images(self, gradients: Array) -> Array:
         """``gradients @ J``."""
-        images: Array = gradients @ self._matrix
+        start = self._start
+        images: Array = gradients @ self._matrix if start is None else gradients * start
         if self._count:
             images += (gradients @ self._left) @ self._right.T
         return images
 
     def expand(self, image: Array) -> Array:
         """``J image``."""
-        out: Array = dgemv(1.0, self._matrix, image)
+        start = self._start
+        out: Array = dgemv(1.0, self._matrix, image) if start is None else start * image
         if self._count:
             shares = dgemv(1.0, self._right, image, trans=1)
             out = dgemv(1.0, self._left, shares, beta=1.0, y=out, overwrite_y=1)
@@ -78,6 +92,9 @@ class SquareFactor:
 
     def image_and_product(self, g: Array) -> tuple[Array, Array]:
         """``J'g`` and ``J J'g``, reading J once."""
+        if self._start is not None:
+            image = self.image(g)
+            return image, self.expand(image)
         n = len(g)
         image = self._right @ (g @ self._left)
         product = np.zeros(n)
@@ -102,13 +119,24 @@ class SquareFactor:
         if self._count == CHANGES:
             self.dense()
 
+    def change_by(self, left: Array, right: Array) -> None:
+        """Add ``left' right``, of few rows."""
+        if not self.large:
+            self._matrix += left.T @ right
+            return
+        for s, v in zip(left, right, strict=True):
+            self.change(s, v)
+
     def scale(self, factor: float) -> None:
         """Multiply by a number."""
-        self._matrix *= factor
+        whole = self._matrix if self._start is None else self._start
+        whole *= factor
         self._right *= factor
 
     def dense(self) -> Array:
         """J itself, in Fortran's order."""
+        if self._start is not None:
+            self._make(self._start)
         if self._count:
             self._matrix = dgemm(
                 1.0, self._left, self._right, beta=1.0, c=self._matrix, trans_b=1, overwrite_c=1
@@ -119,7 +147,8 @@ class SquareFactor:
 
     def square(self) -> Array:
         """``J J'``, a new array; J is left as it is, to the last bit."""
-        j = self._matrix + self._left @ self._right.T if self._count else self._matrix
+        j = self._matrix if self._start is None else np.diag(self._start)
+        j = j + self._left @ self._right.T if self._count else j
         return j @ j.T
 
     def _take_views(self) -> None:

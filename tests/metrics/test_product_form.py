@@ -1,5 +1,8 @@
 """The factor of the inverse Hessian, small and large, against dense algebra."""
 
+import pickle
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -60,3 +63,21 @@ def test_what_is_known_of_images_is_right(bent):
         other = rng.standard_normal(n)
         np.testing.assert_allclose(told.apply(other), untold.apply(other), rtol=1e-8, atol=1e-10)
         np.testing.assert_allclose(told.apply(g), untold.apply(g), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("n", [3, LARGE])
+@pytest.mark.parametrize("made", [False, True])
+def test_scaled_and_copied_whether_or_not_the_matrix_is_made(n, made):
+    rng = np.random.default_rng(1)
+    diagonal, (left, right) = rng.random(n), rng.standard_normal((2, 5, n)) / n
+    factor = SquareFactor(diagonal)
+    factor.change_by(left, right)
+    if made:
+        factor.dense()
+    factor.scale(2.0)
+    expected = 2 * (np.diag(diagonal) + left.T @ right)
+    square, g = expected @ expected.T, rng.standard_normal(n)
+    np.testing.assert_allclose(factor.square(), square, atol=1e-12)
+    for each in (factor, pickle.loads(pickle.dumps(factor)), deepcopy(factor)):
+        np.testing.assert_allclose(each.expand(each.image(g)), square @ g, atol=1e-12)
+        np.testing.assert_allclose(each.dense(), expected, atol=1e-12)

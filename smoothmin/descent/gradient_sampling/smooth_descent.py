@@ -154,7 +154,9 @@ class SmoothDescent(Descent):
 
     def report(self) -> Iterate:
         """With the certificate of the gradient alone."""
-        return Iterate(self.x, self.f, self.g, **self.facts)
+        iterate = Iterate(self.x, self.f, self.g)
+        iterate.info = self.facts
+        return iterate
 
     @property
     def facts(self) -> dict[str, Any]:
