@@ -15,7 +15,7 @@ from smoothmin._check import as_numbers, require_integer, require_real, require_
 from smoothmin._domain import Domain
 from smoothmin._factors import MINOR
 from smoothmin._machine import HALF_OF_DIGITS
-from smoothmin._noise import measure_noise
+from smoothmin._noise import NOISE_FLOOR, measure_noise
 from smoothmin._noisy_differences import SMALL
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Done, advance
@@ -184,7 +184,8 @@ def uncertainty(
     fun : callable
         ``fun(x, *args)``, as in `minimize`.
     res : OptimizeResult or array_like
-        A result of `minimize`, or of SciPy, or the minimum itself.
+        A result of `minimize`, or of SciPy, or the minimum itself, a number if there is one
+        parameter.
     args : tuple, optional
     jac : callable or bool, optional
         As in `minimize`; with it the Hessian takes 2 n gradients instead of 2 n (n - 1)
@@ -425,28 +426,30 @@ def _covariance(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> t
     covariance = np.diag(np.full(n, np.inf))
     if not seen.any():
         return covariance, False
-    lengths = found.lengths[seen]
-    scaled = found.hessian[np.ix_(seen, seen)] * np.outer(lengths, lengths) / (2 * errordef)
+    basis = found.basis[np.ix_(seen, seen)]
+    scaled = basis.T @ found.hessian[np.ix_(seen, seen)] @ basis / (2 * errordef)
     values, vectors = np.linalg.eigh(scaled)
-    least = HALF_OF_DIGITS * max(float(values.max()), HALF_OF_DIGITS)
+    least = max(HALF_OF_DIGITS * max(float(values.max()), HALF_OF_DIGITS), found.error)
     made = bool(values.min() < least)
     inverse = (vectors / np.maximum(values, least)) @ vectors.T
-    covariance[np.ix_(seen, seen)] = inverse * np.outer(lengths, lengths)
+    covariance[np.ix_(seen, seen)] = basis @ inverse @ basis.T
     return covariance, made
 
 
 def _away(found: Curvature, seen: NDArray[np.bool_], errordef: float) -> float:
     """How far the minimum of the parabola is, in errors: what MINUIT calls distance, its root."""
     usable = seen & ~found.kinked
-    lengths = found.lengths[usable]
-    scaled = found.hessian[np.ix_(usable, usable)] * np.outer(lengths, lengths)
-    slope = found.gradient[usable] * lengths
-    if not lengths.size:
+    if not usable.any():
         return 0.0
-    values, vectors = np.linalg.eigh(scaled / (2 * errordef))
-    if not values.min() > HALF_OF_DIGITS:
+    basis = found.basis[np.ix_(usable, usable)]
+    values, vectors = np.linalg.eigh(basis.T @ found.hessian[np.ix_(usable, usable)] @ basis)
+    values = values / (2 * errordef)
+    if not values.min() > max(HALF_OF_DIGITS, found.error):
         return 0.0  # there is no parabola
-    return float(np.linalg.norm(vectors.T @ slope / np.sqrt(values))) / (2 * errordef)
+    slope = vectors.T @ basis.T @ found.gradient[usable]
+    away = float(np.linalg.norm(slope / np.sqrt(values))) / (2 * errordef)
+    seen_from = NOISE_FLOOR * found.slope_error * math.sqrt(values.size)
+    return away if away > seen_from else 0.0
 
 
 def _warnings(

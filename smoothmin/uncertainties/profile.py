@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,7 @@ class Profile:
             )
             most = float(np.min(np.where(ray == 0, np.inf, room / np.abs(ray))))
 
+        @cache  # noise gives other values to who asks again
         def excess(t: float) -> float:
             return self._rise(held, self.x[held] + t * ray) / target - 1
 
@@ -128,7 +130,8 @@ class Profile:
             return slope
 
         # in units of errordef the function rises by the square of a distance in errors
-        options = {"fatol": ACCURATE**2}
+        blur = self.noise / self.errordef
+        options = {"fatol": max(ACCURATE**2, blur)}
         bounds = list(zip((lower - start) / unit, (upper - start) / unit, strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -141,7 +144,9 @@ class Profile:
                 options=options,
                 rng=0,
             )
-        return self.value + float(res.fun) * self.errordef
+        # the luckiest of many noisy values is too low
+        least = fun(res.x) if blur > ACCURATE**2 else float(res.fun)
+        return self.value + least * self.errordef
 
 
 def _quantile(level: float, count: int, freedom: float) -> float:

@@ -152,6 +152,72 @@ def test_noise_is_stepped_over():
     assert_allclose(found.errors, np.sqrt(np.diag(covariance)), rtol=0.1)
 
 
+def correlated(kind):
+    """A chi-square over two, whose parameters are badly told apart, its minimum and errors."""
+    t = np.linspace(0, 4, 60)
+    if kind == "line far from its origin":
+        matrix = np.column_stack([np.ones(60), t + 20])
+    elif kind == "cubic":
+        matrix = np.vander(t, 4)
+    else:  # the tangent of a decay, a growth and a constant
+        matrix = np.column_stack([np.exp(-t), t * np.exp(-t), np.exp(-t / 2), np.ones(60)])
+    matrix /= 0.1
+    x = np.linspace(1, 2, matrix.shape[1])
+    errors = np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix)))
+    return matrix, x, errors
+
+
+@pytest.mark.parametrize("level", [1e-3, 0.05, 0.3])
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("kind", ["line far from its origin", "cubic", "decay"])
+def test_errors_of_correlated_parameters_in_noise(kind, told, level):
+    matrix, x, errors = correlated(kind)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+
+        def fun(z, rng=rng):
+            return float(((matrix @ (z - x)) ** 2).sum()) / 2 + level * rng.standard_normal()
+
+        found = uncertainty(fun, x, noise=level if told else None)
+        assert_allclose(found.errors, errors, rtol=0.3 if level > 0.1 else 0.1)
+        assert not any("go on with the descent" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize("with_gradient", [False, True])
+def test_errors_that_noise_hides_are_said_to_be_a_lower_bound(with_gradient):
+    """Nothing tells two parameters apart."""
+    rng = np.random.default_rng(0)
+
+    def fun(z):
+        return float((z[0] + z[1]) ** 2) / 2 + 0.05 * rng.standard_normal()
+
+    def jac(z):
+        return np.full(2, z[0] + z[1]) + 0.05 * rng.standard_normal(2)
+
+    found = uncertainty(fun, [1.0, -1.0], jac=jac if with_gradient else None, noise=0.05)
+    assert found.made_definite
+    assert found.errors.min() > 1
+    assert any("is not determined" in text for text in found.warnings)
+
+
+def test_intervals_in_noise():
+    matrix, x, errors = correlated("cubic")
+    rng = np.random.default_rng(2)
+
+    def fun(z):
+        return float(((matrix @ (z - x)) ** 2).sum()) / 2 + 0.03 * rng.standard_normal()
+
+    found = uncertainty(fun, x, noise=0.03)
+    for k in range(4):
+        low, high = found.interval(k)
+        assert_allclose([x[k] - low, high - x[k]], errors[k], rtol=0.2)
+
+
+def test_a_number_is_one_parameter():
+    found = uncertainty(lambda z: float((z[0] - 3) ** 2), 3, errordef="chi2")
+    assert_allclose(found.errors, [1.0])
+
+
 def test_what_makes_errors_meaningless_is_flagged():
     def fun(z):
         return float(abs(z[0] - 1) + (z[1] - 2) ** 2 + 0 * z[2] + z[3] + (z[4] - z[5]) ** 2)
