@@ -1,4 +1,4 @@
-"""The user's Hessian at the start as a first metric."""
+"""The user's Hessian, for the metric of a descent."""
 
 from __future__ import annotations
 
@@ -10,19 +10,45 @@ import numpy as np
 
 from smoothmin._differences import SCHEMES
 from smoothmin._domain import Domain
-from smoothmin._machine import EPS
 from smoothmin._protocol import Array
 from smoothmin._returned import as_real_array
 from smoothmin._setup import Arguments
 from smoothmin.descent.bfgs import BFGS
+from smoothmin.metrics.newton import positive_root
 
-SINGULAR = np.sqrt(EPS)  # curvature that differences of gradients cannot tell
+
+class UserHessian:
+    """``hess(x, *args)`` of the free variables, as a root of its inverse; counted.
+
+    Raises
+    ------
+    ValueError
+        When called, for a matrix of another shape.
+    """
+
+    def __init__(self, hess: Any, args: tuple[Any, ...], domain: Domain) -> None:
+        self._hess, self._args, self._domain, self.calls = hess, args, domain, 0
+
+    def __call__(self, x: Array) -> Array | None:
+        """J with ``J J'`` the inverse of the Hessian at ``x``, made positive; None without one."""
+        self.calls += 1
+        domain, n = self._domain, self._domain.start.size
+        found = self._hess(domain.restore(x), *self._args)
+        if hasattr(found, "matmat"):  # a linear operator
+            found = found.matmat(np.eye(n))
+        found = found.toarray() if hasattr(found, "toarray") else found
+        matrix = np.atleast_2d(as_real_array(found, "hess"))
+        if matrix.shape != (n, n):
+            raise ValueError(f"hess must return an array of shape {(n, n)}, got {matrix.shape}")
+        if domain.free is not None:
+            matrix = matrix[np.ix_(domain.free, domain.free)]
+        return positive_root(matrix)
 
 
-def with_first_metric(
+def with_hessian(
     given: Arguments, hess: Any, hessp: Any, args: tuple[Any, ...]
-) -> tuple[Arguments, int]:
-    """A run that begins with the user's Hessian if its method can, and calls of ``hess``.
+) -> tuple[Arguments, UserHessian | None]:
+    """A run that steps by the user's Hessian if its method can, and the Hessian if so.
 
     Raises
     ------
@@ -42,21 +68,20 @@ def with_first_metric(
         )
     if not (hessp is None or hessp is False or callable(hessp)):
         raise TypeError(f"hessp must be callable, got {hessp!r:.80}")
-    method, calls = given.method, 0
+    method, used = given.method, None
     if (
         callable(hess)
         and given.constraints is None
         and isinstance(method, BFGS)
         and method.hess_inv0 is None
     ):
-        inverse, calls = inverse_at_start(hess, args, given.domain), 1
-        if inverse is not None:
-            given = dataclasses.replace(given, method=method.with_options(hess_inv0=inverse))
+        used = UserHessian(hess, args, given.domain)
+        given = dataclasses.replace(given, method=method.with_options(root_at=used))
     elif callable(hess):
         _warn("hess is used by bfgs only, without constraints")
-    if hessp is not None and not calls:
+    if hessp is not None and used is None:
         _warn("no method uses products with the Hessian (hessp)")
-    return given, calls
+    return given, used
 
 
 def _is_scheme(hess: Any) -> bool:
@@ -69,32 +94,3 @@ def _updates(hess: Any) -> bool:
 
 def _warn(text: str) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=4)
-
-
-def inverse_at_start(hess: Any, args: tuple[Any, ...], domain: Domain) -> Array | None:
-    """The inverse of ``hess(x0, *args)``, made positive; None where there is no curvature.
-
-    Negative curvature is taken as positive of the same size, so that the first step goes
-    down along it (Greenstadt, Math. Comp. 21, 1967).
-
-    Raises
-    ------
-    ValueError
-        For a matrix of another shape.
-    """
-    found = hess(domain.restore(domain.problem(False).x0), *args)
-    n = domain.start.size
-    if hasattr(found, "matmat"):  # a linear operator
-        found = found.matmat(np.eye(n))
-    found = found.toarray() if hasattr(found, "toarray") else found
-    matrix = np.atleast_2d(as_real_array(found, "hess at x0"))
-    if matrix.shape != (n, n):
-        raise ValueError(f"hess must return an array of shape {(n, n)}, got {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        return None
-    curvature, axes = np.linalg.eigh((matrix + matrix.T) / 2)
-    size = np.abs(curvature)
-    if not size.max() > 0:
-        return None
-    inverse: Array = (axes / np.maximum(size, SINGULAR * size.max())) @ axes.T
-    return (inverse + inverse.T) / 2

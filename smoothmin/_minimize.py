@@ -79,8 +79,8 @@ def minimize(
         near ``x0`` tell.
     hess : callable, optional
         ``hess(x, *args)``, an array (n, n), dense or sparse: "bfgs", and names of SciPy's that
-        run it, begin with its inverse at ``x0`` (the fixed variables' rows included). Other
-        methods warn. What SciPy takes besides asks for nothing that is not done.
+        run it, step by it, at each iterate anew. Other methods warn. What SciPy takes besides
+        asks for nothing that is not done.
     hessp : callable, optional
         Not used, with a warning.
     bounds : scipy.optimize.Bounds or sequence of (min, max), optional
@@ -240,17 +240,17 @@ def minimize(
     given = Arguments.of(
         x0, method, jac, bounds, constraints, tol, callback, options, rng, integrality=integrality
     )  # fmt: skip
-    nhev = 0
+    used = None
     if hess is not None or hessp is not None:
-        from smoothmin._hessian import with_first_metric
+        from smoothmin._hessian import with_hessian
 
-        given, nhev = with_first_metric(given, hess, hessp, args)
+        given, used = with_hessian(given, hess, hessp, args)
     workers = given.workers if workers is None else workers
     if vectorized and workers not in (None, 1):
         warnings.warn("workers is ignored with vectorized=True", RuntimeWarning, stacklevel=2)
     objective = given.objective(fun, args, columns=vectorized)
     result = _run(given, _source(objective, given.domain, workers, vectorized))
-    result["nhev"] = nhev
+    result["nhev"] = 0 if used is None else used.calls
     if named is not None:
         _complete(result, named, given, hess, args)
     if given.plan.settings.disp:

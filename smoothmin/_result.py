@@ -59,7 +59,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
     njev : int
         Gradients computed by the user's code.
     nhev : int
-        Always 0, as Hessians are not iterated with.
+        Evaluations of ``hess``.
     n_nonfinite : int
         Values that were not finite.
     n_failed : int

@@ -83,6 +83,9 @@ def whole_scale(scale: Array, domain: Domain) -> Array:
 
 def with_scaled_metric(method: Method, scale: Array) -> Method:
     """The method with its first metric, if it has one, that of the scaled variables."""
+    root_at = getattr(method, "root_at", None)
+    if root_at is not None:
+        return method.with_options(root_at=_ScaledRoot(root_at, scale))
     metric = getattr(method, "hess_inv0", None)
     if metric is None:
         return method
@@ -90,6 +93,18 @@ def with_scaled_metric(method: Method, scale: Array) -> Method:
     if given.ndim != 2 or given.shape[0] != scale.size:
         raise NotImplementedError("x_scale and hess_inv0 cannot be given with fixed variables")
     return method.with_options(hess_inv0=given / np.outer(scale, scale))
+
+
+@dataclass(frozen=True, eq=False)
+class _ScaledRoot:
+    """A root of the inverse Hessian in ``z = x / scale``."""
+
+    root_at: Callable[[Array], Array | None]
+    scale: Array
+
+    def __call__(self, z: Array) -> Array | None:
+        root = self.root_at(z * self.scale)
+        return None if root is None else root / self.scale[:, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ methods", Math. Program. 141 (2013), Algorithm 2.1. The matrix is in `metrics.de
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from smoothmin.descent.rescaling import in_range
 from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import ARMIJO, require_constants
 from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.newton import NewtonMetric, RootAt
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class BFGS(Method):
     c1: float = ARMIJO
     c2: float | None = None
     hess_inv0: ArrayLike | None = None
+    # of the user's Hessian, at each iterate
+    root_at: RootAt | None = field(default=None, repr=False, metadata={"option": False})
 
     def __post_init__(self) -> None:
         self._tolerances.check()
@@ -113,17 +116,25 @@ class BFGS(Method):
 
     def run(self, problem: Problem, rng: np.random.Generator) -> Steps:
         """Minimize."""
-        metric = InverseHessian(problem.x0.size, growing=problem.box is not None)
+        metric = self._metric(problem)
 
         def steps(inner: Problem) -> Steps:
             tolerances, constants = self._tolerances, (self.c1, self.c2)
             length = self.first_step or 0.0
             return descend(inner, metric, tolerances, length=length, constants=constants)
 
-        if self.hess_inv0 is None:
+        if self.hess_inv0 is None and self.root_at is None:
             return in_range(problem, steps)
-        metric.begin_with(_of_free("hess_inv0", self.hess_inv0, problem))
-        return steps(problem)  # who knows it knows the function's unit
+        return steps(problem)  # who knows curvature knows the function's unit
+
+    def _metric(self, problem: Problem) -> InverseHessian:
+        """With what the user knows of it."""
+        if self.root_at is not None:
+            return NewtonMetric(problem.x0.size, self.root_at)
+        metric = InverseHessian(problem.x0.size, growing=problem.box is not None)
+        if self.hess_inv0 is not None:
+            metric.begin_with(_of_free("hess_inv0", self.hess_inv0, problem))
+        return metric
 
 
 def require_definite(matrix: Any) -> None:

@@ -334,6 +334,7 @@ class Descent:
 
     def _aim(self) -> tuple[Array, float, float]:
         """The direction, its slope, and the first trial."""
+        self.metric.arrive(self.x)
         direction, slope = search_direction(self._problem, self.metric, self.x, self.g)
         t = 1.0
         if self.metric.fresh:

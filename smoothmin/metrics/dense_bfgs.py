@@ -85,8 +85,12 @@ class InverseHessian(Metric):
 
     def begin_with(self, matrix: Array) -> None:
         """Take H (n, n), positive definite, in place of the identity until a reset."""
+        self.begin_with_root(np.linalg.cholesky(matrix).astype(np.float64, copy=False))
+
+    def begin_with_root(self, root: Array) -> None:
+        """Take J (n, n)."""
         self.reset()
-        self._j = SquareFactor(np.linalg.cholesky(matrix).astype(np.float64, copy=False))
+        self._j = SquareFactor(root)
 
     def begin_along(self, curvatures: Array) -> None:
         """Begin with their inverses on the diagonal."""

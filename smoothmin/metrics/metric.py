@@ -66,6 +66,9 @@ class Metric(ABC):
     def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)
         """Take the lengths of coordinates (n,) for the first update to begin with."""
 
+    def arrive(self, x: Array) -> None:  # noqa: B027  (only metrics of a point can)
+        """Take note of the point (n,) that the next step begins at."""
+
     def begin_along(self, curvatures: Array) -> None:
         """Forget everything but these, (n,), along the coordinates, if that is of use."""
         self.reset()
