@@ -23,6 +23,7 @@ from smoothmin._check import require_real, require_scale
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem, Steps, resume
 from smoothmin._scale import typical_scale
+from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.derivative_free.difference_descent import DifferenceDescent
 from smoothmin.derivative_free.gaussian_search import GaussianSearch
@@ -102,7 +103,7 @@ class ModelDescent(Method):
         descent = self.begin(problem, rng)
         steps, modelled, others = descent.run(), _Course(), _Course()
         finish = yield from modelled.follow(steps, limit)
-        if finish is not None:
+        if finish is not None and not self._is_doubtful(finish, modelled):
             return (yield from self._searched(finish, modelled, descent.jumped, problem, rng))
         inverse = descent.inverse_hessian()
         differences = DifferenceDescent(scale=self.scale, hess_inv0=inverse)
@@ -110,12 +111,18 @@ class ModelDescent(Method):
         assert other is not None
         if other.status.success and self.xtol is None:
             return other
-        finish = yield from modelled.follow(steps)
+        if finish is None:
+            finish = yield from modelled.follow(steps)
         assert finish is not None
         behind = modelled.fun - others.fun > NEGLIGIBLE * (modelled.first - others.fun)
         jumped = descent.jumped or bool(other.info.get("jumps"))
         finish, course = (other, others) if behind else (finish, modelled)
         return (yield from self._searched(finish, course, jumped, problem, rng))
+
+    def _is_doubtful(self, finish: Finish, course: _Course) -> bool:
+        """Whether differences may know better whether a point is the end."""
+        unsaid = finish.status is Status.PRECISION and self.xtol is None
+        return unsaid and course.fun < math.inf
 
     def _searched(
         self,

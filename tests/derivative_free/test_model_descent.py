@@ -4,8 +4,8 @@ from bounded import bounded_quadratic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.optimize import LinearConstraint, rosen
 from scipy.optimize import minimize as scipy_minimize
-from scipy.optimize import rosen
 
 from smoothmin import minimize
 from smoothmin._protocol import Problem
@@ -322,3 +322,42 @@ def test_a_minimum_met_to_rounding_is_a_success(seed):
 def test_squares_of_slopes_that_overflow_or_vanish_stop_no_step(unit):
     res = minimize(lambda x: unit * rosen(x), [-1.2, 1.0], method="model-descent", rng=0)
     assert res.fun < 1e-8 * unit
+
+
+@pytest.mark.parametrize("seed", range(0, 20, 3))
+@pytest.mark.parametrize("method", ["model-descent", "Nelder-Mead", "COBYQA"])
+def test_a_likelihood_solved_to_rounding_is_said_to_be(seed, method):
+    rng = np.random.default_rng(seed)
+    table = rng.standard_normal((200, 5))
+    truth = table @ np.linspace(-1, 1, 5)
+    seen = (rng.random(200) < 1 / (1 + np.exp(-truth))) * 1.0
+
+    def fun(b):
+        return float(np.logaddexp(0, table @ b).sum() - seen @ (table @ b))
+
+    def jac(b):
+        return table.T @ (1 / (1 + np.exp(-table @ b)) - seen)
+
+    least = minimize(fun, np.zeros(5), jac=jac, method="bfgs").fun
+    res = minimize(fun, np.zeros(5), method=method)
+    assert res.fun - least < 1e-8
+    assert res.success
+    assert res.nfev <= 260
+
+
+def test_quadratics_solved_on_a_plane_are_said_to_be():
+    said = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(3, 10))
+        weights, centre, normal = rng.uniform(1, 5, n), *rng.standard_normal((2, n))
+        on = centre + (0.5 - normal @ centre) * (normal / weights) / (normal @ (normal / weights))
+
+        def fun(x, weights=weights, centre=centre):
+            return float(weights @ (x - centre) ** 2)
+
+        plane = LinearConstraint(normal[None], 0.5, 0.5)
+        res = minimize(fun, np.ones(n), method="constrained-model", constraints=plane)
+        assert abs(res.fun - fun(on)) < 1e-8
+        said += res.success
+    assert said >= 9
