@@ -436,9 +436,12 @@ def model_step(problem: Problem, metric: Metric, x: Array, g: Array) -> Array:
         return metric.times(-1.0, g)
     if metric.fresh:
         return metric.times(-1.0, problem.projected_gradient(x, g))
-    lower, upper = problem.box
+    low, high = problem.box[0] - x, problem.box[1] - x
+    newton = metric.times(-1.0, g)
+    if (low <= newton).all() and (newton <= high).all():  # the least point of all is in the box
+        return newton
     try:
-        return box_step(metric.model(), g, lower - x, upper - x)
+        return box_step(metric.model(), g, low, high)
     except np.linalg.LinAlgError:  # the metric is lost to rounding
         return np.zeros_like(g)
 

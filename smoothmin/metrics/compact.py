@@ -12,13 +12,14 @@ when the curvature of a pair is small.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemv, dsbmv, dsymm, dsymv, dtrsm, dtrsv
 
+from smoothmin._factors import ROUNDS
 from smoothmin._machine import EPS, room_at_first
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.linear_system import solved
@@ -143,19 +144,17 @@ class CompactMemory:
         ``H = scale * (P + U diag(c) K^-1 diag(c) U')``; K is the inverse of the matrix in
         the middle of (3.1), for pairs scaled to a curvature of 1.
         """
-        steps, images = self._order[0].reshape(2, -1)
+        k, scale, order = self._count, math.sqrt(self.scale), self._order[0]
         unit = 1 / np.sqrt(self._curvatures)
-        units, scale = np.outer(unit, unit), math.sqrt(self.scale)
-        weights = np.empty(2 * self._count)
-        weights[steps], weights[images] = unit / scale, unit * scale
-        meant = np.tri(self._count, dtype=bool).T
-        triangle = np.where(meant, self._sy, 0.0) * -units
-        inner = np.where(meant, self._yw, self._yw.T) * (-self.scale * units)
-        inner.flat[:: self._count + 1] -= 1.0
-        inverse = np.zeros((2 * self._count, 2 * self._count))
-        inverse[steps[:, None], images] = triangle
-        inverse[images[:, None], steps] = triangle.T
-        inverse[images[:, None], images] = inner
+        units, meant = unit[:, None] * unit, _upper(k)
+        sorted_ = np.zeros((2 * k, 2 * k))  # by time, first s and then w
+        np.multiply(self._sy, -units, out=sorted_[:k, k:], where=meant)
+        sorted_[k:, :k] = sorted_[:k, k:].T
+        sorted_[k:, k:] = np.where(meant, self._yw, self._yw.T) * (-self.scale * units)
+        sorted_.flat[k * (2 * k + 1) :: 2 * k + 1] -= 1.0
+        weights, inverse = np.empty(2 * k), np.empty((2 * k, 2 * k))
+        weights[order] = np.concatenate([unit / scale, unit * scale])
+        inverse[order[:, None], order] = sorted_
         return self._rows, weights, inverse
 
     def append(self, s: Array, w: Array) -> int:
@@ -204,6 +203,13 @@ class CompactMemory:
         self._order = _turned(k, self._oldest)
 
 
+@lru_cache
+def _upper(k: int) -> Mask:
+    """Where a triangle (k, k) is meant."""
+    meant: Mask = np.tri(k, dtype=bool).T
+    return meant
+
+
 @lru_cache(maxsize=1024)
 def _turned(count: int, oldest: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows of s and then of w, from the oldest pair on; where rows come if w are first."""
@@ -214,14 +220,93 @@ def _turned(count: int, oldest: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
     return forward, backward
 
 
+class Grams:
+    """``U' P^-1 U`` of a memory's rows, over all columns and over some, kept up to date.
+
+    A new pair changes two rows of each, and columns that come or go what they add: an iteration
+    is one pass over memory. From time to time all is made anew, since rounding adds up.
+
+    Parameters
+    ----------
+    diagonal : ndarray (n,) or (1,)
+        Of P.
+    rows : int
+        How many there may be.
+    """
+
+    def __init__(self, diagonal: Array, rows: int) -> None:
+        self.rows, self._diagonal = rows, diagonal
+        self._whole, self._some = np.empty((2, rows, rows))
+        self._columns: Mask | None = None  # which ``some`` is over
+        self._stale: set[int] | None = None  # pairs that came since; None if all did
+        self._updates = 0
+
+    def came(self, slot: int) -> None:
+        """Take note of a new pair."""
+        if self._stale is not None:
+            self._stale.add(slot)
+
+    def whole(self, rows: Array) -> Array:
+        """Over all columns."""
+        self._renew(rows)
+        return self._whole[: len(rows), : len(rows)]
+
+    def over(self, rows: Array, columns: Mask) -> Array:
+        """Over these columns."""
+        self._renew(rows)
+        k, before = len(rows), self._columns
+        some = self._some[:k, :k]
+        differ = columns if before is None else np.flatnonzero(columns != before)
+        if before is None or 4 * len(differ) > columns.size or self._updates > ROUNDS:
+            some[:] = self._gram(rows * columns, rows)
+            self._updates = 0
+        elif len(differ):
+            part = rows[:, differ]
+            signs = np.where(columns[differ], 1.0, -1.0)
+            diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[differ]
+            some += (part * (signs / diagonal)).dot(part.T)
+            self._updates += 1
+        self._columns = columns
+        return some
+
+    def _renew(self, rows: Array) -> None:
+        """What the pairs that came since have changed."""
+        k, stale = len(rows), self._stale
+        if stale is None or 4 * len(stale) > k:
+            self._whole[:k, :k] = self._gram(rows, rows)
+            self._columns = None
+        elif stale:
+            which = np.array([2 * slot + second for slot in stale for second in (0, 1)])
+            new = rows[which]
+            if self._columns is not None:
+                new = np.concatenate([new, new * self._columns])
+            found = self._gram(new, rows)
+            self._put(self._whole, which, found[: len(which)])
+            if self._columns is not None:
+                self._put(self._some, which, found[len(which) :])
+        self._stale = set()
+
+    def _put(self, gram: Array, which: NDArray[np.intp], found: Array) -> None:
+        k = found.shape[1]
+        gram[which, :k] = found
+        gram[:k, which] = found.T
+
+    def _gram(self, some: Array, rows: Array) -> Array:
+        product: Array = (some / self._diagonal).dot(rows.T)
+        return product
+
+
 class CompactModel:
     """The inverse of H, where P is a diagonal or, if that is None, the identity."""
 
-    def __init__(self, memory: CompactMemory, diagonal: Array | None) -> None:
-        self._scale = memory.scale
+    def __init__(self, memory: CompactMemory, diagonal: Array | None, grams: Grams) -> None:
+        self._scale, self._grams = memory.scale, grams
         self._diagonal = np.ones(1) if diagonal is None else diagonal
         self._rows, self._weights, self._inverse = memory.factors()
-        self._whole = self._inverse + self._gram(self._rows, self._diagonal)
+
+    @cached_property
+    def _whole(self) -> Array:
+        return self._inverse + self._weighted(self._grams.whole(self._rows))
 
     def diagonals(self, n: int) -> tuple[Array, Array]:
         """Those of H and of its inverse."""
@@ -266,16 +351,14 @@ class CompactModel:
         fixed = ~free
         if not fixed.any():
             return self._inverse
-        diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[fixed]
-        inner: Array = self._inverse + self._gram(self._rows[:, fixed], diagonal)
+        inner: Array = self._inverse + self._weighted(self._grams.over(self._rows, fixed))
         return inner
 
-    def _gram(self, rows: Array, diagonal: Array) -> Array:
-        """``C U' P^-1 U C`` of some columns of the rows."""
-        gram: Array = (rows / diagonal).dot(rows.T)
-        gram *= self._weights[:, None]
-        gram *= self._weights
-        return gram
+    def _weighted(self, gram: Array) -> Array:
+        """``C gram C``."""
+        product: Array = gram * self._weights[:, None]
+        product *= self._weights
+        return product
 
     def _low_rank(self, inner: Array, v: Array) -> Array:
         """``U C inner^-1 C U'v``."""

@@ -19,7 +19,7 @@ from scipy.linalg.blas import ddot
 
 from smoothmin._machine import CACHED, HALF_OF_DIGITS
 from smoothmin._protocol import Array
-from smoothmin.metrics.compact import CompactMemory, CompactModel, is_curved
+from smoothmin.metrics.compact import CompactMemory, CompactModel, Grams, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
 from smoothmin.metrics.metric import Changes, Ends, Metric
 
@@ -41,11 +41,13 @@ class LimitedMemory(CompactMemory, Metric):
         self._scaled, self._lasting = scaled, lasting
         self.keeps_changes = lasting
         self._first: Array | None = None  # the diagonal of P, where it is not the identity
+        self._grams: Grams | None = None  # once a model was asked for
         super().__init__(n, memory)
 
     def start(self, scales: Array) -> None:
         """Have ``P = diag(scales)^2``, in place of the identity, once there are pairs."""
         self._first = None if (scales == 1).all() else scales**2
+        self._grams = None
 
     def begin_along(self, curvatures: Array) -> None:
         """Have P of their inverses."""
@@ -55,6 +57,7 @@ class LimitedMemory(CompactMemory, Metric):
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
+        self._grams = None
         self.scale, self._learnt, self._evidence = 1.0, 0, 0.0
         self._due = False  # whether there are pairs enough to find other scales by
         self._seen: Array | None = None  # the vector last applied to, ...
@@ -80,6 +83,8 @@ class LimitedMemory(CompactMemory, Metric):
         # what the cache holds is passed over sooner than this is found out
         follows = ends is not None and self._rows.size > CACHED and self._follows(y, *ends)
         slot = self.append(s, w)
+        if self._grams is not None:
+            self._grams.came(slot)
         if not follows or ends is None:
             found = self.products(y)
         else:
@@ -129,7 +134,9 @@ class LimitedMemory(CompactMemory, Metric):
     def model(self) -> CompactModel:
         """``H^-1``."""
         self._find_due_scales()
-        return CompactModel(self, self._first)
+        if self._grams is None or self._grams.rows < len(self._rows):
+            self._grams = Grams(np.ones(1) if self._first is None else self._first, len(self._room))
+        return CompactModel(self, self._first, self._grams)
 
     @property
     def scales(self) -> Array:
@@ -209,6 +216,7 @@ class LimitedMemory(CompactMemory, Metric):
             return
         first = np.ones(1) if scales is None else np.square(scales, out=scales)
         self._first = None if scales is None else first
+        self._grams = None
         ratio = first / (np.ones(1) if old is None else old)
         gram, slots = self._rescale(self._rows[1::2], ratio, first), self._slots
         self._columns[1, : self._count, : self._count] = gram[slots][:, slots]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import rosen
+from scipy.optimize import Bounds, rosen
 
 import smoothmin
 from smoothmin import GradientSamplingDescent, minimize
@@ -228,3 +228,22 @@ def test_finite_differences_end_at_their_resolution(fun, start, minimum, accurac
     assert res.nfev < 4000
     assert res.status in (0, 4)
     assert res.radius == 0 or res.radius > 1e-8
+
+
+@pytest.mark.parametrize("n", [40, 3000])
+def test_smooth_functions_in_a_box_cost_no_more_than_free_ones(n):
+    rng = np.random.default_rng(n)
+    curvatures, centre = 10.0 ** rng.uniform(0, 3, n), rng.standard_normal(n)
+    lower = centre - 1 + 2 * (rng.random(n) < 0.3)  # of so many the bound binds
+
+    def fun(x):
+        off = x - centre
+        return curvatures @ off**2 / 2 + (off**4).sum(), curvatures * off + 4 * off**3
+
+    lowest = fun(np.maximum(centre, lower))[0]
+    x0 = np.maximum(centre + rng.standard_normal(n), lower)
+    boxed = minimize(fun, x0, jac=True, bounds=Bounds(lower, np.inf))
+    assert boxed.method == "gradient-sampling"
+    assert boxed.success
+    assert boxed.fun <= lowest * (1 + 1e-8)
+    assert boxed.nfev <= 2 * minimize(fun, x0, jac=True).nfev

@@ -65,6 +65,29 @@ def test_models_are_the_inverses_of_their_metrics(n, count, seed):
         assert not model.newton(r, ~np.ones(n, dtype=bool)).any()
 
 
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.integers(2, 40), st.booleans(), st.integers(0, 2**32 - 1))
+def test_products_kept_for_models_are_those_of_a_memory_that_keeps_none(n, scaled, seed):
+    rng = np.random.default_rng(seed)
+    curvatures = 10.0 ** rng.uniform(-2, 2, n)
+    kept, free = LimitedMemory(n, 4, scaled=scaled), np.ones(n, dtype=bool)
+    for count in range(1, 30):
+        step = rng.standard_normal(n)
+        kept.update(step, curvatures * step)
+        anew = LimitedMemory.__new__(LimitedMemory)
+        anew.__setstate__(kept.__getstate__() | {"_grams": None})
+        r, s = rng.standard_normal((2, n))
+        if rng.random() < 0.8:
+            expected, model = anew.model(), kept.model()
+            free[rng.integers(n, size=1 + n // 9)] ^= True  # some columns come, some go
+            assert_allclose(model.curve(s), expected.curve(s), rtol=1e-8, atol=1e-9)
+            size = np.abs(r).max() / curvatures.min()
+            known = model.newton(r, free.copy())
+            assert_allclose(known, expected.newton(r, free), rtol=1e-7, atol=1e-9 * size)
+        if count == 20:
+            kept.reset()
+
+
 def test_a_model_of_nearly_dependent_columns_is_solved_still():
     metric = InverseHessian(6)
     rng = np.random.default_rng(0)

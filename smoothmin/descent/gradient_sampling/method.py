@@ -196,7 +196,7 @@ class GradientSamplingDescent(Method):
     ) -> Generator[Any, Any, tuple[State, Finish]]:
         """One run, begun again whenever the problem changes."""
         state = State(self, problem, rng)
-        finish = yield from (state.smooth_start() if problem.box is None else state.start())
+        finish = yield from state.smooth_start()
         while finish is None:
             sources, hull = self._sources(state)
             finish = yield from _iterate(state, sources, hull)

@@ -148,7 +148,7 @@ class SmoothDescent(Descent):
         """Go on with a dense metric, from the pairs of the limited memory."""
         limited, self._enough = self.metric, math.inf
         if isinstance(limited, LimitedMemory) and not limited.fresh:
-            self.metric = InverseHessian(self.x.size)
+            self.metric = InverseHessian(self.x.size, growing=self._problem.box is not None)
             self.metric.start(limited.scales)
             self.metric.begin_from(limited)
 
