@@ -41,7 +41,8 @@ def noise_on_line(found: LineResult, fun: float, slope: float) -> float:
 
     Where slopes change steadily, or at one kink, values change by no more than the larger of
     the two slopes tells, and no less than the smaller. Rounding is as large at the nearest
-    points, of which it may spare some; where it spares many, values are multiples of something.
+    points, of which it may spare some; where it spares many, values are multiples of something,
+    and where it spares all of more than any slope tells.
     """
     misses, jumps, spared = [], [], 0
     for trial in sorted(found.trials, key=lambda trial: trial.t):
@@ -53,6 +54,8 @@ def noise_on_line(found: LineResult, fun: float, slope: float) -> float:
     if len(misses) < WITNESSES:
         return 0.0
     quantum = min(jumps, default=0.0) if spared >= WITNESSES else 0.0
+    if spared == len(misses) > WITNESSES:
+        quantum = max(misses)
     return max(*misses[:WITNESSES], float(np.median(misses)), quantum)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import ddot
+from scipy.linalg.lapack import dsyevd
 
 from smoothmin._factors import FASTEST_GROWTH, OTHER_ORDER
 from smoothmin._machine import EPS, LARGE, cached_parts
@@ -52,7 +53,7 @@ def unexplored(changes: Changes, free: Array, fall: float) -> Array | None:
         unit = np.sqrt(np.where(known, squares, math.inf)) ** -1
         gram = gram * unit * unit[:, None]
         gram = gram if known.all() else gram[known][:, known]
-        values, vectors = np.linalg.eigh(gram)
+        values, vectors = dsyevd(gram)[:2]
         # of changes that are parallel but for rounding one is enough
         seen = values > EPS * len(values) * values.max(initial=0.0)
         shares = np.zeros((steps, np.count_nonzero(seen)))

@@ -46,3 +46,28 @@ def test_a_minimum_that_is_a_difference_of_larger_numbers_is_said_to_be_one():
             res = minimize(logcosh, size * np.array([1.0, -2.0]), jac=True, method=method, rng=0)
             assert res.fun <= 1e-15
             assert res.success, (method, size, res.message)
+
+
+def test_values_that_cancel_to_zero_are_no_kinks():
+    """The arrow head of Conn, Gould and Toint from close by: its terms cancel in steps of 1e-16."""
+
+    def arrow_head(x):
+        both = x[:-1] ** 2 + x[-1] ** 2
+        gradient = np.append(4 * both * x[:-1] - 4, 4 * x[-1] * both.sum())
+        return float((both**2 - 4 * x[:-1] + 3).sum()), gradient
+
+    soon, starts = (
+        0,
+        [
+            (n, last, spread)
+            for n in (48, 300)
+            for last in (0.01, 0.1, 0.3)
+            for spread in (0, 0.01, 0.1)
+        ],
+    )
+    for n, last, spread in starts:
+        x0 = np.append(1 + spread * np.linspace(-1, 1, n - 1), last)
+        res = minimize(arrow_head, x0, jac=True, rng=0, options={"maxfev": 500})
+        assert res.fun <= 1e-12
+        soon += res.success and res.nfev <= 100
+    assert soon >= len(starts) - 2

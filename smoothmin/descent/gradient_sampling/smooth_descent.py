@@ -120,7 +120,8 @@ class SmoothDescent(Descent):
         before, after = (point.t - last) * slope, (point.t - last) * point.slope
         rounding = VISIBLE * self._problem.unit * abs(self.f)
         visible = after - before > max(rounding, NEGLIGIBLE * recent.fall)
-        if visible and not self.metric.fresh:
+        # values that are the same may be so by what cancels in them
+        if visible and point.fun != fun and not self.metric.fresh:
             skew = skewness(point.fun - fun, before, after)
             self._excess = max(0.0, self._excess + skew - ON_A_KINK / 2)
             self._skewness = faded(self._skewness, skew)
