@@ -142,7 +142,13 @@ def test_options_of_one_value_per_block():
 
 
 @pytest.mark.parametrize(
-    "method", [GradientSampling(sigma=[0.1, 0.2]), LaplacianSmoothing(sigma=[1, 2])]
+    "method",
+    [
+        GradientSampling(sigma=[0.1, 0.2]),
+        GradientSampling(sigma=[0.1]),
+        LaplacianSmoothing(sigma=[1, 2]),
+        LaplacianSmoothing(sigma=[1]),
+    ],
 )
 def test_wrong_numbers_of_values_per_block(method):
     with pytest.raises(ValueError, match="sigma must be one number or"):

@@ -96,7 +96,7 @@ class SmoothedFunction:
         """Sigma of every variable, from one number, one per variable or one per block."""
         blocks = None if is_single(self.sigma) else with_blocks(problem, self.shapes)
         given, total = np.size(self.sigma), math.prod(problem.whole or problem.shape)
-        if blocks is not None and given == len(blocks) < total:
+        if blocks is not None and given in (1, len(blocks)) and given < total:
             sigma: Array = per_block("sigma", np.ravel(self.sigma), problem, self.shapes)
             return sigma
         return per_coordinate("sigma", self.sigma, problem.x0.size, problem.free).copy()
