@@ -27,7 +27,7 @@ from smoothmin import _status
 from smoothmin._check import require_memory
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._factors import OTHER_ORDER, SHORTEST
-from smoothmin._machine import SUMMED
+from smoothmin._machine import EPS, SUMMED
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
 from smoothmin._precision import DOUBLE, ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
@@ -74,7 +74,8 @@ class InterpolatingDescent:
         if problem.box is not None:
             self._low, self._high = problem.box[0] / scale, problem.box[1] / scale
         self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
-        self._delta, self._last_rho = self._rho, self._rho * (NEGLIGIBLE if xtol is None else xtol)
+        last = NEGLIGIBLE if xtol is None else max(xtol, EPS)
+        self._delta, self._last_rho = self._rho, self._rho * last
         self._recent = Recent()
         self._resolution = Resolution()
         self._model: Interpolation

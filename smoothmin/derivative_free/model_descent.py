@@ -90,7 +90,7 @@ class ModelDescent(Method):
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)
         if self.xtol is not None:
-            require_real("xtol", self.xtol, above=0, below=1)
+            require_real("xtol", self.xtol, minimum=0, below=1)
 
     @property
     def needs_gradient(self) -> bool:

@@ -24,7 +24,7 @@ from smoothmin._machine import EPS
 from smoothmin._precision import Precision
 from smoothmin._protocol import Array
 from smoothmin._types import BoundsLike, Fun, Scheme, Seed
-from smoothmin.residuals.least_squares import least_squares
+from smoothmin.residuals.least_squares import least_squares, sides
 from smoothmin.residuals.losses import Loss
 from smoothmin.residuals.result import FitResult
 
@@ -254,8 +254,7 @@ def _start(f: Any, p0: Any, bounds: Any) -> Array:
     if any(p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY) for p in parameters) or len(parameters) < 2:
         raise ValueError("p0 must be given: the number of parameters is not known")
     n = len(parameters) - 1
-    lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-    low, high = (np.broadcast_to(np.asarray(side, float), (n,)) for side in (lower, upper))
+    low, high = sides(bounds, n)
     start = np.ones(n)
     bounded, below, above = (
         np.isfinite(low) & np.isfinite(high),

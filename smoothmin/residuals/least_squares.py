@@ -96,6 +96,8 @@ class Residuals:
         found = self._user(self._given, x)
         if self._structure is not None and isinstance(found, Mapping):
             found = self._structure.matrix(found)
+        if hasattr(found, "matmat"):  # a linear operator
+            return found.matmat(np.eye(x.size))
         return found.toarray() if hasattr(found, "toarray") else found
 
     def jacobian(self, x: Any) -> Array:
@@ -370,14 +372,20 @@ def _bounds(bounds: Any, n: int, structure: Structure | None) -> Any:
         return bounds
     if structure is not None and isinstance(bounds, Mapping):
         bounds = as_bounds(structure.pairs(bounds), (n,))
+    lower, upper = sides(bounds, n)
+    return None if np.isinf(lower).all() and np.isinf(upper).all() else Bounds(lower, upper)
+
+
+def sides(bounds: Any, n: int) -> tuple[Array, Array]:
+    """Lower and upper bounds (n,) of a `Bounds` or a pair."""
     try:
-        lower, upper = bounds
-        lower, upper = (np.broadcast_to(np.asarray(side, float), (n,)) for side in (lower, upper))
+        given = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+        lower, upper = (np.broadcast_to(np.asarray(side, float), (n,)) for side in given)
     except (TypeError, ValueError):
         raise ValueError(
             f"bounds must be a pair of arrays of shape ({n},), got {bounds!r}"
         ) from None
-    return None if np.isinf(lower).all() and np.isinf(upper).all() else Bounds(lower, upper)
+    return lower, upper
 
 
 def _result(

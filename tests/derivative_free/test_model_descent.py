@@ -203,7 +203,7 @@ def test_steps_in_a_box_are_the_best(seed):
     assert model(step) <= 0.99 * best.fun
 
 
-@pytest.mark.parametrize("options", [{"xtol": 0}, {"scale": 0}, {"scale": "wide"}])
+@pytest.mark.parametrize("options", [{"xtol": -1.0}, {"scale": 0}, {"scale": "wide"}])
 def test_options_are_checked(options):
     with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         ModelDescent(**options)
@@ -361,3 +361,10 @@ def test_quadratics_solved_on_a_plane_are_said_to_be():
         assert abs(res.fun - fun(on)) < 1e-8
         said += res.success
     assert said >= 9
+
+
+@pytest.mark.parametrize("method", ["model-descent", "constrained-model", "derivative-free"])
+def test_a_tolerance_of_zero_is_as_much_as_can_be_had(method):
+    res = minimize(lambda x: float(((x - 1) ** 2).sum()) + 3, [2.0, 5.0], method=method, tol=0)
+    assert res.fun - 3 < 1e-12
+    assert res.nfev < 400

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse.linalg
 from numpy.testing import assert_allclose
 
 from smoothmin import curve_fit, least_squares
@@ -102,6 +103,27 @@ def test_options_of_curve_fit(given):
     theirs = scipy.optimize.curve_fit(model, T, Y, p0=[2.0, 1.0, 0.4], **given)
     assert_allclose(ours[0], theirs[0], rtol=1e-4)
     assert_allclose(ours[1], theirs[1], rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "as_given", [scipy.sparse.csr_array, scipy.sparse.linalg.aslinearoperator, np.asfortranarray]
+)
+@pytest.mark.parametrize("method", ["trf", "dogbox"])
+def test_jacobians_of_any_kind(as_given, method):
+    def jac(p):
+        return as_given(columns(T, *p).T)
+
+    start = [1.0, 1.0, 1.0]
+    ours = least_squares(residuals, start, jac=jac, method=method)
+    theirs = scipy.optimize.least_squares(residuals, start, jac=jac, method=method)
+    assert ours.success
+    assert_allclose(ours.x, theirs.x, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bounds", [([0, 0], [1, 1]), (0,), ([0, 0, 0], "high"), 3])
+def test_bounds_of_another_shape_are_named(bounds):
+    with pytest.raises(ValueError, match=r"bounds must be a pair of arrays of shape \(3,\)"):
+        curve_fit(model, T, Y, bounds=bounds)
 
 
 def test_limits_of_curve_fit():

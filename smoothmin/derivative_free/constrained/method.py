@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from smoothmin import _status
 from smoothmin._check import require_real, require_scale
+from smoothmin._machine import EPS
 from smoothmin._method import Method
 from smoothmin._protocol import Array, Finish, Problem, Steps
 from smoothmin._scale import typical_scale
@@ -123,7 +124,7 @@ class ConstrainedModel(Method):
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)
         if self.xtol is not None:
-            require_real("xtol", self.xtol, above=0, below=1)
+            require_real("xtol", self.xtol, minimum=0, below=1)
 
     @property
     def needs_gradient(self) -> bool:
@@ -135,7 +136,7 @@ class ConstrainedModel(Method):
         if problem.linear is None and problem.nonlinear is None:
             return (yield from ModelDescent(self.scale, self.xtol).run(problem, rng))
         scale = typical_scale(problem, "scale", self.scale)
-        xtol = NEGLIGIBLE if self.xtol is None else self.xtol
+        xtol = NEGLIGIBLE if self.xtol is None else max(self.xtol, EPS)
         region = LinearSet.of(problem, scale)
         z = region.nearest(problem.x0 / scale)
         if z is None and problem.linear is not None:
