@@ -8,7 +8,7 @@ point stationary.
 
 Deviations: gradients are those at the far end of the segment, nearer by halves if those do
 not lie beyond. They are gathered only where a descent by a metric ends although gradients have
-not shrunk; one that finds them alike nearby is not on a kink.
+not shrunk; one that finds them alike nearby, or turning evenly, is not on a kink.
 """
 
 from __future__ import annotations
@@ -207,7 +207,20 @@ class NearbyGradients:
                 return lower or Knowledge(known, promised=noise, noise=noise)
             if beyond.lower:
                 return beyond.found
+            if len(hull.gradients) == 1 and (yield from self._bent(at, beyond.found)):
+                return None
             hull.append(beyond.found)
+
+    def _bent(self, at: Found, beyond: Found) -> Generator[Ask, Any, bool]:
+        """Whether gradients turn evenly on the way to another, as where there is no kink."""
+        if self._problem.differences is not None:
+            return False
+        (x, _, g), (there, _, far) = at, beyond
+        value, near = yield from ask_one(self._problem.clip(x + MINOR * (there - x)))
+        if unusable(value, near) is not None:
+            return False
+        change = MINOR * (far - g)
+        return euclidean_norm(near - g - change) <= 0.5 * euclidean_norm(change)
 
     def _proven(
         self, hull: _Gathered, at: Found, known: str, noise: float, small: float

@@ -254,3 +254,25 @@ def test_degenerate_minima_of_value_zero_are_mostly_successes():
         assert res.fun < (1e-10 if res.success else 1e-24), res.message
         said += res.success
     assert said >= 5
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "CG", "L-BFGS-B", "laplacian"])
+@pytest.mark.parametrize("n", [2, 5, 12])
+def test_a_start_solved_but_for_rounding_is_on_no_kink(method, n):
+    """Gradients there are of any size beside those of the first steps."""
+    said = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        turn, shift = np.linalg.qr(rng.standard_normal((n, n)))[0], rng.standard_normal(n)
+
+        def fun(x, turn=turn, shift=shift):
+            z = turn @ (x - shift) + 1
+            return rosen(z), turn.T @ rosen_der(z)
+
+        solved = minimize(fun, shift + 0.3 * turn.T @ rng.random(n), jac=True, method="bfgs",
+                          options={"gtol": 1e-9})  # fmt: skip
+        again = minimize(fun, solved.x, jac=True, method=method)
+        assert again.fun <= solved.fun < 1e-12
+        assert again.nfev < 100
+        said += again.success
+    assert said >= 4 - (method == "laplacian")  # whose first search may fail with nothing learnt
