@@ -42,9 +42,16 @@ class Centre:
 
 
 def analytic_centre(
-    slopes: Array, heights: Array, ceiling: float, start: Array, slack: float
+    slopes: Array,
+    heights: Array,
+    ceiling: float,
+    start: Array,
+    slack: float,
+    walls: tuple[Array, Array] | None = None,
 ) -> Centre | None:
     """Minimize ``|d|^2 / 2 - sum log(v - heights - slopes @ d) - n log(ceiling - v)``.
+
+    With walls, less the sum of the logarithms of ``normals @ d + distances``.
 
     Parameters
     ----------
@@ -58,6 +65,8 @@ def analytic_centre(
         A guess.
     slack : float
         Of tangents at the last centre: positive, as good as it is known.
+    walls : tuple of ndarray (w, n) and (w,), optional
+        Inward normals, and distances of 0 from the walls; the start lies between them.
 
     Returns
     -------
@@ -74,9 +83,11 @@ def analytic_centre(
     (True, array([0.5, 0.5]))
     """
     m, n = slopes.shape
+    at = np.append(start, float((slopes @ start + heights).max()) + slack)
     rows = np.column_stack([-slopes, np.ones(m)])  # slacks are rows @ (d, v) - heights
-    at = np.append(start, 0.0)
-    at[n] = float((slopes @ start + heights).max()) + slack
+    if walls is not None:
+        rows = np.concatenate([rows, np.column_stack([walls[0], np.zeros(len(walls[1]))])])
+        heights = np.append(heights, -walls[1])
     slacks = rows @ at - heights
     weight = slack  # of the barrier, until a point is below the ceiling
     below = bool(at[n] < ceiling)
@@ -100,7 +111,7 @@ def analytic_centre(
         change = -(rows @ newton)
         if below and decrement < MINOR**2:
             # the multipliers one step ahead, which leave nothing of the gradient
-            weights = reciprocal * (1 - change / slacks)
+            weights = (reciprocal * (1 - change / slacks))[:m]
             return Centre(at[:n] - newton[:n], weights / weights.sum())
         falling = change < 0
         share = float(np.append(slacks[falling] / -change[falling], np.inf).min())
@@ -112,7 +123,7 @@ def analytic_centre(
         if at[n] < ceiling:
             below = True
         elif decrement < MINOR**2:
-            lowest = at[n] - m * weight
+            lowest = at[n] - len(rows) * weight
             if not (lowest < ceiling and weight > SUMMED * abs(ceiling)):
                 return None
             weight *= FASTER

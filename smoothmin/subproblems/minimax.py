@@ -40,11 +40,14 @@ class Minimax:
         Of the largest quadratic, from the centre to ``step``; positive.
     limited : bool
         Whether the ball is what ended the step.
+    weights : ndarray (k,)
+        Multipliers of the quadratics, with sum 1.
     """
 
     step: Array
     decrease: float
     limited: bool
+    weights: Array
 
 
 def least_maximum(
@@ -107,7 +110,7 @@ def least_maximum(
         before = 0.0 if found is None else found.decrease
         still = euclidean_norm(step - at.step) <= PRODUCTS * euclidean_norm(step)
         if decrease > before:
-            found = Minimax(step, decrease, bool(shift > least))
+            found = Minimax(step, decrease, bool(shift > least), weights)
             lowest, idle = at_new, 0
             damping = damping / DAMPING_FALL if damping > HALF_OF_DIGITS * scale else 0.0
             if before > 0 and decrease - before <= ACCURACY * decrease:

@@ -57,3 +57,31 @@ def test_none_where_no_point_is_below(above):
     rows = np.hstack([slopes, -np.ones((14, 1))])
     low = linprog(np.append(np.zeros(4), 1.0), A_ub=rows, b_ub=-heights, bounds=[(None, None)] * 5)
     assert analytic_centre(slopes, heights, low.fun - above, np.zeros(4), 0.01) is None
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_walls_are_kept_and_balance_the_mix(seed, n):
+    slopes, heights = tangents(seed, 3 * n + 2, n)
+    rng = np.random.default_rng(seed)
+    normals, distances = rng.standard_normal((2 * n, n)), rng.uniform(0.01, 0.3, 2 * n)
+    walls = normals, distances
+    found = analytic_centre(slopes, heights, 0.0, np.zeros(n), 0.01, walls)
+    if found is None:
+        rows = np.hstack([slopes, -np.ones((len(slopes), 1))])
+        inside = np.hstack([-normals, np.zeros((2 * n, 1))])
+        low = linprog(
+            np.append(np.zeros(n), 1.0),
+            A_ub=np.concatenate([rows, inside]),
+            b_ub=np.concatenate([-heights, distances]),
+            bounds=[(None, None)] * (n + 1),
+        )
+        assert low.fun > -1e-6
+        return
+    left = normals @ found.step + distances
+    assert left.min() > 0
+    assert (slopes @ found.step + heights).max() < 0
+    # the barrier's gradient vanishes: with v known by what walls and the ball leave of the mix
+    pull = (1 / left) @ normals - found.step
+    mix = found.weights @ slopes
+    assert np.linalg.norm(pull - mix * (pull @ mix) / (mix @ mix)) <= 0.05 * np.linalg.norm(pull)

@@ -85,11 +85,12 @@ class BundleNewton:
         if not self._trials.active and not self._begin():
             return StepOutcome.NOTHING
         while self._trials.active:
-            model = self._predictor.models.minimize(state.x, state.f, self._radius)
+            box, models = state.problem.box, self._predictor.models
+            model = models.minimize(state.x, state.f, self._radius, box)
             if model is None or not model.decrease > state.noise():
                 self._trials.leave()
                 break
-            x = state.x + model.step
+            x = state.problem.clip(state.x + model.step)
             fun, grad = yield from ask_one(x)
             state.bundle.add(x, fun, grad)
             finite = math.isfinite(fun) and bool(np.isfinite(grad).all())

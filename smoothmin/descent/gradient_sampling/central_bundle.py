@@ -31,10 +31,39 @@ from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate, Proof
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
 from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
-from smoothmin.subproblems.analytic_centre import analytic_centre
+from smoothmin.subproblems.analytic_centre import TO_THE_WALL, analytic_centre
+from smoothmin.subproblems.linear_system import solved
 from smoothmin.subproblems.trust_region import FAST_GROWTH
 
 HIDDEN = 100.0  # fall of the mix over the last steps, in units of the gap, that hides the bound
+
+
+class Room:
+    """How far bounds are from a point: ``low <= 0 <= high``, infinite where there are none."""
+
+    def __init__(self, low: Array, high: Array) -> None:
+        self.low, self.high = low, high
+
+    def move(self, step: Array) -> None:
+        """To another point."""
+        self.low, self.high = np.minimum(self.low - step, 0.0), np.maximum(self.high - step, 0.0)
+
+    def walls(self, root: Array) -> tuple[Array, Array]:
+        """Inward normals (w, n) and distances of the bounds, in the coordinates of the root."""
+        below, above = np.isfinite(self.low), np.isfinite(self.high)
+        normals = np.concatenate([root[below], -root[above]])
+        return normals, np.concatenate([-self.low[below], self.high[above]])
+
+    def inside(self, root: Array, start: Array) -> Array:
+        """A start, off the bounds by a share of what the coordinates are long."""
+        off = (1 - TO_THE_WALL) * np.linalg.norm(root, axis=1)
+        off = np.minimum(off, 0.25 * (self.high - self.low))
+        step = root @ start
+        within = np.clip(step, self.low + off, self.high - off)
+        if (within == step).all():
+            return start
+        z: Array = start + solved(root, within - step)
+        return z
 
 
 class Cuts:
@@ -43,32 +72,52 @@ class Cuts:
     Attributes
     ----------
     gap : float
-        Of the lowest value to the mix of tangents at the last centre, there.
+        Of the lowest value to the least of the mix of tangents at the last centre, as far as
+        bounds keep that from falling.
     slope : float
-        Length of that mix's gradient.
+        Length of that mix's gradient, where no bounds do.
     """
 
     def __init__(
-        self, root: Array, points: Array, gradients: Array, gaps: Array, gap: float
+        self,
+        root: Array,
+        points: Array,
+        gradients: Array,
+        gaps: Array,
+        gap: float,
+        room: Room | None = None,
     ) -> None:
-        self._root = root
+        self._root, self._room = root, room
         self._points, self._gradients, self._images = points, gradients, gradients @ root
         self._heights = -gaps  # of the tangents above the lowest value; none is positive
         self._centre = np.zeros(root.shape[1])
         self._weights = np.ones(len(gaps))
         self._mixed = self._weights, points, gradients  # at the last centre
+        self._held = np.zeros(len(root))  # directions in which bounds hold its gradient
         self.gap, self.slope = gap, math.inf
 
-    def centre(self, noise: float) -> Array | None:
-        """The step to the centre; None if nothing is below the lowest value, but for rounding."""
+    def centre(self, noise: float, reach: float = math.inf) -> Array | None:
+        """The step to the centre; None if nothing is below the lowest value, but for rounding.
+
+        Bounds that are no farther than ``reach`` count for the gap.
+        """
         slack = max(self.gap, noise) / (2 * len(self._heights))
-        found = analytic_centre(self._images, self._heights, 0.0, self._centre, slack)
+        walls, start = None, self._centre
+        if self._room is not None:
+            walls, start = self._room.walls(self._root), self._room.inside(self._root, start)
+        found = analytic_centre(self._images, self._heights, 0.0, start, slack, walls)
         if found is None:
             return None
         self._centre, self._weights = found.step, found.weights
         self._mixed = found.weights, self._points, self._gradients
         self.gap = -float(found.weights @ self._heights)
         mix = found.weights @ self._gradients
+        if self._room is not None:
+            away = np.where(mix > 0, -self._room.low, self._room.high)
+            self._held = np.where(away <= reach, np.sign(mix), 0.0)
+            held = self._held != 0
+            self.gap += float(np.abs(mix[held]) @ away[held])
+            mix = np.where(held, 0.0, mix)
         self.slope = math.sqrt(mix @ mix)
         step: Array = self._root @ found.step
         return step
@@ -80,6 +129,7 @@ class Cuts:
         order = np.argsort(away, kind="stable")
         weights = weights[order]
         sums = np.cumsum(weights[:, None] * gradients[order], axis=0)
+        sums[sums * self._held > 0] = 0.0
         lengths = np.linalg.norm(sums, axis=1) / np.cumsum(weights)
         fewest = int(np.argmax(lengths <= max(small, lengths[-1])))
         return Certificate(float(lengths[fewest]), float(away[order[fewest]]))
@@ -102,6 +152,8 @@ class Cuts:
     def move(self, step: Array, fall: float) -> None:
         """See all from a lower point."""
         self._heights += self._gradients @ step + fall
+        if self._room is not None:
+            self._room.move(step)
         self._centre = np.zeros(self._centre.size)
 
     def widen(self, factor: float) -> None:
@@ -146,11 +198,12 @@ class CentralBundle:
         state, cuts = self._state, self._cuts
         while self._trials.active:
             # 1. the centre, and the lower bound that it proves
-            step = cuts.centre(state.noise())
+            step = cuts.centre(state.noise(), state.known.recent.moved(state.x))
             if self._proven(cuts) or step is None:
                 return (yield from self._conclude(cuts))
             # 2. the value there
-            x = state.x + step
+            x = state.problem.clip(state.x + step)
+            step = x - state.x
             fun, grad = yield from ask_one(x)
             trial = LinePoint(1.0, x, fun, grad, float(grad @ step))
             state.bundle.add(x, fun, grad)
@@ -163,7 +216,7 @@ class CentralBundle:
                 state.settle(trial)  # of which the metric learns nothing, for it may be over soon
                 if convex:
                     return StepOutcome.LOWER
-            if not convex:
+            if not convex or self._proof is not None:  # more digits are not as cheap
                 return (yield from self._conclude(cuts))
         return StepOutcome.NOTHING
 
@@ -198,7 +251,9 @@ class CentralBundle:
             return False
         root = math.sqrt(fall) * state.metric.root(np.eye(state.x.size))
         gradients, gaps, _ = state.bundle.tangents()
-        self._cuts = Cuts(root, state.bundle.points.copy(), gradients.copy(), gaps, fall)
+        box, x = state.problem.box, state.x
+        room = None if box is None else Room(box[0] - x, box[1] - x)
+        self._cuts = Cuts(root, state.bundle.points.copy(), gradients.copy(), gaps, fall, room)
         self._above = state.f + fall
         self._left, self._spent = math.inf, 0
         self._finishing = 0
@@ -247,7 +302,8 @@ class CentralBundle:
         x, f, g = state.x, state.f, state.g
         # where the function is smooth it falls along its gradient, whatever tangents say
         fall = OTHER_ORDER * max(cuts.gap + self._tilt(cuts), state.noise())
-        there = x - (fall / float(g @ g)) * g
+        pg = state.problem.projected_gradient(x, g)
+        there = state.problem.clip(x - (fall / (float(pg @ pg) or math.inf)) * pg)
         fun, grad = yield from ask_one(there)
         if f - fun > fall / 2 and np.isfinite(grad).all():
             state.settle(LinePoint(1.0, there, fun, grad, 0.0))

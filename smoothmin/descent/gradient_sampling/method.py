@@ -103,13 +103,13 @@ class GradientSamplingDescent(Method):
     it is a success as well; the message has the tolerance that was met.
     If searches show that values change at another rate than gradients say, at three points of
     a line on which these are alike, the status is 8: the gradient is wrong.
-    With at most 50 variables, exact gradients and no bounds, functions that show few smooth
-    pieces are minimized by models of these, in the manner of [4]_, for as long as the
-    models predict the values. With at most 100, functions that look convex, such as tail
-    risks, least absolute deviations, minimax fits and duals, are minimized by analytic centres
-    of cuts [5]_ where other steps are slow. No tangent of a convex function lies above it: a
-    mix of them that is flat is a lower bound, and one that is next to nothing lower than the
-    value is a success, with the mix's length as ``stationarity``.
+    With at most 50 variables and exact gradients functions that show few smooth pieces are
+    minimized by models of these, in the manner of [4]_, for as long as the models predict the
+    values. With at most 100, functions that look convex, such as tail risks, least absolute
+    deviations, minimax fits and duals, are minimized by analytic centres of cuts [5]_ where
+    other steps are slow. No tangent of a convex function lies above it: a mix of them that is
+    flat is a lower bound, and one that is next to nothing lower than the value is a success,
+    with the mix's length as ``stationarity``.
 
     Gradients by finite differences see no kink nearer than their step, so the radius
     stays at ten steps or more; "2-point" has the shortest.
@@ -216,7 +216,7 @@ class GradientSamplingDescent(Method):
         state.watchers.clear()
         sources: list[StepSource] = []
         # steps to where pieces meet end on kinks, where finite differences are no gradients
-        exact = state.problem.box is None and state.problem.resolution == 0
+        exact = state.problem.resolution == 0
         predictor: Predictor | None = None
         if exact and n <= settings.most_variables and settings.piece_models:
             predictor = Predictor(state, settings.pieces)

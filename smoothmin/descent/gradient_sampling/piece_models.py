@@ -21,6 +21,7 @@ from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, SUMMED
 from smoothmin._protocol import Array
 from smoothmin._recent import SPAN, faded
 from smoothmin.descent.gradient_sampling.settings import PieceSettings
+from smoothmin.subproblems.boxed_minimax import least_maximum_in_box
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.minimax import Minimax, least_maximum
 
@@ -177,7 +178,9 @@ class PieceModels:
         """The largest of the quadratics at ``x``."""
         return float(self.models(x)[0].max())
 
-    def minimize(self, x: Array, fun: float, radius: float) -> Minimax | None:
+    def minimize(
+        self, x: Array, fun: float, radius: float, box: tuple[Array, Array] | None = None
+    ) -> Minimax | None:
         """The step from ``x``, of value ``fun``, to where the largest of the models is least.
 
         None where fewer than two pieces are known, or none gives a decrease.
@@ -188,7 +191,10 @@ class PieceModels:
         hessians = self._hessians[below]
         if len(below) < 2 or not (np.isfinite(gradients).all() and np.isfinite(hessians).all()):
             return None
-        return least_maximum(values[below], gradients[below], hessians, radius)
+        models = values[below], gradients[below], hessians, radius
+        if box is None:
+            return least_maximum(*models)
+        return least_maximum_in_box(*models, box[0] - x, box[1] - x)
 
 
 class _Comparison(NamedTuple):

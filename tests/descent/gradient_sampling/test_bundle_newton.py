@@ -10,6 +10,7 @@ from scipy.optimize import minimize as scipy_minimize
 from smoothmin import GradientSamplingDescent, minimize
 from smoothmin.descent.gradient_sampling.piece_models import PieceModels
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings, PieceSettings
+from smoothmin.subproblems.boxed_minimax import least_maximum_in_box
 from smoothmin.subproblems.minimax import least_maximum
 
 
@@ -43,6 +44,35 @@ def test_the_least_maximum_is_that_of_a_general_solver(k, n, seed):
         assert_allclose(found.decrease, drop, rtol=0.02, atol=1e-6)
         at = largest(values, gradients, hessians, found.step)
         assert_allclose(values.max() - at, found.decrease, rtol=1e-8, atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_the_least_maximum_in_a_box_is_that_of_a_general_solver(k, n, seed):
+    rng = np.random.default_rng(seed)
+    values, gradients, hessians = random_quadratics(rng, k, n)
+    hessians += 0.1 * np.eye(n)
+    low, high = -rng.exponential(0.3, n), rng.exponential(0.3, n)
+    low[rng.random(n) < 0.3] = 0.0
+    high[rng.random(n) < 0.3] = np.inf
+    found = least_maximum_in_box(values, gradients, hessians, 1e3, low, high)
+    constraint = {
+        "type": "ineq",
+        "fun": lambda z: z[-1] - values - gradients @ z[:-1] - 0.5 * ((hessians @ z[:-1]) @ z[:-1]),
+    }
+    start = np.append(np.zeros(n), values.max())
+    bounds = [*zip(low, high, strict=True), (None, None)]
+    exact = scipy_minimize(
+        lambda z: z[-1], start, constraints=[constraint], bounds=bounds, method="SLSQP"
+    )
+    drop = values.max() - exact.fun
+    assert found is not None or drop < 1e-6 or not exact.success
+    if found is not None:
+        assert (found.step >= low).all()
+        assert (found.step <= high).all()
+        at = largest(values, gradients, hessians, found.step)
+        assert_allclose(values.max() - at, found.decrease, rtol=1e-8, atol=1e-12)
+        assert found.decrease >= 0.9 * drop - 1e-6
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32 - 1), st.floats(1e-3, 10))

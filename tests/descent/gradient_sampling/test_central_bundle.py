@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, linprog
 
 from smoothmin import GradientSamplingDescent, minimize
 from smoothmin._protocol import Problem
@@ -148,6 +148,27 @@ def test_linear_programs_in_disguise_are_solved_and_certified(problem, n, m, bud
     )
     assert res.success, res.message
     assert res.fun == pytest.approx(least, rel=1e-8)
+
+
+@pytest.mark.parametrize(("problem", "n", "m"), [(chebyshev, 20, 100), (quantile, 20, 200)])
+@pytest.mark.parametrize("far", [1.0, np.inf])
+def test_bounds_that_bind_cost_no_more_than_half_again(problem, n, m, far):
+    free, boxed = [], []
+    for seed in range(3):
+        fun, start, _ = problem(n, m, seed)
+        least = minimize(fun, start, jac=True, rng=0)
+        rng = np.random.default_rng(seed)
+        lower = np.where(rng.random(n) < 0.35, least.x + 0.3 * rng.random(n), least.x - far)
+        bounds = Bounds(lower, np.where(np.isfinite(lower), lower, 0) + 3 * far)
+        res = minimize(fun, np.clip(start, bounds.lb, bounds.ub), jac=True, rng=0, bounds=bounds)
+        assert least.success
+        assert res.success
+        assert (res.x >= lower).all()
+        again = minimize(fun, res.x, method="bfgs", jac=True, bounds=bounds)
+        assert again.fun >= res.fun - 1e-8 * abs(res.fun)
+        free.append(least.nfev)
+        boxed.append(res.nfev)
+    assert np.prod(boxed) <= np.prod(free) * 1.5**3
 
 
 @pytest.mark.parametrize(
