@@ -222,8 +222,10 @@ class Ledger:
         other.recorder = self.recorder
         return other
 
-    def answer_one(self, point: Array, value: Any, gradient: Array | None) -> Answers:
-        """`take` one real point, whose value and gradient are the answer."""
+    def answer_one(
+        self, point: Array, value: Any, gradient: Array | None, *, lasting: bool = False
+    ) -> Answers:
+        """`take` one real point, whose value and gradient are the answer; see `Ask`."""
         if value - value != 0 or self.failures is not None:  # not finite, maybe
             gradients = None if gradient is None else gradient[None]
             self.take(point[None], np.array([value]), gradients)
@@ -235,8 +237,8 @@ class Ledger:
         best = self.best
         if value < best.fun:
             best.changes += 1
-            best.fun, best.x = value, point.copy()
-            best.grad = None if gradient is None else gradient.copy()
+            best.fun, best.x = value, point if lasting else point.copy()
+            best.grad = gradient if lasting or gradient is None else gradient.copy()
         elif value == best.fun:
             best.offer(value, point, gradient)
         if not self._varied:
@@ -318,7 +320,7 @@ class Evaluator:
     def answer(self, ask: Ask) -> Answers:
         """Evaluate a batch; `Halt` if a limit is reached within it."""
         if type(ask) is Ask and len(points := ask.points) == 1:
-            answer = self._answer_one(points[0], ask.order)
+            answer = self._answer_one(points[0], ask.order, ask.lasting)
             if answer is not None:
                 return answer
         if self.ledger.wide or (ask.order and self.ledger.stencil is not None):
@@ -334,7 +336,7 @@ class Evaluator:
         values, gradients = self._evaluate(ask.points, ask.order)
         return Answers(values, gradients)
 
-    def _answer_one(self, point: Array, order: int) -> Answers | None:
+    def _answer_one(self, point: Array, order: int, lasting: bool) -> Answers | None:
         """`answer` at a single point, if it is usual; most are, and cost little."""
         ledger = self.ledger
         limits = ledger.limits
@@ -350,7 +352,7 @@ class Evaluator:
         found = self._source.one(point, order)
         if found is None:
             return None
-        answer = ledger.answer_one(point, *found)
+        answer = ledger.answer_one(point, *found, lasting=lasting)
         if limits.watched:
             limits.look(found[0])
         return answer

@@ -35,10 +35,11 @@ class Ask:
 
     The rows of ``points`` must not change until the answers are there. ``phase`` says what it
     is for, if anybody knows; ``anew`` that values which are known will not do, ``known`` that
-    those of the last request, if it was for the same point, will.
+    those of the last request, if it was for the same point, will; ``lasting`` that neither the
+    points nor what comes back will ever be changed, so that nobody has to copy them.
     """
 
-    __slots__ = ("anew", "known", "order", "phase", "points")
+    __slots__ = ("anew", "known", "lasting", "order", "phase", "points")
 
     def __init__(
         self,
@@ -48,10 +49,11 @@ class Ask:
         phase: str = "",
         anew: bool = False,
         known: bool = False,
+        lasting: bool = False,
     ) -> None:
         self.points = points
         self.order = order
-        self.phase, self.anew, self.known = phase, anew, known
+        self.phase, self.anew, self.known, self.lasting = phase, anew, known, lasting
 
 
 class Samples(Ask):
@@ -90,7 +92,7 @@ class Samples(Ask):
         context: contextvars.Context | None = None,
     ) -> None:
         self.center, self.blocks, self.order = center, blocks, order
-        self.phase, self.anew, self.known = "", False, False
+        self.phase, self.anew, self.known, self.lasting = "", False, False, False
         self._take, self._take_sum = take, take_sum
         self._context = contextvars.copy_context() if context is None else context
 

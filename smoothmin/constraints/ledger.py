@@ -272,7 +272,9 @@ class ConstrainedLedger(Ledger):
         """Not at the start, and not where points are refused or may have no rows."""
         return self._first is not None and self._hard is None and self.failures is None
 
-    def answer_one(self, point: Array, value: Any, gradient: Array | None) -> Answers:
+    def answer_one(
+        self, point: Array, value: Any, gradient: Array | None, *, lasting: bool = False
+    ) -> Answers:
         """See `Ledger`: a row and slopes, or value and gradient where all rows are linear."""
         row = value if isinstance(value, np.ndarray) else np.array([value])
         slopes = gradient if gradient is None or gradient.ndim == 2 else gradient[None]

@@ -227,7 +227,7 @@ class Descent:
         first = found = None
         if (ends := self._first_ends) is not None:
             there = along(self.x, direction, t)
-            value, gradient = (yield Ask(there[None], 1)).first()
+            value, gradient = (yield Ask(there[None], 1, lasting=True)).first()
             first = LinePoint(t, there, value, gradient, ddot(gradient, direction))
             if sufficient(first, self.f, slope, *ends):
                 found = LineResult(first, True, True, [first], slope)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from drive import problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize as scipy_minimize
 from scipy.optimize import rosen, rosen_der
 
-from smoothmin import BFGS, LBFGS, GradientDescent, minimize
+from smoothmin import BFGS, LBFGS, GradientDescent, GradientSamplingDescent, minimize
+from smoothmin._protocol import Answers, Ask
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 
@@ -452,3 +454,32 @@ def test_a_start_at_the_end_is_one(name, rate):
     again = minimize(fun, end.x, jac=True, method=name)
     assert again.success
     assert again.nfev <= 8
+
+
+@pytest.mark.parametrize("method", [LBFGS(), BFGS(), GradientSamplingDescent()])
+@pytest.mark.parametrize("kink", [0.0, 3.0])
+def test_what_is_said_to_last_is_never_changed(method, kink):
+    """The engine keeps the best point and its gradient without copies of them."""
+
+    def fun(x):
+        wide = np.arange(1.0, x.size + 1) * (x - 1)
+        return wide @ wide + kink * abs(x).sum(), 2 * wide * np.arange(
+            1.0, x.size + 1
+        ) + kink * np.sign(x)
+
+    start = problem(np.linspace(-2, 3, 7))
+    steps, reply, kept = method.run(start, np.random.default_rng(0)), None, []
+    for _ in range(150):
+        try:
+            message = steps.send(reply)
+        except StopIteration:
+            break
+        reply = None
+        if isinstance(message, Ask):
+            values, gradients = zip(*map(fun, message.points), strict=True)
+            reply = Answers(np.array(values), np.array(gradients))
+            if message.lasting:
+                kept += [(a, a.copy()) for a in (message.points, reply.gradients)]
+    assert len(kept) > 10
+    for array, copy in kept:
+        np.testing.assert_array_equal(array, copy)
