@@ -270,7 +270,7 @@ class Descent:
             t,
             slope=slope,
             patience=MAX_TRIALS if anew else PATIENCE,
-            least=0.0 if problem.differences is None else self._least(),
+            least=self._least(),
             rounded=self._rounded,
             values_first=problem.differences is not None and self.persistent,
             guessed=self._guess and self._f_at_reset == math.inf,  # no step was made yet
@@ -289,7 +289,12 @@ class Descent:
         return max(noise, NEGLIGIBLE * self.known.recent.fall)
 
     def _least(self) -> float:
-        """The decrease that values have to show for a search by differences to go on."""
+        """The decrease that values have to show for a search to go on.
+
+        Across kinks slopes of exact gradients show more.
+        """
+        if self._problem.differences is None and not 0 < self.known.recent.steepness <= KINK:
+            return 0.0
         return self.known.rounding(self.x, self.f, self.g)
 
     def _rounded(self, predicted: float) -> float:

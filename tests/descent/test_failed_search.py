@@ -71,3 +71,27 @@ def test_values_that_cancel_to_zero_are_no_kinks():
         assert res.fun <= 1e-12
         soon += res.success and res.nfev <= 100
     assert soon >= len(starts) - 2
+
+
+def test_searches_end_where_values_show_no_more():
+    """Watson, in 6 variables (More, Garbow and Hillstrom, problem 20): a narrow valley."""
+    t = np.arange(1, 30) / 29.0
+    powers, slopes = t[:, None] ** np.arange(6), np.zeros((29, 6))
+    slopes[:, 1:] = np.arange(1, 6) * powers[:, :-1]
+
+    def watson(x):
+        sums = powers @ x
+        rest = np.array([*(slopes @ x - sums**2 - 1), x[0], x[1] - x[0] ** 2 - 1])
+        ends = np.zeros((2, 6))
+        ends[0, 0], ends[1, :2] = 1, [-2 * x[0], 1]
+        jacobian = np.vstack([slopes - 2 * sums[:, None] * powers, ends])
+        return rest @ rest, 2 * jacobian.T @ rest
+
+    evaluations = 0
+    for seed in range(12):
+        start = 0.2 * np.random.default_rng(seed).standard_normal(6)
+        res = minimize(watson, start, jac=True, method="lbfgs")
+        assert res.success
+        assert res.fun == pytest.approx(2.2876700536e-3, rel=1e-6)
+        evaluations += res.nfev
+    assert evaluations <= 12 * 66
