@@ -199,7 +199,6 @@ def projection(
     And by how much each row (m,) is exceeded, zero if it is no more than rounding: where no
     point meets them all.
     """
-    x = x if box is None else np.clip(x, *box)
     beyond = rows @ x - bounds
     lengths = np.sqrt(np.vecdot(rows, rows))
     lengths = np.where(lengths > 0, lengths, 1.0)
@@ -208,5 +207,7 @@ def projection(
     room = None if box is None else (box[0] - x, box[1] - x)
     groups = np.arange(len(bounds))
     found = euclidean_step(np.zeros(x.size), rows, -beyond, groups, caps, room)
+    if found.excess.any() and box is not None and ((x < box[0]) | (x > box[1])).any():
+        return projection(np.clip(x, *box), rows, bounds, box)  # from far outside it is enough
     nearest = x + found.step
     return nearest if box is None else np.clip(nearest, *box), found.excess

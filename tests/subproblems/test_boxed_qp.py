@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from smoothmin.metrics.dense_bfgs import InverseHessian
@@ -97,13 +97,17 @@ def test_rows_of_the_inverse_of_a_free_part(metric):
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), n=st.sampled_from([3, 20, 150]))
-def test_a_projection_is_nearer_than_every_other_point_of_the_set(seed, n):
+@given(
+    seed=st.integers(0, 10**6), n=st.sampled_from([3, 20, 150]), far=st.sampled_from([5.0, 30.0])
+)
+@example(seed=6, n=3, far=5.0)  # where the nearest point of the box is on a row's far side
+@example(seed=4, n=2, far=30.0)
+def test_a_projection_is_nearer_than_every_other_point_of_the_set(seed, n, far):
     """Whether with rows for bounds or many variables: ``(x - p) @ (q - p) <= 0`` for all q."""
     rng = np.random.default_rng(seed)
     rows, inside = rng.standard_normal((3, n)), rng.uniform(-1, 1, n)
     bounds = rows @ inside + rng.random(3)
-    x = 5 * rng.standard_normal(n)
+    x = far * rng.standard_normal(n)
     box = -np.ones(n), np.ones(n)
     found, excess = projection(x, rows, bounds, box)
     assert not excess.any()
@@ -112,7 +116,20 @@ def test_a_projection_is_nearer_than_every_other_point_of_the_set(seed, n):
     others = inside + rng.random((50, 1)) * rng.uniform(-1, 1, (50, n))
     others = others[(np.abs(others) <= 1).all(axis=1) & (others @ rows.T <= bounds).all(axis=1)]
     others = np.vstack([others, inside])
-    assert ((others - found) @ (x - found) <= 1e-7 * n).all()
+    assert ((others - found) @ (x - found) <= 1e-8 * far**2 * n).all()
+
+
+@pytest.mark.parametrize("n", [3, 150])
+def test_a_projection_from_very_far_is_in_the_set(n):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        rows, inside = rng.standard_normal((3, n)), rng.uniform(-1, 1, n)
+        bounds = rows @ inside + rng.random(3)
+        box = -np.ones(n), np.ones(n)
+        found, excess = projection(1e3 * rng.standard_normal(n), rows, bounds, box)
+        assert not excess.any()
+        assert (np.abs(found) <= 1).all()
+        assert (rows @ found <= bounds + 1e-9 * n).all()
 
 
 def test_where_no_point_is_in_the_set_the_projection_is_beyond_a_row():
