@@ -183,6 +183,7 @@ class DifferenceDescentOptions(CommonOptions, total=False):
     curvature: bool
     ftol: float | None
     hess_inv0: ArrayLike | None
+    xtol: float | None
 
 
 class GaussianSearchOptions(CommonOptions, total=False):

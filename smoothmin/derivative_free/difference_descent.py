@@ -1,9 +1,8 @@
 """`DifferenceDescent`: BFGS from values alone, each difference as long as it should be.
 
-References: A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of
-noisy functions via quasi-Newton methods", SIAM J. Optim. 29 (2019); J. J. Moré, S. M.
-Wild, "Estimating derivatives of noisy simulations", ACM Trans. Math. Softw. 38
-(2012).
+References: A. S. Berahas, R. H. Byrd, J. Nocedal, "Derivative-free optimization of noisy
+functions via quasi-Newton methods", SIAM J. Optim. 29 (2019); J. J. Moré, S. M. Wild,
+"Estimating derivatives of noisy simulations", ACM Trans. Math. Softw. 38 (2012).
 
 Deviations: the differences are taken along the columns of J, H = J J' being the inverse
 Hessian, instead of the coordinates. There the curvature is one as far as it is known,
@@ -78,6 +77,8 @@ class DifferenceDescent(Method):
         values fell by lately.
     hess_inv0 : array_like of shape (d, d), optional
         The inverse Hessian to begin with, for up to a hundred variables.
+    xtol : float, optional
+        Converged when the step ahead is no longer, in units of the scale, or below the noise.
 
     Raises
     ------
@@ -123,6 +124,7 @@ class DifferenceDescent(Method):
     curvature: bool = False
     ftol: float | None = None
     hess_inv0: ArrayLike | None = None
+    xtol: float | None = None
 
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)
@@ -132,6 +134,8 @@ class DifferenceDescent(Method):
             require_real("ftol", self.ftol, minimum=0)
         if self.hess_inv0 is not None:
             require_square("hess_inv0", self.hess_inv0)
+        if self.xtol is not None:
+            require_real("xtol", self.xtol, minimum=0)
 
     @property
     def needs_gradient(self) -> bool:
@@ -263,7 +267,7 @@ class _DifferenceRun:
         f_new = yield from ask_value(x_new)  # what is promised, where it costs one value
         if f_new < f:
             yield Iterate(x_new, f_new, g, **self._seen)
-        return judge(knows)
+        return judge(knows, radius=float(np.linalg.norm(direction / self._scale)))
 
     def _led_nowhere(
         self, x: Array, f: float, g: Array, promised: float
@@ -282,16 +286,18 @@ class _DifferenceRun:
 
     def _knowledge(self, x: Array, f: float, direction: Array, promised: float) -> Knowledge:
         recent, level = self._recent, self._level(f)
+        step = float(np.linalg.norm(direction / self._scale))
+        short = self._options.xtol is not None and step <= self._options.xtol
         return Knowledge(
-            "The step ahead gains next to nothing",
-            tolerance_met=self._options.ftol is not None,
+            "The step ahead is short" if short else "The step ahead gains next to nothing",
+            tolerance_met=short or self._options.ftol is not None,
             promised=promised,
             # what differences resolved before and resolve no more has converged
             extrapolated=recent.extrapolated(level) if promised > level else 0.0,
             lately=recent.changes,
             size=abs(f),
             noise=level,
-            far=recent.far(x / self._scale, float(np.linalg.norm(direction / self._scale))),
+            far=recent.far(x / self._scale, step),
             steep=recent.steepness,
         )
 
@@ -300,6 +306,8 @@ class _DifferenceRun:
         ftol = self._options.ftol
         if ftol is not None:
             return knows.promised <= ftol * fell
+        if self._options.xtol is not None:
+            return knows.tolerance_met
         return knows.negligible and knows.steep <= KINK
 
     def _end(self, x: Array, f: float, g: Array) -> Generator[Any, Any, Finish | None]:

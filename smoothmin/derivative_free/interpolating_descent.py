@@ -9,10 +9,9 @@ Deviations: both subproblems are solved by eigenvectors, since here ``n`` is sma
 radius grows fourfold where the model predicts nearly everything, since starts may be
 far away; a point without a value counts as the worst that is known; points are added instead
 of replaced while all are near and do not determine the model. Far away a linear model is
-enough, so the first steps are along gradients of simplices, ever longer while values fall
-about as predicted but not beyond the minimum of a parabola through them, or to the kink
-where a straight line ends; and the quadratic begins where curvature shows, with a radius
-like the last of these steps. Not so where bounds say how far variables move.
+enough, so the first steps are along gradients of simplices (`walk`), and the quadratic begins
+where curvature shows, with a radius like the last of these steps. Not so where bounds say how
+far variables move. Little that is promised is taken before the end is believed.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ from smoothmin._scale import box_scale
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, NEGLIGIBLE, Knowledge, judge
 from smoothmin.derivative_free.minimum_frobenius import Interpolation
+from smoothmin.derivative_free.next_to_minimum import Around, beside, start_at_minimum, unchosen
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.derivative_free.resolution import Resolution
+from smoothmin.derivative_free.simplex_walk import walk
 from smoothmin.derivative_free.survey import survey
 from smoothmin.linesearch.backtracking import JUMP
-from smoothmin.linesearch.polyhedral_search import KinkedLine
-from smoothmin.linesearch.weak_wolfe import INTERPOLATIONS
 from smoothmin.subproblems.trust_region import (
     EXCELLENT,
     FAST_GROWTH,
@@ -51,8 +50,6 @@ from smoothmin.subproblems.trust_region import (
     next_radius,
 )
 
-MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
-REACH = 5.0  # of the points, in radii, with which the model may gain another
 RESOLVED = 1.5  # radii of the resolution up to which the radius falls to it at once, Powell's
 
 
@@ -95,24 +92,26 @@ class InterpolatingDescent:
             return start
         model = self._model = start
         yield self._iterate()
+        finish = yield from self._begun(x)
+        if finish is not None:
+            return finish
         while True:
             if not (np.isfinite(model.gradient).all() and np.isfinite(model.hessian).all()):
                 return Finish(Status.PRECISION, "The model is lost to rounding.")
             step = self._minimizer(model.slope(), model.hessian, self._delta)  # box 2
             length = float(np.linalg.norm(step)) * model.unit
-            ratio, grown = -1.0, False
             if length >= 0.5 * self._rho:
                 ratio, grown = yield from self._try(step, length)  # boxes 3 to 6
-            else:  # box 14
-                self._resize(SHORTEST * self._delta)
-                knows = self._knowledge(f"The model's minimizer is {length:.3g} of the scale away")
-                if self._believes(knows):
-                    return judge(knows)
+            else:
+                met = yield from self._come_close(step, length)  # box 14
+                if isinstance(met, Finish):
+                    return met
+                ratio, grown = met
             if ratio < POOR and not grown:
                 # a model that predicted the last step is as good for the next, shorter one
                 sharp = length < 0.5 * self._rho and self._good and self._rho > self._last_rho
                 self._good = False
-                far = None if sharp else self._far()  # box 7
+                far = None if sharp else model.far(self._delta)  # box 7
                 if far is not None:
                     yield from self._improve(far)  # boxes 8 and 9
                 elif sharp or (
@@ -137,57 +136,14 @@ class InterpolatingDescent:
             slope = (values[1:] - values[0]) / np.diagonal(simplex[1:] - x)
             if not (np.isfinite(slope).all() and slope.any()):
                 return x, values
-            lower, f, length = yield from self._walk(x, float(values[0]), slope)
+            lower, f, length = yield from walk(x, float(values[0]), slope, self._rho, self._known)
             if lower is None:
                 return x, values
             widest = 0.5 * float((self._high - self._low).min())
             self._rho = self._delta = min(max(self._rho, length / FAST_GROWTH), widest)
             self._observe(x, float(values[0]), float(np.linalg.norm(slope)))
-            x, known = lower, np.array([f])
+            x, known = np.clip(lower, self._low, self._high), np.array([f])
             yield Iterate(self._outward(x), f, radius=self._delta)
-
-    def _walk(
-        self, x: Array, first: float, slope: Array
-    ) -> Generator[Any, Any, tuple[Array | None, float, float]]:
-        """The lowest of ever longer steps down a slope, none if curvature shows at once.
-
-        With it, its value and the length of the walk. No step goes beyond the minimum of the
-        parabola with that slope and the last value.
-        """
-        down = -slope / np.abs(slope).max()  # whose square does not underflow
-        down /= float(np.linalg.norm(down))
-        lowest, f, t, straight = x, first, self._rho, False
-        line = KinkedLine([0.0], [first], float(slope @ down))
-        while True:
-            trial = np.clip(x + t * down, self._low, self._high)
-            value = yield from self._value(trial)
-            predicted = float(slope @ (trial - x))
-            ratio = (value - first) / predicted if predicted < 0 and np.isfinite(value) else -1.0
-            line.t.append(t)
-            line.values.append(value)
-            if lowest is x and ratio < GOOD:
-                return None, f, 0.0
-            if ratio <= 0 or value >= f:
-                if straight and np.isfinite(value):
-                    return (yield from self._kink(x, down, line))
-                return lowest, f, float(np.linalg.norm(lowest - x))
-            straight = abs(ratio - 1) < 1 - EXCELLENT
-            lowest, f = trial, value
-            if ratio < GOOD:  # near the minimum of a parabola, where it is a half
-                return lowest, f, float(np.linalg.norm(lowest - x))
-            t *= 0.5 / max(1 - ratio, 0.5 / FAST_GROWTH)  # to that minimum
-
-    def _kink(
-        self, x: Array, down: Array, line: KinkedLine
-    ) -> Generator[Any, Any, tuple[Array, float, float]]:
-        """The minimum on a line that is straight before and after; its length tells nothing."""
-
-        def value(t: float) -> Generator[Any, Any, float]:
-            return self._value(np.clip(x + t * down, self._low, self._high))
-
-        yield from line.narrow(value, max(INTERPOLATIONS, x.size), NEGLIGIBLE)
-        k = line.lowest
-        return np.clip(x + line.t[k] * down, self._low, self._high), line.values[k], 0.0
 
     def _first_model(
         self, x: Array, known: Array
@@ -209,6 +165,31 @@ class InterpolatingDescent:
                 return Finish(Status.PRECISION, "No finite value next to the start.")
             self._rho *= SHORTEST
             self._delta, known = self._rho, values[:1]
+
+    def _begun(self, x: Array) -> Generator[Ask, Answers, Finish | None]:
+        """The end, if the start is a minimum, around which values rise; at a saddle a point."""
+        model = self._model
+        if self._xtol is not None or self._recent.steps > 0:
+            return None
+        rise = float(np.delete(model.values, model.best).min()) - model.fun
+        around = Around(float(np.trace(model.hessian)) / model.unit**2, rise)
+        at = self._outward(x), model.fun
+        found = yield from start_at_minimum(self._problem, self._scale, *at, around)
+        if not isinstance(found, np.ndarray):
+            return found
+        there, value = yield from self._known(x + self._rho * found)
+        if np.isfinite(value):
+            model.add(there, value)
+        return None
+
+    def _ended(self, knows: Knowledge) -> Generator[Ask, Answers, Finish | None]:
+        """The end, unless slopes along a direction that no model has chosen deny it."""
+        model = self._model
+        at = self._outward(model.x), model.fun
+        found = yield from beside(self._problem, self._scale, *at, unchosen(len(model.x)))
+        promised = 0.0 if found is None else found.promised
+        knows = knows._replace(promised=max(knows.promised, promised))
+        return judge(knows, radius=self._delta) if self._believes(knows) else None
 
     def _star(self, x: Array) -> Array:
         """A point and two along every axis, both to one side at a bound."""
@@ -236,43 +217,43 @@ class InterpolatingDescent:
         self._good = ratio > GOOD
         self._resize(next_radius(self._delta, length, ratio))
         value = f if np.isfinite(f) else float(model.values.max())
-        if self._has_room(max(self._delta, length)) and model.add(x, value):
+        if model.has_room(max(self._delta, length)) and model.add(x, value):
             yield self._iterate()
             return ratio, True
-        k = self._outgoing(x, change < 0)
+        k = model.outgoing(x, change < 0, max(SHORTEST * self._delta, self._rho))
         if k is not None:
             model.replace(k, x, value)
             yield self._iterate()
         return ratio, False
 
-    def _has_room(self, size: float) -> bool:
-        """Whether the model may gain a point: not yet determined, and all points are near."""
-        model = self._model
-        m, n = model.points.shape
-        determined = (n + 1) * (n + 2) // 2
-        if m >= min(determined, max(2 * n + 1, MOST_POINTS)):
-            return False
-        return model.distance(model.farthest()) <= REACH * size
+    def _come_close(
+        self, step: Array, length: float
+    ) -> Generator[Any, Any, Finish | tuple[float, bool]]:
+        """The end where a short step promises nothing; what is next to nothing is taken first.
 
-    def _far(self) -> int | None:
-        """A point too far away; points that the model gained are given up instead."""
-        model = self._model
-        few = 2 * model.points.shape[1] + 1
-        while len(model.values) > few and model.distance(model.farthest()) > REACH * self._delta:
-            model.drop()
-        far = model.farthest()
-        return far if len(model.values) == few and model.distance(far) > 2 * self._delta else None
-
-    def _outgoing(self, x: Array, better: bool) -> int | None:
-        """Which point to give up for ``x``: far away, and the rest well placed without it."""
-        model = self._model
-        distance = np.linalg.norm(model.points - (x if better else model.x), axis=1)
-        reach = max(SHORTEST * self._delta, self._rho)
-        score = np.abs(model.denominators(x)) * np.maximum(1.0, distance / reach) ** 6
-        if not better:
-            score[model.best] = 0.0
-        k = int(score.argmax())
-        return k if score[k] > (0.0 if better else 1.0) else None
+        Then the gains of earlier steps are past.
+        """
+        self._resize(SHORTEST * self._delta)
+        knows = self._knowledge(f"The model's minimizer is {length:.3g} of the scale away")
+        ratio, grown, good = -1.0, False, self._good
+        lost = max(knows.noise, SUMMED * knows.size)
+        past = knows._replace(extrapolated=0.0, noise=lost)
+        if good and self._knows_bends and not self._believes(knows) and self._believes(past):
+            before = self._recent.steps
+            ratio, grown = yield from self._try(step, length)
+            if self._errors[-1] <= lost:
+                self._good = True
+                if self._recent.steps == before:
+                    self._observe(self._model.x, self._recent.value, self._steep(), met=True)
+            if ratio > 0 or not past.invisible:
+                return ratio, grown
+            knows = past._replace(message="The decrease ahead is lost to rounding")
+        if self._believes(knows):
+            finish = yield from self._ended(knows)
+            if finish is not None:
+                return finish
+            self._good = False
+        return ratio, grown
 
     def _improve(self, k: int) -> Generator[Any, Any, None]:
         """Move a far point to where the others say least."""
@@ -306,6 +287,12 @@ class InterpolatingDescent:
         """Whether the last step came out as predicted."""
         return self._tried and self._errors[-1] <= (1 - EXCELLENT) * abs(self._predicted[-1])
 
+    @property
+    def _knows_bends(self) -> bool:
+        """Whether points were met that tell the Hessian off its diagonal, which a star knows."""
+        n = len(self._model.x)
+        return n * (n - 1) // 2 <= self._met
+
     def inverse_hessian(self) -> Array | None:
         """The model's, in the user's units; None while its points do not determine it."""
         if not hasattr(self, "_model"):
@@ -333,13 +320,15 @@ class InterpolatingDescent:
 
     def _end(self) -> Generator[Ask, Answers, Finish | None]:
         """The end where no step around gains anything and none is worth a smaller radius."""
-        small = self._smallest(max(self._delta, self._rho), self._last_rho)
-        last = small and self._rho <= self._last_rho  # box 11
+        smallest = (1 + DOUBLE**0.5) * self._last_rho
+        last = self._delta <= smallest and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:
             return judge(self._at_last(knows), radius=self._delta)
         if self._believes(knows):
-            return judge(knows, radius=self._delta)
+            finish = yield from self._ended(knows)
+            if finish is not None:
+                return finish
         noise = 0.0 if self._exact else (yield from self._noise())
         # of values that are only rounded a smaller radius tells more
         self._exact |= 0 < noise <= SUMMED * abs(self._model.fun)
@@ -348,10 +337,13 @@ class InterpolatingDescent:
     def _believes(self, knows: Knowledge) -> bool:
         """Whether what the model promises is an end, before the radius is at its smallest.
 
-        Where bounds hold the model's minimizer it promises nothing, so no error shows: a model
-        that its points do not determine has to be steeper there than curvature may bend it.
+        Where bounds hold its minimizer it promises nothing, so no error shows: a model that
+        its points do not determine has to be steeper there than curvature may bend it.
         """
-        if self._xtol is not None or knows.steep > KINK or not knows.negligible:
+        if self._xtol is not None or knows.steep > KINK:
+            return False
+        resolved = self._knows_bends and self._resolves(knows.noise)
+        if not (knows.negligible or (knows.invisible and resolved)):
             return False
         model = self._model
         slope, held = self._slope()
@@ -359,6 +351,13 @@ class InterpolatingDescent:
             return True
         bent = self._bend() * model.distance(model.farthest())
         return bool((np.abs(slope[held]) > bent).all())
+
+    def _resolves(self, noise: float) -> bool:
+        """Whether slopes that rounding tilts by noise over the radius promise next to nothing.
+
+        Along a curvature c they promise ``(noise / radius)^2 / (2 c)``.
+        """
+        return noise <= 4 * NOISE_FLOOR * self._rise()
 
     def _surveyed(self, noise: float) -> Generator[Any, Any, Finish]:
         """The end in noise, where quadratics that are fitted above it lead no farther down."""
@@ -411,11 +410,6 @@ class InterpolatingDescent:
         """The size of the model's curvature, in the scale's units."""
         return float(np.linalg.norm(self._model.hessian)) / self._model.unit**2
 
-    @staticmethod
-    def _smallest(length: float, radius: float) -> bool:
-        """Whether a step is no longer than a radius but for rounding."""
-        return length <= (1 + math.sqrt(DOUBLE)) * radius
-
     def _knowledge(self, message: str) -> Knowledge:
         """What the last steps, the model's errors there, and values lately tell."""
         model, recent = self._model, self._recent
@@ -437,9 +431,9 @@ class InterpolatingDescent:
             steep=recent.steepness if self._steep() > 0 else 0.0,  # at a corner nothing is left
         )
 
-    def _observe(self, x: Array, f: float, steep: float) -> None:
-        """Take note of a lower value."""
-        if self._recent.steps < 0 or f < self._recent.value:
+    def _observe(self, x: Array, f: float, steep: float, met: bool = False) -> None:
+        """Take note of a lower value, or of one that is the same as was predicted."""
+        if self._recent.steps < 0 or f < self._recent.value or met:
             self._recent.add(x, f, steep)
 
     def _note(self, predicted: float, change: float) -> None:
@@ -489,8 +483,7 @@ class InterpolatingDescent:
     def _iterate(self) -> Iterate:
         model = self._model
         self._observe(model.x, model.fun, self._steep())
-        # a star of 2 n + 1 points knows the diagonal
-        learnt = len(model.x) * (len(model.x) - 1) // 2 <= self._met and self.accurate
+        learnt = self._knows_bends and self.accurate
         told = Iterate(self._outward(model.x), model.fun, radius=self._delta)
         if learnt:
             told.info[ESTIMATE] = CurvatureEstimate(self)
@@ -498,3 +491,8 @@ class InterpolatingDescent:
 
     def _value(self, x: Array) -> Generator[Ask, Answers, float]:
         return (yield from ask_value(self._outward(x)))
+
+    def _known(self, x: Array) -> Generator[Ask, Answers, tuple[Array, float]]:
+        """The point between the bounds, and its value."""
+        x = np.clip(x, self._low, self._high)
+        return x, (yield from self._value(x))

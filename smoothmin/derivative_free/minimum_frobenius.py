@@ -19,6 +19,8 @@ from smoothmin.subproblems.linear_system import inverted
 
 # of the largest change of a Lagrange function that a new point must bring
 INDEPENDENT = 1e-4
+MOST_POINTS = 120  # of a model that is not given more than 2 n + 1 to begin with
+REACH = 5.0  # of the points, in radii, with which the model may gain another
 
 
 class Interpolation:
@@ -105,6 +107,31 @@ class Interpolation:
     def farthest(self) -> int:
         """The point farthest from the best."""
         return int(np.square(self.points - self.x).sum(axis=1).argmax())
+
+    def has_room(self, size: float) -> bool:
+        """Whether it may gain a point: not yet determined, and all points are near."""
+        m, n = self.points.shape
+        determined = (n + 1) * (n + 2) // 2
+        if m >= min(determined, max(2 * n + 1, MOST_POINTS)):
+            return False
+        return self.distance(self.farthest()) <= REACH * size
+
+    def far(self, radius: float) -> int | None:
+        """A point too far away; points that the model gained are given up instead."""
+        few = 2 * self.points.shape[1] + 1
+        while len(self.values) > few and self.distance(self.farthest()) > REACH * radius:
+            self.drop()
+        far = self.farthest()
+        return far if len(self.values) == few and self.distance(far) > 2 * radius else None
+
+    def outgoing(self, x: Array, better: bool, reach: float) -> int | None:
+        """Which point to give up for ``x``: far away, and the rest well placed without it."""
+        distance = np.linalg.norm(self.points - (x if better else self.x), axis=1)
+        score = np.abs(self.denominators(x)) * np.maximum(1.0, distance / reach) ** 6
+        if not better:
+            score[self.best] = 0.0
+        k = int(score.argmax())
+        return k if score[k] > (0.0 if better else 1.0) else None
 
     @property
     def stale(self) -> bool:

@@ -106,10 +106,10 @@ class ModelDescent(Method):
         if finish is not None and not self._is_doubtful(finish, modelled):
             return (yield from self._searched(finish, modelled, descent.jumped, problem, rng))
         inverse = descent.inverse_hessian()
-        differences = DifferenceDescent(scale=self.scale, hess_inv0=inverse)
+        differences = DifferenceDescent(scale=self.scale, hess_inv0=inverse, xtol=self.xtol)
         other = yield from others.follow(differences.run(problem.at(modelled.x), rng))
         assert other is not None
-        if other.status.success and self.xtol is None:
+        if other.status.success:
             return other
         if finish is None:
             finish = yield from modelled.follow(steps)

@@ -14,7 +14,7 @@ import numpy as np
 
 from smoothmin._factors import ROUNDS
 from smoothmin._protocol import Array, Mask
-from smoothmin.derivative_free.interpolating_descent import MOST_POINTS
+from smoothmin.derivative_free.minimum_frobenius import MOST_POINTS
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.subproblems.trust_region import boxed_step
 

@@ -1,0 +1,111 @@
+"""What a model descent spends on its end: at a minimum from the start, or come to since."""
+
+import numpy as np
+import pytest
+from scipy.optimize import rosen
+from scipy.stats import ortho_group
+
+from smoothmin import minimize
+
+
+def logistic(n, seed):
+    """Minus the logarithm of a likelihood, and its minimum."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((40 * n, n))
+    y = rng.random(len(x)) < 1 / (1 + np.exp(-x @ rng.standard_normal(n)))
+
+    def fun(beta):
+        return float(np.logaddexp(0, x @ beta).sum() - x[y].sum(axis=0) @ beta)
+
+    beta = np.zeros(n)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ beta))
+        gradient = x.T @ p - x[y].sum(axis=0)
+        beta -= np.linalg.solve((x.T * (p * (1 - p))) @ x, gradient)
+    return fun, beta
+
+
+@pytest.mark.parametrize("method", ["Nelder-Mead", "COBYLA", "COBYQA", "Powell"])
+@pytest.mark.parametrize("n", [2, 5, 8])
+def test_a_start_that_is_a_minimum_is_seen_by_two_stars(method, n):
+    fun, best = logistic(n, seed=n)
+    res = minimize(fun, best, method=method)
+    assert res.success
+    assert res.nfev <= 6 * n + 3
+
+
+@pytest.mark.parametrize("n", [2, 4, 6])
+def test_where_the_least_value_is_zero_what_is_left_may_be_all_of_it(n):
+    turn = ortho_group.rvs(n, random_state=n)
+    best = np.linspace(-1, 1, n)
+
+    def fun(x):
+        z = turn @ (x - best)
+        return float(np.expm1(z) @ np.expm1(z))
+
+    res = minimize(fun, best + 1e-11, method="model-descent")
+    assert res.success
+    assert res.nfev <= 6 * n + 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("constant", [0.0, 1.0])
+@pytest.mark.parametrize("away", [1e-2, 1.0])
+def test_the_floor_of_a_turned_valley_is_no_minimum(seed, constant, away):
+    turn = ortho_group.rvs(3, random_state=seed)
+    weights = np.array([1.0, 1e3, 1e6])
+
+    def fun(x):
+        return float(weights @ (turn @ (x - 1.0)) ** 2) + constant
+
+    res = minimize(fun, 1.0 + away * turn[0], method="model-descent")
+    assert not (res.success and res.fun - constant > 1e-7 * away**2)
+
+
+def test_a_saddle_across_the_coordinates_is_no_minimum():
+    # along both coordinates values rise, and between them they fall
+    res = minimize(
+        lambda x: float(x @ x + 4 * x[0] * x[1] + (x**4).sum()), [0.0, 0.0], method="Powell"
+    )
+    assert res.fun < -0.4
+
+
+@pytest.mark.parametrize("off", [1e-9, 1e-6, 1e-3])
+def test_next_to_a_kink_nothing_is_taken_for_a_smooth_minimum(off):
+    res = minimize(
+        lambda x: float(np.square(x).sum() + abs(x[0] - off) + abs(x[1])),
+        [0.0, 0.0, 0.0],
+        method="model-descent",
+    )
+    least = off**2
+    assert not (res.success and res.fun - least > 1e-7 * off)
+
+
+def test_ends_take_little_of_smooth_runs():
+    """Of values that are sums the last digits are lost: earlier gains are past by then."""
+    spent = []
+    for seed in range(8):
+        fun, best = logistic(5, seed)
+        values = []
+        res = minimize(
+            lambda x, v=values, f=fun: v.append(f(x)) or v[-1], np.zeros(5), method="COBYQA"
+        )
+        low = np.minimum.accumulate(values) - fun(best)
+        assert res.fun - fun(best) <= 1e-9 * abs(res.fun)
+        there = int(np.argmax(low <= 1e-9 * low[0])) + 1
+        spent.append(len(values) - there)
+    assert np.mean(spent) < 35
+
+
+@pytest.mark.parametrize("method", ["Nelder-Mead", "Powell", "COBYLA", "COBYQA"])
+def test_a_looser_tolerance_ends_sooner(method):
+    start = np.array([-1.2, 1.0, -0.5, 0.8])
+    spent = [minimize(rosen, start, method=method, tol=tol).nfev for tol in (None, 1e-3, 1e-1)]
+    assert spent[0] > spent[1] >= spent[2]
+
+
+def test_differences_end_where_the_step_ahead_is_short():
+    res = minimize(rosen, [-1.2, 1.0], method="difference-descent", options={"xtol": 1e-2})
+    assert res.success
+    assert "short" in res.message
+    assert res.nfev < minimize(rosen, [-1.2, 1.0], method="difference-descent").nfev
