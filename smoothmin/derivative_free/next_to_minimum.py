@@ -59,6 +59,8 @@ def beside(
     problem: Problem, scale: Array, x: Array, f: float, directions: Array
 ) -> Generator[Ask, Answers, Beside | None]:
     """Values ``NEXT_TO`` to both sides of ``x`` along rows (m, n); None where a bound is nearer."""
+    if not len(directions):
+        return Beside(np.empty(0), np.empty(0))
     steps = NEXT_TO * scale * directions
     points = x + np.concatenate([steps, -steps])
     if not np.array_equal(problem.clip(points), points):
