@@ -113,7 +113,10 @@ class LagrangianMetric:
             step, change = after.x - before.x, weights @ (after.slopes - before.slopes)
             bent = -(share / self.trust) * direction.solution.lagrangian
             steep = float(weights @ after.steep)
-            return self._update(step, change, bent if share else self._bent(step), steep, share)
+            bent = bent if share else self._bent(step)
+            if (after.violation > np.maximum(before.violation, after.allowed)).any():
+                share = 0.0  # what bends down for want of a row's curvature leads no farther
+            return self._update(step, change, bent, steep, share)
         found = gathered.pair(after, weights > 0)
         if found is None:
             return 0.0
@@ -145,7 +148,8 @@ class LagrangianMetric:
         """The damped BFGS update; the curvature.
 
         ``bent`` is the Hessian so far times the step, ``steep`` the length of gradients of which
-        ``change`` is a difference; the step was ``share`` of a direction.
+        ``change`` is a difference; the step was ``share`` of a direction, of which a flat one
+        leads farther.
         """
         square = float(step @ step)
         if not square > 0:  # it may have underflowed

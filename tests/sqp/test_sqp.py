@@ -97,6 +97,35 @@ def test_curved_equalities_do_not_slow_convergence_down():
     assert result.nfev <= 15
 
 
+BOX_IN_SINES = np.array([4.2, 4.2, 4.2, 7.2])
+
+
+def sines(x):
+    """Excesses of a box's sides, and of what they sum to, beyond multiples of squared sines."""
+    return np.append(x[:3], x[0] + 2 * x[1] + 2 * x[2]) - BOX_IN_SINES * np.sin(x[3:]) ** 2
+
+
+def slopes_of_sines(x):
+    return np.hstack(
+        [[[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 2, 2]], np.diag(-BOX_IN_SINES * np.sin(2 * x[3:]))]
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_volume_that_grows_faster_than_its_price_is_not_followed(seed):
+    """Problem 56 of Hock and Schittkowski: violated rows bend the Lagrangian down at first."""
+    x0 = np.ones(3) + 0.1 * np.random.default_rng(seed).uniform(-1, 1, 3) * (seed > 0)
+    x0 = np.append(x0, np.arcsin(np.sqrt(np.append(x0, x0 @ [1, 2, 2]) / BOX_IN_SINES)))
+    result = run(
+        lambda x: (-x[0] * x[1] * x[2], np.append(-x[[1, 0, 0]] * x[[2, 2, 1]], np.zeros(4))),
+        x0,
+        {"type": "eq", "fun": sines, "jac": slopes_of_sines},
+    )
+    assert result.success
+    assert result.fun == pytest.approx(-3.456, abs=1e-6)
+    assert result.nfev <= 60
+
+
 def kinked_valley(x):
     s = np.sign(x[0] ** 2 - x[1])
     return (
