@@ -19,7 +19,7 @@ import numpy as np
 from smoothmin._machine import EPS, FEW, PRODUCTS
 from smoothmin._protocol import Array, Problem
 from smoothmin._recent import Recent
-from smoothmin._verdict import Knowledge
+from smoothmin._verdict import STATIONARY, Knowledge
 from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.descent.tolerances import largest
 from smoothmin.sqp.functions import Point, Sides
@@ -33,18 +33,25 @@ from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point
 class KKTCertificate:
     """Zero lies within ``stationarity`` of the hull and cone within ``radius``.
 
-    ``least`` is the least element, ``small`` what its length is compared with.
+    ``least`` is the least element, ``small`` what its length is compared with, ``share`` what it
+    comes to in units of the longest of the objective's gradients, in units of the variables, too.
     """
 
     stationarity: float
     radius: float
     least: Array
     small: float
+    share: float
 
     @property
     def met(self) -> bool:
         """Whether it proves the point stationary."""
         return self.stationarity <= self.small
+
+    @property
+    def steepness(self) -> float:
+        """Of the pieces that meet together, in units of theirs, where it is as good as none."""
+        return self.share if self.share <= STATIONARY else 1.0
 
     @property
     def knowledge(self) -> Knowledge:
@@ -54,7 +61,7 @@ class KKTCertificate:
 
     def along(self, decrease: float, size: Array) -> float:
         """Length of the step, in these units of the variables, that slopes promise this for."""
-        slope = euclidean_norm(self.least[: len(size)] * size)
+        slope = euclidean_norm(self.least * size)
         return decrease / slope if slope > 0 else 0.0
 
 
@@ -157,15 +164,18 @@ class KKTCertifier:
             least = self._least_of_many(point, around, normals, radius)
         steepest = math.sqrt(float(np.vecdot(gradients, gradients).max()))
         small = self._settings.relative * min(steepest, self._slope(point))
+        # beside what each variable's slope comes to over its size
+        units = self._units(point)
+        along = euclidean_norm(least[: len(units)] * units)
+        most = float(np.linalg.norm(gradients * units, axis=1).max())
         if self._tolerance is not None:
             small = self._tolerance
-        else:  # beside what each variable's slope comes to over its size
-            units = self._units(point)
-            along = euclidean_norm(least[: len(units)] * units)
-            most = float(np.linalg.norm(gradients * units, axis=1).max())
-            small = small if along <= self._settings.relative * most else 0.0
-        small = max(small, PRODUCTS * steepest)
-        return KKTCertificate(math.sqrt(float(least @ least)), radius, least, small)
+        elif not along <= self._settings.relative * most:
+            small = 0.0
+        small, length = max(small, PRODUCTS * steepest), euclidean_norm(least)
+        parts = (length, steepest), (along, most)
+        share = max(part / whole if whole > 0 else 1.0 for part, whole in parts)
+        return KKTCertificate(length, radius, least[: len(units)], small, share)
 
     def _slope(self, point: Point) -> float:
         """The mean slope lately, or what brings the value to zero over the size of x.

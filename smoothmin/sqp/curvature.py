@@ -131,6 +131,8 @@ class LagrangianMetric:
             bent = -(share / self.trust) * direction.solution.lagrangian
         else:
             bent = self._bent(step)
+        if not same[weights > 0].all():
+            share = 0.0  # what is left out may be what bends
         met = self._update(step, change, bent, float((weights * same) @ after.steep), share)
         gathered.curved = OTHER_ORDER * self._largest
         return met

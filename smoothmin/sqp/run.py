@@ -15,7 +15,7 @@ from smoothmin._machine import EPS
 from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
 from smoothmin._recent import SIDES, SPAN, Recent
 from smoothmin._status import Status
-from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, Knowledge, judge
+from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, SURE, Knowledge, judge
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import unusable
 from smoothmin.descent.gradient_check import VISIBLE
@@ -215,16 +215,15 @@ class SQPRun:
         if self._satisfied(direction):
             return None
         certificate = self._certifier.certify(point, self._gathered)
-        slope = certificate.least[: point.x.size]
         promised = self._promised(point, direction) if success else 0.0
         fall = OTHER_ORDER * max(promised if promised < math.inf else 0.0, noise)
         errors = self._visibility.slope_errors(point, noise)
         longest = POLL * np.maximum(1.0, np.abs(point.x))
-        steps = self._curvature.doubtful(slope, errors, fall, longest)
+        steps = self._curvature.doubtful(certificate.least, errors, fall, longest)
         if self._gathered.met:
             # pieces that are mixed may be one that bends
-            lagrangian = np.concatenate([[1.0], direction.multipliers]) @ point.slopes
-            steps = chain(steps, down_coordinates(lagrangian, longest))
+            slope = np.append(1.0, direction.multipliers) @ point.slopes
+            steps = chain(steps, down_coordinates(slope, longest))
         for step in steps:
             there = yield from self._search.farthest(point, step, 0.5 * fall, direction.multipliers)
             if there is not None:
@@ -439,7 +438,11 @@ class SQPRun:
         if noise < promised < math.inf:  # as earlier promises were kept
             kept = promised * self._recent.exceeded(noise)
             promised = max(promised, min(kept, abs(point.fun)))
-        steep = 1.0 if self._gathered.met else self._recent.steepness
+        steep = self._recent.steepness
+        if self._gathered.met:  # across kinks programs promise little, unless all is from nearby
+            near = self._gathered.is_near(point, certificate.radius)
+            steep = certificate.steepness if near else 1.0
+            promised = max(promised, self._curvature.promised_along(certificate.least) / SURE)
         if flat or not self._gathered.kinked:
             steep = self._recent.steepness_with(direction.steepness)
         guessed = self._curvature.fresh and promised <= noise  # the step is, at a point like this
@@ -469,7 +472,8 @@ class SQPRun:
         """
         curvature = self._curvature
         if not curvature.fresh or self._recent.steps < 0:
-            self._standing = point, direction.decrease / curvature.trust
+            # below zero it is what the program is wrong by
+            self._standing = point, abs(direction.decrease) / curvature.trust
             if self._recent.steps >= 0:
                 self._recent.promise(self._standing[1])
         where, promised = self._standing

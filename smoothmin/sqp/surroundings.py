@@ -86,7 +86,7 @@ class Surroundings:
         for _ in range(self._gathered.capacity):
             if certificate.met or 2 * self._spent > evaluator.asked:
                 break
-            step = self._certifier.halfway(point, -certificate.least[: point.x.size])
+            step = self._certifier.halfway(point, -certificate.least)
             x, _ = self._region.nearest(point.x + step)
             if any((x == known.x).all() for known in (point, *self._gathered.recent)):
                 break

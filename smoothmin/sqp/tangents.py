@@ -261,6 +261,12 @@ class Gathered:
                 for point in self.recent:
                     tangents.add(point, self.capacity, self.curved, None)
 
+    def is_near(self, point: Point, radius: float) -> bool:
+        """Whether all tangents that the last program used are of points within the radius."""
+        found = [tangents.weights > 0 for tangents in self.of.values()]
+        close = [tangents.near(point, radius) for tangents in self.of.values()]
+        return all(bool(near[used].all()) for used, near in zip(found, close, strict=True))
+
     def far(self, point: Point, radius: float, normals: Array) -> list[tuple[int, int, Array]]:
         """Tangents from beyond the radius that the last program used, and where to prove them.
 
