@@ -325,23 +325,20 @@ class Gathered:
     def pair(self, point: Point, used: Mask) -> tuple[Point, Mask] | None:
         """The recent point of the same piece of the objective with the nearest gradient.
 
-        Gradients of one piece meet as points do, those of others stay apart. And which
+        Gradients of one piece meet as points do, those of others stay apart, and of many of
+        these one would seem to be of the same by accident: only few are asked. And which
         functions are on the same piece there, of those ``used``.
         """
-        if not self.recent:
+        others = [other for other in self.recent if (other.x != point.x).any()]
+        if not others:
             return None
-        steps = point.x - np.array([other.x for other in self.recent])
-        changes = point.grad - np.array([other.grad for other in self.recent])
-        for k in np.argsort(np.vecdot(changes, changes), kind="stable").tolist():
-            other = self.recent[k]
-            if not steps[k].any():
-                continue
-            first, last = float(other.grad @ steps[k]), float(point.grad @ steps[k])
-            error = abs(point.fun - other.fun - 0.5 * (first + last))
-            blur = SUMMED + EPS * float(point.blurred(steps[k], 0))
-            rounding = blur * float(other.size[0] + point.size[0])
-            if error > self._settings.same * abs(last - first) + rounding:
-                continue
+        changes = point.grad - np.array([other.grad for other in others])
+        nearest = np.argsort(np.vecdot(changes, changes), kind="stable")
+        if point.blur is None:  # slopes by differences need not be nearest where points are
+            nearest = nearest[:WITNESSES]
+        for other in (others[k] for k in nearest.tolist()):
             errors, curved, roundings = _compare(other, point)
-            return other, (errors <= self._settings.same * curved + roundings) & used
+            same = errors <= self._settings.same * curved + roundings
+            if same[0]:
+                return other, same & used
         return None
