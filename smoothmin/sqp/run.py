@@ -443,6 +443,8 @@ class SQPRun:
             near = self._gathered.is_near(point, certificate.radius)
             steep = certificate.steepness if near else 1.0
             promised = max(promised, self._curvature.promised_along(certificate.least) / SURE)
+        elif self._gathered.kinked and self._curvature.fresh and not flat:
+            promised = max(promised, -direction.slope)  # what a matrix has learnt is of elsewhere
         if flat or not self._gathered.kinked:
             steep = self._recent.steepness_with(direction.steepness)
         guessed = self._curvature.fresh and promised <= noise  # the step is, at a point like this
