@@ -171,6 +171,41 @@ def test_bounds_that_bind_cost_no_more_than_half_again(problem, n, m, far):
     assert np.prod(boxed) <= np.prod(free) * 1.5**3
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_linear_programs_in_boxes_of_all_kinds_end_as_a_simplex_method_says(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 25))
+    m = int(rng.integers(2, 5 * n + 4))
+    a = rng.standard_normal((m, n)) * 10.0 ** rng.uniform(-3, 3, n)
+    b = rng.standard_normal(m) * 10.0 ** rng.uniform(-2, 2)
+    size = 1 / np.abs(a).max(axis=0)
+    lower = -size * 10.0 ** rng.uniform(-2, 2, n)
+    upper = size * 10.0 ** rng.uniform(-2, 2, n)
+    upper[rng.random(n) < 0.2] = np.inf if seed % 3 else 1e300
+    lower[rng.random(n) < 0.2] *= seed % 2
+    fixed = rng.random(n) < 0.1
+    upper[fixed] = lower[fixed]
+
+    def fun(x):
+        rest = a @ x - b
+        k = int(abs(rest).argmax())
+        return float(abs(rest[k])), np.sign(rest[k]) * a[k]
+
+    ones = np.ones((m, 1))
+    program = linprog(
+        np.append(np.zeros(n), 1.0),
+        A_ub=np.block([[a, -ones], [-a, -ones]]),
+        b_ub=np.concatenate([b, -b]),
+        bounds=[*zip(lower, np.minimum(upper, 1e20), strict=True), (0, None)],
+    )
+    x0 = np.where(rng.random(n) < 0.5, lower, np.minimum(upper, lower + 10 * size))
+    res = minimize(fun, x0, jac=True, rng=0, bounds=Bounds(lower, upper))
+    assert res.success, res.message
+    assert (lower <= res.x).all()
+    assert (res.x <= upper).all()
+    assert res.fun <= program.fun + 1e-6 * max(program.fun, fun(x0)[0] - program.fun)
+
+
 @pytest.mark.parametrize(
     ("name", "budget"), [("chained-lq-50", 150), ("chained-cb3-i-50", 250), ("maxq-50", 1000)]
 )
