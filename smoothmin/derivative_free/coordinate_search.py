@@ -31,8 +31,8 @@ from smoothmin._status import Status
 from smoothmin._verdict import SHORT, Knowledge, judge
 from smoothmin.derivative_free.separability import contradicted, separable
 from smoothmin.linesearch.brent import Valley
+from smoothmin.linesearch.line_result import MAX_TRIALS
 from smoothmin.linesearch.p_algorithm import PAlgorithm
-from smoothmin.linesearch.weak_wolfe import MAX_TRIALS
 
 FIRST = 3  # systematic samples between a line's ends, if fewer are known
 BATCH = 2  # samples of a line that are asked at once

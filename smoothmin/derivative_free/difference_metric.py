@@ -219,12 +219,7 @@ class LargeMetric(Metric):
         return InUnits(self._memory.model(), self.units.now)
 
     def update(
-        self,
-        s: Array,
-        y: Array,
-        cause: Array | None = None,
-        ends: Ends | None = None,
-        products: tuple[float, float] | None = None,
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Remember a step and the change of the gradient."""
         self._memory.update(s / self.units.now, y * self.units.now)
@@ -300,15 +295,10 @@ class GrowingMetric(Metric):
         return self._now.model()
 
     def update(
-        self,
-        s: Array,
-        y: Array,
-        cause: Array | None = None,
-        ends: Ends | None = None,
-        products: tuple[float, float] | None = None,
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Remember a step and the change of the gradient."""
-        self._now.update(s, y, cause, ends, products)
+        self._now.update(s, y, cause, ends)
 
     def learn(self, s: Array, y: Array, cause: Array | None) -> None:
         """Remember a step and the change of the gradient; change over once there are many."""

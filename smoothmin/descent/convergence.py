@@ -37,7 +37,7 @@ from smoothmin.descent.unexplored import (
     promised_along,
     unexplored,
 )
-from smoothmin.linesearch.weak_wolfe import LineResult
+from smoothmin.linesearch.line_result import LineResult
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.min_norm import KnownLength, euclidean_norm
 
@@ -327,8 +327,7 @@ class Convergence:
             return False
         if not promised > ROUNDINGS * problem.unit * (size + self.size(g) * euclidean_norm(x)):
             return False
-        self._promises.append(promised)
-        recent.promise(promised)
+        self._take_promise(promised)
         return True
 
     def _take_promise(self, promised: float) -> None:

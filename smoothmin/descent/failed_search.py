@@ -11,7 +11,7 @@ from smoothmin._factors import WITNESSES
 from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array
-from smoothmin.linesearch.weak_wolfe import LineResult
+from smoothmin.linesearch.line_result import LineResult
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 IDLE = "Steps gain no more than rounding"

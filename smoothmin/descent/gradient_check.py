@@ -13,7 +13,7 @@ from smoothmin._machine import PRODUCTS
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Finish, Problem
 from smoothmin._status import Status
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 
 VISIBLE = 100.0  # predicted decrease, in units of the noise, that values must show
 

@@ -69,12 +69,7 @@ class Identity(Metric):
         return np.where(free, -r, 0.0)
 
     def update(
-        self,
-        s: Array,
-        y: Array,
-        cause: Array | None = None,
-        ends: Ends | None = None,
-        products: tuple[float, float] | None = None,
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Learn nothing."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array
-from smoothmin.linesearch.weak_wolfe import LineResult
+from smoothmin.linesearch.line_result import LineResult
 from smoothmin.subproblems.min_norm import min_norm_point
 
 NEAREST = 20  # points on either side that tell the normal, ...

@@ -37,18 +37,9 @@ from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.descent.start_at_minimum import Bottom, start_at_minimum
 from smoothmin.descent.tolerances import Tolerances
-from smoothmin.linesearch.weak_wolfe import (
-    ARMIJO,
-    MAX_TRIALS,
-    MOST_NOISE,
-    WOLFE,
-    LinePoint,
-    LineResult,
-    along,
-    sufficient,
-    weak_wolfe,
-)
-from smoothmin.metrics.metric import Metric
+from smoothmin.linesearch.line_result import MAX_TRIALS, LinePoint, LineResult
+from smoothmin.linesearch.weak_wolfe import ARMIJO, MOST_NOISE, WOLFE, along, sufficient, weak_wolfe
+from smoothmin.metrics.metric import Ends, Metric
 from smoothmin.subproblems.box_qp import box_step
 from smoothmin.subproblems.min_norm import euclidean_norm
 
@@ -225,11 +216,11 @@ class Descent:
                 break
         # 2. search; most end at the first trial
         first = found = None
-        if (ends := self._first_ends) is not None:
+        if (enough := self._first_ends) is not None:
             there = along(self.x, direction, t)
             value, gradient = (yield Ask(there[None], 1, lasting=True)).first()
             first = LinePoint(t, there, value, gradient, ddot(gradient, direction))
-            if sufficient(first, self.f, slope, *ends):
+            if sufficient(first, self.f, slope, *enough):
                 found = LineResult(first, True, True, [first], slope)
         if found is None:
             found = yield from self._search(direction, slope, t, first)
@@ -247,12 +238,11 @@ class Descent:
         metric = self.metric  # another one, maybe, by what was observed
         x, g, point = self.x, self.g, found.point
         step, change = point.x - x, point.grad - g
-        products = ddot(step, step), ddot(step, change)
-        cause = self._pg if problem.box is None else None
-        metric.update(step, change, cause, (g, point.grad), products)
+        ends = Ends.of(step, change, g, point.grad)
+        metric.update(step, change, self._pg if problem.box is None else None, ends)
         if walled:
             learn_wall(metric, self.wall, found, x, g)
-        self._move((point.x, point.fun, point.grad), products, whole=True)
+        self._move((point.x, point.fun, point.grad), ends, whole=True)
         return None
 
     def _search(
@@ -360,9 +350,9 @@ class Descent:
         ended = yield from known.enough(promised, step, self.x, self.f, self.g)
         if isinstance(ended, tuple):
             step, change = ended[0] - self.x, ended[2] - self.g
-            products = ddot(step, step), ddot(step, change)
-            self.metric.update(step, change, None, (self.g, ended[2]), products)
-            self._move(ended, products, whole=False)
+            ends = Ends.of(step, change, self.g, ended[2])
+            self.metric.update(step, change, None, ends)
+            self._move(ended, ends, whole=False)
             return True
         if ended is True:
             self._forget()  # what the metric was taught far away misleads here
@@ -413,15 +403,14 @@ class Descent:
     def _jump(self, to: Found) -> None:
         """Go where no search has led, and forget what has led elsewhere."""
         step = to[0] - self.x
-        self._move(to, (ddot(step, step), ddot(step, to[2] - self.g)), whole=False)
+        self._move(to, Ends.of(step, to[2] - self.g, self.g, to[2]), whole=False)
         self._forget()
 
-    def _move(self, to: Found, products: tuple[float, float], *, whole: bool) -> None:
-        """Make another point the current one; ``products`` as in `Metric.update`."""
+    def _move(self, to: Found, ends: Ends, *, whole: bool) -> None:
+        """Make the point at the end of a step the current one."""
         self.x, self.f, self.g = to
-        square, bent = products
-        self.length, self._guess = math.sqrt(square), False
-        curvature = bent / square if square > 0 else 0.0
+        self.length, self._guess = math.sqrt(ends.square), False
+        curvature = ends.curvature / ends.square if ends.square > 0 else 0.0
         self._pg = self._problem.projected_gradient(self.x, self.g)
         self.known.stepped(
             self.x, self.f, self._pg, length=self.length, curvature=curvature, whole=whole

@@ -27,7 +27,8 @@ from smoothmin.descent.gradient_check import Doubt
 from smoothmin.descent.quasi_newton import failed_search
 from smoothmin.laplacian._metric import RenewedMemory, SobolevMemory
 from smoothmin.laplacian._refit import Refit
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, armijo, weak_wolfe
+from smoothmin.linesearch.line_result import LinePoint, LineResult
+from smoothmin.linesearch.weak_wolfe import armijo, weak_wolfe
 
 # Raydan's nonmonotone search compares with the highest of so many values
 # so many small steps running are a sign of convergence, one may be bad luck

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,73 +32,16 @@ from smoothmin._factors import ALIKE, FASTEST_GROWTH, MINOR, SHORTEST, WITNESSES
 from smoothmin._machine import EPS, LARGE, PRODUCTS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Problem, ask_value
+from smoothmin.linesearch.line_result import MAX_TRIALS, LinePoint, LineResult
 
 ARMIJO = 1e-4
 WOLFE = 0.5
 SMOOTH_WOLFE = 0.9  # a quasi-Newton step of length one is mostly right
 BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
-MAX_TRIALS = 60
 SHORTENED = 0.25  # share of a step that was halved in all trials but one
 MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
 AT_BOUND = ROUNDINGS * EPS  # rounding of the step that meets a bound
-
-
-@dataclass(slots=True)
-class LinePoint:
-    """A point of the search: step length, position, value, gradient, slope there.
-
-    The gradient is NaN where the value told enough; the slope is a parabola's then.
-    """
-
-    t: float
-    x: Array
-    fun: float
-    grad: Array
-    slope: float
-
-
-@dataclass(slots=True)
-class LineResult:
-    """What a search found.
-
-    ``wolfe``: both conditions hold at ``point``. ``lower``: ``point`` is at least
-    lower than the start. ``trials``: all points tried, in order. ``slope``: that at the start.
-    Of many variables only the last trials have positions and gradients: see `_Bracket.keep`.
-    """
-
-    point: LinePoint
-    wolfe: bool
-    lower: bool
-    trials: list[LinePoint]
-    slope: float
-
-    @property
-    def nfev(self) -> int:
-        """Number of points tried."""
-        return len(self.trials)
-
-    @property
-    def known(self) -> list[LinePoint]:
-        """The trials of which there are position and gradient."""
-        return [trial for trial in self.trials if trial.x.size]
-
-    @property
-    def highest(self) -> float:
-        """The largest value of a trial; not finite if any is."""
-        return max(trial.fun if trial.fun == trial.fun else math.inf for trial in self.trials)
-
-    @property
-    def walled(self) -> bool:
-        """Whether there was a trial without a value."""
-        return any(not math.isfinite(trial.fun) for trial in self.trials)
-
-    @property
-    def endless(self) -> bool:
-        """Whether values still fell at the last trial, the longest of as many as are made."""
-        last = self.trials[-1]
-        farthest = max(trial.t for trial in self.trials)
-        return self.nfev >= MAX_TRIALS and last is self.point and last.t == farthest
 
 
 def weak_wolfe(

@@ -228,18 +228,13 @@ class InverseHessian(Metric):
         return self._inverse
 
     def update(
-        self,
-        s: Array,
-        y: Array,
-        cause: Array | None = None,
-        ends: Ends | None = None,
-        products: tuple[float, float] | None = None,
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Change J by ``s v'`` so that J J' becomes (6.17).
 
         ``v = (sqrt(s'y) u / |u| - J'y) / s'y`` with ``u = J^-1 s``.
         """
-        sy = float(s.dot(y)) if products is None else products[1]
+        sy = float(s.dot(y)) if ends is None else ends.curvature
         if not 0 < sy < math.inf:
             return
         at_cause = self._known(cause)
@@ -248,7 +243,7 @@ class InverseHessian(Metric):
             return
         if self.growing and cause is None:
             u = self._grown(self._j, u, sy)
-        known = None if ends is None else self._known_ends(self._j, *ends)
+        known = None if ends is None else self._known_ends(self._j, ends.before, ends.after)
         image = self._j.image(y) if known is None else known[1].image - known[0].image
         self.excess = float(image.dot(image)) / sy
         if self.self_scaling > 0 and 1 < self.excess < math.inf:

@@ -66,29 +66,25 @@ class LimitedMemory(CompactMemory, Metric):
             self._first = None
 
     def update(
-        self,
-        s: Array,
-        y: Array,
-        cause: Array | None = None,
-        ends: Ends | None = None,
-        products: tuple[float, float] | None = None,
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Keep the pair if its curvature is positive, dropping the oldest."""
         self._find_due_scales()
         w = y if self._first is None else self._first * y
-        yw, (ss, sy) = ddot(y, w), products or (ddot(s, s), ddot(s, y))
+        yw = ddot(y, w)
+        ss, sy = ends[2:] if ends is not None else (ddot(s, s), ddot(s, y))
         if not is_curved(sy, yw, math.sqrt(ss) * math.sqrt(max(yw, 0.0))):
             return
         before = self._seen_products
         # what the cache holds is passed over sooner than this is found out
-        follows = ends is not None and self._rows.size > CACHED and self._follows(y, *ends)
+        follows = ends is not None and self._rows.size > CACHED and self._follows(y, *ends[:2])
         slot = self.append(s, w)
         if self._grams is not None:
             self._grams.came(slot)
         if not follows or ends is None:
             found = self.products(y)
         else:
-            self._seen, self._seen_products = ends[1], self.products(ends[1])
+            self._seen, self._seen_products = ends.after, self.products(ends.after)
             found = self._seen_products.copy()
             found[: before.size] -= before
             # the newest rows had no part in the old products

@@ -5,15 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
-from typing import ClassVar, NamedTuple, Self, TypeAlias
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from smoothmin._protocol import Array
 from smoothmin.subproblems.box_qp import Model
 from smoothmin.subproblems.linear_system import inverted
 
-Ends: TypeAlias = tuple[Array, Array]  # the gradients before and after a step
+
+class Ends(NamedTuple):
+    """The gradients before and after a step, and the products ``s's`` and ``s'y``."""
+
+    before: Array
+    after: Array
+    square: float
+    curvature: float
+
+    @classmethod
+    def of(cls, step: Array, change: Array, before: Array, after: Array) -> Ends:
+        """Those of a step and the change of the gradient."""
+        return cls(before, after, ddot(step, step), ddot(step, change))
 
 
 class Changes(NamedTuple):
@@ -48,19 +61,13 @@ class Metric(ABC):
 
     @abstractmethod
     def update(
-        self,
-        s: Array,
-        y: Array,
-        cause: Array | None = None,
-        ends: Ends | None = None,
-        products: tuple[float, float] | None = None,
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Learn from a step ``s`` and the change ``y`` of the gradient.
 
         ``cause`` is the vector along whose ``-H cause`` the step was, where it was one;
-        ``ends`` are the gradients before and after the step, whose difference y is: products
-        with the one that H was last applied to are known. ``products`` are ``s's`` and ``s'y``,
-        if anybody knows them.
+        ``ends`` is what is known besides: products with the gradient that H was last applied
+        to are, where y is the difference of that from another.
         """
 
     def start(self, scales: Array) -> None:  # noqa: B027  (not all metrics can use it)

@@ -43,15 +43,10 @@ class NewtonMetric(InverseHessian):
             self.begin_with_root(root)
 
     def update(
-        self,
-        s: Array,
-        y: Array,
-        cause: Array | None = None,
-        ends: Ends | None = None,
-        products: tuple[float, float] | None = None,
+        self, s: Array, y: Array, cause: Array | None = None, ends: Ends | None = None
     ) -> None:
         """Learn from a step, and compare the next Hessian with it."""
-        super().update(s, y, cause, ends, products)
+        super().update(s, y, cause, ends)
         self._step = s, y
 
     def _fits(self, root: Array) -> bool:

@@ -20,7 +20,7 @@ from smoothmin._scale import PROBE
 from smoothmin.descent.failed_search import level
 from smoothmin.descent.gradient_check import contradicting, telling
 from smoothmin.descent.unexplored import is_falling
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.settings import StepSettings

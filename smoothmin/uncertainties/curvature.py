@@ -25,7 +25,7 @@ from smoothmin._factors import MINOR
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array
-from smoothmin.linesearch.weak_wolfe import MAX_TRIALS
+from smoothmin.linesearch.line_result import MAX_TRIALS
 from smoothmin.subproblems.trust_region import FAST_GROWTH, GROWTH
 
 AGREE = 1.5  # factor within which two curvatures are one: a kink's doubles where a step is halved

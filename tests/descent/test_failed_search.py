@@ -5,7 +5,7 @@ import pytest
 
 from smoothmin import minimize
 from smoothmin.descent.failed_search import noise_on_line
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 
 
 def searched(fun, slope, lengths):

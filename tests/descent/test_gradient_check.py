@@ -7,7 +7,7 @@ from scipy.optimize import rosen, rosen_der
 
 from smoothmin import minimize
 from smoothmin.descent.gradient_check import Doubt
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 
 METHODS = ["gradient-sampling", "bfgs", "lbfgs", "gradient-descent", "laplacian"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from smoothmin import minimize
 from smoothmin.descent.hidden_constraints import Wall
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 
 
 def kinked(z):

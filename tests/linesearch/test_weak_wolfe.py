@@ -7,15 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smoothmin._protocol import Done, advance
-from smoothmin.linesearch.weak_wolfe import (
-    ARMIJO,
-    MAX_TRIALS,
-    WOLFE,
-    LinePoint,
-    LineResult,
-    armijo,
-    weak_wolfe,
-)
+from smoothmin.linesearch.line_result import MAX_TRIALS, LinePoint, LineResult
+from smoothmin.linesearch.weak_wolfe import ARMIJO, WOLFE, armijo, weak_wolfe
 
 
 def search(fun, x, direction, t=1.0, box=None, find=weak_wolfe, **options):

@@ -11,6 +11,7 @@ from smoothmin import _machine
 from smoothmin.metrics.compact import CompactMemory, is_curved
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.metric import Ends
 
 
 def two_loop(g, pairs, gamma, preconditioner):
@@ -138,7 +139,7 @@ def test_products_by_difference_are_products(n, memory):
     fast, plain = LimitedMemory(n, memory), LimitedMemory(n, memory)
     for step, before, after in curved(rng, n, 9):
         fast.apply(before)
-        fast.update(step, after - before, before, (before, after))
+        fast.update(step, after - before, before, Ends.of(step, after - before, before, after))
         plain.update(step, after - before)
         np.testing.assert_allclose(fast.apply(after), plain.apply(after), rtol=1e-7)
 
@@ -161,7 +162,7 @@ def test_products_of_small_changes_are_no_differences():
     for _ in range(4):
         step = 1e-3 * rng.standard_normal(n)
         memory.apply(x + large)
-        memory.update(step, step, ends=(x + large, x + large + step))
+        memory.update(step, step, ends=Ends.of(step, step, x + large, x + large + step))
         x = x + step
     np.testing.assert_allclose(memory.apply(x), x, rtol=1e-9)
 

@@ -6,6 +6,7 @@ import pytest
 import smoothmin
 from smoothmin.descent.unexplored import changes_of
 from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.metric import Ends
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -17,8 +18,8 @@ def test_changes_are_those_of_the_gradients(scaled):
     memory = LimitedMemory(30, 6, scaled=scaled, lasting=True)
     for k in range(8):
         memory.apply(gradients[k])
-        ends = gradients[k], gradients[k + 1]
-        memory.update(points[k + 1] - points[k], ends[1] - ends[0], None, ends)
+        step, change = points[k + 1] - points[k], gradients[k + 1] - gradients[k]
+        memory.update(step, change, None, Ends.of(step, change, gradients[k], gradients[k + 1]))
     part = slice(3, 20)
     kept, plain = memory.changes(4), changes_of(gradients[-5:])
     assert kept.number == plain.number == 4

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.metric import Ends
 from smoothmin.metrics.product_form import SquareFactor
 
 LARGE = 260  # so many rows have their changes collected
@@ -57,7 +58,7 @@ def test_what_is_known_of_images_is_right(bent):
             g = g + 0.01 * rng.standard_normal(n)
         s = (0.5 + rng.random()) * direction
         new = g + curvatures * s
-        told.update(s, new - g, cause, (g, new))
+        told.update(s, new - g, cause, Ends.of(s, new - g, g, new))
         untold.update(s, new - g, cause)
         g = new
         other = rng.standard_normal(n)

@@ -24,7 +24,8 @@ from smoothmin.descent.gradient_sampling.piece_models import PieceModels
 from smoothmin.descent.gradient_sampling.settings import PieceSettings
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.trials import Trials
-from smoothmin.linesearch.weak_wolfe import SMOOTH_WOLFE, LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
+from smoothmin.linesearch.weak_wolfe import SMOOTH_WOLFE
 from smoothmin.subproblems.minimax import Minimax
 from smoothmin.subproblems.trust_region import FAST_GROWTH
 

@@ -30,7 +30,7 @@ from smoothmin.descent.gradient_sampling.smooth_descent import LIKE_FOURTH_POWER
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate, Proof
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 from smoothmin.subproblems.analytic_centre import TO_THE_WALL, analytic_centre
 from smoothmin.subproblems.linear_system import solved
 from smoothmin.subproblems.trust_region import FAST_GROWTH

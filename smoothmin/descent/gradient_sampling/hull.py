@@ -21,7 +21,8 @@ from smoothmin.descent.gradient_sampling.bundle import CENTRE
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.gradient_sampling.stationarity import Certificate
 from smoothmin.descent.one_sided import across_kinks
-from smoothmin.linesearch.weak_wolfe import WOLFE, LineResult
+from smoothmin.linesearch.line_result import LineResult
+from smoothmin.linesearch.weak_wolfe import WOLFE
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point

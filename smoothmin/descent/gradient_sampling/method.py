@@ -49,7 +49,7 @@ from smoothmin.descent.gradient_sampling.settings import GradientSamplingSetting
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome, StepSource
 from smoothmin.descent.gradient_sampling.stationarity import end_of_run
 from smoothmin.descent.rescaling import in_range
-from smoothmin.linesearch.weak_wolfe import LinePoint
+from smoothmin.linesearch.line_result import LinePoint
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.bundle_newton import Predictor

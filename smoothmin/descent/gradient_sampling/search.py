@@ -20,7 +20,7 @@ from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.descent.gradient_sampling.self_scaling import SelfScaling
 from smoothmin.descent.gradient_sampling.state import State, StepOutcome
 from smoothmin.descent.quasi_newton import first_step, learn_wall, search_direction
-from smoothmin.linesearch.weak_wolfe import LineResult
+from smoothmin.linesearch.line_result import LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.subproblems.simplex_qp import simplex_weights
 

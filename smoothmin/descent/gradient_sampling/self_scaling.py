@@ -17,7 +17,7 @@ import math
 from smoothmin._recent import SPAN
 from smoothmin.descent.gradient_sampling.settings import SelfScalingSettings
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
-from smoothmin.linesearch.weak_wolfe import LinePoint
+from smoothmin.linesearch.line_result import LinePoint
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.product_form import SquareFactor
 

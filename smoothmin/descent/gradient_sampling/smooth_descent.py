@@ -26,7 +26,7 @@ from smoothmin.descent.first_point import Found
 from smoothmin.descent.gradient_check import VISIBLE
 from smoothmin.descent.gradient_sampling.settings import SearchSettings
 from smoothmin.descent.quasi_newton import Descent
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 

@@ -28,10 +28,12 @@ from smoothmin.descent.gradient_sampling.smooth_descent import (
 from smoothmin.descent.gradient_sampling.stationarity import Certifier, Proof
 from smoothmin.descent.hidden_constraints import Wall
 from smoothmin.descent.tolerances import Tolerances
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult, weak_wolfe
+from smoothmin.linesearch.line_result import LinePoint, LineResult
+from smoothmin.linesearch.weak_wolfe import weak_wolfe
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.diagonal_scaling import coordinate_scales, starting_scales
 from smoothmin.metrics.lbfgs import PAIRS, LimitedMemory
+from smoothmin.metrics.metric import Ends
 from smoothmin.metrics.product_form import dense
 
 if TYPE_CHECKING:
@@ -224,8 +226,8 @@ class State:
         """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
         if self.metric.fresh:
             self._scale(self.bundle.changes())
-        ends = self.g, point.grad
-        self.metric.update(point.x - self.x, point.grad - self.g, cause, ends)
+        step, change = point.x - self.x, point.grad - self.g
+        self.metric.update(step, change, cause, Ends.of(step, change, self.g, point.grad))
         self.settle(point)
 
     def settle(self, point: LinePoint) -> None:

@@ -12,7 +12,7 @@ from smoothmin._protocol import Problem
 from smoothmin.descent.gradient_sampling.bundle import Bundle
 from smoothmin.descent.gradient_sampling.central_bundle import CentralBundle, Cuts
 from smoothmin.descent.gradient_sampling.state import State
-from smoothmin.linesearch.weak_wolfe import LinePoint, LineResult
+from smoothmin.linesearch.line_result import LinePoint, LineResult
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 

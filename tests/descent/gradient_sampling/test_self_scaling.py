@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from smoothmin import minimize
 from smoothmin.descent.gradient_sampling.self_scaling import SelfScaling
 from smoothmin.descent.gradient_sampling.settings import SelfScalingSettings, TrialSettings
-from smoothmin.linesearch.weak_wolfe import LinePoint
+from smoothmin.linesearch.line_result import LinePoint
 from smoothmin.metrics.dense_bfgs import InverseHessian
+from smoothmin.metrics.metric import Ends
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -71,7 +72,7 @@ def test_a_large_matrix_is_scaled_too():
     for k in range(30):  # more than are collected
         s = -metric.apply(g)
         y = 1.3**k * curvatures * s
-        metric.update(s, y, g, (g, g + y))
+        metric.update(s, y, g, Ends.of(s, y, g, g + y))
         h = shortened(h, s, y)
         g = g + y
         np.testing.assert_allclose(metric.apply(g), h @ g, rtol=1e-6, atol=1e-9)
