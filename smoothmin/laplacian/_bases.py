@@ -14,27 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._machine import DENSE_UP_TO, FEW
 from smoothmin._protocol import Array
-
-# sides up to which a product is quicker than a fast transform. Sines: some, more the larger
-# the largest prime factor of the side plus one, which a fast transform takes it for
-SINES, SINES_PER_FACTOR = 96, 5
-# others: some, or so many times the side's largest prime factor
-OTHERS, OTHERS_PER_FACTOR = 64, 2.5
-SHORTEST_LONG = 600
-# sides from which halves are worth their additions
-FOLDED = 128
 
 Floats = NDArray[np.floating[Any]]
 
 
 def is_short(length: int, boundary: str) -> bool:
-    """Whether products with a `Basis` are quicker than fast transforms."""
-    if boundary == "dirichlet":
-        longest: float = SINES + SINES_PER_FACTOR * _largest_factor(length + 1)
-    else:
-        longest = max(OTHERS, OTHERS_PER_FACTOR * _largest_factor(length))
-    return length <= min(longest, SHORTEST_LONG)
+    """Whether products with a `Basis` are quicker than fast transforms.
+
+    Of a long side an element costs half its length in a product, and in a transform the
+    length's largest prime factor; that of sines transforms one element more.
+    """
+    if length <= FEW:
+        return True
+    sines = boundary == "dirichlet"
+    return length <= min(2 * _largest_factor(length + sines), DENSE_UP_TO)
 
 
 def _largest_factor(number: int) -> int:
@@ -88,34 +83,28 @@ class Basis:
     def forward(self, fields: Floats, axis: int) -> Floats:
         """Each eigenvector's share, in a new array."""
         parts = self._parts(fields, axis)
-        if self._length < FOLDED:
-            result = _product(self._matrix(fields.dtype).T, parts)
-        else:
-            half, rest = self._half, self._length - self._half
-            front, back = parts[:, :rest], parts[:, : half - 1 : -1]
-            folded, result = np.empty_like(parts), np.empty_like(parts)
-            np.add(front, back, out=folded[:, :rest])
-            folded[:, rest:half] = parts[:, rest:half]
-            np.subtract(front, back, out=folded[:, half:])
-            even, odd = self._halves(fields.dtype)
-            _product(even.T, folded[:, :half], result[:, :half])
-            _product(odd.T, folded[:, half:], result[:, half:])
+        half, rest = self._half, self._length - self._half
+        front, back = parts[:, :rest], parts[:, : half - 1 : -1]
+        folded, result = np.empty_like(parts), np.empty_like(parts)
+        np.add(front, back, out=folded[:, :rest])
+        folded[:, rest:half] = parts[:, rest:half]
+        np.subtract(front, back, out=folded[:, half:])
+        even, odd = self._halves(fields.dtype)
+        _product(even.T, folded[:, :half], result[:, :half])
+        _product(odd.T, folded[:, half:], result[:, half:])
         return result.reshape(fields.shape)
 
     def backward(self, spectrum: Floats, axis: int) -> Floats:
         """The fields of a spectrum, in a new array."""
         parts = self._parts(spectrum, axis)
-        if self._length < FOLDED:
-            result = _product(self._matrix(spectrum.dtype), parts)
-        else:
-            half, rest = self._half, self._length - self._half
-            folded, result = np.empty_like(parts), np.empty_like(parts)
-            even, odd = self._halves(spectrum.dtype)
-            _product(even, parts[:, :half], folded[:, :half])
-            _product(odd, parts[:, half:], folded[:, half:])
-            np.add(folded[:, :rest], folded[:, half:], out=result[:, :rest])
-            result[:, rest:half] = folded[:, rest:half]
-            np.subtract(folded[:, :rest], folded[:, half:], out=result[:, : half - 1 : -1])
+        half, rest = self._half, self._length - self._half
+        folded, result = np.empty_like(parts), np.empty_like(parts)
+        even, odd = self._halves(spectrum.dtype)
+        _product(even, parts[:, :half], folded[:, :half])
+        _product(odd, parts[:, half:], folded[:, half:])
+        np.add(folded[:, :rest], folded[:, half:], out=result[:, :rest])
+        result[:, rest:half] = folded[:, rest:half]
+        np.subtract(folded[:, :rest], folded[:, half:], out=result[:, : half - 1 : -1])
         return result.reshape(spectrum.shape)
 
     def _parts(self, array: Floats, axis: int) -> Floats:

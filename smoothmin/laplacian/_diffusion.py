@@ -23,9 +23,6 @@ from scipy.sparse.linalg import splu
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array, Mask
 
-# the latter is taken for at least so much of the former: it is negative where c falls steeply
-LEAST = 1e-6
-
 Diffusivity = Callable[[Array], Any]
 
 
@@ -106,7 +103,8 @@ class Diffusion:
         # of c by its argument, both in logarithms
         rate = np.log(further / c) / math.log1p(HALF_OF_DIGITS)
         share = np.divide(along, square, out=np.zeros_like(square), where=square > 0)
-        curved = np.maximum(1 + 2 * rate * share, LEAST)
+        # the latter is negative where c falls steeply
+        curved = np.maximum(1 + 2 * rate * share, HALF_OF_DIGITS)
         result: Array = c * np.sqrt(curved)  # half way in logarithms
         return result
 

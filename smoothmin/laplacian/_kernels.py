@@ -6,6 +6,7 @@ from typing import Any
 
 from numba import njit
 
+from smoothmin._machine import EPS
 from smoothmin.laplacian._lanes import (
     element,
     lanes_of,
@@ -18,7 +19,6 @@ from smoothmin.laplacian._lanes import (
     times,
     times_plus,
 )
-from smoothmin.laplacian._recursion import SMALLEST_WEIGHT
 
 # a sum may be reordered into vector lanes
 _SUM = {"reassoc", "contract", "nsz"}
@@ -37,7 +37,7 @@ def weighted_sum(values: Any, weights: Any) -> Any:
 def head_sum(g: Any, powers: Any, fade: float) -> float:
     """The sum of ``r^i g[i]``; ``powers`` is r^0, r^1, ... of a block, fade 1 - r^block."""
     total, weight, start = 0.0, 1.0, 0
-    while start < g.size and weight > SMALLEST_WEIGHT:
+    while start < g.size and weight > EPS:
         size = min(powers.size, g.size - start)
         total += weight * weighted_sum(g[start : start + size], powers[:size])
         weight -= fade * weight
@@ -49,7 +49,7 @@ def head_sum(g: Any, powers: Any, fade: float) -> float:
 def tail_sum(g: Any, reverse: Any, fade: float) -> float:
     """The sum of ``r^i g[n-1-i]``; ``reverse`` is the powers of a block backwards."""
     total, weight, stop = 0.0, 1.0, g.size
-    while stop > 0 and weight > SMALLEST_WEIGHT:
+    while stop > 0 and weight > EPS:
         size = min(reverse.size, stop)
         total += weight * weighted_sum(g[stop - size : stop], reverse[reverse.size - size :])
         weight -= fade * weight

@@ -14,11 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, is_curved
-
-# a change of the gradient whose square is a smaller share would be lost in differences
-CANCELLING = 1e-6
 
 
 class SmoothedGradient(Protocol):
@@ -64,7 +62,8 @@ class SobolevMemory(CompactMemory):
         the slope; no other difference is formed, if that can be had of what is known.
         """
         yw = new.norm**2 - 2 * float(new.grad.dot(old.smooth)) + old.norm**2
-        if old.grad is not self._seen or not yw > CANCELLING * new.norm**2:
+        if old.grad is not self._seen or not yw > HALF_OF_DIGITS * new.norm**2:
+            # so small a change would be lost in the difference of squares
             return self.update(t * direction, new.grad - old.grad, new.smooth - old.smooth)
         if not is_curved(sy, yw):
             return False

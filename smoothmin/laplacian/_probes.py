@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, TINY
 from smoothmin._protocol import Array, Ask, Problem, ask_one
 from smoothmin._scale import PROBE
 from smoothmin.laplacian._blocks import Blocks, Layout, whole_shape
 from smoothmin.laplacian._transforms import BOUNDARIES, axis_eigenvalues
-
-# beyond so many inverse smallest eigenvalues A is nearly K, and recursions lose digits
-STRONGEST = 500.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ def strongest(layout: Layout, shape: tuple[int, ...]) -> float:
             values = axis_eigenvalues(length, layout.boundary, spacing)
             positive = values[values > 0]
             smallest = min(smallest, positive.min() if positive.size else math.inf)
-    return float(STRONGEST / smallest**layout.order) if smallest < math.inf else 0.0
+    # beyond this A is next to K, and recursions lose digits
+    return float(1 / (MINOR**2 * smallest**layout.order)) if smallest < math.inf else 0.0
 
 
 def _inside(problem: Problem, x: Array, g: Array) -> Generator[Ask, Any, tuple[Array, Array]]:

@@ -21,7 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._machine import CACHED
+from smoothmin._factors import OTHER_ORDER
+from smoothmin._machine import CACHED, EPS
 from smoothmin._protocol import Array
 from smoothmin.laplacian._bases import Floats
 from smoothmin.laplacian._transforms import Transform
@@ -29,10 +30,6 @@ from smoothmin.laplacian._transforms import Transform
 BLOCKS = (64, 256)  # terms of an end sum whose weights are kept: all, or a part of many
 VECTOR = 64  # bytes of a vector; narrower processors take two registers for it
 TILE = 32_768  # bytes that stay in the fastest memory between the two passes
-# a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
-LONGEST_REACH = {8: 10.0, 4: 1.0}  # in double and in single precision
-# an end sum stops where its weights are below rounding
-SMALLEST_WEIGHT = 1e-18
 
 
 class Factors:
@@ -84,14 +81,16 @@ class Factors:
         return keep, np.where(power > 0.5, -self.fade(k), power)
 
     def reach(self) -> float:
-        """How many terms of an end sum count, at least one."""
-        return max(1.0, math.log(SMALLEST_WEIGHT) / float(np.max(self._log_r)))
+        """How many terms of an end sum count, at least one: the others' weights are rounding."""
+        return max(1.0, math.log(EPS) / float(np.max(self._log_r)))
 
 
 def is_accurate(sigma: Any, n: int, boundary: str, dtype: np.dtype[Any]) -> bool:
     """Whether the passes keep all digits on a line of n points."""
     reach = math.sqrt(float(np.max(sigma)))
-    return boundary != "dirichlet" or reach <= LONGEST_REACH[dtype.itemsize] * n
+    # a zero boundary makes the passes cancel once smoothing reaches so much farther than the line
+    farther = OTHER_ORDER if dtype.itemsize == 8 else 1.0
+    return boundary != "dirichlet" or reach <= farther * n
 
 
 class Solver(Protocol):

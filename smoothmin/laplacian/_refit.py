@@ -13,20 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._factors import ALIKE, OTHER_ORDER
 from smoothmin._machine import TINY
 from smoothmin._protocol import Array, Problem
 from smoothmin.laplacian._blocks import Blocks, Layout
 from smoothmin.laplacian._metric import SobolevMemory
 
-# so many of the latest pairs are looked at, after so many steps, twice as many, and so on;
-# in the end the memory makes up for any metric
-PAIRS, LAST = 5, 80
-# a new sigma must bring the logarithms of the ratios so much nearer to each other, and so near,
-NEARER, NEAR = 0.3, 0.2
-# and differ by such a factor; the steps must have told rough and smooth apart by another
-FACTOR, APART = 3.0, 2.0
-# values of sigma tried, from far below to far above where the two parts of s'A s balance
-TRIALS, BEYOND = 80, 1e3
+# so many of the latest pairs are looked at, after so many steps, twice as many, and so on
+PAIRS = 5
 
 
 @dataclass
@@ -51,7 +45,7 @@ class Refit:
         The memory is emptied then, and its scale is that of the new metric.
         """
         self.steps += 1
-        if self.steps < self.due or self.steps > LAST:
+        if self.steps < self.due:
             return None
         self.due *= 2
         steps, curvatures = memory.latest(PAIRS)
@@ -71,16 +65,12 @@ class Refit:
 
     def _chosen(self, lengths: Array, roughness: Array, curvatures: Array) -> float:
         """The sigma to use from now on."""
-        balanced = lengths / roughness
-        if np.std(np.log(balanced)) < math.log(APART):
-            return self.sigma
-        lowest = min(float(balanced.min()) / BEYOND, self.strongest)
-        highest = min(float(balanced.max()) * BEYOND, self.strongest)
-        sigmas = np.append(np.geomspace(max(lowest, TINY), max(highest, TINY), TRIALS), self.sigma)
+        balanced = np.log(lengths) - np.log(roughness)  # where the two parts of s'A s are equal
+        beyond = math.log(OTHER_ORDER)
+        ends = np.array([balanced.min() - beyond, balanced.max() + beyond])
+        lowest, highest = np.clip(ends, math.log(TINY), math.log(max(self.strongest, TINY)))
+        sigmas = np.append(np.exp(np.arange(lowest, highest, ALIKE)), self.sigma)
         images = lengths + np.multiply.outer(sigmas, roughness)
         spreads = np.std(np.log(curvatures / images), axis=1)
         k = int(spreads.argmin())
-        sigma = float(sigmas[k])
-        other = max(sigma, self.sigma) >= FACTOR * min(sigma, self.sigma)
-        better = spreads[k] < min(NEARER * spreads[-1], NEAR)
-        return sigma if other and better else self.sigma
+        return float(sigmas[k]) if spreads[k] < ALIKE < spreads[-1] else self.sigma

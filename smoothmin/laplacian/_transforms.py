@@ -14,12 +14,11 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from smoothmin._machine import FEW
 from smoothmin._protocol import Array
 from smoothmin.laplacian._bases import Basis, Floats, is_short
 
 BOUNDARIES: Final = ("periodic", "neumann", "dirichlet")
-
-DENSE = 64  # elements up to which an operator is applied as a matrix
 
 
 def axis_eigenvalues(length: int, boundary: str, spacing: float) -> Array:
@@ -101,7 +100,7 @@ class Multiplier:
         # up to some size one product with a matrix is quicker than any transform
         n = math.prod(transform.grid)
         self._matrix: Floats | None = None
-        if n <= DENSE:
+        if n <= FEW:
             unit = np.eye(n, dtype=dtype).reshape(n, *transform.grid)
             self._matrix = self._apply(unit).reshape(n, n)
 

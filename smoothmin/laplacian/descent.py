@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from smoothmin._check import require_integer, require_one_of, require_real
+from smoothmin._machine import LARGE
 from smoothmin._method import Method
 from smoothmin._per_block import per_block, require_per_block
 from smoothmin._protocol import Array, Ask, Finish, Problem, Steps
@@ -42,10 +43,10 @@ from smoothmin.laplacian._probes import probe, strongest
 from smoothmin.laplacian._refit import Refit
 from smoothmin.laplacian._responsive import in_responsive
 from smoothmin.laplacian._transforms import BOUNDARIES
+from smoothmin.metrics.lbfgs import PAIRS
 
 STEPS = ("lbfgs", "fixed", "bb")
-# steps remembered by default; their bytes cost time, and few do nearly as well
-MOST, FEWEST, BYTES = 20, 4, 2**26
+FEWEST = 4  # steps remembered by default, however many variables there are
 
 
 @dataclass(frozen=True)
@@ -278,8 +279,8 @@ class LaplacianDescent(Method):
 
 
 def _remembered(x: Array) -> int:
-    """How many steps to remember by default."""
-    return min(MOST, max(FEWEST, BYTES // (2 * x.nbytes)))
+    """How many steps to remember by default: what they fill costs time."""
+    return min(PAIRS, max(FEWEST, LARGE // x.size))
 
 
 class _Flat:

@@ -7,7 +7,7 @@ import smoothmin as sm
 from smoothmin._protocol import Problem
 from smoothmin.laplacian._blocks import Layout
 from smoothmin.laplacian._metric import SobolevMemory
-from smoothmin.laplacian._refit import LAST, PAIRS, Refit
+from smoothmin.laplacian._refit import PAIRS, Refit
 
 
 class Stiffening:
@@ -100,13 +100,3 @@ def test_others_are_not(roughness, curvature):
     assert sigma == 1.0
     assert metric is None
     assert not memory.fresh
-
-
-def test_late_steps_are_left_to_the_memory():
-    layout = Layout.of(sm.LaplacianDescent(boundary="periodic"))
-    problem = Problem(np.zeros(60), None, True, (60,))
-    chooser = Refit(layout, problem, 1.0, 1e6, np.ones(60), steps=LAST, due=LAST)
-    memory = SobolevMemory(60, 20)
-    for s in steps_of(VARIED):
-        memory.update(s, 3.0 * s, 3.0 * s)
-    assert chooser.after_step(memory) is None
