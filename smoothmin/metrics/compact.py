@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemv, dsbmv, dsymm, dsymv, dtrsm, dtrsv
+from scipy.linalg.lapack import dposv, dpotrf, dpotrs
 
 from smoothmin._factors import ROUNDS
 from smoothmin._machine import EPS, room_at_first
@@ -128,14 +129,19 @@ class CompactMemory:
     def inner_products(self, gradients: Array, images: Array) -> Array:
         """``G H G'`` of rows G (m, n), of their ``images`` G P, in one pass over memory."""
         inner: Array = images.dot(gradients.T)
-        if k := self._count:
-            products = self._rows.dot(gradients.T)[self._order[0]]
-            u = dtrsm(1.0, self._sy, products[:k])
-            half = dsymm(0.5, self._yw, u) + self._curvatures[:, None] * (u * (0.5 / self.scale))
-            half -= products[k:]
-            half = u.T.dot(half)
-            inner += half + half.T
+        if self._count:
+            inner += self._inner_by_pairs(self._rows.dot(gradients.T))
         inner *= self.scale
+        return inner
+
+    def _inner_by_pairs(self, products: Array) -> Array:
+        """What the pairs add to the `inner_products` of vectors (m), by `products` (2k, m)."""
+        k, products = self._count, products[self._order[0]]
+        u = dtrsm(1.0, self._sy, products[:k])
+        half = dsymm(0.5, self._yw, u) + self._curvatures[:, None] * (u * (0.5 / self.scale))
+        half -= products[k:]
+        half = u.T.dot(half)
+        inner: Array = half + half.T
         return inner
 
     def factors(self) -> tuple[Array, Array, Array]:
@@ -365,3 +371,36 @@ class CompactModel:
         shares = solved(inner, self._weights * self._rows.dot(v))
         product: Array = (self._weights * shares).dot(self._rows)
         return product
+
+
+class DenseModel:
+    """The inverse of a matrix H of few rows."""
+
+    def __init__(self, matrix: Array) -> None:
+        self._matrix = matrix
+
+    @cached_property
+    def _root(self) -> tuple[Array, int]:
+        """Cholesky's, and whether there is none to rounding."""
+        root, failed = dpotrf(self._matrix)
+        return root, failed
+
+    def curve(self, s: Array) -> Array:
+        """``H^-1 s``."""
+        root, failed = self._root
+        return solved(self._matrix, s) if failed else np.asarray(dpotrs(root, s)[0])
+
+    def newton(self, r: Array, free: Mask) -> Array:
+        """Minus the inverse of the free part of ``H^-1`` times r; 0 elsewhere.
+
+        That is what H has for the free part less what it then has for the rest.
+        """
+        image = self._matrix.dot(np.where(free, r, 0.0).T)
+        if not free.all():
+            rows = self._matrix[~free]
+            inner, right = rows[:, ~free], image[~free]
+            shares, failed = dposv(inner, right)[1:]
+            image -= rows.T.dot(solved(inner, right) if failed else shares)
+        return np.where(free, -image.T, 0.0)
+
+    newton_rows = newton  # of each row (m, n) alike

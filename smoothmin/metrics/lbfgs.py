@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot
 
-from smoothmin._machine import CACHED, HALF_OF_DIGITS
+from smoothmin._machine import CACHED, FEW, HALF_OF_DIGITS
 from smoothmin._protocol import Array
-from smoothmin.metrics.compact import CompactMemory, CompactModel, Grams, is_curved
+from smoothmin.metrics.compact import CompactMemory, CompactModel, DenseModel, Grams, is_curved
 from smoothmin.metrics.diagonal_scaling import secant_scales
 from smoothmin.metrics.metric import Changes, Ends, Metric
 
@@ -119,17 +119,28 @@ class LimitedMemory(CompactMemory, Metric):
         image = self._start_from(g)
         return self.combine(self._seen_products, image, factor, in_place=image is not g)
 
+    def matrix(self, n: int) -> Array:
+        """H (n, n)."""
+        self._find_due_scales()
+        matrix = self._inner_by_pairs(self._rows) if self._count else np.zeros((n, n))
+        matrix.flat[:: n + 1] += 1.0 if self._first is None else self._first
+        matrix *= self.scale
+        return matrix
+
     def diagonals(self, n: int) -> tuple[Array, Array]:
         """By the compact forms of both."""
         self._find_due_scales()
         first = np.ones(n) if self._first is None else self._first
         if self._count == 0:
             return self.scale * first, 1 / (self.scale * first)
-        return self.model().diagonals(n)
+        model = self.model()
+        return super().diagonals(n) if isinstance(model, DenseModel) else model.diagonals(n)
 
-    def model(self) -> CompactModel:
+    def model(self) -> CompactModel | DenseModel:
         """``H^-1``."""
         self._find_due_scales()
+        if (n := self._room.shape[1]) <= FEW:
+            return DenseModel(self.matrix(n))
         if self._grams is None or self._grams.rows < len(self._rows):
             self._grams = Grams(np.ones(1) if self._first is None else self._first, len(self._room))
         return CompactModel(self, self._first, self._grams)

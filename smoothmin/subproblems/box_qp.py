@@ -80,8 +80,8 @@ def _chord(model: Model, s: Array, r: Array, free: Mask, low: Array, high: Array
         newton = model.newton(r, free)
         hope = -float(r @ newton)
         aim = s + newton
-        end = np.clip(aim, low, high)
-        if np.array_equal(end, aim):
+        end = np.minimum(np.maximum(aim, low), high)
+        if (end == aim).all():
             return _Chord(newton, end, True, hope)
         chord = end - s
         if -float(r @ chord) > ACCURACY * hope:

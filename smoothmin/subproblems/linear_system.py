@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.lapack import dgesv
 
 from smoothmin._protocol import Array
 
@@ -12,10 +13,11 @@ def solved(matrix: Array, right: Array) -> Array:
 
     NaN where the matrix is not finite.
     """
-    try:
-        return np.asarray(np.linalg.solve(matrix, right), dtype=float)
-    except np.linalg.LinAlgError:
-        return inverted(matrix) @ right
+    if not len(matrix):
+        return np.zeros_like(right)
+    # a third of the time of `numpy.linalg.solve` for few equations
+    solution, failed = dgesv(matrix, right)[2:]
+    return inverted(matrix) @ right if failed else np.asarray(solution)
 
 
 def inverted(matrix: Array) -> Array:

@@ -1,5 +1,7 @@
 """The step to the least point of a model in a box, against least squares and dense algebra."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,8 @@ from scipy.optimize import minimize as scipy_minimize
 
 from smoothmin import minimize
 from smoothmin.derivative_free.difference_metric import DenseMetric, LargeMetric
+from smoothmin.metrics import lbfgs
+from smoothmin.metrics.compact import DenseModel
 from smoothmin.metrics.dense_bfgs import InverseHessian
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.subproblems.box_qp import box_step
@@ -47,8 +51,8 @@ def metrics(n):
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
-@given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_models_are_the_inverses_of_their_metrics(n, count, seed):
+@given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 2**32 - 1), st.booleans())
+def test_models_are_the_inverses_of_their_metrics(n, count, seed, few):
     rng = np.random.default_rng(seed)
     root = rng.standard_normal((n, n))
     hessian = root.T @ root + np.eye(n)
@@ -58,10 +62,16 @@ def test_models_are_the_inverses_of_their_metrics(n, count, seed):
         for step in steps:
             metric.update(step, hessian @ step)
         b = np.linalg.inv([metric.apply(e) for e in np.eye(n)])
-        dense, model = Dense(b), metric.model()
-        size = np.linalg.norm(b, 2)
+        dense, size = Dense(b), np.linalg.norm(b, 2)
+        with patch.object(lbfgs, "FEW", n if few else 0):
+            model = metric.model()
+        assert isinstance(model, DenseModel) == (few and isinstance(metric, LimitedMemory))
         assert_allclose(model.curve(s), dense.curve(s), rtol=1e-6, atol=1e-7 * size)
         assert_allclose(model.newton(r, free), dense.newton(r, free), rtol=1e-5, atol=1e-7)
+        if isinstance(metric, InverseHessian | LimitedMemory):
+            both = model.newton_rows(np.array([r, s]), free)
+            assert_allclose(both[0], dense.newton(r, free), rtol=1e-5, atol=1e-7)
+            assert_allclose(both[1], dense.newton(s, free), rtol=1e-5, atol=1e-7)
         assert not model.newton(r, ~np.ones(n, dtype=bool)).any()
 
 
@@ -78,7 +88,8 @@ def test_products_kept_for_models_are_those_of_a_memory_that_keeps_none(n, scale
         anew.__setstate__(kept.__getstate__() | {"_grams": None})
         r, s = rng.standard_normal((2, n))
         if rng.random() < 0.8:
-            expected, model = anew.model(), kept.model()
+            with patch.object(lbfgs, "FEW", 0):
+                expected, model = anew.model(), kept.model()
             free[rng.integers(n, size=1 + n // 9)] ^= True  # some columns come, some go
             assert_allclose(model.curve(s), expected.curve(s), rtol=1e-8, atol=1e-9)
             size = np.abs(r).max() / curvatures.min()
