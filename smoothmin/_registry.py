@@ -168,6 +168,12 @@ def _overview() -> str:
     return "\n".join(lines) + "\n"
 
 
+def methods_with(option: Any) -> list[str]:
+    """The names of the methods that have an option of this name."""
+    classes = {name: method_class(name) for name in (*METHODS, *REFORMULATIONS)}
+    return [name for name, cls in classes.items() if option in {*option_names(cls), *cls.synonyms}]
+
+
 def mistaken_for(cls: type[Method], unknown: list[str]) -> str:
     """A sentence if unknown options are those of the method of nearly the same name."""
     name = "GradientSampling"

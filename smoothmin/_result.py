@@ -86,6 +86,7 @@ class Result(OptimizeResult):  # type: ignore[misc]
         Radius for which ``stationarity`` holds.
     sigma : float or ndarray
         Width of the smoothing or of the search's distribution at the last iterate.
+        In the variables' units; of a search the largest of its standard deviations.
     reach : float
         Length of the last steps among integers, in units of the scale.
     phase : str

@@ -42,6 +42,7 @@ from smoothmin._registry import (
     COMMON_OPTIONS,
     default_method,
     method_class,
+    methods_with,
     mistaken_for,
     option_names,
 )
@@ -358,15 +359,18 @@ def _renamed(own: dict[str, Any], target: type[Method]) -> dict[str, Any]:
 
 
 def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
-    """SciPy's warning, with the nearest name that exists."""
+    """SciPy's warning, with the methods that have such an option, or the nearest name."""
     if not unknown:
         return
     hints = []
     known = [*known, *COMMON_OPTIONS]
     for key in unknown:
-        theirs = hint(key, known)
+        theirs, takers = hint(key, known), methods_with(key)
         near = [theirs] if theirs else difflib.get_close_matches(str(key), known, n=1)
-        hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
+        if takers and not theirs:  # spelled as it should be
+            hints.append(f"{key} (an option of {', '.join(takers)})")
+        else:
+            hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
     message = f"Unknown solver options: {', '.join(hints)}{advice}"
     warnings.warn(message, OptimizeWarning, stacklevel=5)
 

@@ -174,3 +174,19 @@ def test_a_bad_callback_is_refused_and_its_errors_pass():
 
 def test_a_callback_without_a_signature_takes_x():
     assert minimize(both, X0, jac=True, method="bfgs", callback=max).success
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "takers"),
+    [("gradient-sampling", "ftol", "lbfgs, bfgs"), ("lbfgs", "restarts", "homotopy")],
+)
+def test_an_option_of_other_methods_is_said_to_be_theirs(method, option, takers):
+    with pytest.warns(OptimizeWarning, match=rf"{option} \(an option of .*{takers}"):
+        minimize(rosen, X0, jac=rosen_der, method=method, options={option: 1, "maxfev": 5})
+
+
+@pytest.mark.parametrize("option", ["gtol", "stationarity_tol"])
+def test_the_tolerance_that_was_met_is_named_as_it_was_given(option):
+    res = minimize(rosen, X0, jac=rosen_der, options={option: 1e-3})
+    assert f"{option}" in res.message
+    assert "=0.001" in res.message

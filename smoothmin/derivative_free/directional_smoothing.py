@@ -145,7 +145,7 @@ class DirectionalSmoothing(Method):
                 size /= self.decay  # the longest step is the best: sigma is too small
             elif not gain > LITTLE * abs(f):
                 size *= self.decay
-            yield Iterate(x, f, sigma=size)
+            yield Iterate(x, f, sigma=size * float(sigma.max()))
             if waves < MINOR**2 and not farther:
                 message = f"No more than {waves:.3g} of it is not parabolic: {FOR_OTHERS}"
                 # what the parabolas promised and the step did not keep may be left

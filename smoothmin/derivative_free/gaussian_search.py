@@ -246,7 +246,8 @@ class GaussianRun:
             self._keep_within_box()
             self._keep_reaching()
             x = self._outward(points[order[:1]])[0]
-            yield Iterate(x, float(values[order[0]]), sigma=distribution.sigma, noise=self._noise)
+            widest = float((distribution.deviations * self._scale).max())
+            yield Iterate(x, float(values[order[0]]), sigma=widest, noise=self._noise)
             met = self._converged(values)
             message = met or (yield from self._stagnated(values, spread))
             if message and self._drowned():

@@ -29,6 +29,8 @@ class Tolerances:
         For the length of a step.
     xrtol : float or None
         For the same, in units of ``xrtol + |x|``.
+    called : str
+        What the user knows ``gtol`` as.
     """
 
     gtol: float | None = None
@@ -37,6 +39,7 @@ class Tolerances:
     fatol: float | None = None
     xtol: float | None = None
     xrtol: float | None = None
+    called: str = "gtol"
 
     @property
     def for_steps(self) -> bool:
@@ -59,7 +62,7 @@ class Tolerances:
         inf = self.norm == math.inf
         size = largest(pg) if inf else float(np.linalg.norm(pg, self.norm))
         what = "Gradient's largest element" if inf else f"Gradient's {self.norm:g}-norm"
-        return f"{what} {size:.3g} <= gtol={self.gtol:.3g}" if size <= self.gtol else ""
+        return f"{what} {size:.3g} <= {self.called}={self.gtol:.3g}" if size <= self.gtol else ""
 
     def short(self, before: float, f: float, length: float, start: float) -> str:
         """The same for a step that gained little, or led not far from where ``|x| = start``."""

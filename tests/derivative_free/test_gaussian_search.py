@@ -197,3 +197,16 @@ def test_many_variables_take_no_matrix():
     tracemalloc.stop()
     assert res.fun < 0.3 * 9 * n
     assert peak < 0.8 * 8 * n * n
+
+
+@pytest.mark.parametrize("method", ["gaussian-search", "directional-smoothing"])
+def test_sigma_is_in_the_variables_units(method):
+    """A width that is as many times larger as the variables are."""
+
+    def width(unit):
+        options = {"sigma": 0.25 * unit, "maxfev": 100}
+        fun = lambda x: float(np.sum((x / unit) ** 2))  # noqa: E731
+        return minimize(fun, [unit, unit], method=method, options=options, rng=0).sigma
+
+    assert 0 < width(1.0) < 1
+    assert width(1024.0) == pytest.approx(1024 * width(1.0), rel=1e-3)

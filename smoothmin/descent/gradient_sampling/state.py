@@ -84,7 +84,8 @@ class State:
         self.x, self.f = problem.clip(problem.x0), math.inf
         size = float(np.abs(self.x).max(initial=1.0))
         tolerances = options.stationarity_tol, options.radius_tol
-        self.known = Convergence(problem, Tolerances(options.stationarity_tol, norm=2))
+        given = Tolerances(options.stationarity_tol, norm=2, called="gtol or stationarity_tol")
+        self.known = Convergence(problem, given)
         self.known.nearby.wanted = False  # the bundle knows them
         self.promised = math.inf  # by the metric, at the last search
         self.ended: Finish | None = None
