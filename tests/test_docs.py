@@ -1,11 +1,13 @@
 """The documentation's code runs, and its tables and lists are those of the library."""
 
+import inspect
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import smoothmin
 from smoothmin import _registry
 
 DOCS = Path(__file__).parent.parent / "notebooks" / "docs"
@@ -47,3 +49,21 @@ def test_every_notebook_has_a_card_with_a_picture():
     for name, number in cards:
         kept = (DOCS.parent / f"{name}.ipynb").read_text().count('"image/png": "')
         assert kept > int(number)
+
+
+@pytest.mark.parametrize("page", ["others", "torchzero"])
+def test_what_others_have_is_here_by_the_names_that_pages_tell(page):
+    """The second column of a table names what there is: methods, options, classes, fields."""
+    methods = [*_registry.METHODS, *_registry.REFORMULATIONS]
+    names = {*methods, *dir(smoothmin), *_registry.COMMON_OPTIONS, *dir(smoothmin.Optimizer)}
+    for cls in map(_registry.method_class, methods):
+        names |= {*_registry.option_names(cls), *cls.synonyms}
+    names |= set(inspect.signature(smoothmin.minimize).parameters)
+    names |= set(re.findall(r"^    (\w+) : ", smoothmin.Result.__doc__, re.MULTILINE))
+    names |= {"res", "sigma0", "True", "False", "budget", "value", "gradient", "out"}
+    text = (DOCS / f"coming_from_{page}.md").read_text()
+    rows = re.findall(r"^\|[^|]+\|([^|]+)\|", text, re.MULTILINE)
+    told = [code for row in rows for code in re.findall(r"(?<![}`])`([^`]+)`", row)]
+    words = {word for code in told for word in re.findall(r"[A-Za-z][\w-]*", code)}
+    assert len(words) > 15
+    assert words <= names

