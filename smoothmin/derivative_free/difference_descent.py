@@ -15,7 +15,9 @@ Between bounds the step is to the model's minimizer there: one clipped afterward
 where variables interact. Where the values on a line are straight up to a kink, the step
 leads just beyond it (A. S. Lewis, M. L. Overton, "Nonsmooth optimization via
 quasi-Newton methods", Math. Program. 141 (2013), on why BFGS needs that), and steps are
-taken on which the last tangents agree, as in bundle methods (`IterateTangents`).
+taken on which the last tangents agree, as in bundle methods (`IterateTangents`). Of many
+variables those alone move that promise a decrease, if they are few, and the slopes that these
+change are looked for (`GroupTests`).
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ from smoothmin.derivative_free.difference_metric import (
     gradient_along,
     metric_for,
 )
-from smoothmin.derivative_free.survey import SIGNAL, WIDENING, quantum, survey
+from smoothmin.derivative_free.first_curvature import first_curvature
+from smoothmin.derivative_free.group_testing import GroupTests, few_parts, pays
+from smoothmin.derivative_free.survey import SIGNAL, quantum, survey
 from smoothmin.derivative_free.tangents import IterateTangents
 from smoothmin.descent.quasi_newton import PATIENCE, search_direction
 from smoothmin.linesearch.backtracking import Backtracking
@@ -170,6 +174,8 @@ class _DifferenceRun:
         self._changed = 0.0  # the value, by all of the last differences
         self._unit = problem.unit  # as it is known yet
         self._anew = False  # whether all is to be learnt anew from x and f
+        self._sparse = False  # whether the last step changed few slopes
+        self._in_part = False  # whether slopes that changed little are as they were
         self._x, self._f = problem.x0, math.inf
         # what the last searches met: 2 is a jump or no value, 1 a rise that may be one
         self._jumps: deque[int] = deque(maxlen=2 * WITNESSES)
@@ -211,7 +217,11 @@ class _DifferenceRun:
                 self._noise = seen
                 yield Iterate(x, f, **self._seen)
         if self._options.curvature or (self._noisy(f) and self._metric.fresh):
-            self._x, self._f = yield from self._begin(x, f)
+            seen = SIGNAL * self._noise if self._noisy(f) else 0.0
+            start = first_curvature(self._problem, self._scale, x, f, seen)
+            curvature, self._x, self._f = yield from start
+            if curvature is not None:
+                self._metric.begin(curvature)
         self._anew, self._unit = False, self._problem.unit
 
     def _descend(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
@@ -224,15 +234,22 @@ class _DifferenceRun:
             self._steep = float(np.linalg.norm(pg * self._scale))
             self._recent.add(x / self._scale, f, self._steep, curvature)
             direction = self._direction(x, g, pg)
+            if self._in_part and self._may_end(x, f, g, direction):
+                g = yield from self._gradient(x, f)
+                continue
             finish = yield from self._converged(x, f, g, direction)
             if finish is not None or self._anew:
                 return finish
+            if self._metric.along_coordinates:
+                direction = few_parts(g, direction)
             slope, agreed = float(g @ direction), self._agreed(tangents, x, g, pg)
             found = yield from self._search(x, f, *(agreed or (direction, slope)))
             if sum(self._jumps) > 2 * WITNESSES:
                 return judge(Knowledge("Values jump, or end, along the steps"), jumps=True)
             if found is None and agreed is not None:
                 tangents.clear()
+            elif found is None and self._in_part:
+                g = yield from self._gradient(x, f)
             elif found is None:
                 finish = yield from self._led_nowhere(x, f, g, -0.5 * slope)
                 if finish is not None or self._anew:
@@ -240,7 +257,7 @@ class _DifferenceRun:
             else:
                 x_new, f_new = found
                 self._fell = max(self._fell, self._first - f_new)
-                g_new = yield from self._gradient(x_new, f_new)
+                g_new = yield from self._next_gradient(x_new, f_new, x_new - x, g)
                 # the step is along -H pg unless it was projected, or others had a say
                 along = self._problem.box is None and agreed is None
                 self._metric.learn(x_new - x, g_new - g, pg if along else None)
@@ -249,6 +266,12 @@ class _DifferenceRun:
                 x, f, g = x_new, f_new, g_new
                 tangents.move(x, f, g)
                 yield Iterate(x, f, g, **self._seen)
+
+    def _may_end(self, x: Array, f: float, g: Array, direction: Array) -> bool:
+        """Whether the step ahead promises next to nothing, by what is known of the slopes."""
+        promised = -0.5 * float(g @ direction)
+        knows = self._knowledge(x, f, direction, promised)
+        return promised <= self._level(f) or self._negligible(knows, self._first - f)
 
     def _converged(
         self, x: Array, f: float, g: Array, direction: Array
@@ -259,9 +282,7 @@ class _DifferenceRun:
             return (yield from self._end(x, f, g))
         knows = self._knowledge(x, f, direction, promised)
         self._vanishing = knows.vanishing
-        if self._metric.fresh:
-            return None
-        if not (promised <= level or self._negligible(knows, self._first - f)):
+        if self._metric.fresh or not self._may_end(x, f, g, direction):
             return None
         x_new = self._problem.clip(x + direction)
         f_new = yield from ask_value(x_new)  # what is promised, where it costs one value
@@ -382,42 +403,6 @@ class _DifferenceRun:
         bend = abs(second - first)
         return bool(bend > MINOR * (abs(first) + abs(second)) and bend > 100 * EPS * abs(f))
 
-    def _begin(self, x: Array, f: float) -> Generator[Ask, Answers, tuple[Array, float]]:
-        """Give the metric the curvature along every coordinate, and make Newton's step by it."""
-        problem, size = self._problem, START_SHARE * self._scale
-        seen = SIGNAL * self._noise if self._noisy(f) else 0.0
-        while True:
-            first, second = self._either_side(x, size)
-            points = x + np.concatenate([np.diag(first), np.diag(second)])
-            answers = yield Ask(problem.clip(points), 0)
-            rise = np.where(np.isfinite(answers.values), answers.values - f, 0.0)
-            hidden = np.abs(rise.reshape(2, -1)).max(axis=0) <= seen
-            if not (seen > 0 and hidden.any() and (size < self._scale)[hidden].any()):
-                break
-            size = np.where(hidden, WIDENING * size, size)
-        one, two = rise[: x.size] / first, rise[x.size :] / second
-        curvature = 2 * (one - two) / (first - second)
-        slope = one - 0.5 * curvature * first
-        # a step no longer than the scale, and what noise may hide
-        curvature = np.maximum(np.abs(curvature), np.abs(slope) / self._scale)
-        curvature = np.maximum(curvature, seen / size**2)
-        if not (curvature > 0).all():
-            return x, f
-        self._metric.begin(curvature)
-        x_new = problem.clip(x - slope / curvature)
-        f_new = yield from ask_value(x_new)
-        return (x_new, f_new) if f_new < f else (x, f)
-
-    def _either_side(self, x: Array, size: Array) -> tuple[Array, Array]:
-        """Changes of each variable: forward and back, or twice to one side at a bound."""
-        if self._problem.box is None:
-            return size, -size
-        low, high = self._problem.box
-        size = np.minimum(size, (high - low) / 4)
-        first = np.where(x + size > high, -size, size)
-        second = np.where(x + size > high, -2 * size, np.where(x - size < low, 2 * size, -size))
-        return first, second
-
     @property
     def _seen(self) -> dict[str, Any]:
         """What the result says of curvature, and of noise that was met or told."""
@@ -462,9 +447,24 @@ class _DifferenceRun:
         end = x + agreed[0]
         return agreed if np.array_equal(self._problem.clip(end), end) else None
 
+    def _next_gradient(
+        self, x: Array, f: float, step: Array, g: Array
+    ) -> Generator[Ask, Answers, Array]:
+        """The gradient after a step; in part where the last one changed few slopes."""
+        found, along = None, self._metric.along_coordinates and self._noise == 0
+        sizes = np.diagonal(self._difference_steps(f)) if along else self._scale
+        if along and self._sparse:
+            tests = GroupTests(x, f, g, sizes, self._rng, self._problem.box)
+            found = yield from tests.run(step)
+        self._in_part = found is not None
+        if found is None:
+            found = yield from self._gradient(x, f)
+        self._sparse = along and pays((found - g) * sizes)
+        return found
+
     def _gradient(self, x: Array, f: float) -> Generator[Ask, Answers, Array]:
         """By forward differences along the columns of J, or along coordinates near a bound."""
-        steps = self._difference_steps(f)
+        steps, self._in_part = self._difference_steps(f), False
         size = np.abs(steps).max(axis=1)
         longer = np.maximum(1.0, SUMMED * np.abs(x).max() / np.maximum(size, 1e-300))
         points = displaced(x, steps * longer[:, None], self._problem.box)

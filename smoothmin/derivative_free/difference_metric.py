@@ -74,6 +74,8 @@ class DenseMetric(InverseHessian):
     raise what is too small along a direction, while a gradient costs ``n`` values.
     """
 
+    along_coordinates: ClassVar[bool] = False  # whether differences are, of many variables
+
     def __init__(self, n: int, scale: Array) -> None:
         super().__init__(n)
         self._scale, self._units = scale, Units(scale, even(scale))
@@ -190,6 +192,7 @@ class LargeMetric(Metric):
         self._memory = LimitedMemory(n, FEW)
 
     learnt: ClassVar[bool] = False  # along few directions only
+    along_coordinates: ClassVar[bool] = True  # whether differences are
 
     @property
     def fresh(self) -> bool:
@@ -264,6 +267,11 @@ class GrowingMetric(Metric):
     def learnt(self) -> bool:
         """Whether H is known along as many directions as there are variables."""
         return self._now is self._dense and self._dense.learnt
+
+    @property
+    def along_coordinates(self) -> bool:
+        """Whether differences are."""
+        return self._now is self._few
 
     def reset(self) -> None:
         """Forget everything."""
