@@ -20,6 +20,7 @@ from smoothmin._protocol import Array, Done, advance
 
 SCHEMES = ("2-point", "3-point", "cs")
 VISIBLE = 30.0  # difference of values, in units of rounding or noise, that is none of these
+SHORTER = 2.0**-5  # of a step, where there is no value at either of its ends
 
 
 class Stencil:
@@ -171,6 +172,8 @@ class Stencil:
                 self._note_rows(which, n)
             found = found.reshape(len(ends), m, len(columns))
             steps = (ends - points)[:, :, columns]
+            if self.scheme != "cs" and not np.isfinite(found).all():
+                yield from self._elsewhere(points, values, columns, found, steps)
             with np.errstate(all="ignore"):  # values may not be finite, or huge
                 gradients[:, columns] = slopes(found, values[:, None], steps)
                 if self._curvatures is not None:
@@ -179,6 +182,45 @@ class Stencil:
                 self._note_jacobians(which[1], steps, columns)
             least = VISIBLE * max(self.noise, EPS * float(np.abs(values).max()))
             self.resolves = self.resolves or bool((rises > least).any())
+
+    def _elsewhere(
+        self,
+        points: Array,
+        values: Array,
+        columns: NDArray[np.intp],
+        found: NDArray[Any],
+        steps: NDArray[Any],
+    ) -> Generator[NDArray[Any], NDArray[Any], None]:
+        """Replace, in place, values that are not finite by those of other ends of a step.
+
+        Central differences become those of the side that has a value. Where there is none, the
+        other side is tried, then shorter steps: a step that is as long as noise demands leads
+        easily to where there are no values.
+        """
+        beside, first = self.beside, steps[0].copy()
+        table = None if beside is None else beside.reshape(*found.shape, -1)
+        seen = np.isfinite(values)[:, None] & np.ones(len(columns), dtype=bool)
+        for share in (-1.0, SHORTER, -SHORTER)[len(found) - 1 :]:
+            row, at = np.nonzero(seen & ~np.isfinite(found).any(axis=0))
+            other = points[row]
+            moving = np.arange(row.size), columns[at]
+            other[moving] += share * first[row, at]
+            if self._box is not None:
+                lower, upper = (bound[columns[at]] for bound in self._box)
+                kept = (lower <= other[moving]) & (other[moving] <= upper)
+                row, at, other = row[kept], at[kept], other[kept]
+            if not row.size:
+                continue
+            found[0, row, at] = yield other
+            steps[0, row, at] = (other - points[row])[np.arange(row.size), columns[at]]
+            if table is not None:
+                assert self.beside is not None
+                table[0, row, at] = self.beside
+        for k in range(len(found)):
+            only = seen & ~np.isfinite(found[k]) & np.isfinite(found[-1 - k])
+            for pair in (found, steps) if table is None else (found, steps, table):
+                pair[k][only] = pair[-1 - k][only]
+        self.beside = beside
 
     def _note_rows(self, which: tuple[int, slice], n: int, known: Array | None = None) -> None:
         """What was found beside at some of the points themselves, unless it was known."""

@@ -142,12 +142,40 @@ def test_values_that_are_not_finite_warn_of_nothing(scheme, value):
     points = np.array([[1.0, -2.0]])
 
     def holey(batch):
-        values = smooth(batch)
-        values[1:] = value
-        return values
+        return np.where((batch == points).all(axis=1), smooth(batch), value)
 
     _, gradients, _ = drive(Stencil(scheme, None), points, holey)
     assert not np.isfinite(gradients).any()
+
+
+@pytest.mark.parametrize("scheme", ["2-point", "3-point"])
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("share", [0.5, 1e-2])
+def test_slopes_at_the_edge_of_where_values_are(scheme, side, share):
+    step = 0.01
+    points = np.array([[1.0, -2.0], [1.0, 3.0]])
+
+    def edged(batch):  # values only at less than a step from the first element on
+        values = smooth(batch)
+        values[side * (batch[:, 0] - 1.0) > share * step] = np.nan
+        values[side * (1.0 - batch[:, 0]) > (10 if share == 0.5 else 0.4) * step] = np.nan
+        return values
+
+    _, gradients, batches = drive(Stencil(scheme, None, step), points, edged)
+    everywhere = drive(Stencil("3-point", None), points, smooth)[1]
+    assert_allclose(gradients, everywhere, atol=2 * step * np.abs(everywhere).max())
+    assert sum(map(len, batches[1:])) <= 3 * len(points)
+
+
+def test_the_other_side_of_an_edge_is_inside_the_bounds():
+    points, box = np.array([[0.001]]), (np.array([0.0]), np.array([1.0]))
+
+    def edged(batch):
+        return np.where(batch[:, 0] > 0.0015, np.nan, 3 * batch[:, 0])
+
+    _, gradients, batches = drive(Stencil("2-point", box, 0.01), points, edged)
+    assert min(batch.min() for batch in batches) >= 0
+    assert_allclose(gradients, 3.0, rtol=1e-9)
 
 
 def test_a_step_of_ones_own():

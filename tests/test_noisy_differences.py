@@ -152,6 +152,17 @@ def test_holes_near_the_start_leave_the_usual_steps(bad):
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "bfgs", "gradient-sampling", "laplacian"])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_beside_an_edge_does_not_hide_the_way(method, seed):
+    def quadratic(x):  # no values a thousandth beyond the start, nearer than noise's steps
+        return np.nan if x[0] > 2.001 else float((x - 1) @ (x - 1))
+
+    rough = noisy(1e-4, seed, quadratic)
+    res = minimize(rough, [2.0, 2.0, 2.0], method=method, rng=seed, options={"maxfev": 2000})
+    assert quadratic(res.x) < 0.02
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "bfgs", "gradient-sampling", "laplacian"])
 @pytest.mark.parametrize("level", [1e-8, 1e-4])
 def test_methods_reach_the_noise(method, level):
     def quadratic(x):

@@ -14,13 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._differences import VISIBLE, Stencil
+from smoothmin._differences import SHORTER, VISIBLE, Stencil
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array, Mask, Rows
 from smoothmin.constraints.radial import roomy_point
 from smoothmin.constraints.region import dense, part_of
-
-SHORTER = 2.0**-5  # of a step, where both of its ends violate a row that no plane describes
 
 
 class _Directions(NamedTuple):
