@@ -21,6 +21,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from smoothmin._differences import VISIBLE
+from smoothmin._machine import EPS, TINY
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
 POINTS = 8
@@ -129,6 +131,14 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
     return quantum / math.sqrt(12) if np.isfinite(quantum) else 0.0
 
 
+def _rounded(points: Array, values: Array) -> float:
+    """What rounding of such points makes of values, which beside a value of zero may be all."""
+    size = float(np.linalg.norm(points[0]))
+    spacing = float(np.linalg.norm(points[1] - points[0]))
+    change = float(np.abs(np.diff(values)).max())
+    return ROUNDINGS * EPS * change * size / max(spacing, TINY)
+
+
 def _noise_at(x: Array) -> Generator[Ask, Answers, float]:
     """The standard deviation of values at one point; two that are equal say that there is none."""
     values = (yield Ask(np.repeat(x[None], 2, axis=0), 0, anew=True)).values
@@ -162,8 +172,9 @@ def measure_noise(
         return points
 
     attempts = noise_along(line)
-    points = advance(attempts)
+    points, hidden = advance(attempts), 0.0
     while not isinstance(points, Done):
         answers = yield Ask(points, 0)
+        hidden = _rounded(points, answers.values)
         points = advance(attempts, answers.values)
-    return points.value
+    return points.value if points.value > hidden else 0.0

@@ -57,6 +57,20 @@ def test_smooth_function_has_rounding_only():
     assert level < 1e-14
 
 
+@given(st.integers(0, 1000), st.floats(-8, -5), st.floats(0, 4))
+def test_rounding_of_points_beside_a_value_of_zero_is_no_noise(seed, away, condition):
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    weights, lowest = 10.0 ** np.linspace(0, condition, 4), rng.uniform(1, 2, 4)
+    x = lowest + 10.0**away * rng.standard_normal(4)
+    level, _ = answered(
+        measure_noise(problem(x), x, np.ones(4), rng),
+        lambda x: float(weights @ (axes @ (x - lowest)) ** 2),
+    )
+    # noise that differences met would be larger than what a slope makes of rounding
+    assert level <= 1e-14 * 10.0 ** (condition + max(away, -7))
+
+
 def test_verdicts():
     assert estimate_noise(np.array([1.0, 1, 1, 1, 1, 1, 1, 2])).verdict is Verdict.TOO_CLOSE
     assert estimate_noise(np.exp(np.linspace(0, 9, 8))).verdict is Verdict.TOO_FAR

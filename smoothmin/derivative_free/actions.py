@@ -267,8 +267,13 @@ class Actions:
         inverse = self._inverse
         if inverse is None and self._model_run is not None:
             inverse = self._model_run.inverse_hessian()
+        # between bounds no start is so far away that what values fell by from there misleads
+        run = self._model_run if self._facts.boxed else None
         outcome = yield from self._descend(
-            self._incumbent.x, curvature=self._facts.large, hess_inv0=inverse
+            self._incumbent.x,
+            curvature=self._facts.large,
+            hess_inv0=inverse,
+            recent=None if run is None else run.recent,
         )
         if outcome is not None:
             self._descent = outcome

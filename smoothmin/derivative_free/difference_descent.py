@@ -25,7 +25,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -83,6 +84,8 @@ class DifferenceDescent(Method):
         The inverse Hessian to begin with, for up to a hundred variables.
     xtol : float, optional
         Converged when the step ahead is no longer, in units of the scale, or below the noise.
+    recent : optional
+        The steps of a descent that led to the start, which this one goes on with.
 
     Raises
     ------
@@ -129,6 +132,9 @@ class DifferenceDescent(Method):
     ftol: float | None = None
     hess_inv0: ArrayLike | None = None
     xtol: float | None = None
+    recent: Recent | None = field(
+        default=None, repr=False, kw_only=True, metadata={"option": False}
+    )
 
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)
@@ -156,7 +162,7 @@ class DifferenceDescent(Method):
             if not (finish.status.success and descent.strayed and descent.fun < before):
                 return finish
             before = descent.fun
-            options, problem = replace(self, hess_inv0=None), problem.at(descent.x)
+            options, problem = replace(self, hess_inv0=None, recent=None), problem.at(descent.x)
 
 
 class _DifferenceRun:
@@ -166,7 +172,8 @@ class _DifferenceRun:
         self, options: DifferenceDescent, problem: Problem, scale: Array, rng: np.random.Generator
     ) -> None:
         self._problem, self._scale, self._rng = problem, scale, rng
-        self._options, self._noise, self._recent = options, options.noise, Recent()
+        self._options, self._noise = options, options.noise
+        self._recent = Recent() if options.recent is None else deepcopy(options.recent)
         self._first = math.inf  # the first value
         self._vanishing = False  # whether what is left may be all of the value
         self._fell = 0.0  # decrease so far

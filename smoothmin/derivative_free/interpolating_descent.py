@@ -73,7 +73,7 @@ class InterpolatingDescent:
         self._rho = min(1.0, 0.5 * float((self._high - self._low).min()))
         last = NEGLIGIBLE if xtol is None else max(xtol, EPS)
         self._delta, self._last_rho = self._rho, self._rho * last
-        self._recent = Recent()
+        self.recent = Recent()
         self._resolution = Resolution()
         self._model: Interpolation
         self._predicted = [np.inf] * 3  # changes of the last steps, by the model
@@ -169,7 +169,7 @@ class InterpolatingDescent:
     def _begun(self, x: Array) -> Generator[Ask, Answers, Finish | None]:
         """The end, if the start is a minimum, around which values rise; at a saddle a point."""
         model = self._model
-        if self._xtol is not None or self._recent.steps > 0:
+        if self._xtol is not None or self.recent.steps > 0:
             return None
         rise = float(np.delete(model.values, model.best).min()) - model.fun
         around = Around(float(np.trace(model.hessian)) / model.unit**2, rise)
@@ -239,12 +239,12 @@ class InterpolatingDescent:
         lost = max(knows.noise, SUMMED * knows.size)
         past = knows._replace(extrapolated=0.0, noise=lost)
         if good and self._knows_bends and not self._believes(knows) and self._believes(past):
-            before = self._recent.steps
+            before = self.recent.steps
             ratio, grown = yield from self._try(step, length)
             if self._errors[-1] <= lost:
                 self._good = True
-                if self._recent.steps == before:
-                    self._observe(self._model.x, self._recent.value, self._steep(), met=True)
+                if self.recent.steps == before:
+                    self._observe(self._model.x, self.recent.value, self._steep(), met=True)
             if ratio > 0 or not past.invisible:
                 return ratio, grown
             knows = past._replace(message="The decrease ahead is lost to rounding")
@@ -412,7 +412,7 @@ class InterpolatingDescent:
 
     def _knowledge(self, message: str) -> Knowledge:
         """What the last steps, the model's errors there, and values lately tell."""
-        model, recent = self._model, self._recent
+        model, recent = self._model, self.recent
         noise = ROUNDINGS * self._problem.unit * abs(model.fun)
         step = self._minimizer(model.slope(), model.hessian, self._delta)
         # the model is as wrong about what it promises as it was about the last steps, by more than
@@ -433,8 +433,8 @@ class InterpolatingDescent:
 
     def _observe(self, x: Array, f: float, steep: float, met: bool = False) -> None:
         """Take note of a lower value, or of one that is the same as was predicted."""
-        if self._recent.steps < 0 or f < self._recent.value or met:
-            self._recent.add(x, f, steep)
+        if self.recent.steps < 0 or f < self.recent.value or met:
+            self.recent.add(x, f, steep)
 
     def _note(self, predicted: float, change: float) -> None:
         self._tried = True

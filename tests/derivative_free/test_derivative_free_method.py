@@ -369,3 +369,22 @@ def test_restarts_without_bounds_reach_as_far_as_variables_went():
 
     res = minimize(fun, 0.5, rng=0, options={"maxfev": 400, "restarts": "budget"})
     assert res.fun < -0.99
+
+
+def test_sums_of_squares_that_vanish_end_soon():
+    """Falls of the model before count, and rounding beside a value of zero is no noise."""
+    evaluations = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        axes = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+        weights, lowest = 10.0 ** np.linspace(0, 2, 5), rng.uniform(-2, 2, 5)
+        res = minimize(
+            lambda x, w=weights, q=axes, at=lowest: float(w @ (q @ (x - at)) ** 2),
+            rng.uniform(-4, 4, 5),
+            bounds=[(-5, 5)] * 5,
+            rng=seed,
+        )
+        assert res.success
+        assert res.fun < 1e-12
+        evaluations.append(res.nfev)
+    assert np.exp(np.mean(np.log(evaluations))) < 180
