@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dgemv, dsbmv, dsymm, dsymv, dtrsm, dtrsv
-from scipy.linalg.lapack import dposv, dpotrf, dpotrs
+from scipy.linalg.lapack import dgetrf, dgetrs, dposv, dpotrf, dpotrs
 
 from smoothmin._factors import ROUNDS
 from smoothmin._machine import EPS, room_at_first
 from smoothmin._protocol import Array, Mask
-from smoothmin.subproblems.linear_system import solved
+from smoothmin.subproblems.linear_system import inverted, solved
 
 
 def is_curved(sy: float, yw: float, least: float | None = None) -> bool:
@@ -241,7 +241,7 @@ class Grams:
     """
 
     def __init__(self, diagonal: Array, rows: int) -> None:
-        self.rows, self._diagonal = rows, diagonal
+        self.rows, self.diagonal = rows, diagonal
         self._whole, self._some = np.empty((2, rows, rows))
         self._columns: Mask | None = None  # which ``some`` is over
         self._stale: set[int] | None = None  # pairs that came since; None if all did
@@ -269,7 +269,7 @@ class Grams:
         elif len(differ):
             part = rows[:, differ]
             signs = np.where(columns[differ], 1.0, -1.0)
-            diagonal = self._diagonal if len(self._diagonal) == 1 else self._diagonal[differ]
+            diagonal = self.diagonal if len(self.diagonal) == 1 else self.diagonal[differ]
             some += (part * (signs / diagonal)).dot(part.T)
             self._updates += 1
         self._columns = columns
@@ -298,21 +298,34 @@ class Grams:
         gram[:k, which] = found.T
 
     def _gram(self, some: Array, rows: Array) -> Array:
-        product: Array = (some / self._diagonal).dot(rows.T)
+        product: Array = (some / self.diagonal).dot(rows.T)
         return product
 
 
 class CompactModel:
-    """The inverse of H, where P is a diagonal or, if that is None, the identity."""
+    """The inverse of ``H = scale * (P + U diag(c) K^-1 diag(c) U')``, P diagonal.
 
-    def __init__(self, memory: CompactMemory, diagonal: Array | None, grams: Grams) -> None:
-        self._scale, self._grams = memory.scale, grams
-        self._diagonal = np.ones(1) if diagonal is None else diagonal
-        self._rows, self._weights, self._inverse = memory.factors()
+    Parameters
+    ----------
+    scale : float
+    factors : ndarray (m, n), ndarray (m,), ndarray (m, m)
+        U' as rows, their weights c, and K, as of `CompactMemory.factors`.
+    grams : Grams
+        Of the rows.
+    """
+
+    def __init__(self, scale: float, factors: tuple[Array, Array, Array], grams: Grams) -> None:
+        self._scale, self._grams, self._diagonal = scale, grams, grams.diagonal
+        self._rows, self._weights, self._inverse = factors
 
     @cached_property
     def _whole(self) -> Array:
         return self._inverse + self._weighted(self._grams.whole(self._rows))
+
+    @cached_property
+    def _whole_factors(self) -> tuple[Array, Array, int]:
+        lower_and_upper, pivots, failed = dgetrf(self._whole)
+        return lower_and_upper, pivots, failed
 
     def diagonals(self, n: int) -> tuple[Array, Array]:
         """Those of H and of its inverse."""
@@ -325,7 +338,12 @@ class CompactModel:
     def curve(self, s: Array) -> Array:
         """``H^-1 s``, by Sherman, Morrison and Woodbury."""
         image = s / self._diagonal
-        image -= self._low_rank(self._whole, image) / self._diagonal
+        right, (factors, pivots, failed) = (
+            self._weights * self._rows.dot(image),
+            self._whole_factors,
+        )
+        shares = inverted(self._whole) @ right if failed else dgetrs(factors, pivots, right)[0]
+        image -= (self._weights * shares).dot(self._rows) / self._diagonal
         image /= self._scale
         return image
 
@@ -336,7 +354,8 @@ class CompactModel:
         """
         r = np.where(free, r, 0.0)
         step = self._diagonal * r
-        step += self._low_rank(self._inner(free), r)
+        shares = solved(self._inner(free), self._weights * self._rows.dot(r))
+        step += (self._weights * shares).dot(self._rows)
         step *= -self._scale
         step[~free] = 0.0
         return step
@@ -364,12 +383,6 @@ class CompactModel:
         """``C gram C``."""
         product: Array = gram * self._weights[:, None]
         product *= self._weights
-        return product
-
-    def _low_rank(self, inner: Array, v: Array) -> Array:
-        """``U C inner^-1 C U'v``."""
-        shares = solved(inner, self._weights * self._rows.dot(v))
-        product: Array = (self._weights * shares).dot(self._rows)
         return product
 
 

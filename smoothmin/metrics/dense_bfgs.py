@@ -29,6 +29,7 @@ from scipy.linalg.lapack import dposv
 
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._protocol import Array, Mask
+from smoothmin.metrics.compact import CompactModel
 from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Ends, Metric
 from smoothmin.metrics.product_form import SquareFactor, dense
@@ -173,9 +174,10 @@ class InverseHessian(Metric):
         j, inverse = self._j.dense(), self._inverted()
         return np.einsum("ij,ij->i", j, j), np.einsum("ij,ij->j", inverse, inverse)
 
-    def model(self) -> InverseHessian:
-        """The same, which knows the inverse K of J."""
-        return self
+    def model(self) -> CompactModel | InverseHessian:
+        """Of a J of few changes, or the same, which knows the inverse K of J."""
+        few = None if self._j is None else self._j.model()
+        return self if few is None else few
 
     def curve(self, s: Array) -> Array:
         """``K'K s``, K being the inverse of J."""
@@ -307,6 +309,13 @@ class InverseHessian(Metric):
         if cause is not None:
             known = self._known(cause)
             return -(j.image(cause) if known is None else known.image)
+        few = j.model()
+        if few is not None:  # J^-1 = J'H^-1, with a correction as there
+            u = j.image(few.curve(s))
+            rest = s - j.expand(u)
+            if ddot(rest, rest) <= HALF_OF_DIGITS * ddot(s, s):
+                u += j.image(few.curve(rest))
+                return u
         try:
             return self._preimage(j.dense(), s)
         except np.linalg.LinAlgError:  # what J has lost to rounding is lost

@@ -143,7 +143,7 @@ class LimitedMemory(CompactMemory, Metric):
             return DenseModel(self.matrix(n))
         if self._grams is None or self._grams.rows < len(self._rows):
             self._grams = Grams(np.ones(1) if self._first is None else self._first, len(self._room))
-        return CompactModel(self, self._first, self._grams)
+        return CompactModel(self.scale, self.factors(), self._grams)
 
     @property
     def scales(self) -> Array:

@@ -2,7 +2,8 @@
 
 A large matrix is read from memory at each product and written at each change, which
 takes nearly all the time. So changes are collected, ``J = matrix + S V'``, and made
-several at a time; a matrix that begins as a diagonal is made with the first of them.
+several at a time; one that begins as a diagonal is none but a diagonal until the first are,
+and the inverse of ``J J'`` is had by Sherman, Morrison and Woodbury until then.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from scipy.linalg.blas import dgemm, dgemv, dger
 from smoothmin._check import require_memory
 from smoothmin._machine import CACHED
 from smoothmin._protocol import Array
+from smoothmin.metrics.compact import CompactModel, Grams
 
-CHANGES = 24  # of a matrix too large for the cache, made at a time
+CHANGES = 1 / 8  # share of as many as there are columns, that are made at a time
 
 
 def dense(n: int) -> Array:
@@ -43,12 +45,15 @@ class SquareFactor:
         n = len(start)
         self._matrix = dense(n)
         self.large = n * n >= CACHED
+        self._room = np.empty((2, int(CHANGES * n) if self.large else 0, n))
+        self._count, self._unit = 0, 1.0  # what a diagonal and its changes are multiplied by
+        self._model: CompactModel | None = None  # until the next change
+        self._grams: Grams | None = None  # for models, and V'V, as far as models have needed them
+        self._products = np.empty((0, 0))
+        self._take_views()
         self._start: Array | None = start.copy()  # the diagonal, until the matrix is made
         if not self.large or start.ndim == 2:
             self._make(start)
-        self._room = np.empty((2, CHANGES, n) if self.large else (2, 0, n))
-        self._count = 0
-        self._take_views()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """With views, which copies and pickles turn to arrays of their own."""
@@ -62,7 +67,10 @@ class SquareFactor:
             self._matrix[...] = start
         else:
             self._matrix[...] = 0.0
-            np.fill_diagonal(self._matrix, start)
+            np.fill_diagonal(self._matrix, self._unit * start)
+            self._right *= self._unit
+            self._unit = 1.0
+        self._model = self._grams = None
 
     def image(self, g: Array) -> Array:
         """``J'g``."""
@@ -71,7 +79,7 @@ class SquareFactor:
         if self._count:
             shares = dgemv(1.0, self._left, g, trans=1)
             image = dgemv(1.0, self._right, shares, beta=1.0, y=image, overwrite_y=1)
-        return image
+        return self._in_units(image)
 
     def images(self, gradients: Array) -> Array:
         """``gradients @ J``."""
@@ -79,7 +87,7 @@ class SquareFactor:
         images: Array = gradients @ self._matrix if start is None else gradients * start
         if self._count:
             images += (gradients @ self._left) @ self._right.T
-        return images
+        return self._in_units(images)
 
     def expand(self, image: Array) -> Array:
         """``J image``."""
@@ -88,7 +96,13 @@ class SquareFactor:
         if self._count:
             shares = dgemv(1.0, self._right, image, trans=1)
             out = dgemv(1.0, self._left, shares, beta=1.0, y=out, overwrite_y=1)
-        return out
+        return self._in_units(out)
+
+    def _in_units(self, image: Array) -> Array:
+        """Multiplied by what a diagonal and its changes are."""
+        if self._unit != 1:
+            image *= self._unit
+        return image
 
     def image_and_product(self, g: Array) -> tuple[Array, Array]:
         """``J'g`` and ``J J'g``, reading J once."""
@@ -113,10 +127,13 @@ class SquareFactor:
         if not self.large:
             self._matrix = dger(1.0, s, v, a=self._matrix, overwrite_a=1)
             return
-        self._room[:, self._count] = s, v
+        if self._grams is not None:
+            self._grams.came(self._count)
+        self._room[:, self._count] = s, v / self._unit
         self._count += 1
+        self._model = None
         self._take_views()
-        if self._count == CHANGES:
+        if self._count == len(self._room[0]):
             self.dense()
 
     def change_by(self, left: Array, right: Array) -> None:
@@ -129,8 +146,11 @@ class SquareFactor:
 
     def scale(self, factor: float) -> None:
         """Multiply by a number."""
-        whole = self._matrix if self._start is None else self._start
-        whole *= factor
+        if self._start is not None:
+            self._unit *= factor
+            self._model = None
+            return
+        self._matrix *= factor
         self._right *= factor
 
     def dense(self) -> Array:
@@ -148,8 +168,35 @@ class SquareFactor:
     def square(self) -> Array:
         """``J J'``, a new array; J is left as it is, to the last bit."""
         j = self._matrix if self._start is None else np.diag(self._start)
-        j = j + self._left @ self._right.T if self._count else j
+        j = self._in_units(j + self._left @ self._right.T) if self._count else self._unit * j
         return j @ j.T
+
+    def model(self) -> CompactModel | None:
+        """The inverse of ``J J'`` while J is a diagonal D but for few changes.
+
+        ``J J' = D^2 + S W' + W S' + S V'V S'`` with ``W = D V``, but for the unit's square.
+        """
+        if self._start is None or not self._count:
+            return None
+        if self._model is None:
+            count, (left, right) = self._count, self._room[:, : self._count]
+            if self._grams is None:
+                self._grams = Grams(np.square(self._start), 2 * len(self._room[0]))
+            if len(self._products) < count:
+                known, products = len(self._products), np.empty((count, count))
+                products[:known, :known] = self._products
+                products[known:] = right[known:] @ right.T
+                products[:, known:] = products[known:].T
+                self._products = products
+            rows, middle = np.empty((2 * count, len(self._start))), np.zeros((2 * count, 2 * count))
+            rows[::2], rows[1::2] = left, self._start * right
+            lengths = np.sqrt(self._products.diagonal())
+            lengths = np.where(lengths > 0, lengths, 1.0)
+            middle[::2, 1::2] = middle[1::2, ::2] = np.eye(count)
+            middle[1::2, 1::2] = -self._products / lengths / lengths[:, None]
+            weights = np.stack([lengths, 1 / lengths], axis=1).ravel()
+            self._model = CompactModel(self._unit**2, (rows, weights, middle), self._grams)
+        return self._model
 
     def _take_views(self) -> None:
         """S and V, (n, count), of the changes still to be made."""

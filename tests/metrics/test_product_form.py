@@ -20,7 +20,7 @@ def test_what_does_not_fit_into_memory_is_told_a_way_out():
 
 
 @pytest.mark.parametrize("n", [3, LARGE, 2 * LARGE])
-@pytest.mark.parametrize("count", [0, 1, 23, 24, 51])
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 66])
 def test_products_with_all_changes(n, count):
     rng = np.random.default_rng(count)
     diagonal = rng.random(n)
@@ -82,3 +82,41 @@ def test_scaled_and_copied_whether_or_not_the_matrix_is_made(n, made):
     for each in (factor, pickle.loads(pickle.dumps(factor)), deepcopy(factor)):
         np.testing.assert_allclose(each.expand(each.image(g)), square @ g, atol=1e-12)
         np.testing.assert_allclose(each.dense(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("scaled", [1.0, 3.0])
+def test_few_changes_of_a_large_diagonal_are_solved_for_without_the_matrix(scaled):
+    rng = np.random.default_rng(3)
+    diagonal, changes = 10 ** rng.uniform(-2, 2, LARGE), rng.standard_normal((20, 2, LARGE)) / LARGE
+    factor, expected = SquareFactor(diagonal), np.diag(diagonal)
+    assert factor.model() is None
+    for k, (s, v) in enumerate(changes):
+        factor.change(s, v)
+        expected = expected + np.outer(s, v)
+        if k == 9:
+            factor.scale(scaled)
+            expected = scaled * expected
+        model, square = factor.model(), expected @ expected.T
+        r, free = rng.standard_normal(LARGE), rng.random(LARGE) < 0.5
+        inverse = np.linalg.inv(square)
+        np.testing.assert_allclose(model.curve(r), inverse @ r, rtol=1e-6, atol=1e-6)
+        step = model.newton(r, free)
+        assert not step[~free].any()
+        np.testing.assert_allclose((inverse @ step)[free], -r[free], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(factor.square(), square, rtol=1e-10, atol=1e-12)
+    factor.dense()
+    assert factor.model() is None
+
+
+def test_bent_steps_teach_a_large_matrix_of_few_changes_what_they_teach_a_dense_one():
+    rng = np.random.default_rng(4)
+    curvatures = np.linspace(1, 30, LARGE)
+    few, made = InverseHessian(LARGE, growing=True), InverseHessian(LARGE, growing=True)
+    for _ in range(25):
+        s, g = rng.standard_normal((2, LARGE))
+        few.update(s, curvatures * s)
+        made.update(s, curvatures * s)
+        assert made.factor() is not None  # which makes it
+        assert few.model() is not few
+        assert made.model() is made
+        np.testing.assert_allclose(few.apply(g), made.apply(g), rtol=1e-7, atol=1e-9)
