@@ -102,7 +102,7 @@ def _rounded(flat: Array, box: Any, integers: Mask, warn: bool) -> Array:
 
 
 def _scalar(value: Any) -> float:
-    return as_real_array(value, "a bound").reshape(()).item()
+    return value if type(value) is float else as_real_array(value, "a bound").reshape(()).item()
 
 
 @dataclass(frozen=True)

@@ -111,22 +111,19 @@ def weak_wolfe(
     flatter = c2 or (SMOOTH_WOLFE if smooth or boxed else WOLFE)
     if not curvature:
         flatter = math.inf
-    if first is None and not (boxed or values_first):
-        there = along(x, direction, t)
-        value, gradient = (yield Ask(there[None], 1)).first()
-        first = LinePoint(t, there, value, gradient, ddot(gradient, direction))
-        if sufficient(first, fun, slope, c1, flatter):
+    line, predicted, ended = _Line(problem.box, x, grad, direction, slope), t * slope, False
+    if first is None and not values_first:
+        first, predicted, ended = yield from line.trial(t)
+        if sufficient(first, fun, slope, c1, math.inf if ended else flatter, predicted):
             return LineResult(first, True, True, [first], slope)
     start = LinePoint(0.0, x, fun, grad, slope)
     length = float(np.linalg.norm(direction)) if null_within > 0 else math.inf
     search = _Bracket(start, c1, flatter, patience, null_within / length, smooth, least)
     search.rounded, search.shortest = rounded, 0.0 if guessed else SHORTEST
     told = search.told if values_first else None
-    line = _Line(problem.box, x, grad, direction, slope)
-    if first is None:
+    trial = first
+    if trial is None:
         trial, predicted, ended = yield from line.trial(t, told)
-    else:
-        trial, predicted, ended = first, t * slope, False
     while True:
         again = search.judge(trial, predicted, ended)
         if again is None or search.spent(problem, x, direction):
@@ -141,10 +138,23 @@ def along(x: Array, direction: Array, t: float) -> Array:
     return x + (direction if t == 1 else t * direction)
 
 
-def sufficient(trial: LinePoint, fun: float, slope: float, c1: float, flatter: float) -> bool:
-    """Whether a search ends at its first trial; ``flatter`` is c2, or infinite for Armijo alone."""
-    enough = trial.fun <= fun + c1 * (trial.t * slope) and trial.slope >= flatter * slope
-    return enough and abs(trial.slope) > -EPS * slope
+def sufficient(
+    trial: LinePoint,
+    fun: float,
+    slope: float,
+    c1: float,
+    flatter: float,
+    predicted: float | None = None,
+) -> bool:
+    """Whether a search ends at its first trial.
+
+    ``flatter`` is c2, or infinite for Armijo alone; ``predicted`` is the change of the value if
+    the way there is bent.
+    """
+    if predicted is None:
+        predicted = trial.t * slope
+    enough = trial.fun <= fun + c1 * predicted and trial.slope >= flatter * slope
+    return enough and predicted < 0 and -EPS * slope < abs(trial.slope) < math.inf
 
 
 class _Bracket:

@@ -63,6 +63,25 @@ def test_a_first_trial_that_is_right_costs_one_evaluation():
     assert found.point.fun == 0
 
 
+@pytest.mark.parametrize("box", [None, (np.full(2, -2.0), np.full(2, 9.0))])
+def test_a_first_trial_without_a_gradient_ends_no_search(box):
+    def cliff(x):
+        return float(x @ x), 2 * x if x[0] >= 0 else np.array([-np.inf, 0.0])
+
+    found, f, _ = search(cliff, [3.0, 1.0], [-4.0, -1.0], box=box)
+    assert len(found.trials) > 1
+    assert found.point.x[0] >= 0
+    assert found.point.fun < f
+
+
+def test_a_first_trial_that_ends_at_a_bound_is_the_last():
+    box = np.zeros(2), np.full(2, 9.0)
+    found, _, _ = search(lambda x: (float(x.sum()), np.ones(2)), [3.0, 3.0], [-3.0, -3.0], box=box)
+    assert found.nfev == 1
+    assert found.wolfe  # though the slope there is what it was
+    assert not found.point.x.any()
+
+
 @pytest.mark.parametrize("t", [1e-6, 1e-2, 50.0, 1e6])
 def test_few_evaluations_whatever_the_first_trial(t):
     for fun in (quartic, kinked):
