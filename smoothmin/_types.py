@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike
 
 
 class BoundsLike(Protocol):
-    """SciPy's `Bounds`."""
+    """SciPy's `Bounds`; what is only read may be of any array's type."""
 
-    lb: ArrayLike
-    ub: ArrayLike
+    @property
+    def lb(self) -> ArrayLike: ...
+
+    @property
+    def ub(self) -> ArrayLike: ...
 
 
 Fun: TypeAlias = Callable[..., object]

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from smoothmin import (
     LBFGS,
+    Bounds,
     FitResult,
     GradientSampling,
     History,
@@ -38,6 +39,7 @@ best: NDArray[np.float64] = res.x
 done: bool = res.success
 
 plain = minimize(fun, np.ones(3), bounds=[(0, 1), (None, 2), (0, None)])
+boxed = minimize(fun, np.ones(3), bounds=Bounds(0.0, 1.0))
 both = minimize(lambda x: (fun(x), 2 * x), [1.0, 2.0], jac=True)
 blocks = minimize(lambda p: float(p["a"] ** 2 + p["b"] @ p["b"]), {"a": 1.0, "b": np.ones(2)})
 theirs = minimize(fun, [1.0, 2.0], method="Nelder-Mead", options={"xatol": 1e-3})
