@@ -118,6 +118,11 @@ class Recent:
         shares = [0.5**k for k in range(WINDOWS) if k == 0 or width * 0.5**k >= FEWEST]
         return tuple((share, self._gain(round(width * share))) for share in shares)
 
+    @property
+    def last_fall(self) -> float:
+        """By how much the last step lowered the value; infinite before the first."""
+        return self._gain(1) if self.steps > 0 else math.inf
+
     def extrapolated(self, noise: float) -> float:
         """Sum of the gains to come if they go on shrinking as in the last steps.
 

@@ -77,9 +77,9 @@ class DifferenceDescent(Method):
         Begin with second differences along every coordinate, ``2 d`` values, for a first
         diagonal Hessian: worth it for many variables of different curvature.
     ftol : float, optional
-        Converged when the decrease that the gradient promises is no larger, in units of the
-        decrease so far, or below the noise. By default when it is negligible beside what
-        values fell by lately.
+        Converged when neither the decrease that the gradient promises nor that of the last step
+        is larger, in units of the decrease so far if that is less than 1 or the value, or below
+        the noise. By default when it is negligible beside what values fell by lately.
     hess_inv0 : array_like of shape (d, d), optional
         The inverse Hessian to begin with, for up to a hundred variables.
     xtol : float, optional
@@ -331,9 +331,9 @@ class _DifferenceRun:
 
     def _negligible(self, knows: Knowledge, fell: float) -> bool:
         """Whether what is promised is: by the tolerance, or beside what happened lately."""
-        ftol = self._options.ftol
-        if ftol is not None:
-            return knows.promised <= ftol * fell
+        if (ftol := self._options.ftol) is not None:
+            ahead = max(knows.promised, self._recent.last_fall)  # a poor metric promises little
+            return ahead <= ftol * min(fell, max(1.0, knows.size))
         if self._options.xtol is not None:
             return knows.tolerance_met
         return knows.negligible and knows.steep <= KINK

@@ -95,8 +95,8 @@ class DerivativeFree(Method):
     ftol : float, optional
         A search has converged when the values of its last generations differ by no more, in
         units of the decrease so far if that is less than 1 or the value, or by no more than
-        rounding; by default 1e-8, and 1e-12 with ``restarts``. A descent has when the decrease
-        that is promised is no larger.
+        rounding; by default 1e-8, and 1e-12 with ``restarts``. A descent has when neither the
+        decrease that is promised nor that of the last step is larger.
     xatol : float or array_like of shape (d,), optional
         As ``xtol`` in the variables' own units; of both the larger counts.
     local : str or Method, optional

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from smoothmin._check import as_generator, require_bool
+from smoothmin._check import as_generator, as_numbers, require_bool
 from smoothmin._domain import Domain
 from smoothmin._limits import Halt, Limits
 from smoothmin._native import as_python
@@ -56,7 +56,7 @@ class _Smoothed:
         return sampler
 
     def _evaluate(self, x: ArrayLike) -> tuple[float, Array]:
-        point = np.array(x, dtype=float, ndmin=1)
+        point = np.atleast_1d(as_numbers("x", x)).copy()
         flat = point.ravel()
         key = (point.shape, flat.tobytes())
         with self._lock:

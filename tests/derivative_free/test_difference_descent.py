@@ -315,3 +315,15 @@ def test_a_far_start_does_not_make_what_is_left_negligible(far):
     for start in ([far, far], [-far, far]):
         res = minimize(rosen, start, method=DifferenceDescent())
         assert not res.success or res.fun < 1e-6
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-6])
+def test_a_tolerance_is_not_met_while_steps_still_gain(tol):
+    """Down a curved valley a metric that has not learnt the floor promises next to nothing."""
+    rng = np.random.default_rng(0)
+    left = []
+    for _ in range(12):
+        res = minimize(rosen, rng.normal(size=4), tol=tol, rng=0)
+        assert res.success
+        left.append(min(res.fun, abs(res.fun - 3.70142855)))  # which is another minimum
+    assert np.sum(np.array(left) > 10 * tol) <= 1

@@ -170,3 +170,11 @@ def test_threads_share_a_smoothed_function():
         values, gradients = list(pool.map(value, points)), list(pool.map(gradient, points))
     assert_array_equal(values, [value(x) for x in points])
     assert_array_equal(gradients, [gradient(x) for x in points])
+
+
+@pytest.mark.parametrize("x", [{"a": 1.0}, "here", [1.0, [2.0]]])
+def test_a_point_that_is_no_array_is_named(x):
+    value, gradient = smoothmin.smooth(rippled, jac=True, rng=0)
+    for function in (value, gradient):
+        with pytest.raises(TypeError, match="x must be numbers, got"):
+            function(x)
