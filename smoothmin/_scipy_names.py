@@ -136,6 +136,8 @@ class ScipyName:
             ours["c2"] = FLATTER
         if self.searches:
             ours.setdefault("first_step", FIRST_STEP)
+        if self.name == "SLSQP" and "fatol" in ours:
+            ours.setdefault("ctol", of.violation_of(ours["fatol"]))
         if FINAL_RADIUS in ours:
             end, scale = ours.pop(FINAL_RADIUS), ours.get("scale")
             ours["xtol"] = final_xtol(end, scale, problem)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from smoothmin._check import as_numbers, require_integer, require_limit, require_real
-from smoothmin._machine import EPS
+from smoothmin._machine import EPS, SUMMED
 from smoothmin._protocol import Problem
 from smoothmin._scale import FIRST_STEP, typical_scale
+from smoothmin._verdict import NEGLIGIBLE
 
 FINAL_RADIUS = "final_radius"  # stands for ``xtol`` until the scale is known
 
@@ -67,6 +68,14 @@ def ignored(reason: str, default: Any = None) -> Meaning:
 def needless(reason: str) -> Meaning:
     """An option whose purpose is met whatever it says."""
     return Meaning(None, f"nothing to do: {reason}")
+
+
+def violation_of(ftol: float) -> float | None:
+    """The violation that SLSQP's ``ftol`` lets pass, where that is less than usual.
+
+    No less than what rounding leaves of rows that are met.
+    """
+    return max(ftol, SUMMED) if ftol < NEGLIGIBLE else None
 
 
 def _unless_negative(value: Any, problem: Problem) -> Any:
@@ -192,7 +201,11 @@ TNC: dict[str, Meaning] = {
     "rescale": ignored("values are not scaled", -1),
 }
 SLSQP: dict[str, Meaning] = {
-    "ftol": Meaning("fatol", "fatol: absolute", check=_not_negative),
+    "ftol": Meaning(
+        "fatol",
+        "fatol: absolute; with constraints ctol, too, where it is less",
+        check=_not_negative,
+    ),
     **GRADIENT,
     "iprint": needless("disp decides, as in SciPy"),
 }

@@ -171,3 +171,22 @@ def test_the_first_step_by_a_hessian_is_as_long_as_the_initial_radius(name):
 def test_bad_values_are_refused_by_the_name_that_was_given(name, option, value):
     with pytest.raises((TypeError, ValueError), match=f"^{option} must"):
         minimize(rosen, X0, method=name, options={option: value}, **derivatives(name))
+
+
+def test_slsqps_ftol_is_for_violations_too():
+    """As SciPy's page says; without it they may be larger than what it asks of values."""
+    rows = [
+        {"type": "ineq", "fun": lambda x: np.prod(x) - 25},
+        {"type": "eq", "fun": lambda x: x @ x - 40},
+    ]
+
+    def fun(x):
+        return x[0] * x[3] * (x[0] + x[1] + x[2]) + x[2]
+
+    given = {"method": "SLSQP", "bounds": [(1, 5)] * 4, "constraints": rows}
+    fine = minimize(fun, [1.0, 5.0, 5.0, 1.0], options={"ftol": 1e-12}, **given)
+    assert fine.success
+    assert fine.constr_violation <= 40e-12
+    asked = minimize(fun, [1.0, 5.0, 5.0, 1.0], options={"ftol": 1e-12, "ctol": 1e-3}, **given)
+    assert asked.success
+    assert asked.nfev <= fine.nfev  # what the user says of them counts
