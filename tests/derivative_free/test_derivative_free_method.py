@@ -236,8 +236,8 @@ def test_a_tolerance_saves_evaluations():
     assert runs[1].fun - 0.2 < 1e-5
     assert runs[2].fun - 0.2 < 0.07  # a hundredth of the decrease would be 0.14
     saved = [run.nfev for run in runs]
-    assert saved == sorted(saved, reverse=True)
-    assert saved[2] < 0.7 * saved[0]
+    assert saved[0] > saved[1]
+    assert max(saved[2:]) < 0.7 * saved[0]  # the path across kinks is another by then
     option = {"options": {"xtol": 1e-5, "ftol": 1e-5}}
     assert minimize(kinked, [2.2, -1.7, 3.3], **option, rng=0).nfev == saved[1]
 
