@@ -378,13 +378,11 @@ class _DifferenceRun:
         axes = (self._difference_steps(f) / self._scale).T
         where = self._problem, self._scale, x
         found = yield from survey(*where, axes, self._noise, self._rng)
-        f = yield from ask_value(found.x)
-        yield Iterate(found.x, f, **self._seen)
-        lately, size = self._recent.changes, abs(f)
-        knows = Knowledge(
-            HIDDEN, promised=found.promised, lately=lately, size=size, noise=self._noise
-        )
-        return judge(knows, noise=self._noise)
+        x, here, left = yield from found.end()
+        yield Iterate(x, here.mean, **self._seen)
+        lately, size = self._recent.changes, abs(here.mean)
+        knows = Knowledge(HIDDEN, promised=left, lately=lately, size=size, noise=self._noise)
+        return judge(knows, noise=self._noise, **here.told)
 
     def _hidden(self, x: Array, f: float) -> Generator[Ask, Answers, Finish]:
         """The end where differences are no more than rounding, and values rise farther out.

@@ -185,8 +185,8 @@ class InterpolatingDescent:
     def _ended(self, knows: Knowledge) -> Generator[Ask, Answers, Finish | None]:
         """The end, unless slopes along a direction that no model has chosen deny it."""
         model = self._model
-        at = self._outward(model.x), model.fun
-        found = yield from beside(self._problem, self._scale, *at, unchosen(len(model.x)))
+        where = self._problem, self._scale, self._outward(model.x)
+        found = yield from beside(*where, model.fun, unchosen(*where))
         promised = 0.0 if found is None else found.promised
         knows = knows._replace(promised=max(knows.promised, promised))
         return judge(knows, radius=self._delta) if self._believes(knows) else None
@@ -363,10 +363,11 @@ class InterpolatingDescent:
         """The end in noise, where quadratics that are fitted above it lead no farther down."""
         x = self._outward(self._model.x)
         found = yield from survey(self._problem, self._scale, x, self._delta, noise, self._rng)
-        yield Iterate(found.x, (yield from self._value(found.x / self._scale)), radius=self._delta)
+        x, here, left = yield from found.end()
+        yield Iterate(x, here.mean, radius=self._delta)
         message = "Predicted decreases are lost in the noise"
-        knows = Knowledge(message, promised=found.promised, noise=noise)
-        return judge(knows, noise=noise, radius=self._delta)
+        knows = Knowledge(message, promised=left, noise=noise)
+        return judge(knows, noise=noise, radius=self._delta, **here.told)
 
     def _at_last(self, knows: Knowledge) -> Knowledge:
         """The same where the radius falls no more: nobody tells points apart that are nearer."""

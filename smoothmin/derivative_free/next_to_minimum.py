@@ -121,11 +121,17 @@ def cosines(n: int) -> Array:
     return unit
 
 
-def unchosen(n: int) -> Array:
-    """A row (1, n) of length one without structure: multiples of the golden ratio."""
-    row = np.cos(2 * math.pi * np.arange(1, n + 1) * (math.sqrt(5) - 1) / 2)
-    unit: Array = row[None] / np.linalg.norm(row)
-    return unit
+def unchosen(problem: Problem, scale: Array, x: Array) -> Array:
+    """Rows (m, n) of length one, without structure, along variables that no bound is next to.
+
+    Multiples of the golden ratio; none where a bound is next to all.
+    """
+    row = np.cos(2 * math.pi * np.arange(1, x.size + 1) * (math.sqrt(5) - 1) / 2)
+    if problem.box is not None:
+        low, high = problem.box
+        row[(x - low < NEXT_TO * scale) | (high - x < NEXT_TO * scale)] = 0.0
+    length = float(np.linalg.norm(row))
+    return row[None] / length if length > 0 else np.empty((0, x.size))
 
 
 def _knowledge(problem: Problem, z: Array, f: float, found: Beside) -> Knowledge:

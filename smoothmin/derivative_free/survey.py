@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smoothmin._factors import ROUNDS
+from smoothmin._noise import Repeated, repeated
 from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import WIDE
@@ -41,11 +42,38 @@ class Surveyed:
         do not tell.
     axes : ndarray, shape (n, n)
         Of the last distribution, as columns, in units of the scale.
+    lowest : ndarray, shape (n,)
+        The point of the lowest value.
     """
 
     x: Array
     promised: float
     axes: Array
+    lowest: Array
+
+    def end(self) -> Generator[Ask, Answers, tuple[Array, Repeated, float]]:
+        """Where to end, the mean value there, and what is promised.
+
+        At the lowest point, where that is surely lower: fits have missed as much at least.
+        """
+        here, other = (yield from repeated(self.x)), (yield from repeated(self.lowest))
+        missed = here.mean - other.mean
+        if missed > math.hypot(here.half_width, other.half_width):
+            return self.lowest, other, max(self.promised, missed)
+        return self.x, here, self.promised
+
+
+class _Lowest:
+    """The lowest value so far, and where."""
+
+    def __init__(self, x: Array) -> None:
+        self.x, self._value = x, math.inf
+
+    def note(self, points: Array, values: Array) -> None:
+        """Take these points (m, n) and values (m,)."""
+        k = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
+        if values[k] < self._value:
+            self.x, self._value = points[k].copy(), float(values[k])
 
 
 def survey(
@@ -72,9 +100,9 @@ def survey(
     rng : Generator
     """
     axes = np.eye(x.size) * width if np.ndim(width) == 0 else np.asarray(width)
-    left, quiet, most, spread = None, 0, math.inf, SIGNAL * noise
+    left, quiet, most, spread, lowest = None, 0, math.inf, SIGNAL * noise, _Lowest(x)
     for _ in range(ROUNDS):
-        left, axes = yield from _fitted(problem, scale, x, axes, noise, spread, rng)
+        left, axes = yield from _fitted(problem, scale, x, axes, noise, spread, rng, lowest)
         spread = 0.0  # curvatures tell from now on
         if left is None:
             break
@@ -95,7 +123,7 @@ def survey(
         # a floor may slope by more than shows until the axis along it is long enough
         if quiet > 1 and longest:
             break
-    return Surveyed(x, math.inf if left is None or quiet < 2 else most, axes)
+    return Surveyed(x, math.inf if left is None or quiet < 2 else most, axes, lowest.x)
 
 
 def _limits(problem: Problem, scale: Array) -> Array:
@@ -151,6 +179,7 @@ def _fitted(
     noise: float,
     spread: float,
     rng: np.random.Generator,
+    lowest: _Lowest,
 ) -> Generator[Ask, Answers, tuple[Decrease | None, Array]]:
     """What a quadratic promises around ``x``, and axes along which values spread by so much."""
     count, left = points_needed(x.size), None
@@ -160,6 +189,7 @@ def _fitted(
             deviates = rng.standard_normal((count, x.size)) @ axes.T
             new = problem.clip(x + scale * deviates)
             answers = (yield Ask(new, 0)).values
+            lowest.note(new, answers)
             seen = np.concatenate([values, answers])
             finite = seen[np.isfinite(seen)]
             if len(finite) and float(np.std(finite)) > spread:

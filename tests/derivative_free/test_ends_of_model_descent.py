@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import rosen
+from scipy.special import xlogy
 from scipy.stats import ortho_group
 
 from smoothmin import minimize
@@ -115,3 +116,20 @@ def test_differences_end_where_the_step_ahead_is_short():
     assert res.success
     assert "short" in res.message
     assert res.nfev < minimize(rosen, [-1.2, 1.0], method="difference-descent").nfev
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_slopes_of_variables_that_no_bound_holds_are_looked_at(seed):
+    """A model of three values of x log x had its minimizer where values had a slope of .17."""
+    rng = np.random.default_rng([2, seed])
+    wanted, x0 = rng.uniform(0.2, 2, 2), rng.uniform(0.1, 2, 2)
+
+    def entropy(x):
+        return float(xlogy(x, x).sum() + 30 * x[1] + ((x - wanted) ** 2).sum())
+
+    res = minimize(entropy, x0, method="model-descent", bounds=[(0, 5)] * 2)
+    # where the slope of x[0] is zero: 1 + log(x) + 2 (x - wanted) = 0
+    slope = 1 + np.log(res.x[0]) + 2 * (res.x[0] - wanted[0])
+    assert res.success
+    assert abs(slope) < 1e-4
+    assert res.x[1] == 0

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from smoothmin import minimize
 from smoothmin._protocol import Answers, Ask, Problem
-from smoothmin.derivative_free.survey import quantum, survey
+from smoothmin.derivative_free.survey import Surveyed, quantum, survey
 
 
 def valley(x):
@@ -107,3 +108,51 @@ def test_the_rounding_of_values_is_found_from_the_middle_of_a_step():
             found = end.value
         reply = Answers(np.round(100 * (ask.points**2).sum(axis=1)) / 100)
     assert 0.01 <= found * np.sqrt(12) * (1 + 1e-9) <= 0.021
+
+
+def ended(found, fun, noise, seed=0):
+    """Where a survey's run ends, and what it promises."""
+    rng, reply, steps = np.random.default_rng(seed), None, found.end()
+    while True:
+        try:
+            ask = steps.send(reply)
+        except StopIteration as end:
+            return end.value
+        reply = Answers(np.array([fun(p) + noise * rng.standard_normal() for p in ask.points]))
+
+
+def test_a_lower_point_denies_what_fits_say():
+    low, there = np.zeros(2), np.array([3.0, 0.0])
+    found = Surveyed(there, promised=0.1, axes=np.eye(2), lowest=low)
+    x, value, left = ended(found, lambda x: float(x @ x), 1.0)
+    assert_array_equal(x, low)
+    assert left == pytest.approx(9, abs=1.5)
+    assert abs(value.mean) < value.half_width
+    x, value, left = ended(found, lambda x: 1e-3 * float(x @ x), 1.0)
+    assert_array_equal(x, there)  # lowest by luck
+    assert left == 0.1
+
+
+@pytest.mark.parametrize("method", ["difference-descent", "model-descent"])
+def test_in_noise_of_size_one_success_is_true_and_the_value_a_mean(method):
+    lost = covered = said = 0
+    for seed in range(6, 12):
+        rng = np.random.default_rng([5, seed])
+        turn = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+        matrix = turn * np.logspace(0, 2, 5) @ turn.T
+        fun = lambda x, a=matrix: float(x @ a @ x)  # noqa: E731
+        res = minimize(
+            lambda x, fun=fun, rng=rng: fun(x) + rng.standard_normal(),
+            rng.uniform(-2, 2, 5),
+            method=method,
+            rng=seed,
+            options={"maxfev": 5000},
+        )
+        if res.success:
+            said += 1
+            lost += fun(res.x) > 1
+            covered += abs(res.fun - fun(res.x)) <= res.error
+            assert res.error < 0.8  # Student's interval of twenty values
+    assert said >= 2
+    assert lost <= 1
+    assert covered >= said - 1
