@@ -275,22 +275,16 @@ class Actions:
             hess_inv0=inverse,
             recent=None if run is None else run.recent,
         )
-        if outcome is not None:
-            self._descent = outcome
+        self._descent = outcome or self._descent
         self._facts = replace(self._facts, lost=outcome is not None and not self._settled)
         return True
 
     def _look(self) -> Generator[Any, Any, bool]:
         """Along rays from the minimum, whether there may be others."""
         incumbent = self._incumbent
-        around = look_around(
-            self._problem.at(incumbent.x),
-            incumbent.fun,
-            self._scale,
-            incumbent.noise or 0.0,
-            self._rng,
-            self._problem.x0,
-        )
+        problem, noise = self._problem.at(incumbent.x), incumbent.noise or 0.0
+        where = problem, incumbent.fun, self._scale, noise
+        around = look_around(*where, self._rng, self._problem.x0)
         self._evidence = yield from self._incumbent.booked("check", around)
         self._facts = replace(self._facts, evidence=self._evidence.found)
         return True
