@@ -11,17 +11,17 @@ models and searches see a minimum. Farther out such a function differs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Mask, Problem
 from smoothmin._scale import PROBE
 from smoothmin._verdict import NEGLIGIBLE, SHORT
 from smoothmin.subproblems.min_norm import euclidean_norm
-
-FARTHER = 10.0**0.5  # factor between distances, up to 1
 
 
 def falls_on(
@@ -103,7 +103,7 @@ def plateau_ends(
     differ[:, ~flat] = True
     ends, heights = [np.empty((0, x.size))], [np.empty(0)]
     while not differ.all() and size[~differ.all(axis=0)].min() < 1 - SHORT:
-        size = FARTHER * size
+        size = math.sqrt(OTHER_ORDER) * size
         points = problem.clip(x + np.concatenate([np.diag(size), -np.diag(size)]))
         rows = np.flatnonzero(~differ)
         values = (yield Ask(points[rows], 0, phase="check")).values

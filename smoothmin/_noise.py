@@ -21,18 +21,17 @@ import numpy as np
 from scipy.special import stdtrit
 
 from smoothmin._differences import VISIBLE
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import EPS, TINY
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, advance
 
 POINTS = 8
-DOUBTFUL = 0.5  # errors of predictions, by these, that noise may be behind ...
-SMALL = 0.01  # ... at radii from which curvature explains them no more
+DOUBTFUL = 0.5  # errors of predictions, by these, that noise may be behind at small radii
 NOISE_FLOOR = 5.0  # standard deviations of noise in which a predicted decrease is lost
 SPACING = 1e-7  # of the points, in units of the scale
 ATTEMPTS = 4
 REPEATS = 20  # values at one point at least, for their mean and its error
-FACTOR = 100.0  # of the spacing between attempts
 
 
 class Verdict(Enum):
@@ -135,9 +134,9 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
         else:
             far = spacing
         if far == np.inf:
-            spacing *= FACTOR
+            spacing *= OTHER_ORDER**2
         else:
-            spacing = math.sqrt(close * far) if close > 0 else spacing / FACTOR
+            spacing = math.sqrt(close * far) if close > 0 else spacing / OTHER_ORDER**2
     # values that come in quanta are as if rounded
     return quantum / math.sqrt(12) if np.isfinite(quantum) else 0.0
 

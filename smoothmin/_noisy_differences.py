@@ -20,14 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._differences import VISIBLE, Stencil, moved, nonzero, slopes
-from smoothmin._factors import MINOR, OTHER_ORDER
+from smoothmin._factors import MINOR, OTHER_ORDER, SMALL
 from smoothmin._machine import EPS, LARGE, SUMMED
 from smoothmin._noise import POINTS, noise_along
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Done, advance
 from smoothmin._scale import START_SHARE
 
-SMALL = 0.01  # size below which a variable is a small one
 BEST = 8**0.25  # step in units of sqrt(noise / curvature), Moré and Wild (2012), (3.4)
 
 

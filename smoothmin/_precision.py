@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from smoothmin._factors import WITNESSES
+from smoothmin._machine import EPS
 
-DOUBLE, SINGLE = 2.0**-52, 2.0**-23  # rounding units of floating-point types
+SINGLE = float(np.finfo(np.float32).eps)
 ROUNDINGS = 4.0  # units of rounding that a difference of two values may be off by
 SINGLE_BITS = int(np.finfo(np.float32).nmant)  # of a mantissa behind its first
 
@@ -32,4 +33,4 @@ class Precision:
     @property
     def unit(self) -> float:
         """Rounding unit of the type that the values seem to have been computed in."""
-        return SINGLE if not self.known and self._evidence >= WITNESSES else DOUBLE
+        return SINGLE if not self.known and self._evidence >= WITNESSES else EPS

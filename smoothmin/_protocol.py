@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin._lattice import Lattice
-from smoothmin._precision import DOUBLE, Precision
+from smoothmin._machine import EPS
+from smoothmin._precision import Precision
 from smoothmin._status import Status
 
 Array: TypeAlias = NDArray[np.float64]
@@ -423,7 +424,7 @@ class Problem:
     @property
     def unit(self) -> float:
         """Rounding unit of the values, which may have been computed in single precision."""
-        return DOUBLE if self.precision is None else self.precision.unit
+        return EPS if self.precision is None else self.precision.unit
 
     @property
     def resolution(self) -> float:

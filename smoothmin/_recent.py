@@ -10,10 +10,10 @@ from collections import deque
 
 import numpy as np
 
-from smoothmin._factors import OTHER_ORDER
+from smoothmin._factors import OTHER_ORDER, WITNESSES
 from smoothmin._protocol import Array
 
-WINDOWS, FEWEST = 4, 3  # shares of the last half of the steps, of so many steps at least
+WINDOWS = 4  # shares of the last half of the steps
 SPAN = 10  # steps, or evaluations, whose gains are compared with those of others
 SIDES = 4  # steps of which some have led to another side of a kink, if there is one
 
@@ -105,7 +105,7 @@ class Recent:
 
     def curvature(self, since: int | None = None) -> float:
         """The largest in the last quarter of the steps, or since a step."""
-        first = -max(FEWEST, self.steps // 4) if since is None else since
+        first = -max(WITNESSES, self.steps // 4) if since is None else since
         return max(self._curvatures[first:], default=0.0)
 
     @property
@@ -115,7 +115,7 @@ class Recent:
         Pairs of share, each half of the one before, and fall. The first step is the start's.
         """
         width = self.steps // 2
-        shares = [0.5**k for k in range(WINDOWS) if k == 0 or width * 0.5**k >= FEWEST]
+        shares = [0.5**k for k in range(WINDOWS) if k == 0 or width * 0.5**k >= WITNESSES]
         return tuple((share, self._gain(round(width * share))) for share in shares)
 
     @property
@@ -129,7 +129,7 @@ class Recent:
         Aitken's rule for two windows, an eighth of the last half of the steps each; 0 where
         the last gains are no more than noise.
         """
-        width = max(FEWEST, self.steps // 16)
+        width = max(WITNESSES, self.steps // 16)
         if self.steps < 2 * width:
             return 0.0
         last = self._gain(width)

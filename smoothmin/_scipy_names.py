@@ -18,8 +18,8 @@ from smoothmin._check import require_real
 from smoothmin._machine import DENSE_UP_TO
 from smoothmin._protocol import Problem
 from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
+from smoothmin.linesearch.weak_wolfe import SMOOTH_WOLFE
 
-FLATTER, FIRST_STEP = 0.9, 1.0  # of SciPy's line searches: c2, and the first step's length
 PRODUCTS = "hess or hessp"  # one of the two
 
 
@@ -133,9 +133,9 @@ class ScipyName:
                 if converted is not None:
                     ours[meaning.option] = converted
         if self.searches and not {"c1", "c2"} & ours.keys():
-            ours["c2"] = FLATTER
+            ours["c2"] = SMOOTH_WOLFE
         if self.searches:
-            ours.setdefault("first_step", FIRST_STEP)
+            ours.setdefault("first_step", 1.0)
         if self.name == "SLSQP" and "fatol" in ours:
             ours.setdefault("ctol", of.violation_of(ours["fatol"]))
         if FINAL_RADIUS in ours:

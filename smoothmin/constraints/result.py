@@ -23,7 +23,6 @@ from smoothmin.constraints.region import FeasibleRegion, dense, excess
 from smoothmin.subproblems.min_norm import min_norm_point
 
 NO_ROWS = Rows(np.empty(0), np.empty(0), np.empty(0))
-RADII = HALF_OF_DIGITS, QUARTER_OF_DIGITS  # of what gradients are combined in, by max(1, |x|)
 
 
 def describe(
@@ -69,7 +68,7 @@ def multipliers(
     given = None if told is None else (told.all_rows(), told.box)
     if given is not None and np.isfinite(given[0]).all():
         return given
-    around = ledger.slopes_around(x, RADII[-1])
+    around = ledger.slopes_around(x, QUARTER_OF_DIGITS)
     whole = region.nonlinear is None or best.jacobian is not None
     if whole and best.grad is not None and np.isfinite(best.grad).all():
         own = best.grad if best.jacobian is None else np.vstack([best.grad, best.jacobian])
@@ -84,7 +83,7 @@ def multipliers(
     points = [(0.0, np.atleast_2d(own)), *around]
     alone, near = active.cone(linear, points[:1]), points[:1]
     found = alone
-    for radius in RADII:
+    for radius in (HALF_OF_DIGITS, QUARTER_OF_DIGITS):
         within = [point for point in points if point[0] <= radius]
         if not found.small and len(within) > len(near):
             near, found = within, active.cone(linear, within)

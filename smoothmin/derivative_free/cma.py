@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from smoothmin._check import require_memory
-from smoothmin._precision import DOUBLE
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array
 
 LARGEST_POPULATION = 2**14  # to which restarts make it grow
@@ -147,7 +147,7 @@ class Distribution:
             return  # lost, as the deviations tell
         values, vectors = np.linalg.eigh(self.covariance)
         # smaller eigenvalues are rounding
-        values = np.sqrt(np.maximum(values, values[-1] * self.n * DOUBLE))
+        values = np.sqrt(np.maximum(values, values[-1] * self.n * EPS))
         self.root = (vectors * values) @ vectors.T
         self.inverse_root = (vectors / values) @ vectors.T
 
@@ -183,7 +183,7 @@ class DiagonalDistribution(Distribution):
         """The diagonal of (47)."""
         variances = kept * self._variances + self.c_1 * self.p_c**2
         variances += self.c_mu * (weights @ np.square(y))
-        self._variances = np.maximum(variances, variances.max() * DOUBLE)
+        self._variances = np.maximum(variances, variances.max() * EPS)
 
     @property
     def deviations(self) -> Array:

@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike
 from smoothmin import _status
 from smoothmin._check import require_bool, require_integer, require_scale
 from smoothmin._factors import MINOR
-from smoothmin._machine import HALF_OF_DIGITS
+from smoothmin._machine import EPS, HALF_OF_DIGITS
 from smoothmin._method import Method
-from smoothmin._precision import DOUBLE, ROUNDINGS
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._scale import search_range, typical_scale
 from smoothmin._status import Status
@@ -212,7 +212,7 @@ class CoordinateSearch(Method):
             if not is_sum and before - f > 0:
                 message = f"{message}, but values are no sum over the variables"
         promised = 0.0 if is_sum else np.inf
-        return judge(Knowledge(message, promised=promised, noise=ROUNDINGS * DOUBLE * abs(f)))
+        return judge(Knowledge(message, promised=promised, noise=ROUNDINGS * EPS * abs(f)))
 
     def _explore(
         self,
@@ -243,7 +243,7 @@ class CoordinateSearch(Method):
         valley = line.valley()
         little = SHORT * float(np.ptp(line.values[np.isfinite(line.values)]))
         for _ in range(MAX_TRIALS):
-            if valley.decrease <= (ROUNDINGS * DOUBLE * abs(valley.f_m) if wholly else little):
+            if valley.decrease <= (ROUNDINGS * EPS * abs(valley.f_m) if wholly else little):
                 break
             u = valley.next_point()
             valley.add(u, float((yield from _along(x, i, np.array([u])))[0]))
@@ -268,7 +268,7 @@ def _closest(
     )
     rise = float(values[np.isfinite(values)].max(initial=f)) - f
     for _ in range(MAX_TRIALS):
-        little = valley.decrease <= ROUNDINGS * DOUBLE * max(abs(valley.f_m), rise)
+        little = valley.decrease <= ROUNDINGS * EPS * max(abs(valley.f_m), rise)
         if np.isfinite(valley.vertex) and little:
             break
         if valley.width <= HALF_OF_DIGITS * max(abs(valley.m), h):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.quadratic_regression import Regression, full_size
 from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import Known
-from smoothmin.subproblems.trust_region import EXCELLENT
 
 
 def determined(
@@ -52,6 +52,6 @@ def determined(
     predicted = float(model(lowest[None])[0]) - before
     there = incumbent.problem.clip(lowest[None] * scale)  # rounding may lead out of it
     change = (yield from incumbent.ask("model", there))[0] - before
-    if abs(change - predicted) <= (1 - EXCELLENT) * abs(predicted):
+    if abs(change - predicted) <= MINOR * abs(predicted):
         return model.inverse_hessian(scale)
     return None

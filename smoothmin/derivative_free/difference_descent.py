@@ -39,7 +39,7 @@ from smoothmin._factors import MINOR, OTHER_ORDER, WITNESSES
 from smoothmin._machine import EPS, SUMMED
 from smoothmin._method import Method
 from smoothmin._noise import measure_noise
-from smoothmin._precision import DOUBLE, SINGLE
+from smoothmin._precision import SINGLE
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent
 from smoothmin._scale import FIRST_STEP, START_SHARE, typical_scale
@@ -417,7 +417,7 @@ class _DifferenceRun:
     @property
     def _first_difference(self) -> float:
         """In units of the scale; longer where values have been rounded to single precision."""
-        return FIRST_DIFFERENCE * math.sqrt(self._problem.unit / DOUBLE)
+        return FIRST_DIFFERENCE * math.sqrt(self._problem.unit / EPS)
 
     def _difference_steps(self, f: float) -> Array:
         """Rows to take differences along, none too long where little is known."""

@@ -25,10 +25,10 @@ import numpy as np
 from smoothmin import _status
 from smoothmin._check import require_memory
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
-from smoothmin._factors import OTHER_ORDER, SHORTEST
+from smoothmin._factors import MINOR, OTHER_ORDER, SHORTEST, SMALL
 from smoothmin._machine import EPS, SUMMED
-from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, SMALL, measure_noise
-from smoothmin._precision import DOUBLE, ROUNDINGS
+from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, measure_noise
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
 from smoothmin._recent import Recent
 from smoothmin._scale import box_scale
@@ -42,7 +42,6 @@ from smoothmin.derivative_free.simplex_walk import walk
 from smoothmin.derivative_free.survey import survey
 from smoothmin.linesearch.backtracking import JUMP
 from smoothmin.subproblems.trust_region import (
-    EXCELLENT,
     FAST_GROWTH,
     GOOD,
     POOR,
@@ -115,7 +114,7 @@ class InterpolatingDescent:
                 if far is not None:
                     yield from self._improve(far)  # boxes 8 and 9
                 elif sharp or (
-                    ratio <= 0 and max(self._delta, length) <= (1 + DOUBLE**0.5) * self._rho
+                    ratio <= 0 and max(self._delta, length) <= (1 + EPS**0.5) * self._rho
                 ):
                     end = yield from self._end()
                     if end is not None:
@@ -285,7 +284,7 @@ class InterpolatingDescent:
     @property
     def accurate(self) -> bool:
         """Whether the last step came out as predicted."""
-        return self._tried and self._errors[-1] <= (1 - EXCELLENT) * abs(self._predicted[-1])
+        return self._tried and self._errors[-1] <= MINOR * abs(self._predicted[-1])
 
     @property
     def _knows_bends(self) -> bool:
@@ -320,7 +319,7 @@ class InterpolatingDescent:
 
     def _end(self) -> Generator[Ask, Answers, Finish | None]:
         """The end where no step around gains anything and none is worth a smaller radius."""
-        smallest = (1 + DOUBLE**0.5) * self._last_rho
+        smallest = (1 + EPS**0.5) * self._last_rho
         last = self._delta <= smallest and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:

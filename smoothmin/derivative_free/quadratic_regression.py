@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dgels, dposv
 
-from smoothmin._precision import DOUBLE
+from smoothmin._machine import EPS
 from smoothmin._protocol import Array
 from smoothmin.subproblems.trust_region import boxed_step, trust_region_step
 
@@ -29,7 +29,7 @@ WEIGHTS = (5.0, 1.0)  # of the best and of the worst row used, linear in the ran
 MAX_COEFFICIENTS = 900  # of a model: a fit costs their cube
 CHEAP_COEFFICIENTS = 50  # a larger model is fitted to several new points at a time
 # of the normal equations' Cholesky factor, below which their rounding, eps / pivot^2, is larger
-WORST_PIVOT = math.cbrt(DOUBLE)
+WORST_PIVOT = math.cbrt(EPS)
 
 
 class Archive:

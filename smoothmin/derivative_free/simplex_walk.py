@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._protocol import Array
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.linesearch.weak_wolfe import INTERPOLATIONS
-from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD
+from smoothmin.subproblems.trust_region import FAST_GROWTH, GOOD
 
 Evaluate = Callable[[Array], Generator[Any, Any, tuple[Array, float]]]
 
@@ -55,7 +56,7 @@ def walk(
             if straight and np.isfinite(value):
                 return (yield from _kink(x, down, line, evaluate))
             return lowest, f, float(np.linalg.norm(lowest - x))
-        straight = abs(ratio - 1) < 1 - EXCELLENT
+        straight = abs(ratio - 1) < MINOR
         lowest, f = trial, value
         if ratio < GOOD:  # near the minimum of a parabola, where it is a half
             return lowest, f, float(np.linalg.norm(lowest - x))

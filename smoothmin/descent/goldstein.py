@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from smoothmin._factors import FASTEST_GROWTH, MINOR, OTHER_ORDER, SHORTEST, WITNESSES
-from smoothmin._machine import HUGE, PRODUCTS
-from smoothmin._precision import DOUBLE
+from smoothmin._machine import EPS, HUGE, PRODUCTS
 from smoothmin._protocol import Array, Ask, Finish, Mask, Problem, ask_one
 from smoothmin._recent import Recent
 from smoothmin._status import Status
@@ -159,7 +158,7 @@ class NearbyGradients:
             return finish
         if not self._recent.steepness > SHORT:
             return finish
-        if problem.unit > DOUBLE or problem.noise > 0:
+        if problem.unit > EPS or problem.noise > 0:
             return finish
         steps = self._recent.steps
         self._first = self._first or steps

@@ -9,8 +9,7 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._factors import ALIKE, MINOR, WITNESSES
-from smoothmin._machine import PRODUCTS
-from smoothmin._precision import DOUBLE
+from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array, Finish, Problem
 from smoothmin._status import Status
 from smoothmin.linesearch.line_result import LinePoint, LineResult
@@ -45,7 +44,7 @@ class Doubt:
         if found.lower or not self._asked:
             self._count = 0
             return
-        resolved = PRODUCTS * self._problem.unit / DOUBLE * self._largest  # what cancels leaves
+        resolved = PRODUCTS * self._problem.unit / EPS * self._largest  # what cancels leaves
         nearest = telling(found.trials, slope, max(VISIBLE * noise, resolved))
         if nearest is None:  # steps so short say nothing of either
             return

@@ -15,13 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._factors import FASTEST_GROWTH, SHORTEST
+from smoothmin._factors import ALIKE, FASTEST_GROWTH, SHORTEST, SMALL
 from smoothmin._protocol import Array, Ask
 from smoothmin.linesearch.polyhedral_search import KinkedLine
 from smoothmin.linesearch.weak_wolfe import ARMIJO, INTERPOLATIONS
 
-STRAIGHT = 0.8  # share of the predicted decrease from which a point is before a kink
-ENOUGH = 0.01  # share of the lowest point's decrease that one beyond the kink must have
 JUMP = 1e4  # rise in units of the fall that was predicted, which is more than curvature
 
 
@@ -62,7 +60,7 @@ class Backtracking:
         if not lower:
             return None
         beyond = next(((t, f + rise) for t, rise in self._over[::-1] if np.isfinite(rise)), None)
-        if beyond is not None and f_t - f <= STRAIGHT * t * slope:
+        if beyond is not None and f_t - f <= (1 - ALIKE) * t * slope:
             line = KinkedLine([0.0, t, beyond[0]], [f, f_t, beyond[1]], slope)
             yield from line.narrow(self._value, INTERPOLATIONS, SHORTEST)
             t, f_t = _across(line)
@@ -122,6 +120,6 @@ def vertex(slope: float, rise: float) -> float:
 def _across(line: KinkedLine) -> tuple[float, float]:
     """The point just beyond the lowest if it is lower than the start, since kinks are between."""
     t, f, k = line.t, line.values, line.lowest
-    if k + 1 < len(t) and f[0] - f[k + 1] >= ENOUGH * (f[0] - f[k]):
+    if k + 1 < len(t) and f[0] - f[k + 1] >= SMALL * (f[0] - f[k]):
         k += 1
     return t[k], f[k]

@@ -37,9 +37,8 @@ from smoothmin.linesearch.line_result import MAX_TRIALS, LinePoint, LineResult
 ARMIJO = 1e-4
 WOLFE = 0.5
 SMOOTH_WOLFE = 0.9  # a quasi-Newton step of length one is mostly right
-BEYOND = 1.1  # aim beyond a kink, where the slope has changed sign
 INTERPOLATIONS = 3  # reductions by interpolation before bisection takes over
-SHORTENED = 0.25  # share of a step that was halved in all trials but one
+SHORTENED = 0.5 ** (WITNESSES - 1)  # share of a step that was halved in all trials but one
 MOST_NOISE = 1e-10  # of a value, that rounding of what it was computed from may make
 AT_BOUND = ROUNDINGS * EPS  # rounding of the step that meets a bound
 
@@ -426,7 +425,8 @@ def _reduced(low: LinePoint, high: LinePoint, reductions: int, shortest: float) 
         return low.t + 0.5 * width
     meet = (high.slope - rise / width) / bend if bend > 0 else 0.5
     if 0 < meet < 1 and abs(meet - 0.5) > ALIKE:
-        return low.t + min(max(BEYOND * meet, shortest), 1 - SHORTEST) * width
+        # beyond it the slope has changed sign
+        return low.t + min(max((1 + MINOR) * meet, shortest), 1 - SHORTEST) * width
     excess = rise - low.slope * width
     share = -low.slope * width / (2 * excess) if excess > 0 else 0.5
     return low.t + min(max(share, shortest), 0.5) * width

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from smoothmin._factors import ALIKE, FASTEST_GROWTH, MINOR, SHORTEST
+from smoothmin._factors import ALIKE, FASTEST_GROWTH, MINOR, SHORTEST, SMALL
 from smoothmin._machine import LARGE
 from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS
-from smoothmin.descent.gradient_sampling.settings import SAME_PIECE
 from smoothmin.linesearch.weak_wolfe import ARMIJO
 from smoothmin.metrics.lbfgs import PAIRS
 
@@ -35,7 +34,7 @@ class TangentSettings:
     """
 
     skew: float = ALIKE
-    same: float = SAME_PIECE
+    same: float = SMALL
     memory: int = 20
     most: int = MOST_TANGENTS
     elements: int = LARGE

@@ -26,8 +26,6 @@ from smoothmin._machine import FEW, HALF_OF_DIGITS, PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 
-UNPAID = 1 / HALF_OF_DIGITS  # price of a row, in units of distance, that a projection does not pay
-
 
 class RowModel(Protocol):
     """A positive definite matrix B, as in `box_qp`."""
@@ -203,7 +201,7 @@ def projection(
     lengths = np.sqrt(np.vecdot(rows, rows))
     lengths = np.where(lengths > 0, lengths, 1.0)
     # dear enough to be met if they can be: the multipliers of a projection are distances
-    caps = UNPAID * max(float((beyond / lengths).max(initial=0.0)), 1.0) / lengths
+    caps = max(float((beyond / lengths).max(initial=0.0)), 1.0) / (HALF_OF_DIGITS * lengths)
     room = None if box is None else (box[0] - x, box[1] - x)
     groups = np.arange(len(bounds))
     found = euclidean_step(np.zeros(x.size), rows, -beyond, groups, caps, room)

@@ -13,10 +13,9 @@ from scipy.optimize import OptimizeResult
 
 from smoothmin._check import as_numbers, require_integer, require_real, require_takes
 from smoothmin._domain import Domain
-from smoothmin._factors import MINOR
+from smoothmin._factors import MINOR, SMALL
 from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._noise import NOISE_FLOOR, measure_noise
-from smoothmin._noisy_differences import SMALL
 from smoothmin._precision import Precision
 from smoothmin._protocol import Answers, Array, Done, advance
 from smoothmin._source import Objective, as_gradient, as_value

@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 from dataclasses import astuple, dataclass
 
+from smoothmin._factors import SMALL
 from smoothmin.workers.call import Chunk
-
-NEGLIGIBLE = 0.01  # of the time of evaluations
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ class Pace:
         late = workers * spread * math.sqrt(math.log(max(2, workers)))
         if late > 0:
             size = min(size, round((math.sqrt(2) * points * overhead / late) ** (2 / 3)))
-        if NEGLIGIBLE * mean > 0:
-            size = min(size, math.ceil(overhead / (NEGLIGIBLE * mean)))
+        if mean > 0:
+            size = min(size, math.ceil(overhead / (SMALL * mean)))
         size = math.ceil(most / math.ceil(most / max(1, size)))  # as many for each worker
         if costs.sent and mean > 0:
             size = max(size, round(math.sqrt(points * costs.sending / (costs.sent * mean))))

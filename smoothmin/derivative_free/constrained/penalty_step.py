@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.models import Models
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
-from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, POOR
+from smoothmin.subproblems.trust_region import FAST_GROWTH, POOR
 
 ROUNDS = 15
 SETTLED = 1e-4  # share of the decrease so far that another round has to promise
@@ -83,7 +84,7 @@ def steered_step(
     least = np.inf
     while found.price < dearest and (found.multipliers >= CAPPED * found.price * weight).any():
         left = violation(found.step)
-        if left <= (1 - EXCELLENT) * before:
+        if left <= MINOR * before:
             break
         if least == np.inf:
             least = violation(_least(models, walls, 1.0, weight, 0.0).step)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._factors import WITNESSES
+from smoothmin._factors import MINOR, WITNESSES
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._scale import START_SHARE
@@ -33,7 +33,7 @@ from smoothmin.derivative_free.constrained.state import (
     InterpolationState,
 )
 from smoothmin.subproblems.piecewise_linear import least_of_pieces
-from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GROWTH, POOR
+from smoothmin.subproblems.trust_region import FAST_GROWTH, GOOD, POOR
 
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
 SHRINKING = 0.7  # of the radius
@@ -97,7 +97,7 @@ class SlopeBundle:
         state.cheapen(self._active)
         if ratio >= POOR:
             if ratio >= GOOD:
-                self.radius *= GROWTH
+                self.radius *= 2
             yield state.iterate(self.radius)
             return True
         if np.isfinite(found).all():
@@ -210,7 +210,7 @@ class SlopeBundle:
             promised = state.merit(values) - state.merit(model)
             left = state.weight @ np.maximum(model[1:] - allowed, 0.0)
             capped = (self._active >= CAPPED * state.price * state.weight).any()
-            if not capped or left <= (1 - EXCELLENT) * before or state.price >= state.dearest:
+            if not capped or left <= MINOR * before or state.price >= state.dearest:
                 return self.radius * d, promised
             state.price = min(FAST_GROWTH * state.price, state.dearest)
 

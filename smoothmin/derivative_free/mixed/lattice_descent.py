@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from smoothmin import _status
+from smoothmin._machine import EPS
 from smoothmin._method import Method
-from smoothmin._precision import DOUBLE, ROUNDINGS
+from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, resume
 from smoothmin._scale import typical_scale
 from smoothmin._status import Status
@@ -115,7 +116,7 @@ class _LatticeDescent:
                 continue
             if not self._rises:
                 return Finish(Status.PRECISION, _status.PLATEAU)
-            level = ROUNDINGS * DOUBLE * abs(self._fun)
+            level = ROUNDINGS * EPS * abs(self._fun)
             return judge(Knowledge(NEIGHBOURS, promised=0.0, noise=level))
 
     # 1.
@@ -138,7 +139,7 @@ class _LatticeDescent:
             x = self._problem.clip(model.lowest(low, high, self._step))
             promised = -float(model.rises(x[None])[0])
             smallest = bool((self._stepped(self._reach * self._size) <= self._step).all())
-            if promised <= ROUNDINGS * DOUBLE * abs(self._fun) or self._known(x):
+            if promised <= ROUNDINGS * EPS * abs(self._fun) or self._known(x):
                 if smallest or self._reach <= LOOSE:
                     return
                 self._reach *= 0.5

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from smoothmin._factors import MINOR, ROUNDS
 from smoothmin._machine import EPS, LARGE, cached_parts
-from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask
 from smoothmin._recent import SPAN
 from smoothmin.descent.gradient_sampling.bundle import CENTRE
@@ -143,7 +142,7 @@ class HullStep:
             invisible = -slope * t <= state.noise()
             if state.proof is not None and (small or invisible or nulls > cause.size):
                 return StepOutcome.STATIONARY  # as many gradients as a hull takes deny nothing
-            if invisible and not small and not samplings and state.problem.unit > DOUBLE:
+            if invisible and not small and not samplings and state.problem.unit > EPS:
                 samplings += 1
                 if (yield from self._sample()):
                     return StepOutcome.LOWER

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from smoothmin._factors import MINOR, OTHER_ORDER, ROUNDS, SHORTEST, WITNESSES
+from smoothmin._factors import MINOR, OTHER_ORDER, ROUNDS, SHORTEST, SMALL, WITNESSES
 from smoothmin._machine import FEW
 from smoothmin._verdict import NEGLIGIBLE, STATIONARY
 from smoothmin.metrics.lbfgs import PAIRS
-
-# error of the trapezoid rule between points of one smooth piece, in units of the change of slope
-SAME_PIECE = 0.01
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class PieceSettings:
 
     pieces: int = 16
     members: int = WITNESSES
-    same: float = SAME_PIECE
+    same: float = SMALL
     sharp: float = 2.0
     reach: float = 4.0
     accurate: float = MINOR

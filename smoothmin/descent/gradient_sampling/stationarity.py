@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smoothmin._machine import EPS, PRODUCTS
-from smoothmin._precision import DOUBLE
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._verdict import NEGLIGIBLE, Knowledge, blurred, judge
 from smoothmin.descent.first_point import Found
@@ -137,7 +136,7 @@ class Certifier:
         problem = self._problem
         usual = min(problem.resolution, EPS**0.5) if problem.noise else problem.resolution
         blur = usual * self._size
-        if problem.unit > DOUBLE and self._steepest > 0:
+        if problem.unit > EPS and self._steepest > 0:
             blur = max(blur, problem.unit * (self._size + abs(self._fun) / self._steepest))
         return self._settings.blur * blur
 
