@@ -27,6 +27,7 @@ from smoothmin.metrics.metric import Changes
 from smoothmin.sqp.functions import Point
 from smoothmin.sqp.program import Direction
 from smoothmin.sqp.settings import SQPSettings
+from smoothmin.sqp.tangent_space import normal_basis, tangential
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import IdentityModel, RowModel
 
@@ -206,12 +207,15 @@ class LagrangianMetric:
             step[k] = -fall / slope[k]
             yield step
 
-    def promised_by(self, errors: Array) -> float:
-        """The decrease that a gradient promises that is no more than ``errors`` (n,)."""
+    def promised_by(self, errors: Array, held: Array | None = None) -> float:
+        """The decrease that a gradient promises that is no more than ``errors`` (n,).
+
+        Along steps that leave the ``held`` rows (k, n) as they are.
+        """
         factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
         if factor is None:
             return 0.5 * self.first * float(errors @ errors)
-        image = errors[:, None] * factor
+        image = _less(errors[:, None] * factor, held, factor)
         return 0.5 * float(np.vdot(image, image))
 
     def bends(self) -> Array:
@@ -226,11 +230,21 @@ class LagrangianMetric:
         diagonal: Array = (inverse * inverse).sum(axis=0)
         return diagonal
 
-    def promised_along(self, slope: Array) -> float:
-        """The decrease that a gradient promises that is ``slope`` (n,)."""
+    def promised_along(self, slope: Array, held: Array | None = None) -> float:
+        """The decrease that a gradient promises that is ``slope`` (n,), as above."""
         factor = self._metric.factor() if isinstance(self._metric, InverseHessian) else None
-        image = slope * math.sqrt(self.first) if factor is None else slope @ factor
+        if factor is None:
+            image = slope * math.sqrt(self.first)
+        else:
+            image = _less(slope @ factor, held, factor)
         return 0.5 * float(image @ image)
+
+
+def _less(images: Array, held: Array | None, factor: Array) -> Array:
+    """Images by a factor, less what rows that are held take of them."""
+    if held is None or not len(held):
+        return images
+    return tangential(images, normal_basis(held @ factor))
 
 
 def down_coordinates(slope: Array, longest: Array) -> Iterator[Array]:

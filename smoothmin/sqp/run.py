@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
 from smoothmin import _status
 from smoothmin._factors import MINOR, OTHER_ORDER
 from smoothmin._machine import EPS
-from smoothmin._protocol import Ask, Changed, Finish, Iterate, Multipliers, Problem, Steps
+from smoothmin._protocol import Ask, Changed, Finish, Iterate, Problem, Steps
 from smoothmin._recent import SIDES, SPAN, Recent
 from smoothmin._status import Status
-from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, SURE, Knowledge, judge
+from smoothmin._verdict import BLURRED, NEGLIGIBLE, SHORT, Knowledge, judge
 from smoothmin.descent.failed_search import level, noise_on_line, promised_on_line
 from smoothmin.descent.first_point import unusable
 from smoothmin.descent.gradient_check import VISIBLE
@@ -26,11 +25,13 @@ from smoothmin.sqp.contradiction import contradicted
 from smoothmin.sqp.curvature import LagrangianMetric, down_coordinates
 from smoothmin.sqp.functions import Point, PointEvaluator, Sides
 from smoothmin.sqp.infeasibility import Infeasibility
+from smoothmin.sqp.judgement import Judgement
 from smoothmin.sqp.lowest_feasible import LowestFeasible
 from smoothmin.sqp.program import Direction, Programs, Region
 from smoothmin.sqp.search import Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.surroundings import Surroundings
+from smoothmin.sqp.tangent_space import apart, normal_basis, tangential
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.sqp.tolerances import Tolerances
 from smoothmin.sqp.visibility import Visibility
@@ -71,6 +72,8 @@ class SQPRun:
         self._visibility = Visibility(
             problem, region, self._sides, self._programs, self._curvature, self._recent
         )
+        learnt = self._curvature, self._recent, self._gathered, self._visibility
+        self._judgement = Judgement(problem, region, self._sides, *learnt)
         # evaluations that together may gain nothing but noise: two searches, and one a variable
         self._patience = 2 * settings.steps.trials + n
         self._mark, self._gained = 0, math.inf  # evaluations by then, and the gain since
@@ -85,9 +88,7 @@ class SQPRun:
         self._polls = 0  # that found something lower where nothing was known to be left
         self._taught_since = 0  # the step
         self._looked_closer = -2  # steps when differences were last taken to both sides
-        self._noise_here = 0.0  # noise that was seen at this point
         self._kept = True  # whether the last step has kept what was promised
-        self._standing: tuple[Point | None, float] = None, math.inf  # the last promise
 
     def steps(self) -> Steps:
         """Minimize."""
@@ -99,7 +100,7 @@ class SQPRun:
             # 1. the program, the prices of violation steered at every new point
             quadratic = self._curvature.quadratic(boxed=boxed)
             direction = self._programs.direction(point, self._gathered, quadratic, steer=steer)
-            noise = max(self._visibility.noise(point, direction), self._noise_here)
+            noise = self._visibility.noise(point, direction)
             if point.feasible and self._visibility.outweighed(point, direction, noise):
                 self._first_level = self._level
                 continue
@@ -151,7 +152,7 @@ class SQPRun:
             return Finish(Status.PRECISION, _status.KINK)
         success = ended.status.success
         if success and self._renewed(direction):
-            self._noise_here = noise
+            self._visibility.here = noise
             return point
         if (closer := (yield from self._closer(point, direction, noise))) is not None:
             return closer
@@ -171,7 +172,7 @@ class SQPRun:
         left = self._lowest_feasible
         lower = left.left_behind(point, noise) if success else left.instead(point)
         gave = self._problem, self._sides, self._search, self._gathered
-        seen = contradicted(*gave, ended, point, max(self._problem.noise, self._noise_here))
+        seen = contradicted(*gave, ended, point, max(self._problem.noise, self._visibility.here))
         if lower is None or seen is not ended:
             return seen
         if lower is self._returned_to:
@@ -215,22 +216,24 @@ class SQPRun:
         if self._satisfied(direction):
             return None
         certificate = self._certifier.certify(point, self._gathered)
-        promised = self._promised(point, direction) if success else 0.0
+        promised = self._judgement.promised(point, direction) if success else 0.0
         fall = OTHER_ORDER * max(promised if promised < math.inf else 0.0, noise)
-        errors = self._visibility.slope_errors(point, noise)
+        errors = self._visibility.slope_errors(point, direction)
         longest = POLL * np.maximum(1.0, np.abs(point.x))
         steps = self._curvature.doubtful(certificate.least, errors, fall, longest)
         if self._gathered.met:
             # pieces that are mixed may be one that bends
             slope = np.append(1.0, direction.multipliers) @ point.slopes
             steps = chain(steps, down_coordinates(slope, longest))
-        for step in steps:
+        free = direction.solution.bounds == 0
+        normals = normal_basis(self._visibility.held(point, direction) * free)
+        for step in apart(tangential(step * free, normals) for step in steps):
             there = yield from self._search.farthest(point, step, 0.5 * fall, direction.multipliers)
             if there is not None:
                 if point.feasible and not there.feasible:
                     return None
                 gain = self._programs.merit(point) - self._programs.merit(there)
-                judged = self._judged(point, direction, noise, certificate, gain)
+                judged = self._judgement.judged(point, direction, noise, certificate, gain)
                 # a gain far beyond what was promised shows that the matrix is wrong
                 return None if judged.status.success and gain <= OTHER_ORDER * fall else there
         return None
@@ -243,7 +246,7 @@ class SQPRun:
         """The end by a tolerance of the user's that is met, at feasible points away from kinks."""
         if not said or self._gathered.met or not all(point.feasible for point in points):
             return None
-        return judge(Knowledge(said, tolerance_met=True), **self._told(direction))
+        return judge(Knowledge(said, tolerance_met=True), **self._judgement.told(direction))
 
     def _shortened(self, point: Point, outcome: Outcome) -> bool:
         """Whether there is another program to try after a search that found no lower point."""
@@ -266,10 +269,8 @@ class SQPRun:
         self._kept = before - after >= -MINOR * direction.slope
         self._level -= before - after
         self._gained += before - after
-        where, promised = self._standing
-        if where is point and before - after < MINOR * promised < math.inf:
-            self._standing = new, promised
-        self._noise_here = 0.0
+        self._judgement.moved(point, new, before - after)
+        self._visibility.here = 0.0
         curvature = self._curvature.learn(point, new, direction, outcome.share, self._gathered)
         self._curvature.trust = 1.0
         self._programs.reach = euclidean_norm(new.x - point.x)
@@ -301,14 +302,6 @@ class SQPRun:
         self._mark = self._evaluator.asked
         return gained <= noise
 
-    def _told(self, direction: Direction) -> dict[str, Any]:
-        """The multipliers, where there are constraints."""
-        if self._problem.linear is None and self._problem.nonlinear is None:
-            return {}
-        linear = self._region.sides.of_rows(direction.linear)
-        nonlinear = self._sides.of_rows(direction.multipliers)
-        return {"multipliers": Multipliers(linear, nonlinear, -direction.solution.bounds)}
-
     def _end(
         self, point: Point, direction: Direction, noise: float
     ) -> Generator[Ask, object, Finish | Point | bool]:
@@ -322,14 +315,14 @@ class SQPRun:
         if (done := self._asked_for(said, direction, point)) is not None:
             return done
         feasible = point.feasible
-        self._promised(point, direction)  # is remembered
+        self._judgement.promised(point, direction)  # is remembered
         hidden = self._visibility.hidden(point, direction, noise) if feasible else noise
-        blurred = max(noise, min(hidden, BLURRED * self._fall))
+        unseen = max(noise, min(hidden, BLURRED * self._fall))
         # beyond that differences are believed as long as steps keep what they promise
-        invisible = -direction.slope <= (blurred if self._kept else hidden)
+        invisible = -direction.slope <= (unseen if self._kept else hidden)
         if invisible and self._misled(point, direction):
             return True
-        if not (invisible or self._small(point, direction, blurred)):
+        if not (invisible or self._small(point, direction, unseen)):
             return False
         radius = self._certifier.radius(point.x)
         if not feasible:
@@ -341,8 +334,8 @@ class SQPRun:
         certificate = yield from self._surroundings.certificate(point, noise)
         if isinstance(certificate, Point):
             return self._moved(point, Outcome(certificate, direction, 0.0), direction.steepness)
-        if self._proves(certificate, point, direction, blurred):
-            return judge(certificate.knowledge, **self._facts(certificate, direction))
+        if self._proves(certificate, point, direction, unseen):
+            return judge(certificate.knowledge, **self._judgement.facts(certificate, direction))
         gained = self._level_at_reset - self._level
         # whatever differences hide, which is no kink's doing
         nothing = -direction.slope <= noise and certificate.stationarity > 0
@@ -353,8 +346,8 @@ class SQPRun:
             length = max(radius, reach) if reach < math.inf else radius
             self._curvature.reset(length / certificate.stationarity)
             return True
-        standing = self._promised(point, direction)
-        judged = self._judged(point, direction, blurred, certificate, standing)
+        standing = self._judgement.promised(point, direction)
+        judged = self._judgement.judged(point, direction, unseen, certificate, standing)
         return judged if invisible or judged.status.success else False
 
     def _dearer(self, point: Point, noise: float) -> bool:
@@ -409,77 +402,8 @@ class SQPRun:
         """Whether a certificate is met, and if by differences means something, too."""
         if not certificate.met or self._problem.differences is None:
             return certificate.met
-        lost = self._visibility.lost(point, noise, certificate.stationarity)
+        lost = self._visibility.lost(point, direction, certificate.stationarity, noise)
         return (point.grad.any() or not lost) and self._small(point, direction, noise)
-
-    def _facts(self, certificate: KKTCertificate, direction: Direction) -> dict[str, Any]:
-        facts = {"stationarity": certificate.stationarity, "radius": certificate.radius}
-        return facts | self._told(direction)
-
-    def _judged(
-        self,
-        point: Point,
-        direction: Direction,
-        noise: float,
-        certificate: KKTCertificate,
-        promised: float,
-        *,
-        flat: bool = False,
-    ) -> Finish:
-        """What is known where no more is promised, and there is no certificate.
-
-        A kink is none where values around it are all the same: ``flat``.
-        """
-        rounding = max(self._visibility.noise(point, direction), self._noise_here)
-        if self._visibility.lost(point, rounding, certificate.stationarity):
-            promised = self._visibility.believed(point, promised, noise, rounding)
-        if self._visibility.cancelled(point, direction):
-            promised = math.inf
-        if noise < promised < math.inf:  # as earlier promises were kept
-            kept = promised * self._recent.exceeded(noise)
-            promised = max(promised, min(kept, abs(point.fun)))
-        steep = self._recent.steepness
-        if self._gathered.met:  # across kinks programs promise little, unless all is from nearby
-            near = self._gathered.is_near(point, certificate.radius)
-            steep = certificate.steepness if near else 1.0
-            promised = max(promised, self._curvature.promised_along(certificate.least) / SURE)
-        elif self._gathered.kinked and self._curvature.fresh and not flat:
-            promised = max(promised, -direction.slope)  # what a matrix has learnt is of elsewhere
-        if flat or not self._gathered.kinked:
-            steep = self._recent.steepness_with(direction.steepness)
-        guessed = self._curvature.fresh and promised <= noise  # the step is, at a point like this
-        visible = -direction.slope > noise and not (flat or guessed)
-        step = direction.step / self._curvature.trust
-        size = np.maximum(1.0, np.abs(point.x))
-        knows = Knowledge(
-            f"Stationarity {certificate.stationarity:.3g} within radius {certificate.radius:.3g}",
-            promised=promised,
-            lately=self._recent.changes if self._recent.steps > 0 else (),
-            size=abs(point.fun),
-            noise=noise,
-            extrapolated=self._recent.extrapolated(noise) if visible else 0.0,
-            far=self._recent.far(point.x, euclidean_norm(direction.step)) if visible else 0.0,
-            large=float(np.max(np.abs(step) / size)),
-            steep=steep,
-            resolved=self._problem.differences is None or self._problem.differences.resolves,
-        )
-        if knows.negligible:  # which is not what slopes take a long step for
-            knows = knows._replace(large=max(knows.large, certificate.along(knows.left, size)))
-        return judge(knows, **self._facts(certificate, direction))
-
-    def _promised(self, point: Point, direction: Direction) -> float:
-        """The decrease that is promised by curvature, not for want of any or of trust.
-
-        Where that was forgotten, what it last promised at this point; a guess at the start.
-        """
-        curvature = self._curvature
-        if not curvature.fresh or self._recent.steps < 0:
-            # below zero it is what the program is wrong by
-            self._standing = point, abs(direction.decrease) / curvature.trust
-            if self._recent.steps >= 0:
-                self._recent.promise(self._standing[1])
-        where, promised = self._standing
-        return promised if where is point else math.inf
 
     def _nothing_lower(
         self, point: Point, direction: Direction, noise: float
@@ -491,8 +415,8 @@ class SQPRun:
             return (yield from self._infeasibility.judged(point))
         certificate = self._certifier.certify(point, self._gathered)
         if self._proves(certificate, point, direction, noise):
-            return judge(certificate.knowledge, **self._facts(certificate, direction))
-        promised = self._promised(point, direction)
+            return judge(certificate.knowledge, **self._judgement.facts(certificate, direction))
+        promised = self._judgement.promised(point, direction)
         line, hidden = self._search.line(point), 0.0
         if line is not None:
             merit = self._programs.merit(point)
@@ -501,5 +425,7 @@ class SQPRun:
                 promised = promised_on_line(line, line.slope)
         if hidden > 0:
             promised = min(promised, hidden)
-            self._noise_here = noise = max(noise, hidden)
-        return self._judged(point, direction, noise, certificate, promised, flat=hidden > 0)
+            self._visibility.here = noise = max(noise, hidden)
+        return self._judgement.judged(
+            point, direction, noise, certificate, promised, flat=hidden > 0
+        )

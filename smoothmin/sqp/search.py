@@ -182,7 +182,7 @@ class Search:
             if (x == point.x).all():  # by rounding, or at bounds
                 break
             ahead = yield from evaluator.at(x) if slopes is not None else evaluator.values_at(x)
-            if not ahead.finite:
+            if not ahead.finite or (best is not None and best.feasible and not ahead.feasible):
                 break
             if merit(ahead) < lowest:
                 best, lowest = ahead, merit(ahead)
