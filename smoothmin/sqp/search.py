@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._factors import FASTEST_GROWTH, WITNESSES
+from smoothmin._factors import FASTEST_GROWTH, MINOR, WITNESSES
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin._scale import PROBE
@@ -284,4 +284,4 @@ class Search:
                 at_end = point.values[number] + float(trial.slopes[number] @ step) - gap
                 beyond = max(at_end - float(excess[number - 1]), 0.0)
                 raised += float(self._programs.weights[number - 1]) * beyond
-        return raised >= -self._settings.news * direction.slope
+        return raised >= -MINOR * direction.slope

@@ -50,9 +50,6 @@ class StepSettings:
         Share of the predicted decrease that a step has to come to; in (0, 1/2).
     serious : float
         The same where there are kinks (Kiwiel, Math. Program. 46, 1990, m_L = 0.1).
-    news : float
-        Share of the predicted decrease by which the tangents at the trial point have to raise
-        the model there, to be gathered without a step; in (0, 1).
     trials : int
         Of a search along a line; 1 or more.
     shortest : float
@@ -61,7 +58,6 @@ class StepSettings:
 
     armijo: float = ARMIJO
     serious: float = MINOR
-    news: float = 0.25
     trials: int = 25
     shortest: float = SHORTEST
 
