@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from smoothmin._factors import MINOR
-from smoothmin._machine import PRODUCTS
+from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS
 from smoothmin._protocol import Array
 
 
@@ -35,7 +34,7 @@ def apart(steps: Iterable[Array]) -> Iterator[Array]:
     """Those of the steps that none before is as good as the same as."""
     before: list[Array] = []
     for step in steps:
-        least = MINOR * np.linalg.norm(step)
+        least = HALF_OF_DIGITS * np.linalg.norm(step)
         if all(np.linalg.norm(step - other) > least for other in before):
             before.append(step)
             yield step
