@@ -84,8 +84,6 @@ class DifferenceDescent(Method):
         The inverse Hessian to begin with, for up to a hundred variables.
     xtol : float, optional
         Converged when the step ahead is no longer, in units of the scale, or below the noise.
-    recent : optional
-        The steps of a descent that led to the start, which this one goes on with.
 
     Raises
     ------
@@ -132,6 +130,7 @@ class DifferenceDescent(Method):
     ftol: float | None = None
     hess_inv0: ArrayLike | None = None
     xtol: float | None = None
+    # the steps of a descent that led to the start
     recent: Recent | None = field(
         default=None, repr=False, kw_only=True, metadata={"option": False}
     )
