@@ -21,8 +21,9 @@ The rules, and where they come from:
    to be negligible beside the value, too. Where it may be all of the value, which then vanishes
    at the minimum, it has to be `VANISHING` beside the falls, also in shorter windows: the
    variables are known to `NEGLIGIBLE` then, where the function is a parabola. Far away a
-   polynomial looks as if it vanished: the step has to be short in units of max(1, |x|), too, and
-   no more may be promised than there could be.
+   polynomial looks as if it vanished: the step has to be short by itself, too, since variables
+   that are turned are large for the sake of others, and no more may be promised than there is,
+   or an order more.
    At a minimum where the function is flatter than a parabola values fall by that share while
    variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
    A promise counts as large as earlier ones have proved too small: what values fell by since
@@ -46,6 +47,7 @@ import math
 from typing import Any, NamedTuple, Protocol
 
 from smoothmin import _status
+from smoothmin._factors import MINOR
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Finish
 from smoothmin._status import Status
@@ -87,7 +89,7 @@ class Knowledge(NamedTuple):
     far : float
         Length of the step that is promised, in units of how far steps led lately.
     large : float
-        The same in units of max(1, abs(x)), or the step that slopes promise what is left for.
+        Its length by itself, or that of the step along which slopes promise what is left.
     steep : float
         The gradient's size in units of the largest lately.
     resolved : bool
@@ -140,7 +142,7 @@ class Knowledge(NamedTuple):
             return 0.0
         if not self.vanishing:
             return min(beside(NEGLIGIBLE, self.lately), NEGLIGIBLE * self.size)
-        if SHORT * self.promised > self.size > 0:
+        if MINOR * self.left > self.size > 0:
             return 0.0
         return beside(VANISHING, self.lately)
 

@@ -24,6 +24,22 @@ def test_success_is_said_at_the_minimum_alone(method, start):
     assert not res.success or res.fun < 1e-8
 
 
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "gradient-sampling", "laplacian"])
+@pytest.mark.parametrize("seed", range(3))
+def test_variables_that_are_turned_are_not_large_for_a_step(method, seed):
+    """Down a sixth power of one of them, while another stays at a million."""
+    rng = np.random.default_rng(600 + seed)
+    axes, shift = np.linalg.qr(rng.standard_normal((2, 2)))[0], rng.standard_normal(2)
+
+    def turned(x):
+        value, grad = beale((axes @ x - shift)[::-1])
+        return value, axes.T @ grad[::-1]
+
+    start = 1e6 * rng.standard_normal(2)
+    res = minimize(turned, start, jac=True, method=method, options={"maxfev": 3000})
+    assert not res.success or res.fun < 0.6  # Beale's plateau is at .452
+
+
 def brown(x):
     """Brown's almost linear function, a product of all variables among its residuals."""
     others = np.array([np.prod(np.delete(x, k)) for k in range(x.size)])

@@ -244,7 +244,7 @@ class Convergence:
         """With how far the step or the slopes have to lead for what is left; far is much."""
         pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))
         along = knows.left / (euclidean_norm(pg * size) or 1.0)
-        return knows._replace(large=max(along, float(np.max(np.abs(step) / size))))
+        return knows._replace(large=max(along, euclidean_norm(step)))
 
     def enough(
         self, promised: float, step: Array, x: Array, f: float, g: Array
