@@ -23,7 +23,7 @@ The rules, and where they come from:
    variables are known to `NEGLIGIBLE` then, where the function is a parabola. Far away a
    polynomial looks as if it vanished: the step has to be short by itself, too, since variables
    that are turned are large for the sake of others, and no more may be promised than there is,
-   or an order more.
+   or orders more where values alone tell.
    At a minimum where the function is flatter than a parabola values fall by that share while
    variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
    A promise counts as large as earlier ones have proved too small: what values fell by since
@@ -47,7 +47,6 @@ import math
 from typing import Any, NamedTuple, Protocol
 
 from smoothmin import _status
-from smoothmin._factors import MINOR
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Finish
 from smoothmin._status import Status
@@ -142,7 +141,7 @@ class Knowledge(NamedTuple):
             return 0.0
         if not self.vanishing:
             return min(beside(NEGLIGIBLE, self.lately), NEGLIGIBLE * self.size)
-        if MINOR * self.left > self.size > 0:
+        if SHORT * self.promised > self.size > 0:
             return 0.0
         return beside(VANISHING, self.lately)
 
