@@ -21,6 +21,7 @@ from smoothmin._protocol import Array, Done, advance
 SCHEMES = ("2-point", "3-point", "cs")
 VISIBLE = 30.0  # difference of values, in units of rounding or noise, that is none of these
 SHORTER = 2.0**-5  # of a step, where there is no value at either of its ends
+OTHER_ENDS = -1.0, SHORTER, -SHORTER  # in units of a step, where there is none at its own
 
 
 class Stencil:
@@ -197,22 +198,23 @@ class Stencil:
         other side is tried, then shorter steps: a step that is as long as noise demands leads
         easily to where there are no values.
         """
-        beside, first = self.beside, steps[0].copy()
+        beside, usual = self.beside, steps[0].copy()
         table = None if beside is None else beside.reshape(*found.shape, -1)
         seen = np.isfinite(values)[:, None] & np.ones(len(columns), dtype=bool)
-        for share in (-1.0, SHORTER, -SHORTER)[len(found) - 1 :]:
+        for share in OTHER_ENDS[len(found) - 1 :]:
             row, at = np.nonzero(seen & ~np.isfinite(found).any(axis=0))
-            other = points[row]
-            moving = np.arange(row.size), columns[at]
-            other[moving] += share * first[row, at]
+            start = points[row, columns[at]]
+            end = start + share * usual[row, at]
             if self._box is not None:
                 lower, upper = (bound[columns[at]] for bound in self._box)
-                kept = (lower <= other[moving]) & (other[moving] <= upper)
-                row, at, other = row[kept], at[kept], other[kept]
+                kept = (lower <= end) & (end <= upper)
+                row, at, start, end = row[kept], at[kept], start[kept], end[kept]
             if not row.size:
                 continue
+            other = points[row]
+            other[np.arange(row.size), columns[at]] = end
             found[0, row, at] = yield other
-            steps[0, row, at] = (other - points[row])[np.arange(row.size), columns[at]]
+            steps[0, row, at] = end - start
             if table is not None:
                 assert self.beside is not None
                 table[0, row, at] = self.beside

@@ -141,12 +141,12 @@ def noise_along(line: Callable[[float], Array]) -> Generator[Array, Array, float
     return quantum / math.sqrt(12) if np.isfinite(quantum) else 0.0
 
 
-def _rounded(points: Array, values: Array) -> float:
-    """What rounding of such points makes of values, which beside a value of zero may be all."""
-    size = float(np.linalg.norm(points[0]))
-    spacing = float(np.linalg.norm(points[1] - points[0]))
-    change = float(np.abs(np.diff(values)).max())
-    return ROUNDINGS * EPS * change * size / max(spacing, TINY)
+def rounded(values: Array, spacing: float) -> float:
+    """What rounding of points makes of values, which beside a value of zero may be all.
+
+    ``spacing`` is that of the points, in units of their size.
+    """
+    return EPS * float(np.abs(np.diff(values)).max()) / spacing
 
 
 def _noise_at(x: Array) -> Generator[Ask, Answers, float]:
@@ -185,6 +185,8 @@ def measure_noise(
     points, hidden = advance(attempts), 0.0
     while not isinstance(points, Done):
         answers = yield Ask(points, 0)
-        hidden = _rounded(points, answers.values)
+        size = max(float(np.linalg.norm(points[0])), TINY)
+        spacing = max(float(np.linalg.norm(points[1] - points[0])), TINY)
+        hidden = ROUNDINGS * rounded(answers.values, spacing / size)
         points = advance(attempts, answers.values)
     return points.value if points.value > hidden else 0.0

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from smoothmin._differences import VISIBLE, Stencil, moved, nonzero, slopes
 from smoothmin._factors import MINOR, OTHER_ORDER, SMALL
 from smoothmin._machine import EPS, LARGE, SUMMED
-from smoothmin._noise import POINTS, noise_along
+from smoothmin._noise import POINTS, noise_along, rounded
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Done, advance
 from smoothmin._scale import START_SHARE
@@ -146,11 +146,12 @@ class NoiseAwareStencil(Stencil):
             found = advance(line, values)
         level: float = found.value
         rounding, bottom = SUMMED * float(np.abs(values).max()), False
-        if anew and np.isfinite(values).all():
-            # of the points, where values rise from a minimum of zero
-            rounded = EPS * float(np.abs(np.diff(values)).max()) / length
-            if not level > max(rounding, rounded):
-                bottom = self.at_bottom = self._is_bottom(values, length, MINOR**2)
+        if (
+            anew
+            and np.isfinite(values).all()
+            and not level > max(rounding, rounded(values, length))
+        ):
+            bottom = self.at_bottom = self._is_bottom(values, length, MINOR**2)
         if bottom or not level > rounding:
             return  # what was found before, if anything, is the better guess
         self.noise, self._curvatures = level, None

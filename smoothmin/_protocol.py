@@ -401,8 +401,7 @@ class Problem:
     known : (points, values), arrays of shapes (m, n) and (m,), or None
         What an earlier run has found.
     ahead : int
-        How many points methods that can go on before all have come, by `Stream`, are to keep
-        under way; 0 if they are to wait.
+        How many points methods that need not wait for all, by `Stream`, keep under way; else 0.
     """
 
     x0: Array

@@ -22,8 +22,8 @@ The rules, and where they come from:
    at the minimum, it has to be `VANISHING` beside the falls, also in shorter windows: the
    variables are known to `NEGLIGIBLE` then, where the function is a parabola. Far away a
    polynomial looks as if it vanished: the step has to be short by itself, too, since variables
-   that are turned are large for the sake of others, and no more may be promised than there is,
-   or orders more where values alone tell.
+   that are turned are large for the sake of others, and no more may be promised than there is:
+   an order more where gradients are exact, three where errors of values may be as large.
    At a minimum where the function is flatter than a parabola values fall by that share while
    variables have hardly moved: a step that is promised must be short (`SHORT`) as well.
    A promise counts as large as earlier ones have proved too small: what values fell by since
@@ -47,6 +47,7 @@ import math
 from typing import Any, NamedTuple, Protocol
 
 from smoothmin import _status
+from smoothmin._factors import MINOR
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Finish
 from smoothmin._status import Status
@@ -88,9 +89,12 @@ class Knowledge(NamedTuple):
     far : float
         Length of the step that is promised, in units of how far steps led lately.
     large : float
-        Its length by itself, or that of the step along which slopes promise what is left.
+        Its length by itself, of "sqp" and models in units of max(1, abs(x)), or that of the step
+        along which slopes promise what is left.
     steep : float
         The gradient's size in units of the largest lately.
+    exact : bool
+        Whether gradients have no error that a promise near rounding could be mistaken by.
     resolved : bool
         Whether differences of values could ever be told from rounding and noise; true for exact
         gradients.
@@ -108,6 +112,7 @@ class Knowledge(NamedTuple):
     far: float = 0.0
     large: float = 0.0
     steep: float = 0.0
+    exact: bool = False
     resolved: bool = True
 
     @property
@@ -142,6 +147,8 @@ class Knowledge(NamedTuple):
         if not self.vanishing:
             return min(beside(NEGLIGIBLE, self.lately), NEGLIGIBLE * self.size)
         if SHORT * self.promised > self.size > 0:
+            return 0.0
+        if self.exact and MINOR * self.left > self.size > 0:
             return 0.0
         return beside(VANISHING, self.lately)
 

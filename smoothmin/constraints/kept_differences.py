@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._differences import SHORTER, VISIBLE, Stencil
+from smoothmin._differences import OTHER_ENDS, VISIBLE, Stencil
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array, Mask, Rows
 from smoothmin.constraints.radial import roomy_point
@@ -109,7 +109,7 @@ class KeptStencil(Stencil):
         slopes[ways.central] = (ahead[ways.central] - found[n:]) / (
             2 * ways.steps[ways.central, None]
         )
-        for share in (-1.0, SHORTER, -SHORTER):
+        for share in OTHER_ENDS:
             bad = ~np.isfinite(slopes).all(axis=1)
             if not bad.any() or not np.isfinite(base).all():
                 break

@@ -1,7 +1,4 @@
-"""The actions of "derivative-free", and the facts that they leave.
-
-`smoothmin.portfolio.decisions` says which comes next.
-"""
+"""The actions of "derivative-free", and the facts by which the next one is decided."""
 
 from __future__ import annotations
 
@@ -264,17 +261,13 @@ class Actions:
 
     def _first_descent(self) -> Generator[Any, Any, bool]:
         """From the best point."""
-        inverse = self._inverse
-        if inverse is None and self._model_run is not None:
-            inverse = self._model_run.inverse_hessian()
-        # between bounds no start is so far away that what values fell by from there misleads
-        run = self._model_run if self._facts.boxed else None
-        outcome = yield from self._descend(
-            self._incumbent.x,
-            curvature=self._facts.large,
-            hess_inv0=inverse,
-            recent=None if run is None else run.recent,
-        )
+        how: dict[str, Any] = {"curvature": self._facts.large, "hess_inv0": self._inverse}
+        if (run := self._model_run) is not None:
+            if self._inverse is None:
+                how["hess_inv0"] = run.inverse_hessian()
+            if self._facts.boxed:  # no start is so far away that falls from there mislead
+                how["recent"] = run.recent
+        outcome = yield from self._descend(self._incumbent.x, **how)
         self._descent = outcome or self._descent
         self._facts = replace(self._facts, lost=outcome is not None and not self._settled)
         return True

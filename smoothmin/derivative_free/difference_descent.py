@@ -131,9 +131,7 @@ class DifferenceDescent(Method):
     hess_inv0: ArrayLike | None = None
     xtol: float | None = None
     # the steps of a descent that led to the start
-    recent: Recent | None = field(
-        default=None, repr=False, kw_only=True, metadata={"option": False}
-    )
+    recent: Recent | None = field(default=None, repr=False, metadata={"option": False})
 
     def __post_init__(self) -> None:
         require_scale("scale", self.scale, optional=True)
@@ -240,10 +238,11 @@ class _DifferenceRun:
             self._steep = float(np.linalg.norm(pg * self._scale))
             self._recent.add(x / self._scale, f, self._steep, curvature)
             direction = self._direction(x, g, pg)
-            if self._in_part and self._may_end(x, f, g, direction):
+            knows = self._knowledge(x, f, g, direction)
+            if self._in_part and self._may_end(knows):
                 g = yield from self._gradient(x, f)
                 continue
-            finish = yield from self._converged(x, f, g, direction)
+            finish = yield from self._converged(x, f, g, direction, knows)
             if finish is not None or self._anew:
                 return finish
             if self._metric.along_coordinates:
@@ -273,22 +272,18 @@ class _DifferenceRun:
                 tangents.move(x, f, g)
                 yield Iterate(x, f, g, **self._seen)
 
-    def _may_end(self, x: Array, f: float, g: Array, direction: Array) -> bool:
+    def _may_end(self, knows: Knowledge) -> bool:
         """Whether the step ahead promises next to nothing, by what is known of the slopes."""
-        promised = -0.5 * float(g @ direction)
-        knows = self._knowledge(x, f, direction, promised)
-        return promised <= self._level(f) or self._negligible(knows, self._first - f)
+        return knows.promised <= knows.noise or self._negligible(knows)
 
     def _converged(
-        self, x: Array, f: float, g: Array, direction: Array
+        self, x: Array, f: float, g: Array, direction: Array, knows: Knowledge
     ) -> Generator[Any, Any, Finish | None]:
         """The end where the step ahead promises nothing, or nothing that is seen."""
-        promised, level = -0.5 * float(g @ direction), self._level(f)
-        if promised <= level and (self._metric.fresh or self._noisy(f)):
+        if knows.promised <= knows.noise and (self._metric.fresh or self._noisy(f)):
             return (yield from self._end(x, f, g))
-        knows = self._knowledge(x, f, direction, promised)
         self._vanishing = knows.vanishing
-        if self._metric.fresh or not self._may_end(x, f, g, direction):
+        if self._metric.fresh or not self._may_end(knows):
             return None
         x_new = self._problem.clip(x + direction)
         f_new = yield from ask_value(x_new)  # what is promised, where it costs one value
@@ -311,8 +306,8 @@ class _DifferenceRun:
         self._metric.reset()
         return None
 
-    def _knowledge(self, x: Array, f: float, direction: Array, promised: float) -> Knowledge:
-        recent, level = self._recent, self._level(f)
+    def _knowledge(self, x: Array, f: float, g: Array, direction: Array) -> Knowledge:
+        recent, level, promised = self._recent, self._level(f), -0.5 * float(g @ direction)
         step = float(np.linalg.norm(direction / self._scale))
         short = self._options.xtol is not None and step <= self._options.xtol
         return Knowledge(
@@ -328,11 +323,11 @@ class _DifferenceRun:
             steep=recent.steepness,
         )
 
-    def _negligible(self, knows: Knowledge, fell: float) -> bool:
+    def _negligible(self, knows: Knowledge) -> bool:
         """Whether what is promised is: by the tolerance, or beside what happened lately."""
         if (ftol := self._options.ftol) is not None:
             ahead = max(knows.promised, self._recent.last_fall)  # a poor metric promises little
-            return ahead <= ftol * min(fell, max(1.0, knows.size))
+            return ahead <= ftol * min(self._first - self.fun, max(1.0, knows.size))
         if self._options.xtol is not None:
             return knows.tolerance_met
         return knows.negligible and knows.steep <= KINK

@@ -26,7 +26,7 @@ from smoothmin import _status
 from smoothmin._check import require_memory
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._factors import MINOR, OTHER_ORDER, SHORTEST, SMALL
-from smoothmin._machine import EPS, SUMMED
+from smoothmin._machine import EPS, HALF_OF_DIGITS, SUMMED
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, measure_noise
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps, ask_value
@@ -55,7 +55,8 @@ RESOLVED = 1.5  # radii of the resolution up to which the radius falls to it at 
 class InterpolatingDescent:
     """One run, in coordinates divided by the scale.
 
-    ``delta`` is the radius of the trust region, ``rho`` its lower bound, which only falls.
+    ``delta`` is the radius of the trust region, ``rho`` its lower bound, which only falls;
+    ``recent`` are its steps, for a descent that goes on from where it ends.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class InterpolatingDescent:
                 if far is not None:
                     yield from self._improve(far)  # boxes 8 and 9
                 elif sharp or (
-                    ratio <= 0 and max(self._delta, length) <= (1 + EPS**0.5) * self._rho
+                    ratio <= 0 and max(self._delta, length) <= (1 + HALF_OF_DIGITS) * self._rho
                 ):
                     end = yield from self._end()
                     if end is not None:
@@ -319,7 +320,7 @@ class InterpolatingDescent:
 
     def _end(self) -> Generator[Ask, Answers, Finish | None]:
         """The end where no step around gains anything and none is worth a smaller radius."""
-        smallest = (1 + EPS**0.5) * self._last_rho
+        smallest = (1 + HALF_OF_DIGITS) * self._last_rho
         last = self._delta <= smallest and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:

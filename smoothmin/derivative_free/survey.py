@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smoothmin._factors import ROUNDS
-from smoothmin._machine import EPS
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._noise import Repeated, repeated
 from smoothmin._protocol import Answers, Array, Ask, Problem
 from smoothmin._scale import WIDE
@@ -136,7 +136,7 @@ def _limits(problem: Problem, scale: Array) -> Array:
 def _widest(problem: Problem, scale: Array, axes: Array) -> bool:
     """Whether a distribution is as wide as it may be."""
     deviations, limits = np.linalg.norm(axes, axis=1), _limits(problem, scale)
-    return bool((deviations >= (1 - EPS**0.5) * limits).any())
+    return bool((deviations >= (1 - HALF_OF_DIGITS) * limits).any())
 
 
 def _within(problem: Problem, scale: Array, axes: Array) -> Array:

@@ -244,9 +244,8 @@ class Convergence:
         """With how far the step or the slopes have to lead for what is left; far is much."""
         pg, size = self._problem.projected_gradient(x, g), np.maximum(1.0, np.abs(x))
         along = knows.left / (euclidean_norm(pg * size) or 1.0)
-        if self._problem.differences is None and MINOR * knows.left > knows.size > 0:
-            return knows._replace(large=math.inf)  # than there is, if the value vanishes
-        return knows._replace(large=max(along, euclidean_norm(step)))
+        exact = self._problem.differences is None
+        return knows._replace(large=max(along, euclidean_norm(step)), exact=exact)
 
     def enough(
         self, promised: float, step: Array, x: Array, f: float, g: Array

@@ -20,15 +20,16 @@ from smoothmin._protocol import Array
 from smoothmin.linesearch.line_result import LineResult
 from smoothmin.subproblems.min_norm import min_norm_point
 
-NEAREST = 20  # points on either side, of ten times as many, that tell the normal
+NEAREST = 20  # points on either side that tell the normal, ...
+REMEMBERED = 200  # ... of so many
 
 
 class Wall:
     """The points on both sides of a wall that searches have met."""
 
     def __init__(self) -> None:
-        self._without: deque[Array] = deque(maxlen=10 * NEAREST)
-        self._with: deque[Array] = deque(maxlen=10 * NEAREST)
+        self._without: deque[Array] = deque(maxlen=REMEMBERED)
+        self._with: deque[Array] = deque(maxlen=REMEMBERED)
 
     def pair(self, found: LineResult, x: Array, g: Array) -> tuple[Array, Array] | None:
         """A step across the wall and the jump of the gradient, after a search that met one.

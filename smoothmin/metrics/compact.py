@@ -338,10 +338,8 @@ class CompactModel:
     def curve(self, s: Array) -> Array:
         """``H^-1 s``, by Sherman, Morrison and Woodbury."""
         image = s / self._diagonal
-        right, (factors, pivots, failed) = (
-            self._weights * self._rows.dot(image),
-            self._whole_factors,
-        )
+        right = self._weights * self._rows.dot(image)
+        factors, pivots, failed = self._whole_factors
         shares = inverted(self._whole) @ right if failed else dgetrs(factors, pivots, right)[0]
         image -= (self._weights * shares).dot(self._rows) / self._diagonal
         image /= self._scale

@@ -24,6 +24,8 @@ from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import HALF_OF_DIGITS, cached_parts
 from smoothmin._protocol import Array
 
+ERRORS = 2.0  # standard errors by which a covariance must differ from 0 to count
+
 
 def secant_scales(
     steps: Array,
@@ -277,8 +279,7 @@ def starting_scales(x: Array, gradient: Array) -> Array:
     neighbours = float(sizes[1:] @ sizes[:-1]) * float(slopes[1:] @ slopes[:-1])
     alike = max(0.0, neighbours / (degrees**2 * spreads[0] * spreads[1]))
     error *= (1 + alike) / (1 - alike)
-    # a covariance must differ from 0 by two standard errors to count
-    certain = 1 - 2**2 * error / common**2
+    certain = 1 - ERRORS**2 * error / common**2
     if certain > 0:
         # means weighted by precision: of what x says, what the gradient says, and of 0
         weights = [1 / max(spread - common, HALF_OF_DIGITS * spread) for spread in spreads]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from smoothmin._check import require_real, require_scale
-from smoothmin._factors import MINOR, SHORTEST, SMALL
+from smoothmin._factors import SHORTEST, SMALL
 from smoothmin._method import Method
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, measure_noise
 from smoothmin._noisy_differences import BEST
@@ -39,7 +39,7 @@ from smoothmin.derivative_free.interpolating_descent import RESOLVED
 from smoothmin.residuals.losses import LINEAR, Loss
 from smoothmin.residuals.result import Ended
 from smoothmin.subproblems.linear_program import linear_program_step
-from smoothmin.subproblems.trust_region import POOR, boxed_step, next_radius
+from smoothmin.subproblems.trust_region import EXCELLENT, POOR, boxed_step, next_radius
 
 
 class ResidualModels:
@@ -280,7 +280,7 @@ class _ModelRun:
         self._tried.append((abs(actual - predicted), length))
         self._compare(fit, step, actual)
         ratio = actual / predicted
-        self._resize(next_radius(self._delta, length, min(ratio, 1 - MINOR)))  # near as a rule
+        self._resize(next_radius(self._delta, length, min(ratio, EXCELLENT)))  # near as a rule
         self._take(fit, x, step, residuals)
         return ratio
 

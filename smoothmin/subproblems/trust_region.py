@@ -17,8 +17,8 @@ import numpy as np
 from smoothmin._factors import MINOR
 from smoothmin._protocol import Array, Mask
 
-POOR, GOOD = 0.1, 0.7  # ratios of actual to predicted decrease
-FAST_GROWTH = 4.0  # of the radius after an excellent step; after a good one it doubles
+POOR, GOOD, EXCELLENT = 0.1, 0.7, 1 - MINOR  # ratios of actual to predicted decrease
+GROWTH, FAST_GROWTH = 2.0, 4.0  # of the radius after a good or an excellent step
 ACCURACY = 1e-3  # relative, of what small problems are solved to
 RELEASES = 3  # rounds of letting variables go from their bounds
 
@@ -27,7 +27,7 @@ def next_radius(radius: float, length: float, ratio: float) -> float:
     """The radius after a step so long, with that ratio of actual to predicted decrease."""
     if ratio <= POOR:
         return min(0.5 * radius, length)
-    growth = 1.0 if ratio <= GOOD else 2.0 if ratio <= 1 - MINOR else FAST_GROWTH
+    growth = 1.0 if ratio <= GOOD else GROWTH if ratio <= EXCELLENT else FAST_GROWTH
     return max(0.5 * radius, growth * length)
 
 

@@ -26,7 +26,7 @@ from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._noise import NOISE_FLOOR
 from smoothmin._protocol import Array
 from smoothmin.linesearch.line_result import MAX_TRIALS
-from smoothmin.subproblems.trust_region import FAST_GROWTH
+from smoothmin.subproblems.trust_region import FAST_GROWTH, GROWTH
 
 AGREE = 1.5  # factor within which two curvatures are one: a kink's doubles where a step is halved
 
@@ -196,7 +196,7 @@ class _Lines:
             inner = self.second(axes)[0] * np.outer(lengths, lengths)
             basis = basis @ longer
             yield basis, inner, lengths * [axis.slope for axis in axes]
-            if abs(np.linalg.det(longer)) < 2:
+            if abs(np.linalg.det(longer)) < GROWTH:
                 return
 
     def _room(self, unit: Array, most: float) -> float:

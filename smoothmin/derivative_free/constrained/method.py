@@ -46,6 +46,7 @@ from smoothmin.derivative_free.constrained.verification import (
 )
 from smoothmin.derivative_free.model_descent import ModelDescent
 from smoothmin.derivative_free.surface import MOST_CROSS_TERMS
+from smoothmin.subproblems.trust_region import GROWTH
 
 ROUNDS = 2  # of models and slopes in turn, and of verifications, the second by points of the first
 UNDECIDED = Status.PRECISION, Status.INFEASIBLE
@@ -205,7 +206,7 @@ def _verified(descent: TrustRegion) -> Generator[Any, Any, bool]:
             yield from around(state, descent.models, radius)
             descent.look_close(radius)
             nearer, radius = radius, distance(state, descent.models)
-            if radius <= 2 * nearer:
+            if radius <= GROWTH * nearer:
                 break
         right = yield from as_predicted(state, descent.models, radius)
         if descent.look_close(radius) and right:

@@ -33,7 +33,7 @@ from smoothmin.derivative_free.constrained.state import (
     InterpolationState,
 )
 from smoothmin.subproblems.piecewise_linear import least_of_pieces
-from smoothmin.subproblems.trust_region import FAST_GROWTH, GOOD, POOR
+from smoothmin.subproblems.trust_region import FAST_GROWTH, GOOD, GROWTH, POOR
 
 ASIDE = 0.05  # of the radius, so far from a point are its slopes taken
 SHRINKING = 0.7  # of the radius
@@ -97,7 +97,7 @@ class SlopeBundle:
         state.cheapen(self._active)
         if ratio >= POOR:
             if ratio >= GOOD:
-                self.radius *= 2
+                self.radius *= GROWTH
             yield state.iterate(self.radius)
             return True
         if np.isfinite(found).all():

@@ -38,7 +38,7 @@ from smoothmin.derivative_free.constrained.state import (
     InterpolationState,
 )
 from smoothmin.derivative_free.settings import DerivativeFreeSettings
-from smoothmin.subproblems.trust_region import FAST_GROWTH, GOOD, POOR
+from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GROWTH, POOR
 
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
@@ -233,7 +233,7 @@ class TrustRegion:
     def _resize(self, models: Models, ratio: float, length: float) -> Generator[Any, Any, None]:
         """The next radius; where a prediction failed, maybe for want of points, one more."""
         if ratio >= GOOD:
-            growth = FAST_GROWTH if ratio > 1 - MINOR else 2.0
+            growth = FAST_GROWTH if ratio > EXCELLENT else GROWTH
             if length > SHORT_STEP:
                 self.delta *= max(1.0, growth * length)
             else:
