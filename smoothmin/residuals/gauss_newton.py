@@ -17,13 +17,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from smoothmin._check import require_real
+from smoothmin._factors import MINOR
 from smoothmin._method import Method
 from smoothmin._protocol import Answers, Array, Ask, Finish, Iterate, Problem, Steps
 from smoothmin._status import Status, nonfinite_start
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.residuals.losses import LINEAR, Loss
 from smoothmin.residuals.result import Ended
-from smoothmin.subproblems.trust_region import POOR, boxed_step, next_radius
+from smoothmin.subproblems.trust_region import boxed_step
+
+POOR, GOOD = 0.25, 0.75  # ratios of actual to predicted decrease, SciPy's
+SHRINK, GROW = 0.25, 2.0  # of the radius
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,10 @@ class _GaussNewtonRun:
             if there is not None and actual > 0:
                 yield self._iterate(there, radius)  # type: ignore[misc]
             return end
-        radius = next_radius(radius, length, ratio)
+        if ratio < POOR:
+            radius = SHRINK * min(radius, length)
+        elif ratio > GOOD and length > (1 - MINOR) * radius:
+            radius *= GROW
         if there is not None:
             self._learn(here, there, scale, step, actual)
         return (there if actual > 0 else None), radius
