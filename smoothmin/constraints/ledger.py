@@ -22,7 +22,13 @@ from smoothmin._machine import LARGE, PRODUCTS
 from smoothmin._protocol import Answers, Array, Ask, Done, Mask, Rows, advance, quiet
 from smoothmin._status import Status
 from smoothmin.constraints.evaluation import SLOPES_ALONE, FeasibleLimits, Sizes
-from smoothmin.constraints.region import FeasibleRegion, excess, part_of, scaled_excess
+from smoothmin.constraints.region import (
+    FeasibleRegion,
+    excess,
+    part_of,
+    relative_excess,
+    scaled_excess,
+)
 
 # rows (m, w) of points, and slopes (m, w, n) or None
 FoundRows: TypeAlias = tuple[NDArray[Any], Array | None]
@@ -149,7 +155,7 @@ class ConstrainedLedger(Ledger):
         best = self.best
         if best.x is None or best.feasible or self._rows is None:
             return ""
-        return f"constraints are violated by {best.violation:.3g}, in units of max(1, |c|)"
+        return f"constraints are violated by {best.violation:.3g}, in units of max(1, |limit|)"
 
     def exchange(self, ask: Ask) -> Generator[Batch, FoundRows, Answers]:
         """See `Ledger`; answers have rows, and Jacobians with gradients."""
@@ -312,14 +318,15 @@ class ConstrainedLedger(Ledger):
             self.limits.look_at_feasible(best.fun)
 
     def violations(self, points: Array, rows: Array) -> tuple[Array, Mask]:
-        """The largest violation of each point in units of max(1, |c|), and whether it is none."""
+        """The largest violation of each point, in units of its limit, and whether it is none."""
         if self._rows is None or not len(self._rows.lower):
             return np.zeros(len(points)), np.ones(len(points), dtype=bool)
         if len(points) == 1 and self._inside(points[0], rows[0]):
             return np.zeros(1), np.ones(1, dtype=bool)
-        beyond = scaled_excess(self._rows, self.region.values(points, rows))
+        values = self.region.values(points, rows)
+        beyond = scaled_excess(self._rows, values)
         met: Mask = np.logical_and.reduce(beyond <= self._rows.tolerance, axis=1)
-        return beyond.max(axis=1), met
+        return relative_excess(self._rows, values).max(axis=1), met
 
     def _inside(self, point: Array, row: Array) -> bool:
         """Whether a point violates nothing at all: quickly, as most do not."""

@@ -48,7 +48,14 @@ from smoothmin._reflection import within_bounds
 from smoothmin._status import Status
 from smoothmin._verdict import CTOL_FROM_VALUES
 from smoothmin.constraints.radial import Radial
-from smoothmin.constraints.region import dense, excess, part_of, scaled_excess, stacked_rows
+from smoothmin.constraints.region import (
+    dense,
+    excess,
+    part_of,
+    relative_excess,
+    scaled_excess,
+    stacked_rows,
+)
 from smoothmin.constraints.result import signed_least_squares
 from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
 
@@ -205,11 +212,11 @@ class _Penalized:
         return fit[1:, 0], row, fit[1:, 1:].T
 
     def violation(self, row: Array) -> float:
-        """The largest violation of rows, in units of max(1, |c|), beyond what counts as none."""
+        """The largest violation of rows, in units of its limit, beyond what counts as none."""
         if self.rows is None:
             return 0.0
-        beyond = scaled_excess(self.rows, row)
-        return float(np.where(beyond > self.rows.tolerance, beyond, 0.0).max(initial=0.0))
+        seen = scaled_excess(self.rows, row) > self.rows.tolerance
+        return float(relative_excess(self.rows, row).max(initial=0.0, where=seen))
 
     def doubted(self, ended: Finish, x: Array) -> Finish:
         """The end from values alone: where rows are active the penalty has kinks.
@@ -432,5 +439,5 @@ def restoring_step(rows: Rows, row: Array, jacobian: Array) -> Array:
 
 
 def _stationary(left: float) -> Finish:
-    where = f"The violation is stationary at {left:.3g} in units of max(1, |c|)"
+    where = f"The violation is stationary at {left:.3g} in units of max(1, |limit|)"
     return Finish(Status.INFEASIBLE, _status.contradictory(where))

@@ -33,6 +33,12 @@ def scaled_excess(rows: Rows, values: Array) -> Array:
     return beyond
 
 
+def relative_excess(rows: Rows, values: Array) -> Array:
+    """The same in units of max(1, |limit|), so that of two points far outside one is nearer."""
+    limits = np.where(values < rows.lower, rows.lower, rows.upper)
+    return excess(rows, values) / np.fmin(np.fmax(np.abs(limits), 1.0), 1 / TINY)
+
+
 def dense(matrix: Any) -> Array:
     """A matrix as an ordinary array."""
     found: Array = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)

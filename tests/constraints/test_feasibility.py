@@ -123,3 +123,17 @@ def test_a_start_far_from_equalities_and_bounds_is_no_contradiction(seed):
         constraints=rows,
     )
     assert res.success, res.message
+
+
+@pytest.mark.parametrize("method", ["sqp", "constrained-model", "model-descent"])
+@pytest.mark.parametrize("start", [(-1.2, 1.0), (3.0, 4.0)])
+@pytest.mark.parametrize("size", [lambda x: float(x @ x), lambda x: float(np.abs(x).sum())])
+def test_where_nothing_meets_them_the_least_violated_point_is_returned(method, start, size):
+    """By how much, even beyond 1, where a share of the row's value would make all points equal."""
+    res = minimize(
+        lambda x: x.sum(), start, method=method, rng=0, options={"maxfev": 2000},
+        constraints={"type": "ineq", "fun": lambda x: -1 - size(x)},
+    )  # fmt: skip
+    assert not res.success
+    assert res.constr_violation <= 1.001
+    np.testing.assert_allclose(res.x, 0, atol=1e-2)
