@@ -1,5 +1,7 @@
 """Steps along what remains of a gradient without its last changes."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -70,23 +72,41 @@ def test_a_parabola_is_followed_to_its_minimum():
     assert fun(there) < fun(np.zeros(1))
 
 
-@pytest.mark.parametrize("n", [10, 20])
-def test_a_certificate_is_not_doubted_for_long(n):
-    def fun(x):  # chained crescents
-        left, right = x[:-1], x[1:]
-        bowls = left**2 + (right - 1) ** 2
-        first, second = float((bowls + right - 1).sum()), float((-bowls + right + 1).sum())
-        g = np.zeros(n)
-        sign = 1.0 if first >= second else -1.0
-        g[:-1] += 2 * sign * left
-        g[1:] += 2 * sign * (right - 1) + 1
-        return max(first, second), g
+def crescents(x):
+    """Chained crescents: the larger of two sums, zero at zero."""
+    left, right = x[:-1], x[1:]
+    bowls = left**2 + (right - 1) ** 2
+    first, second = float((bowls + right - 1).sum()), float((-bowls + right + 1).sum())
+    g = np.zeros(x.size)
+    sign = 1.0 if first >= second else -1.0
+    g[:-1] += 2 * sign * left
+    g[1:] += 2 * sign * (right - 1) + 1
+    return max(first, second), g
 
+
+@pytest.mark.parametrize("n", [8, 10, 12, 20, 30])
+def test_a_certificate_is_not_doubted_for_long(n):
     x0 = np.where(np.arange(n) % 2, 2.0, -1.5)
-    res = minimize(fun, x0, jac=True, rng=0)
+    res = minimize(crescents, x0, jac=True, rng=0)
     assert res.success, res.message
     assert res.fun < 1e-12
     assert res.nfev <= 150
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_gradients_that_leave_a_hull_as_it_is_are_not_looked_for_again(seed):
+    x0 = np.where(np.arange(25) % 2, 2.0, -1.5)
+    x0 += 0.3 * np.random.default_rng(seed).standard_normal(25)
+    asked = Counter()
+
+    def fun(x):
+        asked[x.tobytes()] += 1
+        return crescents(x)
+
+    res = minimize(fun, x0, jac=True, rng=0, options={"maxfev": 2000})
+    assert res.fun < 1e-12
+    assert max(asked.values()) <= 3
+    assert res.nfev <= 500
 
 
 def test_points_along_coordinates_are_asked_a_few_at_a_time(monkeypatch):

@@ -135,6 +135,7 @@ class HullStep:
         if certifier.certified or state.doubt.finish or state.ended:
             return StepOutcome.STATIONARY
         hull, nulls, samplings, afresh = self._hull(), 0, 0, False
+        longer = np.inf  # what the least element was before the last gradient, squared
         while True:
             # 1. the least element of the hull of the gradients near
             cause, direction, slope, t = self._least_element(hull)
@@ -147,13 +148,14 @@ class HullStep:
                 if (yield from self._sample()):
                     return StepOutcome.LOWER
                 continue
-            spent = nulls >= self._most_nulls or samplings > 1
+            spent = nulls >= self._most_nulls or samplings > 1 or not -slope < longer
             at_last = invisible or (spent and state.radius <= certifier.least_radius)
             if at_last and not small and not state.metric.fresh and not afresh:
                 # the metric shows nothing any more; the certificate is Euclidean anyway
                 state.metric.reset()
                 state.radius = max(state.radius, certifier.least_radius)
                 hull, nulls, samplings, afresh = self._hull(), 0, 0, True
+                longer = np.inf
                 continue
             if small or invisible or spent:
                 # 2. the hull is as good as it gets here: end, or look closer
@@ -162,24 +164,25 @@ class HullStep:
                         return StepOutcome.STATIONARY
                     if (yield from self._sample()):
                         return StepOutcome.LOWER
-                    nulls = samplings = 0
+                    nulls, samplings, longer = 0, 0, np.inf
                     continue
                 if certifier.certified or not self._look_closer(small):
                     return StepOutcome.STATIONARY
                 if spent and not small and not state.metric.fresh:
                     state.metric.reset()  # it may be in the way
                     return StepOutcome.NOTHING
-                nulls = samplings = 0
+                nulls, samplings, longer = 0, 0, np.inf
                 if state.problem.box is not None:  # fewer bounds are near
                     hull = self._hull()
                 continue
             # 3. a step along it, or a gradient that enlarges the hull
+            longer = -slope
             found, visible = yield from self._search(cause, direction, slope, t)
             if visible:
                 return StepOutcome.LOWER
             if found.lower:
                 # rounding's gift is no reason to leave: the hull is what is wanted now
-                hull = self._hull()
+                hull, longer = self._hull(), np.inf
             if found.lower or any(
                 float(trial.grad @ direction) >= WOLFE * slope for trial in found.known
             ):
