@@ -64,24 +64,26 @@ def _falls_along(
 
 
 def lower_beyond(
-    problem: Problem, x: Array, f: float, flat: Mask | None
+    problem: Problem, x: Array, f: float, flat: Mask | None, fallen: float
 ) -> Generator[Ask, Answers, bool]:
     """Whether values are lower where they first differ along variables that are flat at ``x``.
 
     Nor is it known that none are where all variables are flat as far as is looked: a plateau.
-    Parameters as of `plateau_ends`.
+    What the judge calls negligible, beside all that values have ``fallen`` by, is no lower: the
+    tails of functions that fall to an infimum are as flat. Other parameters as of `plateau_ends`.
     """
-    _, values, settled = yield from plateau_ends(problem, x, f, flat)
-    return bool((values < f).any()) or not settled
+    little = max(SUMMED * abs(f), NEGLIGIBLE * min(abs(f), fallen))
+    _, values, settled = yield from plateau_ends(problem, x, f, flat, little)
+    return bool((values < f - little).any()) or not settled
 
 
 def plateau_ends(
-    problem: Problem, x: Array, f: float, flat: Mask | None
+    problem: Problem, x: Array, f: float, flat: Mask | None, little: float = 0.0
 ) -> Generator[Ask, Answers, tuple[Array, Array, bool]]:
     """Points and values where these first differ along variables that are flat at ``x``.
 
-    None farther out than one that is lower. And whether any variable is not flat as far as is
-    looked.
+    None farther out than one that is lower by more than a ``little``. And whether any variable is
+    not flat as far as is looked.
 
     Parameters
     ----------
@@ -111,6 +113,6 @@ def plateau_ends(
         ends.append(points[rows[met]])
         heights.append(values[met])
         differ.flat[rows] = met | (points[rows] == x).all(axis=1)
-        if (values < f).any():
+        if (values < f - little).any():
             break
     return np.concatenate(ends), np.concatenate(heights), bool(differ.all(axis=0).any())

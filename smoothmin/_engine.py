@@ -227,7 +227,8 @@ class Run:
                 message = _status.INFIMUM_FAR_AWAY
             elif from_values and not known and (stencil is None or best.grad is not None):
                 flat = None if stencil is None or best.grad is None else best.grad == 0
-                if (yield from lower_beyond(problem, best.x.copy(), best.fun, flat)):
+                fallen = self._ledger.first_value - best.fun
+                if (yield from lower_beyond(problem, best.x.copy(), best.fun, flat, fallen)):
                     message = _status.STEPS
         except Halt as halt:
             if halt.status is Status.TARGET:

@@ -79,9 +79,13 @@ class NoiseAwareStencil(Stencil):
         elif first and self.noise == 0 and self._shorten(points[0], float(values[0]), gradients[0]):
             self.at_bottom = False  # of a scale that is not the variables'
             values, gradients = yield from super().gradients(points)
+        self._last, self._lowest = abs(float(values[0])), min(self._lowest, float(values[0]))
+        if not measured and self.noise > self._last and self._outdated():
+            # noise of far larger values, of which steps are far too long here
+            yield from self._measure(points[0])
+            values, gradients = yield from super().gradients(points)
         unseen = self._flat or (self.noise > 0 and not self.resolves)
         self.plateau = unseen and not gradients.any()
-        self._last, self._lowest = abs(float(values[0])), min(self._lowest, float(values[0]))
         beside = np.empty(0) if self.rows is None else self.rows[0]
         self._latest = points[0].copy(), np.append(values[0], beside)
         return values, gradients
@@ -153,7 +157,9 @@ class NoiseAwareStencil(Stencil):
         ):
             bottom = self.at_bottom = self._is_bottom(values, length, MINOR**2)
         if bottom or not level > rounding:
-            return  # what was found before, if anything, is the better guess
+            if not self._flat and float(np.ptp(values)) < 0.5 * self.noise:
+                self.noise, self._relative = 0.0, self._usual  # values that close have none of it
+            return  # else what was found before, if anything, is the better guess
         self.noise, self._curvatures = level, None
         yield from self._lengthen(x, f, level)
 

@@ -8,9 +8,9 @@ from smoothmin._beyond import falls_on, lower_beyond
 METHODS = [None, "bfgs", "Nelder-Mead", "gaussian-search", "difference-descent"]
 
 
-def told(fun, x, flat=None, box=None):
+def told(fun, x, flat=None, box=None, fallen=1.0):
     x = np.asarray(x, dtype=float)
-    return values_drive(lower_beyond(problem(x, box), x, fun(x), flat), fun)
+    return values_drive(lower_beyond(problem(x, box), x, fun(x), flat, fallen), fun)
 
 
 def falls(fun, x, step, grad):
@@ -149,3 +149,22 @@ def test_a_flat_minimum_is_a_success(method):
         return 5.0 + out @ out, 2 * out * np.sign(x)
 
     assert minimize(fun, [30.0, -20.0, 4.0], jac=True, method=method, rng=0).success
+
+
+def test_what_is_negligible_is_no_lower_step():
+    assert not told(lambda x: 1 - 1e-9 * float(abs(x[0]) > 0.3), [0.0])
+    assert told(lambda x: 1 - 1e-9 * float(abs(x[0]) > 0.3), [0.0], fallen=1e-3)
+
+
+@pytest.mark.parametrize("method", ["bfgs", None])
+def test_tails_of_shares_are_no_steps(method):
+    # a softmax leaves out what earns nothing only far away, where nothing changes any more
+    earned = np.array([1.0, 0.9, -0.5, -1.0, 0.2])
+    risk = np.diag([1.0, 0.8, 2.0, 1.0, 3.0]) + 0.1
+
+    def fun(z):
+        shares = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+        return float(2 * shares @ risk @ shares - earned @ shares)
+
+    res = minimize(fun, np.zeros(5), method=method, rng=0)
+    assert res.success

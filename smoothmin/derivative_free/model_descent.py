@@ -6,7 +6,7 @@ derivatives" (2006); see `interpolating_descent`.
 Deviations: few points tell little of narrow valleys, along which the radius stays small for
 long. After as many values as twenty gradients by differences take, a quasi-Newton descent goes on
 from the lowest point. Where that ends at no minimum, as under noise and on kinks, the model
-goes on where it was, to the end.
+goes on to the end: where it was, or anew where differences have come lower.
 """
 
 from __future__ import annotations
@@ -112,11 +112,13 @@ class ModelDescent(Method):
         if other.status.success:
             return other
         if finish is None:
+            if modelled.behind(others):
+                descent = self.begin(problem.at(others.x), rng)
+                steps = descent.run()
             finish = yield from modelled.follow(steps)
         assert finish is not None
-        behind = modelled.fun - others.fun > NEGLIGIBLE * (modelled.first - others.fun)
         jumped = descent.jumped or bool(other.info.get("jumps"))
-        finish, course = (other, others) if behind else (finish, modelled)
+        finish, course = (other, others) if modelled.behind(others) else (finish, modelled)
         return (yield from self._searched(finish, course, jumped, problem, rng))
 
     def _is_doubtful(self, finish: Finish, course: _Course) -> bool:
@@ -151,6 +153,10 @@ class _Course:
     def __init__(self) -> None:
         self.x: Array = np.empty(0)
         self.first = self.fun = math.inf
+
+    def behind(self, other: _Course) -> bool:
+        """Whether the other one is lower, by more than is negligible."""
+        return self.fun - other.fun > NEGLIGIBLE * (self.first - other.fun)
 
     def follow(self, steps: Steps, limit: float = math.inf) -> Generator[Any, Any, Finish | None]:
         """The descent's last word; None, at a step, where it has taken more values than that."""

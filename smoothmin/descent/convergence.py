@@ -158,9 +158,11 @@ class Convergence:
         hidden, differences = self.rounding(x, f, g), self._problem.differences
         if differences is None or differences.noise > 0 or self._one_sided.leads_down:
             return hidden
-        # where it is much of what values fell by it is no more than a guess
+        # where it is much of a value, unless that may vanish, it is no more than a guess
         blurred = self._one_sided.hides(x, f, self.metric)
-        most = max(BLURRED * abs(f), beside(BLURRED, self.recent.changes))
+        most = BLURRED * abs(f)
+        if 0.5 * abs(f) <= blurred:
+            most = max(most, beside(BLURRED, self.recent.changes))
         return max(hidden, min(blurred, most))
 
     def suspects(self, promised: float, step: Array, x: Array, f: float, g: Array) -> bool:
@@ -211,7 +213,9 @@ class Convergence:
         knows = knows._replace(promised=max(knows.promised, left), noise=rounding)
         knows = self._reaching(knows, step, x, central)
         # a value that vanishes may be all that errors hide
-        little = not knows.vanishing or (knows.large <= SHORT and hidden <= knows.size)
+        little = knows.large <= SHORT and hidden <= knows.size
+        if not knows.vanishing:
+            little = hidden <= BLURRED * knows.size
         if little and hidden <= beside(BLURRED, self.recent.changes):
             # no gains are to be extrapolated where none is sure
             knows = knows._replace(noise=max(rounding, hidden), extrapolated=0.0)

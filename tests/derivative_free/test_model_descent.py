@@ -368,3 +368,14 @@ def test_a_tolerance_of_zero_is_as_much_as_can_be_had(method):
     res = minimize(lambda x: float(((x - 1) ** 2).sum()) + 3, [2.0, 5.0], method=method, tol=0)
     assert res.fun - 3 < 1e-12
     assert res.nfev < 400
+
+
+def test_the_model_goes_on_from_where_differences_have_come():
+    # from where it was itself it takes thousands of steps more where values are flat
+    powers, evaluations = np.linspace(2, 6, 5), 0
+    for seed in range(4):
+        start = 10 * np.random.default_rng(seed).standard_normal(5)
+        res = minimize(lambda x: float((np.abs(x) ** powers).sum()), start, method="COBYQA")
+        assert res.fun < 1e-25
+        evaluations += res.nfev
+    assert evaluations <= 5000

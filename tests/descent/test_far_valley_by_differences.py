@@ -34,3 +34,20 @@ def test_a_look_to_both_sides_costs_little_where_differences_are_right(method):
     assert res.success
     assert res.fun - 3 < 1e-8
     assert res.nfev < 120
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "gradient-sampling", "laplacian"])
+def test_noise_of_values_far_away_is_not_that_of_low_ones(method):
+    # powers of large numbers are rounded by more than all of a likelihood at its minimum
+    times = 3 * np.random.default_rng(5).weibull(1.7, 100)
+
+    def fun(t):
+        shape, scale = np.exp(np.clip(t, -20, 20))
+        z = times / scale
+        with np.errstate(over="ignore"):
+            return -float((np.log(shape / scale) + (shape - 1) * np.log(z) - z**shape).sum())
+
+    least = minimize(fun, [0.5, 1.0], method="bfgs").fun
+    res = minimize(fun, [3.0, -3.0], method=method)
+    assert res.success or method == "laplacian"  # which may end where powers overflow
+    assert not res.success or res.fun - least < 1e-6 * abs(least)
