@@ -22,6 +22,7 @@ from smoothmin._evaluate import Ledger
 from smoothmin._history import Steps as HistorySteps
 from smoothmin._limits import Halt, Patience
 from smoothmin._method import Method
+from smoothmin._noisy_end import drowned, error_of_lowest, measured_end
 from smoothmin._progress import Monitor
 from smoothmin._protocol import (
     Answers,
@@ -101,6 +102,7 @@ class Run:
         self._nit = 0
         self._last: Iterate | None = None
         self._before: Array | None = None  # where the one before it was
+        self._end: Iterate | None = None  # measured in noise, where the lowest value is none
         self._lowest = math.inf  # of the values that the method has reported
         self._info: dict[str, Any] = {}
         self._message = ""
@@ -201,7 +203,9 @@ class Run:
             self._steps = context.run(method.run, self._problem, self._rng)
         try:
             finish = yield from self._converse(self._steps, context.run)
-            return (yield from self._doubted(finish))
+            finish = yield from self._doubted(finish)
+            yield from self._measured(finish)
+            return finish
         finally:
             self._steps.close()
 
@@ -235,10 +239,39 @@ class Run:
                 raise
         if not died:  # so near a point with a value
             self._ledger.revive()
-        asked, accounts = self._ledger.nfev - before, finish.info.get("phase_nfev")
-        if accounts is not None and (asked or from_values):
-            accounts["check"] = accounts.get("check", 0) + asked
+        self._book(finish, before)
         return Finish(Status.PRECISION, message, **finish.info) if message else finish
+
+    def _book(self, finish: Finish, before: int) -> None:
+        """Tell what was evaluated since there were so many to whoever keeps accounts."""
+        asked, accounts = self._ledger.nfev - before, finish.info.get("phase_nfev")
+        if accounts is not None and asked:
+            accounts["check"] = accounts.get("check", 0) + asked
+
+    def _measured(self, finish: Finish) -> Generator[Ask, Answers, None]:
+        """The value at the end of a run from values alone in noise, by values drawn anew."""
+        best, ledger, last = self._ledger.best, self._ledger, self._last
+        surveyed = finish.info.pop("surveyed", False)
+        noise = finish.info.get("noise", self._info.get("noise", 0.0))
+        plain = self._constrained is None and self._settings.result == "best"
+        asked = plain and not self._method.needs_gradient and drowned(noise, best.fun)
+        if not asked or best.x is None or last is None:
+            return
+        ends = [last.x]
+        if not (surveyed or np.array_equal(best.x, last.x)):
+            ends.append(best.x.copy())
+        before = ledger.nfev
+        try:
+            end = yield from measured_end(ends, before, ledger.limits.maxfev - before)
+        except Halt as halt:
+            if halt.status is Status.TARGET:
+                raise
+            return
+        self._book(finish, before)
+        if end is not None:
+            x, value = end
+            self._last = self._end = Iterate(x, value.mean)
+            finish.info.update(noise=value.spread, error=value.half_width)
 
     def _last_step(self) -> Array | None:
         """The last one, if there were enough to have become short near a minimum."""
@@ -385,8 +418,7 @@ class Run:
         last_x, last_value = x, value
         if self._last is not None:
             last_x, last_value = self._last.x, float(self._last.fun)
-        measured = finish.info.pop("measured", False) and self._constrained is None
-        if measured or self._settings.result == "last":  # the lowest of noisy values is none
+        if self._end is not None or self._settings.result == "last":
             x, value = last_x, last_value
         status, self._message = _verdict.final(finish, value, ledger)
         standard = {
@@ -415,6 +447,8 @@ class Run:
             standard["history"] = ledger.recorder.history(standard["method"], steps, shaped)
         seen = {"noise": self._problem.noise} if self._problem.noise > 0 else {}
         info = seen | self._info | finish.info
+        if "noise" in info and not self._method.needs_gradient:
+            info.setdefault("error", error_of_lowest(info["noise"], ledger.nfev))
         if self._constrained is not None:
             told = info.pop("multipliers", None)
             standard |= self._constrained.describe(x, told)

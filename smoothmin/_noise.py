@@ -64,15 +64,10 @@ class Repeated:
         spread, quantile = float(np.std(values, ddof=1)), float(stdtrit(len(values) - 1, 0.975))
         return cls(float(np.mean(values)), spread, quantile * spread / math.sqrt(len(values)))
 
-    @property
-    def told(self) -> dict[str, float | bool]:
-        """What a run that ends there says: ``fun`` is the mean, not the lowest by luck."""
-        return {"error": self.half_width, "measured": math.isfinite(self.mean)}
 
-
-def repeated(x: Array) -> Generator[Ask, Answers, Repeated]:
-    """Values at one point, again and again."""
-    answers = yield Ask(np.repeat(x[None], REPEATS, axis=0), 0)
+def repeated(x: Array, count: int = REPEATS) -> Generator[Ask, Answers, Repeated]:
+    """So many values at one point, whatever is known of it."""
+    answers = yield Ask(np.repeat(x[None], count, axis=0), 0, phase="check", anew=True)
     return Repeated.of(np.where(np.isfinite(answers.values), answers.values, np.nan))
 
 

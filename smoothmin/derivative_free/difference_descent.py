@@ -376,7 +376,7 @@ class _DifferenceRun:
         yield Iterate(x, here.mean, **self._seen)
         lately, size = self._recent.changes, abs(here.mean)
         knows = Knowledge(HIDDEN, promised=left, lately=lately, size=size, noise=self._noise)
-        return judge(knows, noise=self._noise, **here.told)
+        return judge(knows, noise=self._noise, surveyed=True)
 
     def _hidden(self, x: Array, f: float) -> Generator[Ask, Answers, Finish]:
         """The end where differences are no more than rounding, and values rise farther out.

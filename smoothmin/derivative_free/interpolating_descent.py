@@ -367,7 +367,7 @@ class InterpolatingDescent:
         yield Iterate(x, here.mean, radius=self._delta)
         message = "Predicted decreases are lost in the noise"
         knows = Knowledge(message, promised=left, noise=noise)
-        return judge(knows, noise=noise, radius=self._delta, **here.told)
+        return judge(knows, noise=noise, radius=self._delta, surveyed=True)
 
     def _at_last(self, knows: Knowledge) -> Knowledge:
         """The same where the radius falls no more: nobody tells points apart that are nearer."""

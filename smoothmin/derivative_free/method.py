@@ -121,9 +121,10 @@ class DerivativeFree(Method):
     it lowered the best value. ``res.noise`` is the standard deviation of the noise as last
     measured (0 if none was observed), and ``res.error`` the half-width of a 95 %
     interval around ``res.fun`` for the noise-free value there. A run that ends by itself evaluates
-    where it ends anew, an eighth as often as it has evaluated so far and 20 times at least, and
-    ``res.fun`` is the mean; the lowest of many values would be low by luck. Of a run that a limit
-    ends ``res.fun`` is that one, and ``res.error`` allows for the luck.
+    where it ends anew, a ninth as often as it has evaluated so far or as ``maxfev`` leaves to it,
+    but no more often than so far, and 20 times at least; ``res.fun`` is the mean, since the lowest
+    of many values would be low by luck. Of a run that a limit ends ``res.fun`` is that one, and
+    ``res.error`` allows for the luck.
     The samples of a generation, the differences of a gradient and the points of a line's range
     are asked as one batch.
 

@@ -118,7 +118,11 @@ class ModelDescent(Method):
             finish = yield from modelled.follow(steps)
         assert finish is not None
         jumped = descent.jumped or bool(other.info.get("jumps"))
-        finish, course = (other, others) if modelled.behind(others) else (finish, modelled)
+        course = modelled
+        if modelled.behind(others):
+            finish, course = other, others
+            if others.last is not None:
+                yield others.last
         return (yield from self._searched(finish, course, jumped, problem, rng))
 
     def _is_doubtful(self, finish: Finish, course: _Course) -> bool:
@@ -148,11 +152,12 @@ class ModelDescent(Method):
 
 
 class _Course:
-    """A descent's first and lowest value, and where that is."""
+    """A descent's first and lowest value, where that is, and its last step."""
 
     def __init__(self) -> None:
         self.x: Array = np.empty(0)
         self.first = self.fun = math.inf
+        self.last: Iterate | None = None
 
     def behind(self, other: _Course) -> bool:
         """Whether the other one is lower, by more than is negligible."""
@@ -167,9 +172,11 @@ class _Course:
                 return message
             if isinstance(message, Ask):
                 cost += len(message.points)
-            elif message.fun < self.fun:
-                self.first = message.fun if self.first == math.inf else self.first
-                self.x, self.fun = message.x, message.fun
+            else:
+                self.last = message
+                if message.fun < self.fun:
+                    self.first = message.fun if self.first == math.inf else self.first
+                    self.x, self.fun = message.x, message.fun
             reply = yield message
             if cost >= limit and isinstance(message, Iterate):
                 return None

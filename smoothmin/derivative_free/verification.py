@@ -9,7 +9,8 @@ import numpy as np
 
 from smoothmin import _status
 from smoothmin._machine import SUMMED
-from smoothmin._noise import NOISE_FLOOR, REPEATS, Repeated
+from smoothmin._noise import NOISE_FLOOR
+from smoothmin._noisy_end import drowned
 from smoothmin._protocol import Array, Finish, Iterate
 from smoothmin._recent import SPAN
 from smoothmin._status import Status
@@ -19,14 +20,16 @@ from smoothmin.portfolio.incumbent import Incumbent
 from smoothmin.portfolio.phase import PhaseOutcome
 
 DESCENTS = 6  # along kinks, the last of which must gain nothing
-EFFORT = 8  # values of a run for each that measures its end
 STUCK = "Values fall along a kink."
 
 
 def last_word(
     incumbent: Incumbent, finish: Finish, scale: Array, searched: PhaseOutcome | None
 ) -> Generator[Any, Any, Finish]:
-    """The end that a phase came to, unless something speaks against its success."""
+    """The end that a phase came to, unless something speaks against its success.
+
+    In noise the last step is to where the search came: the lowest value is one by luck.
+    """
     status, message = finish.status, finish.message
     if status is Status.NONFINITE:  # what is known is from before the search
         status, message = Status.PRECISION, _status.NO_VALUE_FOUND
@@ -35,8 +38,9 @@ def last_word(
         doubt = yield from verified(incumbent, scale, stagnated=stagnated)
         if doubt is not None:
             status, message = Status.PRECISION, doubt
-    end = yield from measured(incumbent, searched)
-    return Finish(status, message, **end, **incumbent.info())
+    if searched is not None and drowned(incumbent.noise or 0.0, incumbent.fun):
+        yield Iterate(searched.x, searched.last)
+    return Finish(status, message, **incumbent.info())
 
 
 def verified(
@@ -83,27 +87,3 @@ def _leave_kink(
         if little or (converged and not stagnated):
             return None
     return STUCK
-
-
-def measured(
-    incumbent: Incumbent, searched: PhaseOutcome | None
-) -> Generator[Any, Any, dict[str, bool]]:
-    """The value where the run ends, where there is noise, as a mean; what the end says of it.
-
-    The lowest value was drawn among many. Values that are drawn anew at its point, and where the
-    search ended, tell which of them is the lower one.
-    """
-    if not incumbent.noise or incumbent.noise <= SUMMED * abs(incumbent.fun):
-        return {}
-    count = max(REPEATS, sum(incumbent.accounts.nfev.values()) // EFFORT)
-    ends = [incumbent.x]
-    if searched is not None and not np.array_equal(searched.x, incumbent.x):
-        ends.append(searched.x)
-    means = []
-    for x in ends:
-        again = np.repeat(x[None], count // len(ends), axis=0)
-        means.append(Repeated.of((yield from incumbent.ask("check", again))))
-    k = int(np.argmin([here.mean for here in means]))
-    incumbent.noise, incumbent.error = means[k].spread, means[k].half_width
-    yield Iterate(ends[k], means[k].mean)
-    return {"measured": True}

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.special import chdtri
 
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
-from smoothmin._noise import POINTS
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, Samples, advance
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.portfolio.accounts import Accounts
 
 R = TypeVar("R")
-
-# by chi-square: the most that noise is likely to be, seven in ten times, in units of what a table
-# of so few values makes of it
-MOST_NOISE = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, 0.7)))
 
 
 class Incumbent:
@@ -36,7 +29,6 @@ class Incumbent:
         self.x, self.fun = problem.x0, np.inf
         self.typical = np.inf  # the median of the first values
         self.noise: float | None = None  # of the values; None where nobody looks for it
-        self.error: float | None = None  # of the lowest value, once it was measured
         self.start: float | None = None  # the value at the start, once it is known
         self.highest = -np.inf  # of all finite values
         self.silent = 0  # values since the last finite one
@@ -128,12 +120,7 @@ class Incumbent:
         """What the result says of the run."""
         accounts = self.accounts
         info = {"phase_nfev": dict(accounts.nfev), "phase_gain": dict(accounts.gain)} | self.notes
-        if self.noise is None:
-            return info
-        # the expected minimum of as many normal deviates as there were evaluations
-        luck = math.sqrt(2 * math.log(max(2, sum(accounts.nfev.values()))))
-        error = MOST_NOISE * self.noise * luck
-        return info | {"noise": self.noise, "error": error if self.error is None else self.error}
+        return info if self.noise is None else info | {"noise": self.noise}
 
 
 def row(ask: Ask, k: int) -> Array:

@@ -6,6 +6,11 @@ Smooth and kinked functions with additive, relative and rounding noise, a budget
 200 (n + 1) values. A run is solved when the exact function at its result lies below the
 start by 99 % of what the minimum does, or is within ten standard deviations of the noise
 there. Then how often a result from within 1 % of the start's height was called a success.
+
+    python tests/benchmarks/bench_noise.py --intervals
+
+says instead how often `res.error` around `res.fun` holds the value without noise, on these and on
+turned valleys, and how wide that is beside repeating the value as often as evaluations were left.
 """
 
 from __future__ import annotations
@@ -75,6 +80,76 @@ NOISES: dict[str, Callable[[float, np.random.Generator], float]] = {
     "single precision": lambda f, rng: float(np.float32(f)),
 }
 SIZES = {"absolute 1e-6": 1e-6, "absolute 1e-3": 1e-3}
+SHARES = (1e-5, 1e-3, 0.02)  # of the start's height, that is noise where intervals are asked for
+QUANTILE = 1.96  # of the normal distribution, for 95 %
+
+
+def valleys(n: int) -> list[Case]:
+    """Functions whose variables are turned, and bowls that are no parabolas."""
+    rng = np.random.default_rng(100 + n)
+    turn = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    matrix, centre = turn * np.logspace(0, 2, n) @ turn.T, rng.uniform(-1, 1, n)
+    start = centre + rng.uniform(-2, 2, n)
+
+    def softest(x: Array) -> float:
+        both = turn @ (x - centre)
+        return float(np.logaddexp.reduce(np.concatenate([both, -both])))
+
+    return [
+        Case("turned", lambda x: float((x - centre) @ matrix @ (x - centre)), start, 0.0),
+        Case(
+            "banana",
+            lambda x: float(scipy.optimize.rosen(turn @ x)),
+            turn.T @ np.tile([-1.2, 1.0], n)[:n],
+            0.0,
+        ),
+        Case(
+            "quartic",
+            lambda x: float(((x - centre) ** 2).sum() + ((turn @ (x - centre)) ** 4).sum()) + 3,
+            start,
+            3.0,
+        ),
+        Case("logarithmic", softest, start, float(np.log(2 * n))),
+    ]
+
+
+def interval(case: Case, share: float, method: str, seed: int) -> tuple[bool, float]:
+    """Whether the interval holds the value, and its width beside that of all that was left.
+
+    Infinite where nothing was left. Noise is a ``share`` of the start's height.
+    """
+    rng, budget = np.random.default_rng([seed, 1]), PER_GRADIENT * (case.x0.size + 1)
+    noise = share * (case.fun(case.x0) - case.minimum)
+    res = smoothmin.minimize(
+        lambda x: case.fun(x) + noise * rng.standard_normal(),
+        case.x0,
+        method=method,
+        rng=seed,
+        options={"maxfev": budget},
+    )
+    error, left = float(res.get("error", np.nan)), budget - res.nfev
+    usual = QUANTILE * noise / np.sqrt(left) if left else np.inf
+    return abs(res.fun - case.fun(res.x)) <= error, error / usual if left else np.nan
+
+
+def print_intervals() -> None:
+    """How often intervals hold, and how wide they are, by method."""
+    problems = [case for n in (2, 4, 12) for case in (cases(n) if n > 2 else []) + valleys(n)]
+    for method in ("derivative-free", "difference-descent"):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            runs = [
+                interval(case, share, method, seed)
+                for case in problems
+                for share in SHARES
+                for seed in range(SEEDS)
+            ]
+        held, widths = np.array(runs).T
+        ended = np.isfinite(widths)
+        print(
+            f"{method:20s}{len(runs):5d} runs, {held.mean():.3f} hold; {ended.sum()} that ended "
+            f"by themselves: {held[ended].mean():.3f}, width {np.median(widths[ended]):.2f}"
+        )
 
 
 class Enough(Exception):
@@ -120,8 +195,13 @@ def _minimize(fun: Function, x0: Array, method: str, budget: int, seed: int) -> 
 def main() -> None:
     """Print the share solved, by method and noise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--intervals", action="store_true", help="res.error instead")
     add_store(parser)
-    file, records = parser.parse_args().store, []
+    arguments = parser.parse_args()
+    if arguments.intervals:
+        print_intervals()
+        return
+    file, records = arguments.store, []
     methods = OURS + list(SCIPYS)
     problems = cases(4) + cases(12)
     print(f"{'share solved':18s}" + "".join(f"{noise:>18s}" for noise in NOISES) + f"{'false':>8s}")
