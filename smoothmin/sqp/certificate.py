@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import EPS, FEW, PRODUCTS
 from smoothmin._protocol import Array, Problem
 from smoothmin._recent import Recent
-from smoothmin._verdict import STATIONARY, Knowledge
-from smoothmin.descent.gradient_sampling.settings import CertificateSettings
+from smoothmin._verdict import NEGLIGIBLE, STATIONARY, Knowledge
+from smoothmin.descent.gradient_sampling.stationarity import NEARBY
 from smoothmin.descent.tolerances import largest
 from smoothmin.sqp.functions import Point, Sides
 from smoothmin.sqp.program import Region
@@ -87,16 +88,10 @@ class KKTCertifier:
         self._problem, self._region, self._sides = problem, region, sides
         self._recent = recent
         self._tolerance, self._radius_tol = stationarity_tol, radius_tol
-        self._settings = CertificateSettings()
         self._coarsest = float(sides.resolution.max(initial=0.0))
         self._largest = 0.0  # element of x so far
         self._measured: tuple[Array | None, float] = None, 0.0  # a point, and its radius
         self._certified: tuple[Point, KKTCertificate] | None = None  # away from kinks
-
-    @property
-    def relative(self) -> float:
-        """Slope, in units of others, that is none."""
-        return self._settings.relative
 
     def radius(self, x: Array) -> float:
         """The radius of success at a point."""
@@ -105,18 +100,17 @@ class KKTCertifier:
         return self._measured[1]
 
     def _radius(self, x: Array) -> float:
-        settings = self._settings
         here = largest(x)
         self._largest = max(self._largest, here)
         # where the minimum is at zero nothing else keeps its size; a far start is forgotten
         size = min(self._largest, max(here, 1.0)) if self._largest > 0 else 1.0
-        needed = settings.radius * size
+        needed = NEGLIGIBLE * size
         if self._radius_tol is not None:
-            needed = min(self._radius_tol, settings.nearby * size)
+            needed = min(self._radius_tol, NEARBY * size)
         usual = self._problem.resolution
         if self._problem.noise:
             usual = min(usual, EPS**0.5)
-        return max(needed, max(settings.blur * usual, self._coarsest) * max(size, 1.0))
+        return max(needed, max(OTHER_ORDER * usual, self._coarsest) * max(size, 1.0))
 
     def halfway(self, point: Point, direction: Array) -> Array:
         """The step along a direction by half of the radius."""
@@ -163,14 +157,14 @@ class KKTCertifier:
         else:
             least = self._least_of_many(point, around, normals, radius)
         steepest = math.sqrt(float(np.vecdot(gradients, gradients).max()))
-        small = self._settings.relative * min(steepest, self._slope(point))
+        small = STATIONARY * min(steepest, self._slope(point))
         # beside what each variable's slope comes to over its size
         units = self._units(point)
         along = euclidean_norm(least[: len(units)] * units)
         most = float(np.linalg.norm(gradients * units, axis=1).max())
         if self._tolerance is not None:
             small = self._tolerance
-        elif not along <= self._settings.relative * most:
+        elif not along <= STATIONARY * most:
             small = 0.0
         small, length = max(small, PRODUCTS * steepest), euclidean_norm(least)
         parts = (length, steepest), (along, most)
@@ -257,7 +251,7 @@ class KKTCertifier:
         """
         region, size = self._region, max(self._largest, 1.0)
         # differences nearer to a kink than they are long mix what it parts
-        radius = max(self.radius(point.x), self._settings.blur * self._coarsest * size)
+        radius = max(self.radius(point.x), OTHER_ORDER * self._coarsest * size)
         lengths, count = point.steep[1:], len(point.excess)
         steepest = np.maximum(lengths, point.violation / (self._largest or 1.0))
         # a side that is flat here does not hide that others can be lowered

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from smoothmin import _status
 from smoothmin._protocol import Array, Ask, Finish
 from smoothmin._status import Status
-from smoothmin._verdict import Knowledge, judge
+from smoothmin._verdict import STATIONARY, Knowledge, judge
 from smoothmin.sqp.certificate import KKTCertifier
 from smoothmin.sqp.functions import Point, PointEvaluator
 from smoothmin.sqp.program import Programs, Region
@@ -56,7 +56,7 @@ class Infeasibility:
         if not self._programs.raised or point.feasible:
             return None
         pull, _ = self._pull(point)
-        return self._stationary(pull) if pull <= self._certifier.relative else None
+        return self._stationary(pull) if pull <= STATIONARY else None
 
     def _pull(self, point: Point) -> tuple[float, Array]:
         """How steeply the violation can be lowered, and the way down."""

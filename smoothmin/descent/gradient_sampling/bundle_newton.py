@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array, Ask, ask_one
 from smoothmin.descent.gradient_sampling.piece_models import PieceModels
@@ -43,7 +44,7 @@ class Predictor:
     def __init__(self, state: State, settings: PieceSettings) -> None:
         self._state, self._settings = state, settings
         self.accurate = 0
-        self.models = PieceModels(state.x.size, settings)
+        self.models = PieceModels(state.x.size, settings.pieces)
         for point in state.learnt or [state.here]:
             self.models.add(point.x, point.fun, point.grad)
 
@@ -65,7 +66,7 @@ class Predictor:
         if near and self.models.ever_kinked:
             error = abs(point.fun - self.models.predict(point.x))
             change = abs(point.fun - state.f)
-            accurate = error <= settings.accurate * change + SUMMED * abs(point.fun)
+            accurate = error <= MINOR * change + SUMMED * abs(point.fun)
             self.accurate = self.accurate + 1 if accurate else 0
         self.models.add(point.x, point.fun, point.grad)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._factors import MINOR, ROUNDS
+from smoothmin._factors import MINOR, ROUNDS, SHORTEST
 from smoothmin._machine import EPS, LARGE, cached_parts
 from smoothmin._protocol import Array, Ask
 from smoothmin._recent import SPAN
@@ -25,6 +25,8 @@ from smoothmin.linesearch.weak_wolfe import WOLFE
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point
+
+DEEPEST = 1e-4  # least radius, in units of the one asked for
 
 
 class Hull:
@@ -110,11 +112,11 @@ class HullStep:
     """What is left where no other step is lower: sampling, and the proof that nothing is."""
 
     def __init__(self, state: State, samples: int | None) -> None:
-        self._state, self._settings = state, state.settings.hull
+        self._state = state
         n = state.x.size
         self._most_nulls = most = state.bundle.capacity  # enlargements before a hull is given up
         self._samples = min(n + 1, 100, most) if samples is None else samples
-        self._target = self._settings.shrink * float(np.linalg.norm(state.g))
+        self._target = SHORTEST * float(np.linalg.norm(state.g))
         self._small_steps = SPAN  # before the hull is due
 
     def due(self) -> bool:
@@ -197,9 +199,9 @@ class HullStep:
         self, cause: Array, direction: Array, slope: float, t: float
     ) -> Generator[Ask, Any, tuple[LineResult, bool]]:
         """Search along the least element; whether what that has gained is more than rounding."""
-        state, patience = self._state, self._state.settings.search.patience
+        state = self._state
         found = yield from state.search(
-            direction, t, slope=slope, patience=patience, null_within=state.radius
+            direction, t, slope=slope, patience=ROUNDS, null_within=state.radius
         )
         known = 0.0 if state.proof is None else state.proof.left
         visible = state.f - found.point.fun > max(known, state.noise())
@@ -276,17 +278,17 @@ class HullStep:
 
     def _look_closer(self, reached: bool) -> bool:
         """Shrink the radius; false where that is without use, or points cannot be told apart."""
-        state, settings = self._state, self._settings
+        state = self._state
         least = state.certifier.least_radius
-        limit = max(4 * EPS * float(np.abs(state.x).max()), settings.deepest * least)
+        limit = max(4 * EPS * float(np.abs(state.x).max()), DEEPEST * least)
         if state.problem.resolution:
             limit = least
         if state.radius <= limit:
             return False
         above = state.radius > least
-        state.radius *= settings.shrink
+        state.radius *= SHORTEST
         if above:
             state.radius = max(state.radius, least)
         if reached:
-            self._target *= settings.shrink
+            self._target *= SHORTEST
         return True

@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from smoothmin._check import require_integer, require_real, require_settings
+from smoothmin._machine import FEW
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
 from smoothmin._scale import START_SHARE
@@ -222,7 +223,7 @@ class GradientSamplingDescent(Method):
             predictor = Predictor(state, settings.pieces)
             state.watchers.append(predictor.watch)
             sources.append(BundleNewton(state, predictor))
-        if exact and n <= settings.central_bundle.most_variables and settings.central_cuts:
+        if exact and n <= FEW and settings.central_cuts:
             sources.append(CentralBundle(state, predictor))
         sources.append(QuasiNewtonSearch(state))
         return sources, HullStep(state, self.samples)

@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from smoothmin._factors import SMALL, WITNESSES
 from smoothmin._machine import HALF_OF_DIGITS, PRODUCTS, SUMMED
 from smoothmin._protocol import Array
 from smoothmin._recent import SPAN, faded
-from smoothmin.descent.gradient_sampling.settings import PieceSettings
 from smoothmin.subproblems.boxed_minimax import least_maximum_in_box
 from smoothmin.subproblems.min_norm import euclidean_norm
 from smoothmin.subproblems.minimax import Minimax, least_maximum
@@ -33,12 +33,12 @@ class PieceModels:
     ----------
     n : int
         Number of variables.
-    settings : PieceSettings
+    most : int
+        Pieces that are kept, ``2 n + 2`` at most; 2 or more.
     """
 
-    def __init__(self, n: int, settings: PieceSettings) -> None:
-        self._settings = settings
-        most, members = min(2 * n + 2, settings.pieces), settings.members
+    def __init__(self, n: int, most: int) -> None:
+        most, members = min(2 * n + 2, most), WITNESSES  # of each piece
         # a piece of fewer points has its first one several times
         self._points = np.empty((most, members, n))
         self._values = np.empty((most, members))
@@ -75,7 +75,7 @@ class PieceModels:
         else:
             newest = self._newest.item(piece)
             self._learn(piece, there.steps[piece, newest], change[piece, newest], grad)
-            newest = (newest + 1) % self._settings.members
+            newest = (newest + 1) % WITNESSES
             self._newest[piece], slot = newest, slice(newest, newest + 1)
         self._points[piece, slot], self._gradients[piece, slot] = x, grad
         self._values[piece, slot] = fun
@@ -114,7 +114,7 @@ class PieceModels:
             others[piece] = np.inf
         nearest = int(others.argmin())
         square = others.item(nearest)
-        smooth = self._settings.sharp * self._steepest * square
+        smooth = 2 * self._steepest * square  # what curvature explains, which may have grown
         return bool(square < np.inf and abs(curved.item(nearest)) > smooth)
 
     def _room(self) -> int:
@@ -138,7 +138,7 @@ class PieceModels:
         values = self._values[:k]
         error = np.abs(fun - values - np.vecdot(self._gradients[:k], there.steps) - 0.5 * curved)
         size = abs(fun) + np.abs(values) + euclidean_norm(grad) * np.sqrt(there.squares)
-        same = error <= self._settings.same * np.abs(curved) + SUMMED * size
+        same = error <= SMALL * np.abs(curved) + SUMMED * size
         found = same.all(axis=1).nonzero()[0]
         if len(found) < 2:
             return int(found[0]) if len(found) else None

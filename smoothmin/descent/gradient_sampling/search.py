@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothmin import _status
+from smoothmin._factors import OTHER_ORDER, ROUNDS, SMALL
 from smoothmin._protocol import Array, Ask, Finish
 from smoothmin._status import Status
 from smoothmin._verdict import NEGLIGIBLE
@@ -48,7 +49,7 @@ class QuasiNewtonSearch:
         found = yield from state.search(
             direction,
             t,
-            patience=self._settings.patience,
+            patience=ROUNDS,
             null_within=state.certifier.least_radius,
             least=max(state.noise(), NEGLIGIBLE * state.known.recent.fall),
         )
@@ -63,7 +64,7 @@ class QuasiNewtonSearch:
         state = self._state
         state.failed = None
         nearest = min(float(np.linalg.norm(trial.x - state.x)) for trial in found.known)
-        radius = max(state.certifier.least_radius, self._settings.nearest * nearest)
+        radius = max(state.certifier.least_radius, OTHER_ORDER * nearest)
         state.radius = min(self._ceiling, radius)
         return StepOutcome.STATIONARY
 
@@ -121,7 +122,7 @@ class QuasiNewtonSearch:
                 cause, direction = mix, bent
                 kink, _ = self._kinks(direction)
         beyond = self._settings.beyond * kink
-        return cause, direction, min(1.0, max(self._settings.shortest, beyond))
+        return cause, direction, min(1.0, max(SMALL, beyond))
 
     def _kinks(self, direction: Array) -> tuple[float, NDArray[np.intp]]:
         """The share of a step to the first kink with a rise behind it; tangents met on the way."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._recent import SPAN
 from smoothmin.descent.gradient_sampling.settings import SelfScalingSettings
 from smoothmin.descent.gradient_sampling.trials import Rates, Trials
@@ -41,7 +42,7 @@ class SelfScaling:
     def stepped(self, gained: float, here: LinePoint, nfev: int) -> LinePoint | None:
         """Take note of a step of ``nfev`` evaluations; the point to go back to, if any."""
         settings, rates = self._settings, self._rates
-        self._long = self._long + 1 if self._metric.excess > settings.too_long else 0
+        self._long = self._long + 1 if self._metric.excess > OTHER_ORDER else 0
         if not self._trials.active:
             self._trials.plain(nfev)
         if not rates.add(gained, nfev):
@@ -62,7 +63,7 @@ class SelfScaling:
         """Whether a trial's first window was what plain updates promised, the later ones small."""
         gain, settings = self._rates.rate, self._settings
         good = self._least <= gain <= self._most
-        self._most = settings.fast * self._most if self._most < math.inf else settings.slow * gain
+        self._most = settings.slow * self._most if self._most < math.inf else settings.slow * gain
         self._least = 0.0
         return good
 

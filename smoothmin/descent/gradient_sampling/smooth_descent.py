@@ -28,7 +28,7 @@ from smoothmin.descent.gradient_sampling.settings import SearchSettings
 from smoothmin.descent.quasi_newton import Descent
 from smoothmin.linesearch.line_result import LinePoint, LineResult
 from smoothmin.metrics.dense_bfgs import InverseHessian
-from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.lbfgs import PAIRS, LimitedMemory
 
 ON_A_KINK = 0.25  # mean `skewness` where a kink may be anywhere in a step
 LIKE_FOURTH_POWER = 1 / 12  # the same far from the minimum of one
@@ -81,7 +81,7 @@ class SmoothDescent(Descent):
         watchful: bool,
     ) -> None:
         n = problem.x0.size
-        memory = min(settings.most_pairs, max(settings.fewest_pairs, CACHED // (2 * n)))
+        memory = min(settings.most_pairs, max(PAIRS, CACHED // (2 * n)))
         limited = LimitedMemory(n, memory, scaled=True, lasting=not watchful)
         limited.start(scales)
         super().__init__(problem, limited, known, start)

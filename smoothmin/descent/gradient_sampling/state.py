@@ -90,7 +90,7 @@ class State:
         self.promised = math.inf  # by the metric, at the last search
         self.ended: Finish | None = None
         self.proof: Proof | None = None  # of an end, that values nearby may still deny
-        self.certifier = Certifier(problem, *tolerances, self.settings.certificate)
+        self.certifier = Certifier(problem, *tolerances)
         self.radius = START_SHARE * size if options.radius is None else options.radius
         self.last_step = 0.0
         self.small_steps = 0

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import EPS, PRODUCTS
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
-from smoothmin._verdict import NEGLIGIBLE, Knowledge, blurred, judge
+from smoothmin._verdict import NEGLIGIBLE, STATIONARY, Knowledge, blurred, judge
 from smoothmin.descent.first_point import Found
-from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.subproblems.min_norm import euclidean_norm
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.state import State
+
+NEARBY = 1e-5  # largest radius of success, in units of the largest element of x
+RESOLVED = 1e-7  # length of a mix of gradients, in units of theirs, that rounding may leave
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,8 @@ class Certifier:
         problem: Problem,
         stationarity_tol: float | None,
         radius_tol: float | None,
-        settings: CertificateSettings,
     ) -> None:
-        self._problem, self._settings = problem, settings
+        self._problem = problem
         self.tolerance, self._radius_tol = stationarity_tol, radius_tol
         self._moved = 0.0  # how far steps have led lately, ...
         self._fall = 0.0  # ... by how much the value fell on the way
@@ -123,7 +125,7 @@ class Certifier:
     @property
     def least_radius(self) -> float:
         """The least radius that gradients can tell anything of."""
-        blur = self._settings.blur * self._problem.resolution * self._size
+        blur = OTHER_ORDER * self._problem.resolution * self._size
         return max(self.radius_needed, blur)
 
     @property
@@ -138,16 +140,15 @@ class Certifier:
         blur = usual * self._size
         if problem.unit > EPS and self._steepest > 0:
             blur = max(blur, problem.unit * (self._size + abs(self._fun) / self._steepest))
-        return self._settings.blur * blur
+        return OTHER_ORDER * blur
 
     @property
     def small(self) -> float:
         """The user's tolerance, or what is next to nothing beside the gradients mixed."""
-        settings = self._settings
         if self.tolerance is None:
             # what cancels may be a penalty's, and much steeper than the function along it
             slope = min(self._steepest, max(self._slope, self._to_zero))
-            return max(settings.relative * slope, PRODUCTS * self._steepest)
+            return max(STATIONARY * slope, PRODUCTS * self._steepest)
         return max(self.tolerance, PRODUCTS * self._steepest)
 
     @property
@@ -189,13 +190,12 @@ class Certifier:
         size = self._largest
         if size == 0 and slope > 0:
             size = abs(fun) / slope
-        settings = self._settings
         if self._radius_tol is None:
-            needed = settings.radius * (size if size > 0 else 1.0)  # at 0 nothing tells
+            needed = NEGLIGIBLE * (size if size > 0 else 1.0)  # at 0 nothing tells
             # nor does a start that was far away
-            needed = min(needed, settings.nearby * max(1.0, float(np.abs(x).max())))
+            needed = min(needed, NEARBY * max(1.0, float(np.abs(x).max())))
         else:
-            needed = min(self._radius_tol, settings.nearby * size) if size > 0 else self._radius_tol
+            needed = min(self._radius_tol, NEARBY * size) if size > 0 else self._radius_tol
         self._reach = size
         self.radius_needed = max(needed, self._blur)
         pg = self._problem.projected_gradient(x, grad)
@@ -213,8 +213,7 @@ class Certifier:
         Where values are rounded, f - f* is some EPS |f|, and the slope some root of EPS times
         the slope that brings f to zero.
         """
-        settings = self._settings
-        return min(settings.resolved * self._steepest, settings.relative * self._to_zero)
+        return min(RESOLVED * self._steepest, STATIONARY * self._to_zero)
 
     @property
     def _to_zero(self) -> float:

@@ -8,7 +8,11 @@ all trials without improvement together take a small share of a run.
 
 from __future__ import annotations
 
+from smoothmin._factors import WITNESSES
 from smoothmin.descent.gradient_sampling.settings import TrialSettings
+
+# growth of the wait after a trial that has not paid: n evaluations see O(log n) trials
+BACKOFF = 4
 
 
 class Trials:
@@ -38,7 +42,7 @@ class Trials:
     @property
     def paid(self) -> bool:
         """Whether the trial, or the last one, had enough good verdicts."""
-        return self._good >= self._settings.proven
+        return self._good >= WITNESSES
 
     def enter(self) -> None:
         """Begin a trial."""
@@ -60,7 +64,7 @@ class Trials:
         if self.paid:
             self._wait = self._next_wait = self._settings.wait
         else:
-            self._next_wait *= self._settings.backoff
+            self._next_wait *= BACKOFF
 
 
 class Rates:

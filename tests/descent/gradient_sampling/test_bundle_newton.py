@@ -9,7 +9,7 @@ from scipy.optimize import minimize as scipy_minimize
 
 from smoothmin import GradientSamplingDescent, minimize
 from smoothmin.descent.gradient_sampling.piece_models import PieceModels
-from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings, PieceSettings
+from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
 from smoothmin.subproblems.boxed_minimax import least_maximum_in_box
 from smoothmin.subproblems.minimax import least_maximum
 
@@ -96,7 +96,7 @@ def test_pieces_are_told_apart_and_their_curvature_is_learnt():
     rng = np.random.default_rng(0)
     n, k = 4, 3
     values, gradients, hessians = random_quadratics(rng, k, n)
-    pieces = PieceModels(n, PieceSettings(pieces=6))
+    pieces = PieceModels(n, 6)
     new = 0
     for _ in range(80):
         x = 0.5 * rng.standard_normal(n)
@@ -110,7 +110,7 @@ def test_pieces_are_told_apart_and_their_curvature_is_learnt():
 
 
 def test_kinks_are_observed_at_short_distance():
-    pieces = PieceModels(2, PieceSettings())
+    pieces = PieceModels(2, 16)
     for x in ([1.0, 1.0], [0.9, 0.7], [0.8, 0.9]):
         pieces.add(np.array(x), abs(x[0]) + x[1] ** 2, np.array([np.sign(x[0]), 2 * x[1]]))
     assert not pieces.kinked
@@ -121,7 +121,7 @@ def test_kinks_are_observed_at_short_distance():
 
 def test_a_smooth_function_has_no_kinks():
     rng = np.random.default_rng(1)
-    pieces = PieceModels(3, PieceSettings(pieces=6))
+    pieces = PieceModels(3, 6)
     x = rng.standard_normal(3)
     for k in range(60):
         pieces.add(x, float(np.cosh(x).sum()), np.sinh(x))

@@ -22,10 +22,9 @@ from nonsmooth_problems import outliers, phases
 POWER = 0.4
 SETTINGS = SelfScalingSettings(
     slow=0.3,
-    too_long=10.0,
     share=0.5,
     power=POWER,
-    trials=TrialSettings(strikes=1, proven=4, wait=500),
+    trials=TrialSettings(strikes=1, wait=500),
 )
 
 
@@ -132,13 +131,13 @@ def test_a_trial_without_improvement_leaves_no_trace(first):
         assert not metric.self_scaling
 
 
-@pytest.mark.parametrize("windows", [3, 4])
+@pytest.mark.parametrize("windows", [2, 3])
 def test_what_a_long_trial_has_won_is_kept(windows):
     scaling, metric, _ = started()
     for k in range(windows):
         assert scaling.stepped(10 * 0.2**k, at(1.0, 0.5), 10) is None
     back = scaling.failed()
-    assert (back is None) == (windows >= 4)
+    assert (back is None) == (windows >= 3)
     assert not metric.self_scaling
 
 

@@ -5,15 +5,12 @@ import pytest
 
 from smoothmin import minimize
 from smoothmin._protocol import Problem
-from smoothmin.descent.gradient_sampling.settings import CertificateSettings
 from smoothmin.descent.gradient_sampling.stationarity import Certificate, Certifier
 
 
 def at_two_points(first, second):
     """A certifier that has come from one point to another."""
-    certifier = Certifier(
-        Problem(first, None, True, first.shape), None, None, CertificateSettings()
-    )
+    certifier = Certifier(Problem(first, None, True, first.shape), None, None)
     certifier.start(first, 2.0, np.ones(2))
     certifier.move(second, 1.0, np.ones(2), 1.0, (0.0, 0.0))
     return certifier
@@ -31,7 +28,7 @@ def test_the_radius_is_small_beside_the_variables_wherever_they_come_from():
 def test_stationarity_is_relative_to_what_cancels():
     certifier = at_two_points(np.ones(2), np.ones(2))
     certifier.add(Certificate(1e-9, 0.0), 5.0)
-    assert certifier.small == pytest.approx(5 * CertificateSettings().relative)
+    assert certifier.small == pytest.approx(5e-6)
     assert certifier.certified
 
 

@@ -22,8 +22,8 @@ def test_bad_verdicts_in_a_row_end_a_trial():
 
 
 def test_each_trial_in_vain_makes_the_next_wait_longer():
-    trials = begun(strikes=1, proven=1, wait=10, backoff=3)
-    for wait in (10, 30, 90):
+    trials = begun(strikes=1, wait=10)
+    for wait in (10, 40, 160):
         trials.judge(False)
         trials.plain(wait - 1)
         assert not trials.ready
@@ -33,15 +33,15 @@ def test_each_trial_in_vain_makes_the_next_wait_longer():
         assert not trials.ready
 
 
-@pytest.mark.parametrize(("good", "wait"), [(2, 10), (1, 30)])
+@pytest.mark.parametrize(("good", "wait"), [(3, 10), (2, 40)])
 def test_a_trial_that_has_paid_may_soon_return(good, wait):
-    trials = begun(strikes=1, proven=2, wait=10, backoff=3)
+    trials = begun(strikes=1, wait=10)
     trials.judge(False)
     trials.plain(10)
     trials.enter()
     for _ in range(good):
         trials.judge(True)
-    assert trials.paid == (good == 2)
+    assert trials.paid == (good == 3)
     trials.leave()
     trials.plain(wait - 1)
     assert not trials.ready
