@@ -64,6 +64,10 @@ class Repeated:
         spread, quantile = float(np.std(values, ddof=1)), float(stdtrit(len(values) - 1, 0.975))
         return cls(float(np.mean(values)), spread, quantile * spread / math.sqrt(len(values)))
 
+    def level(self, elsewhere: float) -> float:
+        """The noise here, no more than elsewhere; that where it is a part of the function."""
+        return min(self.spread, elsewhere) if self.spread > 0 else elsewhere
+
 
 def repeated(x: Array, count: int = REPEATS) -> Generator[Ask, Answers, Repeated]:
     """So many values at one point, whatever is known of it."""

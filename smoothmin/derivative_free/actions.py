@@ -126,6 +126,7 @@ class Actions:
             facts,
             finite=incumbent.finite,
             no_value=incumbent.start is not None and not np.isfinite(incumbent.start),
+            level=facts.boxed and incumbent.level,
             noisy=self._noisy,
             settled=self._settled,
             scouts_due=due,
@@ -169,17 +170,18 @@ class Actions:
         return True
 
     def _sample(self) -> Generator[Any, Any, bool]:
-        """The box, in ever more points until some have values; what follows starts at the best."""
+        """The box, in ever more points until values differ; what follows starts at the best."""
         incumbent, count = self._incumbent, self._n + 1
         asked, most = 0, self._settings.descent_limit * self._n
-        while not incumbent.finite and asked < most:
+        while not incumbent.differs and asked < most:
             low, high = search_range(self._problem, self._problem.x0, self._scale)
             points = self._rng.uniform(low, high, (count, self._n))
             yield from self._incumbent.ask("sample", points)
             asked, count = asked + count, 2 * count
-        if not incumbent.finite:
+        if not incumbent.differs:
             return True
         self._problem = incumbent.begin_at_best()
+        self._model = self._model_run = None
         self._facts = replace(self._facts, done=frozenset())
         return False
 

@@ -361,7 +361,8 @@ class _DifferenceRun:
             self._metric.reset()
             yield Iterate(x, f, **self._seen)
             return None
-        return _lost(noise)
+        message = f"No lower point along the differences; the noise is {noise:.3g}."
+        return Finish(Status.PRECISION, message, noise=noise)
 
     def _surveyed(self, x: Array, f: float) -> Generator[Any, Any, Finish | None]:
         """The end in noise, unless there is much less than before, or a lower place."""
@@ -373,9 +374,13 @@ class _DifferenceRun:
         where = self._problem, self._scale, x
         found = yield from survey(*where, axes, self._noise, self._rng)
         x, here, left = yield from found.end()
+        level = here.level(self._noise)
+        if level < left <= self._noise:  # what noise hid farther off it does not hide here
+            self._x, self._f, self._noise, self._anew = x, here.mean, level, True
+            return None
         yield Iterate(x, here.mean, **self._seen)
         lately, size = self._recent.changes, abs(here.mean)
-        knows = Knowledge(HIDDEN, promised=left, lately=lately, size=size, noise=self._noise)
+        knows = Knowledge(HIDDEN, promised=left, lately=lately, size=size, noise=level)
         return judge(knows, noise=self._noise, surveyed=True)
 
     def _hidden(self, x: Array, f: float) -> Generator[Ask, Answers, Finish]:
@@ -491,9 +496,3 @@ class _DifferenceRun:
         if not self._metric.fresh:
             self._jumps.append(search.met(self._fell))
         return found
-
-
-def _lost(noise: float) -> Finish:
-    """The end where differences lead nowhere, and the noise that may be the reason."""
-    message = f"No lower point along the differences; the noise is {noise:.3g}."
-    return Finish(Status.PRECISION, message, noise=noise)

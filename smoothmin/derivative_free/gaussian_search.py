@@ -202,6 +202,7 @@ class GaussianRun:
         self._lowest: list[float] = []  # of the last generations
         self._predicted: list[tuple[float, float]] = []  # by the model, and as they came out
         self._best = self._first = np.inf  # the lowest value, and the median of the first
+        self._found = self._distribution.mean  # where the lowest value is
         self._distrusted = 0  # generations with jumps since the model was trusted
         self._quiet = 0  # generations without a new lowest value
         self._noise = options.noise
@@ -226,8 +227,9 @@ class GaussianRun:
             distribution = self._distribution
             points, values = yield from self._generation()
             if not np.isfinite(values).any():
-                # nothing to learn from: look closer around the mean
+                # nothing to learn from: look closer around what has a value, if that is known
                 distribution.sigma *= 0.5
+                distribution.mean = self._found
                 if (distribution.deviations <= self._xtol).all():
                     return Finish(Status.NONFINITE, _status.NO_FINITE_SAMPLE)
                 continue
@@ -240,6 +242,8 @@ class GaussianRun:
                 self._widen()
                 continue
             order = np.argsort(values, kind="stable")
+            if values[order[0]] <= self._best:
+                self._found = points[order[0]].copy()
             self._learn_from(points[order])
             if not 0 < float(distribution.deviations.max()) < np.inf:
                 return Finish(Status.PRECISION, LOST)

@@ -366,7 +366,7 @@ class InterpolatingDescent:
         x, here, left = yield from found.end()
         yield Iterate(x, here.mean, radius=self._delta)
         message = "Predicted decreases are lost in the noise"
-        knows = Knowledge(message, promised=left, noise=noise)
+        knows = Knowledge(message, promised=left, noise=here.level(noise))
         return judge(knows, noise=noise, radius=self._delta, surveyed=True)
 
     def _at_last(self, knows: Knowledge) -> Knowledge:

@@ -83,7 +83,7 @@ def contradicted(
         largest = float(np.abs(values - f).max())
         error = max(NEGLIGIBLE * largest, SUMMED * float(np.abs(values).max()))
         misses = abs(alone + same - both - f), abs(alone + opposite - apart - f)
-        if not max(misses) <= error:
+        if not max(misses) <= error < np.inf:
             return True
     return False
 
@@ -106,6 +106,7 @@ def predicted(points: Array, values: Array) -> Generator[Ask, Answers, bool]:
         value = float(answers.values[0])
         expected = first + float((values[chosen] - first).sum())
         error = NEGLIGIBLE * abs(value - first)
-        if not max(abs(value - expected), SUMMED * float(np.abs(values).sum())) <= error:
+        misses = max(abs(value - expected), SUMMED * float(np.abs(values).sum()))
+        if not misses <= error < np.inf:
             return False
     return True

@@ -55,7 +55,7 @@ def verified(
     x, fun, x0 = incumbent.x, incumbent.fun, incumbent.problem.x0
     if incumbent.silent > max(SPAN, x.size):
         return "Values stopped being finite."
-    if incumbent.highest - fun <= SUMMED * abs(fun):
+    if not incumbent.differs:
         return _status.PLATEAU
     clear = NOISE_FLOOR * (incumbent.noise or 0.0) + SUMMED * abs(fun)
     beyond = incumbent.problem.clip(2 * x - x0)

@@ -14,7 +14,7 @@ class Action(Enum):
     """What a search from values alone can do next."""
 
     SCALE = "measure the scale of small start values"
-    SAMPLE = "sample the box, since the start has no value"
+    SAMPLE = "sample the box, since values at the start say nothing"
     MIDDLE = "compare the start with the middle of the box"
     STAR = "the first points of a model"
     TEST = "test whether the function is a sum over the variables"
@@ -52,6 +52,8 @@ class Facts:
         Whether any value was finite.
     no_value : bool
         Whether the start, in a finite box, has no value.
+    level : bool
+        Whether values around the start, in a finite box, do not differ.
     separable : bool
         Whether the function is known to be a sum over the variables.
     noisy : bool
@@ -95,6 +97,7 @@ class Facts:
     guessed: bool = True
     finite: bool = True
     no_value: bool = False
+    level: bool = False
     separable: bool = False
     noisy: bool = False
     accurate: bool = False
@@ -145,7 +148,7 @@ Condition = Callable[[Facts], bool]
 
 # rows of the first round are for actions not done yet; those below for every later round
 FIRST: tuple[tuple[Action, Condition], ...] = (
-    (Action.SAMPLE, lambda f: f.no_value),
+    (Action.SAMPLE, lambda f: f.no_value or f.level),
     (Action.SCALE, lambda f: f.guessed and not f.boxed),
     (Action.MIDDLE, lambda f: f.boxed and not f.once),
     (Action.STAR, lambda f: f.boxed and f.small),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from smoothmin._estimate import ESTIMATE, CurvatureEstimate
+from smoothmin._machine import SUMMED
 from smoothmin._protocol import Answers, Array, Ask, Done, Problem, Samples, advance
 from smoothmin._verdict import NEGLIGIBLE
 from smoothmin.portfolio.accounts import Accounts
@@ -41,6 +42,17 @@ class Incumbent:
     def finite(self) -> bool:
         """Whether any value was finite."""
         return bool(np.isfinite(self.fun))
+
+    @property
+    def differs(self) -> bool:
+        """Whether values do, by more than rounding."""
+        return self.highest - self.fun > SUMMED * abs(self.fun)
+
+    @property
+    def level(self) -> bool:
+        """Whether more values than there are variables do not differ."""
+        many = sum(self.accounts.nfev.values()) > self.x.size
+        return self.finite and many and not self.differs
 
     @property
     def decrease(self) -> float:

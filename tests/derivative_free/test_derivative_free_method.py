@@ -308,7 +308,7 @@ def test_quadratics_in_a_box_take_few_evaluations(n):
         assert min(values) < 1e-8
 
 
-@pytest.mark.parametrize("beyond", [np.nan, 1e3])
+@pytest.mark.parametrize("beyond", [np.nan, np.inf, 1e3])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_minimum_on_the_edge_of_a_cliff_is_found_and_ends_the_run(seed, beyond):
     rng = np.random.default_rng(seed)
@@ -324,6 +324,17 @@ def test_a_minimum_on_the_edge_of_a_cliff_is_found_and_ends_the_run(seed, beyond
     res = minimize(fun, centre + 2 * normal, bounds=[(-6, 6)] * n, rng=seed, options=options)
     assert res.fun < 1e-3
     assert res.nfev < 1500 * n
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_box_whose_values_are_the_same_around_the_start_is_sampled(n):
+    fun = lambda x: float(min(((x - 1) ** 2).sum(), 25.0))  # noqa: E731
+    x0, box = np.full(n, 8.0), [(-9, 9)] * n
+    res = minimize(fun, x0, bounds=box, rng=0, options={"maxfev": 3000})
+    assert res.fun < 1e-8
+    res = minimize(lambda x: 7.0, x0, bounds=box, rng=0)
+    assert not res.success
+    assert res.nfev < 600 * n
 
 
 @pytest.mark.parametrize("seed", [0, 3])

@@ -157,6 +157,17 @@ def test_values_that_are_not_finite_are_survived():
     assert res.fun < 1e-8
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_search_that_has_left_where_there_are_values_goes_back(seed):
+    rng = np.random.default_rng(seed)
+    normal = rng.standard_normal(4)
+    normal /= np.linalg.norm(normal)
+    fun = lambda x: float(x @ x + 3 * normal @ x) if normal @ x >= 0 else np.inf  # noqa: E731
+    res = minimize(fun, 0.1 * normal, method="gaussian-search", rng=seed, options={"sigma": 5.0})
+    assert res.fun < 1e-3
+    assert res.nfev < 4000
+
+
 def test_nothing_finite_ends_with_a_word():
     calls = []
 

@@ -70,9 +70,10 @@ def test_where_values_say_nothing_none_are_asked():
     assert ask_star(lambda x: float(1e9 + 1e-3 * (x @ x)), 4) == (False, 1)
 
 
-def test_a_sum_up_to_a_cliff_is_none():
+@pytest.mark.parametrize("beyond", [1e3, np.inf, np.nan])
+def test_a_sum_up_to_a_cliff_is_none(beyond):
     def fun(x):
-        return float(x @ x) if x.sum() < 5 else 1e3
+        return float(x @ x) if x.sum() < 7 else beyond
 
     x = np.zeros(3)
     star = np.concatenate([x[None], x + 6 * np.eye(3), x - np.eye(3)])

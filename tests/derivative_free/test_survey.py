@@ -156,3 +156,23 @@ def test_in_noise_of_size_one_success_is_true_and_the_value_a_mean(method):
     assert said >= 2
     assert lost <= 1
     assert covered >= said - 1
+
+
+@pytest.mark.parametrize("method", ["difference-descent", "model-descent"])
+def test_noise_that_was_met_far_away_excuses_no_success(method):
+    """It is a share of the value: what it hides at the start is much near the minimum."""
+    solved = 0
+    for seed in range(8):
+        rng = np.random.default_rng([seed, 6])
+        turn = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+        fun = lambda x, turn=turn: float(np.logspace(0, 2, 6) @ (turn @ x) ** 2)  # noqa: E731
+        res = minimize(
+            lambda x, fun=fun, rng=rng: fun(x) * (1 + 0.05 * rng.standard_normal()) + 1e-3,
+            rng.uniform(-3, 3, 6),
+            method=method,
+            rng=seed,
+            options={"maxfev": 5000},
+        )
+        solved += fun(res.x) < 0.2
+        assert not res.success or fun(res.x) < 0.3
+    assert solved >= 6

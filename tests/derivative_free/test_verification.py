@@ -16,7 +16,7 @@ def test_values_that_ended(n, silent, ended):
     x = np.zeros(n)
     problem = SimpleNamespace(x0=x, clip=lambda points: points)
     incumbent = SimpleNamespace(
-        x=x, fun=1.0, problem=problem, silent=silent, highest=1.0, noise=None
+        x=x, fun=1.0, problem=problem, silent=silent, differs=False, noise=None
     )
     said = advance(verified(incumbent, np.ones(n)))
     assert isinstance(said, Done)

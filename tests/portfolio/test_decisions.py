@@ -42,6 +42,11 @@ def order(facts, **found):
         ),
         (Facts(n=5, boxed=True), {"MODEL": {"settled": True}}, "STAR TEST MODEL LOOK END"),
         (Facts(n=5, no_value=True), {}, "SAMPLE END"),
+        (
+            Facts(n=5, boxed=True, level=True),
+            {"SAMPLE": {"level": False}},
+            "SAMPLE STAR TEST MODEL DESCENT SEARCH POLISH END",
+        ),
         (Facts(n=70), {}, "SCALE DESCENT SEARCH POLISH END"),
         (Facts(n=170), {}, "SCALE DESCENT SMOOTHING COORDINATES SEARCH POLISH END"),
         (Facts(n=5, boxed=True), {}, "STAR TEST MODEL DESCENT SEARCH POLISH END"),
