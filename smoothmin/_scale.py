@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -53,3 +54,9 @@ def search_range(problem: Problem, x: Array, scale: Array) -> tuple[Array, Array
     low = np.where(np.isfinite(lower), np.where(wide, np.maximum(lower, low), lower), low)
     high = np.where(np.isfinite(upper), np.where(wide, np.minimum(upper, high), upper), high)
     return low, high
+
+
+def unstructured(n: int) -> Array:
+    """``n`` numbers from -1 to 1 that follow no pattern, by multiples of the golden ratio."""
+    numbers: Array = np.cos(math.pi * np.arange(1, n + 1) * (math.sqrt(5) - 1))
+    return numbers

@@ -19,6 +19,7 @@ from smoothmin._factors import OTHER_ORDER
 from smoothmin._machine import EPS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Answers, Array, Ask, Finish, Problem
+from smoothmin._scale import unstructured
 from smoothmin._verdict import SHORT, VANISHING, Knowledge, judge
 
 # in units of the scale: of central differences, whose errors promise no more than rounding hides
@@ -124,9 +125,9 @@ def cosines(n: int) -> Array:
 def unchosen(problem: Problem, scale: Array, x: Array) -> Array:
     """Rows (m, n) of length one, without structure, along variables that no bound is next to.
 
-    Multiples of the golden ratio; none where a bound is next to all.
+    None where a bound is next to all.
     """
-    row = np.cos(2 * math.pi * np.arange(1, x.size + 1) * (math.sqrt(5) - 1) / 2)
+    row = unstructured(x.size)
     if problem.box is not None:
         low, high = problem.box
         row[(x - low < NEXT_TO * scale) | (high - x < NEXT_TO * scale)] = 0.0

@@ -203,3 +203,22 @@ def test_variables_whose_squares_overflow(scale):
     x0 = scale * np.array([2.0, -1.0])
     res = minimize(fun, x0, jac=True, method="gradient-sampling", options={"maxfev": 100})
     assert res.fun < fun(x0)[0]
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "gradient-sampling", "laplacian", "homotopy"])
+@pytest.mark.parametrize("seed", range(4))
+def test_factors_of_a_matrix_are_found_from_zero(seed, method):
+    # a saddle; steps of the same length from there would leave all factors alike for ever
+    rng = np.random.default_rng(seed)
+    product = rng.standard_normal((8, 2)) @ rng.standard_normal((2, 6))
+
+    def fun(v):
+        left, right = v[:16].reshape(8, 2), v[16:].reshape(2, 6)
+        rest = left @ right - product
+        grad = np.concatenate([(rest @ right.T).ravel(), (left.T @ rest).ravel()])
+        return 0.5 * float((rest**2).sum()), grad
+
+    res = minimize(fun, np.zeros(28), jac=True, method=method, rng=0)
+    assert res.nfev <= 150
+    assert res.success
+    assert res.fun < 1e-8

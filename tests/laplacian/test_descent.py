@@ -310,7 +310,8 @@ def test_tiny_problems(n, step):
 def test_a_start_at_the_minimum_ends_at_once():
     res = sm.minimize(lambda x: (float(x @ x), 2 * x), np.zeros(9), jac=True, method="laplacian")
     assert res.success
-    assert res.nfev <= 3 + 4  # and values on both sides along two directions
+    # and values on both sides along two directions, and how they bend along a third
+    assert res.nfev <= 3 + 4 + 2
 
 
 @pytest.mark.parametrize("step", ["lbfgs", "bb", "fixed"])
