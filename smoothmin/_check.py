@@ -52,9 +52,9 @@ def plain(value: Any) -> Any:
 def require_integer(name: str, value: Any, minimum: int) -> None:
     """Raise unless ``value`` is an integer of at least ``minimum``."""
     if type(value) is not int and not _is_a(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
+        raise TypeError(f"{name} must be an integer, got {value!r:.80}")
     if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+        raise ValueError(f"{name} must be at least {minimum}, got {value!r:.80}")
 
 
 def require_real(
@@ -71,18 +71,18 @@ def require_real(
     ``above`` and ``below`` exclude the limit itself: ``below=np.inf`` asks for a finite one.
     """
     if type(value) is not float and not _is_a(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{name} must be a number, got {value!r:.80}")
     try:
         number = float(value)
     except OverflowError:
-        raise ValueError(f"{name} must not exceed the largest float, got {value!r}") from None
+        raise ValueError(f"{name} must not exceed the largest float, got {value!r:.80}") from None
     allowed = minimum <= number <= maximum
     allowed = allowed and (above is None or number > above)
     allowed = allowed and (below is None or number < below)
     if not allowed:
         low = f"[{minimum:g}" if above is None else f"({above:g}"
         high = f"{maximum:g}]" if below is None else f"{below:g})"
-        raise ValueError(f"{name} must lie in {low}, {high}, got {value!r}")
+        raise ValueError(f"{name} must lie in {low}, {high}, got {value!r:.80}")
 
 
 def as_numbers(name: str, value: Any) -> Array:
@@ -109,7 +109,7 @@ def _is_a(value: Any, kind: type) -> bool:
 def require_bool(name: str, value: Any) -> None:
     """Raise unless ``value`` is a truth value."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
 
 
 def require_limit(
@@ -130,7 +130,7 @@ def require_limit(
 def require_one_of(name: str, value: Any, allowed: Collection[str]) -> None:
     """Raise unless ``value`` is one of the ``allowed`` strings."""
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be one of {sorted(allowed)}, got {value!r}")
+        raise ValueError(f"{name} must be one of {sorted(allowed)}, got {value!r:.80}")
 
 
 def require_settings(value: Any, kind: type) -> None:
@@ -145,9 +145,9 @@ def require_scale(name: str, value: Any, *, optional: bool = False) -> None:
         return
     scale = np.asarray(value)
     if scale.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
+        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r:.80}")
     if scale.size == 0 or not np.all((scale > 0) & np.isfinite(scale)):
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+        raise ValueError(f"{name} must be positive and finite, got {value!r:.80}")
 
 
 def per_coordinate(name: str, value: Any, n: int, free: NDArray[np.intp] | None = None) -> Array:
@@ -168,9 +168,9 @@ def require_tolerance(name: str, value: Any) -> None:
     """Raise unless ``value`` is a number or an array of such, none negative."""
     given = np.asarray(value)
     if given.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}")
+        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r:.80}")
     if given.size == 0 or not np.all(given >= 0):
-        raise ValueError(f"{name} must not be negative, got {value!r}")
+        raise ValueError(f"{name} must not be negative, got {value!r:.80}")
 
 
 def tolerances(name: str, value: Any, n: int, problem: Problem) -> Array:

@@ -32,13 +32,13 @@ def as_start(x0: Any) -> Array:
             raise TypeError
         start = np.array(given, dtype=np.float64, order="C")
     except (TypeError, ValueError):
-        raise TypeError(f"x0 must be an array of real numbers, got {x0!r}") from None
+        raise TypeError(f"x0 must be an array of real numbers, got {x0!r:.80}") from None
     except OverflowError:  # an integer beyond the largest float
-        raise ValueError(f"x0 must be finite, got {x0!r}") from None
+        raise ValueError(f"x0 must be finite, got {x0!r:.80}") from None
     if start.size == 0:
-        raise ValueError(f"x0 must have at least one element, got {x0!r}")
+        raise ValueError(f"x0 must have at least one element, got {x0!r:.80}")
     if not np.isfinite(start).all():
-        raise ValueError(f"x0 must be finite, got {x0!r}")
+        raise ValueError(f"x0 must be finite, got {x0!r:.80}")
     return start
 
 
@@ -56,17 +56,19 @@ def as_bounds(bounds: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None
             lower, upper = _from_pairs(bounds)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"bounds must be a Bounds of x0's shape or (min, max) pairs, got {bounds!r}"
+            f"bounds must be a Bounds of x0's shape or (min, max) pairs, got {bounds!r:.80}"
         ) from error
     if lower.size != size:
-        raise ValueError(f"bounds must have one pair for each of {size} variables, got {bounds!r}")
+        raise ValueError(
+            f"bounds must have one pair for each of {size} variables, got {bounds!r:.80}"
+        )
     if np.isnan(lower).any() or np.isnan(upper).any():
-        raise ValueError(f"bounds must not be NaN, got {bounds!r}")
+        raise ValueError(f"bounds must not be NaN, got {bounds!r:.80}")
     if (lower > upper).any():
         k = int(np.argmax(lower > upper))
         raise ValueError(f"bounds: lower {lower[k]} > upper {upper[k]} for variable {k}")
     if (lower == np.inf).any() or (upper == -np.inf).any():
-        raise ValueError(f"bounds must leave room for a finite point, got {bounds!r}")
+        raise ValueError(f"bounds must leave room for a finite point, got {bounds!r:.80}")
     return lower, upper
 
 

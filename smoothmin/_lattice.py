@@ -67,9 +67,9 @@ def as_integrality(
         value = structure.spread_by_key(value, "integrality")
     given = np.asarray(value)
     if given.dtype.kind not in "biuf":
-        raise TypeError(f"integrality must be True or False per variable, got {value!r}")
+        raise TypeError(f"integrality must be True or False per variable, got {value!r:.80}")
     if not np.isin(given, (0, 1)).all():
-        raise ValueError(f"integrality must be True or False per variable, got {value!r}")
+        raise ValueError(f"integrality must be True or False per variable, got {value!r:.80}")
     size = int(np.prod(shape))
     if given.shape not in ((), (1,), (size,), shape):
         raise ValueError(

@@ -15,7 +15,7 @@ from smoothmin._protocol import Array, Problem
 def as_blocks(shapes: Any) -> tuple[tuple[int, ...], ...]:
     """The shapes of blocks, given as integers or tuples."""
     if not isinstance(shapes, (tuple, list)) or not shapes:
-        raise TypeError(f"shapes must be a sequence of shapes, got {shapes!r}")
+        raise TypeError(f"shapes must be a sequence of shapes, got {shapes!r:.80}")
     blocks = []
     for shape in shapes:
         lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
@@ -36,7 +36,7 @@ def require_per_block(name: str, value: Any, **limits: float) -> None:
         require_real(name, value, **limits)
         return
     if np.ndim(value) != 1 or not len(value):
-        raise ValueError(f"{name} must be one number or one per block, got {value!r}")
+        raise ValueError(f"{name} must be one number or one per block, got {value!r:.80}")
     for element in value:
         require_real(name, element, **limits)
 
@@ -59,7 +59,7 @@ def per_block(name: str, value: Any, problem: Problem, shapes: Any = None) -> An
     blocks = with_blocks(problem, shapes)
     if blocks is None:
         raise ValueError(
-            f"{name} must be one number where no shapes tell blocks apart, got {value!r}"
+            f"{name} must be one number where no shapes tell blocks apart, got {value!r:.80}"
         )
     if len(value) != len(blocks):
         raise ValueError(f"{name} must be one number or {len(blocks)} of them, got {len(value)}")

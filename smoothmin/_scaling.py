@@ -28,7 +28,7 @@ def as_x_scale(value: Any, domain: Domain) -> Array | None:
     if domain.structure is not None and isinstance(value, dict):
         value = domain.structure.spread_by_key(value, "x_scale")
     if isinstance(value, (bool, str)):
-        raise TypeError(f"x_scale must be a number or an array of numbers, got {value!r}")
+        raise TypeError(f"x_scale must be a number or an array of numbers, got {value!r:.80}")
     require_scale("x_scale", value)
     size = domain.start.size
     if np.size(value) not in (1, size):

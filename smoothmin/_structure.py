@@ -239,7 +239,9 @@ def _pairs_of(name: str, block: Any, shape: tuple[int, ...]) -> list[tuple[Any, 
     if hasattr(block, "lb") and hasattr(block, "ub"):
         block = (np.asarray(block.lb), np.asarray(block.ub))
     if not isinstance(block, (list, tuple)):
-        raise ValueError(f"{name} must be a pair, a Bounds or one pair per element, got {block!r}")
+        raise ValueError(
+            f"{name} must be a pair, a Bounds or one pair per element, got {block!r:.80}"
+        )
     one_pair = len(block) == 2 and not any(isinstance(side, (list, tuple)) for side in block)
     if not one_pair:
         if len(block) != size:
@@ -251,7 +253,7 @@ def _pairs_of(name: str, block: Any, shape: tuple[int, ...]) -> list[tuple[Any, 
             for side, far in zip(block, (-np.inf, np.inf), strict=True)
         ]
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must fit shape {shape}, got {block!r}") from None
+        raise ValueError(f"{name} must fit shape {shape}, got {block!r:.80}") from None
     return list(zip(*(side.tolist() for side in sides), strict=True))
 
 

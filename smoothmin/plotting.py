@@ -168,7 +168,7 @@ def landscape(
         or not np.isfinite(sides).all()
         or not (sides[:, 0] < sides[:, 1]).all()
     ):
-        raise ValueError(f"bounds must be two finite (min, max) pairs, got {bounds!r}")
+        raise ValueError(f"bounds must be two finite (min, max) pairs, got {bounds!r:.80}")
     require_integer("n", n, 1)
     x, y = (np.linspace(low, high, GRID) for low, high in sides)
     moves = np.zeros((1, 2))
@@ -226,7 +226,7 @@ def parallel_coordinates(
     if x.ndim != 2 or f.shape != x.shape[:1] or not x.size:
         raise ValueError(f"points (m, n) and values (m,) must fit, got {x.shape} and {f.shape}")
     if labels is not None and len(labels) != x.shape[1]:
-        raise ValueError(f"labels must be {x.shape[1]} names, got {labels!r}")
+        raise ValueError(f"labels must be {x.shape[1]} names, got {labels!r:.80}")
     from matplotlib import colormaps
     from matplotlib.colors import to_rgb
 
@@ -363,7 +363,7 @@ def _named(results: Any, labels: Sequence[str] | None) -> tuple[list[str], list[
         raise ValueError("results must not be empty")
     names = list(labels) if labels is not None else [str(r.get("method", "")) for r in found]
     if len(names) != len(found):
-        raise ValueError(f"labels must be {len(found)} names, got {labels!r}")
+        raise ValueError(f"labels must be {len(found)} names, got {labels!r:.80}")
     return names, found
 
 

@@ -121,3 +121,25 @@ def test_calls_that_cannot_be_are_refused_before_any_evaluation(given, error, sa
     with pytest.raises(error, match=re.escape(says)):
         smoothmin.minimize(**{"fun": fun, "x0": [1.0, 2.0]} | given)
     assert not called
+
+
+LONG = np.full(900, np.nan)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"x0": LONG},
+        {"x0": [object()] * 900},
+        {"bounds": [(0, np.nan)] * 900},
+        {"bounds": list(range(900))},
+        {"bounds": (LONG, LONG, LONG)},
+        {"options": {"x_scale": LONG}},
+        {"method": "homotopy", "options": {"sigma": -np.ones(900)}},
+        {"method": "derivative-free", "integrality": LONG},
+    ],
+)
+def test_of_many_numbers_messages_show_the_first(given):
+    with pytest.raises((TypeError, ValueError), match="got") as caught:
+        smoothmin.minimize(**{"fun": lambda x: float(x @ x), "x0": np.zeros(900)} | given)
+    assert len(str(caught.value)) < 250

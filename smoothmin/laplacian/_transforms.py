@@ -151,13 +151,13 @@ def as_spacing(spacing: Any, dimensions: int | None = None) -> tuple[float, ...]
     try:
         given = np.asarray(1.0 if spacing is None else spacing, dtype=float).ravel()
     except (TypeError, ValueError):
-        raise TypeError(f"spacing must be a number or one per axis, got {spacing!r}") from None
+        raise TypeError(f"spacing must be a number or one per axis, got {spacing!r:.80}") from None
     if dimensions is None:
         dimensions = max(1, given.size)
     if given.size not in (1, dimensions):
-        raise ValueError(f"spacing must be one number or {dimensions} of them, got {spacing!r}")
+        raise ValueError(f"spacing must be one number or {dimensions} of them, got {spacing!r:.80}")
     if not np.all((given > 0) & np.isfinite(given)):
-        raise ValueError(f"spacing must be positive and finite, got {spacing!r}")
+        raise ValueError(f"spacing must be positive and finite, got {spacing!r:.80}")
     return tuple(float(h) for h in np.broadcast_to(given, (dimensions,)))
 
 

@@ -383,7 +383,7 @@ def sides(bounds: Any, n: int) -> tuple[Array, Array]:
         lower, upper = (np.broadcast_to(np.asarray(side, float), (n,)) for side in given)
     except (TypeError, ValueError):
         raise ValueError(
-            f"bounds must be a pair of arrays of shape ({n},), got {bounds!r}"
+            f"bounds must be a pair of arrays of shape ({n},), got {bounds!r:.80}"
         ) from None
     return lower, upper
 

@@ -129,7 +129,7 @@ class Uncertainty:
         """
         pair = self._number(first, "first"), self._number(second, "second")
         if pair[0] == pair[1]:
-            raise ValueError(f"first and second must differ, got {first!r} twice")
+            raise ValueError(f"first and second must differ, got {first!r:.80} twice")
         _require_level(level)
         require_integer("points", points, 3)
         for index in pair:
@@ -142,11 +142,11 @@ class Uncertainty:
         """That of a free parameter that is called so."""
         if isinstance(index, str):
             if index not in self.names:
-                raise ValueError(f"{name} must be one of {list(self.names)}, got {index!r}")
+                raise ValueError(f"{name} must be one of {list(self.names)}, got {index!r:.80}")
             index = self.names.index(index)
         require_integer(name, index, 0)
         if index >= self.x.size:
-            raise ValueError(f"{name} must be less than {self.x.size}, got {index!r}")
+            raise ValueError(f"{name} must be less than {self.x.size}, got {index!r:.80}")
         if self.at_bound[index]:
             raise ValueError(f"index {self.names[index]}: the parameter is fixed or at a bound")
         return int(index)
@@ -323,7 +323,7 @@ def _check(errordef: float | str, residuals: int | None, noise: float | None) ->
     if isinstance(errordef, str):
         if errordef not in ERRORDEFS:
             names = sorted(ERRORDEFS)
-            raise ValueError(f"errordef must be a number or one of {names}, got {errordef!r}")
+            raise ValueError(f"errordef must be a number or one of {names}, got {errordef!r:.80}")
     else:
         require_real("errordef", errordef, above=0, below=np.inf)
     if noise is not None:
@@ -333,7 +333,7 @@ def _check(errordef: float | str, residuals: int | None, noise: float | None) ->
 def _errordef(given: float | str, residuals: int | None, value: float, n: int) -> float:
     if residuals is not None:
         if not value > 0:
-            raise ValueError(f"a sum of squares must be positive at its minimum, got {value!r}")
+            raise ValueError(f"a sum of squares must be positive at its minimum, got {value!r:.80}")
         return value / (residuals - n)
     return ERRORDEFS[given] if isinstance(given, str) else float(given)
 
