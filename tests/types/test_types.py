@@ -104,7 +104,7 @@ def errors(checker, *files):
         text=True,
         check=False,
         cwd=HERE.parents[1],
-        timeout=110,
+        timeout=180,
     )
     return done.stdout + done.stderr
 
