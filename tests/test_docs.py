@@ -59,7 +59,7 @@ def test_what_others_have_is_here_by_the_names_that_pages_tell(page):
     for cls in map(_registry.method_class, methods):
         names |= {*_registry.option_names(cls), *cls.synonyms}
     names |= set(inspect.signature(smoothmin.minimize).parameters)
-    names |= set(re.findall(r"^    (\w+) : ", smoothmin.Result.__doc__, re.MULTILINE))
+    names |= set(re.findall(r"^(\w+) : ", inspect.getdoc(smoothmin.Result), re.MULTILINE))
     names |= {"res", "sigma0", "True", "False", "budget", "value", "gradient", "out"}
     text = (DOCS / f"coming_from_{page}.md").read_text()
     rows = re.findall(r"^\|[^|]+\|([^|]+)\|", text, re.MULTILINE)
