@@ -53,12 +53,18 @@ def test_legends_leave_no_axes_without_a_layout():
         plt.close(figure)
 
 
+def stripes_of(ax):
+    """Where each begins and ends: rectangles, or polygons as matplotlib 3.8 has them."""
+    corners = [p.get_patch_transform().transform(p.get_path().vertices) for p in ax.patches]
+    return [(each[:, 0].min(), each[:, 0].max()) for each in corners]
+
+
 def test_convergence_over_time():
     res = minimize(lambda x: fun(x)[0], [2.0, 3.0], rng=0, options={"history": True})
     ax = plotting.convergence(res, against="time")
     np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), res.history.time)
     assert ax.get_xlabel() == "seconds"
-    ends = [patch.get_x() + patch.get_width() for patch in ax.patches]
+    ends = [right for _, right in stripes_of(ax)]
     assert max(ends) == pytest.approx(res.history.time[-1])
     with pytest.raises(ValueError, match=r"against must be one of .* got 'steps'"):
         plotting.convergence(res, against="steps")
@@ -154,7 +160,7 @@ def test_phases_of_a_single_run_are_shaded_without_gaps():
     options = {"history": True, "maxfev": 200}
     res = minimize(rugged, [1.6, -1.5], bounds=[(-2, 2)] * 2, rng=0, options=options)
     ax = plotting.convergence(res)
-    stripes = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]
+    stripes = stripes_of(ax)
     assert len(stripes) >= 2
     assert all(left[1] == right[0] for left, right in itertools.pairwise(stripes))
     assert stripes[0][0] == 0
