@@ -22,7 +22,7 @@ from smoothmin._machine import FEW, PRODUCTS
 from smoothmin._protocol import Array, Mask
 from smoothmin.descent.unexplored import POLLED, unexplored
 from smoothmin.metrics.dense_bfgs import InverseHessian
-from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.lbfgs import PAIRS, LimitedMemory
 from smoothmin.metrics.metric import Changes
 from smoothmin.sqp.functions import Point
 from smoothmin.sqp.program import Direction
@@ -64,10 +64,10 @@ class LagrangianMetric:
         self._growing = growing
         dense = n <= settings.dense_up_to
         self._metric: InverseHessian | LimitedMemory
-        self._metric = InverseHessian(n) if dense else LimitedMemory(n, settings.memory)
+        self._metric = InverseHessian(n) if dense else LimitedMemory(n, PAIRS)
         self._largest = 0.0  # curvature along a step so far
         # the last steps and changes of the gradient
-        self.pairs: deque[tuple[Array, Array]] = deque(maxlen=min(settings.memory, n))
+        self.pairs: deque[tuple[Array, Array]] = deque(maxlen=min(PAIRS, n))
         self.first = 1.0  # the inverse Hessian's diagonal before anything is learnt
         self.trust = 1.0  # factor of the inverse Hessian, for short steps after failures
 

@@ -16,15 +16,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._factors import MINOR
+from smoothmin._factors import FASTEST_GROWTH, MINOR
 from smoothmin._machine import EPS
 from smoothmin._protocol import Array, Problem
 from smoothmin.sqp.functions import Point, Sides, Values
-from smoothmin.sqp.settings import PenaltySettings
 from smoothmin.sqp.tangents import Gathered, Tangents
 from smoothmin.subproblems.boxed_qp import BoxedQP, RowModel, projection
 from smoothmin.subproblems.elastic_qp import ElasticQP, Solution
 from smoothmin.subproblems.min_norm import euclidean_norm
+
+# what a program pays at most for a unit of a side's excess at first, in units of the objective's
+# slope by the side's; and the price, in units of the last, that is as good as none
+FIRST, UNLIMITED = 100.0, 1e6
 
 
 class Region:
@@ -162,8 +165,8 @@ class Programs:
         Whether the last program was solved at higher prices than the one before.
     """
 
-    def __init__(self, region: Region, sides: Sides, settings: PenaltySettings) -> None:
-        self._region, self._sides, self._settings = region, sides, settings
+    def __init__(self, region: Region, sides: Sides) -> None:
+        self._region, self._sides = region, sides
         self.weights = np.zeros(len(sides))
         self.caps: Array | None = None
         self.reach, self.raised = np.inf, False
@@ -195,12 +198,12 @@ class Programs:
 
     def _enough(self, multipliers: Array) -> Array:
         """Weights with which the merit function falls along all steps that lower the violation."""
-        return self._sides.shared((1.0 + self._settings.margin) * np.maximum(multipliers, 0.0))
+        return self._sides.shared((1.0 + MINOR) * np.maximum(multipliers, 0.0))
 
     def lower_weights(self, direction: Direction) -> bool:
         """Forget weights far beyond what is enough, whose rounding hides the objective."""
         enough = self._enough(direction.multipliers)
-        far = bool((self.weights > self._settings.growth * enough).any())
+        far = bool((self.weights > FASTEST_GROWTH * enough).any())
         if far:
             self.weights = enough
         return far
@@ -210,7 +213,7 @@ class Programs:
         assert self.caps is not None
         broken = point.violation > 0
         seen = np.divide(visible, point.violation, where=broken, out=np.zeros(len(broken)))
-        self.weights = np.minimum(np.maximum(self._settings.growth * self.weights, seen), self.caps)
+        self.weights = np.minimum(np.maximum(FASTEST_GROWTH * self.weights, seen), self.caps)
 
     def corrected(
         self,
@@ -255,7 +258,7 @@ class Programs:
         lengths = point.steep
         steep = np.maximum(lengths[1:], np.abs(point.excess) / max(euclidean_norm(point.x), 1.0))
         steep[steep == 0] = 1.0
-        caps: Array = np.maximum(self._settings.first * lengths[0] / steep, 1.0)
+        caps: Array = np.maximum(FIRST * lengths[0] / steep, 1.0)
         return caps
 
     def _steered(
@@ -263,22 +266,22 @@ class Programs:
     ) -> tuple[Array, Solution]:
         """Raise the prices until the step lowers the violation as it can."""
         assert self.caps is not None
-        settings, caps, violation = self._settings, self.caps, point.violation
-        free = self._solve(point, gathered, quadratic, caps * settings.unlimited)
+        caps, violation = self.caps, point.violation
+        free = self._solve(point, gathered, quadratic, caps * UNLIMITED)
         best = free.excess[: len(caps)]
         # of the best reduction as far as steps reach lately (convexity); 0.5 is their epsilon_1
         far = float(np.linalg.norm(free.step))
-        share = min(1.0, settings.growth * self.reach / far) if far > 0 else 1.0
+        share = min(1.0, FASTEST_GROWTH * self.reach / far) if far > 0 else 1.0
         wanted = 0.5 * share * float(caps @ (violation - best))
         short = share < 1 or self._breaks(point, free)
-        dearest = caps * settings.unlimited
+        dearest = caps * UNLIMITED
         while (caps < dearest).all():
             broken = solution.excess[: len(caps)]
             if not self._breaks(point, solution):
                 break
             if short and self.caps @ (violation - broken) >= wanted:
                 break
-            caps = caps * settings.growth
+            caps = caps * FASTEST_GROWTH
             solution = self._solve(point, gathered, quadratic, caps)
         return caps, solution
 

@@ -28,7 +28,7 @@ from smoothmin.sqp.infeasibility import Infeasibility
 from smoothmin.sqp.judgement import Judgement
 from smoothmin.sqp.lowest_feasible import LowestFeasible
 from smoothmin.sqp.program import Direction, Programs, Region
-from smoothmin.sqp.search import Outcome, Search
+from smoothmin.sqp.search import TRIALS, Outcome, Search
 from smoothmin.sqp.settings import SQPSettings
 from smoothmin.sqp.surroundings import Surroundings
 from smoothmin.sqp.tangent_space import apart, normal_basis, tangential
@@ -54,13 +54,11 @@ class SQPRun:
         self._problem, self._settings, self._tolerances = problem, settings, tolerances
         self._sides, self._region = Sides(problem.nonlinear), region
         self._evaluator = PointEvaluator(problem, self._sides)
-        self._programs = Programs(self._region, self._sides, settings.penalties)
-        self._gathered = Gathered(n, 1 + len(self._sides), settings.tangents)
+        self._programs = Programs(self._region, self._sides)
+        self._gathered = Gathered(n, 1 + len(self._sides))
         growing = region.ends_steps and not self._sides.any_equality
         self._curvature = LagrangianMetric(n, settings, growing=growing)
-        self._search = Search(
-            self._evaluator, self._region, self._programs, self._gathered, settings.steps
-        )
+        self._search = Search(self._evaluator, self._region, self._programs, self._gathered)
         self._recent = Recent()
         self._certifier = KKTCertifier(
             problem, region, self._sides, self._recent, stationarity_tol, radius_tol
@@ -68,14 +66,14 @@ class SQPRun:
         known = self._evaluator, region, self._programs, self._gathered, self._certifier
         self._infeasibility = Infeasibility(*known)
         parts = self._evaluator, region, self._programs, self._search, self._gathered
-        self._surroundings = Surroundings(*parts, self._certifier, settings.steps.serious)
+        self._surroundings = Surroundings(*parts, self._certifier)
         self._visibility = Visibility(
             problem, region, self._sides, self._programs, self._curvature, self._recent
         )
         learnt = self._curvature, self._recent, self._gathered, self._visibility
         self._judgement = Judgement(problem, region, self._sides, *learnt)
         # evaluations that together may gain nothing but noise: two searches, and one a variable
-        self._patience = 2 * settings.steps.trials + n
+        self._patience = 2 * TRIALS + n
         self._mark, self._gained = 0, math.inf  # evaluations by then, and the gain since
         # the merit function, less what changes of its weights have added
         self._level = self._first_level = 0.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._factors import FASTEST_GROWTH, MINOR, WITNESSES
+from smoothmin._factors import FASTEST_GROWTH, MINOR, SHORTEST, WITNESSES
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask
 from smoothmin._scale import PROBE
@@ -21,11 +21,13 @@ from smoothmin.descent.failed_search import level
 from smoothmin.descent.gradient_check import contradicting, telling
 from smoothmin.descent.unexplored import is_falling
 from smoothmin.linesearch.line_result import LinePoint, LineResult
+from smoothmin.linesearch.weak_wolfe import ARMIJO
 from smoothmin.sqp.functions import Point, PointEvaluator, Values
 from smoothmin.sqp.program import Direction, Programs, Region
-from smoothmin.sqp.settings import StepSettings
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import RowModel
+
+TRIALS = 25  # of a search along a line
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,9 @@ class Search:
         region: Region,
         programs: Programs,
         gathered: Gathered,
-        settings: StepSettings,
     ) -> None:
         self._evaluator, self._region = evaluator, region
-        self._programs, self._gathered, self._settings = programs, gathered, settings
+        self._programs, self._gathered = programs, gathered
         self._worst = np.zeros(len(programs.weights))  # violation of each side so far
         self._line: tuple[Point | None, Array] = None, np.empty(0)  # of the last search
         self._trials: list[tuple[float, Point]] = []  # shares and ends of it
@@ -70,13 +71,13 @@ class Search:
         self, point: Point, direction: Direction, quadratic: Array | RowModel, noise: float
     ) -> Generator[Ask, object, Outcome]:
         """From a point along a direction."""
-        settings, gathered, share = self._settings, self._gathered, 1.0
+        gathered, share = self._gathered, 1.0
         same = 0  # trials of the same value, which rounding makes
         self._trials.clear()
         self._line = point, direction.step
-        for number in range(settings.trials):
+        for number in range(TRIALS):
             predicted = share * direction.slope
-            least = settings.serious if gathered.kinked else settings.armijo
+            least = MINOR if gathered.kinked else ARMIJO
             allowed = least * predicted + noise
             x = self._region.clip(point.x + share * direction.step)
             trial, rise = yield from self._trial(point, x, allowed, several=number > 1)
@@ -87,7 +88,7 @@ class Search:
                 if rise <= allowed:
                     return Outcome(trial, direction, share)
             if not rise < np.inf:
-                share *= settings.shortest
+                share *= SHORTEST
                 continue
             same += rise == 0
             if same >= WITNESSES:
@@ -112,11 +113,11 @@ class Search:
         noise: float,
     ) -> Generator[Ask, object, Outcome | None]:
         """The step with a second-order correction, if there is one and it is lower."""
-        settings, gathered = self._settings, self._gathered
+        gathered = self._gathered
         second = self._programs.corrected(point, trial, direction.step, gathered, quadratic)
         if second is None:
             return None
-        least = settings.serious if gathered.kinked else settings.armijo
+        least = MINOR if gathered.kinked else ARMIJO
         x = self._region.clip(point.x + second.step)
         allowed = least * direction.slope + noise
         there, rise = yield from self._trial(point, x, allowed)
@@ -266,7 +267,7 @@ class Search:
 
     def _shorter(self, rise: float, predicted: float) -> float:
         """To the least point of the parabola through slope and rise."""
-        return max(-predicted / (2 * (rise - predicted)), self._settings.shortest)
+        return max(-predicted / (2 * (rise - predicted)), SHORTEST)
 
     def _is_news(self, point: Point, trial: Point, direction: Direction) -> bool:
         """Whether the tangents at a trial raise the model at the step's end enough.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from smoothmin._factors import FASTEST_GROWTH
+from smoothmin._factors import FASTEST_GROWTH, MINOR
 from smoothmin._protocol import Ask
 from smoothmin.sqp.certificate import KKTCertificate, KKTCertifier
 from smoothmin.sqp.functions import Point, PointEvaluator
@@ -32,11 +32,9 @@ class Surroundings:
         search: Search,
         gathered: Gathered,
         certifier: KKTCertifier,
-        serious: float,
     ) -> None:
         self._evaluator, self._region, self._search = evaluator, region, search
         self._programs, self._gathered, self._certifier = programs, gathered, certifier
-        self._serious = serious
         self._proven_at: Point | None = None
         self._looks = 0  # at gradients near that point
         self._searched_at: Point | None = None
@@ -98,7 +96,7 @@ class Surroundings:
             self._gathered.add(there, point)
             gain = self._programs.merit(point) - self._programs.merit(there)
             promised = certificate.stationarity * euclidean_norm(step)
-            if gain > max(noise, self._serious * promised):
+            if gain > max(noise, MINOR * promised):
                 farther = yield from self._search.farthest(point, FASTEST_GROWTH * step, gain)
                 self._spent += evaluator.asked - before - 1
                 return farther or there

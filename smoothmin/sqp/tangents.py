@@ -20,12 +20,14 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._factors import ALIKE, WITNESSES
-from smoothmin._machine import EPS, PRODUCTS, SUMMED
+from smoothmin._factors import ALIKE, SMALL, WITNESSES
+from smoothmin._machine import EPS, LARGE, PRODUCTS, SUMMED
 from smoothmin._protocol import Array, Mask
+from smoothmin.descent.gradient_sampling.bundle import MOST_TANGENTS
 from smoothmin.sqp.functions import Point
-from smoothmin.sqp.settings import TangentSettings
 from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point
+
+MEMORY = 20  # evaluations after which a kink that was not met again is forgotten
 
 
 def _compare(a: Point, b: Point) -> tuple[Array, Array, Array]:
@@ -49,8 +51,8 @@ class Tangents:
         squared distance of the point from its own: zero for convex functions.
     """
 
-    def __init__(self, number: int, n: int, settings: TangentSettings) -> None:
-        self.number, self._settings = number, settings
+    def __init__(self, number: int, n: int) -> None:
+        self.number = number
         self.points, self.slopes = np.empty((0, n)), np.empty((0, n))
         self._values = self._sizes = self.weights = np.empty(0)
         self.serials: NDArray[np.intp] = np.empty(0, dtype=np.intp)
@@ -79,7 +81,7 @@ class Tangents:
             square = np.vecdot(steps, steps)
             bends = above / np.where(square > 0, square, np.inf)
             self.bend = max(self.bend, float(bends.max()))
-            gone = error <= self._settings.same * bent + rounding
+            gone = error <= SMALL * bent + rounding
             if centre is not None:
                 gone &= self.weights <= 0
             if gone.any():
@@ -121,9 +123,9 @@ class Tangents:
         if not used.any():
             return False
         away = point.x - self.points
-        reach = self._settings.memory * length
+        reach = MEMORY * length
         used &= np.vecdot(away, away) <= reach * reach
-        return bool(used.any() and self.apart(point, self._settings.skew)[used].any())
+        return bool(used.any() and self.apart(point, ALIKE)[used].any())
 
     def keep(self, kept: Mask) -> None:
         """Forget all others."""
@@ -172,7 +174,7 @@ class Tangents:
         if not self._still_proven(centre, radius):
             self.proven, self.proven_at = set(), centre
         error, bent, rounded = (found[number] for found in _compare(centre, there))
-        kinked = error > self._settings.same * bent + rounded
+        kinked = error > SMALL * bent + rounded
         for row in np.flatnonzero(self.serials == serial).tolist():
             steeper = np.linalg.norm(self.slopes[row] - centre.slopes[number])
             gap = centre.values[number] - self.at(row, centre.x)
@@ -182,7 +184,7 @@ class Tangents:
             step = there.x - centre.x
             rise = float((there.slopes[number] - centre.slopes[number]) @ step)
             wanted = float((self.slopes[row] - centre.slopes[number]) @ step)
-            below &= rise >= (1 - self._settings.same) * wanted
+            below &= rise >= (1 - SMALL) * wanted
             if kinked and below and gap <= steeper * radius + rounding:
                 self.proven.add(serial)
             else:
@@ -196,16 +198,15 @@ class Gathered:
     ----------
     n, functions : int
         Numbers of variables and of functions.
-    settings : TangentSettings
     """
 
-    def __init__(self, n: int, functions: int, settings: TangentSettings) -> None:
-        self._n, self._settings = n, settings
-        self.capacity = min(2 * n + 10, settings.most)
+    def __init__(self, n: int, functions: int) -> None:
+        self._n = n
+        self.capacity = min(2 * n + 10, MOST_TANGENTS)
         self.left = np.zeros(functions, dtype=int)  # evaluations for which each has a kink
         self.of: dict[int, Tangents] = {}
         self.curved = np.inf  # plausible change of gradients with distance
-        room = max(1, settings.elements // (functions * n))
+        room = max(1, LARGE // (functions * n))
         self.recent: deque[Point] = deque(maxlen=min(self.capacity, room))
 
     @property
@@ -230,7 +231,7 @@ class Gathered:
             error, curved, rounding = _compare(centre, point)
             length = euclidean_norm(point.x - centre.x)
             blunt = point.displaced / length if length > 0 else np.inf
-            kinks = error > np.maximum((self._settings.skew + blunt) * curved, rounding)
+            kinks = error > np.maximum((ALIKE + blunt) * curved, rounding)
             if kinks.any():
                 # across one kink it is half of the change of slope at most
                 kinks &= error <= (0.5 + blunt) * curved + rounding
@@ -239,7 +240,7 @@ class Gathered:
                 kinks[number] |= tangents.needed(point, length)
             if self.of or kinks.any():
                 left = np.maximum(self.left - 1, 0)
-                self.left = np.where(kinks, self._settings.memory, left)
+                self.left = np.where(kinks, MEMORY, left)
                 self._choose()
         self.recent.append(point)
         for tangents in self.of.values():
@@ -257,7 +258,7 @@ class Gathered:
             del self.of[number]
         for number in np.flatnonzero(self.left).tolist():
             if number not in self.of:
-                tangents = self.of[number] = Tangents(number, self._n, self._settings)
+                tangents = self.of[number] = Tangents(number, self._n)
                 for point in self.recent:
                     tangents.add(point, self.capacity, self.curved, None)
 
@@ -294,9 +295,7 @@ class Gathered:
         if number not in self.of:
             return np.empty((0, self._n))
         tangents = self.of[number]
-        found: Array = tangents.slopes[
-            tangents.near(point, radius) & tangents.apart(point, self._settings.same)
-        ]
+        found: Array = tangents.slopes[tangents.near(point, radius) & tangents.apart(point, SMALL)]
         return found
 
     def nearest(self, point: Point) -> list[Point]:
@@ -338,7 +337,7 @@ class Gathered:
             nearest = nearest[:WITNESSES]
         for other in (others[k] for k in nearest.tolist()):
             errors, curved, roundings = _compare(other, point)
-            same = errors <= self._settings.same * curved + roundings
+            same = errors <= SMALL * curved + roundings
             if same[0]:
                 return other, same & used
         return None

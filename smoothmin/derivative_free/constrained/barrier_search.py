@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import SMALL
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.state import InterpolationState
 
-FIRST, LAST = 1.0, 1e-5  # size of the polls, in units of the scale
-LONGER, SHORTER = 2.0, 0.5
-SUFFICIENT = 1e-2  # decrease, in units of what values change over the first size, times square
+LAST = 1e-5  # size of the polls, in units of the scale
 
 
 class BarrierSearch:
@@ -31,7 +30,7 @@ class BarrierSearch:
     """
 
     def __init__(self, state: InterpolationState) -> None:
-        self.state, self.size = state, FIRST
+        self.state, self.size = state, 1.0
         self.barrier = np.inf
 
     def run(self) -> Generator[Any, Any, bool]:
@@ -44,11 +43,11 @@ class BarrierSearch:
             points = np.concatenate([self._poll(state.bank.points[k]) for k in poles])
             yield from state.evaluate(points)
             if self._better(poles, before):
-                self.size *= LONGER
+                self.size *= 2
                 improved = True
                 yield state.iterate(self.size)
             else:
-                self.size *= SHORTER
+                self.size /= 2
         return improved
 
     def _violation(self) -> Array:
@@ -76,7 +75,7 @@ class BarrierSearch:
         """Whether the poll found more than a little; the barrier comes down."""
         values, violation = self.state.bank.values[:, 0], self._violation()
         spread = float(np.abs(values[before:] - values[poles[0]]).max(initial=0.0))
-        least = SUFFICIENT * spread * self.size
+        least = SMALL * spread * self.size
         feasible = violation == 0
         lowest = np.where(feasible[:before], values[:before], np.inf).min(initial=np.inf)
         if (values[before:][feasible[before:]] < lowest - least).any():
@@ -85,7 +84,7 @@ class BarrierSearch:
         if violation[k] == 0:
             return False
         fresh = violation[before:]
-        nearer = (fresh < (1 - SUFFICIENT * self.size) * violation[k]) & (fresh > 0)
+        nearer = (fresh < (1 - SMALL * self.size) * violation[k]) & (fresh > 0)
         dominating = nearer & (values[before:] <= values[k])
         below = violation[(violation < violation[k]) & (violation > 0)]
         self.barrier = float(below.max()) if below.size and nearer.any() else float(violation[k])

@@ -18,15 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve, qr
 
-from smoothmin._factors import MINOR, OTHER_ORDER
+from smoothmin._factors import MINOR, OTHER_ORDER, SMALL
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
-from smoothmin._verdict import NEGLIGIBLE
+from smoothmin._verdict import NEGLIGIBLE, STATIONARY
 
 NEAR = 2.0  # radii in which points determine the slopes
 WILD = 1e3  # rise over a radius, in units of the largest slope, that no quadratic is to follow
-LOUDEST = 1e6  # noise in units of the slopes: of louder ones nothing is learned either
-CUBIC = 1e-2  # error at a radius of one, in units of the curvature that is learned
 
 
 class Bank:
@@ -111,13 +109,14 @@ def fit(
         hessians = before.hessians * ratio**2
     bent = np.einsum("mi,kij,mj->mk", z, hessians, z)
     residual = values - first - z @ slopes.T - 0.5 * bent
-    shape = z, 0.5 * (z @ z.T) ** 2, (CUBIC * distance**3) ** 2 + SUMMED
+    shape = z, 0.5 * (z @ z.T) ** 2, (SMALL * distance**3) ** 2 + SUMMED  # of the curvature
     first = first.copy()
     for which in (noise == 0, noise > 0):
         if not which.any():
             continue
         level = float((noise[which] / np.maximum(steep[which], TINY)).max())
-        weights, slope, constant = _least_change(*shape, min(level, LOUDEST), residual[:, which])
+        level = min(level, 1 / STATIONARY)  # slopes of less are as good as none
+        weights, slope, constant = _least_change(*shape, level, residual[:, which])
         slopes[which] += slope.T
         hessians[which] += np.einsum("mk,mi,mj->kij", weights, z, z)
         first[which] += constant

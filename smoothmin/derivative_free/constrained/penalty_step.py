@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothmin._factors import MINOR
+from smoothmin._factors import MINOR, SMALL
 from smoothmin._machine import SUMMED
 from smoothmin._protocol import Array
 from smoothmin.derivative_free.constrained.models import Models
@@ -26,7 +26,6 @@ ROUNDS = 15
 SETTLED = 1e-4  # share of the decrease so far that another round has to promise
 FLAT = 1e-6  # least curvature, in units of the slopes
 STEER = 0.3  # share of the best fall of the violation that a step has to bring
-CAPPED = 0.99  # share of the price that a multiplier has where a row is not met for it
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ def steered_step(
 
     before = violation(np.zeros_like(found.step))
     least = np.inf
-    while found.price < dearest and (found.multipliers >= CAPPED * found.price * weight).any():
+    # a multiplier has all of the price, but for rounding, where a row is not met for it
+    while found.price < dearest and (found.multipliers >= (1 - SMALL) * found.price * weight).any():
         left = violation(found.step)
         if left <= MINOR * before:
             break

@@ -20,13 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._factors import MINOR, WITNESSES
+from smoothmin._factors import MINOR, SMALL, WITNESSES
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._protocol import Array
 from smoothmin._scale import START_SHARE
 from smoothmin._verdict import NEGLIGIBLE, SHORT, Knowledge
 from smoothmin.derivative_free.constrained.models import NEAR
-from smoothmin.derivative_free.constrained.penalty_step import CAPPED
 from smoothmin.derivative_free.constrained.state import (
     DEARER,
     End,
@@ -209,7 +208,7 @@ class SlopeBundle:
             model = values + (heights + slopes @ d).max(axis=0)
             promised = state.merit(values) - state.merit(model)
             left = state.weight @ np.maximum(model[1:] - allowed, 0.0)
-            capped = (self._active >= CAPPED * state.price * state.weight).any()
+            capped = (self._active >= (1 - SMALL) * state.price * state.weight).any()
             if not capped or left <= MINOR * before or state.price >= state.dearest:
                 return self.radius * d, promised
             state.price = min(FAST_GROWTH * state.price, state.dearest)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothmin._factors import MINOR, SMALL
+from smoothmin._factors import MINOR, SHORTEST, SMALL
 from smoothmin._machine import SUMMED, TINY
 from smoothmin._noise import DOUBTFUL, NOISE_FLOOR, POINTS, noise_along
 from smoothmin._protocol import Array, Done, Multipliers, advance
@@ -42,7 +42,6 @@ from smoothmin.subproblems.trust_region import EXCELLENT, FAST_GROWTH, GOOD, GRO
 
 FARTHEST = 1e12  # radius, in units of the scale, beyond which nothing is a minimum
 SHORT_STEP = 0.25  # in radii, below which a good step shrinks the radius
-LEAST_SHRINKING, MOST_SHRINKING = 0.5, 0.1
 NOTHING = (math.inf, 0.0, math.inf)  # known of a prediction
 WINDOW = 8  # predictions of which more than half have to be wrong
 LOWERED = 0.5  # share of the violation that is worth a step where little else is promised
@@ -115,7 +114,7 @@ class TrustRegion:
                     continue
                 if not self._dearer(models):
                     return End.CONVERGED
-                self.delta *= MOST_SHRINKING
+                self.delta *= SHORTEST
                 continue
             new = state.region.towards(models.centre, models.centre + self.delta * found.step)
             values = yield from state.evaluate(new[None])
@@ -239,10 +238,10 @@ class TrustRegion:
             else:
                 self.delta *= max(SHORT_STEP, 2 * length)
         elif ratio >= POOR:
-            self.delta *= max(LEAST_SHRINKING, length)
+            self.delta *= max(0.5, length)
         else:
             # to the minimum of the parabola through the values
-            shrunk = min(LEAST_SHRINKING, max(MOST_SHRINKING, 0.5 * length / (1 - ratio)))
+            shrunk = min(0.5, max(SHORTEST, 0.5 * length / (1 - ratio)))
             if ratio < -1 or not len(models.missing):
                 self.delta *= shrunk
                 yield from self._improve(models)
