@@ -30,8 +30,6 @@ from smoothmin.laplacian._refit import Refit
 from smoothmin.linesearch.line_result import LinePoint, LineResult
 from smoothmin.linesearch.weak_wolfe import armijo, weak_wolfe
 
-# Raydan's nonmonotone search compares with the highest of so many values
-# so many small steps running are a sign of convergence, one may be bad luck
 NO_DESCENT = "The smoothed gradient is no direction of descent"
 
 
@@ -237,9 +235,16 @@ def lbfgs(
             done.facts["sigma"] = refit.sigma
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
-            f, g = yield from ask_one(here.x)
-            here = LoopPoint.of(problem, smoother, here.x, f, g)
-            done.known.begin(here.x, here.fun, here.free)
+            here = yield from _begun_again(problem, smoother, here.x, done)
+
+
+def _begun_again(
+    problem: Problem, smoother: Smoother, x: Array, done: Ends
+) -> Generator[Ask, Any, LoopPoint]:
+    """The point on a problem that is another one now."""
+    here = LoopPoint.of(problem, smoother, x, *(yield from ask_one(x)))
+    done.known.begin(here.x, here.fun, here.free)
+    return here
 
 
 def _failed(
@@ -316,10 +321,8 @@ def barzilai_borwein(
         highest = [*highest[1 - SPAN :], here.fun]
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
-            f, g = yield from ask_one(here.x)
-            here = LoopPoint.of(problem, smoother, here.x, f, g)
-            done.known.begin(here.x, here.fun, here.free)
-            highest = [f]
+            here = yield from _begun_again(problem, smoother, here.x, done)
+            highest = [here.fun]
 
 
 class SobolevGeometry(Geometry):

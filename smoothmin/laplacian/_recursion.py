@@ -237,26 +237,3 @@ class Room:
     def give_back(self, array: NDArray[Any]) -> None:
         """Let it be taken again."""
         self._unused.append(array)
-
-
-class Separable:
-    """The product of the solves along each axis."""
-
-    def __init__(
-        self, grid: tuple[int, ...], sigmas: list[float], boundary: str, dtype: np.dtype[Any]
-    ) -> None:
-        """Take the sigma of each axis."""
-        self._last = LineRecursion(grid[-1], sigmas[-1], boundary, dtype)
-        self._others: list[tuple[tuple[int, int, int], ColumnRecursions]] = []
-        for axis, (rows, sigma) in enumerate(zip(grid[:-1], sigmas[:-1], strict=True)):
-            width = math.prod(grid[axis + 1 :])
-            columns = ColumnRecursions(np.full(width, sigma), np.ones(width), rows, boundary, dtype)
-            self._others.append(((-1, rows, width), columns))
-
-    def solve(self, g: Floats, out: Floats) -> None:
-        """The filter of ``g`` into ``out``, which may be ``g``; one grid or several."""
-        rows = (-1, self._last.n)
-        self._last.solve(g.reshape(rows), out.reshape(rows))
-        for shape, columns in self._others:
-            for part in out.reshape(shape):
-                columns.solve(part)

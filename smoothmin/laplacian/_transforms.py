@@ -38,8 +38,7 @@ class Transform:
     """To and from the eigenvectors of -L on the last ``len(grid)`` axes of an array.
 
     ``eigenvalues`` has the shape of one transformed field: that of the grid, with half
-    of one axis where the spectrum ``is_complex``. It is the sum of those of each axis,
-    ``by_axis``.
+    of one axis where the spectrum ``is_complex``. It is the sum of those of each axis.
     """
 
     def __init__(self, grid: tuple[int, ...], boundary: str, spacing: tuple[float, ...]) -> None:
@@ -49,7 +48,7 @@ class Transform:
         self._axes = tuple(k for k in axes if k not in self._short)
         self._lengths = tuple(grid[k] for k in self._axes)
         self.is_complex = boundary == "periodic" and bool(self._axes)
-        self.by_axis: list[Array] = []
+        by_axis = []
         for axis, length, step in zip(axes, grid, spacing, strict=True):
             values = axis_eigenvalues(length, boundary, step)
             if axis in self._short:
@@ -58,8 +57,8 @@ class Transform:
                 values = values[: length // 2 + 1]
             shape = [1] * len(grid)
             shape[axis] = values.size
-            self.by_axis.append(values.reshape(shape))
-        self.eigenvalues: Array = functools.reduce(np.add, self.by_axis)
+            by_axis.append(values.reshape(shape))
+        self.eigenvalues: Array = functools.reduce(np.add, by_axis)
 
     def forward(self, fields: Floats) -> NDArray[Any]:
         """Each eigenvector's share of ``fields`` (..., *grid)."""

@@ -9,7 +9,6 @@ FFT, for speed; more boundaries, dimensions and spacings than the periodic line.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from functools import cached_property
@@ -24,7 +23,6 @@ from smoothmin._protocol import Array
 from smoothmin.laplacian._bases import Floats
 from smoothmin.laplacian._recursion import (
     LineRecursion,
-    Separable,
     Sheet,
     Solver,
     StiffLine,
@@ -150,14 +148,6 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
         """
         return self._act(self._solver, g, out)
 
-    def separable_filter(self, g: ArrayLike, out: Floats | None = None) -> Floats:
-        """The product of the solves along each axis; parameters as of `solve`.
-
-        On a line this is ``A^-1 g``. On other grids it is another, cheaper smoothing:
-        its inverse has products of second differences of different axes as well.
-        """
-        return self._act(self._separable, g, out)
-
     def half_solve(self, v: ArrayLike, out: Floats | None = None) -> Floats:
         """``B^-1 v``, where ``B^T B = A``; parameters as of `solve`."""
         return self._act(self._inverse_root, v, out)
@@ -216,18 +206,6 @@ class LaplacianOperator(LinearOperator):  # type: ignore[misc]
             if is_accurate(first / stiff, rows, self.boundary, self.dtype):
                 return Sheet(transform, stiff, first, rows, self.boundary, self.dtype)
         return Multiplier(self._transform, 1.0 / self._symbol(), self.dtype)
-
-    @cached_property
-    def _separable(self) -> Solver:
-        sigmas = [self.sigma / h**2 for h in self.spacing]
-        accurate = all(
-            is_accurate(sigma, n, self.boundary, self.dtype)
-            for sigma, n in zip(sigmas, self.grid, strict=True)
-        )
-        if self._compiled and self.order == 1 and accurate:
-            return Separable(self.grid, sigmas, self.boundary, self.dtype)
-        factors = [1.0 + self.sigma * values**self.order for values in self._transform.by_axis]
-        return Multiplier(self._transform, 1.0 / functools.reduce(np.multiply, factors), self.dtype)
 
     @cached_property
     def _transform(self) -> Transform:

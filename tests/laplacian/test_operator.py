@@ -257,23 +257,6 @@ def test_threads_may_share_an_operator(grid):
     np.testing.assert_array_equal(results, expected)
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize("grid", [(9,), (6, 5), (40, 30), (4, 3, 5), (1, 7), (9, 1)])
-def test_the_separable_filter_is_a_product_of_lines(grid, boundary, compiled):
-    spacing = [0.5, 2.0, 1.25][: len(grid)]
-    operator = LaplacianOperator(grid, 3.0, boundary, spacing, compiled=compiled)
-    g = np.random.default_rng(9).normal(size=(2, math.prod(grid)))
-    expected = g.reshape(2, *grid)
-    for axis, (n, h) in enumerate(zip(grid, spacing, strict=True), start=1):
-        inverse = np.linalg.inv(np.eye(n) + 3.0 * line(n, boundary, h))
-        expected = np.moveaxis(np.tensordot(inverse, expected, axes=(1, axis)), 0, axis)
-    result = operator.separable_filter(g)
-    np.testing.assert_allclose(result.reshape(expected.shape), expected, rtol=0, atol=1e-13)
-    if min(len(grid), *grid) > 1:
-        assert np.abs(result - operator.solve(g)).max() > 1e-3
-
-
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_preconditions_a_krylov_solver(boundary):
     operator = LaplacianOperator((20, 20), 50.0, boundary)

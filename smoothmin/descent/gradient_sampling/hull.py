@@ -7,6 +7,7 @@ F. E. Curtis, X. Que, Optim. Methods Softw. 28 (2013), Algorithm 3.1.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,23 @@ class Hull:
         return min_norm_point(roots[: len(gradients)], roots[len(gradients) :])
 
 
+@dataclass
+class Tries:
+    """What was done to shorten the least element at one radius.
+
+    ``nulls`` gradients and ``samplings`` have enlarged the hull; ``longer`` is the element's
+    squared length before the last of them.
+    """
+
+    nulls: int = 0
+    samplings: int = 0
+    longer: float = np.inf
+
+    def spent(self, most: int, square: float) -> bool:
+        """Whether there were enough, or the last has left the element as long as it was."""
+        return self.nulls >= most or self.samplings > 1 or not square < self.longer
+
+
 class HullStep:
     """What is left where no other step is lower: sampling, and the proof that nothing is."""
 
@@ -136,64 +154,70 @@ class HullStep:
         state, certifier = self._state, self._state.certifier
         if certifier.certified or state.doubt.finish or state.ended:
             return StepOutcome.STATIONARY
-        hull, nulls, samplings, afresh = self._hull(), 0, 0, False
-        longer = np.inf  # what the least element was before the last gradient, squared
+        hull, tries, afresh = self._hull(), Tries(), False
         while True:
             # 1. the least element of the hull of the gradients near
             cause, direction, slope, t = self._least_element(hull)
             small = certifier.latest.stationarity <= self._small()
             invisible = -slope * t <= state.noise()
-            if state.proof is not None and (small or invisible or nulls > cause.size):
+            if state.proof is not None and (small or invisible or tries.nulls > cause.size):
                 return StepOutcome.STATIONARY  # as many gradients as a hull takes deny nothing
-            if invisible and not small and not samplings and state.problem.unit > EPS:
-                samplings += 1
+            if invisible and not small and not tries.samplings and state.problem.unit > EPS:
+                tries.samplings += 1
                 if (yield from self._sample()):
                     return StepOutcome.LOWER
                 continue
-            spent = nulls >= self._most_nulls or samplings > 1 or not -slope < longer
+            spent = tries.spent(self._most_nulls, -slope)
             at_last = invisible or (spent and state.radius <= certifier.least_radius)
             if at_last and not small and not state.metric.fresh and not afresh:
                 # the metric shows nothing any more; the certificate is Euclidean anyway
                 state.metric.reset()
                 state.radius = max(state.radius, certifier.least_radius)
-                hull, nulls, samplings, afresh = self._hull(), 0, 0, True
-                longer = np.inf
+                hull, tries, afresh = self._hull(), Tries(), True
                 continue
             if small or invisible or spent:
                 # 2. the hull is as good as it gets here: end, or look closer
-                if certifier.certified and (yield from self._denied(hull)):
-                    if hull.denials > ROUNDS:
-                        return StepOutcome.STATIONARY
-                    if (yield from self._sample()):
-                        return StepOutcome.LOWER
-                    nulls, samplings, longer = 0, 0, np.inf
-                    continue
-                if certifier.certified or not self._look_closer(small):
-                    return StepOutcome.STATIONARY
-                if spent and not small and not state.metric.fresh:
-                    state.metric.reset()  # it may be in the way
-                    return StepOutcome.NOTHING
-                nulls, samplings, longer = 0, 0, np.inf
-                if state.problem.box is not None:  # fewer bounds are near
-                    hull = self._hull()
+                before = state.radius
+                outcome = yield from self._conclude(hull, small, spent)
+                if outcome is not None:
+                    return outcome
+                tries = Tries()
+                if state.problem.box is not None and state.radius < before:
+                    hull = self._hull()  # fewer bounds are near
                 continue
             # 3. a step along it, or a gradient that enlarges the hull
-            longer = -slope
+            tries.longer = -slope
             found, visible = yield from self._search(cause, direction, slope, t)
             if visible:
                 return StepOutcome.LOWER
             if found.lower:
                 # rounding's gift is no reason to leave: the hull is what is wanted now
-                hull, longer = self._hull(), np.inf
+                hull, tries.longer = self._hull(), np.inf
             if found.lower or any(
                 float(trial.grad @ direction) >= WOLFE * slope for trial in found.known
             ):
-                nulls += 1
+                tries.nulls += 1
                 continue
             # 4. nothing new along the direction: sample
-            samplings += 1
-            if samplings == 1 and (yield from self._sample()):
+            tries.samplings += 1
+            if tries.samplings == 1 and (yield from self._sample()):
                 return StepOutcome.LOWER
+
+    def _conclude(
+        self, hull: Hull, small: bool, spent: bool
+    ) -> Generator[Ask, Any, StepOutcome | None]:
+        """The outcome where nothing more is to be had at this radius; None to go on closer."""
+        state, certified = self._state, self._state.certifier.certified
+        if certified and (yield from self._denied(hull)):
+            if hull.denials > ROUNDS:
+                return StepOutcome.STATIONARY
+            return StepOutcome.LOWER if (yield from self._sample()) else None
+        if certified or not self._look_closer(small):
+            return StepOutcome.STATIONARY
+        if spent and not small and not state.metric.fresh:
+            state.metric.reset()  # it may be in the way
+            return StepOutcome.NOTHING
+        return None
 
     def _search(
         self, cause: Array, direction: Array, slope: float, t: float
