@@ -225,17 +225,30 @@ def lbfgs(
                 yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
             continue
         # 3. update
-        new = LoopPoint.of(problem, smoother, found.point.x, found.point.fun, found.point.grad)
-        straight = problem.box is None and found.wolfe
-        line = (found.point, direction, slope) if straight else None
+        point, straight = found.point, problem.box is None and found.wolfe
+        line = (point, direction, slope) if straight else None
+        new = LoopPoint.of(problem, smoother, point.x, point.fun, point.grad)
         here = _moved(memory, smoother, here, new, done, line)
-        better = None if refit is None else refit.after_step(memory)
-        if refit is not None and better is not None:
-            smoother, here = better, LoopPoint.of(problem, better, new.x, new.fun, new.grad)
-            done.facts["sigma"] = refit.sigma
+        smoother, here = _refitted(problem, refit, memory, smoother, here, done)
         reply = yield Iterate(here.x, here.fun, here.grad, dual_norm=here.norm, **done.facts)
         if isinstance(reply, Changed):
             here = yield from _begun_again(problem, smoother, here.x, done)
+
+
+def _refitted(
+    problem: Problem,
+    refit: Refit | None,
+    memory: SobolevMemory,
+    smoother: Smoother,
+    here: LoopPoint,
+    done: Ends,
+) -> tuple[Smoother, LoopPoint]:
+    """The metric that is the best by what was learnt, and the point in it."""
+    better = None if refit is None else refit.after_step(memory)
+    if refit is None or better is None:
+        return smoother, here
+    done.facts["sigma"] = refit.sigma
+    return better, LoopPoint.of(problem, better, here.x, here.fun, here.grad)
 
 
 def _begun_again(
