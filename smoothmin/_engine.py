@@ -491,10 +491,9 @@ def as_callback(callback: Any) -> Callback | None:
         return Callback(callback, False)
     named = set(parameters) == {"intermediate_result"}
     required = [
-        parameter
-        for parameter in parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        p
+        for p in parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     if not named:  # of "trust-constr" it takes two
         require_takes("callback", callback, 2 if len(required) == 2 else 1)
