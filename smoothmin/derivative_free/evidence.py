@@ -28,7 +28,6 @@ from smoothmin._scale import box_scale
 from smoothmin._verdict import SHORT
 
 INSIDE, OUTSIDE = 4, 2  # points on a ray to a box's other parts, and to nowhere in particular
-VISIBLE = SHORT**2  # share of the rise along a ray that is a fall: a parabola's over `SHORT` of it
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,8 @@ class _Rays:
         values = np.take_along_axis(self.values, order, axis=0)
         before = np.fmax.accumulate(np.vstack([np.full(values.shape[1], fun), values[:-1]]))
         rise = np.where(np.isfinite(before), before - fun, 0.0)
-        falls = values < before - VISIBLE * rise - clear
+        # of the rise a parabola falls by that over `SHORT` of its way
+        falls = values < before - SHORT**2 * rise - clear
         points, asked = self._points(shares), np.isfinite(shares)
         ranked = np.argsort(values[falls], kind="stable")
         return Evidence(points[asked], values[asked], points[falls][ranked])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from smoothmin._factors import MINOR
 from smoothmin._protocol import Array
 from smoothmin._scale import BOX_SHARE
 from smoothmin._verdict import NEGLIGIBLE
@@ -46,7 +47,7 @@ class Hops:
         self._settings, self._incumbent, self._polisher = settings, incumbent, polisher
         self._around = around
         self._hop_share = Share(("hop", "model"), PASSES)
-        self._random_share = Share(("random",), PASSES, settings.random_share)
+        self._random_share = Share(("random",), PASSES, MINOR)
         self._hop = Hop(settings)
         self._modelled = 0  # how many minima there were when the model was last tried
 
@@ -82,7 +83,7 @@ class Hops:
     def _went_back(self, metric: LandscapeMetric, start: Array, to: Array, end: Array) -> bool:
         """Whether a polish from ``to`` ended where the step there began."""
         gone, aimed = (float(np.linalg.norm(metric.inward(x - start))) for x in (end, to))
-        return gone <= self._settings.same_minimum * aimed
+        return gone <= MINOR * aimed
 
     def _improved(self, before: float) -> bool:
         """Whether the best value is lower than ``before``, by more than rounding."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smoothmin._factors import MINOR
-
 
 @dataclass(frozen=True)
 class HomotopySettings:
@@ -20,22 +18,16 @@ class HomotopySettings:
         Of the first pass's smoothed function.
     stage_limit : int
         Evaluations of the smoothed function at one sigma.
-    random_share : float
-        Of the cost of the passes that may go to random starts.
     returns : float
         Share of the hops that are to lead back to where they began; in (0, 1).
     hop_rate : float
         Change of the logarithm of the length, from hop to hop.
-    same_minimum : float
-        Share of the step; a polish that ends as near has gone back.
     multiples : tuple of float
         Of sigma, tried in turn where it is a guess.
     """
 
     samples: int = 4
     stage_limit: int = 4
-    random_share: float = MINOR
     returns: float = 0.25
     hop_rate: float = 0.2
-    same_minimum: float = MINOR
     multiples: tuple[float, ...] = (1.0, 8.0)

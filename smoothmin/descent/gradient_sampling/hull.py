@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothmin._factors import MINOR, ROUNDS, SHORTEST
+from smoothmin._factors import MINOR, ROUNDS, SHORTEST, SMALL
 from smoothmin._machine import EPS, LARGE, cached_parts
 from smoothmin._protocol import Array, Ask
 from smoothmin._recent import SPAN
@@ -26,8 +26,6 @@ from smoothmin.linesearch.weak_wolfe import WOLFE
 from smoothmin.metrics.metric import Metric
 from smoothmin.subproblems.growing_hull import GrowingHull
 from smoothmin.subproblems.min_norm import HullPoint, min_norm_point
-
-DEEPEST = 1e-4  # least radius, in units of the one asked for
 
 
 class Hull:
@@ -304,7 +302,7 @@ class HullStep:
         """Shrink the radius; false where that is without use, or points cannot be told apart."""
         state = self._state
         least = state.certifier.least_radius
-        limit = max(4 * EPS * float(np.abs(state.x).max()), DEEPEST * least)
+        limit = max(4 * EPS * float(np.abs(state.x).max()), SMALL * least)
         if state.problem.resolution:
             limit = least
         if state.radius <= limit:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smoothmin._factors import OTHER_ORDER
-from smoothmin._machine import EPS, PRODUCTS
+from smoothmin._machine import EPS, HALF_OF_DIGITS, PRODUCTS
 from smoothmin._protocol import Array, Ask, Finish, Problem, ask_one
 from smoothmin._verdict import NEGLIGIBLE, STATIONARY, Knowledge, blurred, judge
 from smoothmin.descent.first_point import Found
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.state import State
 
 NEARBY = 1e-5  # largest radius of success, in units of the largest element of x
-RESOLVED = 1e-7  # length of a mix of gradients, in units of theirs, that rounding may leave
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ class Certifier:
         Where values are rounded, f - f* is some EPS |f|, and the slope some root of EPS times
         the slope that brings f to zero.
         """
-        return min(RESOLVED * self._steepest, STATIONARY * self._to_zero)
+        return min(HALF_OF_DIGITS * self._steepest, STATIONARY * self._to_zero)
 
     @property
     def _to_zero(self) -> float:
