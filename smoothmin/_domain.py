@@ -165,6 +165,11 @@ class Domain:
         """Number of free variables."""
         return self.start.size if self.free is None else self.free.size
 
+    @property
+    def x0(self) -> Array:
+        """The start in the free variables."""
+        return self.start if self.free is None else self.start[self.free]
+
     def problem(
         self,
         has_gradient: bool,
@@ -172,7 +177,7 @@ class Domain:
         precision: Precision | None = None,
     ) -> Problem:
         """The problem in the free variables, as methods are told of it."""
-        x0 = self.start.view() if self.free is None else self.start[self.free]
+        x0 = self.x0.view()
         shape = self.shape if self.free is None else (self.size,)
         x0.flags.writeable = False
         held = None if self.free is None else self.start

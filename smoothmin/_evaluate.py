@@ -102,7 +102,7 @@ class Ledger:
         self._timed = limits.maxtime < math.inf
         self._first: float | None = None
         self._varied = False  # whether any value differed from the first
-        self._x0 = domain.problem(False).x0
+        self._x0 = domain.x0
         # from values alone a finite box may be sampled where the start has no value
         finite_box = domain.box is not None and bool(np.isfinite(domain.box).all())
         self._sampled = stencil is None and finite_box

@@ -323,16 +323,12 @@ def as_method(method: Any, own: dict[str, Any], tol: float | None, has_gradient:
     if chosen is not None:
         chosen = chosen.for_problem(has_gradient)
     target = type(chosen) if chosen is not None else cls.class_for(has_gradient)
-    own = _renamed(own, target)
-    known = option_names(target)
-    unused = [key for key in own if key not in known and key in option_names(cls)]
-    if unused:
-        message = "of no effect " + ("with" if has_gradient else "without") + " a gradient"
-        warnings.warn(f"options {message}: {', '.join(unused)}", RuntimeWarning, stacklevel=4)
-    unknown = [key for key in own if key not in known and key not in unused]
-    _warn_of_unknown(unknown, known, mistaken_for(target, unknown))
-    own = {key: value for key, value in own.items() if key in known}
-    chosen = target(**own) if chosen is None else chosen.with_options(**own)
+    if own:
+        own = _known_options(own, cls, target, has_gradient)
+    if chosen is None:
+        chosen = target(**own)
+    elif own:
+        chosen = chosen.with_options(**own)
     if tol is not None:
         require_real("tol", tol, minimum=0)
         # an option is meant more than tol, which may set the same
@@ -348,6 +344,21 @@ def _warn_of_unused_gradient(method: Method) -> None:
     if not inner.needs_gradient and type(inner).class_for(False) is type(inner):
         text = f"{type(inner).__name__} takes values alone: the gradient (jac) is not used"
         warnings.warn(text, RuntimeWarning, stacklevel=4)
+
+
+def _known_options(
+    own: dict[str, Any], cls: type[Method], target: type[Method], has_gradient: bool
+) -> dict[str, Any]:
+    """Those of the method that runs, by its names; with warnings of others."""
+    own = _renamed(own, target)
+    known = option_names(target)
+    unused = [key for key in own if key not in known and key in option_names(cls)]
+    if unused:
+        message = "of no effect " + ("with" if has_gradient else "without") + " a gradient"
+        warnings.warn(f"options {message}: {', '.join(unused)}", RuntimeWarning, stacklevel=5)
+    unknown = [key for key in own if key not in known and key not in unused]
+    _warn_of_unknown(unknown, known, mistaken_for(target, unknown))
+    return {key: value for key, value in own.items() if key in known}
 
 
 def _renamed(own: dict[str, Any], target: type[Method]) -> dict[str, Any]:
@@ -372,7 +383,7 @@ def _warn_of_unknown(unknown: list[str], known: list[str], advice: str) -> None:
         else:
             hints.append(f"{key}" + (f" (did you mean {near[0]}?)" if near else ""))
     message = f"Unknown solver options: {', '.join(hints)}{advice}"
-    warnings.warn(message, OptimizeWarning, stacklevel=5)
+    warnings.warn(message, OptimizeWarning, stacklevel=6)
 
 
 @dataclass(frozen=True)

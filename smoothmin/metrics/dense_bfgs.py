@@ -108,30 +108,22 @@ class InverseHessian(Metric):
         if not 0 < size < math.inf:
             return
         start = self._scales * math.sqrt(float(steps[0] @ changes[0]) / size)
-        # J = diag(start) + left' right, and J^-1 by Sherman, Morrison and Woodbury
-        left, right, scaled = np.empty((3, *steps.shape))
-        one, k = np.eye(len(steps)), 0
+        # rows become J^-1 s and J'y of the pairs to come, the latter then v
+        before, after, products = steps / start, start * changes, steps.dot(changes.T)
+        kept = np.zeros(len(steps), dtype=bool)
         with np.errstate(all="ignore"):
-            curvatures = np.vecdot(steps, changes).tolist()
-            # rows become J^-1 s and J'y
-            for sy, s, y, u, image in zip(
-                curvatures, steps, changes, steps / start, start * changes, strict=True
-            ):
-                if k:
-                    inner = one[:k, :k] + scaled[:k].dot(left[:k].T)
-                    u -= solved(inner, right[:k].dot(u)).dot(left[:k]) / start
+            for k, sy in enumerate(products.diagonal().tolist()):
+                u, v = before[k], after[k]
                 square = ddot(u, u)
-                v = (math.sqrt(sy / square) if square > 0 else math.inf) * u
-                v -= image
-                if k:
-                    v -= left[:k].dot(y).dot(right[:k])
-                v /= sy
-                if math.isfinite(ddot(v, v)):
-                    left[k], right[k] = s, v
-                    np.divide(v, start, out=scaled[k])
-                    k += 1
+                factor = math.sqrt(sy / square) if square > 0 else math.inf
+                np.divide(factor * u - v, sy, out=v)
+                kept[k] = math.isfinite(ddot(v, v))
+                if kept[k]:  # by Sherman and Morrison, with 1 + v'u = 1 / factor
+                    rest = before[k + 1 :]
+                    rest -= rest.dot(v)[:, None] * (factor * u)
+                    after[k + 1 :] += products[k, k + 1 :, None] * v
         self._j = SquareFactor(start)
-        self._j.change_by(left[:k], right[:k])
+        self._j.change_by(steps[kept], after[kept])
 
     def copied(self) -> InverseHessian:
         """A copy."""
