@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import ddot
 
+from smoothmin._factors import MINOR
 from smoothmin._machine import CACHED, FEW, HALF_OF_DIGITS
 from smoothmin._protocol import Array
 from smoothmin.metrics.compact import CompactMemory, CompactModel, DenseModel, Grams, is_curved
@@ -30,9 +31,8 @@ class LimitedMemory(CompactMemory, Metric):
     """The last ``memory`` pairs, scaled by the newest as in (7.20).
 
     ``scaled`` if ``P`` is to be the diagonal that brings the pairs nearest to the secant
-    equation, in place of the identity. ``lasting`` if the memory is for long runs: P is given up
-    where new pairs are farther from the secant equation in its scales, and once the memory is
-    full gamma is the largest of its pairs.
+    equation, in place of the identity, until new pairs are farther from it in these scales.
+    ``lasting`` if the memory is for long runs: once it is full gamma is the largest of its pairs.
     """
 
     rowwise = False
@@ -92,7 +92,7 @@ class LimitedMemory(CompactMemory, Metric):
         self.set_products(found)
         self.scale = self._latest_scale(sy / yw) if self._lasting else sy / yw
         self._learnt += 1
-        if self._lasting and self._first is not None:
+        if self._scaled and self._first is not None:
             self._doubt_scales(ddot(s / self._first, s) * yw, ss * ddot(y, y))
         self._due = self._scaled and self._learnt > 2 and self._learnt & (self._learnt - 1) == 0
 
@@ -193,7 +193,7 @@ class LimitedMemory(CompactMemory, Metric):
         """
         ratio = plain / scaled
         self._evidence += math.log(ratio) if 0 < ratio < math.inf else 0.0
-        if self._evidence < 0:
+        if self._evidence < math.log(MINOR):
             self._scaled = False
             self._take_scales(None)
 

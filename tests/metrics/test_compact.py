@@ -215,10 +215,11 @@ def test_a_scaled_memory_keeps_the_secant_equation():
             np.testing.assert_allclose(memory.apply(changes[-1]), steps[-1], rtol=1e-6)
 
 
-def test_a_lasting_memory_gives_up_scales_that_new_pairs_contradict():
+@pytest.mark.parametrize("lasting", [False, True])
+def test_scales_that_new_pairs_contradict_are_given_up(lasting):
     rng = np.random.default_rng(4)
     curvature = 10.0 ** rng.uniform(-2, 2, 40)
-    memory = LimitedMemory(40, 8, scaled=True, lasting=True)
+    memory = LimitedMemory(40, 8, scaled=True, lasting=lasting)
     for k in range(12):
         assert k < 4 or np.ptp(memory.scales) > 1
         step = rng.standard_normal(40) / np.sqrt(curvature)
