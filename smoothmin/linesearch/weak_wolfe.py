@@ -7,7 +7,8 @@ Deviations, and why: an extension of the step is sized by the secant of the
 directional derivative (between doubling and tenfold), and the first reductions
 by interpolation, of a kink or of a parabola as the ends' slopes suggest, kept within
 [0.1, 0.9] of the bracket: both need fewer evaluations than bisection, which takes over
-later. Steps are projected into the box. There one that ends at a bound, or makes the slope
+later. Where rounding hides what values do slopes alone say which end of the bracket a trial
+is. Steps are projected into the box. There one that ends at a bound, or makes the slope
 a little flatter, will do: a longer one would leave the face that the model has found. The
 lowest point seen is kept when the search fails, and all points tried are handed back, for
 methods that learn from rejected ones. A bracket that is narrower than finite differences are
@@ -218,11 +219,16 @@ class _Bracket:
         finite = trial.fun - trial.fun == 0 and trial.slope - trial.slope == 0
         if finite and trial.fun < self.best.fun:
             self.best = trial
-        if finite and self._hidden(trial):
+        hidden = finite and self._hidden(trial)
+        if hidden and abs(trial.slope) <= -WOLFE * start.slope:
             self.best, self.wolfe = trial, True
             return None
         # A: sufficient decrease, Lewis-Overton (2.1); a projected step must go down as well
-        if not finite or trial.fun > start.fun + self._c1 * predicted or predicted >= 0:
+        low = trial.fun <= start.fun + self._c1 * predicted
+        # (U2) of Hager and Zhang, where values might show something, and for no step that is lost
+        if hidden and self._least <= -trial.t * start.slope <= MOST_NOISE * abs(start.fun):
+            low |= start.slope < trial.slope < self._flatter * start.slope
+        if not (finite and low) or predicted >= 0:
             self._high = trial
             if self._low is start and self._hopeless(trial, finite):
                 return None
@@ -248,6 +254,8 @@ class _Bracket:
                 return _extended(previous, trial)
         assert self._high is not None
         if -trial.t * start.slope < self._least:
+            if self._low.fun < start.fun and self._hidden_by(-trial.t * start.slope) > 0:
+                self.best, self.wolfe = self._low, True  # all that values can show
             return None
         if self._low is start and 0 < self._null_within < trial.t and self._idle(trial):
             return self._null_within
@@ -284,13 +292,15 @@ class _Bracket:
         return -start.slope * meet <= self._least
 
     def _hidden(self, trial: LinePoint) -> bool:
-        """Whether slopes show a decrease that rounding hides of values."""
-        start = self._start
-        rise = trial.fun - start.fun
-        flat = abs(trial.slope) <= -WOLFE * start.slope
-        if self.rounded is None or not (flat and -rise <= -self._c1 * trial.t * start.slope):
+        """Whether what slopes say of a decrease may be hidden by rounding of values."""
+        if self.rounded is None:
             return False
-        return rise <= self.rounded(-trial.t * start.slope)
+        rise, predicted = trial.fun - self._start.fun, -trial.t * self._start.slope
+        return -rise <= self._c1 * predicted and rise <= self._hidden_by(predicted)
+
+    def _hidden_by(self, predicted: float) -> float:
+        """The rise that may be rounding's where slopes predict so much of a decrease."""
+        return 0.0 if self.rounded is None else self.rounded(predicted)
 
     def _hopeless(self, trial: LinePoint, finite: bool) -> bool:
         """Whether to give up after a trial that was no decrease, as none before it was."""

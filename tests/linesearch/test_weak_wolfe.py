@@ -195,6 +195,31 @@ def test_a_kink_that_tangents_from_far_away_hide_is_stepped_onto():
     assert found.nfev <= 4
 
 
+def test_where_rounding_hides_values_slopes_tell_which_way_to_go():
+    """A parabola whose fall is less than values of size 1 show, each off by some rounding."""
+    eps, noise = np.finfo(float).eps, iter(np.random.default_rng(1).integers(0, 3, 99))
+
+    def blurred(x):
+        return 1 + (eps * int(next(noise)) if x[0] else 0.0), np.array([1e-17 * (x[0] / 40 - 1)])
+
+    found, _, slope = search(blurred, [0.0], [1.0], rounded=lambda predicted: 1e-10)
+    assert found.wolfe
+    assert abs(found.point.slope) <= -WOLFE * slope
+    assert found.nfev <= 5
+
+
+def test_a_step_that_gains_all_that_values_show_is_enough():
+    def blurred(x):
+        fall = 1e-15 if 0 < x[0] < 0.6 else 0.0
+        return (1 - fall if x[0] < 0.9 else 1 + 1e-8), np.array([-1.5e-16 * (1 - 0.1 * x[0])])
+
+    visible = {"least": 1e-16, "rounded": lambda predicted: 1e-10}
+    found, start, _ = search(blurred, [0.0], [1.0], **visible)
+    assert found.wolfe
+    assert found.point.fun < start
+    assert found.nfev <= 4
+
+
 @pytest.mark.parametrize("t", [1e-3, 0.1, 10.0, 1e3])
 def test_values_first_costs_one_gradient_on_a_parabola(t):
     asked = []

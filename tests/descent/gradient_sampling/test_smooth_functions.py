@@ -125,3 +125,52 @@ def test_an_exact_penalty_that_is_met_along_half_of_a_string():
     low = minimize(fun, np.zeros(n), jac=True, method="bfgs").fun
     options = {"maxfev": 300, "f_target": low + 1e-6}
     assert minimize(fun, np.zeros(n), jac=True, rng=0, options=options).status == 6
+
+
+def registration(m, seed):
+    """Two displacements that bring one image onto another, with weak springs between pixels."""
+    rng = np.random.default_rng(seed)
+    x, y = np.meshgrid(np.arange(m) / m, np.arange(m) / m, indexing="ij")
+    waves, phases = rng.uniform(3, 9, (3, 2)), rng.uniform(0, 6, 3)
+
+    def image(x, y):
+        parts = [(k, k[0] * x + k[1] * y + phase) for k, phase in zip(waves, phases, strict=True)]
+        slopes = np.array([sum(k[i] * np.cos(part) for k, part in parts) for i in (0, 1)])
+        return sum(np.sin(part) for _, part in parts), slopes
+
+    bump = np.sin(np.pi * x) * np.sin(np.pi * y)
+    target, _ = image(x + 0.06 * bump, y - 0.05 * np.sin(2 * np.pi * x) * np.sin(np.pi * y))
+    target += 0.02 * rng.standard_normal((m, m))
+
+    def fun(z):
+        moves = z.reshape(2, m, m)
+        seen, slopes = image(x + moves[0], y + moves[1])
+        value, gradient = 0.5 * ((seen - target) ** 2).sum(), (seen - target) * slopes
+        for axis in (1, 2):
+            stretch = m * np.diff(moves, axis=axis)
+            value += 0.5e-3 * (stretch**2).sum()
+            pull = np.moveaxis(1e-3 * m * stretch, axis, 0)
+            turned = np.moveaxis(gradient, axis, 0)
+            turned[1:] += pull
+            turned[:-1] -= pull
+        return value, gradient.ravel()
+
+    return fun, np.zeros(2 * m * m)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_scales_that_mislead_are_given_up(seed):
+    """The springs of a field are as strong in all places, though gradients were not."""
+    fun, x0 = registration(16, seed)
+    plain, values = minimize(fun, x0, jac=True, method="lbfgs"), []
+
+    def seen(z):
+        values.append(fun(z)[0])
+        return fun(z)
+
+    res = minimize(seen, x0, jac=True, rng=0)
+    assert res.success
+    assert res.fun == pytest.approx(plain.fun, rel=1e-9)
+    reached = np.flatnonzero(np.array(values) <= res.fun + 1e-8 * (values[0] - res.fun))[0]
+    assert reached <= 680
+    assert res.nfev <= 2 * reached + 400
