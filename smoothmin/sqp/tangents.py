@@ -309,14 +309,16 @@ class Gathered:
         Across one kink the trapezoid rule is off by half the change of slope at most. At the
         nearest points whose predicted changes are ``visible`` it is off by more.
         """
-        nearest = self.nearest(point)
+        compared = [
+            (np.abs(other.slopes @ (point.x - other.x)), *_compare(other, point)[:2])
+            for other in self.nearest(point)
+        ]
         for number, least in enumerate(visible.tolist()):
-            off = []
-            for other in nearest:
-                error, bent, _ = (float(found[number]) for found in _compare(other, point))
-                rise = abs(float(other.slopes[number] @ (point.x - other.x)))
-                if rise > least:
-                    off.append(error > max(bent, ALIKE * rise))
+            off = [
+                error[number] > max(bent[number], ALIKE * rise[number])
+                for rise, error, bent in compared
+                if rise[number] > least
+            ]
             if len(off) >= WITNESSES and all(off[:WITNESSES]):
                 return number
         return None
