@@ -8,7 +8,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from smoothmin._domain import Domain
+from smoothmin._machine import DENSE_UP_TO
 from smoothmin._protocol import Array
+from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Metric
 
 ESTIMATE: Final = "hess_inv"  # what an `Iterate` or a `Finish` carries it by
@@ -45,8 +47,12 @@ class CurvatureEstimate:
     def told(self, kind: str, domain: Domain) -> Any:
         """An array (N, N), or an operator, for the user's ``N`` variables; 0 for fixed ones.
 
-        None where the ``kind`` is "learnt" and nothing was.
+        None where the ``kind`` is "learnt" and nothing was; what a limited memory has learnt of
+        many variables is an operator.
         """
+        limited = isinstance(self.metric, LimitedMemory) and not self.metric.fresh
+        if kind == "learnt" and limited and domain.size > DENSE_UP_TO:
+            kind = "operator"
         if kind != "operator":
             with np.errstate(all="ignore"):  # what curvature there was may be no number
                 return self._as_array(kind, domain)

@@ -253,6 +253,10 @@ def minimize(
     result["nhev"] = 0 if used is None else used.calls
     if named is not None:
         _complete(result, named, given, hess, args)
+    elif method is None and bounds is not None:
+        from smoothmin._scipy_results import read_as_operator
+
+        read_as_operator(result)
     if given.plan.settings.disp:
         _display(result)
     return result

@@ -112,7 +112,9 @@ class Result(OptimizeResult):  # type: ignore[misc]
     hess_inv : ndarray or LinearOperator
         The inverse Hessian as the run has learnt it, over the flat ``x``; 0 for fixed variables.
         From values alone it is of the last model or the last descent at the minimum, and missing
-        where neither has met as many points as it takes, or a search went lower since.
+        where neither has met as many points as it takes, or a search went lower since; of
+        "gradient-sampling" it is missing where the function has kinks. Without a method, but
+        with bounds, it has SciPy's ``todense`` and ``matvec``, too.
     constr_violation : float
         The largest violation of constraints.
     maxcv : float

@@ -15,6 +15,29 @@ from smoothmin._result import Result, in_words_of_trust_constr
 from smoothmin._setup import Arguments
 
 
+class InverseHessianArray(np.ndarray[Any, Any]):
+    """An inverse Hessian that is read as an array, and as SciPy's "L-BFGS-B" has it.
+
+    Scripts that name no method get the one in SciPy with bounds, and the other without.
+    """
+
+    def todense(self) -> Array:
+        """As an array."""
+        return np.asarray(self)
+
+    def matvec(self, x: Array) -> Array:
+        """Its product with a vector."""
+        product: Array = np.asarray(self) @ x
+        return product
+
+
+def read_as_operator(result: Result) -> None:
+    """Have the inverse Hessian of a run between bounds read as SciPy's, which is an operator."""
+    inverse = result.get("hess_inv")
+    if isinstance(inverse, np.ndarray):
+        result["hess_inv"] = inverse.view(InverseHessianArray)
+
+
 def complete(result: Result, name: str, given: Arguments) -> None:
     """Add to a result the fields that scripts read where SciPy's method of that ``name`` ran."""
     if name in ("COBYLA", "COBYQA"):

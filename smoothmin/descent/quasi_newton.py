@@ -124,7 +124,7 @@ class Descent:
 
     bottom: Bottom | None = None  # what is known of a start that is nearly a minimum
     persistent = True  # whether a search that found nothing is tried again without memory
-    tells_forgotten = True  # whether anybody wants to know what was forgotten last
+    tells_forgotten = True  # whether there is room for a copy of what was forgotten last
 
     def __init__(
         self,

@@ -37,17 +37,23 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from smoothmin._check import require_integer, require_real, require_settings
+from smoothmin._estimate import ESTIMATE
 from smoothmin._machine import FEW
 from smoothmin._method import Method
 from smoothmin._protocol import Changed, Finish, Problem, Steps
 from smoothmin._scale import START_SHARE
 from smoothmin.descent.gradient_sampling.settings import GradientSamplingSettings
-from smoothmin.descent.gradient_sampling.state import State, StepOutcome, StepSource
+from smoothmin.descent.gradient_sampling.state import (
+    NO_ESTIMATE,
+    State,
+    StepOutcome,
+    StepSource,
+)
 from smoothmin.descent.gradient_sampling.stationarity import end_of_run
 from smoothmin.descent.rescaling import in_range
 from smoothmin.linesearch.line_result import LinePoint
@@ -146,6 +152,7 @@ class GradientSamplingDescent(Method):
     summary: ClassVar[str] = "quasi-Newton gradient sampling: kinks, with a certificate"
     reference: ClassVar[str] = "Burke, Lewis, Overton (2005)"
     handles_bounds: ClassVar[bool] = True
+    hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = "learnt"
     stochastic: ClassVar[bool] = True
     tolerances: ClassVar[tuple[str, ...]] = ("stationarity_tol", "radius_tol")
     synonyms: ClassVar[dict[str, str]] = {"gtol": "stationarity_tol"}
@@ -203,6 +210,8 @@ class GradientSamplingDescent(Method):
             finish = yield from _iterate(state, sources, hull)
             if finish is None:
                 finish = yield from state.start()
+            else:
+                finish.info.setdefault(ESTIMATE, NO_ESTIMATE)
         return state, finish
 
     def _sources(self, state: State) -> tuple[list[StepSource], HullStep]:

@@ -16,6 +16,7 @@ import math
 from collections import deque
 from typing import Any
 
+from smoothmin._estimate import CurvatureEstimate
 from smoothmin._factors import MINOR
 from smoothmin._machine import CACHED
 from smoothmin._protocol import Array, Finish, Iterate, Problem
@@ -67,7 +68,6 @@ class SmoothDescent(Descent):
 
     metric: LimitedMemory | InverseHessian
     persistent = False
-    tells_forgotten = False
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class SmoothDescent(Descent):
         limited.start(scales)
         super().__init__(problem, limited, known, start)
         self._settings, self._watchful = settings, watchful
+        self.tells_forgotten = watchful
         # as many steps as a dense metric takes for a parabola: fewer pairs are not enough
         self._enough = max(memory, n) if watchful else math.inf
         self._excess = 0.0  # of skewness over half a kink's, a sum since it was least
@@ -138,6 +139,7 @@ class SmoothDescent(Descent):
         self.x, self.f, self.g = point.x, point.fun, point.grad
         self._pg = self._problem.projected_gradient(self.x, self.g)
         self.metric = self.known.metric = metric
+        self._told = CurvatureEstimate(metric)
         self.length, self._guess = length, metric.fresh
         self._leaving = self._left = False
         self._excess = self._skewness = self._rejected = 0.0
@@ -152,11 +154,12 @@ class SmoothDescent(Descent):
             self.metric = InverseHessian(self.x.size, growing=self._problem.box is not None)
             self.metric.start(limited.scales)
             self.metric.begin_from(limited)
+            self._told = CurvatureEstimate(self.metric)
 
     def report(self) -> Iterate:
         """With the certificate of the gradient alone."""
-        iterate = Iterate(self.x, self.f, self.g)
-        iterate.info = self.facts
+        iterate = super().report()
+        iterate.info |= self.facts
         return iterate
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from smoothmin._estimate import ESTIMATE, CurvatureEstimate
 from smoothmin._machine import LARGE
 from smoothmin._protocol import Array, Ask, Finish, Iterate, Problem
 from smoothmin._recent import SIDES, faded
@@ -38,6 +39,8 @@ from smoothmin.metrics.product_form import dense
 
 if TYPE_CHECKING:
     from smoothmin.descent.gradient_sampling.method import GradientSamplingDescent
+
+NO_ESTIMATE = CurvatureEstimate()  # of curvature: across kinks a metric is none
 
 
 class StepOutcome(Enum):
@@ -221,7 +224,8 @@ class State:
     def iterate(self) -> Iterate:
         """The step just made, with the certificate of its gradient alone."""
         known = self.certifier.latest
-        return Iterate(self.x, self.f, self.g, stationarity=known.stationarity, radius=known.radius)
+        told = {"stationarity": known.stationarity, "radius": known.radius, ESTIMATE: NO_ESTIMATE}
+        return Iterate(self.x, self.f, self.g, **told)
 
     def move(self, point: LinePoint, cause: Array | None) -> None:
         """Step to a point and learn its curvature; ``cause`` as in `Metric.update`."""
