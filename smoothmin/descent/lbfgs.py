@@ -19,7 +19,7 @@ from smoothmin.descent.quasi_newton import descend
 from smoothmin.descent.rescaling import in_range
 from smoothmin.descent.tolerances import Tolerances
 from smoothmin.linesearch.weak_wolfe import ARMIJO, require_constants
-from smoothmin.metrics.lbfgs import LimitedMemory
+from smoothmin.metrics.lbfgs import PAIRS, LimitedMemory
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class LBFGS(Method):
 
     Parameters
     ----------
-    memory : int, default 10
+    memory : int, default 20
         Number of steps whose curvature is remembered.
     gtol : float, optional
         Converged as soon as the (projected) gradient is no larger, in its units.
@@ -88,7 +88,7 @@ class LBFGS(Method):
     tolerances: ClassVar[tuple[str, ...]] = ("gtol",)
     hess_inv: ClassVar[Literal["array", "operator", "learnt"] | None] = "operator"
 
-    memory: int = 10
+    memory: int = PAIRS
     gtol: float | None = None
     norm: float = math.inf
     ftol: float | None = None

@@ -483,3 +483,14 @@ def test_what_is_said_to_last_is_never_changed(method, kink):
     assert len(kept) > 10
     for array, copy in kept:
         np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_limited_memory_holds_what_twenty_variables_of_all_scales_take(seed):
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((20, 20)))[0]
+    matrix = turn.T @ np.diag(np.geomspace(1, 1e4, 20)) @ turn
+    res = minimize(
+        lambda x: (x @ matrix @ x / 2, matrix @ x), np.ones(20), jac=True, method=LBFGS()
+    )
+    assert res.success
+    assert res.nfev <= 500

@@ -60,7 +60,7 @@ def test_a_kink_beside_another_minimum_is_descended_along():
             upper, lower = fun(x), fun(x - away)
             return upper if upper[0] + 0.5 < lower[0] else (lower[0] - 0.5, lower[1])
 
-        options = {"maxfev": 1200, "restarts": "budget"}
+        options = {"maxfev": 2500, "restarts": "budget"}
         res = minimize(wells, least.x, method="homotopy", jac=True, rng=0, options=options)
         if "kink" in res.phase_nfev:  # a hop has come near the other one
             ends.append(res.fun - (least.fun - 0.5))
