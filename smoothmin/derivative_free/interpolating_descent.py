@@ -34,7 +34,7 @@ from smoothmin._recent import Recent
 from smoothmin._scale import box_scale
 from smoothmin._status import Status
 from smoothmin._verdict import KINK, NEGLIGIBLE, Knowledge, judge
-from smoothmin.derivative_free.minimum_frobenius import Interpolation
+from smoothmin.derivative_free.minimum_frobenius import Interpolation, determined_star
 from smoothmin.derivative_free.next_to_minimum import Around, beside, start_at_minimum, unchosen
 from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.derivative_free.resolution import Resolution
@@ -130,7 +130,7 @@ class InterpolatingDescent:
             return x, np.empty(0)
         known = np.empty(0)  # the value at x
         while True:
-            simplex = self._star(x)[: x.size + 1]
+            simplex = self._star(x, self._rho)[: x.size + 1]
             answers = yield Ask(self._outward(simplex[len(known) :]), 0)
             values = np.concatenate([known, answers.values])
             slope = (values[1:] - values[0]) / np.diagonal(simplex[1:] - x)
@@ -153,7 +153,7 @@ class InterpolatingDescent:
         The values of its first points are ``known``.
         """
         while True:
-            points = self._star(x)
+            points = self._star(x, self._rho)
             answers = yield Ask(self._outward(points[len(known) :]), 0)
             values = np.concatenate([known, answers.values])
             if not np.isfinite(values[0]):
@@ -191,9 +191,8 @@ class InterpolatingDescent:
         knows = knows._replace(promised=max(knows.promised, promised))
         return judge(knows, radius=self._delta) if self._believes(knows) else None
 
-    def _star(self, x: Array) -> Array:
+    def _star(self, x: Array, rho: float) -> Array:
         """A point and two along every axis, both to one side at a bound."""
-        rho = self._rho
         up, down = np.minimum(self._high - x, 2 * rho), np.minimum(x - self._low, 2 * rho)
         first = np.where(up < 0.5 * rho, -0.5 * down, np.minimum(up, rho))
         second = np.where(down < 0.5 * rho, up, -np.minimum(down, rho))
@@ -303,20 +302,8 @@ class InterpolatingDescent:
         return self.matrix(len(model.x))
 
     def matrix(self, n: int) -> Array | None:
-        """The model's inverse Hessian (n, n), however few points it has.
-
-        Along an eigenvector of the Hessian no step is longer than the radius: there the model
-        knows less.
-        """
-        model = self._model
-        curvatures, vectors = np.linalg.eigh(model.hessian)
-        slopes = np.abs(vectors.T @ model.slope())
-        curvatures = np.maximum(np.abs(curvatures), slopes * model.unit / self._delta)
-        if not 0 < curvatures.min() <= curvatures.max() < np.inf:
-            return None
-        root = (vectors / np.sqrt(curvatures)) * (model.unit * self._scale[:, None])
-        inverse: Array = root @ root.T
-        return inverse
+        """The model's inverse Hessian (n, n), however few points it has."""
+        return self._model.inverse_hessian(self._delta, self._scale)
 
     def _end(self) -> Generator[Ask, Answers, Finish | None]:
         """The end where no step around gains anything and none is worth a smaller radius."""
@@ -324,7 +311,7 @@ class InterpolatingDescent:
         last = self._delta <= smallest and self._rho <= self._last_rho  # box 11
         knows = self._knowledge(f"Nothing lower within {self._rho:.3g} of the scale")
         if last:
-            return judge(self._at_last(knows), radius=self._delta)
+            return (yield from self._last_word(self._at_last(knows)))
         if self._believes(knows):
             finish = yield from self._ended(knows)
             if finish is not None:
@@ -333,6 +320,20 @@ class InterpolatingDescent:
         # of values that are only rounded a smaller radius tells more
         self._exact |= 0 < noise <= SUMMED * abs(self._model.fun)
         return None if noise == 0 or self._exact else (yield from self._surveyed(noise))
+
+    def _last_word(self, knows: Knowledge) -> Generator[Any, Any, Finish]:
+        """The end at the last radius, unless a model that is determined denies it farther out.
+
+        Along a valley's floor nothing shows so near, where a model errs as it likes.
+        """
+        finish, radius = judge(knows, radius=self._delta), min(OTHER_ORDER**2 * self._rho, 1.0)
+        if finish.status.success and self._xtol is None:
+            wider = yield from determined_star(self._star(self._model.x, radius), self._outward)
+            if wider is not None:
+                self._model, self._delta = wider, radius
+                yield self._iterate()
+                return judge(knows._replace(promised=self._promised()), radius=self._rho)
+        return finish
 
     def _believes(self, knows: Knowledge) -> bool:
         """Whether what the model promises is an end, before the radius is at its smallest.

@@ -12,9 +12,12 @@ are in units of the trust region, so that both are well scaled.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+
 import numpy as np
 
-from smoothmin._protocol import Array
+from smoothmin._protocol import Answers, Array, Ask
+from smoothmin.derivative_free.quadratic_regression import full_size
 from smoothmin.subproblems.linear_system import inverted
 
 # of the largest change of a Lagrange function that a new point must bring
@@ -92,6 +95,21 @@ class Interpolation:
         """Gradient of the model at the best point, in units."""
         slope: Array = self.gradient + self.hessian @ self._z[self.best]
         return slope
+
+    def inverse_hessian(self, radius: float, scale: Array) -> Array | None:
+        """In the user's units, where a unit is so long.
+
+        Along an eigenvector of the Hessian no step is longer than the radius: there the model
+        knows less.
+        """
+        curvatures, vectors = np.linalg.eigh(self.hessian)
+        slopes = np.abs(vectors.T @ self.slope())
+        curvatures = np.maximum(np.abs(curvatures), slopes * self.unit / radius)
+        if not 0 < curvatures.min() <= curvatures.max() < np.inf:
+            return None
+        root = (vectors / np.sqrt(curvatures)) * (self.unit * scale[:, None])
+        inverse: Array = root @ root.T
+        return inverse
 
     def lagrange(self, k: int) -> tuple[Array, Array]:
         """Gradient at the best point, in units, and Hessian of the ``k``-th Lagrange function."""
@@ -203,3 +221,29 @@ class Interpolation:
         self.values = np.delete(self.values, k)
         self.best -= self.best > k
         self.rebuild(self.unit)
+
+
+def determined_star(
+    star: Array, outward: Callable[[Array], Array]
+) -> Generator[Ask, Answers, Interpolation | None]:
+    """The quadratic through a star of points and those between its arms, which determine it.
+
+    None where there are too many of them, or where a value is missing.
+
+    Parameters
+    ----------
+    star : ndarray, shape (2 n + 1, n)
+        A point, one along every axis, and another.
+    outward : callable
+        Maps points to those to evaluate.
+    """
+    n = star.shape[1]
+    if full_size(n) > MOST_POINTS:
+        return None
+    arms = star[1 : n + 1] - star[0]
+    one, other = np.triu_indices(n, 1)
+    points = np.concatenate([star, star[0] + arms[one] + arms[other]])
+    values = (yield Ask(outward(points), 0)).values
+    if not np.isfinite(values).all():
+        return None
+    return Interpolation(points, values, float(np.linalg.norm(arms, axis=1).max()))

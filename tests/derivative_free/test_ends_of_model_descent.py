@@ -7,6 +7,10 @@ from scipy.special import xlogy
 from scipy.stats import ortho_group
 
 from smoothmin import minimize
+from smoothmin._protocol import Answers, Ask, Finish, Problem, resume
+from smoothmin._verdict import Knowledge
+from smoothmin.derivative_free.interpolating_descent import InterpolatingDescent
+from smoothmin.derivative_free.minimum_frobenius import Interpolation
 
 
 def logistic(n, seed):
@@ -133,3 +137,30 @@ def test_slopes_of_variables_that_no_bound_holds_are_looked_at(seed):
     assert res.success
     assert abs(slope) < 1e-4
     assert res.x[1] == 0
+
+
+@pytest.mark.parametrize(("angle", "ends"), [(1.1, False), (0.0, True)])
+def test_a_success_at_the_last_radius_is_denied_on_the_floor_of_a_valley(angle, ends):
+    """Points as near as that tell nothing of the floor: large curvatures hide it."""
+
+    def ring(x):
+        x = turn @ x
+        return float(1e6 * (np.hypot(x[0], x[1]) - 1) ** 2 + 0.1 * (x[1] ** 2 + x[2] ** 2) + 1)
+
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    x0 = turn.T @ np.array([np.cos(angle), np.sin(angle), 0.0])
+    problem = Problem(x0, None, False, (3,))
+    descent = InterpolatingDescent(problem, np.ones(3), None, np.random.default_rng(0))
+    descent._rho = descent._delta = 1e-8
+    star = descent._star(x0, 1e-8)
+    descent._model = Interpolation(star, np.array([ring(x) for x in star]), 1e-8)
+    steps = descent._last_word(Knowledge("Nothing lower", promised=0.0, noise=1e-9, size=1.0))
+    reply = None
+    while True:
+        message = resume(steps, reply)
+        if isinstance(message, Finish):
+            break
+        reply = None
+        if isinstance(message, Ask):
+            reply = Answers(np.array([ring(x) for x in message.points]))
+    assert message.status.success == ends

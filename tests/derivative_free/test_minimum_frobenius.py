@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from smoothmin.derivative_free.minimum_frobenius import Interpolation
+from smoothmin._protocol import Answers
+from smoothmin.derivative_free.minimum_frobenius import Interpolation, determined_star
 
 
 def star(n, rng):
@@ -127,3 +128,33 @@ def test_lagrange_functions_are_one_at_their_point_and_zero_at_others():
         assert_allclose(values + at_best, np.arange(2 * n + 1) == k, atol=1e-9)
     far = model.farthest()
     assert model.distance(far) == max(np.linalg.norm(model.points - model.x, axis=1))
+
+
+@pytest.mark.parametrize("n", [1, 3, 14])
+def test_a_determined_star_knows_a_quadratic(n):
+    rng = np.random.default_rng(n)
+    half = rng.standard_normal((n, n))
+    hessian, slope = half @ half.T, rng.standard_normal(n)
+    arms = 0.1 * np.diag(rng.choice([-1.0, 1.0], n))
+    star = rng.uniform(-1, 1, n) + np.concatenate([np.zeros((1, n)), arms, -arms])
+    steps = determined_star(star, lambda points: 2 * points)
+    asked = next(steps).points / 2
+    assert len(asked) == (n + 1) * (n + 2) // 2
+    values = asked @ slope + 0.5 * ((asked @ hessian) * asked).sum(axis=1)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Answers(values))
+    model = end.value.value
+    assert_allclose(model.hessian / model.unit**2, hessian, atol=1e-8 * n)
+    assert_allclose(model.slope() / model.unit, slope + hessian @ model.x, atol=1e-8 * n)
+
+
+def test_no_star_is_determined_without_all_values_or_by_too_many():
+    star = np.concatenate([np.zeros((1, 2)), np.eye(2), -np.eye(2)])
+    steps = determined_star(star, lambda points: points)
+    next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Answers(np.array([0.0, 1, 1, 1, np.nan, 1])))
+    assert end.value.value is None
+    many = np.concatenate([np.zeros((1, 15)), np.eye(15), -np.eye(15)])
+    with pytest.raises(StopIteration):
+        next(determined_star(many, lambda points: points))

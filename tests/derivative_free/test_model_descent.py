@@ -140,7 +140,7 @@ def test_first_points_are_apart_and_inside(seed, n):
     low, high = np.zeros(n), np.full(n, 2.0)
     x0 = np.where(rng.random(n) < 0.5, rng.uniform(0, 2, n), rng.integers(0, 2, n) * 2.0)
     descent = InterpolatingDescent(Problem(x0, (low, high), False, (n,)), np.ones(n), 1e-8, rng)
-    steps = descent._star(x0)[1:] - x0
+    steps = descent._star(x0, descent._rho)[1:] - x0
     assert np.all((x0 + steps >= low) & (x0 + steps <= high))
     first, second = np.diagonal(steps[:n]), np.diagonal(steps[n:])
     assert np.abs(first).min() >= 0.25
