@@ -223,7 +223,8 @@ def test_nothing_finite_at_the_start_ends_the_run(value, jac, method):
     chosen = Cloud(order=1) if method == "cloud" else method
     res = minimize(fun, X0, jac=forms.get(jac, jac), method=chosen)
     assert (res.success, res.status) == (False, 3)
-    assert res.nfev <= 20
+    points = {"2-point": 1 + X0.size, "3-point": 1 + 2 * X0.size}
+    assert res.nfev <= 20 * points.get(jac, 1)  # one batch
     assert res.n_nonfinite == res.nfev or jac == "cs"
     assert_array_equal(res.x, X0)
     assert_array_equal(res.fun, value)
