@@ -91,8 +91,8 @@ class NoiseAwareStencil(Stencil):
         return values, gradients
 
     def toward(self, side: float) -> bool:
-        """Ahead always; back unless noise decides of steps."""
-        if self.noise > 0 and side < 0:
+        """Ahead always; back unless noise has made steps longer."""
+        if side < 0 and self.noise > 0 and (self._relative > self._usual).any():
             return False
         self._side, self._base = side, self._latest if side < 0 else None
         return True

@@ -411,8 +411,15 @@ class Convergence:
         if found is not None and found.endless:
             return Finish(Status.NONFINITE, _status.UNBOUNDED)
         sides = yield from self._one_sided.from_both(x, f, g)
-        if isinstance(sides, BothSides) and sides.misleading and not self._one_sided.right_at(x):
-            return x, f, self._one_sided.corrected(x, sides)
+        if isinstance(sides, BothSides):
+            if sides.misleading and not self._one_sided.right_at(x):
+                return x, f, self._one_sided.corrected(x, sides)
+            alone = sides.promised_alone
+            denies = alone > max(self.rounding(x, f, g), OTHER_ORDER * promised)
+            if denies and self._rescues < SPAN:
+                self._rescues += 1
+                self.curvatures = sides.curvatures
+                return x, f, sides.central
         noise = max(self.noise(x, f, g), displacing(x, self._gradients, self.recent.curvature()))
         if found is not None:
             if self._problem.differences is None:
