@@ -12,7 +12,9 @@ bounds and linear rows there.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +30,19 @@ from smoothmin.sqp.program import Region
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.subproblems.boxed_qp import euclidean_step
 from smoothmin.subproblems.min_norm import euclidean_norm, min_norm_point
+
+
+class Around(Protocol):
+    """What is known around a point."""
+
+    @property
+    def of(self) -> Collection[int]:
+        """Functions of which there may be gradients."""
+        ...
+
+    def near(self, number: int, point: Point, radius: float) -> Array:
+        """Gradients (m, n) of a function's other pieces within the radius of a point."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -139,18 +154,19 @@ class KKTCertifier:
     def certify(self, point: Point, gathered: Gathered) -> KKTCertificate:
         """The certificate of a point, by what is known around it."""
         if gathered.kinked:
-            return self._certify(point, gathered)
+            return self.certify_by(point, gathered)
         if self._certified is None or self._certified[0] is not point:
-            self._certified = point, self._certify(point, gathered)
+            self._certified = point, self.certify_by(point, gathered)
         return self._certified[1]
 
-    def _certify(self, point: Point, gathered: Gathered) -> KKTCertificate:
+    def certify_by(self, point: Point, known: Around) -> KKTCertificate:
+        """The same by these gradients and its own."""
         radius = self.radius(point.x)
-        around = gathered.near(0, point, radius)
+        around = known.near(0, point, radius)
         gradients = point.slopes[:1]
         if len(around):
             gradients = np.concatenate([gradients, around])
-        normals = self._normals(point, gathered, radius)
+        normals = self._normals(point, known, radius)
         if len(point.x) <= FEW:
             normals = np.concatenate([normals, self.region_normals(point, radius)])
             least = self._least_of_few(gradients, normals)
@@ -195,15 +211,15 @@ class KKTCertifier:
             normals = np.concatenate([normals, blur], axis=1)
         return min_norm_point(gradients, normals).point
 
-    def _normals(self, point: Point, gathered: Gathered, radius: float) -> Array:
+    def _normals(self, point: Point, known: Around, radius: float) -> Array:
         """Of what is at its bound within the radius, of length 1."""
         near = point.excess + point.steep[1:] * radius >= 0
-        if not gathered.of and not near.any():
+        if not known.of and not near.any():
             return point.slopes[:0]
         found = [point.slopes[1:][near]]
-        for number in gathered.of:
+        for number in known.of:
             if number > 0:
-                rows = gathered.near(number, point, radius)
+                rows = known.near(number, point, radius)
                 lengths = np.linalg.norm(rows, axis=1)
                 found.append(rows[point.values[number] + lengths * radius >= 0])
         rows = np.concatenate(found)

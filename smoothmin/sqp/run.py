@@ -34,6 +34,7 @@ from smoothmin.sqp.surroundings import Surroundings
 from smoothmin.sqp.tangent_space import apart, normal_basis, tangential
 from smoothmin.sqp.tangents import Gathered
 from smoothmin.sqp.tolerances import Tolerances
+from smoothmin.sqp.unmixed import Unmixed
 from smoothmin.sqp.visibility import Visibility
 from smoothmin.subproblems.min_norm import euclidean_norm
 
@@ -70,6 +71,8 @@ class SQPRun:
         self._visibility = Visibility(
             problem, region, self._sides, self._programs, self._curvature, self._recent
         )
+        shown = self._evaluator, region, self._gathered, self._certifier
+        self._unmixed = Unmixed(problem, self._sides, *shown)
         learnt = self._curvature, self._recent, self._gathered, self._visibility
         self._judgement = Judgement(problem, region, self._sides, *learnt)
         # evaluations that together may gain nothing but noise: two searches, and one a variable
@@ -172,7 +175,7 @@ class SQPRun:
         gave = self._problem, self._sides, self._search, self._gathered
         seen = contradicted(*gave, ended, point, max(self._problem.noise, self._visibility.here))
         if lower is None or seen is not ended:
-            return seen
+            return (yield from self._unmixed.confirmed(seen, point))
         if lower is self._returned_to:
             return Finish(Status.PRECISION, _status.LEFT_BEHIND, **ended.info)
         self._returned_to = lower
