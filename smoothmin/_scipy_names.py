@@ -21,6 +21,8 @@ from smoothmin._scipy_options import FINAL_RADIUS, Meaning, final_xtol
 from smoothmin.linesearch.weak_wolfe import SMOOTH_WOLFE
 
 PRODUCTS = "hess or hessp"  # one of the two
+# options that a method here has none of its own for: what does it for every method
+OTHERWISE = {"seed": "rng", "iprint": "disp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +204,8 @@ def scipy_name(method: Any) -> ScipyName | None:
 
 def hint(option: Any, known: list[str]) -> str | None:
     """What an option of SciPy's is called here, if the method has it."""
-    if option == "seed":  # of SciPy's global methods, once
-        return "rng"
+    if option in OTHERWISE:
+        return OTHERWISE[option]
     for entry in NAMES.values():
         meaning = entry.options.get(option)
         if meaning is not None:

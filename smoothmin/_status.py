@@ -100,6 +100,10 @@ POLLED_LOWER = (
     "Values along the coordinates are lower, again and again, where the gradient promises nothing: "
     "it may be wrong. `scipy.optimize.check_grad` compares it with differences."
 )
+DIFFERENCES_TOO_COARSE = (
+    "Values along the coordinates are lower, again and again, where differences promise nothing: "
+    "they are too coarse there."
+)
 ZERO_GRADIENT = (
     "The gradient is zero at two points between which values differ. "
     "`scipy.optimize.check_grad` compares it with differences."

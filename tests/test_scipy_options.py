@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.optimize import rosen, rosen_der, rosen_hess
+from scipy.optimize import OptimizeWarning, rosen, rosen_der, rosen_hess
 from test_scipy_names import VALUES_ONLY, X0, derivatives, every_name, their_options
 
 from smoothmin import minimize, show_options
@@ -190,3 +190,8 @@ def test_slsqps_ftol_is_for_violations_too():
     asked = minimize(fun, [1.0, 5.0, 5.0, 1.0], options={"ftol": 1e-12, "ctol": 1e-3}, **given)
     assert asked.success
     assert asked.nfev <= fine.nfev  # what the user says of them counts
+
+
+def test_printing_is_asked_for_by_disp():
+    with pytest.warns(OptimizeWarning, match=r"iprint \(did you mean disp\?\)"):
+        minimize(rosen, [-1.2, 1.0], method="bfgs", options={"iprint": 1, "maxiter": 1})

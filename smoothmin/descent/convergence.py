@@ -467,7 +467,9 @@ class Convergence:
             return None
         self._polls += 1
         if self._polls > SPAN:
-            return Finish(Status.PRECISION, _status.POLLED_LOWER)
+            given = self._problem.differences is None
+            text = _status.POLLED_LOWER if given else _status.DIFFERENCES_TOO_COARSE
+            return Finish(Status.PRECISION, text)
         found = yield from ask_one(there)
         return (there, *found) if unusable(*found) is None else None
 
