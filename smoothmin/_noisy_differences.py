@@ -92,7 +92,7 @@ class NoiseAwareStencil(Stencil):
 
     def toward(self, side: float) -> bool:
         """Ahead always; back unless noise has made steps longer."""
-        if side < 0 and self.noise > 0 and (self._relative > self._usual).any():
+        if side < 0 and self.noise > 0 and np.any(self._relative > self._usual):
             return False
         self._side, self._base = side, self._latest if side < 0 else None
         return True
