@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from smoothmin._factors import OTHER_ORDER
+from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Mask, Problem, ask_one
 from smoothmin._recent import Recent
@@ -91,7 +92,8 @@ class OneSided:
         central = 0.5 * (g + back)
         if not np.isfinite(central).all():
             return None
-        if differences.noise > 0:  # was found just now, and made steps longer
+        # noise was found just now, and made steps longer
+        if differences.noise > 0 and differences.resolution > HALF_OF_DIGITS:
             return back
         free = self._problem.projected_gradient(x, central)
         rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)

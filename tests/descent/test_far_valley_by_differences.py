@@ -51,3 +51,17 @@ def test_noise_of_values_far_away_is_not_that_of_low_ones(method):
     res = minimize(fun, [3.0, -3.0], method=method)
     assert res.success or method == "laplacian"  # which may end where powers overflow
     assert not res.success or res.fun - least < 1e-6 * abs(least)
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs"])
+def test_valleys_whose_rounding_looks_like_noise_are_gone_to_their_end(method):
+    # noise of 1e-19 leaves steps of differences as they are, and both sides to be looked at
+    for steep in (1e3, 1e4, 3e4):
+        for share in (0.998, 0.9985, 0.999, 0.9995, 1.001, 1.002):
+
+            def valley(x, steep=steep):
+                across = x[1:] - x[:-1] ** 2
+                return float(steep * np.sum(across**2) + np.sum((1 - x[:-1]) ** 2))
+
+            res = minimize(valley, share ** np.array([1, 2, 4]), method=method)
+            assert res.fun < 1e-12
