@@ -119,10 +119,11 @@ class NoiseAwareStencil(Stencil):
 
     def _outdated(self) -> bool:
         """Whether noise was never looked for, or may have changed since, as the value has."""
-        then = self._measured_at
-        if then is None:
+        if self._measured_at is None:
             return True
-        return self.noise > 0 and not then / OTHER_ORDER <= self._last <= then * OTHER_ORDER
+        # values that are no more than noise are all alike
+        then, last = max(self._measured_at, self.noise), max(self._last, self.noise)
+        return self.noise > 0 and not then / OTHER_ORDER <= last <= then * OTHER_ORDER
 
     def _measure(self, x: Array) -> Generator[NDArray[Any], NDArray[Any], None]:
         """Find the noise at ``x`` and the steps for it."""

@@ -96,7 +96,8 @@ class OneSided:
         if differences.noise > 0 and differences.resolution > HALF_OF_DIGITS:
             return back
         free = self._problem.projected_gradient(x, central)
-        rounded = ROUNDINGS * self._problem.unit * abs(f) * differences.rounded(x)
+        off = max(ROUNDINGS * self._problem.unit * abs(f), differences.noise)
+        rounded = off * differences.rounded(x)
         error = g - central
         change = error + differences.corrected(x)
         sides = BothSides(central, free, error, change, rounded, differences.displaced(x))
