@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from smoothmin._factors import OTHER_ORDER
-from smoothmin._machine import HALF_OF_DIGITS
 from smoothmin._precision import ROUNDINGS
 from smoothmin._protocol import Array, Ask, Mask, Problem, ask_one
 from smoothmin._recent import Recent
@@ -85,6 +84,7 @@ class OneSided:
         differences = self._problem.differences
         if differences is not None and self.looked == self._recent.steps:
             return self._sides
+        known = self._problem.noise
         back = yield from behind(self._problem, x)
         if differences is None or back is None:
             return None
@@ -92,8 +92,7 @@ class OneSided:
         central = 0.5 * (g + back)
         if not np.isfinite(central).all():
             return None
-        # noise was found just now, and made steps longer
-        if differences.noise > 0 and differences.resolution > HALF_OF_DIGITS:
+        if differences.noise > known:  # was found just now, and may have made steps longer
             return back
         free = self._problem.projected_gradient(x, central)
         off = max(ROUNDINGS * self._problem.unit * abs(f), differences.noise)
