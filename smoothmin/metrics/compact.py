@@ -338,6 +338,8 @@ class CompactModel:
     def curve(self, s: Array) -> Array:
         """``H^-1 s``, by Sherman, Morrison and Woodbury."""
         image = s / self._diagonal
+        if not len(self._rows):  # of no equations LAPACK complains on the terminal
+            return np.asarray(image / self._scale)
         right = self._weights * self._rows.dot(image)
         factors, pivots, failed = self._whole_factors
         shares = inverted(self._whole) @ right if failed else dgetrs(factors, pivots, right)[0]

@@ -277,3 +277,9 @@ def test_a_memory_that_was_released_learns_again():
         used.update(s, after - before)
     g = rng.standard_normal(n)
     np.testing.assert_array_equal(used.apply(g), fresh.apply(g))
+
+
+def test_a_memory_without_pairs_says_nothing_on_the_terminal(capfd):
+    model = LimitedMemory(150, 8).model()
+    np.testing.assert_array_equal(model.curve(np.arange(150.0)), np.arange(150.0))
+    assert capfd.readouterr() == ("", "")
