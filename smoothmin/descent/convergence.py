@@ -1,9 +1,8 @@
 """What a descent along gradients knows of where it stands, for the judge.
 
-See `smoothmin._verdict` for the rules. Here is how their quantities are found: the promise
-of a gradient by the metric or, where that knows nothing, by the slopes on the line that was
-searched last; the noise from the rounding unit of the values and from values that do not
-follow the slopes at both ends of short steps.
+How the quantities of the rules in `smoothmin._verdict` are found: the promise of a gradient by
+the metric or, where that knows nothing, by slopes on the line that was searched last; the noise
+from the rounding unit of values and from values that do not follow slopes along short steps.
 """
 
 from __future__ import annotations
@@ -160,10 +159,8 @@ class Convergence:
             return hidden
         # where it is much of a value, unless that may vanish, it is no more than a guess
         blurred = self._one_sided.hides(x, f, self.metric)
-        most = BLURRED * abs(f)
-        if 0.5 * abs(f) <= blurred:
-            most = max(most, beside(BLURRED, self.recent.changes))
-        return max(hidden, min(blurred, most))
+        vanishing = beside(BLURRED, self.recent.changes) if 0.5 * abs(f) <= blurred else 0.0
+        return max(hidden, min(blurred, max(BLURRED * abs(f), vanishing)))
 
     def suspects(self, promised: float, step: Array, x: Array, f: float, g: Array) -> bool:
         """Whether a gradient by differences may be no more than their error, or all but zero."""
@@ -213,10 +210,9 @@ class Convergence:
         knows = knows._replace(promised=max(knows.promised, left), noise=rounding)
         knows = self._reaching(knows, step, x, central)
         # a value that vanishes may be all that errors hide
-        little = knows.large <= SHORT and hidden <= knows.size
-        if not knows.vanishing:
-            little = hidden <= BLURRED * knows.size
-        if little and hidden <= beside(BLURRED, self.recent.changes):
+        little = hidden <= (1.0 if knows.vanishing else BLURRED) * knows.size
+        short = knows.large <= SHORT or not knows.vanishing
+        if little and short and hidden <= beside(BLURRED, self.recent.changes):
             # no gains are to be extrapolated where none is sure
             knows = knows._replace(noise=max(rounding, hidden), extrapolated=0.0)
         finish = judge(knows)
