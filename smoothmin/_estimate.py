@@ -10,7 +10,6 @@ import numpy as np
 from smoothmin._domain import Domain
 from smoothmin._machine import DENSE_UP_TO
 from smoothmin._protocol import Array
-from smoothmin.metrics.lbfgs import LimitedMemory
 from smoothmin.metrics.metric import Metric
 
 ESTIMATE: Final = "hess_inv"  # what an `Iterate` or a `Finish` carries it by
@@ -50,8 +49,7 @@ class CurvatureEstimate:
         None where the ``kind`` is "learnt" and nothing was; what a limited memory has learnt of
         many variables is an operator.
         """
-        limited = isinstance(self.metric, LimitedMemory) and not self.metric.fresh
-        if kind == "learnt" and limited and domain.size > DENSE_UP_TO:
+        if kind == "learnt" and domain.size > DENSE_UP_TO and self._is_operator:
             kind = "operator"
         if kind != "operator":
             with np.errstate(all="ignore"):  # what curvature there was may be no number
@@ -61,6 +59,11 @@ class CurvatureEstimate:
         metric, size, free = self.metric, domain.start.size, domain.free
         assert metric is None or isinstance(metric, Metric)
         return InverseHessianOperator(metric, self.unit, size, free, self.scale)
+
+    @property
+    def _is_operator(self) -> bool:
+        metric = self.metric
+        return isinstance(metric, Metric) and metric.is_operator and not metric.fresh
 
     def _as_array(self, kind: str, domain: Domain) -> Array | None:
         size, free = domain.start.size, domain.free

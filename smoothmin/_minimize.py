@@ -254,9 +254,7 @@ def minimize(
     if named is not None:
         _complete(result, named, given, hess, args)
     elif method is None and bounds is not None:
-        from smoothmin._scipy_results import read_as_operator
-
-        read_as_operator(result)
+        _read_as_operator(result)
     if given.plan.settings.disp:
         _display(result)
     return result
@@ -285,6 +283,13 @@ def _complete(
     if named.tells_hessian and callable(hess):
         result["hess"] = hess(result["x"], *args)
         result["nhev"] += 1
+
+
+def _read_as_operator(result: Result) -> None:
+    """Let scripts read the inverse Hessian as that of SciPy's default between bounds."""
+    from smoothmin._scipy_results import read_as_operator
+
+    read_as_operator(result)
 
 
 def _by_custom_method(

@@ -25,12 +25,12 @@ EFFORT = 9
 
 # by chi-square: the most that noise is likely to be, nine in ten times, in units of what a table
 # of so few values makes of it; with the luck below 95 % of lowest values are covered, 30 to 10000
-MOST_NOISE = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, 0.9)))
+UNDERRATED = math.sqrt((POINTS - 1) / float(chdtri(POINTS - 1, 0.9)))
 
 
 def error_of_lowest(noise: float, nfev: int) -> float:
     """By how much the lowest of ``nfev`` values may be off for luck: the least normal deviate."""
-    return MOST_NOISE * noise * math.sqrt(2 * math.log(max(2, nfev)))
+    return UNDERRATED * noise * math.sqrt(2 * math.log(max(2, nfev)))
 
 
 def drowned(noise: float, fun: float) -> bool:

@@ -35,6 +35,7 @@ class LimitedMemory(CompactMemory, Metric):
     ``lasting`` if the memory is for long runs: once it is full gamma is the largest of its pairs.
     """
 
+    is_operator = True
     rowwise = False
 
     def __init__(self, n: int, memory: int, *, scaled: bool = False, lasting: bool = False) -> None:

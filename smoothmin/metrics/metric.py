@@ -49,6 +49,7 @@ class Metric(ABC):
         product *= factor
         return product
 
+    is_operator: ClassVar[bool] = False  # whether it is made for more variables than a matrix is
     rowwise: ClassVar[bool] = True  # whether rows of `root` depend on their gradient alone
 
     @abstractmethod

@@ -136,7 +136,10 @@ class Unmixed:
         return False
 
     def _errors(self, point: Point) -> Generator[Ask, object, tuple[Array, Array]]:
-        """Of what slopes predict a step back along all coordinates, and what is usual (1 + s,)."""
+        """Of what slopes predict a step back along all coordinates, and what is usual (1 + s,).
+
+        For all functions at one point what `descent.one_sided.across_kinks` asks of the objective.
+        """
         differences = self._problem.differences
         ahead = np.zeros_like(point.x) if differences is None else differences.displaced(point.x)
         reach = self._reach * np.maximum(1.0, np.abs(point.x))
